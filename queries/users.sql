@@ -1,0 +1,57 @@
+-- name: UserCreate :one
+-- Uniqueness is the constraints' business: users_email_key and users_username_key.
+INSERT INTO users (id, email, email_key, username, username_key, password_hash, is_superuser, last_login_at, created_at, updated_at)
+VALUES (@id, @email, @email_key, @username, @username_key, @password_hash, @is_superuser, @last_login_at, @now, @now)
+RETURNING *;
+
+-- name: UserGetByID :one
+-- The one query of an authenticated request.
+SELECT * FROM users WHERE id = @id;
+
+-- name: UserGetByEmailKey :one
+-- The one query of a login.
+SELECT * FROM users WHERE email_key = @email_key;
+
+-- name: UserGetByUsernameKey :one
+-- For the commands, which take an email, a username or an id.
+SELECT * FROM users WHERE username_key = @username_key;
+
+-- name: UserList :many
+-- A page of users in the order of their making, after a given one.
+SELECT * FROM users
+WHERE (created_at, id) > (@after_created_at, @after_id::uuid)
+ORDER BY created_at, id
+LIMIT @page_size;
+
+-- name: UserRecordLogin :one
+-- The one write of a login. It finds no row when, since the password was checked, it was changed or the user was deactivated or deleted.
+UPDATE users
+SET last_login_at = @now, password_hash = @new_hash
+WHERE id = @id AND password_hash = @checked_hash AND is_active
+RETURNING *;
+
+-- name: UserSetPassword :one
+-- Ends every token issued until now.
+UPDATE users
+SET password_hash = @password_hash, tokens_not_before = @now, updated_at = @now
+WHERE id = @id
+RETURNING *;
+
+-- name: UserActivate :one
+-- Tokens from before the deactivation stay dead.
+UPDATE users
+SET is_active = true, updated_at = @now
+WHERE id = @id
+RETURNING *;
+
+-- name: UserDeactivate :one
+-- Ends every token issued until now.
+UPDATE users
+SET is_active = false, tokens_not_before = @now, updated_at = @now
+WHERE id = @id
+RETURNING *;
+
+-- name: UserDelete :one
+DELETE FROM users
+WHERE id = @id
+RETURNING *;
