@@ -469,6 +469,276 @@ func (e TokenTokenType) Valid() bool {
 	}
 }
 
+// Defines values for TokenBodyTooLargeProblemCode.
+const (
+	TokenBodyTooLargeProblemCodeBodyTooLarge TokenBodyTooLargeProblemCode = "body_too_large"
+)
+
+// Valid indicates whether the value is a known member of the TokenBodyTooLargeProblemCode enum.
+func (e TokenBodyTooLargeProblemCode) Valid() bool {
+	switch e {
+	case TokenBodyTooLargeProblemCodeBodyTooLarge:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for TokenBodyTooLargeProblemError.
+const (
+	TokenBodyTooLargeProblemErrorInvalidRequest TokenBodyTooLargeProblemError = "invalid_request"
+)
+
+// Valid indicates whether the value is a known member of the TokenBodyTooLargeProblemError enum.
+func (e TokenBodyTooLargeProblemError) Valid() bool {
+	switch e {
+	case TokenBodyTooLargeProblemErrorInvalidRequest:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for TokenBodyTooLargeProblemStatus.
+const (
+	TokenBodyTooLargeProblemStatusN413 TokenBodyTooLargeProblemStatus = 413
+)
+
+// Valid indicates whether the value is a known member of the TokenBodyTooLargeProblemStatus enum.
+func (e TokenBodyTooLargeProblemStatus) Valid() bool {
+	switch e {
+	case TokenBodyTooLargeProblemStatusN413:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for TokenInternalErrorProblemCode.
+const (
+	TokenInternalErrorProblemCodeInternalError TokenInternalErrorProblemCode = "internal_error"
+)
+
+// Valid indicates whether the value is a known member of the TokenInternalErrorProblemCode enum.
+func (e TokenInternalErrorProblemCode) Valid() bool {
+	switch e {
+	case TokenInternalErrorProblemCodeInternalError:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for TokenInternalErrorProblemError.
+const (
+	TokenInternalErrorProblemErrorServerError TokenInternalErrorProblemError = "server_error"
+)
+
+// Valid indicates whether the value is a known member of the TokenInternalErrorProblemError enum.
+func (e TokenInternalErrorProblemError) Valid() bool {
+	switch e {
+	case TokenInternalErrorProblemErrorServerError:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for TokenInternalErrorProblemStatus.
+const (
+	TokenInternalErrorProblemStatusN500 TokenInternalErrorProblemStatus = 500
+)
+
+// Valid indicates whether the value is a known member of the TokenInternalErrorProblemStatus enum.
+func (e TokenInternalErrorProblemStatus) Valid() bool {
+	switch e {
+	case TokenInternalErrorProblemStatusN500:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for TokenInvalidRequestProblemCode.
+const (
+	TokenInvalidRequestProblemCodeInvalidRequest TokenInvalidRequestProblemCode = "invalid_request"
+)
+
+// Valid indicates whether the value is a known member of the TokenInvalidRequestProblemCode enum.
+func (e TokenInvalidRequestProblemCode) Valid() bool {
+	switch e {
+	case TokenInvalidRequestProblemCodeInvalidRequest:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for TokenInvalidRequestProblemError.
+const (
+	TokenInvalidRequestProblemErrorInvalidRequest TokenInvalidRequestProblemError = "invalid_request"
+)
+
+// Valid indicates whether the value is a known member of the TokenInvalidRequestProblemError enum.
+func (e TokenInvalidRequestProblemError) Valid() bool {
+	switch e {
+	case TokenInvalidRequestProblemErrorInvalidRequest:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for TokenInvalidRequestProblemStatus.
+const (
+	TokenInvalidRequestProblemStatusN422 TokenInvalidRequestProblemStatus = 422
+)
+
+// Valid indicates whether the value is a known member of the TokenInvalidRequestProblemStatus enum.
+func (e TokenInvalidRequestProblemStatus) Valid() bool {
+	switch e {
+	case TokenInvalidRequestProblemStatusN422:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for TokenRequestTimeoutProblemCode.
+const (
+	TokenRequestTimeoutProblemCodeRequestTimeout TokenRequestTimeoutProblemCode = "request_timeout"
+)
+
+// Valid indicates whether the value is a known member of the TokenRequestTimeoutProblemCode enum.
+func (e TokenRequestTimeoutProblemCode) Valid() bool {
+	switch e {
+	case TokenRequestTimeoutProblemCodeRequestTimeout:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for TokenRequestTimeoutProblemError.
+const (
+	TokenRequestTimeoutProblemErrorInvalidRequest TokenRequestTimeoutProblemError = "invalid_request"
+)
+
+// Valid indicates whether the value is a known member of the TokenRequestTimeoutProblemError enum.
+func (e TokenRequestTimeoutProblemError) Valid() bool {
+	switch e {
+	case TokenRequestTimeoutProblemErrorInvalidRequest:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for TokenRequestTimeoutProblemStatus.
+const (
+	TokenRequestTimeoutProblemStatusN408 TokenRequestTimeoutProblemStatus = 408
+)
+
+// Valid indicates whether the value is a known member of the TokenRequestTimeoutProblemStatus enum.
+func (e TokenRequestTimeoutProblemStatus) Valid() bool {
+	switch e {
+	case TokenRequestTimeoutProblemStatusN408:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for TokenUnavailableProblemCode.
+const (
+	TokenUnavailableProblemCodeUnavailable TokenUnavailableProblemCode = "unavailable"
+)
+
+// Valid indicates whether the value is a known member of the TokenUnavailableProblemCode enum.
+func (e TokenUnavailableProblemCode) Valid() bool {
+	switch e {
+	case TokenUnavailableProblemCodeUnavailable:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for TokenUnavailableProblemError.
+const (
+	TokenUnavailableProblemErrorTemporarilyUnavailable TokenUnavailableProblemError = "temporarily_unavailable"
+)
+
+// Valid indicates whether the value is a known member of the TokenUnavailableProblemError enum.
+func (e TokenUnavailableProblemError) Valid() bool {
+	switch e {
+	case TokenUnavailableProblemErrorTemporarilyUnavailable:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for TokenUnavailableProblemStatus.
+const (
+	TokenUnavailableProblemStatusN503 TokenUnavailableProblemStatus = 503
+)
+
+// Valid indicates whether the value is a known member of the TokenUnavailableProblemStatus enum.
+func (e TokenUnavailableProblemStatus) Valid() bool {
+	switch e {
+	case TokenUnavailableProblemStatusN503:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for TokenUnsupportedMediaTypeProblemCode.
+const (
+	TokenUnsupportedMediaTypeProblemCodeUnsupportedMediaType TokenUnsupportedMediaTypeProblemCode = "unsupported_media_type"
+)
+
+// Valid indicates whether the value is a known member of the TokenUnsupportedMediaTypeProblemCode enum.
+func (e TokenUnsupportedMediaTypeProblemCode) Valid() bool {
+	switch e {
+	case TokenUnsupportedMediaTypeProblemCodeUnsupportedMediaType:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for TokenUnsupportedMediaTypeProblemError.
+const (
+	TokenUnsupportedMediaTypeProblemErrorInvalidRequest TokenUnsupportedMediaTypeProblemError = "invalid_request"
+)
+
+// Valid indicates whether the value is a known member of the TokenUnsupportedMediaTypeProblemError enum.
+func (e TokenUnsupportedMediaTypeProblemError) Valid() bool {
+	switch e {
+	case TokenUnsupportedMediaTypeProblemErrorInvalidRequest:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for TokenUnsupportedMediaTypeProblemStatus.
+const (
+	TokenUnsupportedMediaTypeProblemStatusN415 TokenUnsupportedMediaTypeProblemStatus = 415
+)
+
+// Valid indicates whether the value is a known member of the TokenUnsupportedMediaTypeProblemStatus enum.
+func (e TokenUnsupportedMediaTypeProblemStatus) Valid() bool {
+	switch e {
+	case TokenUnsupportedMediaTypeProblemStatusN415:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for UnauthenticatedProblemCode.
 const (
 	InvalidToken     UnauthenticatedProblemCode = "invalid_token"
@@ -607,546 +877,6 @@ const (
 func (e UnsupportedMediaTypeProblemStatus) Valid() bool {
 	switch e {
 	case UnsupportedMediaTypeProblemStatusN415:
-		return true
-	default:
-		return false
-	}
-}
-
-// Defines values for TokenBodyTooLargeCode.
-const (
-	TokenBodyTooLargeCodeBodyTooLarge TokenBodyTooLargeCode = "body_too_large"
-)
-
-// Valid indicates whether the value is a known member of the TokenBodyTooLargeCode enum.
-func (e TokenBodyTooLargeCode) Valid() bool {
-	switch e {
-	case TokenBodyTooLargeCodeBodyTooLarge:
-		return true
-	default:
-		return false
-	}
-}
-
-// Defines values for TokenBodyTooLargeError.
-const (
-	TokenBodyTooLargeErrorInvalidRequest TokenBodyTooLargeError = "invalid_request"
-)
-
-// Valid indicates whether the value is a known member of the TokenBodyTooLargeError enum.
-func (e TokenBodyTooLargeError) Valid() bool {
-	switch e {
-	case TokenBodyTooLargeErrorInvalidRequest:
-		return true
-	default:
-		return false
-	}
-}
-
-// Defines values for TokenBodyTooLargeStatus.
-const (
-	TokenBodyTooLargeStatusN413 TokenBodyTooLargeStatus = 413
-)
-
-// Valid indicates whether the value is a known member of the TokenBodyTooLargeStatus enum.
-func (e TokenBodyTooLargeStatus) Valid() bool {
-	switch e {
-	case TokenBodyTooLargeStatusN413:
-		return true
-	default:
-		return false
-	}
-}
-
-// Defines values for TokenInternalErrorCode.
-const (
-	TokenInternalErrorCodeInternalError TokenInternalErrorCode = "internal_error"
-)
-
-// Valid indicates whether the value is a known member of the TokenInternalErrorCode enum.
-func (e TokenInternalErrorCode) Valid() bool {
-	switch e {
-	case TokenInternalErrorCodeInternalError:
-		return true
-	default:
-		return false
-	}
-}
-
-// Defines values for TokenInternalErrorError.
-const (
-	TokenInternalErrorErrorServerError TokenInternalErrorError = "server_error"
-)
-
-// Valid indicates whether the value is a known member of the TokenInternalErrorError enum.
-func (e TokenInternalErrorError) Valid() bool {
-	switch e {
-	case TokenInternalErrorErrorServerError:
-		return true
-	default:
-		return false
-	}
-}
-
-// Defines values for TokenInternalErrorStatus.
-const (
-	TokenInternalErrorStatusN500 TokenInternalErrorStatus = 500
-)
-
-// Valid indicates whether the value is a known member of the TokenInternalErrorStatus enum.
-func (e TokenInternalErrorStatus) Valid() bool {
-	switch e {
-	case TokenInternalErrorStatusN500:
-		return true
-	default:
-		return false
-	}
-}
-
-// Defines values for TokenInvalidRequestCode.
-const (
-	TokenInvalidRequestCodeInvalidRequest TokenInvalidRequestCode = "invalid_request"
-)
-
-// Valid indicates whether the value is a known member of the TokenInvalidRequestCode enum.
-func (e TokenInvalidRequestCode) Valid() bool {
-	switch e {
-	case TokenInvalidRequestCodeInvalidRequest:
-		return true
-	default:
-		return false
-	}
-}
-
-// Defines values for TokenInvalidRequestError.
-const (
-	TokenInvalidRequestErrorInvalidRequest TokenInvalidRequestError = "invalid_request"
-)
-
-// Valid indicates whether the value is a known member of the TokenInvalidRequestError enum.
-func (e TokenInvalidRequestError) Valid() bool {
-	switch e {
-	case TokenInvalidRequestErrorInvalidRequest:
-		return true
-	default:
-		return false
-	}
-}
-
-// Defines values for TokenInvalidRequestStatus.
-const (
-	TokenInvalidRequestStatusN422 TokenInvalidRequestStatus = 422
-)
-
-// Valid indicates whether the value is a known member of the TokenInvalidRequestStatus enum.
-func (e TokenInvalidRequestStatus) Valid() bool {
-	switch e {
-	case TokenInvalidRequestStatusN422:
-		return true
-	default:
-		return false
-	}
-}
-
-// Defines values for TokenRequestTimeoutCode.
-const (
-	TokenRequestTimeoutCodeRequestTimeout TokenRequestTimeoutCode = "request_timeout"
-)
-
-// Valid indicates whether the value is a known member of the TokenRequestTimeoutCode enum.
-func (e TokenRequestTimeoutCode) Valid() bool {
-	switch e {
-	case TokenRequestTimeoutCodeRequestTimeout:
-		return true
-	default:
-		return false
-	}
-}
-
-// Defines values for TokenRequestTimeoutError.
-const (
-	TokenRequestTimeoutErrorInvalidRequest TokenRequestTimeoutError = "invalid_request"
-)
-
-// Valid indicates whether the value is a known member of the TokenRequestTimeoutError enum.
-func (e TokenRequestTimeoutError) Valid() bool {
-	switch e {
-	case TokenRequestTimeoutErrorInvalidRequest:
-		return true
-	default:
-		return false
-	}
-}
-
-// Defines values for TokenRequestTimeoutStatus.
-const (
-	TokenRequestTimeoutStatusN408 TokenRequestTimeoutStatus = 408
-)
-
-// Valid indicates whether the value is a known member of the TokenRequestTimeoutStatus enum.
-func (e TokenRequestTimeoutStatus) Valid() bool {
-	switch e {
-	case TokenRequestTimeoutStatusN408:
-		return true
-	default:
-		return false
-	}
-}
-
-// Defines values for TokenUnavailableCode.
-const (
-	TokenUnavailableCodeUnavailable TokenUnavailableCode = "unavailable"
-)
-
-// Valid indicates whether the value is a known member of the TokenUnavailableCode enum.
-func (e TokenUnavailableCode) Valid() bool {
-	switch e {
-	case TokenUnavailableCodeUnavailable:
-		return true
-	default:
-		return false
-	}
-}
-
-// Defines values for TokenUnavailableError.
-const (
-	TokenUnavailableErrorTemporarilyUnavailable TokenUnavailableError = "temporarily_unavailable"
-)
-
-// Valid indicates whether the value is a known member of the TokenUnavailableError enum.
-func (e TokenUnavailableError) Valid() bool {
-	switch e {
-	case TokenUnavailableErrorTemporarilyUnavailable:
-		return true
-	default:
-		return false
-	}
-}
-
-// Defines values for TokenUnavailableStatus.
-const (
-	TokenUnavailableStatusN503 TokenUnavailableStatus = 503
-)
-
-// Valid indicates whether the value is a known member of the TokenUnavailableStatus enum.
-func (e TokenUnavailableStatus) Valid() bool {
-	switch e {
-	case TokenUnavailableStatusN503:
-		return true
-	default:
-		return false
-	}
-}
-
-// Defines values for TokenUnsupportedMediaTypeCode.
-const (
-	TokenUnsupportedMediaTypeCodeUnsupportedMediaType TokenUnsupportedMediaTypeCode = "unsupported_media_type"
-)
-
-// Valid indicates whether the value is a known member of the TokenUnsupportedMediaTypeCode enum.
-func (e TokenUnsupportedMediaTypeCode) Valid() bool {
-	switch e {
-	case TokenUnsupportedMediaTypeCodeUnsupportedMediaType:
-		return true
-	default:
-		return false
-	}
-}
-
-// Defines values for TokenUnsupportedMediaTypeError.
-const (
-	TokenUnsupportedMediaTypeErrorInvalidRequest TokenUnsupportedMediaTypeError = "invalid_request"
-)
-
-// Valid indicates whether the value is a known member of the TokenUnsupportedMediaTypeError enum.
-func (e TokenUnsupportedMediaTypeError) Valid() bool {
-	switch e {
-	case TokenUnsupportedMediaTypeErrorInvalidRequest:
-		return true
-	default:
-		return false
-	}
-}
-
-// Defines values for TokenUnsupportedMediaTypeStatus.
-const (
-	TokenUnsupportedMediaTypeStatusN415 TokenUnsupportedMediaTypeStatus = 415
-)
-
-// Valid indicates whether the value is a known member of the TokenUnsupportedMediaTypeStatus enum.
-func (e TokenUnsupportedMediaTypeStatus) Valid() bool {
-	switch e {
-	case TokenUnsupportedMediaTypeStatusN415:
-		return true
-	default:
-		return false
-	}
-}
-
-// Defines values for Login408ApplicationProblemPlusJSONResponseBodyCode.
-const (
-	Login408ApplicationProblemPlusJSONResponseBodyCodeRequestTimeout Login408ApplicationProblemPlusJSONResponseBodyCode = "request_timeout"
-)
-
-// Valid indicates whether the value is a known member of the Login408ApplicationProblemPlusJSONResponseBodyCode enum.
-func (e Login408ApplicationProblemPlusJSONResponseBodyCode) Valid() bool {
-	switch e {
-	case Login408ApplicationProblemPlusJSONResponseBodyCodeRequestTimeout:
-		return true
-	default:
-		return false
-	}
-}
-
-// Defines values for Login408ApplicationProblemPlusJSONResponseBodyError.
-const (
-	Login408ApplicationProblemPlusJSONResponseBodyErrorInvalidRequest Login408ApplicationProblemPlusJSONResponseBodyError = "invalid_request"
-)
-
-// Valid indicates whether the value is a known member of the Login408ApplicationProblemPlusJSONResponseBodyError enum.
-func (e Login408ApplicationProblemPlusJSONResponseBodyError) Valid() bool {
-	switch e {
-	case Login408ApplicationProblemPlusJSONResponseBodyErrorInvalidRequest:
-		return true
-	default:
-		return false
-	}
-}
-
-// Defines values for Login408ApplicationProblemPlusJSONResponseBodyStatus.
-const (
-	Login408ApplicationProblemPlusJSONResponseBodyStatusN408 Login408ApplicationProblemPlusJSONResponseBodyStatus = 408
-)
-
-// Valid indicates whether the value is a known member of the Login408ApplicationProblemPlusJSONResponseBodyStatus enum.
-func (e Login408ApplicationProblemPlusJSONResponseBodyStatus) Valid() bool {
-	switch e {
-	case Login408ApplicationProblemPlusJSONResponseBodyStatusN408:
-		return true
-	default:
-		return false
-	}
-}
-
-// Defines values for Login413ApplicationProblemPlusJSONResponseBodyCode.
-const (
-	Login413ApplicationProblemPlusJSONResponseBodyCodeBodyTooLarge Login413ApplicationProblemPlusJSONResponseBodyCode = "body_too_large"
-)
-
-// Valid indicates whether the value is a known member of the Login413ApplicationProblemPlusJSONResponseBodyCode enum.
-func (e Login413ApplicationProblemPlusJSONResponseBodyCode) Valid() bool {
-	switch e {
-	case Login413ApplicationProblemPlusJSONResponseBodyCodeBodyTooLarge:
-		return true
-	default:
-		return false
-	}
-}
-
-// Defines values for Login413ApplicationProblemPlusJSONResponseBodyError.
-const (
-	Login413ApplicationProblemPlusJSONResponseBodyErrorInvalidRequest Login413ApplicationProblemPlusJSONResponseBodyError = "invalid_request"
-)
-
-// Valid indicates whether the value is a known member of the Login413ApplicationProblemPlusJSONResponseBodyError enum.
-func (e Login413ApplicationProblemPlusJSONResponseBodyError) Valid() bool {
-	switch e {
-	case Login413ApplicationProblemPlusJSONResponseBodyErrorInvalidRequest:
-		return true
-	default:
-		return false
-	}
-}
-
-// Defines values for Login413ApplicationProblemPlusJSONResponseBodyStatus.
-const (
-	Login413ApplicationProblemPlusJSONResponseBodyStatusN413 Login413ApplicationProblemPlusJSONResponseBodyStatus = 413
-)
-
-// Valid indicates whether the value is a known member of the Login413ApplicationProblemPlusJSONResponseBodyStatus enum.
-func (e Login413ApplicationProblemPlusJSONResponseBodyStatus) Valid() bool {
-	switch e {
-	case Login413ApplicationProblemPlusJSONResponseBodyStatusN413:
-		return true
-	default:
-		return false
-	}
-}
-
-// Defines values for Login415ApplicationProblemPlusJSONResponseBodyCode.
-const (
-	Login415ApplicationProblemPlusJSONResponseBodyCodeUnsupportedMediaType Login415ApplicationProblemPlusJSONResponseBodyCode = "unsupported_media_type"
-)
-
-// Valid indicates whether the value is a known member of the Login415ApplicationProblemPlusJSONResponseBodyCode enum.
-func (e Login415ApplicationProblemPlusJSONResponseBodyCode) Valid() bool {
-	switch e {
-	case Login415ApplicationProblemPlusJSONResponseBodyCodeUnsupportedMediaType:
-		return true
-	default:
-		return false
-	}
-}
-
-// Defines values for Login415ApplicationProblemPlusJSONResponseBodyError.
-const (
-	Login415ApplicationProblemPlusJSONResponseBodyErrorInvalidRequest Login415ApplicationProblemPlusJSONResponseBodyError = "invalid_request"
-)
-
-// Valid indicates whether the value is a known member of the Login415ApplicationProblemPlusJSONResponseBodyError enum.
-func (e Login415ApplicationProblemPlusJSONResponseBodyError) Valid() bool {
-	switch e {
-	case Login415ApplicationProblemPlusJSONResponseBodyErrorInvalidRequest:
-		return true
-	default:
-		return false
-	}
-}
-
-// Defines values for Login415ApplicationProblemPlusJSONResponseBodyStatus.
-const (
-	Login415ApplicationProblemPlusJSONResponseBodyStatusN415 Login415ApplicationProblemPlusJSONResponseBodyStatus = 415
-)
-
-// Valid indicates whether the value is a known member of the Login415ApplicationProblemPlusJSONResponseBodyStatus enum.
-func (e Login415ApplicationProblemPlusJSONResponseBodyStatus) Valid() bool {
-	switch e {
-	case Login415ApplicationProblemPlusJSONResponseBodyStatusN415:
-		return true
-	default:
-		return false
-	}
-}
-
-// Defines values for Login422ApplicationProblemPlusJSONResponseBodyCode.
-const (
-	Login422ApplicationProblemPlusJSONResponseBodyCodeInvalidRequest Login422ApplicationProblemPlusJSONResponseBodyCode = "invalid_request"
-)
-
-// Valid indicates whether the value is a known member of the Login422ApplicationProblemPlusJSONResponseBodyCode enum.
-func (e Login422ApplicationProblemPlusJSONResponseBodyCode) Valid() bool {
-	switch e {
-	case Login422ApplicationProblemPlusJSONResponseBodyCodeInvalidRequest:
-		return true
-	default:
-		return false
-	}
-}
-
-// Defines values for Login422ApplicationProblemPlusJSONResponseBodyError.
-const (
-	Login422ApplicationProblemPlusJSONResponseBodyErrorInvalidRequest Login422ApplicationProblemPlusJSONResponseBodyError = "invalid_request"
-)
-
-// Valid indicates whether the value is a known member of the Login422ApplicationProblemPlusJSONResponseBodyError enum.
-func (e Login422ApplicationProblemPlusJSONResponseBodyError) Valid() bool {
-	switch e {
-	case Login422ApplicationProblemPlusJSONResponseBodyErrorInvalidRequest:
-		return true
-	default:
-		return false
-	}
-}
-
-// Defines values for Login422ApplicationProblemPlusJSONResponseBodyStatus.
-const (
-	Login422ApplicationProblemPlusJSONResponseBodyStatusN422 Login422ApplicationProblemPlusJSONResponseBodyStatus = 422
-)
-
-// Valid indicates whether the value is a known member of the Login422ApplicationProblemPlusJSONResponseBodyStatus enum.
-func (e Login422ApplicationProblemPlusJSONResponseBodyStatus) Valid() bool {
-	switch e {
-	case Login422ApplicationProblemPlusJSONResponseBodyStatusN422:
-		return true
-	default:
-		return false
-	}
-}
-
-// Defines values for Login500ApplicationProblemPlusJSONResponseBodyCode.
-const (
-	Login500ApplicationProblemPlusJSONResponseBodyCodeInternalError Login500ApplicationProblemPlusJSONResponseBodyCode = "internal_error"
-)
-
-// Valid indicates whether the value is a known member of the Login500ApplicationProblemPlusJSONResponseBodyCode enum.
-func (e Login500ApplicationProblemPlusJSONResponseBodyCode) Valid() bool {
-	switch e {
-	case Login500ApplicationProblemPlusJSONResponseBodyCodeInternalError:
-		return true
-	default:
-		return false
-	}
-}
-
-// Defines values for Login500ApplicationProblemPlusJSONResponseBodyError.
-const (
-	Login500ApplicationProblemPlusJSONResponseBodyErrorServerError Login500ApplicationProblemPlusJSONResponseBodyError = "server_error"
-)
-
-// Valid indicates whether the value is a known member of the Login500ApplicationProblemPlusJSONResponseBodyError enum.
-func (e Login500ApplicationProblemPlusJSONResponseBodyError) Valid() bool {
-	switch e {
-	case Login500ApplicationProblemPlusJSONResponseBodyErrorServerError:
-		return true
-	default:
-		return false
-	}
-}
-
-// Defines values for Login500ApplicationProblemPlusJSONResponseBodyStatus.
-const (
-	Login500ApplicationProblemPlusJSONResponseBodyStatusN500 Login500ApplicationProblemPlusJSONResponseBodyStatus = 500
-)
-
-// Valid indicates whether the value is a known member of the Login500ApplicationProblemPlusJSONResponseBodyStatus enum.
-func (e Login500ApplicationProblemPlusJSONResponseBodyStatus) Valid() bool {
-	switch e {
-	case Login500ApplicationProblemPlusJSONResponseBodyStatusN500:
-		return true
-	default:
-		return false
-	}
-}
-
-// Defines values for Login503ApplicationProblemPlusJSONResponseBodyCode.
-const (
-	Login503ApplicationProblemPlusJSONResponseBodyCodeUnavailable Login503ApplicationProblemPlusJSONResponseBodyCode = "unavailable"
-)
-
-// Valid indicates whether the value is a known member of the Login503ApplicationProblemPlusJSONResponseBodyCode enum.
-func (e Login503ApplicationProblemPlusJSONResponseBodyCode) Valid() bool {
-	switch e {
-	case Login503ApplicationProblemPlusJSONResponseBodyCodeUnavailable:
-		return true
-	default:
-		return false
-	}
-}
-
-// Defines values for Login503ApplicationProblemPlusJSONResponseBodyError.
-const (
-	Login503ApplicationProblemPlusJSONResponseBodyErrorTemporarilyUnavailable Login503ApplicationProblemPlusJSONResponseBodyError = "temporarily_unavailable"
-)
-
-// Valid indicates whether the value is a known member of the Login503ApplicationProblemPlusJSONResponseBodyError enum.
-func (e Login503ApplicationProblemPlusJSONResponseBodyError) Valid() bool {
-	switch e {
-	case Login503ApplicationProblemPlusJSONResponseBodyErrorTemporarilyUnavailable:
-		return true
-	default:
-		return false
-	}
-}
-
-// Defines values for Login503ApplicationProblemPlusJSONResponseBodyStatus.
-const (
-	Login503ApplicationProblemPlusJSONResponseBodyStatusN503 Login503ApplicationProblemPlusJSONResponseBodyStatus = 503
-)
-
-// Valid indicates whether the value is a known member of the Login503ApplicationProblemPlusJSONResponseBodyStatus enum.
-func (e Login503ApplicationProblemPlusJSONResponseBodyStatus) Valid() bool {
-	switch e {
-	case Login503ApplicationProblemPlusJSONResponseBodyStatusN503:
 		return true
 	default:
 		return false
@@ -1872,6 +1602,270 @@ type Token struct {
 // TokenTokenType How to send it (RFC 6750).
 type TokenTokenType string
 
+// TokenBodyTooLargeProblem defines model for TokenBodyTooLargeProblem.
+type TokenBodyTooLargeProblem struct {
+	Code TokenBodyTooLargeProblemCode `json:"code"`
+
+	// Detail What went wrong
+	//
+	// Example: The email is taken.
+	Detail string                        `json:"detail"`
+	Error  TokenBodyTooLargeProblemError `json:"error"`
+
+	// ErrorDescription `detail` again, at the token endpoint only.
+	//
+	// Example: Authentication was unsuccessful.
+	ErrorDescription string `json:"error_description"`
+
+	// Errors One entry for each field that breaks the contract.
+	Errors *[]FieldError `json:"errors,omitempty"`
+
+	// RequestID The request's id, where it is all that can be said.
+	//
+	// Example: 01981f6e-3f4a-7cc0-8f1e-5d7a4c1b2e90
+	RequestID *openapi_types.UUID            `json:"request_id,omitempty"`
+	Status    TokenBodyTooLargeProblemStatus `json:"status"`
+
+	// Title The status in words.
+	//
+	// Example: Conflict
+	Title string `json:"title"`
+
+	// Type `urn:latchkey:problem:` and the code.
+	//
+	// Example: urn:latchkey:problem:email_taken
+	Type string `json:"type"`
+}
+
+// TokenBodyTooLargeProblemCode defines model for TokenBodyTooLargeProblem.Code.
+type TokenBodyTooLargeProblemCode string
+
+// TokenBodyTooLargeProblemError defines model for TokenBodyTooLargeProblem.Error.
+type TokenBodyTooLargeProblemError string
+
+// TokenBodyTooLargeProblemStatus defines model for TokenBodyTooLargeProblem.Status.
+type TokenBodyTooLargeProblemStatus int
+
+// TokenInternalErrorProblem defines model for TokenInternalErrorProblem.
+type TokenInternalErrorProblem struct {
+	Code TokenInternalErrorProblemCode `json:"code"`
+
+	// Detail What went wrong
+	//
+	// Example: The email is taken.
+	Detail string                         `json:"detail"`
+	Error  TokenInternalErrorProblemError `json:"error"`
+
+	// ErrorDescription `detail` again, at the token endpoint only.
+	//
+	// Example: Authentication was unsuccessful.
+	ErrorDescription string `json:"error_description"`
+
+	// Errors One entry for each field that breaks the contract.
+	Errors *[]FieldError `json:"errors,omitempty"`
+
+	// RequestID The request's id, where it is all that can be said.
+	//
+	// Example: 01981f6e-3f4a-7cc0-8f1e-5d7a4c1b2e90
+	RequestID openapi_types.UUID              `json:"request_id"`
+	Status    TokenInternalErrorProblemStatus `json:"status"`
+
+	// Title The status in words.
+	//
+	// Example: Conflict
+	Title string `json:"title"`
+
+	// Type `urn:latchkey:problem:` and the code.
+	//
+	// Example: urn:latchkey:problem:email_taken
+	Type string `json:"type"`
+}
+
+// TokenInternalErrorProblemCode defines model for TokenInternalErrorProblem.Code.
+type TokenInternalErrorProblemCode string
+
+// TokenInternalErrorProblemError defines model for TokenInternalErrorProblem.Error.
+type TokenInternalErrorProblemError string
+
+// TokenInternalErrorProblemStatus defines model for TokenInternalErrorProblem.Status.
+type TokenInternalErrorProblemStatus int
+
+// TokenInvalidRequestProblem defines model for TokenInvalidRequestProblem.
+type TokenInvalidRequestProblem struct {
+	Code TokenInvalidRequestProblemCode `json:"code"`
+
+	// Detail What went wrong
+	//
+	// Example: The email is taken.
+	Detail string                          `json:"detail"`
+	Error  TokenInvalidRequestProblemError `json:"error"`
+
+	// ErrorDescription `detail` again, at the token endpoint only.
+	//
+	// Example: Authentication was unsuccessful.
+	ErrorDescription string `json:"error_description"`
+
+	// Errors One entry for each field that breaks the contract.
+	Errors []FieldError `json:"errors"`
+
+	// RequestID The request's id, where it is all that can be said.
+	//
+	// Example: 01981f6e-3f4a-7cc0-8f1e-5d7a4c1b2e90
+	RequestID *openapi_types.UUID              `json:"request_id,omitempty"`
+	Status    TokenInvalidRequestProblemStatus `json:"status"`
+
+	// Title The status in words.
+	//
+	// Example: Conflict
+	Title string `json:"title"`
+
+	// Type `urn:latchkey:problem:` and the code.
+	//
+	// Example: urn:latchkey:problem:email_taken
+	Type string `json:"type"`
+}
+
+// TokenInvalidRequestProblemCode defines model for TokenInvalidRequestProblem.Code.
+type TokenInvalidRequestProblemCode string
+
+// TokenInvalidRequestProblemError defines model for TokenInvalidRequestProblem.Error.
+type TokenInvalidRequestProblemError string
+
+// TokenInvalidRequestProblemStatus defines model for TokenInvalidRequestProblem.Status.
+type TokenInvalidRequestProblemStatus int
+
+// TokenRequestTimeoutProblem defines model for TokenRequestTimeoutProblem.
+type TokenRequestTimeoutProblem struct {
+	Code TokenRequestTimeoutProblemCode `json:"code"`
+
+	// Detail What went wrong
+	//
+	// Example: The email is taken.
+	Detail string                          `json:"detail"`
+	Error  TokenRequestTimeoutProblemError `json:"error"`
+
+	// ErrorDescription `detail` again, at the token endpoint only.
+	//
+	// Example: Authentication was unsuccessful.
+	ErrorDescription string `json:"error_description"`
+
+	// Errors One entry for each field that breaks the contract.
+	Errors *[]FieldError `json:"errors,omitempty"`
+
+	// RequestID The request's id, where it is all that can be said.
+	//
+	// Example: 01981f6e-3f4a-7cc0-8f1e-5d7a4c1b2e90
+	RequestID *openapi_types.UUID              `json:"request_id,omitempty"`
+	Status    TokenRequestTimeoutProblemStatus `json:"status"`
+
+	// Title The status in words.
+	//
+	// Example: Conflict
+	Title string `json:"title"`
+
+	// Type `urn:latchkey:problem:` and the code.
+	//
+	// Example: urn:latchkey:problem:email_taken
+	Type string `json:"type"`
+}
+
+// TokenRequestTimeoutProblemCode defines model for TokenRequestTimeoutProblem.Code.
+type TokenRequestTimeoutProblemCode string
+
+// TokenRequestTimeoutProblemError defines model for TokenRequestTimeoutProblem.Error.
+type TokenRequestTimeoutProblemError string
+
+// TokenRequestTimeoutProblemStatus defines model for TokenRequestTimeoutProblem.Status.
+type TokenRequestTimeoutProblemStatus int
+
+// TokenUnavailableProblem defines model for TokenUnavailableProblem.
+type TokenUnavailableProblem struct {
+	Code TokenUnavailableProblemCode `json:"code"`
+
+	// Detail What went wrong
+	//
+	// Example: The email is taken.
+	Detail string                       `json:"detail"`
+	Error  TokenUnavailableProblemError `json:"error"`
+
+	// ErrorDescription `detail` again, at the token endpoint only.
+	//
+	// Example: Authentication was unsuccessful.
+	ErrorDescription string `json:"error_description"`
+
+	// Errors One entry for each field that breaks the contract.
+	Errors *[]FieldError `json:"errors,omitempty"`
+
+	// RequestID The request's id, where it is all that can be said.
+	//
+	// Example: 01981f6e-3f4a-7cc0-8f1e-5d7a4c1b2e90
+	RequestID *openapi_types.UUID           `json:"request_id,omitempty"`
+	Status    TokenUnavailableProblemStatus `json:"status"`
+
+	// Title The status in words.
+	//
+	// Example: Conflict
+	Title string `json:"title"`
+
+	// Type `urn:latchkey:problem:` and the code.
+	//
+	// Example: urn:latchkey:problem:email_taken
+	Type string `json:"type"`
+}
+
+// TokenUnavailableProblemCode defines model for TokenUnavailableProblem.Code.
+type TokenUnavailableProblemCode string
+
+// TokenUnavailableProblemError defines model for TokenUnavailableProblem.Error.
+type TokenUnavailableProblemError string
+
+// TokenUnavailableProblemStatus defines model for TokenUnavailableProblem.Status.
+type TokenUnavailableProblemStatus int
+
+// TokenUnsupportedMediaTypeProblem defines model for TokenUnsupportedMediaTypeProblem.
+type TokenUnsupportedMediaTypeProblem struct {
+	Code TokenUnsupportedMediaTypeProblemCode `json:"code"`
+
+	// Detail What went wrong
+	//
+	// Example: The email is taken.
+	Detail string                                `json:"detail"`
+	Error  TokenUnsupportedMediaTypeProblemError `json:"error"`
+
+	// ErrorDescription `detail` again, at the token endpoint only.
+	//
+	// Example: Authentication was unsuccessful.
+	ErrorDescription string `json:"error_description"`
+
+	// Errors One entry for each field that breaks the contract.
+	Errors *[]FieldError `json:"errors,omitempty"`
+
+	// RequestID The request's id, where it is all that can be said.
+	//
+	// Example: 01981f6e-3f4a-7cc0-8f1e-5d7a4c1b2e90
+	RequestID *openapi_types.UUID                    `json:"request_id,omitempty"`
+	Status    TokenUnsupportedMediaTypeProblemStatus `json:"status"`
+
+	// Title The status in words.
+	//
+	// Example: Conflict
+	Title string `json:"title"`
+
+	// Type `urn:latchkey:problem:` and the code.
+	//
+	// Example: urn:latchkey:problem:email_taken
+	Type string `json:"type"`
+}
+
+// TokenUnsupportedMediaTypeProblemCode defines model for TokenUnsupportedMediaTypeProblem.Code.
+type TokenUnsupportedMediaTypeProblemCode string
+
+// TokenUnsupportedMediaTypeProblemError defines model for TokenUnsupportedMediaTypeProblem.Error.
+type TokenUnsupportedMediaTypeProblemError string
+
+// TokenUnsupportedMediaTypeProblemStatus defines model for TokenUnsupportedMediaTypeProblem.Status.
+type TokenUnsupportedMediaTypeProblemStatus int
+
 // UnauthenticatedProblem defines model for UnauthenticatedProblem.
 type UnauthenticatedProblem struct {
 	Code UnauthenticatedProblemCode `json:"code"`
@@ -2107,268 +2101,22 @@ type InvalidRequest = InvalidRequestProblem
 type RequestTimeout = RequestTimeoutProblem
 
 // TokenBodyTooLarge defines model for TokenBodyTooLarge.
-type TokenBodyTooLarge struct {
-	Code TokenBodyTooLargeCode `json:"code"`
-
-	// Detail What went wrong
-	//
-	// Example: The email is taken.
-	Detail string                 `json:"detail"`
-	Error  TokenBodyTooLargeError `json:"error"`
-
-	// ErrorDescription `detail` again, at the token endpoint only.
-	//
-	// Example: Authentication was unsuccessful.
-	ErrorDescription string `json:"error_description"`
-
-	// Errors One entry for each field that breaks the contract.
-	Errors *[]FieldError `json:"errors,omitempty"`
-
-	// RequestID The request's id, where it is all that can be said.
-	//
-	// Example: 01981f6e-3f4a-7cc0-8f1e-5d7a4c1b2e90
-	RequestID *openapi_types.UUID     `json:"request_id,omitempty"`
-	Status    TokenBodyTooLargeStatus `json:"status"`
-
-	// Title The status in words.
-	//
-	// Example: Conflict
-	Title string `json:"title"`
-
-	// Type `urn:latchkey:problem:` and the code.
-	//
-	// Example: urn:latchkey:problem:email_taken
-	Type string `json:"type"`
-}
-
-// TokenBodyTooLargeCode defines model for TokenBodyTooLarge.Code.
-type TokenBodyTooLargeCode string
-
-// TokenBodyTooLargeError defines model for TokenBodyTooLarge.Error.
-type TokenBodyTooLargeError string
-
-// TokenBodyTooLargeStatus defines model for TokenBodyTooLarge.Status.
-type TokenBodyTooLargeStatus int
+type TokenBodyTooLarge = TokenBodyTooLargeProblem
 
 // TokenInternalError defines model for TokenInternalError.
-type TokenInternalError struct {
-	Code TokenInternalErrorCode `json:"code"`
-
-	// Detail What went wrong
-	//
-	// Example: The email is taken.
-	Detail string                  `json:"detail"`
-	Error  TokenInternalErrorError `json:"error"`
-
-	// ErrorDescription `detail` again, at the token endpoint only.
-	//
-	// Example: Authentication was unsuccessful.
-	ErrorDescription string `json:"error_description"`
-
-	// Errors One entry for each field that breaks the contract.
-	Errors *[]FieldError `json:"errors,omitempty"`
-
-	// RequestID The request's id, where it is all that can be said.
-	//
-	// Example: 01981f6e-3f4a-7cc0-8f1e-5d7a4c1b2e90
-	RequestID openapi_types.UUID       `json:"request_id"`
-	Status    TokenInternalErrorStatus `json:"status"`
-
-	// Title The status in words.
-	//
-	// Example: Conflict
-	Title string `json:"title"`
-
-	// Type `urn:latchkey:problem:` and the code.
-	//
-	// Example: urn:latchkey:problem:email_taken
-	Type string `json:"type"`
-}
-
-// TokenInternalErrorCode defines model for TokenInternalError.Code.
-type TokenInternalErrorCode string
-
-// TokenInternalErrorError defines model for TokenInternalError.Error.
-type TokenInternalErrorError string
-
-// TokenInternalErrorStatus defines model for TokenInternalError.Status.
-type TokenInternalErrorStatus int
+type TokenInternalError = TokenInternalErrorProblem
 
 // TokenInvalidRequest defines model for TokenInvalidRequest.
-type TokenInvalidRequest struct {
-	Code TokenInvalidRequestCode `json:"code"`
-
-	// Detail What went wrong
-	//
-	// Example: The email is taken.
-	Detail string                   `json:"detail"`
-	Error  TokenInvalidRequestError `json:"error"`
-
-	// ErrorDescription `detail` again, at the token endpoint only.
-	//
-	// Example: Authentication was unsuccessful.
-	ErrorDescription string `json:"error_description"`
-
-	// Errors One entry for each field that breaks the contract.
-	Errors []FieldError `json:"errors"`
-
-	// RequestID The request's id, where it is all that can be said.
-	//
-	// Example: 01981f6e-3f4a-7cc0-8f1e-5d7a4c1b2e90
-	RequestID *openapi_types.UUID       `json:"request_id,omitempty"`
-	Status    TokenInvalidRequestStatus `json:"status"`
-
-	// Title The status in words.
-	//
-	// Example: Conflict
-	Title string `json:"title"`
-
-	// Type `urn:latchkey:problem:` and the code.
-	//
-	// Example: urn:latchkey:problem:email_taken
-	Type string `json:"type"`
-}
-
-// TokenInvalidRequestCode defines model for TokenInvalidRequest.Code.
-type TokenInvalidRequestCode string
-
-// TokenInvalidRequestError defines model for TokenInvalidRequest.Error.
-type TokenInvalidRequestError string
-
-// TokenInvalidRequestStatus defines model for TokenInvalidRequest.Status.
-type TokenInvalidRequestStatus int
+type TokenInvalidRequest = TokenInvalidRequestProblem
 
 // TokenRequestTimeout defines model for TokenRequestTimeout.
-type TokenRequestTimeout struct {
-	Code TokenRequestTimeoutCode `json:"code"`
-
-	// Detail What went wrong
-	//
-	// Example: The email is taken.
-	Detail string                   `json:"detail"`
-	Error  TokenRequestTimeoutError `json:"error"`
-
-	// ErrorDescription `detail` again, at the token endpoint only.
-	//
-	// Example: Authentication was unsuccessful.
-	ErrorDescription string `json:"error_description"`
-
-	// Errors One entry for each field that breaks the contract.
-	Errors *[]FieldError `json:"errors,omitempty"`
-
-	// RequestID The request's id, where it is all that can be said.
-	//
-	// Example: 01981f6e-3f4a-7cc0-8f1e-5d7a4c1b2e90
-	RequestID *openapi_types.UUID       `json:"request_id,omitempty"`
-	Status    TokenRequestTimeoutStatus `json:"status"`
-
-	// Title The status in words.
-	//
-	// Example: Conflict
-	Title string `json:"title"`
-
-	// Type `urn:latchkey:problem:` and the code.
-	//
-	// Example: urn:latchkey:problem:email_taken
-	Type string `json:"type"`
-}
-
-// TokenRequestTimeoutCode defines model for TokenRequestTimeout.Code.
-type TokenRequestTimeoutCode string
-
-// TokenRequestTimeoutError defines model for TokenRequestTimeout.Error.
-type TokenRequestTimeoutError string
-
-// TokenRequestTimeoutStatus defines model for TokenRequestTimeout.Status.
-type TokenRequestTimeoutStatus int
+type TokenRequestTimeout = TokenRequestTimeoutProblem
 
 // TokenUnavailable defines model for TokenUnavailable.
-type TokenUnavailable struct {
-	Code TokenUnavailableCode `json:"code"`
-
-	// Detail What went wrong
-	//
-	// Example: The email is taken.
-	Detail string                `json:"detail"`
-	Error  TokenUnavailableError `json:"error"`
-
-	// ErrorDescription `detail` again, at the token endpoint only.
-	//
-	// Example: Authentication was unsuccessful.
-	ErrorDescription string `json:"error_description"`
-
-	// Errors One entry for each field that breaks the contract.
-	Errors *[]FieldError `json:"errors,omitempty"`
-
-	// RequestID The request's id, where it is all that can be said.
-	//
-	// Example: 01981f6e-3f4a-7cc0-8f1e-5d7a4c1b2e90
-	RequestID *openapi_types.UUID    `json:"request_id,omitempty"`
-	Status    TokenUnavailableStatus `json:"status"`
-
-	// Title The status in words.
-	//
-	// Example: Conflict
-	Title string `json:"title"`
-
-	// Type `urn:latchkey:problem:` and the code.
-	//
-	// Example: urn:latchkey:problem:email_taken
-	Type string `json:"type"`
-}
-
-// TokenUnavailableCode defines model for TokenUnavailable.Code.
-type TokenUnavailableCode string
-
-// TokenUnavailableError defines model for TokenUnavailable.Error.
-type TokenUnavailableError string
-
-// TokenUnavailableStatus defines model for TokenUnavailable.Status.
-type TokenUnavailableStatus int
+type TokenUnavailable = TokenUnavailableProblem
 
 // TokenUnsupportedMediaType defines model for TokenUnsupportedMediaType.
-type TokenUnsupportedMediaType struct {
-	Code TokenUnsupportedMediaTypeCode `json:"code"`
-
-	// Detail What went wrong
-	//
-	// Example: The email is taken.
-	Detail string                         `json:"detail"`
-	Error  TokenUnsupportedMediaTypeError `json:"error"`
-
-	// ErrorDescription `detail` again, at the token endpoint only.
-	//
-	// Example: Authentication was unsuccessful.
-	ErrorDescription string `json:"error_description"`
-
-	// Errors One entry for each field that breaks the contract.
-	Errors *[]FieldError `json:"errors,omitempty"`
-
-	// RequestID The request's id, where it is all that can be said.
-	//
-	// Example: 01981f6e-3f4a-7cc0-8f1e-5d7a4c1b2e90
-	RequestID *openapi_types.UUID             `json:"request_id,omitempty"`
-	Status    TokenUnsupportedMediaTypeStatus `json:"status"`
-
-	// Title The status in words.
-	//
-	// Example: Conflict
-	Title string `json:"title"`
-
-	// Type `urn:latchkey:problem:` and the code.
-	//
-	// Example: urn:latchkey:problem:email_taken
-	Type string `json:"type"`
-}
-
-// TokenUnsupportedMediaTypeCode defines model for TokenUnsupportedMediaType.Code.
-type TokenUnsupportedMediaTypeCode string
-
-// TokenUnsupportedMediaTypeError defines model for TokenUnsupportedMediaType.Error.
-type TokenUnsupportedMediaTypeError string
-
-// TokenUnsupportedMediaTypeStatus defines model for TokenUnsupportedMediaType.Status.
-type TokenUnsupportedMediaTypeStatus int
+type TokenUnsupportedMediaType = TokenUnsupportedMediaTypeProblem
 
 // Unauthenticated defines model for Unauthenticated.
 type Unauthenticated = UnauthenticatedProblem
@@ -2378,60 +2126,6 @@ type Unavailable = UnavailableProblem
 
 // UnsupportedMediaType defines model for UnsupportedMediaType.
 type UnsupportedMediaType = UnsupportedMediaTypeProblem
-
-// Login408ApplicationProblemPlusJSONResponseBodyCode defines parameters for Login.
-type Login408ApplicationProblemPlusJSONResponseBodyCode string
-
-// Login408ApplicationProblemPlusJSONResponseBodyError defines parameters for Login.
-type Login408ApplicationProblemPlusJSONResponseBodyError string
-
-// Login408ApplicationProblemPlusJSONResponseBodyStatus defines parameters for Login.
-type Login408ApplicationProblemPlusJSONResponseBodyStatus int
-
-// Login413ApplicationProblemPlusJSONResponseBodyCode defines parameters for Login.
-type Login413ApplicationProblemPlusJSONResponseBodyCode string
-
-// Login413ApplicationProblemPlusJSONResponseBodyError defines parameters for Login.
-type Login413ApplicationProblemPlusJSONResponseBodyError string
-
-// Login413ApplicationProblemPlusJSONResponseBodyStatus defines parameters for Login.
-type Login413ApplicationProblemPlusJSONResponseBodyStatus int
-
-// Login415ApplicationProblemPlusJSONResponseBodyCode defines parameters for Login.
-type Login415ApplicationProblemPlusJSONResponseBodyCode string
-
-// Login415ApplicationProblemPlusJSONResponseBodyError defines parameters for Login.
-type Login415ApplicationProblemPlusJSONResponseBodyError string
-
-// Login415ApplicationProblemPlusJSONResponseBodyStatus defines parameters for Login.
-type Login415ApplicationProblemPlusJSONResponseBodyStatus int
-
-// Login422ApplicationProblemPlusJSONResponseBodyCode defines parameters for Login.
-type Login422ApplicationProblemPlusJSONResponseBodyCode string
-
-// Login422ApplicationProblemPlusJSONResponseBodyError defines parameters for Login.
-type Login422ApplicationProblemPlusJSONResponseBodyError string
-
-// Login422ApplicationProblemPlusJSONResponseBodyStatus defines parameters for Login.
-type Login422ApplicationProblemPlusJSONResponseBodyStatus int
-
-// Login500ApplicationProblemPlusJSONResponseBodyCode defines parameters for Login.
-type Login500ApplicationProblemPlusJSONResponseBodyCode string
-
-// Login500ApplicationProblemPlusJSONResponseBodyError defines parameters for Login.
-type Login500ApplicationProblemPlusJSONResponseBodyError string
-
-// Login500ApplicationProblemPlusJSONResponseBodyStatus defines parameters for Login.
-type Login500ApplicationProblemPlusJSONResponseBodyStatus int
-
-// Login503ApplicationProblemPlusJSONResponseBodyCode defines parameters for Login.
-type Login503ApplicationProblemPlusJSONResponseBodyCode string
-
-// Login503ApplicationProblemPlusJSONResponseBodyError defines parameters for Login.
-type Login503ApplicationProblemPlusJSONResponseBodyError string
-
-// Login503ApplicationProblemPlusJSONResponseBodyStatus defines parameters for Login.
-type Login503ApplicationProblemPlusJSONResponseBodyStatus int
 
 // RegisterUserJSONRequestBody defines body for RegisterUser for application/json ContentType.
 type RegisterUserJSONRequestBody = Registration
@@ -2603,39 +2297,7 @@ type TokenBodyTooLargeResponseHeaders struct {
 	XRequestID openapi_types.UUID
 }
 type TokenBodyTooLargeApplicationProblemPlusJSONResponse struct {
-	Body struct {
-		Code TokenBodyTooLargeApplicationProblemPlusJSONResponseBodyCode `json:"code"`
-
-		// Detail What went wrong
-		//
-		// Example: The email is taken.
-		Detail string                                                       `json:"detail"`
-		Error  TokenBodyTooLargeApplicationProblemPlusJSONResponseBodyError `json:"error"`
-
-		// ErrorDescription `detail` again, at the token endpoint only.
-		//
-		// Example: Authentication was unsuccessful.
-		ErrorDescription string `json:"error_description"`
-
-		// Errors One entry for each field that breaks the contract.
-		Errors *[]FieldError `json:"errors,omitempty"`
-
-		// RequestID The request's id, where it is all that can be said.
-		//
-		// Example: 01981f6e-3f4a-7cc0-8f1e-5d7a4c1b2e90
-		RequestID *openapi_types.UUID                                           `json:"request_id,omitempty"`
-		Status    TokenBodyTooLargeApplicationProblemPlusJSONResponseBodyStatus `json:"status"`
-
-		// Title The status in words.
-		//
-		// Example: Conflict
-		Title string `json:"title"`
-
-		// Type `urn:latchkey:problem:` and the code.
-		//
-		// Example: urn:latchkey:problem:email_taken
-		Type string `json:"type"`
-	}
+	Body TokenBodyTooLargeProblem
 
 	Headers TokenBodyTooLargeResponseHeaders
 }
@@ -2644,39 +2306,7 @@ type TokenInternalErrorResponseHeaders struct {
 	XRequestID openapi_types.UUID
 }
 type TokenInternalErrorApplicationProblemPlusJSONResponse struct {
-	Body struct {
-		Code TokenInternalErrorApplicationProblemPlusJSONResponseBodyCode `json:"code"`
-
-		// Detail What went wrong
-		//
-		// Example: The email is taken.
-		Detail string                                                        `json:"detail"`
-		Error  TokenInternalErrorApplicationProblemPlusJSONResponseBodyError `json:"error"`
-
-		// ErrorDescription `detail` again, at the token endpoint only.
-		//
-		// Example: Authentication was unsuccessful.
-		ErrorDescription string `json:"error_description"`
-
-		// Errors One entry for each field that breaks the contract.
-		Errors *[]FieldError `json:"errors,omitempty"`
-
-		// RequestID The request's id, where it is all that can be said.
-		//
-		// Example: 01981f6e-3f4a-7cc0-8f1e-5d7a4c1b2e90
-		RequestID openapi_types.UUID                                             `json:"request_id"`
-		Status    TokenInternalErrorApplicationProblemPlusJSONResponseBodyStatus `json:"status"`
-
-		// Title The status in words.
-		//
-		// Example: Conflict
-		Title string `json:"title"`
-
-		// Type `urn:latchkey:problem:` and the code.
-		//
-		// Example: urn:latchkey:problem:email_taken
-		Type string `json:"type"`
-	}
+	Body TokenInternalErrorProblem
 
 	Headers TokenInternalErrorResponseHeaders
 }
@@ -2685,39 +2315,7 @@ type TokenInvalidRequestResponseHeaders struct {
 	XRequestID openapi_types.UUID
 }
 type TokenInvalidRequestApplicationProblemPlusJSONResponse struct {
-	Body struct {
-		Code TokenInvalidRequestApplicationProblemPlusJSONResponseBodyCode `json:"code"`
-
-		// Detail What went wrong
-		//
-		// Example: The email is taken.
-		Detail string                                                         `json:"detail"`
-		Error  TokenInvalidRequestApplicationProblemPlusJSONResponseBodyError `json:"error"`
-
-		// ErrorDescription `detail` again, at the token endpoint only.
-		//
-		// Example: Authentication was unsuccessful.
-		ErrorDescription string `json:"error_description"`
-
-		// Errors One entry for each field that breaks the contract.
-		Errors []FieldError `json:"errors"`
-
-		// RequestID The request's id, where it is all that can be said.
-		//
-		// Example: 01981f6e-3f4a-7cc0-8f1e-5d7a4c1b2e90
-		RequestID *openapi_types.UUID                                             `json:"request_id,omitempty"`
-		Status    TokenInvalidRequestApplicationProblemPlusJSONResponseBodyStatus `json:"status"`
-
-		// Title The status in words.
-		//
-		// Example: Conflict
-		Title string `json:"title"`
-
-		// Type `urn:latchkey:problem:` and the code.
-		//
-		// Example: urn:latchkey:problem:email_taken
-		Type string `json:"type"`
-	}
+	Body TokenInvalidRequestProblem
 
 	Headers TokenInvalidRequestResponseHeaders
 }
@@ -2726,39 +2324,7 @@ type TokenRequestTimeoutResponseHeaders struct {
 	XRequestID openapi_types.UUID
 }
 type TokenRequestTimeoutApplicationProblemPlusJSONResponse struct {
-	Body struct {
-		Code TokenRequestTimeoutApplicationProblemPlusJSONResponseBodyCode `json:"code"`
-
-		// Detail What went wrong
-		//
-		// Example: The email is taken.
-		Detail string                                                         `json:"detail"`
-		Error  TokenRequestTimeoutApplicationProblemPlusJSONResponseBodyError `json:"error"`
-
-		// ErrorDescription `detail` again, at the token endpoint only.
-		//
-		// Example: Authentication was unsuccessful.
-		ErrorDescription string `json:"error_description"`
-
-		// Errors One entry for each field that breaks the contract.
-		Errors *[]FieldError `json:"errors,omitempty"`
-
-		// RequestID The request's id, where it is all that can be said.
-		//
-		// Example: 01981f6e-3f4a-7cc0-8f1e-5d7a4c1b2e90
-		RequestID *openapi_types.UUID                                             `json:"request_id,omitempty"`
-		Status    TokenRequestTimeoutApplicationProblemPlusJSONResponseBodyStatus `json:"status"`
-
-		// Title The status in words.
-		//
-		// Example: Conflict
-		Title string `json:"title"`
-
-		// Type `urn:latchkey:problem:` and the code.
-		//
-		// Example: urn:latchkey:problem:email_taken
-		Type string `json:"type"`
-	}
+	Body TokenRequestTimeoutProblem
 
 	Headers TokenRequestTimeoutResponseHeaders
 }
@@ -2768,39 +2334,7 @@ type TokenUnavailableResponseHeaders struct {
 	XRequestID openapi_types.UUID
 }
 type TokenUnavailableApplicationProblemPlusJSONResponse struct {
-	Body struct {
-		Code TokenUnavailableApplicationProblemPlusJSONResponseBodyCode `json:"code"`
-
-		// Detail What went wrong
-		//
-		// Example: The email is taken.
-		Detail string                                                      `json:"detail"`
-		Error  TokenUnavailableApplicationProblemPlusJSONResponseBodyError `json:"error"`
-
-		// ErrorDescription `detail` again, at the token endpoint only.
-		//
-		// Example: Authentication was unsuccessful.
-		ErrorDescription string `json:"error_description"`
-
-		// Errors One entry for each field that breaks the contract.
-		Errors *[]FieldError `json:"errors,omitempty"`
-
-		// RequestID The request's id, where it is all that can be said.
-		//
-		// Example: 01981f6e-3f4a-7cc0-8f1e-5d7a4c1b2e90
-		RequestID *openapi_types.UUID                                          `json:"request_id,omitempty"`
-		Status    TokenUnavailableApplicationProblemPlusJSONResponseBodyStatus `json:"status"`
-
-		// Title The status in words.
-		//
-		// Example: Conflict
-		Title string `json:"title"`
-
-		// Type `urn:latchkey:problem:` and the code.
-		//
-		// Example: urn:latchkey:problem:email_taken
-		Type string `json:"type"`
-	}
+	Body TokenUnavailableProblem
 
 	Headers TokenUnavailableResponseHeaders
 }
@@ -2809,39 +2343,7 @@ type TokenUnsupportedMediaTypeResponseHeaders struct {
 	XRequestID openapi_types.UUID
 }
 type TokenUnsupportedMediaTypeApplicationProblemPlusJSONResponse struct {
-	Body struct {
-		Code TokenUnsupportedMediaTypeApplicationProblemPlusJSONResponseBodyCode `json:"code"`
-
-		// Detail What went wrong
-		//
-		// Example: The email is taken.
-		Detail string                                                               `json:"detail"`
-		Error  TokenUnsupportedMediaTypeApplicationProblemPlusJSONResponseBodyError `json:"error"`
-
-		// ErrorDescription `detail` again, at the token endpoint only.
-		//
-		// Example: Authentication was unsuccessful.
-		ErrorDescription string `json:"error_description"`
-
-		// Errors One entry for each field that breaks the contract.
-		Errors *[]FieldError `json:"errors,omitempty"`
-
-		// RequestID The request's id, where it is all that can be said.
-		//
-		// Example: 01981f6e-3f4a-7cc0-8f1e-5d7a4c1b2e90
-		RequestID *openapi_types.UUID                                                   `json:"request_id,omitempty"`
-		Status    TokenUnsupportedMediaTypeApplicationProblemPlusJSONResponseBodyStatus `json:"status"`
-
-		// Title The status in words.
-		//
-		// Example: Conflict
-		Title string `json:"title"`
-
-		// Type `urn:latchkey:problem:` and the code.
-		//
-		// Example: urn:latchkey:problem:email_taken
-		Type string `json:"type"`
-	}
+	Body TokenUnsupportedMediaTypeProblem
 
 	Headers TokenUnsupportedMediaTypeResponseHeaders
 }
@@ -3625,110 +3127,111 @@ func (sh *strictHandler) GetReadiness(ctx echo.Context) error {
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"3H0Pb9s4svhXIfQ7oE1PdmTHSRsXP+Blc+1uer22aFPkcOucRUu0zY1EekkqrrfId3+YISVLshwrrdNd",
-	"PGBROJJIzgyH85+zX71IpgspmDDaG3715ozGTOHPd/KcRnMGP2OmI8UXhkvhDb3LOSOapoxMpSIRfKOJ",
-	"mVNDboRcEimSFfnl8vLDYa8bdD3fU+z3jCsWe0OjMuZ7OpqzlMK0TGSpN/zVE7KD03jXvmdWC+YNPW0U",
-	"FzPv7s733slPRqoGOM6IkTdMkDTThghpyISRG7YwZLIi1AJGnn58fU5Ong9OiWYRjCPH3d5Ba7A0rtwI",
-	"1kf2e8a0uYg3AXtHUyQJ10TZr14Sbog2VMSacEEMUJCpW6aeaJLIGTFSdsnnzxf/ILdMaQDz+Q4Yv9B0",
-	"kQBIQe/0RW96wjpH0wHtPI+ioPNi2mOd4/g5HUS9SZ+dBp7vTaVKqfGGXpbx2PO9lH55y8TMzL3h0Ukz",
-	"fkatzqaGqU0EP7FIAioUXpPlnEdzQoliC0YNi3OkSUpXRGdRxFjcEpseAsZT2ICjkyDwvZQL+2evAJIL",
-	"w2ZMIZRXV1dnmZkzYXhEzRZmjeY0SZiYFexwHBTscHTQJVfczGVmSMiUkiokyzlTjAhJIsVimJommizh",
-	"mWbC+EQq9wmFzeOCTClPWNwdiVZ89ROjiinPdz8Irvr/Rx4XtzTh8Ri5euRt/8DRd+Q1ceYdgKAXUmiG",
-	"x/gnGa8upXxL1QzJE0lhmDDwky4WCZCNS3G4UHKSsPTvv2kg29cS2H9TbOoNvf93uJYUh/atPixP/sHO",
-	"YEHY3ISJjFeEa5LAtwoEhiAnA/JP/hPwRknu/LvjjlbHnq2m9d3nh+tDiKteCMOUoMkrINjeka3MvgNb",
-	"e7pzxiDwiAq9ZIpoutIgreZczMgkMygM3I4+0YTH+yQH8ot7+gj0KE+/gyC5TJgoRm+ccARoFI1M1508",
-	"HZI51UQKRpgwaoUKhtFoTqacJXskjPvzkqdMZvsnTHX6Nuci5jFqMKoUv2WoInjKLN9EUggnrIBmidRs",
-	"j6S4BGHz3TKCJsn7qTf89RukhX//mPcg3muMfHf9J8oYJNj3C5p2FGsWOW1I9gkFkIVvK73+ElLKEfQb",
-	"RZUzHRAIs+QR8q/O0pSqFdqIKDqsfeoMMPuZ793SJHPsHlu7oqJePaCYoTypSbBYMiQNSamJ5kiYQpB5",
-	"vscsSzTMhm/G20Vjm4k1sowDOM4sXVgdVIuzQzeVitmjIEXEYKaFBBMKgDzMNPBXyry7a9/ThppMe8NB",
-	"v+97hhu0Lz+LhZIR05pOEkZeCcPNyivMjkyJYQLg3rDV0O3NsI46bvPDWb9Ru+xTXPyldBIegz0opnbU",
-	"3aKi9i6M/2TF9lnQW8oTYN1HJGZplQdR8pKlC6mo4smqDOgucR1R8cTkglrIpY88yQWc94gRzeFfbjSJ",
-	"qaETqhmQF/wbOSUKWLdGZPT0OoWrdz+NC6fwzt/D7uhssZDKsPhfLOb0EmXKI27T5nKPaoYA44dlDL50",
-	"lstlB1zxTqYSJkCOx+H+eP6zoCVnOP5GNTqhcV2JTmhsgy33qM38faGJzmWW2NOPH1DDXMCm5FYD7oXa",
-	"CXpltQOoSMX/YHFLdWMBADoIKWp2wDtJMqvBzty0SAdiCdmAlZBmXCVmCbN3INFqL78Xi80Fa2pzhwQq",
-	"D23pi0UgldHmsBuDkQ3QdGgtOQamUcQWZkMyX11ddeqRl/s4tR6o+T7x8b1y/aHS/P+8PN6bKP5mAbxd",
-	"lD7RJDy3cHRgSAhsWjx5BVKUi1mYM2zBwGjPyQVT9qgbesP0vmRtcTJxmrMIDGTUaecJ5Sk+pHHMYWGa",
-	"fFAAheEgXqc00awJ0wgHAk9QgYdOa3squ+TCaCeo0BYNaTILfRKa1SIkT0Nq/v7b0oQ++fj6nJwGJy+K",
-	"2Ga/2zsgVMQkvOFx6OPP3KdjiWY2YLkoQffVo1lDQPtqLlPCUSSkjAoDDI4uSRGFLsQZyKFqeLkX9AcY",
-	"xy0ebAQtYaZF07JMwLLsy4IrpssL9p6fPD8JTo6CoBTa5sKcDDzf4wJIgBFqe/h6p8+DrjcUWZKUAsz9",
-	"46NB0D8Kguenp/cHmn2PU7MdviXVhGudoYyvgXg8+GEgat24cw40wk3zln3Dbv1m+OZSnwX/PQMVbw+e",
-	"5d3Kii1TFSVoTmqwnDQAo7NJc9gffNsnmrCU8oQsN/aqS1CNC8LRGDGrlyTMeAxypAo2jen/uL+6kUyr",
-	"EPaPqyAeNUCY8fheCG005ZFTOr5X+Pr3wQIfNBGrTpF79+moKaG0Toz8irzqo6yxR8sKAMtYdkdL4FoC",
-	"rlMdcvIbiwxgdJZO+CyTmT5fW5S5QmntFpRdgKostKbgOnFD8+XGJQu2IQezNgaLsYMguG5MYNVwur7z",
-	"vaYw6SNgA6p1bKQcY7S0JRq9o9ZovOYsiYsAaV0sWQNzqaSYkSU3c1TbRUilGfLqHGFKEzgCLA6Hzgab",
-	"gG1L4y4Jc2YLh6i0uNZczLokzMSNkEthH6N564JlclqzF7okLOJr4dAF00aiFk0jIaIwBvztpKjApZkz",
-	"ReBhl4RAYz2XyqDSBoJLMQuHqMvzTxM8Od2RCHNvJppTRSPDVP4lKZ5U7fMkkUuQZsVIKxfWKCJqmK1P",
-	"i5FU37AY1fhIhJFMUynGC6r1UipHMyMlYVTzZEVmGdMal/g9Y2o1RlfFLhsOyYIqmjLDlLZEyhPc+C2x",
-	"zGQtjZzzio0rp0t9z+0NOFqlwOaavuBA5aR0v4GSqE1rNCs9c1LS92pYer63gQ0cgrWUqyxWPxq5L7i1",
-	"OIILAstoMN+IYOAo2AS5JkvYBJCtmomaUr4wtpxhTm8ZoYYkjGpDXqz3HnVTSfIe9/oN0BUR3ibwkOF9",
-	"gjz15tP7d8R97bLjp0HvgHCBetwa4C8JSxfGhj7zZ3b4ci4ThnZl/q6y6xXUDkuUryjQk13aIsfGt5Kg",
-	"IH6TSviF0QSmrUu/tSirFZEkS7rSJJQ34UsCu7Qi9kTCAOZOnh0MBwncOLm0do3jZnnTXCBSxsCt3gRw",
-	"Y4rnEcQ9d+uMbYKilbg/3qa1yri5aMK4UUdfb6ShHxXFat6hnUrr93fj6HIvzfi9lTMuXmMO7Qcgt8v0",
-	"YLnGrQ+cKSra0iTotaRJY1qrgUwlQbAROCxjVAqylcJF4MyCvMwElhNpPc2SplybRbE509Ziun0FIssI",
-	"3RUMIlW6vYYtD8k53Ym6Wk7JRvXaoHvU7XcJ2lau6o4qBrZPwrVhMfxF+ExIxWLytChy6vYPmpz9KOFM",
-	"4MndrGGThiRSgpVAzUsASjGcXEii2AwWgyXsDHWlZJ3IBTUgcryh999f/zsafQmC62d/a9KlDgzNIsXM",
-	"PkApPKNmlfNA8JCrrAWyaYQWRlOuJEEZ0glodoyV2Fo/mrKqMmwG7OQhYBVTNCr5/G112UgqxSJD5lJp",
-	"Ria4FGhrCq/3TTcdySaS3bedOOQ7uel+NxejAQ/w7x+0+F2Dfv8XM3MZv5PmzNqYj6giUlyqbtC2EffH",
-	"7bw6f6MOVBjfum8hohfa2DclFhQnoMiCgoM3rWbYsd4BJBfYul0PK33Na5mJxyQR0GYKa7SlzODbKWNL",
-	"BdCkRAI43wtQRjFfrjZw6H9kNF49Ivp5BmKclRIoeSh7LDMT59ks+wRcIMGW8GCeGcPFbByDi9bSemwf",
-	"LGjKr27Y8FtNm+0G33fYLA6ociHVbohsSmirjf394GypGdgNmVkPrOz+noEsMW9DyMeeBpzJJcy09TpP",
-	"B8fPD7rkFY3mpZQN6FLnewmqlFxqEtq/Q5vXAP52iQ2sWLOl6DbgMRJyYfMvJGXpZB2fQI3TaA41xpkQ",
-	"8CWcZwxFWAm3UHKmaFqLFKNyGRtqE+H3KHba+WN8/fe/PSSwUAOjsm6h2DBwQ13gfWeUgDUH52xtTswa",
-	"DdDjbt8n1NYDWtOViRgddLz5UaVH3S6vUaQZoKrdvmFwWfqEhM4oF+1BaWH+1+lV3rDR6Es/6MC/Pfjn",
-	"CH4e/wT//AN+Pn+1xRjJi/bqaLzfUk9mlURRkFatAOSG2dTifcqgFHa9Q5wu7Kieu02R/1kAS5WiK88d",
-	"eufIN/JEufzTdzcgbFKQJokFPKKCTMDe/UEpjW1RHQD3l8vLD056VGAZBKelDNtxJbGGybrN1JrzBRtj",
-	"fVY8FdG+CtbnUkwTHrVh/S3uRaOfaYWfcce0umTjgKpcWhNZ8Zqx239RYfvGybYLr5riyGO2SLxirwoJ",
-	"56J5TUrkY+HVfdY2itmywkvjftV1oS0M2nFuLovqoQoO+PR6t8F3RgRbYhLNqqMJ0zy2ZR9T66xTJ6Tw",
-	"oCRypvHwiO4aYav1Hlg7cGVN7Hx1Es2l1KzKiF+tZmr0ddZu5C7vcO1YYQLwrq4+3Rp1Hv4nWxhCNWZD",
-	"Yqs9Y64XCbW+Mgx6SWBDKHjxkxXSLKJCCh7RBEMhXfIPNwLW1z75PZOGxSSR8MWCKqP9kYhkmsKWEpuE",
-	"uOWaTxJWCp2jl6nYNNMASH6GYplSLohgDDcplsZlK+5xEIsjZHF+cEZ4u+9+JlZliCeZIe8+vx2WcwFP",
-	"aV55lNIViltmiJGE6hukbioVs3Uf1JBUakN6ftAfkMnKMJRUny9fd174Bc1HAp4JDsfxibaxp3evz225",
-	"CCYujOJpajPm5IYLzJats1Fck5ilVMQsflnEHdbBKWITL8mKWLoDhDQG88zmpazhIhXJ+csv71N9L/YR",
-	"wShtzou9BBbeMphC+yTmM260T8KxM1A7YZe4woilu2Wo2IyqGDYsopo9OLFeBves8x/a+SPonI4711+P",
-	"/JPB3W6pnHNsKb1e0Gq7LLaiKddnj+ihVlVVDqR70NJnP23tdjaXwT8CWrltZVxlf0tMXrTG5DLXcXVx",
-	"Uqklu+c+dK0MDAeNzZZZyZurS7KcS13UrcGRDTfq4MIuuVSMGlB1VBO5oL9nNZZnqzfzyc8Rf8/fXHz+",
-	"46L3jl/oC/HxODq/OLlIXwf/7C+O4vM3p112FHSjfiIm6esg/vebmtQdBKcnzXVlXDE95mL7LeZMGPCc",
-	"ijqzCnynjeVb60vKveOjk2DXRWXf2hFbYsi/yCVIA81AbZn1HeWDcpZxYi8N7/TWKxtXWbdCjKaTvqWI",
-	"+JGicPX66XoZORz98Tpc5x5wQSPDb9l35rEaDlBD2e8jYH5/5OU7g2il+tqfweN+VDyKpcal/EirhOQD",
-	"xravo/rmzOSW4ucfRLsU1nsI/r3j9uygmypArEaQma08qUGqsIHDeGuxK9hrbjSGUMCQs4XHR0dHp9a2",
-	"PK/K937QP+kEvU5wfBmcDo+CYRB0e/2jwfHJf8r2WkwN64B2bBMmSreW3lhjMvc2HlrH2bzS+JYpPuWs",
-	"sTCa2UovV0CJ9SJ6LpcCJLpiEeO3jFiYzNrarcDlvDq39kTKhFGBBb1N7oHtEiKn60Yhvot6WlM9mlMx",
-	"q+mwx4q+cD120ng3YcBVSeQMHd4SaLZHRgPueqyzBVNZIw9vzE5jUL8aXSbk0fVdhXa0zhbxwzg/AV/M",
-	"Ejv+8Sdgdykv1vFuPQc7l6jX62Jl+6bnUDsfZZao7aFfFi4Vem/KZBB8LMoUN6tPIF1dIxO0gM4yW91l",
-	"7aHXOfHeXF16/g7b1yUjbcsWzFKqkm+DR3fGb23sHKU68kjerMXBODdmUSRj+h+2+vFvkddtbpQKJ5ee",
-	"5uUdGOoNc0KGzltfJ+3JW0ZvmQ3xYVnDkyKMhFUGWOSQyCUSphxMsAl0b/g1tzk/q8Qbeod0wfGutz5E",
-	"9A/x3WFFc4BB1rf3cLiYyk2U8qicRgbTvg1imTlLCUbiAQWX01nOZRHvmrBECvhQdkdiJJ49OyNTrrQh",
-	"mmmQYN1nz0j44f2nS1KCMiSWXTSh7oSXZ3dErexuEXDrjsTGdGWkQ9xlKycE+2LceMxb5xtV345PzAWL",
-	"7LdUj0RYuUg4JK5XzygLgqPItvCBnyx8ScKfX1WgSdlhWCaVdnH0Lnlv+QNr9ew5Igs6Y/5IPMuXY89s",
-	"o4C8ruRbWczuxdXc6SV7KriG3XAb1FlQZVbujc1LSJuEgwFLru6vUyJPMQmXL0jQ1Dvo2mtKz4OgdE1p",
-	"ABNNeB40wi/dRRIVY3yPM129v4TZBzmdAgk5fDwSwInDXeVBvksc5pVPYeVvW4IU4vD84mO+7LpopTsS",
-	"V7hKU3as2NhBEPiEuuYaBX3JIOgh8O7AlMqym9oQ4Ih+3+0WpnX0s2cIn4vHk1hGmY17FplUv3rtuHxb",
-	"LzzourQpJm7ctXsC5mWedZ1KNRJsWyZ2SPSSG3gJ5gY3Lvs6l0tS5OaMJAsmFwlDQRCzW5bIRZecFWVu",
-	"gO9IbEPYUpDFgPn6coBNl3GxbsxQTZ35mIaixhXmn62LLkbCVl24EjmbuIKdGJCnYa3oJDx42Vy+Uq5W",
-	"saOPK5UvI/E03FLrEx7k+4fpb4ves2fF/duwfA0xzO05mmh5T884pPtIhNikr3MO5JPJkORN68Iu+UDN",
-	"XKP4XZIQxI/la5wkzsVGXMQlzZxxZe0anVA9t5HXhEdMaDQ0XOz/bIEr9rtgMmaoXkAp6uHh4XK57FJ8",
-	"3ZVqdujG6sO3F+ev3n16hWPW6TTv7foGmrNmwVbt9uxXcsEEXXBv6B11g+4RxinNHDVeSZaiApS6wWw7",
-	"zxVI4fAguuvMy9AadfbeLtcla1LE/mYCx6+rHJ9olDrUEM1nAqRStnB5BCHd/b6c5ZEDzsQ6TX9TTosg",
-	"ZPfnQMhTYCmFQWO/nLiA/4wmZ5/OLy7wy4OXI0HXRiDXJLs3Ak3eT4kG54EmFYsIC97x5JUdGNQ5qQSJ",
-	"MxLsC41MssKvXKc/DUcPw7WbkX17rySJAW+dRXPydBCcHgxBSrA8nyGkGYmEUSXI0pn5hXKzN2aK7dTz",
-	"osPAhFnbzQqTvA7AsnAhxS7ikhXz2Vqlbnt+kvHqnvvOTW0SwIyutUnIk3DlfgKPkXlr3xigkli8q5r1",
-	"4HvVuwX2g14LMjxk7SKLu+WGN5448Kicf2CzdyjiZix2/mLpynZF3u26s533DsUi7Ig2l5RYXV6cfq4J",
-	"hhxdYaM1E5fr+6xtmnJWjb1azr2j2JQpJiLW6ibMB0Vn24m9xtR2a/2+NgCD4MW2EQWb1HoHeTjs9BGa",
-	"6G3PO21hpULemLITvPY/itt28G5/XVcGvaPdRKu02MNBx7sHNXZlgMH9/u7B9W41vnccBG2GlVvb4aij",
-	"NpCW+hfhpexcKuZSwDly4EnTmcY4KJwP7xo+3+afblXuP6MLV/cBKz5cW0/I3YTDOgNQ0u9Fslpfc0NN",
-	"o4eEVm62EWztWyok0NKa01u6zXXJla0dLO4IjIS7JFC6LIIWhrsFWXFEY4bOoBWPuS2TJGTGSjp5EPS6",
-	"I2FdBDQtV0VDW3RxNqLhYWM2sH+Qmz4wc145KadAsZrH0aRe8a5La73a2BBpt6JtdtPLWrd8Z6NcC/Ct",
-	"Oreiuh+gf9dXf+42W/P27Xnci7LNy5caBWO5jzHWVvDZ3LwsHCG6Vm57ULQ/Vl8Fj9mlppJF20JbG6xo",
-	"7D1TlKPCidZ7VDj3GmnfhnXDJcYWzLS0jbJLXaLKTURzl9mwJCHL+eov1UKqlanT1JSxrcbf7KzbVu1v",
-	"b47XVvc39VRtawA0NLhtawVs9FysmgLlmPhagJekc24ZoDjaNA3AlAbZ3nRJ8MxF3Qoz3sZVK+YBtzfu",
-	"Qd+3jt5ahs4dAxsCHIlsAU56ERB+om3rGB/sgDzunaCJIkXeTUUXsygGisVZDmtLArzh3kHuZ2NoOo+X",
-	"YaN9jHCu/aWyUSAViVnC3M8Z9rWxpm4p3ruhq39m5jxTiglTOMOPpJ12OYD7lI371wj3tZlpQCq/05t3",
-	"eACeL7cNYWRJVw3/K4L+wV9MQPZa2f3VnoU/1stwWUIszqhn5H69vvOrWcNfr7HLcSGPruaylNRZ+4lb",
-	"fJQ5tpb4Y6cI6gcBiBiYDQN8c4zVoxzC2GvxfwXRPrYCsSW27i4By9u15Ff1uk3H9i2/ZYJhE6VHO7Ou",
-	"k8aWU5tjhFJuf8f3W5jnrrqn69KACoylTYVd4BFz26oYjVftdnWZVwKUOzliC0dsLQrifO523FKxZAy6",
-	"km0QCpOMJ3g7dF2E7t46MzK/bEliuRRbJPdHRmP+5/KAoyPe+kEE/lw+KITIXoV//Vbublo8MZYaRMjl",
-	"n97ac+vh2Ni85gOCUhZ403ae39oEdc3oeXSARDJlmkyVTLtFpugQr864dTaOmg1tuBztlhoCz88TUVY2",
-	"g5DfKL2YYYxGlD52JuXm1000SVx0Ka6ytpsqp87d9d3/BgAA//8=",
+	"5H0Nb9s40vBfIfQe0KYnO/JH0sbFCzzZXLubXq8t2hQ53Lpn0dLY5kYivSQV11vkvz/gkJIlWY6VJund",
+	"4gGKwpZFcmY4nG9OvnmRSJeCA9fKG33zFkBjkPjxnTij0QLMxxhUJNlSM8G9kXexAKJoCmQmJInMO4ro",
+	"BdXkiosVETxZk18uLj4c9rpB1/M9Cb9nTELsjbTMwPdUtICUmmmBZ6k3+tXjooPTeF98T6+X4I08pSXj",
+	"c+/mxvfeiU9ayAY4TokWV8BJmilNuNBkCuQKlppM14RawMjTj6/PyPHz4QlREJlx5KjbO2gNlsKVG8H6",
+	"CL9noPR5vA3YO5oiSZgi0r71kjBNlKY8VoRxog0FQV6DfKJIIuZEC9Elnz+f/41cg1QGzOd7YPxK02Vi",
+	"QAp6Jy96s2PoDGZD2nkeRUHnxawHnaP4OR1GvWkfTgLP92ZCplR7Iy/LWOz5Xkq/vgU+1wtvNDhuxk/L",
+	"9elMg9xG8BNEwqBCzc9ktWDRglAiYQlUQ5wjTVK6JiqLIoC4JTY9BIylZgMGx0Hgeynj9muvAJJxDXOQ",
+	"COXl5eVpphfANYuo3sGs0YImCfB5wQ5HQcEOg4MuuWR6ITJNQpBSyJCsFiCBcEEiCbGZmiaKrMwzBVz7",
+	"REj3CjWbxziZUZZA3B3zVnz1E1AJ0vPdB4Kr/v+xx/g1TVg8Qa4ee7tfcPQde02ceWNAUEvBFeAx/knE",
+	"6wsh3lI5R/JEgmvg2nyky2ViyMYEP1xKMU0g/etvypDtWwnsv0iYeSPv/x1uJMWh/VUdlif/YGewIGxv",
+	"wlTEa8IUScy70ggMTo6H5O/sJ8MbJbnzz447Wh17tprWd68fbg4hrnrONUhOk1eGYA+ObGX2Pdja050z",
+	"BjGPKFcrkETRtTLSasH4nEwzjcLA7egTRVj8kORAfnFPH4Ee5en3ECSXCVMJ9MoJRwONpJHuupOnQrKg",
+	"iggOBLiWa1QwQKMFmTFIHpAw7usFS0FkD0+Y6vRtzkXMYtRgVEp2DagiWAqWbyLBuRNWhmaJUPCApLgw",
+	"wuZRZcTWCv8FggJhelxpsb3En0FkOKi/U244PY5A6BWLkJlUlqZUrtFgw3NsjUVnDdnXfO+aJpnjvdgq",
+	"+Yqu8wzFNGVJTZzEApA0JKU6WiBhCqni+R7YrW2YDX+Z7JZTbSZW3ujXAuA4s3SBOqgWZ4duKiRYlhY8",
+	"AjPTUhh7xgB5mCnDLCl4N198T2mqM+WNhv2+72mm0dj7zJdSRKAUnSZAXnHN9NorbIBM8lFiwL2C9cjt",
+	"zaiOOm7znVj4zyrlEfxHFvUNa/wJ5P1nTq8pSwwTPQ5FSgu0k3oR5U90Lu+4WPnIFYybYxMBUcz8z7Qi",
+	"MdV0ShUY2hibXcyINMxToxB6L53CfbmdQIWjc+M/AGlVtlwKqSH+B8SMXuDRfBwab6/UUrUa1gvLYHzt",
+	"rFarjvERO5lMgBuZFocPx3WfOS15afF3qpQpjesKZUpjGwW4RYXkvxdS+UxkiT1/+ALV4CIJJX/P4F6I",
+	"4KBXFsEGFSHZHxC3FL0WAEMHLnhNJ74TJLPS/NRNi3QglpANWHGhJ1ViljB7Z2RK7cf7YrG94B1USG3j",
+	"W6qPyMhF1L92Y9DlNgoDLQfHwDSKYKm3ZOPl5WWnHhK4jVPrEYT7yYDHlKz/J4XqD5Gn3ylKnygSnlk4",
+	"OmZIaNi0ePLKSFHG52HOsAUDo1kkliDtUdf0CtRDydriZOI0p5ExFlFdnCWUpfiQxjEzC9PkgzRQaGbE",
+	"64wmCpowjXCg4QnK8dApZU9ll5xr5QQVmnQhTeahT0K9XobkaUj1X39b6dAnH1+fkZPg+EURdOt3eweE",
+	"8piEVywOffyY+zeQKLCRtGUJum8ezRoirZcLkRKGIiEFyrVhcDTPi/BoIc6MHKrGPXtBf4gBxuLBVjTN",
+	"zLRsWha4WRa+LpkEVV6w9/z4+XFwPAiCUsyVcX089HyPcUMCDJ3aw9c7eR50vRHPkqQU+ewfDYZBfxAE",
+	"z09Obo+A+h6jejd8K6oIUypDGV8D8Wj4w0BUqnHnHGiE6eYt+47d+k2z7aU+c/Z7ZlS8PXiWdysrtoyh",
+	"l6A5rsFy3ACMyqbN8Wjj5z1RBFLKErLa2qsuQTXOCUNjRK9fkjBjsZEjVbBpTP/HfetGIq1C2D+qgjho",
+	"gDBj8a0Q2sjCI+cafK/we2+DxbzQRKw6RW7dp0FTpmMTsf8VedVHWWOPlhUAlrHsjpbAtQTcxODF9DeI",
+	"tMHoNJ2yeSYydbaxKHOFYmRZkryfYfDgNq1UaCD/W00WWlNwk1Gg+XKTkgXbkBzYGIPF2GEQfGnMrNRw",
+	"+nLje01BvEfAxqjWiRZighHAlmj0Bq3ReM0giYugX10sWQNzJQWfkxXTC1TbRWSiGfLqHGFKE3MEIA5H",
+	"zgabGtuWxl0S5swWjlBpMaUYn3dJmPErLlbcPkbz1gWOxKxmL3RJWMSawpELLI15LbJEQkRhYvC3k6IC",
+	"F3oBkpiHXRIaGquFkBqVtiG44PNwhLo8fzXBk9Md8zD3ZqIFlTTSIPM3SfGkap8niVgZaVaMtHJhgyKi",
+	"hmnktBhJ1RXEqMbHPIxEmgo+WVKlVkI6mmkhCFDFkjWZZ6AULvF7BnI9QVfFLhuOyJJKmoIGqSyR8swr",
+	"vkssM1lLI+e8YuPKeTzfc3tjHK1SkG9DX+NA5aR0nw0lUZvWaFZ65qSk79Ww9HxvCxtzCDZSrrJY/Wjk",
+	"vuDOrD3jxCyjjPlGOBhHwWZuFVmZTTCyVQGvKeVzbfPsC3oNhGqSAFWavNjsPeqmkuQ96vUboCuinU3g",
+	"IcP7BHnqzaf374h726VtT4LeAWEc9bg1wF8SSJfaRhDzZ3b4aiESQLsy/62y6xXUDkuUryjQ433aIsfG",
+	"t5KgIH6TSvgFaGKmrUu/jSirVTckK7pWJBRX4UtidmlN7Ik0A8CdPDvYHCTjxomVtWscN4ur5sqFMgZu",
+	"9SaAG3MXjyDumVtnYoP1rcT90S6tVcbNRRMmjTr6y1Z+9FFRrMbg26m0fn8/ji4P0YzfWzFn/DXmk34A",
+	"cvtMD8g1bn3gXFLeliZBryVNGlM8DWQqCYKtwGEZo1KQrRQuMs6skZcZxzoXpWZZ0pR3sig2Z51aTPdQ",
+	"gcgyQjcFgwiZ7i6uykNyTneirhYzslVWNewOuv0uQdvKlYNRCcb2SZjSEJtvhM25kBCTp0X1Tbd/0OTs",
+	"RwkDjid3u7hKaJIIYawEql8aoCTg5FwQCXOzmFnCzlBXStaJXFJtRI438v7967/H469B8OXZX5p0qQND",
+	"QSRBPwQohWfUrHLuCB5ylbVAto3QwmjKlaRRhnRqNDvGSmwRGk2hqgybATu+C1jFFI1KPv+1umwkpIRI",
+	"k4WQCsgUlzLampqfH5puKhJNJLttO3HIPbnpdjcXowF38O/vtPhNg37/B+iFiN8JfWptzEdUESkuVTdo",
+	"24j7o3Zenb9VoMi1b923ENELbeybEguKE1BkSY2DN6smqjH3bySXsXW7Hpag6tci449JIkObmVmjLWWG",
+	"308Zm3FHkxIJ4HwvgzKK+XLS3qH/EWi8fkT08wzEJCslUPJQ9kRkOs6zWfaJcYE4rMyDRaY14/NJbFy0",
+	"ltZj+2DBe6OetwtiqtjsNG12G3z3sFkcUJ8wyVPEMfZAZFNCO23s+4NzAelSSCpZsq4lwfZApjcDK7v/",
+	"wECWmLch5GNPA87kEmbKep0nw6PnB13yikaLUsrG6FLne3EqpVgpEtrvoc1rGP52iQ2s3rI10jbgMeZi",
+	"afMvJIV0uolPoMZpNIca40wI+MqcZwxFWAm3lGIuaVqLFKNymWhqE+G3KHba+WPy5a9/uUtgoQZGZd1C",
+	"sWHghrrA+94oATQH52x1TAyNBuhRt+8TamvjrOkKPEYHHa8kVOlRt8trFGkGqGq3bxlclj4hoXPKeHtQ",
+	"Wpj/dXqVN2w8/toPOub/nvlvYD4e/WT++5v5+PzVDmMkL2Cro/F+R1mWVRJFXVe1Go5psKnF25RBKex6",
+	"gzid21E9V+affy2ApVLStecOvXPkG3miXArpu9J8mxSkSWIBjygnU2Pv/qCUxq6ojgH3l4uLD056VGAZ",
+	"BielDNtRJbGGybrt1JrzBRtjfVY8FdG+CtZngs8SFrVh/R3uRaOfaYWfdse0umTjgKpc2hBZspqx239R",
+	"YfvGyXYLr5riyGO2SLxirwoJ56J5TUrkY+HVfVY2itnOEMK3t60gWxjUpthrGwd8+mW/wXdKOKwwiWbV",
+	"0RQUi23Zx8w669QJKTwoiZgrPDy8u0HYar071g5cWhM7X51ECyEUVBnxm9VMjb7Oxo3c5x1uHCtMAN7U",
+	"1adbo87Df4elJlRhNiS22jNmaplQ6yubQS+J2RBqvPjpGmkWUS44i2iCoZAu+ZsbYdZXPvk9Expikgjz",
+	"xpJKrfwxj0Sami0lNglxzRSbJlAKnaOXKWGWKQNIfoZikVLGCQfATYqFdtmKWxzE4ghZnO+cEd7tu5/y",
+	"dRniaabJu89vR+VcwFOaVx6ldI3iFjTRglB1hdRNhQRb90E1SYXSpOcH/SGZrjWgpPp88brzwi9oPubm",
+	"GWfmOD5RNvb07vWZLRfBxIWWLE1txpxcMY7Zsk02iikSQ0p5DPHLIu6wCU4Rm3hJ1sTS3UBIY2Oe2byU",
+	"NVyEJDl/+eV9qu9F2wgGh1XntihGaYNePEhw4S2YKZRPYjZnWvkknDgjtRN2iSuOWLkrcBLmVMZm0yKq",
+	"4M7J9TK4p51/0c4fQedk0vnybeAfD2/2S+aca0sp9oJWu+WxFU+5TntEL7WqrnIg3YOWfvtJa9ezuaz8",
+	"EdDK7SvtiuRbYvKiNSYXuZ6ri5RKPdktl3VrpWA4aKJ3zEreXF6Q1UKoonbNHNtwqxYu7JILCVQbdUcV",
+	"EUv6e1ZjeVi/WUx/jth79ub88x/nvXfsXJ3zj0fR2fnxefo6+Ht/OYjP3px0YRB0o37Cp+nrIP7nm5rk",
+	"HQYnx821ZUyCmjC++4ptxrXxnopaswp8J40lXJsbtL2jwXGw7xatb22JHXHkX8TKSAMFRnXpzQXag3Km",
+	"cWpvtO712CsbV1m3Qoymk77zFlnr89B4Bc2/fUxT9GfD0ffLkDbfDWsDUDnyU4bmXtnMHfd87kWge0qw",
+	"Hfdq7gVSQxF1eyu+oQC7DTA7QmNloHbXH98BuluKmL+XZjvq9x8pAF6/ulC/wWE07mQTKXcPGKeRZtdw",
+	"zxRyg966D7O0x/z2oOc949clrvhZUq4fFY9iqUkpNdmqFuAOY9uXMH53UcCOewc/iHapWe8u+PeO2rOD",
+	"aiq+soaYyGzRVw1SiU09JjvrzI2r5EZj9NL4ULbmfzAYnFi37qxqVvWD/nEn6HWCo4vgZDQIRkHQ7fUH",
+	"w6Pjf5VdpZhq6BijtE2ENt1Z9Wb9uNzRv2sJdfNKk2uQbMag8U4C2CJLV7uMpVpqIVbcGFISImDXQCxM",
+	"euNoVuByARW39lSIBCjHWvomz9x2jhGzTfMY3yUcrJccLSif10zHxwp8MjVx0ng/YVK6xu43rFqOb/um",
+	"NOCuJipbgswaeXhrdhobq1dhtAJ5dHNNqB2ts2V8N85PqNKO2PGPPwH7q+ixhH7nOdi7RL1UHi+VbDvs",
+	"tfNRZonaHvpl4VKh97ZMNoIPokwyvf5kpKtrboOOhzFe8H4ofnudE+/N5YXn73E5XR2AbeODBQKyFFLA",
+	"oztn1zZthVIdeSRv4ONgXGi9LPKg/Q87Q2hvkddtWQLlTi49zSurMMsS5oQMXaBsUy9D3gK9Bhtdx4qi",
+	"J0UEFwt8sL4oESskTDmOZ2tXvNG33NX7LBNv5B3SJcOWA+oQ0T/E3w4rmsMYZH17BY7xmdhGKQ+IK2Qw",
+	"5dv4sV5ASjAJZlBw6dTVQhSh5ikkgpsXRXfMx/zZs1MyY1JpokAZCdZ99oyEH95/uiAlKENi2UUR6k54",
+	"eXZH1MruFrHu7phvTVdGOsRdtnKCw1ftxmPJSL5R9e34BC5Oa9+laszDyh3eEXH9m8ZZEAwi29bJfITw",
+	"JQl/flWBJoXDsEwq5VJYXfLe8geWydpzRJZ0Dv6YP8uXg2e2X0Ve0vW9LGb34nLh9JI9FUyZ3XAb1FlS",
+	"qdfuF5sSFDb/bQasmLy9RJA8xfx3viBBU++ga28IPg+C0g3BoZloyvJ4Lb7p7nDJGEPrDFT16iAm/sRs",
+	"ZkjIzMtjbjhxtK8yz3c5+7zoMKx8t9V/IQ7P7xzny27qxbpjfomrNCWmi40dBoFPqOvxUtCXDIMeAu8O",
+	"TOlGRFMjDRzR77vdwjCAevYM4XOpMBKLKLMph6KIwa/e+C9flA0Puq5iAXOmrucEMeZlXvAwE3LMYVcR",
+	"xIioFdPmR2NuMO0KHxZiRYq0uBZkCWKZAAqCGK4hEcsuOS0qTA2+Y74LYUtBiA3mm3s5NlPN+Ka1SDVr",
+	"7WMGmGp3J+Z0U+805rbgyVWn2pyx2YkheRrW6r3Cg5fNlWPlQjE7+qhSdDbmT8MdZXbhQb5/WHli0Xv2",
+	"rLj6HpZvAIe5PUcTJW7pI4h0H/MQGzd2zgz5RDIieSPDsEs+UL1QKH5XJDTix/I1ThLnYiMu0gF6AUxa",
+	"u0YlVC1s0iNhEXCFhoZLu50uccV+15iMGaoXoxTV6PBwtVp1Kf7cFXJ+6Maqw7fnZ6/efXqFYzaZbO/t",
+	"5vKns2aNrdrt2bfEEjhdMm/kDbpBd4DpAb1AjVeSpagAhWow285yBVI4PIjuJuk5skadvTLPVMma5LG/",
+	"nTv16yrHJwqlDtVEsTk3UilbuhQeF+5qbc7yyAGnfFMhc1XOSCJkt6cfyVPDUhJzNX45Z2j+aUVOP52d",
+	"n+ObBy/HnG6MQKZIdmvih7yfEWWcB5pULCK8a4Inr+zAoM5JhZE4Yw5faaSTNb7luj8qc/QwS7KdVLNX",
+	"upLY4K2yaEGeDoOTg5GREpCnErnQY54AlZysnJlfKDd7Wa3YTrUomntMwdpuVpjkJTiWhQspdh6XrJjP",
+	"1ip12/OTiNe3tBpo6lBizOhah5I8/11u5fEYSe/2PTkqOf2bqllvfK96B8l+0GtBhrusXRRQ7GiugCfO",
+	"eFTOP7CJcxRxc4idv1jqllCRd/vaJeT9ZPH+Q0Sbq7msLi9OP1MEQ46uptiaiavNVfI2jVqrxl6t3KUj",
+	"YQYSeAStLqF9kHS+m9gbTG0H3/t14BgGL3aNKNikFqr3cNjJIzRW3J3u3cFKhbzRZSd4438UF13Nbw/X",
+	"8GjYG+wnWqXtIg462j+osSGKGdzv7x9cD/H73lEQtBlW7pSIowZtIC3lOrAfQi4VcyngHDnjSdO5wjio",
+	"OR/eF/P6Lv90p3L/GV24ug9Y8eHaekLuEiqW+Bgl/Z4n680NU9Q0akRo5VIpwXbPpRoeJaw5vaPpYZdc",
+	"2rLd4nrOmLv7OaV7WmhhuAvIFUc0BnQGrXjMbZkkIXMo6eRh0OuOuXUR0LRcF02O0cXZioaHjUn4/kFu",
+	"+piZ86JlMTMUq3kcTeoVr5m11quNvcj2K9pmN72sdcvXpcoXib5X51ZU9x307+bW3c12u+a+PY8Pomzz",
+	"ysFGwVjubY1lTWy+0C8LR4hulNsDKNofq6+Cx2wQVcmi7aCtDVY0tn0qKsHNiVYPqHBuNdK+D+uG+8Mt",
+	"mGllm6eXGrSVe9nmLrOGJCGrxfq/qntbK1Onqa1oW42/3W25rdrf3Vyyre5vau3b1gBo6Jfc1grYajha",
+	"NQXKMfGNAC9J59wyQHG0bRoYU9rI9qb7uacu6laY8TauWjEPmG12YfR96+itZejcMbAhwDHPlsZJLwLC",
+	"T5Tt2uQbOyCPeydoogieNzJSxSwSjGJxlsPGkjDecO8g97MxNJ3Hy/CPL2CEc+MvlY0CIUkMCbiPc2wp",
+	"ZU3dUrx3S1f/DPoskxK4LpzhR9JO+xzAh5SND68Rbuvw1IBUfp0+b65ieL7csQfIiq4b/jxF/+C/TED2",
+	"Wtn91XahP9bLcFlCLM6oZ+R+/XLjV7OGv37BZtuFPLpciFJSZ+Mn7vBRFtjV5Y+9IqgfBEbEmNkwwLfA",
+	"WD3KIYy9Fn8pRvnYhcdWt7trPJB3SspvyXabju1bdg0csH/Zo51Z18Rmx6nNMUIp93DH93uY56a6p5vS",
+	"gAqMpU01u8AicNsqgcbrdru6yisByk1UsXsqdvU14nzhdtxSsWQMutsSRihMM5bgxezN/Q/3qzMj83vO",
+	"JBYrvkNyfwQas/8sDzg64oU7ROA/yweFEHlQ4V+/EL+fFk+0pQbhYvUf76q783BsbV7zAUEpa3jT/gGE",
+	"nf2HN4yeRwdIJFJQZCZF2i0yRYd4a82ts3XUbGjD5Wh31BB4fp6IsrLZCPmt0os5xmh46WVnUm6/3UST",
+	"xEWX4ipru6ly6tx8ufnfAAAA//8=",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,
