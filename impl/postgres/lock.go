@@ -1,0 +1,128 @@
+package postgres
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// The roles a process can hold a data folder in. One that serves keeps it; a command gives it back soon.
+const (
+	roleServe   = "serve"
+	roleCommand = "command"
+)
+
+const (
+	// holderWait bounds the wait for a command that holds the folder.
+	holderWait = 30 * time.Second
+	// recordGrace is given to a process that has just taken the lock and not yet written who it is.
+	recordGrace = 200 * time.Millisecond
+)
+
+// holder is what the lock file says of the process that has the lock. It is only true while the lock is held.
+type holder struct {
+	PID    int    `json:"pid"`
+	Role   string `json:"role"`
+	Socket string `json:"socket,omitempty"`
+}
+
+// folderLock is the exclusive lock on a data folder. The kernel gives it back when the process dies, so none goes stale;
+// Go opens files so that a child doesn't inherit them, so PostgreSQL doesn't hold it.
+type folderLock struct {
+	file   *os.File
+	holder holder
+	once   sync.Once
+	err    error
+}
+
+// acquire takes the lock, waiting for a command that has it.
+func (f folder) acquire(ctx context.Context, role string) (*folderLock, error) {
+	begin := time.Now()
+	for {
+		lock, holder, err := f.tryLock(role)
+		if lock != nil || err != nil {
+			return lock, err
+		}
+		limit := holderWait
+		if holder.Role == roleServe {
+			limit = recordGrace
+		}
+		if time.Since(begin) > limit {
+			return nil, f.inUse(holder)
+		}
+		if err := pause(ctx, 20*time.Millisecond); err != nil {
+			return nil, err
+		}
+	}
+}
+
+func (f folder) inUse(h holder) error {
+	who := "another process"
+	if h.PID != 0 {
+		who = fmt.Sprintf("process %d (%s)", h.PID, h.Role)
+	}
+	return fmt.Errorf("%w: %s is held by %s", ErrInUse, f.root, who)
+}
+
+// tryLock takes the lock, or tells who has it; that is empty while the file can't be read as a record.
+func (f folder) tryLock(role string) (*folderLock, holder, error) {
+	file, err := os.OpenFile(f.path(lockFile), os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
+	if err != nil {
+		return nil, holder{}, fmt.Errorf("lock the data folder: %w", err)
+	}
+	err = flock(file)
+	if err == nil {
+		lock := &folderLock{file: file, holder: holder{PID: os.Getpid(), Role: role}}
+		if err := errors.Join(f.giveToOwner(file), lock.record("")); err != nil {
+			return nil, holder{}, errors.Join(err, lock.release())
+		}
+		return lock, holder{}, nil
+	}
+	defer file.Close()
+	if !errors.Is(err, syscall.EWOULDBLOCK) {
+		return nil, holder{}, fmt.Errorf("lock the data folder: %w", err)
+	}
+	var h holder
+	text, err := io.ReadAll(io.LimitReader(file, 4096))
+	if err != nil {
+		return nil, holder{}, fmt.Errorf("lock the data folder: %w", err)
+	}
+	if json.Unmarshal(text, &h) != nil {
+		return nil, holder{}, nil
+	}
+	return nil, h, nil
+}
+
+func flock(file *os.File) error {
+	for {
+		if err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); !errors.Is(err, syscall.EINTR) {
+			return err
+		}
+	}
+}
+
+// record writes who holds the lock and, once it is known, where its server listens.
+func (l *folderLock) record(socket string) error {
+	l.holder.Socket = socket
+	text, err := json.Marshal(l.holder)
+	if err != nil {
+		return err
+	}
+	// A reader that comes between the two steps sees no valid record and asks again.
+	if _, err := l.file.WriteAt(text, 0); err != nil {
+		return fmt.Errorf("write the lock file: %w", err)
+	}
+	return l.file.Truncate(int64(len(text)))
+}
+
+// release gives the folder back. The file stays, since one that is removed could be locked twice.
+func (l *folderLock) release() error {
+	l.once.Do(func() { l.err = errors.Join(l.file.Truncate(0), l.file.Close()) })
+	return l.err
+}

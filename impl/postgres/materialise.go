@@ -1,0 +1,176 @@
+package postgres
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+)
+
+const binariesDir = "postgres-bin"
+
+// materialise puts binaries that can't be run where they lie into the data folder, under a name made of their
+// version and their program's size and time, so that a later start finds them. They appear whole or not at all.
+func (f folder) materialise(in install) (install, error) {
+	program, err := os.Stat(filepath.Join(in.bin, "postgres"))
+	if err != nil {
+		return in, err
+	}
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s\n%s\n%d\n%d", in.bin, in.version, program.Size(), program.ModTime().UnixNano()))
+	version, _, _ := strings.Cut(in.version, " ")
+	dest := f.path(filepath.Join(binariesDir, version+"-"+hex.EncodeToString(sum[:6])))
+	out := in
+	out.bin, out.copied = filepath.Join(dest, "bin"), false
+	// What a power cut has left of a copy doesn't run, and is made anew.
+	if _, err := probe(out.bin, f.account); err == nil {
+		return out, nil
+	}
+	if err := f.copyInstall(in, dest); err != nil {
+		return in, fmt.Errorf("prepare PostgreSQL's binaries: %w", err)
+	}
+	if _, err := probe(out.bin, f.account); err != nil {
+		return in, fmt.Errorf("%w: the copy of %s doesn't run: %w", ErrNotFound, in.bin, err)
+	}
+	return out, nil
+}
+
+// copyInstall replaces all copies by one of this install. None is in use: we hold the lock.
+func (f folder) copyInstall(in install, dest string) error {
+	all := f.path(binariesDir)
+	if err := os.RemoveAll(all); err != nil {
+		return err
+	}
+	if err := mkdir(all); err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp(all, ".new-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	if err := os.Chmod(dir, 0o755); err != nil {
+		return err
+	}
+	prefix := filepath.Dir(in.bin)
+	trees := []string{"bin", "lib", "share"}
+	if shared := filepath.Join("share", "postgresql"); isDir(filepath.Join(prefix, shared)) {
+		// Beside it lie the shares of other programs, where the prefix is theirs too.
+		if err := mkdir(filepath.Join(dir, "share")); err != nil {
+			return err
+		}
+		trees[2] = shared
+	}
+	for _, tree := range trees {
+		if err := copyTree(filepath.Join(prefix, tree), filepath.Join(dir, tree)); err != nil {
+			return err
+		}
+	}
+	if in.pkg != "" {
+		if err := makeLinks(filepath.Join(in.pkg, "native", "pg-symlinks.json"), dir); err != nil {
+			return err
+		}
+	}
+	return os.Rename(dir, dest)
+}
+
+func isDir(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
+}
+
+// mkdir makes a folder that all may read, whatever the umask.
+func mkdir(path string) error {
+	if err := os.Mkdir(path, 0o755); err != nil {
+		return err
+	}
+	return os.Chmod(path, 0o755)
+}
+
+// copyTree copies what PostgreSQL needs to run. A link becomes a copy of what it names, since it may lead out of the
+// tree; one that leads nowhere or to a folder is left out.
+func copyTree(from, to string) error {
+	return filepath.WalkDir(from, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		name, err := filepath.Rel(from, path)
+		if err != nil {
+			return err
+		}
+		if entry.IsDir() {
+			return mkdir(filepath.Join(to, name))
+		}
+		info, err := os.Stat(path)
+		if err != nil || !info.Mode().IsRegular() || filepath.Ext(path) == ".a" {
+			return nil
+		}
+		return place(path, filepath.Join(to, name), info, entry.Type().IsRegular())
+	})
+}
+
+// place makes a hard link where that gives everyone a file that they can read and only we (or root) can change,
+// and else a copy. What it is linked to is never changed.
+func place(from, to string, info fs.FileInfo, regular bool) error {
+	mode := info.Mode().Perm()
+	program := filepath.Base(filepath.Dir(from)) == "bin"
+	want := mode | 0o444
+	if program || mode&0o100 != 0 {
+		want |= 0o111
+	}
+	safe := info.Sys().(*syscall.Stat_t).Uid == uint32(os.Geteuid()) && mode&0o022 == 0
+	if regular && safe && mode == want && os.Link(from, to) == nil {
+		return nil
+	}
+	in, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	out, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(out, in)
+	return errors.Join(err, out.Chmod(want&^0o022), out.Close())
+}
+
+// makeLinks makes the links that the npm package lists instead of holding them. Both ends are paths in the package.
+func makeLinks(list, dir string) error {
+	text, err := os.ReadFile(list)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	var links []struct{ Source, Target string }
+	if err := json.Unmarshal(text, &links); err != nil {
+		return fmt.Errorf("%s: %w", list, err)
+	}
+	for _, link := range links {
+		source, okSource := strings.CutPrefix(link.Source, "native/")
+		target, okTarget := strings.CutPrefix(link.Target, "native/")
+		if !okSource || !okTarget || !filepath.IsLocal(source) || !filepath.IsLocal(target) {
+			return fmt.Errorf("%s: a link from %q to %q leads out of the package", list, link.Target, link.Source)
+		}
+		to := filepath.Join(dir, target)
+		if _, err := os.Lstat(to); err == nil {
+			continue // the package's own script has run
+		}
+		text, err := filepath.Rel(filepath.Dir(target), source)
+		if err != nil {
+			return err
+		}
+		if err := os.Symlink(text, to); err != nil {
+			return err
+		}
+	}
+	return nil
+}

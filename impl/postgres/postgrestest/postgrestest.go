@@ -1,0 +1,152 @@
+// Package postgrestest gives each test a database of its own, on one real PostgreSQL per test process.
+package postgrestest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/latchkey-auth/latchkey/impl/postgres"
+	"github.com/latchkey-auth/latchkey/schema"
+)
+
+const template = "latchkey_template"
+
+// instance is the process's PostgreSQL. It starts with the first test that asks for a database.
+type instance struct {
+	folder string
+	server *postgres.Server
+	err    error
+	start  sync.Once
+	names  atomic.Int64
+}
+
+// current is nil outside of [Run].
+var current atomic.Pointer[instance]
+
+// Main is a package's TestMain: func TestMain(m *testing.M) { postgrestest.Main(m) }.
+func Main(m *testing.M) { os.Exit(Run(m)) }
+
+// Run runs the tests and then stops PostgreSQL, if a test has started it. It returns the process's exit status.
+func Run(m *testing.M) (status int) {
+	in := &instance{}
+	current.Store(in)
+	defer func() {
+		if err := in.stop(); err != nil {
+			fmt.Fprintln(os.Stderr, "postgrestest:", err)
+			status = max(status, 1)
+		}
+	}()
+	return m.Run()
+}
+
+// New is the URL of a database with the newest schema and no rows, for this test alone: it is dropped at the test's end.
+func New(tb testing.TB) string {
+	tb.Helper()
+	return create(tb, "TEMPLATE "+template)
+}
+
+// NewEmpty is the URL of a database without a schema, for this test alone.
+func NewEmpty(tb testing.TB) string {
+	tb.Helper()
+	return create(tb, "")
+}
+
+func create(tb testing.TB, with string) string {
+	tb.Helper()
+	in := current.Load()
+	if in == nil {
+		tb.Fatal("postgrestest: TestMain doesn't call postgrestest.Main, which stops PostgreSQL")
+	}
+	in.start.Do(in.open)
+	if in.err != nil {
+		tb.Fatalf("postgrestest: %v", in.err)
+	}
+	name := "test_" + strconv.FormatInt(in.names.Add(1), 10)
+	if err := in.exec("CREATE DATABASE " + name + " " + with); err != nil {
+		tb.Fatalf("postgrestest: %v", err)
+	}
+	tb.Cleanup(func() {
+		if err := in.exec("DROP DATABASE " + name + " WITH (FORCE)"); err != nil {
+			tb.Errorf("postgrestest: %v", err)
+		}
+	})
+	return in.url(name)
+}
+
+// open starts PostgreSQL, without the care for a power cut that costs time, and makes the template.
+func (in *instance) open() {
+	in.err = func() (err error) {
+		if in.folder, err = os.MkdirTemp("", "latchkey-test-"); err != nil {
+			return err
+		}
+		// As root, PostgreSQL runs as a user that must be able to go through.
+		if err := os.Chmod(in.folder, 0o711); err != nil {
+			return err
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+		defer cancel()
+		in.server, err = postgres.Start(ctx, postgres.Options{
+			DataDir: in.folder,
+			BinDir:  os.Getenv("LATCHKEY_POSTGRES_BIN"),
+			Parameters: map[string]string{
+				"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off",
+				"max_connections": "300", "shared_buffers": "64MB", "autovacuum": "off", "max_wal_senders": "0", "wal_level": "minimal",
+			},
+		})
+		if err != nil {
+			return err
+		}
+		if err := in.exec("CREATE DATABASE " + template); err != nil {
+			return err
+		}
+		_, err = schema.Migrate(ctx, in.url(template))
+		return err
+	}()
+}
+
+func (in *instance) stop() error {
+	var err error
+	if in.server != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+		defer cancel()
+		err = in.server.Stop(ctx)
+	}
+	if in.folder == "" {
+		return err
+	}
+	return errors.Join(err, os.RemoveAll(in.folder))
+}
+
+// url names another database of the same server.
+func (in *instance) url(database string) string {
+	u, err := url.Parse(in.server.URL())
+	if err != nil {
+		panic(err) // it is ours
+	}
+	u.Path = "/" + database
+	return u.String()
+}
+
+func (in *instance) exec(sql string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	conn, err := pgx.Connect(ctx, in.server.URL())
+	if err != nil {
+		return err
+	}
+	defer conn.Close(ctx)
+	if _, err = conn.Exec(ctx, sql); err != nil {
+		return fmt.Errorf("%s: %w", sql, err)
+	}
+	return nil
+}

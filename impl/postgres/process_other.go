@@ -1,0 +1,59 @@
+//go:build !linux
+
+package postgres
+
+import (
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+// socketPathLimit is the size of sun_path less its final NUL on macOS and the BSDs.
+const socketPathLimit = 103
+
+// endWithParent does nothing here: see [guard].
+func endWithParent(*syscall.SysProcAttr, syscall.Signal) {}
+
+// guard ends the process when we die: a shell waits on a pipe that only we hold open, and sends the fast
+// shutdown when it closes. Without a shell PostgreSQL would outlive us, and the next start would stop it.
+func guard(pid int) (release func()) {
+	cmd := exec.Command("/bin/sh", "-c", `read -r word; [ "$word" = done ] || kill -INT "$1"`, "sh", strconv.Itoa(pid))
+	cmd.Dir, cmd.Env = "/", []string{}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	pipe, err := cmd.StdinPipe()
+	if err != nil {
+		return func() {}
+	}
+	if cmd.Start() != nil {
+		_ = pipe.Close()
+		return func() {}
+	}
+	return func() {
+		_, _ = pipe.Write([]byte("done\n"))
+		_ = pipe.Close()
+		_ = cmd.Wait()
+	}
+}
+
+// clusterProcesses finds a postmaster by its pid file, if its socket answers. Of others nothing can be said.
+func clusterProcesses(cluster string) (pids []int, unsure bool) {
+	text, err := os.ReadFile(filepath.Join(cluster, "postmaster.pid"))
+	lines := strings.Split(string(text), "\n")
+	if err != nil || len(lines) < 5 {
+		return nil, true
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(lines[0]))
+	if err != nil || pid <= 1 || syscall.Kill(pid, 0) != nil {
+		return nil, true
+	}
+	conn, err := net.Dial("unix", filepath.Join(lines[4], ".s.PGSQL."+strings.TrimSpace(lines[3])))
+	if err != nil {
+		return nil, true
+	}
+	_ = conn.Close()
+	return []int{pid}, true
+}

@@ -1,0 +1,257 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+const (
+	superuser    = "latchkey"
+	databaseName = "latchkey"
+	port         = "5432" // of the socket's name; nothing listens on TCP
+
+	invalidCatalogName = "3D000"
+	duplicateDatabase  = "42P04"
+	uniqueViolation    = "23505"
+
+	// logLimit is the size in bytes above which the log is put aside at a start.
+	logLimit = 8 << 20
+
+	// orphanWait bounds how long the first start waits for what a killed server left in shared memory.
+	orphanWait = 20 * time.Second
+)
+
+// databaseURL names a database behind a socket. In a client's session errors aren't logged: the client has them,
+// and PostgreSQL's text may hold what the client sent. What the server's own processes meet is logged.
+func databaseURL(socket, database string) string {
+	query := url.Values{"host": {socket}, "port": {port}, "sslmode": {"disable"}, "log_min_messages": {"log"}}
+	return (&url.URL{Scheme: "postgres", User: url.User(superuser), Host: "", Path: "/" + database, RawQuery: query.Encode()}).String()
+}
+
+// parameters are the server's settings on its command line, where neither postgresql.conf nor ALTER SYSTEM wins over
+// them. No setting weakens durability.
+func (s *Server) parameters(socket string) []string {
+	values := map[string]string{
+		"listen_addresses":        "",
+		"port":                    port,
+		"unix_socket_directories": socket,
+		"unix_socket_permissions": "0700",
+		"cluster_name":            clusterName,
+		"timezone":                "UTC",
+		"log_timezone":            "UTC",
+		"jit":                     "off", // every query is short
+		"logging_collector":       "off",
+		"log_destination":         "stderr",
+		"log_line_prefix":         "%m [%p] ",
+		"log_checkpoints":         "off",
+		"log_statement":           "none",
+		// No value of a parameter gets into the log: not with a statement, not in an error's detail.
+		"log_error_verbosity":               "terse",
+		"log_min_error_statement":           "panic",
+		"log_min_duration_statement":        "-1",
+		"log_parameter_max_length":          "0",
+		"log_parameter_max_length_on_error": "0",
+	}
+	for name, value := range s.options.Parameters {
+		values[name] = value
+	}
+	args := []string{"-D", s.folder.cluster()}
+	names := make([]string, 0, len(values))
+	for name := range values {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		args = append(args, "-c", name+"="+values[name])
+	}
+	return args
+}
+
+// child is one run of postgres.
+type child struct {
+	cmd     *exec.Cmd
+	exited  chan struct{}
+	err     error // how it ended, once exited is closed
+	log     string
+	logFrom int64
+}
+
+// supervise runs the server until it is told to stop. It keeps its thread to itself, because on Linux a child is
+// signalled when the thread that started it ends.
+func (s *Server) supervise(socket string) {
+	runtime.LockOSThread()
+	defer close(s.done)
+	const shortest, longest = 100 * time.Millisecond, 5 * time.Second
+	backoff, giveUp := shortest, time.Now().Add(orphanWait)
+	for {
+		started := time.Now()
+		c, err := s.launch(socket)
+		if err == nil {
+			if s.watch(c) {
+				return
+			}
+			err = c.failure()
+		}
+		if !s.ready.Load() && (c == nil || !c.blocked() || time.Now().After(giveUp)) {
+			s.failed <- err
+			return
+		}
+		if time.Since(started) > time.Minute {
+			backoff = shortest
+		}
+		s.options.Logger.Error("PostgreSQL ended unexpectedly; starting it again", "error", err, "in", backoff)
+		select {
+		case <-time.After(backoff):
+		case <-s.stopping:
+			return
+		}
+		backoff = min(2*backoff, longest)
+	}
+}
+
+// watch waits until the child has ended, and reports whether it was told to.
+func (s *Server) watch(c *child) (stopped bool) {
+	select {
+	case <-c.exited:
+		return false
+	case <-s.stopping:
+	}
+	_ = c.cmd.Process.Signal(syscall.SIGINT) // the fast shutdown
+	select {
+	case <-c.exited:
+		return true
+	case <-s.forced:
+	}
+	_ = c.cmd.Process.Signal(syscall.SIGQUIT) // the immediate one
+	select {
+	case <-c.exited:
+	case <-time.After(10 * time.Second):
+		_ = c.cmd.Process.Kill()
+		<-c.exited
+	}
+	return true
+}
+
+func (s *Server) launch(socket string) (*child, error) {
+	c := &child{log: s.folder.path("postgres.log"), exited: make(chan struct{})}
+	log, err := s.folder.openLog(c.log)
+	if err != nil {
+		return nil, err
+	}
+	defer log.Close()
+	if c.logFrom, err = log.Seek(0, io.SeekEnd); err != nil {
+		return nil, err
+	}
+	c.cmd = s.folder.account.command(filepath.Join(s.install.bin, "postgres"), s.parameters(socket)...)
+	c.cmd.Stdout, c.cmd.Stderr = log, log
+	endWithParent(c.cmd.SysProcAttr, syscall.SIGINT)
+	if err := c.cmd.Start(); err != nil {
+		return nil, fmt.Errorf("start PostgreSQL: %w", err)
+	}
+	release := guard(c.cmd.Process.Pid)
+	go func() {
+		c.err = c.cmd.Wait()
+		release()
+		close(c.exited)
+	}()
+	return c, nil
+}
+
+// failure says how the child ended, with the last lines of its log.
+func (c *child) failure() error {
+	how := "exit status 0"
+	if c.err != nil {
+		how = c.err.Error()
+	}
+	return fmt.Errorf("PostgreSQL ended with %s; the end of %s:\n%s", how, c.log, c.logTail())
+}
+
+// blocked reports whether the child ended because processes of a killed server are still there. They end soon.
+func (c *child) blocked() bool {
+	tail := c.logTail()
+	return strings.Contains(tail, "is still in use") || strings.Contains(tail, "already exists")
+}
+
+func (c *child) logTail() string {
+	const size, lines = 4096, 12
+	f, err := os.Open(c.log)
+	if err != nil {
+		return err.Error()
+	}
+	defer f.Close()
+	end, err := f.Seek(0, io.SeekEnd)
+	if err != nil {
+		return err.Error()
+	}
+	from := max(c.logFrom, end-size)
+	text, err := io.ReadAll(io.NewSectionReader(f, from, end-from))
+	if err != nil {
+		return err.Error()
+	}
+	all := strings.Split(strings.TrimSpace(string(text)), "\n")
+	return strings.Join(all[max(0, len(all)-lines):], "\n")
+}
+
+// await returns when the server answers and its database exists.
+func (s *Server) await(ctx context.Context, socket string) error {
+	report := time.Now().Add(5 * time.Second)
+	for {
+		err := ping(ctx, s.url)
+		if pgErr := (*pgconn.PgError)(nil); errors.As(err, &pgErr) && pgErr.Code == invalidCatalogName {
+			err = createDatabase(ctx, databaseURL(socket, "postgres"))
+		}
+		if err == nil {
+			s.ready.Store(true)
+			return nil
+		}
+		if time.Now().After(report) {
+			s.options.Progress("PostgreSQL is still starting")
+			report = time.Now().Add(5 * time.Second)
+		}
+		select {
+		case err := <-s.failed:
+			return err
+		case <-ctx.Done():
+			return fmt.Errorf("PostgreSQL did not answer in time: %w", errors.Join(context.Cause(ctx), err))
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+}
+
+// ping opens a session and ends it.
+func ping(ctx context.Context, databaseURL string) error {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	conn, err := pgconn.Connect(ctx, databaseURL)
+	if err != nil {
+		return err
+	}
+	return conn.Close(ctx)
+}
+
+func createDatabase(ctx context.Context, maintenanceURL string) error {
+	conn, err := pgconn.Connect(ctx, maintenanceURL)
+	if err != nil {
+		return err
+	}
+	defer conn.Close(ctx)
+	_, err = conn.Exec(ctx, "CREATE DATABASE "+databaseName).ReadAll()
+	// An earlier start may have been killed between the two steps; then the database is there.
+	if pgErr := (*pgconn.PgError)(nil); errors.As(err, &pgErr) && (pgErr.Code == duplicateDatabase || pgErr.Code == uniqueViolation) {
+		return nil
+	}
+	return err
+}
