@@ -17,10 +17,10 @@ SELECT * FROM users WHERE email_key = @email_key;
 SELECT * FROM users WHERE username_key = @username_key;
 
 -- name: UserList :many
--- A page of users in the order of their making, after a given one.
+-- A page of users after a given one; ids are of version 7, so their order is that of the users' making.
 SELECT * FROM users
-WHERE (created_at, id) > (@after_created_at, @after_id::uuid)
-ORDER BY created_at, id
+WHERE id > @after
+ORDER BY id
 LIMIT @page_size;
 
 -- name: UserRecordLogin :one

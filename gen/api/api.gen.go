@@ -1477,7 +1477,7 @@ type Registration struct {
 	//
 	//
 	// Example: ada@example.com
-	Email openapi_types.Email `json:"email"`
+	Email string `json:"email"`
 
 	// Password Any characters but NUL: at least 8 (a server may be set to ask for more) and at most 1,024 bytes in UTF-8, compared
 	// in Unicode's form NFC and never trimmed. No kind of character is demanded; passwords that are commonly used, or made

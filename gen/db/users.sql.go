@@ -237,20 +237,19 @@ func (q *Queries) UserGetByUsernameKey(ctx context.Context, usernameKey string) 
 
 const userList = `-- name: UserList :many
 SELECT id, email, email_key, username, username_key, password_hash, email_verified, is_active, is_superuser, tokens_not_before, last_login_at, created_at, updated_at FROM users
-WHERE (created_at, id) > ($1, $2::uuid)
-ORDER BY created_at, id
-LIMIT $3
+WHERE id > $1
+ORDER BY id
+LIMIT $2
 `
 
 type UserListParams struct {
-	AfterCreatedAt time.Time
-	AfterID        uuid.UUID
-	PageSize       int32
+	After    uuid.UUID
+	PageSize int32
 }
 
-// A page of users in the order of their making, after a given one.
+// A page of users after a given one; ids are of version 7, so their order is that of the users' making.
 func (q *Queries) UserList(ctx context.Context, arg UserListParams) ([]User, error) {
-	rows, err := q.db.Query(ctx, userList, arg.AfterCreatedAt, arg.AfterID, arg.PageSize)
+	rows, err := q.db.Query(ctx, userList, arg.After, arg.PageSize)
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,197 @@
+package auth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"github.com/latchkey-auth/latchkey/gen/db"
+)
+
+// Registration is what a new user chooses.
+type Registration struct {
+	Email    string
+	Username string
+	Password Secret
+}
+
+// Register makes a user and logs it in, at the price of one hash and one statement.
+// It fails with an [*InvalidInputError], [ErrEmailTaken], [ErrUsernameTaken] or [ErrUnavailable].
+func (s *Service) Register(ctx context.Context, r Registration) (User, AccessToken, error) {
+	now := s.now()
+	row, err := s.create(ctx, r, db.UserCreateParams{Now: now, LastLoginAt: &now})
+	if err != nil {
+		return User{}, AccessToken{}, err
+	}
+	token, err := s.tokens.Issue(subjectOf(row))
+	if err != nil {
+		return User{}, AccessToken{}, err
+	}
+	return userOf(row), token, nil
+}
+
+// create fills in what every new user has and inserts it.
+func (s *Service) create(ctx context.Context, r Registration, p db.UserCreateParams) (db.User, error) {
+	emailKey, usernameKey, err := s.checkRegistration(r)
+	if err != nil {
+		return db.User{}, err
+	}
+	hash, err := s.hasher.Hash(ctx, r.Password)
+	if err != nil {
+		return db.User{}, busy(err)
+	}
+	id, err := uuid.NewV7()
+	if err != nil {
+		return db.User{}, err
+	}
+	p.ID = id
+	p.Email, p.EmailKey = r.Email, emailKey
+	p.Username, p.UsernameKey = r.Username, usernameKey
+	p.PasswordHash = hash
+	row, err := s.users.UserCreate(ctx, p)
+	return row, storeError(err)
+}
+
+// checkRegistration answers the keys by which email and username are compared, or everything that is wrong at once.
+func (s *Service) checkRegistration(r Registration) (emailKey, usernameKey string, err error) {
+	var invalid InvalidInputError
+	emailKey, err = CanonicalEmail(r.Email)
+	if err != nil {
+		invalid.add("email", err)
+	}
+	usernameKey, err = CanonicalUsername(r.Username)
+	if err != nil {
+		invalid.add("username", err)
+	}
+	localPart, _, _ := strings.Cut(r.Email, "@")
+	if err := s.policy.Check(r.Password, localPart, r.Username); err != nil {
+		invalid.add("password", err)
+	}
+	if len(invalid.Fields) > 0 {
+		return "", "", &invalid
+	}
+	return emailKey, usernameKey, nil
+}
+
+func (e *InvalidInputError) add(field string, err error) {
+	entry := FieldError{Field: field, Code: "invalid_format", Detail: err.Error()}
+	var broken *PolicyError
+	if errors.As(err, &broken) {
+		entry.Code, entry.Detail = broken.Code, broken.Detail
+	}
+	e.Fields = append(e.Fields, entry)
+}
+
+// loginAttempts bounds how often a log-in starts anew since its user was changed beside it: once for a hash
+// that another log-in has just renewed, and once to spare.
+const loginAttempts = 3
+
+// Login answers the user and a new token for an email and a password: one query, one hash, one write.
+//
+// Every failure of the credentials is an [ErrInvalidCredentials], a [*LoginError]; an unknown email costs the same
+// as a known one. [ErrUnavailable] says that the database can't answer. No token is given for a user that was deactivated or deleted, or
+// got another password, while the password was being checked: the write finds no row then.
+func (s *Service) Login(ctx context.Context, email string, password Secret) (User, AccessToken, error) {
+	key, err := CanonicalEmail(email)
+	if err != nil || password.IsZero() {
+		// No account can have these, whoever asks; so the answer needs no hash to tell nothing.
+		return User{}, AccessToken{}, &LoginError{Reason: "malformed"}
+	}
+	for range loginAttempts {
+		row, err := s.checkPassword(ctx, key, password)
+		if err != nil {
+			return User{}, AccessToken{}, err
+		}
+		recorded, err := s.recordLogin(ctx, row, password)
+		if errors.Is(err, ErrNoUser) {
+			continue
+		}
+		if err != nil {
+			return User{}, AccessToken{}, err
+		}
+		token, err := s.tokens.Issue(subjectOf(recorded))
+		if err != nil {
+			return User{}, AccessToken{}, err
+		}
+		return userOf(recorded), token, nil
+	}
+	return User{}, AccessToken{}, &LoginError{Reason: "changed_meanwhile"}
+}
+
+// checkedUser is a user whose password was right, and whether the hash is to be renewed.
+type checkedUser struct {
+	db.User
+	outdated bool
+}
+
+func (s *Service) checkPassword(ctx context.Context, emailKey string, password Secret) (checkedUser, error) {
+	row, err := s.users.UserGetByEmailKey(ctx, emailKey)
+	if err = storeError(err); errors.Is(err, ErrNoUser) {
+		if err := s.hasher.VerifyUnknown(ctx, password); err != nil {
+			return checkedUser{}, busy(err)
+		}
+		return checkedUser{}, &LoginError{Reason: "unknown_email"}
+	}
+	if err != nil {
+		return checkedUser{}, err
+	}
+	verdict, err := s.hasher.Verify(ctx, row.PasswordHash, password)
+	switch {
+	case err != nil:
+		return checkedUser{}, busy(err)
+	case !verdict.Match:
+		return checkedUser{}, &LoginError{Reason: "wrong_password", UserID: row.ID}
+	case !row.IsActive:
+		return checkedUser{}, &LoginError{Reason: "inactive_user", UserID: row.ID}
+	}
+	return checkedUser{row, verdict.Outdated}, nil
+}
+
+// recordLogin is the one write of a log-in; [ErrNoUser] says that the user is no longer as it was checked.
+func (s *Service) recordLogin(ctx context.Context, user checkedUser, password Secret) (db.User, error) {
+	hash := user.PasswordHash
+	if user.outdated {
+		renewed, err := s.hasher.Hash(ctx, password)
+		if err != nil {
+			return db.User{}, busy(err)
+		}
+		hash = renewed
+	}
+	now := s.now()
+	row, err := s.users.UserRecordLogin(ctx, db.UserRecordLoginParams{
+		ID: user.ID, CheckedHash: user.PasswordHash, NewHash: hash, Now: &now,
+	})
+	return row, storeError(err)
+}
+
+// Authenticate answers whose access token this is, by one query.
+// It fails with [ErrInvalidToken], [ErrNoUser], [ErrInactiveUser] or [ErrUnavailable].
+func (s *Service) Authenticate(ctx context.Context, token string) (User, error) {
+	claims, err := s.tokens.Check(token)
+	if err != nil {
+		return User{}, err
+	}
+	row, err := s.users.UserGetByID(ctx, claims.UserID)
+	if err = storeError(err); err != nil {
+		return User{}, err
+	}
+	if !row.IsActive {
+		return User{}, ErrInactiveUser
+	}
+	// Whole seconds, as in the token: [Tokens.Issue] dates a token of the same second one second later.
+	if row.TokensNotBefore != nil && claims.IssuedAt.Unix() <= row.TokensNotBefore.Unix() {
+		return User{}, fmt.Errorf("%w: issued before the credentials were changed", ErrInvalidToken)
+	}
+	return userOf(row), nil
+}
+
+// busy turns a wait for a hashing slot that outlasted the request's deadline into [ErrUnavailable].
+func busy(err error) error {
+	if errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("%w: no time left to hash: %w", ErrUnavailable, err)
+	}
+	return err
+}

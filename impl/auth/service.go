@@ -1,0 +1,93 @@
+package auth
+
+import (
+	"errors"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/latchkey-auth/latchkey/gen/db"
+)
+
+// Options are what a [Service] is made of. Each is required.
+type Options struct {
+	// DB is where users are kept: a pool that is safe for concurrent use.
+	DB db.DBTX
+	// Hasher hashes and verifies passwords.
+	Hasher *Hasher
+	// Tokens issues and checks access tokens.
+	Tokens *Tokens
+	// Policy says which passwords a user may choose.
+	Policy PasswordPolicy
+	// Now is the clock.
+	Now func() time.Time
+}
+
+// Service registers users, logs them in and answers who a token belongs to.
+// It is safe for concurrent use.
+type Service struct {
+	users  *db.Queries
+	hasher *Hasher
+	tokens *Tokens
+	policy PasswordPolicy
+	now    func() time.Time
+}
+
+// New makes a [Service] and refuses a missing dependency.
+func New(o Options) (*Service, error) {
+	switch {
+	case o.DB == nil:
+		return nil, errors.New("auth: no database")
+	case o.Hasher == nil:
+		return nil, errors.New("auth: no hasher")
+	case o.Tokens == nil:
+		return nil, errors.New("auth: no tokens")
+	case o.Policy == PasswordPolicy{}:
+		return nil, errors.New("auth: no password policy")
+	case o.Now == nil:
+		return nil, errors.New("auth: no clock")
+	}
+	return &Service{users: db.New(o.DB), hasher: o.Hasher, tokens: o.Tokens, policy: o.Policy, now: o.Now}, nil
+}
+
+// Policy says which passwords a user may choose.
+func (s *Service) Policy() PasswordPolicy { return s.policy }
+
+// User is an account without its password hash, so that no caller can let it out.
+type User struct {
+	ID            uuid.UUID
+	Email         string // as typed
+	Username      string // as typed
+	EmailVerified bool
+	IsActive      bool
+	IsSuperuser   bool
+	LastLoginAt   *time.Time // nil before the first log-in
+	CreatedAt     time.Time
+	UpdatedAt     time.Time
+}
+
+func userOf(row db.User) User {
+	u := User{
+		ID:            row.ID,
+		Email:         row.Email,
+		Username:      row.Username,
+		EmailVerified: row.EmailVerified,
+		IsActive:      row.IsActive,
+		IsSuperuser:   row.IsSuperuser,
+		CreatedAt:     row.CreatedAt.UTC(),
+		UpdatedAt:     row.UpdatedAt.UTC(),
+	}
+	if row.LastLoginAt != nil {
+		at := row.LastLoginAt.UTC()
+		u.LastLoginAt = &at
+	}
+	return u
+}
+
+func subjectOf(row db.User) Subject {
+	subject := Subject{UserID: row.ID, Email: row.Email, Username: row.Username}
+	if row.TokensNotBefore != nil {
+		subject.NotBefore = *row.TokensNotBefore
+	}
+	return subject
+}

@@ -1,0 +1,53 @@
+package impl
+
+import (
+	"log/slog"
+	"net/http"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+)
+
+// authenticate finds who sends the request, where the contract's `security` demands it.
+func (s *Server) authenticate(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(ec echo.Context) error {
+		hr := ec.Request()
+		r := requestOf(hr.Context())
+		if r.operation == nil || !r.operation.authenticated {
+			return next(ec)
+		}
+		token, err := bearerToken(hr)
+		if err != nil {
+			return err
+		}
+		r.user, err = s.auth.Authenticate(hr.Context(), token)
+		if err != nil {
+			return err
+		}
+		r.note(slog.String("user", r.user.ID.String()))
+		return next(ec)
+	}
+}
+
+// bearerToken reads the one `Authorization: Bearer` header (RFC 6750 section 2.1). The scheme is compared without case
+// (RFC 9110 section 11.1). A token in the query string is never taken, and refused beside one in the header
+// (RFC 6750 section 2: not more than one method in a request).
+func bearerToken(r *http.Request) (string, error) {
+	headers := r.Header.Values("Authorization")
+	if len(headers) > 0 && r.URL.Query().Has("access_token") {
+		return "", errAmbiguousCredentials
+	}
+	if len(headers) != 1 {
+		return "", errNotAuthenticated
+	}
+	return parseAuthorization(headers[0])
+}
+
+// parseAuthorization answers the token of a bearer header, which may be empty or odd: judging it is not done here.
+func parseAuthorization(header string) (string, error) {
+	scheme, token, _ := strings.Cut(header, " ")
+	if !strings.EqualFold(scheme, "Bearer") {
+		return "", errNotAuthenticated
+	}
+	return strings.TrimLeft(token, " "), nil
+}

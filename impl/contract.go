@@ -1,0 +1,145 @@
+package impl
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/getkin/kin-openapi/openapi3"
+
+	"github.com/latchkey-auth/latchkey/gen/api"
+	"github.com/latchkey-auth/latchkey/impl/auth"
+)
+
+// contract maps the route that echo has matched to what the contract says of it; so there is one router, and
+// nothing is looked up in the document while a request waits.
+type contract map[string]*operation
+
+// operation is what the contract says of one method of one path.
+type operation struct {
+	id string
+	// authenticated says that `security` demands a bearer token.
+	authenticated bool
+	// oauth says that errors carry the members of RFC 6749 section 5.2 too.
+	oauth bool
+	// body is nil where the operation takes none.
+	body *bodyPlan
+}
+
+// bodyPlan says what a body must be.
+type bodyPlan struct {
+	mediaType string
+	required  bool
+	schema    *openapi3.Schema
+	options   []openapi3.SchemaValidationOption
+}
+
+const (
+	mediaJSON = "application/json"
+	mediaForm = "application/x-www-form-urlencoded"
+)
+
+func routeKey(method, path string) string { return method + " " + path }
+
+// planContract reads the document once, and refuses what this package would not enforce.
+func planContract(doc *openapi3.T, formats map[string]openapi3.StringFormatValidator) (contract, error) {
+	c := contract{}
+	for path, item := range doc.Paths.Map() {
+		for method, op := range item.Operations() {
+			plan, err := planOperation(doc, item, op, formats)
+			if err != nil {
+				return nil, fmt.Errorf("%s %s: %w", method, path, err)
+			}
+			c[routeKey(method, path)] = plan
+		}
+	}
+	return c, nil
+}
+
+func planOperation(doc *openapi3.T, item *openapi3.PathItem, op *openapi3.Operation, formats map[string]openapi3.StringFormatValidator) (*operation, error) {
+	if len(item.Parameters)+len(op.Parameters) > 0 {
+		return nil, fmt.Errorf("parameters are declared, and nothing here checks them")
+	}
+	plan := &operation{id: op.OperationID, oauth: slices.Contains(op.Tags, tagTokens)}
+	security := doc.Security
+	if op.Security != nil {
+		security = *op.Security
+	}
+	for _, alternative := range security {
+		for name, scopes := range alternative {
+			if err := checkScheme(doc, name, scopes); err != nil {
+				return nil, err
+			}
+			plan.authenticated = true
+		}
+	}
+	if op.RequestBody == nil {
+		return plan, nil
+	}
+	body, err := planBody(op.RequestBody.Value, formats)
+	plan.body = body
+	return plan, err
+}
+
+// tagTokens marks the operations that answer in the form of RFC 6749.
+const tagTokens = "tokens"
+
+// checkScheme refuses a security scheme that is not a bearer token, or scopes, which no token has.
+func checkScheme(doc *openapi3.T, name string, scopes []string) error {
+	ref := doc.Components.SecuritySchemes[name]
+	if ref == nil {
+		return fmt.Errorf("security scheme %q is not declared", name)
+	}
+	bearer := ref.Value.Type == "oauth2" || ref.Value.Type == "http" && ref.Value.Scheme == "bearer"
+	if !bearer || len(scopes) > 0 {
+		return fmt.Errorf("security scheme %q: only bearer tokens without scopes are known here", name)
+	}
+	return nil
+}
+
+func planBody(body *openapi3.RequestBody, formats map[string]openapi3.StringFormatValidator) (*bodyPlan, error) {
+	if len(body.Content) != 1 {
+		return nil, fmt.Errorf("%d media types are declared for the body, want one", len(body.Content))
+	}
+	plan := &bodyPlan{required: body.Required, options: []openapi3.SchemaValidationOption{
+		openapi3.VisitAsRequest(),
+		openapi3.MultiErrors(),
+		openapi3.EnableFormatValidation(),
+		openapi3.WithStringFormatValidators(formats),
+		// Nothing of what was sent may reach a message.
+		openapi3.DisableSchemaErrorDetails(),
+	}}
+	for name, media := range body.Content {
+		if name != mediaJSON && name != mediaForm {
+			return nil, fmt.Errorf("media type %s is declared, and nothing here reads it", name)
+		}
+		plan.mediaType, plan.schema = name, media.Schema.Value
+	}
+	return plan, nil
+}
+
+// formatsOf gives the contract's formats the meaning that the service has for them, so that everything that
+// is wrong with a body is told at once.
+func formatsOf(service *auth.Service) map[string]openapi3.StringFormatValidator {
+	return map[string]openapi3.StringFormatValidator{
+		"email": formatFunc(func(s string) error {
+			_, err := auth.CanonicalEmail(s)
+			return err
+		}),
+		"new-password": formatFunc(func(s string) error {
+			return service.Policy().Check(auth.NewSecret(s))
+		}),
+	}
+}
+
+type formatFunc func(string) error
+
+func (f formatFunc) Validate(s string) error { return f(s) }
+
+// ContractPages answers the contract that this server holds itself to, in both its forms.
+func ContractPages() (Contract, error) {
+	json, err := api.GetSpecJSON()
+	if err != nil {
+		return Contract{}, fmt.Errorf("impl: read the contract: %w", err)
+	}
+	return Contract{JSON: json, YAML: api.ContractYAML}, nil
+}

@@ -1,0 +1,163 @@
+package impl
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net/http"
+	"strconv"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/latchkey-auth/latchkey/gen/api"
+	"github.com/latchkey-auth/latchkey/impl/auth"
+)
+
+// What this layer itself has to say; the rest comes from [auth].
+var (
+	errNotAuthenticated     = errors.New("no usable Authorization header")
+	errAmbiguousCredentials = errors.New("a token in the header and in the query string")
+	errUnsupportedGrant     = errors.New("unsupported grant type")
+	errUnsupportedMediaType = errors.New("unsupported media type")
+	errBodyTimeout          = errors.New("the body did not arrive in time")
+)
+
+// problem is what an error becomes on the wire.
+type problem struct {
+	status int
+	code   string
+	detail string
+	// oauth is the code of RFC 6749 section 5.2, sent at the token endpoint only.
+	oauth string
+	// challenge is the value of WWW-Authenticate (RFC 6750 section 3).
+	challenge string
+	// retryAfter is in seconds.
+	retryAfter int
+	errors     []api.FieldError
+}
+
+const (
+	challenge               = "Bearer"
+	challengeInvalidToken   = `Bearer error="invalid_token"`
+	challengeInvalidRequest = `Bearer error="invalid_request"`
+
+	oauthInvalidRequest = "invalid_request"
+)
+
+// problems is the one table from an error to what is told of it. The first row that fits counts; an
+// error in none of them is internal.
+var problems = []struct {
+	err error
+	problem
+}{
+	{auth.ErrInvalidCredentials, problem{status: 401, code: "invalid_credentials", detail: "Authentication was unsuccessful.", oauth: "invalid_grant", challenge: challenge}},
+	{errNotAuthenticated, problem{status: 401, code: "not_authenticated", detail: "Not authenticated", challenge: challenge}},
+	{auth.ErrInvalidToken, problem{status: 401, code: "invalid_token", detail: "Could not validate token credentials.", challenge: challengeInvalidToken}},
+	{auth.ErrNoUser, problem{status: 401, code: "user_not_found", detail: "No authenticated user.", challenge: challengeInvalidToken}},
+	{auth.ErrInactiveUser, problem{status: 401, code: "user_inactive", detail: "Not an active user.", challenge: challengeInvalidToken}},
+	{errAmbiguousCredentials, problem{status: 400, code: "ambiguous_credentials", detail: "A token may be sent in one way only: the Authorization header.", challenge: challengeInvalidRequest}},
+	{auth.ErrEmailTaken, problem{status: 409, code: "email_taken", detail: "The email belongs to another user."}},
+	{auth.ErrUsernameTaken, problem{status: 409, code: "username_taken", detail: "The username belongs to another user."}},
+	{errUnsupportedGrant, problem{status: 400, code: "unsupported_grant_type", detail: "The grant type must be password.", oauth: "unsupported_grant_type"}},
+	{errUnsupportedMediaType, problem{status: 415, code: "unsupported_media_type", detail: "The body's Content-Type or Content-Encoding is not one that this operation takes.", oauth: oauthInvalidRequest}},
+	{errBodyTimeout, problem{status: 408, code: "request_timeout", detail: "The body did not arrive in time.", oauth: oauthInvalidRequest}},
+	{ErrSchemaOutdated, problem{status: 503, code: "schema_outdated", detail: "The database waits for a migration.", retryAfter: 5}},
+	{ErrSchemaTooNew, problem{status: 503, code: "schema_too_new", detail: "The database was migrated by a newer server.", retryAfter: 30}},
+	{errShuttingDown, problem{status: 503, code: "shutting_down", detail: "The server is shutting down.", retryAfter: 5}},
+	{auth.ErrUnavailable, problem{status: 503, code: "unavailable", detail: "The service can't answer now. Try again.", oauth: "temporarily_unavailable", retryAfter: 1}},
+	{context.DeadlineExceeded, problem{status: 503, code: "unavailable", detail: "The service can't answer now. Try again.", oauth: "temporarily_unavailable", retryAfter: 1}},
+	// The client has gone, and nobody will read it.
+	{context.Canceled, problem{status: 503, code: "unavailable", detail: "The request was given up.", oauth: "temporarily_unavailable", retryAfter: 1}},
+	{echo.ErrNotFound, problem{status: 404, code: "not_found", detail: "There is nothing at this path."}},
+	{echo.ErrMethodNotAllowed, problem{status: 405, code: "method_not_allowed", detail: "The path does not have this method; Allow lists those that it has."}},
+}
+
+var internalError = problem{status: 500, code: "internal_error", detail: "The server failed. Its log has more under the request's id.", oauth: "server_error"}
+
+// problemOf is the one function between the vocabularies. What it doesn't know is a 500 that says nothing.
+func problemOf(err error) problem {
+	var (
+		invalid  invalidRequest
+		input    *auth.InvalidInputError
+		notReady notReadyError
+		tooLarge *http.MaxBytesError
+	)
+	switch {
+	case errors.As(err, &input):
+		return problemOf(invalidInput(input))
+	case errors.As(err, &invalid):
+		return problem{status: 422, code: "invalid_request", detail: "The request does not match the contract.", oauth: oauthInvalidRequest, errors: invalid}
+	case errors.As(err, &tooLarge):
+		return problem{status: 413, code: "body_too_large", detail: "The body is larger than " + strconv.FormatInt(tooLarge.Limit, 10) + " bytes.", oauth: oauthInvalidRequest}
+	}
+	known, ok := lookUp(err)
+	if errors.As(err, &notReady) && (!ok || known.code == "unavailable") {
+		return problem{status: 503, code: "database_unavailable", detail: "The database can't be reached.", retryAfter: 1}
+	}
+	if !ok {
+		return internalError
+	}
+	return known
+}
+
+func lookUp(err error) (problem, bool) {
+	for _, row := range problems {
+		if errors.Is(err, row.err) {
+			return row.problem, true
+		}
+	}
+	return problem{}, false
+}
+
+// writeError writes an error as the problem document (RFC 9457) that the table makes of it. It is the only place that does.
+func (s *Server) writeError(err error, ec echo.Context) {
+	r := requestOf(ec.Request().Context())
+	p := problemOf(err)
+	r.note(slog.String("code", p.code))
+	if p.status >= http.StatusInternalServerError || p.status == http.StatusUnauthorized {
+		r.note(slog.String("error", err.Error()))
+	}
+	if ec.Response().Committed {
+		return
+	}
+	h := ec.Response().Header()
+	if p.challenge != "" {
+		h.Set("WWW-Authenticate", p.challenge)
+	}
+	if p.retryAfter > 0 {
+		h.Set("Retry-After", strconv.Itoa(p.retryAfter))
+	}
+	body, err := json.Marshal(p.body(r))
+	if err != nil {
+		r.note(slog.String("error", err.Error()))
+		ec.Response().WriteHeader(http.StatusInternalServerError)
+		return
+	}
+	h.Set("Content-Type", "application/problem+json")
+	ec.Response().WriteHeader(p.status)
+	_, _ = ec.Response().Write(body) // a client that has gone needs no answer
+}
+
+// problemType is what the contract's `type` begins with.
+const problemType = "urn:latchkey:problem:"
+
+func (p problem) body(r *request) api.Problem {
+	doc := api.Problem{
+		Type:   problemType + p.code,
+		Title:  http.StatusText(p.status),
+		Status: p.status,
+		Detail: p.detail,
+		Code:   p.code,
+	}
+	if len(p.errors) > 0 {
+		doc.Errors = &p.errors
+	}
+	if r.operation != nil && r.operation.oauth && p.oauth != "" {
+		doc.Error, doc.ErrorDescription = &p.oauth, &p.detail
+	}
+	if p.status == http.StatusInternalServerError {
+		doc.RequestID = &r.id
+	}
+	return doc
+}

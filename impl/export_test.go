@@ -1,0 +1,24 @@
+package impl
+
+import "github.com/labstack/echo/v4"
+
+// FaultHeader makes a request panic, behind all middleware; see AddFault.
+const FaultHeader = "X-Test-Fault"
+
+// AddFault lets the tests reach the 500 of every operation.
+func (s *Server) AddFault() {
+	s.echo.Use(func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(ec echo.Context) error {
+			if what := ec.Request().Header.Get(FaultHeader); what != "" {
+				panic(what)
+			}
+			return next(ec)
+		}
+	})
+}
+
+// ParseAuthorization is what reads an Authorization header.
+var ParseAuthorization = parseAuthorization
+
+// ErrNotAuthenticated is its only error.
+var ErrNotAuthenticated = errNotAuthenticated

@@ -1,0 +1,114 @@
+package impl_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/latchkey-auth/latchkey/impl"
+	"github.com/latchkey-auth/latchkey/impl/impltest"
+)
+
+// requests are one of each operation, each good.
+func requests(h *impltest.Harness, token string) map[string][]string {
+	return map[string][]string{
+		"RegisterUser":   {"POST", impltest.RegisterPath, `{"email":"eve@example.com","username":"eve","password":"correct horse battery staple"}`, "Content-Type", "application/json"},
+		"Login":          {"POST", impltest.LoginPath, "username=ada%40example.com&password=correct+horse+battery+staple", "Content-Type", "application/x-www-form-urlencoded"},
+		"GetCurrentUser": {"GET", impltest.MePath, "", "Authorization", "Bearer " + token},
+		"GetLiveness":    {"GET", "/healthz", ""},
+		"GetReadiness":   {"GET", "/readyz", ""},
+	}
+}
+
+// F-24, H-7: a panic is a 500 that says nothing but its id, and the next request is served.
+func TestH7_Panics(t *testing.T) {
+	t.Parallel()
+	h := impltest.New(t)
+	h.Server.AddFault()
+	token := h.MustRegister(t, "ada")
+	for name, r := range requests(h, token) {
+		req := h.Request(r[0], r[1], r[2], r[3:]...)
+		req.Header.Set(impl.FaultHeader, "CANARY-fault")
+		a := h.Do(t, req)
+		if a.Status != 500 || strings.Contains(string(a.Body), "CANARY") || a.Text("request_id") != a.Header.Get("X-Request-Id") {
+			t.Errorf("%s: got %d %s", name, a.Status, a.Body)
+		}
+		if a := h.Do(t, h.Request(r[0], r[1], r[2], r[3:]...)); a.Status >= 500 {
+			t.Errorf("%s, next: got %d %s", name, a.Status, a.Body)
+		}
+	}
+	if log := h.Log.String(); !strings.Contains(log, "CANARY-fault") || !strings.Contains(log, "stack=") {
+		t.Error("the log doesn't tell of the panic")
+	}
+}
+
+// H-7: without its database the service says so, 503 and not 401, which would make clients log out; and lives.
+func TestH7_DatabaseGone(t *testing.T) {
+	t.Parallel()
+	h := impltest.New(t)
+	token := h.MustRegister(t, "ada")
+	h.Pool.Close()
+	for name, r := range requests(h, token) {
+		a := h.Do(t, h.Request(r[0], r[1], r[2], r[3:]...))
+		want := 503
+		if name == "GetLiveness" {
+			want = 200
+		}
+		if a.Status != want {
+			t.Errorf("%s: got %d %s", name, a.Status, a.Body)
+		}
+		if want == 503 && a.Header.Get("Retry-After") == "" {
+			t.Errorf("%s: no Retry-After", name)
+		}
+	}
+}
+
+func TestReadiness(t *testing.T) {
+	t.Parallel()
+	for name, row := range map[string]struct {
+		err  error
+		code string
+	}{
+		"unreachable": {errors.New("connect: refused"), "database_unavailable"},
+		"deadline":    {context.DeadlineExceeded, "database_unavailable"},
+		"outdated":    {impl.ErrSchemaOutdated, "schema_outdated"},
+		"too new":     {impl.ErrSchemaTooNew, "schema_too_new"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h := impltest.New(t, impltest.Options{Ready: func(context.Context) error { return row.err }})
+			a := h.Do(t, h.Request("GET", "/readyz", ""))
+			if a.Status != 503 || a.Text("code") != row.code {
+				t.Errorf("got %d %s", a.Status, a.Body)
+			}
+		})
+	}
+	t.Run("draining", func(t *testing.T) {
+		t.Parallel()
+		h := impltest.New(t)
+		if a := h.Do(t, h.Request("GET", "/readyz", "")); a.Status != 200 {
+			t.Errorf("before: got %d %s", a.Status, a.Body)
+		}
+		h.Server.Drain()
+		if a := h.Do(t, h.Request("GET", "/readyz", "")); a.Status != 503 || a.Text("code") != "shutting_down" {
+			t.Errorf("after: got %d %s", a.Status, a.Body)
+		}
+	})
+}
+
+// A statement that fails within the database is the server's fault, and nothing of it is told.
+func TestH1_BrokenStatement(t *testing.T) {
+	t.Parallel()
+	h := impltest.New(t)
+	token := h.MustRegister(t, "ada")
+	if _, err := h.Pool.Exec(t.Context(), "ALTER TABLE users RENAME TO hidden"); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"RegisterUser", "Login", "GetCurrentUser"} {
+		r := requests(h, token)[name]
+		if a := h.Do(t, h.Request(r[0], r[1], r[2], r[3:]...)); a.Status != 500 || strings.Contains(string(a.Body), "users") {
+			t.Errorf("%s: got %d %s", name, a.Status, a.Body)
+		}
+	}
+}

@@ -1,0 +1,43 @@
+package impl
+
+import (
+	"context"
+	"errors"
+
+	"github.com/latchkey-auth/latchkey/gen/api"
+)
+
+// Why the service can't serve, as told by Options.Ready. Any other error of it says that the database is out of reach.
+var (
+	ErrSchemaOutdated = errors.New("the database's schema is older than this server")
+	ErrSchemaTooNew   = errors.New("the database's schema is newer than this server")
+
+	errShuttingDown = errors.New("shutting down")
+)
+
+// notReadyError is an error of the readiness check; it answers 503 whatever it holds.
+type notReadyError struct{ error }
+
+func (e notReadyError) Unwrap() error { return e.error }
+
+// GetLiveness answers as long as the process serves requests.
+func (s *Server) GetLiveness(ctx context.Context, _ api.GetLivenessRequestObject) (api.GetLivenessResponseObject, error) {
+	return api.GetLiveness200JSONResponse{
+		Body:    api.Health{Status: api.Ok},
+		Headers: api.GetLiveness200ResponseHeaders{XRequestID: requestOf(ctx).id},
+	}, nil
+}
+
+// GetReadiness answers whether the database is reachable and its schema current.
+func (s *Server) GetReadiness(ctx context.Context, _ api.GetReadinessRequestObject) (api.GetReadinessResponseObject, error) {
+	if s.draining.Load() {
+		return nil, notReadyError{errShuttingDown}
+	}
+	if err := s.ready(ctx); err != nil {
+		return nil, notReadyError{err}
+	}
+	return api.GetReadiness200JSONResponse{
+		Body:    api.Health{Status: api.Ok},
+		Headers: api.GetReadiness200ResponseHeaders{XRequestID: requestOf(ctx).id},
+	}, nil
+}

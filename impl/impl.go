@@ -1,0 +1,113 @@
+// Package impl is the thin layer between the contract and the auth service: it turns requests that the
+// contract allows into calls of [auth.Service], and its answers and errors into the contract's.
+//
+// A request passes the middleware that [New] lists, then the generated stub, then one method of [Server], a file for
+// each tag of the contract. Errors are returned, never written, by all of these: errors.go has the one table that says
+// which status, code and header an error gets.
+package impl
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/latchkey-auth/latchkey/gen/api"
+	"github.com/latchkey-auth/latchkey/impl/auth"
+)
+
+// Options are what a [Server] is made of. Each is required but Timeouts.
+type Options struct {
+	// Auth is the service behind the API.
+	Auth *auth.Service
+	// Ready answers nil when the database is reachable and has the schema that this binary was built for,
+	// and else an error, which may be [ErrSchemaOutdated] or [ErrSchemaTooNew].
+	Ready func(context.Context) error
+	// Logger gets one line for each request.
+	Logger *slog.Logger
+	// Now is the clock.
+	Now func() time.Time
+	// Timeouts bound what a client or the database may take; zero values are replaced by [DefaultTimeouts].
+	Timeouts Timeouts
+}
+
+// Server answers every path that Latchkey serves.
+type Server struct {
+	echo     *echo.Echo
+	auth     *auth.Service
+	ready    func(context.Context) error
+	logger   *slog.Logger
+	now      func() time.Time
+	timeouts Timeouts
+	draining atomic.Bool
+}
+
+var _ api.StrictServerInterface = (*Server)(nil)
+
+// New makes a [Server] from its dependencies, and refuses a missing one.
+func New(o Options) (*Server, error) {
+	switch {
+	case o.Auth == nil:
+		return nil, errors.New("impl: no auth service")
+	case o.Ready == nil:
+		return nil, errors.New("impl: no readiness check")
+	case o.Logger == nil:
+		return nil, errors.New("impl: no logger")
+	case o.Now == nil:
+		return nil, errors.New("impl: no clock")
+	}
+	s := &Server{auth: o.Auth, ready: o.Ready, logger: o.Logger, now: o.Now, timeouts: o.Timeouts.orDefault()}
+
+	doc, err := api.GetSpec()
+	if err != nil {
+		return nil, fmt.Errorf("impl: read the contract: %w", err)
+	}
+	contract, err := planContract(doc, formatsOf(o.Auth))
+	if err != nil {
+		return nil, fmt.Errorf("impl: plan the contract: %w", err)
+	}
+
+	e := echo.New()
+	e.HTTPErrorHandler = s.writeError
+	e.IPExtractor = echo.ExtractIPDirect()
+	e.Pre(addTrailingSlash)
+	e.Use(
+		contract.startRequest(o.Now), // the operation, and the request's id
+		s.logAccess,
+		recoverPanics,
+		setSecurityHeaders,
+		s.limitTime,
+		limitBody,
+		refuseOptions,
+		s.authenticate, // as the operation's security demands
+		validateBody,   // against the operation's schema
+	)
+	api.RegisterHandlers(e, api.NewStrictHandler(s, nil))
+	pages, err := ContractPages()
+	if err != nil {
+		return nil, err
+	}
+	registerDocs(e, pages)
+	s.echo = e
+	return s, nil
+}
+
+// ServeHTTP answers one request.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.echo.ServeHTTP(w, r) }
+
+// Drain makes the readiness check fail from now on, so that a load balancer sends no more requests here.
+func (s *Server) Drain() { s.draining.Store(true) }
+
+// Routes lists every method and path that is served, as `GET /healthz`.
+func (s *Server) Routes() []string {
+	routes := make([]string, 0, len(s.echo.Routes()))
+	for _, r := range s.echo.Routes() {
+		routes = append(routes, r.Method+" "+r.Path)
+	}
+	return routes
+}

@@ -1,0 +1,251 @@
+// Package impltest is the harness through which every test over HTTP speaks. It holds each answer to the contract
+// (status, headers and body), and remembers which pairs of operation and status the tests have produced.
+package impltest
+
+import (
+	"encoding/json"
+	"fmt"
+	"mime"
+	"net/http"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/google/uuid"
+
+	"github.com/latchkey-auth/latchkey/gen/api"
+)
+
+// Contract is the document that answers are held to.
+var Contract = sync.OnceValue(func() *openapi3.T {
+	doc, err := api.GetSpec()
+	if err != nil {
+		panic(err)
+	}
+	return doc
+})
+
+// everywhere are the headers that any answer may carry, declared or not; the contract's introduction speaks of them.
+var everywhere = []string{
+	"Cache-Control", "Connection", "Content-Length", "Content-Security-Policy", "Content-Type", "Date",
+	"Referrer-Policy", "X-Content-Type-Options", "X-Request-Id",
+}
+
+// leaks is what no answer may show (SECURITY H-1, G-6).
+var leaks = regexp.MustCompile(`SQLSTATE|pgx|pgconn|goroutine|\.go:|127\.0\.0\.1|panic|\$argon2|\$2[aby]\$|password_hash|salt`)
+
+// CheckAnswer holds an answer to the contract, and answers what is wrong with it.
+// The method and path are the request's; unknown paths must be answered 404 and unknown methods 405.
+func CheckAnswer(method, path string, res *http.Response, body []byte) error {
+	if err := checkEverywhere(res, body); err != nil {
+		return err
+	}
+	item := Contract().Paths.Value(canonicalPath(path))
+	if item == nil {
+		return checkUndeclared(res, body, http.StatusNotFound, "NotFoundProblem")
+	}
+	op := item.GetOperation(method)
+	if op == nil {
+		if res.Header.Get("Allow") == "" {
+			return fmt.Errorf("status %d without Allow", res.StatusCode)
+		}
+		return checkUndeclared(res, body, http.StatusMethodNotAllowed, "MethodNotAllowedProblem", "Allow")
+	}
+	declared := op.Responses.Status(res.StatusCode)
+	if declared == nil {
+		return fmt.Errorf("%s: status %d is not declared", op.OperationID, res.StatusCode)
+	}
+	if err := checkHeaders(res, declared.Value.Headers); err != nil {
+		return fmt.Errorf("%s %d: %w", op.OperationID, res.StatusCode, err)
+	}
+	if err := checkContent(res, body, declared.Value.Content); err != nil {
+		return fmt.Errorf("%s %d: %w", op.OperationID, res.StatusCode, err)
+	}
+	produced.add(op.OperationID, res.StatusCode)
+	return nil
+}
+
+// canonicalPath is the path as the contract writes it: those below /api are served without their last slash too.
+func canonicalPath(path string) string {
+	path, _, _ = strings.Cut(path, "?")
+	if strings.HasPrefix(path, "/api/") && !strings.HasSuffix(path, "/") {
+		path += "/"
+	}
+	return path
+}
+
+func checkEverywhere(res *http.Response, body []byte) error {
+	for name, want := range map[string]string{
+		"X-Content-Type-Options": "nosniff",
+		"Referrer-Policy":        "no-referrer",
+		"Cache-Control":          "no-store",
+		"Server":                 "",
+	} {
+		if got := res.Header.Get(name); got != want {
+			return fmt.Errorf("header %s is %q, want %q", name, got, want)
+		}
+	}
+	if _, err := uuid.Parse(res.Header.Get("X-Request-Id")); err != nil {
+		return fmt.Errorf("X-Request-Id %q: %w", res.Header.Get("X-Request-Id"), err)
+	}
+	if found := leaks.Find(body); found != nil {
+		return fmt.Errorf("the body shows %q", found)
+	}
+	return nil
+}
+
+func checkUndeclared(res *http.Response, body []byte, status int, schema string, headers ...string) error {
+	if res.StatusCode != status {
+		return fmt.Errorf("status %d, want %d", res.StatusCode, status)
+	}
+	for name := range res.Header {
+		if !slices.Contains(everywhere, name) && !slices.Contains(headers, name) {
+			return fmt.Errorf("header %s is not declared", name)
+		}
+	}
+	return checkContent(res, body, openapi3.NewContentWithSchemaRef(
+		Contract().Components.Schemas[schema], []string{"application/problem+json"}))
+}
+
+func checkHeaders(res *http.Response, declared openapi3.Headers) error {
+	for name, ref := range declared {
+		values := res.Header.Values(name)
+		if len(values) == 0 && ref.Value.Required {
+			return fmt.Errorf("header %s is missing", name)
+		}
+		if len(values) > 1 {
+			return fmt.Errorf("header %s stands %d times", name, len(values))
+		}
+		for _, v := range values {
+			if err := checkHeaderValue(ref.Value.Schema.Value, v); err != nil {
+				return fmt.Errorf("header %s: %w", name, err)
+			}
+		}
+	}
+	for name := range res.Header {
+		isDeclared := slices.ContainsFunc(slices.Collect(keys(declared)), func(d string) bool { return strings.EqualFold(d, name) })
+		if !isDeclared && !slices.Contains(everywhere, name) {
+			return fmt.Errorf("header %s is not declared", name)
+		}
+	}
+	return nil
+}
+
+func keys(h openapi3.Headers) func(func(string) bool) {
+	return func(yield func(string) bool) {
+		for name := range h {
+			if !yield(name) {
+				return
+			}
+		}
+	}
+}
+
+func checkHeaderValue(schema *openapi3.Schema, text string) error {
+	var value any = text
+	if schema.Type.Is(openapi3.TypeInteger) {
+		n, err := strconv.ParseInt(text, 10, 64)
+		if err != nil {
+			return err
+		}
+		value = float64(n)
+	}
+	return visit(schema, value)
+}
+
+func checkContent(res *http.Response, body []byte, declared openapi3.Content) error {
+	got, _, err := mime.ParseMediaType(res.Header.Get("Content-Type"))
+	if err != nil {
+		return fmt.Errorf("content type %q: %w", res.Header.Get("Content-Type"), err)
+	}
+	media := declared[got]
+	if media == nil {
+		return fmt.Errorf("content type %s is not declared", got)
+	}
+	var value any
+	if err := json.Unmarshal(body, &value); err != nil {
+		return err
+	}
+	if err := visit(media.Schema.Value, value); err != nil {
+		return err
+	}
+	if err := checkMembers(media.Schema.Value, value, ""); err != nil {
+		return err
+	}
+	return checkProblem(res, got, value)
+}
+
+// checkProblem holds what a schema can't say of a problem document.
+func checkProblem(res *http.Response, mediaType string, value any) error {
+	if mediaType != "application/problem+json" {
+		return nil
+	}
+	problem, _ := value.(map[string]any)
+	if got := problem["status"]; got != float64(res.StatusCode) {
+		return fmt.Errorf("problem's status %v, answered %d", got, res.StatusCode)
+	}
+	if got, want := problem["type"], fmt.Sprintf("urn:latchkey:problem:%v", problem["code"]); got != want {
+		return fmt.Errorf("problem's type %v, want %v", got, want)
+	}
+	if got, is := problem["request_id"]; is && got != res.Header.Get("X-Request-Id") {
+		return fmt.Errorf("problem's request_id %v is not the header's", got)
+	}
+	return nil
+}
+
+func visit(schema *openapi3.Schema, value any) error {
+	return schema.VisitJSON(value,
+		openapi3.VisitAsResponse(),
+		openapi3.EnableFormatValidation(),
+		openapi3.WithStringFormatValidator("uuid", uuidFormat{}),
+	)
+}
+
+// uuidFormat knows version 7, which kin-openapi's own pattern refuses.
+type uuidFormat struct{}
+
+func (uuidFormat) Validate(s string) error {
+	id, err := uuid.Parse(s)
+	if err == nil && (id.Version() != 7 || id.String() != s) {
+		return fmt.Errorf("not a UUID of version 7 in its usual form")
+	}
+	return err
+}
+
+// checkMembers refuses a member that the contract doesn't name: schemas of answers are open, the server is not.
+func checkMembers(schema *openapi3.Schema, value any, at string) error {
+	switch value := value.(type) {
+	case []any:
+		for i, v := range value {
+			if err := checkMembers(schema.Items.Value, v, fmt.Sprintf("%s/%d", at, i)); err != nil {
+				return err
+			}
+		}
+	case map[string]any:
+		for name, v := range value {
+			member := findProperty(schema, name)
+			if member == nil {
+				return fmt.Errorf("member %s/%s is not declared", at, name)
+			}
+			if err := checkMembers(member, v, at+"/"+name); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func findProperty(schema *openapi3.Schema, name string) *openapi3.Schema {
+	if p := schema.Properties[name]; p != nil {
+		return p.Value
+	}
+	for _, part := range schema.AllOf {
+		if p := findProperty(part.Value, name); p != nil {
+			return p
+		}
+	}
+	return nil
+}

@@ -1,0 +1,335 @@
+package impltest
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/latchkey-auth/latchkey/impl"
+	"github.com/latchkey-auth/latchkey/impl/auth"
+	"github.com/latchkey-auth/latchkey/impl/postgres/postgrestest"
+	"github.com/latchkey-auth/latchkey/schema"
+)
+
+// SecretKey signs the tokens of a harness.
+const SecretKey = "a-secret-key-for-tests-of-48-bytes-0123456789abc"
+
+// Options are what a test may want otherwise than [New] has it.
+type Options struct {
+	Timeouts impl.Timeouts
+	Hash     auth.PasswordParams
+	Tokens   auth.TokenOptions // its zero fields are filled in
+	// Ready replaces the readiness check.
+	Ready func(context.Context) error
+	// LogJSON makes the log JSON instead of text.
+	LogJSON bool
+}
+
+// Harness is a server on a database of its own, asked over real HTTP.
+type Harness struct {
+	URL    string
+	Addr   string
+	Server *impl.Server
+	Auth   *auth.Service
+	Tokens *auth.Tokens
+	Pool   *pgxpool.Pool
+	Clock  *Clock
+	Log    *Log
+	client *http.Client
+}
+
+// New starts a server for one test; cheap hashes, a clock that is set by hand.
+func New(tb testing.TB, options ...Options) *Harness {
+	tb.Helper()
+	var o Options
+	if len(options) > 0 {
+		o = options[0]
+	}
+	h := &Harness{Clock: NewClock(), Log: &Log{}}
+	pool, err := pgxpool.New(tb.Context(), postgrestest.New(tb))
+	must(tb, err)
+	tb.Cleanup(pool.Close)
+	h.Pool = pool
+	h.build(tb, o)
+	h.listen(tb)
+	return h
+}
+
+func (h *Harness) build(tb testing.TB, o Options) {
+	tb.Helper()
+	if o.Hash == (auth.PasswordParams{}) {
+		o.Hash = auth.PasswordParams{MemoryKiB: 64, Passes: 1, Lanes: 1}
+	}
+	hasher, err := auth.NewHasher(o.Hash, 2)
+	must(tb, err)
+	policy, err := auth.NewPasswordPolicy(8)
+	must(tb, err)
+	h.Tokens, err = auth.NewTokens(h.TokenOptions(o.Tokens))
+	must(tb, err)
+	h.Auth, err = auth.New(auth.Options{DB: h.Pool, Hasher: hasher, Tokens: h.Tokens, Policy: policy, Now: h.Clock.Now})
+	must(tb, err)
+	if o.Ready == nil {
+		o.Ready = func(ctx context.Context) error { return Readiness(schema.Current(ctx, h.Pool)) }
+	}
+	var handler slog.Handler = slog.NewTextHandler(h.Log, nil)
+	if o.LogJSON {
+		handler = slog.NewJSONHandler(h.Log, nil)
+	}
+	h.Server, err = impl.New(impl.Options{
+		Auth: h.Auth, Ready: o.Ready, Logger: slog.New(handler), Now: h.Clock.Now, Timeouts: o.Timeouts,
+	})
+	must(tb, err)
+}
+
+// Readiness turns what the schema says into what the server answers, as the binary does.
+func Readiness(err error) error {
+	switch {
+	case errors.Is(err, schema.ErrOutdated):
+		return impl.ErrSchemaOutdated
+	case errors.Is(err, schema.ErrNewer):
+		return impl.ErrSchemaTooNew
+	}
+	return err
+}
+
+// TokenOptions are those of the harness's tokens, changed where o has something else; for forging tokens.
+func (h *Harness) TokenOptions(o auth.TokenOptions) auth.TokenOptions {
+	if o.Key.IsZero() {
+		o.Key = auth.NewSecret(SecretKey)
+	}
+	o.Algorithm = orDefault(o.Algorithm, "HS256")
+	o.Issuer = orDefault(o.Issuer, "latchkey")
+	o.Audience = orDefault(o.Audience, "latchkey:auth")
+	if o.TTL == 0 {
+		o.TTL = 15 * time.Minute
+	}
+	if o.Now == nil {
+		o.Now = h.Clock.Now
+	}
+	return o
+}
+
+func orDefault(s, otherwise string) string {
+	if s == "" {
+		return otherwise
+	}
+	return s
+}
+
+func (h *Harness) listen(tb testing.TB) {
+	tb.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	must(tb, err)
+	server := h.Server.HTTPServer()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if err := server.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
+			tb.Errorf("serve: %v", err)
+		}
+	}()
+	h.Addr = ln.Addr().String()
+	h.URL = "http://" + h.Addr
+	transport := &http.Transport{MaxIdleConnsPerHost: 256}
+	h.client = &http.Client{
+		Transport:     transport,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	tb.Cleanup(func() {
+		transport.CloseIdleConnections()
+		must(tb, server.Close())
+		<-done
+	})
+}
+
+// Answer is an answer that the contract allows.
+type Answer struct {
+	Status int
+	Header http.Header
+	Body   []byte
+}
+
+// JSON answers the body's member at a dotted path, such as token.access_token, or nil.
+func (a Answer) JSON(path string) any {
+	var value any
+	if json.Unmarshal(a.Body, &value) != nil {
+		return nil
+	}
+	for name := range strings.SplitSeq(path, ".") {
+		object, ok := value.(map[string]any)
+		if !ok {
+			return nil
+		}
+		value = object[name]
+	}
+	return value
+}
+
+// Text is [Answer.JSON] for a string.
+func (a Answer) Text(path string) string {
+	s, _ := a.JSON(path).(string)
+	return s
+}
+
+// Do sends a request and holds the answer to the contract.
+func (h *Harness) Do(tb testing.TB, r *http.Request) Answer {
+	tb.Helper()
+	a, err := h.Try(r)
+	if err != nil {
+		tb.Fatalf("%s %s: %v", r.Method, r.URL.Path, err)
+	}
+	return a
+}
+
+// Try is [Harness.Do] for goroutines, which may not end the test.
+func (h *Harness) Try(r *http.Request) (Answer, error) {
+	res, err := h.client.Do(r)
+	if err != nil {
+		return Answer{}, err
+	}
+	defer func() { _ = res.Body.Close() }()
+	return ReadAnswer(r.Method, r.URL.EscapedPath(), res)
+}
+
+// ReadAnswer reads an answer, from wherever it came, and holds it to the contract.
+func ReadAnswer(method, path string, res *http.Response) (Answer, error) {
+	body, err := io.ReadAll(res.Body)
+	if err != nil {
+		return Answer{}, err
+	}
+	a := Answer{Status: res.StatusCode, Header: res.Header, Body: body}
+	if method == http.MethodHead {
+		return a, nil
+	}
+	return a, CheckAnswer(method, path, res, body)
+}
+
+// Request makes a request to the harness; headers come in pairs.
+func (h *Harness) Request(method, path, body string, headers ...string) *http.Request {
+	r, err := http.NewRequestWithContext(context.Background(), method, h.URL+path, strings.NewReader(body))
+	if err != nil {
+		panic(err) // a test's own mistake
+	}
+	if body == "" {
+		r.Body, r.ContentLength = http.NoBody, 0
+	}
+	for i := 0; i+1 < len(headers); i += 2 {
+		r.Header.Add(headers[i], headers[i+1])
+	}
+	return r
+}
+
+// Paths of the contract.
+const (
+	RegisterPath = "/api/users/"
+	LoginPath    = "/api/users/login/token/"
+	MePath       = "/api/users/me/"
+)
+
+// Password is one that the policy takes.
+const Password = "correct horse battery staple"
+
+// Register sends a registration.
+func (h *Harness) Register(tb testing.TB, email, username, password string) Answer {
+	tb.Helper()
+	return h.PostJSON(tb, RegisterPath, map[string]any{"email": email, "username": username, "password": password})
+}
+
+// MustRegister registers a user whose email begins with its name, and answers its first token.
+func (h *Harness) MustRegister(tb testing.TB, username string) string {
+	tb.Helper()
+	a := h.Register(tb, username+"@example.com", username, Password)
+	if a.Status != http.StatusCreated {
+		tb.Fatalf("register %s: %d %s", username, a.Status, a.Body)
+	}
+	return a.Text("token.access_token")
+}
+
+// PostJSON posts a value as JSON.
+func (h *Harness) PostJSON(tb testing.TB, path string, value any) Answer {
+	tb.Helper()
+	body, err := json.Marshal(value)
+	must(tb, err)
+	return h.Do(tb, h.Request(http.MethodPost, path, string(body), "Content-Type", "application/json"))
+}
+
+// Login sends the login's form; fields come in pairs.
+func (h *Harness) Login(tb testing.TB, fields ...string) Answer {
+	tb.Helper()
+	return h.Do(tb, h.LoginRequest(fields...))
+}
+
+// LoginRequest makes the login's form; fields come in pairs.
+func (h *Harness) LoginRequest(fields ...string) *http.Request {
+	form := url.Values{}
+	for i := 0; i+1 < len(fields); i += 2 {
+		form.Add(fields[i], fields[i+1])
+	}
+	return h.Request(http.MethodPost, LoginPath, form.Encode(), "Content-Type", "application/x-www-form-urlencoded")
+}
+
+// Me asks whose token this is.
+func (h *Harness) Me(tb testing.TB, token string) Answer {
+	tb.Helper()
+	return h.Do(tb, h.Request(http.MethodGet, MePath, "", "Authorization", "Bearer "+token))
+}
+
+func must(tb testing.TB, err error) {
+	tb.Helper()
+	if err != nil {
+		tb.Fatal(err)
+	}
+}
+
+// Clock is a clock that stands until it is set.
+type Clock struct {
+	mu  sync.Mutex
+	now time.Time
+}
+
+// NewClock begins at the present, in whole milliseconds.
+func NewClock() *Clock { return &Clock{now: time.Now().Truncate(time.Millisecond)} }
+
+// Now tells the time.
+func (c *Clock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+// Advance moves the clock.
+func (c *Clock) Advance(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(d)
+}
+
+// Log keeps what was logged.
+type Log struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (l *Log) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.Write(p)
+}
+
+func (l *Log) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.String()
+}

@@ -1,0 +1,66 @@
+package impl_test
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/latchkey-auth/latchkey/impl/impltest"
+)
+
+// L-10, L-11: one parsable line a request, whatever the client sends; the outcome of every login, and never a secret.
+func TestL10_Log(t *testing.T) {
+	t.Parallel()
+	h := impltest.New(t, impltest.Options{LogJSON: true})
+	const canary = "CANARY-pw-5b1d93e7"
+	registered := h.Register(t, "ada@example.com", "ada", canary)
+	token := registered.Text("token.access_token")
+
+	asked := 1
+	do := func(a impltest.Answer) { asked++ }
+	do(h.Login(t, "username", "ada@example.com", "password", canary))
+	do(h.Login(t, "username", "ada@example.com", "password", canary+"x"))
+	do(h.Login(t, "username", "nobody@example.com", "password", canary))
+	do(h.Login(t, "username", canary, "password", canary))
+	do(h.Login(t, "username", "a\r\n{\"level\":\"ERROR\"}\x1b[31m", "password", canary, "password", canary))
+	do(h.Me(t, token))
+	do(h.Me(t, token+canary))
+	do(h.Do(t, h.Request("GET", impltest.MePath+"?access_token="+canary, "", "Authorization", "Basic "+canary)))
+	do(h.Do(t, h.Request("POST", impltest.LoginPath+"?password="+canary, "", "Content-Type", "application/x-www-form-urlencoded")))
+	do(h.Do(t, h.Request("GET", "/a%0d%0a%7b%22level%22:%22ERROR%22%7d%1b[31m", "")))
+	do(h.PostJSON(t, impltest.RegisterPath, map[string]string{"email": canary, "username": canary + "!", "password": canary, "x": canary}))
+	h.Server.AddFault()
+	do(h.Do(t, h.Request("GET", "/healthz", "", "X-Test-Fault", "broken")))
+
+	log := h.Log.String()
+	lines := strings.Split(strings.TrimSuffix(log, "\n"), "\n")
+	if len(lines) != asked {
+		t.Errorf("%d lines for %d requests:\n%s", len(lines), asked, log)
+	}
+	outcomes := map[string]int{}
+	for _, line := range lines {
+		var entry map[string]any
+		if err := json.Unmarshal([]byte(line), &entry); err != nil {
+			t.Errorf("%v: %s", err, line)
+			continue
+		}
+		for _, name := range []string{"time", "level", "msg", "request_id", "remote", "method", "path", "status", "duration"} {
+			if _, ok := entry[name]; !ok {
+				t.Errorf("no %s: %s", name, line)
+			}
+		}
+		if outcome, ok := entry["login"].(string); ok {
+			outcomes[outcome]++
+		}
+	}
+	for outcome, want := range map[string]int{"ok": 1, "wrong_password": 1, "unknown_email": 1, "malformed": 1} {
+		if outcomes[outcome] != want {
+			t.Errorf("%d logins noted as %s, want %d", outcomes[outcome], outcome, want)
+		}
+	}
+	for name, secret := range map[string]string{"password": canary, "token": token, "signature": token[strings.LastIndex(token, "."):], "key": impltest.SecretKey, "hash": "$argon2id$"} {
+		if strings.Contains(log, secret) {
+			t.Errorf("the log shows the %s:\n%s", name, log)
+		}
+	}
+}

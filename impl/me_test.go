@@ -1,0 +1,280 @@
+package impl_test
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/golang-jwt/jwt/v5"
+	"github.com/google/uuid"
+
+	"github.com/latchkey-auth/latchkey/impl/auth"
+	"github.com/latchkey-auth/latchkey/impl/impltest"
+)
+
+// what a 401 of /api/users/me/ tells.
+type refusal struct{ detail, code, challenge string }
+
+var (
+	notAuthenticated = refusal{"Not authenticated", "not_authenticated", "Bearer"}
+	badToken         = refusal{"Could not validate token credentials.", "invalid_token", `Bearer error="invalid_token"`}
+	userGone         = refusal{"No authenticated user.", "user_not_found", `Bearer error="invalid_token"`}
+	userInactive     = refusal{"Not an active user.", "user_inactive", `Bearer error="invalid_token"`}
+)
+
+func wantRefusal(t *testing.T, a impltest.Answer, want refusal) {
+	t.Helper()
+	got := refusal{a.Text("detail"), a.Text("code"), a.Header.Get("WWW-Authenticate")}
+	if a.Status != 401 || got != want {
+		t.Errorf("got %d %+v, want 401 %+v", a.Status, got, want)
+	}
+}
+
+func TestB1_NoUsableHeader(t *testing.T) {
+	t.Parallel()
+	h := impltest.New(t)
+	token := h.MustRegister(t, "ada")
+
+	t.Run("no header", func(t *testing.T) {
+		t.Parallel()
+		wantRefusal(t, h.Do(t, h.Request("GET", impltest.MePath, "")), notAuthenticated)
+	})
+	for _, prefix := range []string{"", "value", "Token", "JWT", "Swearer", "Basic", "Bearer\t" + token} {
+		t.Run("prefix "+prefix, func(t *testing.T) {
+			t.Parallel()
+			r := h.Request("GET", impltest.MePath, "", "Authorization", strings.TrimSpace(prefix+" "+token))
+			wantRefusal(t, h.Do(t, r), notAuthenticated)
+		})
+	}
+	t.Run("token in the query", func(t *testing.T) {
+		t.Parallel()
+		wantRefusal(t, h.Do(t, h.Request("GET", impltest.MePath+"?access_token="+token, "")), notAuthenticated)
+	})
+}
+
+func TestB3_OneMethodOnly(t *testing.T) {
+	t.Parallel()
+	h := impltest.New(t)
+	token := h.MustRegister(t, "ada")
+	a := h.Do(t, h.Request("GET", impltest.MePath+"?access_token="+token, "", "Authorization", "Bearer "+token))
+	if a.Status != 400 || a.Header.Get("WWW-Authenticate") != `Bearer error="invalid_request"` {
+		t.Errorf("got %d %v", a.Status, a.Header)
+	}
+}
+
+func TestB4_SchemeAndRepeatedHeaders(t *testing.T) {
+	t.Parallel()
+	h := impltest.New(t)
+	token := h.MustRegister(t, "ada")
+	for _, header := range []string{"Bearer " + token, "bearer " + token, "BEARER " + token, "Bearer  " + token} {
+		if a := h.Do(t, h.Request("GET", impltest.MePath, "", "Authorization", header)); a.Status != 200 {
+			t.Errorf("%.8s: got %d", header, a.Status)
+		}
+	}
+	twice := h.Request("GET", impltest.MePath, "", "Authorization", "Bearer "+token, "Authorization", "Bearer "+token)
+	wantRefusal(t, h.Do(t, twice), notAuthenticated)
+}
+
+// claims of a good token, to be spoilt.
+func goodClaims(h *impltest.Harness, uid string) jwt.MapClaims {
+	now := h.Clock.Now().Unix()
+	return jwt.MapClaims{
+		"iss": "latchkey", "aud": "latchkey:auth", "iat": now, "exp": now + 900, "jti": uuid.NewString(),
+		"sub": "ada@example.com", "username": "ada", "uid": uid,
+	}
+}
+
+// kidOf is the key's name in the tokens that the server issues.
+func headerOf(t *testing.T, token string) map[string]any {
+	t.Helper()
+	return decodePart(t, token, 0)
+}
+
+func decodePart(t *testing.T, token string, part int) map[string]any {
+	t.Helper()
+	data, err := base64.RawURLEncoding.DecodeString(strings.Split(token, ".")[part])
+	if err != nil {
+		t.Fatal(err)
+	}
+	var object map[string]any
+	if err := json.Unmarshal(data, &object); err != nil {
+		t.Fatal(err)
+	}
+	return object
+}
+
+func sign(t *testing.T, method jwt.SigningMethod, header, claims map[string]any, key any) string {
+	t.Helper()
+	token := jwt.NewWithClaims(method, jwt.MapClaims(claims))
+	for name, value := range header {
+		token.Header[name] = value
+	}
+	text, err := token.SignedString(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+func TestB2_BadTokens(t *testing.T) {
+	t.Parallel()
+	h := impltest.New(t)
+	issued := h.MustRegister(t, "ada")
+	header, key := headerOf(t, issued), []byte(impltest.SecretKey)
+	uid := decodePart(t, issued, 1)["uid"].(string)
+	now := h.Clock.Now().Unix()
+
+	spoil := func(f func(header, claims map[string]any)) string {
+		header, claims := map[string]any{"typ": header["typ"], "kid": header["kid"]}, goodClaims(h, uid)
+		f(header, claims)
+		return sign(t, jwt.SigningMethodHS256, header, claims, key)
+	}
+	if a := h.Me(t, spoil(func(_, _ map[string]any) {})); a.Status != 200 {
+		t.Fatalf("the unspoilt token got %d %s", a.Status, a.Body)
+	}
+	none := sign(t, jwt.SigningMethodNone, header, goodClaims(h, uid), jwt.UnsafeAllowNoneSignatureType)
+	rows := map[string]string{
+		"asdf":                    "asdf",
+		"empty":                   "",
+		"wrong secret":            sign(t, jwt.SigningMethodHS256, header, goodClaims(h, uid), []byte(strings.Repeat("wrong", 10))),
+		"expired":                 spoil(func(_, c map[string]any) { c["iat"], c["exp"] = now-931, now-31 }),
+		"not yet valid":           spoil(func(_, c map[string]any) { c["nbf"] = now + 31 }),
+		"issued ahead":            spoil(func(_, c map[string]any) { c["iat"] = now + 31 }),
+		"wrong audience":          spoil(func(_, c map[string]any) { c["aud"] = "latchkey:other" }),
+		"no audience":             spoil(func(_, c map[string]any) { delete(c, "aud") }),
+		"wrong issuer":            spoil(func(_, c map[string]any) { c["iss"] = "latchkey/" }),
+		"alg none":                none,
+		"unknown kid":             spoil(func(h, _ map[string]any) { h["kid"] = "other" }),
+		"kid as a path":           spoil(func(h, _ map[string]any) { h["kid"] = "../../dev/null" }),
+		"another algorithm":       sign(t, jwt.SigningMethodHS512, header, goodClaims(h, uid), key),
+		"without exp":             spoil(func(_, c map[string]any) { delete(c, "exp") }),
+		"typ JWT":                 spoil(func(h, _ map[string]any) { h["typ"] = "JWT" }),
+		"crit":                    spoil(func(h, _ map[string]any) { h["crit"] = []string{"exp2"}; h["exp2"] = 1 }),
+		"uid of no user, as text": spoil(func(_, c map[string]any) { c["uid"] = "1" }),
+		"two parts":               issued[:strings.LastIndex(issued, ".")],
+		"spaces inside":           issued[:10] + " " + issued[10:],
+		"quoted":                  `"` + issued + `"`,
+		"padded":                  issued + "==",
+		"9 kB":                    issued + strings.Repeat("A", 9<<10),
+		"dots":                    strings.Repeat(".", 8<<10),
+	}
+	for name, token := range rows {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			wantRefusal(t, h.Me(t, token), badToken)
+		})
+	}
+}
+
+func TestB9_Leeway(t *testing.T) {
+	t.Parallel()
+	h := impltest.New(t)
+	token := h.MustRegister(t, "ada")
+	h.Clock.Advance(15*time.Minute + 29*time.Second)
+	if a := h.Me(t, token); a.Status != 200 {
+		t.Errorf("29 s after exp: got %d", a.Status)
+	}
+	h.Clock.Advance(2 * time.Second)
+	wantRefusal(t, h.Me(t, token), badToken)
+}
+
+func TestB8_ClaimsMatchTheContract(t *testing.T) {
+	t.Parallel()
+	h := impltest.New(t)
+	tokens := []string{
+		h.MustRegister(t, "ada"),
+		h.Login(t, "username", "ada@example.com", "password", impltest.Password).Text("access_token"),
+	}
+	schema := impltest.Contract().Components.Schemas["AccessTokenClaims"].Value
+	for _, token := range tokens {
+		claims := decodePart(t, token, 1)
+		err := schema.VisitJSON(claims, openapi3.EnableFormatValidation(), openapi3.WithStringFormatValidator("uuid", anyUUID{}))
+		if err != nil {
+			t.Errorf("claims %v: %v", claims, err)
+		}
+		header := headerOf(t, token)
+		if header["typ"] != "at+jwt" || header["alg"] != "HS256" || header["kid"] == "" || len(header) != 3 {
+			t.Errorf("header %v", header)
+		}
+		me := h.Me(t, token)
+		if claims["uid"] != me.Text("id") || claims["sub"] != me.Text("email") || claims["username"] != me.Text("username") {
+			t.Errorf("claims %v of %s", claims, me.Body)
+		}
+	}
+}
+
+type anyUUID struct{}
+
+func (anyUUID) Validate(s string) error {
+	_, err := uuid.Parse(s)
+	return err
+}
+
+func TestB12_DeactivatedDeletedAndChanged(t *testing.T) {
+	t.Parallel()
+	h := impltest.New(t)
+	token := h.MustRegister(t, "ada")
+	find := func() auth.User {
+		t.Helper()
+		user, err := h.Auth.FindUser(t.Context(), "ada")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return user
+	}
+
+	deactivate(t, h, "ada")
+	wantRefusal(t, h.Me(t, token), userInactive)
+	if _, err := h.Auth.Activate(t.Context(), find().ID); err != nil {
+		t.Fatal(err)
+	}
+	wantRefusal(t, h.Me(t, token), badToken) // what a deactivation ended stays ended
+
+	// In the same second as the change: the old token dies, the new one lives.
+	token = h.Login(t, "username", "ada@example.com", "password", impltest.Password).Text("access_token")
+	if a := h.Me(t, token); a.Status != 200 {
+		t.Fatalf("got %d %s", a.Status, a.Body)
+	}
+	h.Clock.Advance(time.Second)
+	const other = "another horse, another staple"
+	if _, err := h.Auth.SetPassword(t.Context(), find(), auth.NewSecret(other)); err != nil {
+		t.Fatal(err)
+	}
+	wantRefusal(t, h.Me(t, token), badToken)
+	if a := h.Login(t, "username", "ada@example.com", "password", impltest.Password); a.Status != 401 {
+		t.Errorf("the old password got %d", a.Status)
+	}
+	token = h.Login(t, "username", "ada@example.com", "password", other).Text("access_token")
+	if a := h.Me(t, token); a.Status != 200 {
+		t.Errorf("got %d %s", a.Status, a.Body)
+	}
+
+	if _, err := h.Auth.DeleteUser(t.Context(), find().ID); err != nil {
+		t.Fatal(err)
+	}
+	wantRefusal(t, h.Me(t, token), userGone)
+}
+
+// Identity is the uid: not the email, which may pass to somebody else, and not the name.
+func TestB14_IdentityIsTheUID(t *testing.T) {
+	t.Parallel()
+	h := impltest.New(t)
+	token := h.MustRegister(t, "ada")
+	if _, err := h.Pool.Exec(t.Context(), "UPDATE users SET username = 'grace', username_key = 'grace', email = 'grace@example.com', email_key = 'grace@example.com'"); err != nil {
+		t.Fatal(err)
+	}
+	if a := h.Me(t, token); a.Status != 200 || a.Text("username") != "grace" || a.Text("email") != "grace@example.com" {
+		t.Errorf("after the change of names: got %d %s", a.Status, a.Body)
+	}
+	stranger := h.MustRegister(t, "ada")
+	if _, err := h.Pool.Exec(t.Context(), "DELETE FROM users WHERE username = 'grace'"); err != nil {
+		t.Fatal(err)
+	}
+	wantRefusal(t, h.Me(t, token), userGone)
+	if a := h.Me(t, stranger); a.Status != 200 || a.Text("username") != "ada" {
+		t.Errorf("the new owner of the names: got %d %s", a.Status, a.Body)
+	}
+}

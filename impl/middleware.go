@@ -1,0 +1,125 @@
+package impl
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+)
+
+// addTrailingSlash serves a path below /api the same with and without its last slash. It is not a redirect: a redirected
+// client would send the password twice, or not at all.
+func addTrailingSlash(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(ec echo.Context) error {
+		u := ec.Request().URL
+		if strings.HasPrefix(u.Path, "/api/") && !strings.HasSuffix(u.Path, "/") {
+			u.Path += "/"
+			if u.RawPath != "" {
+				u.RawPath += "/"
+			}
+		}
+		return next(ec)
+	}
+}
+
+// logAccess writes the one line that a request gets in the log, after the answer was written.
+func (s *Server) logAccess(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(ec echo.Context) error {
+		err := next(ec)
+		if err != nil {
+			ec.Error(err)
+		}
+		r, hr, res := requestOf(ec.Request().Context()), ec.Request(), ec.Response()
+		level := slog.LevelInfo
+		if res.Status >= http.StatusInternalServerError {
+			level = slog.LevelError
+		}
+		attrs := append(make([]slog.Attr, 0, 10+len(r.attrs)),
+			slog.String("request_id", r.id.String()),
+			slog.String("remote", ec.RealIP()),
+			slog.String("method", hr.Method),
+			// Without the query string, where a client may have put what it should not.
+			slog.String("path", hr.URL.Path),
+			slog.Int("status", res.Status),
+			slog.Int64("bytes", res.Size),
+			slog.Duration("duration", s.now().Sub(r.started)),
+		)
+		s.logger.LogAttrs(hr.Context(), level, "request", append(attrs, r.attrs...)...)
+		return nil
+	}
+}
+
+// recoverPanics turns a panic into a 500 and leaves its trace in the log alone.
+func recoverPanics(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(ec echo.Context) (err error) {
+		defer func() {
+			p := recover()
+			if p == nil {
+				return
+			}
+			if e, ok := p.(error); ok && errors.Is(e, http.ErrAbortHandler) {
+				panic(p) // net/http's own way to drop a connection
+			}
+			requestOf(ec.Request().Context()).note(slog.String("stack", string(debug.Stack())))
+			err = fmt.Errorf("panic: %v", p)
+		}()
+		return next(ec)
+	}
+}
+
+// setSecurityHeaders sets what every answer carries. /docs replaces the policy by one that lets its own files in.
+func setSecurityHeaders(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(ec echo.Context) error {
+		h := ec.Response().Header()
+		h.Set("Cache-Control", "no-store")
+		h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+		h.Set("Referrer-Policy", "no-referrer")
+		h.Set("X-Content-Type-Options", "nosniff")
+		return next(ec)
+	}
+}
+
+// limitTime ends the work on a request at a deadline; what is then waiting answers 503.
+func (s *Server) limitTime(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(ec echo.Context) error {
+		hr := ec.Request()
+		ctx, cancel := context.WithTimeout(hr.Context(), s.timeouts.Request)
+		defer cancel()
+		ec.SetRequest(hr.WithContext(ctx))
+		return next(ec)
+	}
+}
+
+// maxBody is the largest body that is read, in bytes.
+const maxBody = 64 << 10
+
+// limitBody refuses a larger body, before it is sent where its length is told, and else when it is read.
+func limitBody(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(ec echo.Context) error {
+		hr := ec.Request()
+		if r := requestOf(hr.Context()); r.operation == nil || r.operation.body == nil {
+			return next(ec)
+		}
+		if hr.ContentLength > maxBody {
+			ec.Response().Header().Set("Connection", "close")
+			return &http.MaxBytesError{Limit: maxBody}
+		}
+		hr.Body = http.MaxBytesReader(ec.Response(), hr.Body, maxBody)
+		return next(ec)
+	}
+}
+
+// refuseOptions answers OPTIONS as any other method that a path doesn't have; echo would answer it by itself.
+func refuseOptions(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(ec echo.Context) error {
+		if ec.Request().Method == http.MethodOptions && ec.Get(echo.ContextKeyHeaderAllow) != nil {
+			return echo.MethodNotAllowedHandler(ec)
+		}
+		return next(ec)
+	}
+}

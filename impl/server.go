@@ -1,0 +1,63 @@
+package impl
+
+import (
+	"log/slog"
+	"net/http"
+	"time"
+)
+
+// Timeouts bound what a client or the database may take.
+type Timeouts struct {
+	// Header is for the request's head, Read for head and body together.
+	Header, Read time.Duration
+	// Request is for all work on a request, from its head on; then the answer is 503.
+	Request time.Duration
+	// Write is from the end of the request's head to the end of the answer.
+	Write time.Duration
+	// Idle is how long a connection is kept between requests.
+	Idle time.Duration
+}
+
+// DefaultTimeouts are those of `latchkey serve`.
+var DefaultTimeouts = Timeouts{
+	Header:  5 * time.Second,
+	Read:    10 * time.Second,
+	Request: 10 * time.Second,
+	Write:   30 * time.Second,
+	Idle:    2 * time.Minute,
+}
+
+func (t Timeouts) orDefault() Timeouts {
+	for _, f := range []struct {
+		field *time.Duration
+		value time.Duration
+	}{
+		{&t.Header, DefaultTimeouts.Header},
+		{&t.Read, DefaultTimeouts.Read},
+		{&t.Request, DefaultTimeouts.Request},
+		{&t.Write, DefaultTimeouts.Write},
+		{&t.Idle, DefaultTimeouts.Idle},
+	} {
+		if *f.field <= 0 {
+			*f.field = f.value
+		}
+	}
+	return t
+}
+
+// maxHeaderBytes bounds a request's head. net/http adds 4 KiB of slack, and answers 431 beyond.
+const maxHeaderBytes = 16 << 10
+
+// HTTPServer makes the server that carries s, with bounds on everything that a client could draw out.
+func (s *Server) HTTPServer() *http.Server {
+	return &http.Server{
+		Handler:           s,
+		ReadHeaderTimeout: s.timeouts.Header,
+		ReadTimeout:       s.timeouts.Read,
+		WriteTimeout:      s.timeouts.Write,
+		IdleTimeout:       s.timeouts.Idle,
+		MaxHeaderBytes:    maxHeaderBytes,
+		// What net/http has to say is about single connections: a client that broke off, a bad handshake.
+		ErrorLog: slog.NewLogLogger(s.logger.Handler(), slog.LevelDebug),
+	}
+}

@@ -1,0 +1,51 @@
+package impl_test
+
+import (
+	"testing"
+
+	"golang.org/x/crypto/bcrypt"
+
+	"github.com/latchkey-auth/latchkey/impl/auth"
+	"github.com/latchkey-auth/latchkey/impl/impltest"
+)
+
+// What stands in the database is read and set here as an older release, or another system, would have left it.
+
+func setHash(t *testing.T, h *impltest.Harness, username, hash string) {
+	t.Helper()
+	tag, err := h.Pool.Exec(t.Context(), "UPDATE users SET password_hash = $1 WHERE username = $2", hash, username)
+	if err != nil || tag.RowsAffected() != 1 {
+		t.Fatalf("%d rows, %v", tag.RowsAffected(), err)
+	}
+}
+
+func hashOf(t *testing.T, h *impltest.Harness, username string) string {
+	t.Helper()
+	var hash string
+	if err := h.Pool.QueryRow(t.Context(), "SELECT password_hash FROM users WHERE username = $1", username).Scan(&hash); err != nil {
+		t.Fatal(err)
+	}
+	return hash
+}
+
+func bcryptOf(t *testing.T, password string) string {
+	t.Helper()
+	hash, err := bcrypt.GenerateFromPassword([]byte(password), bcrypt.MinCost)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(hash)
+}
+
+func argon2Of(t *testing.T, password string, params auth.PasswordParams) string {
+	t.Helper()
+	hasher, err := auth.NewHasher(params, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	hash, err := hasher.Hash(t.Context(), auth.NewSecret(password))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return hash
+}

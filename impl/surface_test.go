@@ -1,0 +1,198 @@
+package impl_test
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/latchkey-auth/latchkey/impl"
+	"github.com/latchkey-auth/latchkey/impl/impltest"
+)
+
+// Every route that is served is in the contract, save the pages that show the contract itself.
+func TestEveryRouteIsDeclared(t *testing.T) {
+	t.Parallel()
+	h := impltest.New(t)
+	declared := 0
+	for _, route := range h.Server.Routes() {
+		method, path, _ := strings.Cut(route, " ")
+		if item := impltest.Contract().Paths.Value(path); item != nil && item.GetOperation(method) != nil {
+			declared++
+			continue
+		}
+		if path == "/openapi.json" || path == "/openapi.yaml" || path == "/docs" || strings.HasPrefix(path, "/docs/") {
+			continue
+		}
+		t.Errorf("%s is served and not declared", route)
+	}
+	if want := len(impltest.Contract().Paths.Map()); declared != want {
+		t.Errorf("%d declared operations are served, want %d", declared, want)
+	}
+}
+
+// H-8: only the contract's own paths are served, with and without their last slash, and nothing is redirected.
+func TestH8_Paths(t *testing.T) {
+	t.Parallel()
+	h := impltest.New(t)
+	token := h.MustRegister(t, "ada")
+	for path, want := range map[string]int{
+		"/api/users/me/": 200, "/api/users/me": 200, "/healthz": 200, "/readyz": 200,
+		"/": 404, "/api": 404, "/api/": 404, "/nothing": 404, "/healthz/": 404, "//api/users/me/": 404,
+		"/api//users/me/": 404, "/api/users/me//": 404, "/api/users/x/../me/": 404, "/api/users/%2e%2e/users/me/": 404,
+		"/api/users/me;x/": 404, "/api/users/me%2f": 404, "/api/users/%00": 404, "/api/users/me%00": 404, "/API/users/me/": 404,
+		"/api/users/me/x": 404, "/%ff": 404,
+	} {
+		// Over a plain connection, as http.Client would tidy some of these paths.
+		answers := rawAnswers(t, h, "GET "+path, "GET "+path+" HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer "+token+"\r\nConnection: close\r\n\r\n")
+		if len(answers) != 1 || answers[0].StatusCode != want {
+			t.Errorf("%s: got %v, want %d", path, statuses(answers), want)
+		}
+	}
+}
+
+func TestMethodNotAllowed(t *testing.T) {
+	t.Parallel()
+	h := impltest.New(t)
+	for path, want := range map[string]string{
+		"/api/users/": "POST", "/api/users": "POST", "/api/users/me/": "GET", "/healthz": "GET", "/readyz": "GET",
+	} {
+		for _, method := range []string{"DELETE", "OPTIONS", "TRACE"} {
+			a := h.Do(t, h.Request(method, path, ""))
+			if a.Status != 405 || !slices.Contains(strings.Split(a.Header.Get("Allow"), ", "), want) {
+				t.Errorf("%s %s: got %d, Allow %q", method, path, a.Status, a.Header.Get("Allow"))
+			}
+		}
+	}
+}
+
+func statuses(answers []*http.Response) []int {
+	var all []int
+	for _, a := range answers {
+		all = append(all, a.StatusCode)
+	}
+	return all
+}
+
+// H-5: a body is bounded whether or not its length is told.
+func TestH5_BodyTooLarge(t *testing.T) {
+	t.Parallel()
+	h := impltest.New(t)
+	large := strings.Repeat("a", 1<<20)
+	for path, mediaType := range map[string]string{impltest.RegisterPath: "application/json", impltest.LoginPath: "application/x-www-form-urlencoded"} {
+		for _, chunked := range []bool{false, true} {
+			r := h.Request("POST", path, large, "Content-Type", mediaType)
+			if chunked {
+				r.ContentLength = -1
+			}
+			if a := h.Do(t, r); a.Status != 413 {
+				t.Errorf("%s chunked %v: got %d %s", path, chunked, a.Status, a.Body)
+			}
+		}
+	}
+	fits := `{"email":"` + strings.Repeat("a", 64<<10-12) + `"}`
+	if a := h.Do(t, h.Request("POST", impltest.RegisterPath, fits, "Content-Type", "application/json")); a.Status != 422 {
+		t.Errorf("exactly 64 KiB: got %d", a.Status)
+	}
+	if a := h.Do(t, h.Request("POST", impltest.RegisterPath, fits+" ", "Content-Type", "application/json")); a.Status != 413 {
+		t.Errorf("64 KiB and one byte: got %d", a.Status)
+	}
+}
+
+// A body that stalls is answered 408, at the time that is set for it.
+func TestStalledBody(t *testing.T) {
+	t.Parallel()
+	h := impltest.New(t, impltest.Options{Timeouts: impl.Timeouts{Header: time.Second, Read: 200 * time.Millisecond}})
+	for path, mediaType := range map[string]string{impltest.RegisterPath: "application/json", impltest.LoginPath: "application/x-www-form-urlencoded"} {
+		answers := rawAnswers(t, h, "POST "+path, "POST "+path+" HTTP/1.1\r\nHost: x\r\nContent-Type: "+mediaType+"\r\nContent-Length: 10\r\n\r\nabc")
+		if got := statuses(answers); !slices.Equal(got, []int{408}) {
+			t.Errorf("%s: got %v", path, got)
+		}
+	}
+}
+
+// H-4: no two readings of where a request ends.
+func TestH4_NoRequestSmuggling(t *testing.T) {
+	t.Parallel()
+	h := impltest.New(t)
+	const head = "POST /api/users/login/token/ HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+	const smuggled = "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+	for name, request := range map[string]string{
+		"two lengths":                head + "Content-Length: 0\r\nContent-Length: 5\r\n\r\n" + smuggled,
+		"a length that is no number": head + "Content-Length: +5\r\n\r\nabcde" + smuggled,
+		"a negative length":          head + "Content-Length: -1\r\n\r\n" + smuggled,
+		"an unknown coding":          head + "Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n" + smuggled,
+		"two codings":                head + "Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n" + smuggled,
+		"a space before the colon":   head + "Content-Length : 0\r\n\r\n" + smuggled,
+		"a header without a name":    head + ": x\r\n\r\n" + smuggled,
+		"no host":                    "GET /healthz HTTP/1.1\r\n\r\n" + smuggled,
+		"two hosts":                  "GET /healthz HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n" + smuggled,
+		"a bad method":               "GE(T /healthz HTTP/1.1\r\nHost: x\r\n\r\n" + smuggled,
+		"a bad target":               "GET healthz HTTP/1.1\r\nHost: x\r\n\r\n" + smuggled,
+		"a bad escape":               "GET /%zz HTTP/1.1\r\nHost: x\r\n\r\n" + smuggled,
+		"no version":                 "GET /healthz\r\nHost: x\r\n\r\n" + smuggled,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			answers := rawAnswers(t, h, "", request)
+			if len(answers) != 1 || answers[0].StatusCode < 400 || answers[0].StatusCode >= 502 {
+				t.Errorf("got %v, want one refusal", statuses(answers))
+			}
+		})
+	}
+}
+
+func TestPipelining(t *testing.T) {
+	t.Parallel()
+	h := impltest.New(t)
+	one := "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+	last := "GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+	if got := statuses(rawAnswers(t, h, "GET /healthz", strings.Repeat(one, 9)+last)); len(got) != 10 || slices.ContainsFunc(got, func(s int) bool { return s != 200 }) {
+		t.Errorf("got %v, want ten times 200", got)
+	}
+}
+
+// rawAnswers speaks over a plain connection and answers all that came until the server closed it. Where what says
+// which operation is asked, each answer is held to the contract.
+func rawAnswers(t *testing.T, h *impltest.Harness, what, request string) []*http.Response {
+	t.Helper()
+	conn, err := net.DialTimeout("tcp", h.Addr, 5*time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	if err := conn.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.WriteString(conn, request); err != nil {
+		t.Fatal(err)
+	}
+	var answers []*http.Response
+	for reader := bufio.NewReader(conn); ; {
+		res, err := http.ReadResponse(reader, nil)
+		if err != nil {
+			return answers
+		}
+		if err := holdToContract(what, res); err != nil {
+			t.Errorf("%s: %v", what, err)
+		}
+		answers = append(answers, res)
+	}
+}
+
+func holdToContract(what string, res *http.Response) error {
+	method, path, ok := strings.Cut(what, " ")
+	if !ok {
+		_, err := io.Copy(io.Discard, res.Body)
+		return err
+	}
+	if _, err := impltest.ReadAnswer(method, path, res); err != nil {
+		return fmt.Errorf("answer %d: %w", res.StatusCode, err)
+	}
+	return nil
+}

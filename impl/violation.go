@@ -1,0 +1,134 @@
+package impl
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/latchkey-auth/latchkey/gen/api"
+	"github.com/latchkey-auth/latchkey/impl/auth"
+)
+
+// invalidRequest is all that is wrong with a request, an entry for each field; it answers 422.
+type invalidRequest []api.FieldError
+
+func (invalidRequest) Error() string { return "the request does not match the contract" }
+
+// maxViolations is the contract's bound on `errors`.
+const maxViolations = 100
+
+// add keeps the first entry of each field: what is too short needs no word on its pattern.
+func (i *invalidRequest) add(pointer, code, detail string) {
+	known := slices.ContainsFunc(*i, func(e api.FieldError) bool { return e.Pointer == pointer })
+	if !known && len(*i) < maxViolations {
+		*i = append(*i, api.FieldError{Pointer: pointer, Code: api.FieldErrorCode(code), Detail: detail})
+	}
+}
+
+// sorted puts the entries in an order that does not depend on a map's.
+func (i invalidRequest) sorted() invalidRequest {
+	slices.SortFunc(i, func(a, b api.FieldError) int { return strings.Compare(a.Pointer, b.Pointer) })
+	return i
+}
+
+// addSchema adds what a schema has found. It never uses the error's own words: they repeat what was sent.
+func (i *invalidRequest) addSchema(err error) {
+	var many openapi3.MultiError
+	if errors.As(err, &many) {
+		for _, one := range many {
+			i.addSchema(one)
+		}
+		return
+	}
+	var broken *openapi3.SchemaError
+	if !errors.As(err, &broken) {
+		i.add("", "malformed", "The body does not match its schema.")
+		return
+	}
+	if broken.SchemaField == "properties" {
+		i.addUnknown(broken)
+		return
+	}
+	code, detail := tellViolation(broken)
+	i.add(pointerOf(broken.JSONPointer()), code, detail)
+}
+
+// addUnknown names the members that the schema doesn't have; the error names only their parent.
+func (i *invalidRequest) addUnknown(broken *openapi3.SchemaError) {
+	object, _ := broken.Value.(map[string]any)
+	for name := range object {
+		if broken.Schema.Properties[name] == nil {
+			i.add(pointerOf(append(broken.JSONPointer(), name)), "unknown", "There is no such field.")
+		}
+	}
+}
+
+func tellViolation(broken *openapi3.SchemaError) (code, detail string) {
+	schema := broken.Schema
+	switch broken.SchemaField {
+	case "required":
+		return "required", "The field is missing."
+	case "type", "nullable":
+		return "wrong_type", fmt.Sprintf("It must be of type %s.", strings.Join(schema.Type.Slice(), " or "))
+	case "minLength":
+		return "too_short", fmt.Sprintf("It must have at least %d characters.", schema.MinLength)
+	case "maxLength":
+		return "too_long", fmt.Sprintf("It must have at most %d characters.", *schema.MaxLength)
+	case "pattern":
+		return "invalid_format", fmt.Sprintf("It must match the pattern %s", schema.Pattern)
+	case "format":
+		return tellFormat(broken)
+	}
+	return "malformed", "It does not match its schema."
+}
+
+// tellFormat tells in the service's own words, which repeat nothing, what is wrong with an email or a password.
+func tellFormat(broken *openapi3.SchemaError) (code, detail string) {
+	var (
+		policy *auth.PolicyError
+		email  *auth.InvalidEmailError
+	)
+	switch {
+	case errors.As(broken.Origin, &policy):
+		return policy.Code, policy.Detail
+	case errors.As(broken.Origin, &email):
+		return "invalid_format", email.Detail
+	}
+	return "invalid_format", fmt.Sprintf("It must be of the format %s.", broken.Schema.Format)
+}
+
+// invalidInput tells what the service refused after the contract had let it pass.
+func invalidInput(err *auth.InvalidInputError) invalidRequest {
+	var invalid invalidRequest
+	for _, f := range err.Fields {
+		invalid.add("/"+f.Field, f.Code, f.Detail)
+	}
+	return invalid.sorted()
+}
+
+func pointerOf(path []string) string {
+	var p jsontext.Pointer
+	for _, token := range path {
+		p = p.AppendToken(token)
+	}
+	return safePointer(string(p))
+}
+
+// maxPointer is the contract's bound on a pointer, in characters.
+const maxPointer = 256
+
+// safePointer answers a pointer as it is if it can be shown, and else that of the body as a whole: the names of
+// unknown fields are the client's own, of any length and of any characters.
+func safePointer(p string) string {
+	odd := func(r rune) bool { return !unicode.IsPrint(r) }
+	if len(p) > maxPointer || !utf8.ValidString(p) || strings.ContainsFunc(p, odd) {
+		return ""
+	}
+	return p
+}
