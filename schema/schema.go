@@ -75,8 +75,25 @@ func Migrate(ctx context.Context, databaseURL string) (applied int, err error) {
 	}
 	db := stdlib.OpenDB(*config.ConnConfig)
 	defer db.Close()
-	provider, err := goose.NewProvider(goose.DialectPostgres, db, migrations,
-		goose.WithSessionLocker(locker{}), goose.WithDisableGlobalRegistry(true))
+	conn, err := db.Conn(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer conn.Close()
+	// Most starts find nothing to do, and need no lock to see it.
+	if err := Current(ctx, session{conn}); !errors.Is(err, ErrOutdated) {
+		return 0, err
+	}
+	if err := acquire(ctx, conn); err != nil {
+		return 0, fmt.Errorf("lock the database for migration: %w", err)
+	}
+	defer func() { err = errors.Join(err, release(ctx, conn)) }()
+	if err := Current(ctx, session{conn}); !errors.Is(err, ErrOutdated) {
+		return 0, err
+	}
+	// goose would take its lock only after it has made its table and looked for what is pending, and then it
+	// asks for it no more often than every second. So it is called under the lock, and takes none.
+	provider, err := goose.NewProvider(goose.DialectPostgres, db, migrations, goose.WithDisableGlobalRegistry(true))
 	if err != nil {
 		return 0, err
 	}
@@ -95,74 +112,58 @@ type Querier interface {
 // Current is nil when the database's version is the binary's, [ErrOutdated] when migrations are pending or none
 // was ever applied, and [ErrNewer] when a later binary has migrated it. It costs one query on a tiny table.
 func Current(ctx context.Context, db Querier) error {
-	version, err := version(db.QueryRow(ctx, versionQuery))
+	var version *int64 // NULL in an empty table
+	err := db.QueryRow(ctx, versionQuery).Scan(&version)
+	if pgErr := (*pgconn.PgError)(nil); errors.As(err, &pgErr) && pgErr.Code == undefinedTable {
+		err = nil
+	}
 	if err != nil {
 		return fmt.Errorf("read the schema's version: %w", err)
 	}
-	return compare(version)
-}
-
-// version scans the answer to [versionQuery]; a database that has never been migrated is at 0.
-func version(row interface{ Scan(...any) error }) (int64, error) {
-	var version *int64
-	err := row.Scan(&version)
-	if pgErr := (*pgconn.PgError)(nil); errors.As(err, &pgErr) && pgErr.Code == undefinedTable {
-		return 0, nil
+	found := int64(0)
+	if version != nil {
+		found = *version
 	}
-	if err != nil || version == nil {
-		return 0, err
-	}
-	return *version, nil
-}
-
-func compare(version int64) error {
 	switch {
-	case version > latest:
-		return fmt.Errorf("%w: the database is at version %d, the binary at %d", ErrNewer, version, latest)
-	case version < latest:
-		return fmt.Errorf("%w: the database is at version %d, the binary at %d", ErrOutdated, version, latest)
+	case found > latest:
+		return fmt.Errorf("%w: the database is at version %d, the binary at %d", ErrNewer, found, latest)
+	case found < latest:
+		return fmt.Errorf("%w: the database is at version %d, the binary at %d", ErrOutdated, found, latest)
 	}
 	return nil
 }
 
-// locker is goose's lock for PostgreSQL with two differences: it looks every tenth of a second where goose's can't
-// look more often than every second, and it refuses a newer database while it holds the lock, before
-// goose has touched anything.
-type locker struct{}
+// session lets [Current] ask goose's kind of connection.
+type session struct{ conn *sql.Conn }
 
-func (locker) SessionLock(ctx context.Context, conn *sql.Conn) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, lockWait, errors.New("another process holds the migration lock"))
+func (s session) QueryRow(ctx context.Context, query string, args ...any) pgx.Row {
+	return s.conn.QueryRowContext(ctx, query, args...)
+}
+
+// acquire takes goose's advisory lock, by its number, for the connection's session. It asks again and again,
+// since a session that waits in pg_advisory_lock holds a snapshot, which would block a CREATE INDEX CONCURRENTLY of
+// the session that migrates.
+func acquire(ctx context.Context, conn *sql.Conn) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, lockWait, errors.New("another process has held it for a minute"))
 	defer cancel()
-	// It asks again and again, since a session that waits in pg_advisory_lock holds a snapshot, which blocks a
-	// CREATE INDEX CONCURRENTLY of the session that migrates.
 	for {
 		var locked bool
 		err := conn.QueryRowContext(ctx, "SELECT pg_try_advisory_lock($1)", lock.DefaultLockID).Scan(&locked)
-		if err != nil {
-			return fmt.Errorf("lock the database for migration: %w", err)
-		}
-		if locked {
-			break
+		if err != nil || locked {
+			return err
 		}
 		select {
 		case <-time.After(lockProbe/2 + rand.N(lockProbe)):
 		case <-ctx.Done():
-			return fmt.Errorf("lock the database for migration: %w", context.Cause(ctx))
+			return context.Cause(ctx)
 		}
 	}
-	version, err := version(conn.QueryRowContext(ctx, versionQuery))
-	if err == nil {
-		err = compare(version)
-	}
-	if err == nil || errors.Is(err, ErrOutdated) {
-		return nil
-	}
-	return errors.Join(err, locker{}.SessionUnlock(context.WithoutCancel(ctx), conn))
 }
 
-func (locker) SessionUnlock(ctx context.Context, conn *sql.Conn) error {
-	// The session ends with the connection in any case; the time limit is for a server that has gone silent.
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+// release gives the lock back, also when ctx has ended. The time limit is for a server that has gone silent; the
+// lock ends with the connection in any case.
+func release(ctx context.Context, conn *sql.Conn) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
 	var unlocked bool
 	err := conn.QueryRowContext(ctx, "SELECT pg_advisory_unlock($1)", lock.DefaultLockID).Scan(&unlocked)

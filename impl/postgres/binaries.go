@@ -17,7 +17,7 @@ import (
 
 // oldestMajor is the oldest version that is used; what we set doesn't exist in some that are older, and none of
 // them is maintained.
-const oldestMajor = 14
+const oldestMajor = 15
 
 // install is a PostgreSQL that was found.
 type install struct {
@@ -32,6 +32,10 @@ type install struct {
 // With a cluster of some major version (0: none) it is the first of that version.
 func find(binDir string, f folder, major int) (install, error) {
 	if binDir != "" {
+		binDir, err := filepath.Abs(binDir)
+		if err != nil {
+			return install{}, err
+		}
 		in, err := probe(binDir, f.account)
 		if err != nil {
 			return install{}, fmt.Errorf("%w in LATCHKEY_POSTGRES_BIN: %w", ErrNotFound, err)
@@ -84,14 +88,22 @@ func otherMajor(f folder, major int, found []install) error {
 		"in LATCHKEY_POSTGRES_BIN; nothing was changed", ErrOtherMajor, f.cluster(), major, strings.Join(names, ", "), major)
 }
 
+func isFile(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().IsRegular()
+}
+
 var versionLine = regexp.MustCompile(`^postgres \(PostgreSQL\) ((\d+)\S*.*)\n?$`)
 
 // probe asks the binaries for their version, as the account that is to run them. What root can run and the account
 // can't, such as what lies in a home of mode 0700, is to be copied.
 func probe(dir string, a account) (install, error) {
+	if pkg := filepath.Dir(filepath.Dir(dir)); isFile(filepath.Join(dir, "..", "pg-symlinks.json")) {
+		return probePackage(pkg)
+	}
 	program := filepath.Join(dir, "postgres")
-	if _, err := os.Stat(filepath.Join(dir, "initdb")); err != nil {
-		return install{}, err
+	if !isFile(filepath.Join(dir, "initdb")) {
+		return install{}, fmt.Errorf("there is no initdb in %s", dir)
 	}
 	copied := false
 	output, err := a.command(program, "--version").Output()
@@ -136,7 +148,7 @@ func installedFolders() []string {
 			return
 		}
 		real := filepath.Dir(program)
-		if _, err := os.Stat(filepath.Join(real, "initdb")); err == nil {
+		if isFile(filepath.Join(real, "initdb")) {
 			dir = real
 		}
 		if !slices.Contains(dirs, dir) {

@@ -38,7 +38,9 @@ const (
 // and PostgreSQL's text may hold what the client sent. What the server's own processes meet is logged.
 func databaseURL(socket, database string) string {
 	query := url.Values{"host": {socket}, "port": {port}, "sslmode": {"disable"}, "log_min_messages": {"log"}}
-	return (&url.URL{Scheme: "postgres", User: url.User(superuser), Host: "", Path: "/" + database, RawQuery: query.Encode()}).String()
+	// In libpq's form of URL, unlike in a form, a plus sign is a plus sign.
+	encoded := strings.ReplaceAll(query.Encode(), "+", "%20")
+	return fmt.Sprintf("postgres://%s@/%s?%s", superuser, database, encoded)
 }
 
 // parameters are the server's settings on its command line, where neither postgresql.conf nor ALTER SYSTEM wins over

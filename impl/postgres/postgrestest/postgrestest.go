@@ -52,7 +52,7 @@ func Run(m *testing.M) (status int) {
 // New is the URL of a database with the newest schema and no rows, for this test alone: it is dropped at the test's end.
 func New(tb testing.TB) string {
 	tb.Helper()
-	return create(tb, "TEMPLATE "+template)
+	return create(tb, "TEMPLATE "+template+" STRATEGY FILE_COPY") // half the time of the default, for a small template
 }
 
 // NewEmpty is the URL of a database without a schema, for this test alone.

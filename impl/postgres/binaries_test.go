@@ -1,0 +1,197 @@
+package postgres
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// npmPackage is the real package that npm ci has put into web/node_modules.
+func npmPackage(t *testing.T) string {
+	t.Helper()
+	dirs := packageFolders()
+	if len(dirs) == 0 {
+		t.Fatalf("there is no web/node_modules/%s: run npm ci --ignore-scripts in web", packageName())
+	}
+	return dirs[0]
+}
+
+// listing is all that a write into a folder would change.
+func listing(t *testing.T, dir string) map[string]string {
+	t.Helper()
+	files := map[string]string{}
+	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		info, err := entry.Info()
+		if err != nil {
+			return err
+		}
+		files[path] = fmt.Sprint(info.Mode(), info.Size(), info.ModTime())
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
+}
+
+func TestPackage(t *testing.T) {
+	t.Parallel()
+	pkg := npmPackage(t)
+	before := listing(t, pkg)
+	options := testOptions(t, dataFolder(t))
+	options.Parameters = nil // as it is served
+	options.BinDir = filepath.Join(pkg, "native", "bin")
+	begin := time.Now()
+	s := mustStart(t, options)
+	t.Logf("first start from the package: %v (%s)", time.Since(begin).Round(time.Millisecond), s.install.version)
+	if got := mustQuery(t, s.URL(), "SHOW server_version_num"); !strings.HasPrefix(got, fmt.Sprint(s.install.major)) {
+		t.Errorf("server_version_num %s, the package is %s", got, s.install.version)
+	}
+	mustStop(t, s)
+	copied, err := os.Stat(s.install.bin)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	// Without the setting it is the one whose version made the cluster, though another may be installed.
+	options.BinDir = ""
+	begin = time.Now()
+	s = mustStart(t, options)
+	t.Logf("later start from the package: %v", time.Since(begin).Round(time.Millisecond))
+	if again, err := os.Stat(s.install.bin); err != nil || !os.SameFile(copied, again) {
+		t.Errorf("the second start made its own copy: %v, %v", again, err)
+	}
+	if diff := cmp.Diff(before, listing(t, pkg)); diff != "" {
+		t.Errorf("the package has changed:\n%s", diff)
+	}
+}
+
+// TestBinariesInClosedHome: what only root can enter is copied for PostgreSQL's user.
+func TestBinariesInClosedHome(t *testing.T) {
+	t.Parallel()
+	options := testOptions(t, dataFolder(t))
+	f := openTestFolder(t, options.DataDir)
+	in, err := probePackage(npmPackage(t))
+	if err == nil {
+		in, err = f.materialise(in)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	home := filepath.Join(filepath.Dir(options.DataDir), "home")
+	if err := os.Mkdir(home, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := exec.Command("cp", "-R", filepath.Dir(in.bin), filepath.Join(home, "pg")).Run(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.RemoveAll(f.path(binariesDir)); err != nil {
+		t.Fatal(err)
+	}
+	options.BinDir = filepath.Join(home, "pg", "bin")
+	s := mustStart(t, options)
+	if copied := s.install.bin != options.BinDir; copied != f.account.dropped {
+		t.Errorf("runs %s", s.install.bin)
+	}
+	mustQuery(t, s.URL(), "SELECT 'it lives'")
+}
+
+func TestSettingWithoutBinaries(t *testing.T) {
+	t.Parallel()
+	options := testOptions(t, dataFolder(t))
+	options.BinDir = t.TempDir()
+	if _, err := Start(testContext(t), options); !errors.Is(err, ErrNotFound) || !strings.Contains(err.Error(), "LATCHKEY_POSTGRES_BIN") {
+		t.Errorf("Start: %v; want ErrNotFound with the setting", err)
+	}
+}
+
+// TestPackageOfAnotherUser: root doesn't run what someone has put above its working folder.
+func TestPackageOfAnotherUser(t *testing.T) {
+	root := filepath.Dir(dataFolder(t))
+	program := filepath.Join(root, "web", "node_modules", packageName(), "native", "bin", "postgres")
+	work := filepath.Join(root, "a", "b")
+	if err := errors.Join(os.MkdirAll(filepath.Dir(program), 0o755), os.WriteFile(program, nil, 0o755), os.MkdirAll(work, 0o755)); err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir(work)
+	// Beside the test's executable there may be a real one.
+	found := func() bool {
+		return slices.Contains(packageFolders(), filepath.Join(root, "web", "node_modules", packageName()))
+	}
+	if !found() {
+		t.Error("from a folder below the package isn't found")
+	}
+	if os.Geteuid() != 0 {
+		return
+	}
+	if err := os.Chown(program, 65534, 65534); err != nil {
+		t.Fatal(err)
+	}
+	if found() {
+		t.Error("another user's package is taken")
+	}
+	if err := os.Chown(work, 65534, 65534); err != nil {
+		t.Fatal(err)
+	}
+	if !found() {
+		t.Error("the package of the working folder's owner isn't taken")
+	}
+}
+
+func TestLinksStayInThePackage(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		source, target string
+		ok             bool
+	}{
+		{"native/lib/a.so.1", "native/lib/a.so", true},
+		{"native/lib/a.so.1", "native/a.so", true},
+		{"native/lib/a.so.1", "native/../a.so", false},
+		{"native/../../a.so.1", "native/lib/a.so", false},
+		{"/lib/a.so.1", "native/lib/a.so", false},
+	} {
+		dir := t.TempDir()
+		list := filepath.Join(dir, "links.json")
+		text := fmt.Sprintf(`[{"source":%q,"target":%q}]`, test.source, test.target)
+		library := filepath.Join(dir, "lib", "a.so.1")
+		if err := errors.Join(os.Mkdir(filepath.Dir(library), 0o755), os.WriteFile(library, []byte("library"), 0o644),
+			os.WriteFile(list, []byte(text), 0o644)); err != nil {
+			t.Fatal(err)
+		}
+		err := makeLinks(list, dir)
+		if (err == nil) != test.ok {
+			t.Errorf("%s -> %s: %v; want ok %v", test.target, test.source, err, test.ok)
+		}
+		if !test.ok {
+			continue
+		}
+		got, err := os.ReadFile(filepath.Join(dir, strings.TrimPrefix(test.target, "native/")))
+		if err != nil || string(got) != "library" {
+			t.Errorf("%s leads to %q, %v", test.target, got, err)
+		}
+	}
+}
+
+func TestNewestInstallFirst(t *testing.T) {
+	t.Parallel()
+	for path, want := range map[string]int{
+		"/usr/lib/postgresql/9/bin": 9, "/usr/lib/postgresql/18/bin": 18, "/opt/homebrew/opt/postgresql@17/bin": 17,
+		"/opt/homebrew/opt/postgresql/bin": 0,
+	} {
+		if got := pathVersion(path); got != want {
+			t.Errorf("pathVersion(%s) = %d, want %d", path, got, want)
+		}
+	}
+}

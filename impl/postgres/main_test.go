@@ -1,0 +1,164 @@
+package postgres
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// helperVariable makes the test binary a process that serves the data folder it names until it is killed.
+const helperVariable = "POSTGRES_TEST_SERVE"
+
+func TestMain(m *testing.M) {
+	if dir := os.Getenv(helperVariable); dir != "" {
+		s, err := Start(context.Background(), Options{DataDir: dir, Parameters: quick})
+		if err != nil {
+			fmt.Println(err)
+			os.Exit(1)
+		}
+		fmt.Println(s.URL())
+		_, _ = io.Copy(io.Discard, os.Stdin) // the end of stdin is the test's end
+		_ = s.Stop(context.Background())
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+// quick spares a test what it doesn't test.
+var quick = map[string]string{"fsync": "off", "shared_buffers": "16MB"}
+
+// dataFolder is a path for a data folder that PostgreSQL's user can reach, which the folders of testing aren't.
+func dataFolder(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "latchkey-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
+	})
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return filepath.Join(dir, "data")
+}
+
+func testContext(t *testing.T) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+func testOptions(t *testing.T, dir string) Options {
+	return Options{DataDir: dir, Parameters: quick, Logger: slog.New(slog.NewTextHandler(t.Output(), nil))}
+}
+
+// mustStart starts a server that is stopped at the test's end.
+func mustStart(t *testing.T, options Options) *Server {
+	t.Helper()
+	s, err := Start(testContext(t), options)
+	if err != nil {
+		t.Fatalf("Start: %v", err)
+	}
+	t.Cleanup(func() { mustStop(t, s) })
+	return s
+}
+
+func mustStop(t *testing.T, s *Server) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	if err := s.Stop(ctx); err != nil {
+		t.Errorf("Stop: %v", err)
+	}
+}
+
+// query runs one statement and returns its single value as text.
+func query(t *testing.T, url, sql string) (string, error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	conn, err := pgx.Connect(ctx, url)
+	if err != nil {
+		return "", err
+	}
+	defer conn.Close(ctx)
+	var value string
+	err = conn.QueryRow(ctx, sql).Scan(&value)
+	if errors.Is(err, pgx.ErrNoRows) {
+		err = nil
+	}
+	return value, err
+}
+
+func mustQuery(t *testing.T, url, sql string) string {
+	t.Helper()
+	value, err := query(t, url, sql)
+	if err != nil {
+		t.Fatalf("%s: %v", sql, err)
+	}
+	return value
+}
+
+// eventually polls until what is true.
+func eventually(t *testing.T, what string, is func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); !is(); {
+		if time.Now().After(deadline) {
+			t.Fatalf("after 30 s it is still not so that %s", what)
+		}
+		if err := pause(t.Context(), 10*time.Millisecond); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func openTestFolder(t *testing.T, dir string) folder {
+	t.Helper()
+	f, err := openFolder(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+// serveElsewhere runs a server in another process and returns it once that answers.
+func serveElsewhere(t *testing.T, dir string) (process *os.Process, url string) {
+	t.Helper()
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), helperVariable+"="+dir)
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = stdin.Close()
+		_ = cmd.Wait() // a killed helper's status is the test's own doing
+	})
+	line, err := bufio.NewReader(stdout).ReadString('\n')
+	if err != nil || !strings.HasPrefix(line, "postgres://") {
+		t.Fatalf("the other process: %q, %v", line, err)
+	}
+	return cmd.Process, strings.TrimSpace(line)
+}
