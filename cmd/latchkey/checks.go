@@ -1,0 +1,105 @@
+package main
+
+import (
+	"fmt"
+	"net"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/latchkey-auth/latchkey/impl/auth"
+)
+
+// minSecretKey is the least length of the key in bytes: that of the hash of HS256 (RFC 7518 section 3.2).
+const minSecretKey = 32
+
+// checks say what is wrong with a setting that was parsed, "" when nothing is. A problem never repeats a secret.
+var checks = []struct {
+	name  string // without the prefix
+	check func(settings) string
+}{
+	{"ADDR", func(s settings) string { return checkAddr(s.Addr) }},
+	{"DATABASE_URL", func(s settings) string { return checkDatabaseURL(s.DatabaseURL) }},
+	{"DATABASE_MAX_CONNS", func(s settings) string { return within(int64(s.DatabaseMaxConns), 1, 1000) }},
+	{"DATABASE_WAIT", func(s settings) string { return lasting(s.DatabaseWait, 0, time.Hour) }},
+	{"SECRET_KEY", func(s settings) string { return checkSecretKey(s.SecretKey) }},
+	{"JWT_ALGORITHM", func(s settings) string { return oneOf(s.JWTAlgorithm, "HS256") }},
+	{"JWT_ISSUER", func(s settings) string { return checkName(s.JWTIssuer) }},
+	{"JWT_AUDIENCE", func(s settings) string { return checkName(s.JWTAudience) }},
+	{"ACCESS_TOKEN_TTL", func(s settings) string { return lasting(s.AccessTokenTTL, time.Second, 24*time.Hour) }},
+	{"PASSWORD_MIN_LENGTH", func(s settings) string { return within(int64(s.PasswordMinLength), 8, 128) }},
+	// 1 GiB for one log-in is beyond any use, and with as many at once as there are processors beyond most machines.
+	{"PASSWORD_HASH_MEMORY_KIB", func(s settings) string {
+		return within(int64(s.PasswordHashMemory), max(8, 8*int64(s.PasswordHashLanes)), 1<<20)
+	}},
+	{"PASSWORD_HASH_PASSES", func(s settings) string { return within(int64(s.PasswordHashPasses), 1, 64) }},
+	{"PASSWORD_HASH_LANES", func(s settings) string { return within(int64(s.PasswordHashLanes), 1, 16) }},
+	{"LOG_FORMAT", func(s settings) string { return oneOf(s.LogFormat, "text", "json") }},
+}
+
+func checkAddr(addr string) string {
+	_, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return fmt.Sprintf("is %q, must be host:port", addr)
+	}
+	if n, err := strconv.ParseUint(port, 10, 16); err != nil {
+		return fmt.Sprintf("has the port %q, must be 0 to 65535", port)
+	} else if strconv.FormatUint(n, 10) != port {
+		return fmt.Sprintf("has the port %q, must be a plain number", port)
+	}
+	return ""
+}
+
+// checkDatabaseURL doesn't say more than that it is wrong: the parser's errors repeat the URL, and what they take for
+// the password to leave out is a guess where the URL is malformed.
+func checkDatabaseURL(url auth.Secret) string {
+	if url.IsZero() {
+		return ""
+	}
+	text := url.Reveal()
+	isURL := strings.HasPrefix(text, "postgres://") || strings.HasPrefix(text, "postgresql://")
+	if _, err := pgxpool.ParseConfig(text); err != nil || !isURL {
+		return "can't be read (it isn't shown, for its password); it must be postgres://user:password@host:port/database " +
+			"with special characters percent-encoded"
+	}
+	return ""
+}
+
+func checkSecretKey(key auth.Secret) string {
+	if n := len(key.Reveal()); !key.IsZero() && n < minSecretKey {
+		return fmt.Sprintf("has %d bytes, must have at least %d; make one with: openssl rand -base64 48", n, minSecretKey)
+	}
+	return ""
+}
+
+func checkName(name string) string {
+	if len(name) > 255 || strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return fmt.Sprintf("is %q, must be at most 255 visible ASCII characters without spaces", name)
+	}
+	return ""
+}
+
+func within(n, low, high int64) string {
+	if n < low || n > high {
+		return fmt.Sprintf("is %d, must be %d to %d", n, low, high)
+	}
+	return ""
+}
+
+func lasting(d, low, high time.Duration) string {
+	if d < low || d > high {
+		return fmt.Sprintf("is %s, must be %s to %s", d, low, high)
+	}
+	return ""
+}
+
+func oneOf(value string, allowed ...string) string {
+	for _, a := range allowed {
+		if value == a {
+			return ""
+		}
+	}
+	return fmt.Sprintf("is %q, must be %s", value, strings.Join(allowed, " or "))
+}

@@ -1,0 +1,102 @@
+package main
+
+import (
+	"fmt"
+	"runtime"
+
+	"github.com/spf13/cobra"
+
+	"github.com/latchkey-auth/latchkey/impl"
+)
+
+// root is the tree of commands.
+type root struct {
+	console
+	cmd *cobra.Command
+	// began says that the command line was in order and a command has begun.
+	began bool
+}
+
+func newRoot(c console) *root {
+	r := &root{console: c}
+	r.cmd = &cobra.Command{
+		Use:           "latchkey",
+		Short:         "An authentication service on PostgreSQL",
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Args:          cobra.NoArgs,
+		RunE:          r.begin(func(cmd *cobra.Command, _ []string) error { return cmd.Help() }),
+		// One line per error leaves no room for a list of suggestions.
+		DisableSuggestions: true,
+		CompletionOptions:  cobra.CompletionOptions{DisableDefaultCmd: true},
+	}
+	r.cmd.SetIn(c.in)
+	r.cmd.SetOut(c.out)
+	r.cmd.SetErr(c.err)
+	r.cmd.SetUsageTemplate(r.cmd.UsageTemplate() + "\n" + settingsHelp())
+	r.cmd.AddCommand(r.serveCommand(), r.migrateCommand(), r.userCommand(), r.openapiCommand(), r.versionCommand())
+	return r
+}
+
+// begin notes that what fails from now on is not the command line's fault.
+func (r *root) begin(f func(*cobra.Command, []string) error) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, args []string) error {
+		r.began = true
+		return f(cmd, args)
+	}
+}
+
+func (r *root) versionCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "version",
+		Short: "Print the version",
+		Args:  cobra.NoArgs,
+		RunE: r.begin(func(*cobra.Command, []string) error {
+			_, err := fmt.Fprintf(r.out, "latchkey %s (%s, %s/%s)\n", version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+			return err
+		}),
+	}
+}
+
+func (r *root) openapiCommand() *cobra.Command {
+	var format string
+	cmd := &cobra.Command{
+		Use:   "openapi",
+		Short: "Print the contract, an OpenAPI document",
+		Args:  cobra.NoArgs,
+		RunE: r.begin(func(*cobra.Command, []string) error {
+			pages, err := impl.ContractPages()
+			if err != nil {
+				return err
+			}
+			switch format {
+			case "yaml":
+				_, err = r.out.Write(pages.YAML)
+			case "json":
+				_, err = r.out.Write(pages.JSON)
+			default:
+				err = usageError{fmt.Errorf("--format is %q, must be yaml or json", format)}
+			}
+			return err
+		}),
+	}
+	cmd.Flags().StringVar(&format, "format", "yaml", "yaml or json")
+	return cmd
+}
+
+func (r *root) migrateCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "migrate",
+		Short: "Bring the database's schema up to date",
+		Long: "Bring the database's schema up to date. `latchkey serve` does this too when it starts; any number of\n" +
+			"them may do it at once. A database that a newer version has migrated is refused and left as it is.",
+		Args: cobra.NoArgs,
+		RunE: r.begin(func(cmd *cobra.Command, _ []string) error {
+			s, err := loadSettings(r.environ)
+			if err != nil {
+				return err
+			}
+			return r.migrate(cmd.Context(), s)
+		}),
+	}
+}

@@ -1,0 +1,221 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"math/rand/v2"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"golang.org/x/term"
+
+	"github.com/latchkey-auth/latchkey/impl/auth"
+	"github.com/latchkey-auth/latchkey/impl/postgres"
+)
+
+const (
+	// connectTimeout bounds one attempt to connect, where the URL doesn't.
+	connectTimeout = 5 * time.Second
+	// stopTimeout is for the embedded PostgreSQL to write everything out; then it is stopped at once, which costs a
+	// recovery at the next start and no data.
+	stopTimeout = 30 * time.Second
+)
+
+// startPostgres is [postgres.Start] for serve and [postgres.Attach] for the commands.
+type startPostgres func(context.Context, postgres.Options) (*postgres.Server, error)
+
+// database is the one that a command works on.
+type database struct {
+	pool  *pgxpool.Pool
+	url   auth.Secret
+	place string // where it is, without the password
+	stop  func() error
+}
+
+// openDatabase connects to the database that the settings name, which it starts when it is the embedded one. What
+// can't be reached yet is waited for.
+func openDatabase(ctx context.Context, s settings, start startPostgres, wait time.Duration, c console, logger *slog.Logger) (_ *database, err error) {
+	db := &database{url: s.DatabaseURL, stop: func() error { return nil }}
+	if s.embedded() {
+		server, err := start(ctx, postgres.Options{
+			DataDir: s.DataDir, BinDir: s.PostgresBin, Logger: logger, Progress: progress(c.err),
+		})
+		if err != nil {
+			return nil, fmt.Errorf("embedded PostgreSQL: %w", err)
+		}
+		db.url = auth.NewSecret(server.URL())
+		db.stop = func() error {
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
+			defer cancel()
+			return server.Stop(ctx)
+		}
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, db.close())
+		}
+	}()
+	config, err := poolConfig(db.url, s)
+	if err != nil {
+		return nil, err
+	}
+	if db.pool, err = pgxpool.NewWithConfig(ctx, config); err != nil {
+		return nil, err
+	}
+	if err := await(ctx, db.pool, wait, logger); err != nil {
+		return nil, err
+	}
+	db.place, err = describe(ctx, s, db.pool)
+	return db, err
+}
+
+// close closes the pool, which waits for the queries that run, and then stops the embedded PostgreSQL.
+func (d *database) close() error {
+	if d.pool != nil {
+		d.pool.Close()
+	}
+	return d.stop()
+}
+
+func poolConfig(url auth.Secret, s settings) (*pgxpool.Config, error) {
+	config, err := pgxpool.ParseConfig(url.Reveal())
+	if err != nil {
+		// The settings were checked: only a file or a variable that the URL relies on, such as a certificate's, is left.
+		return nil, errors.New("the database's URL or what it names can't be read")
+	}
+	config.MaxConns = s.DatabaseMaxConns
+	config.ConnConfig.RuntimeParams["application_name"] = "latchkey"
+	if t := config.ConnConfig.ConnectTimeout; t <= 0 || t > connectTimeout {
+		config.ConnConfig.ConnectTimeout = connectTimeout
+	}
+	return config, nil
+}
+
+// await returns when the database answers, or when waiting longer is of no use.
+func await(ctx context.Context, pool *pgxpool.Pool, wait time.Duration, logger *slog.Logger) error {
+	deadline := time.Now().Add(wait)
+	for pause, told := 100*time.Millisecond, false; ; pause = min(2*pause, 2*time.Second) {
+		err := pool.Ping(ctx)
+		if err == nil || ctx.Err() != nil {
+			return err
+		}
+		// The jitter keeps servers that lost one database from coming back in step.
+		pause := pause/2 + rand.N(pause)
+		place := hosts(pool.Config())
+		if !passes(err) || time.Now().Add(pause).After(deadline) {
+			return fmt.Errorf("the database at %s can't be reached: %s", place, cause(err))
+		}
+		if !told {
+			told = true
+			logger.Warn("waiting for the database", "at", place, "error", cause(err), "for", wait)
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// passes reports whether a connection may succeed later with the settings as they are: what a server answers, such
+// as a wrong password, stays, unless it is just starting up (57P03), shutting down (57P01) or full (class 53).
+func passes(err error) bool {
+	var answer *pgconn.PgError
+	if !errors.As(err, &answer) {
+		return true
+	}
+	return strings.HasPrefix(answer.Code, "57P0") || strings.HasPrefix(answer.Code, "53")
+}
+
+// cause is why a connection failed, without pgx's words about it, which repeat the user and every address.
+func cause(err error) string {
+	var (
+		answer  *pgconn.PgError
+		network *net.OpError
+		lookup  *net.DNSError
+	)
+	switch {
+	case errors.As(err, &answer):
+		return fmt.Sprintf("%s (SQLSTATE %s)", answer.Message, answer.Code)
+	case errors.As(err, &lookup):
+		return lookup.Error()
+	case errors.As(err, &network) && network.Err != nil:
+		return network.Err.Error()
+	case errors.Is(err, context.DeadlineExceeded):
+		return "no answer in time"
+	}
+	var connect *pgconn.ConnectError
+	if errors.As(err, &connect) && errors.Unwrap(connect) != nil {
+		return errors.Unwrap(connect).Error()
+	}
+	return err.Error()
+}
+
+// hosts are the addresses of the database: host:port, or the path of a socket.
+func hosts(config *pgxpool.Config) string {
+	c := config.ConnConfig
+	all := []string{address(c.Host, c.Port)}
+	for _, f := range c.Fallbacks {
+		// The same host comes again for each way of TLS.
+		if a := address(f.Host, f.Port); a != all[len(all)-1] {
+			all = append(all, a)
+		}
+	}
+	return strings.Join(all, ", ")
+}
+
+func address(host string, port uint16) string {
+	if filepath.IsAbs(host) {
+		return filepath.Join(host, ".s.PGSQL."+strconv.Itoa(int(port)))
+	}
+	return net.JoinHostPort(host, strconv.Itoa(int(port)))
+}
+
+// describe says where the data is.
+func describe(ctx context.Context, s settings, pool *pgxpool.Pool) (string, error) {
+	conn, err := pool.Acquire(ctx)
+	if err != nil {
+		return "", err
+	}
+	defer conn.Release()
+	// Debian's has the package's version behind it.
+	number, _, _ := strings.Cut(conn.Conn().PgConn().ParameterStatus("server_version"), " ")
+	if s.embedded() {
+		dir, err := filepath.Abs(s.DataDir)
+		return fmt.Sprintf("%s (embedded PostgreSQL %s)", dir, number), err
+	}
+	return fmt.Sprintf("%s/%s (PostgreSQL %s)", hosts(pool.Config()), pool.Config().ConnConfig.Database, number), nil
+}
+
+// hasCluster reports whether the data folder holds a database already.
+func hasCluster(s settings) (bool, error) {
+	_, err := os.Stat(filepath.Join(s.DataDir, "postgres"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// progress tells a person at a terminal what takes its time; in a log it would be noise.
+func progress(w io.Writer) func(string) {
+	if !isTerminal(w) {
+		return nil
+	}
+	return func(text string) { fmt.Fprintf(w, "latchkey: %s …\n", text) }
+}
+
+// isTerminal reports whether a stream of the process is a terminal.
+func isTerminal(stream any) bool {
+	f, ok := stream.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}

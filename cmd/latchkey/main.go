@@ -1,0 +1,74 @@
+// Command latchkey is the authentication service: `latchkey serve` runs it, the other commands administer it.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+)
+
+// version is set when a release is built: -ldflags "-X main.version=0.1.0".
+var version = "dev"
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// The first signal starts the shutdown; with the handler gone a second one ends the process at once.
+	context.AfterFunc(ctx, stop)
+	err := run(ctx, os.Args[1:], os.Environ(), os.Stdin, os.Stdout, os.Stderr)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "latchkey: "+oneLine(err.Error()))
+	}
+	os.Exit(exitStatus(err))
+}
+
+// console is what a command talks through.
+type console struct {
+	environ []string
+	in      io.Reader
+	out     io.Writer // what was asked for
+	err     io.Writer // prompts, progress and the log
+}
+
+// run does what the command line says. Its errors are for [exitStatus].
+func run(ctx context.Context, args, environ []string, stdin io.Reader, stdout, stderr io.Writer) error {
+	root := newRoot(console{environ, stdin, stdout, stderr})
+	root.cmd.SetArgs(args)
+	err := root.cmd.ExecuteContext(ctx)
+	if err != nil && !root.began {
+		return usageError{err} // the command line was refused before any command began
+	}
+	return err
+}
+
+// usageError says that the command line or a setting is wrong, so that the same call would fail again.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+// exitStatus is 0 for success, 2 for a wrong command line or setting and 1 for any other failure.
+func exitStatus(err error) int {
+	var usage usageError
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &usage):
+		return 2
+	}
+	return 1
+}
+
+// oneLine joins the lines of an error, such as the end of PostgreSQL's log, since an error of ours is one line.
+func oneLine(text string) string {
+	var lines []string
+	for line := range strings.Lines(text) {
+		if line = strings.TrimSpace(line); line != "" {
+			lines = append(lines, line)
+		}
+	}
+	return strings.Join(lines, "; ")
+}

@@ -1,0 +1,33 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/latchkey-auth/latchkey/impl/postgres"
+	"github.com/latchkey-auth/latchkey/schema"
+)
+
+// migrate brings the schema up to date and tells what it did.
+func (r *root) migrate(ctx context.Context, s settings) (err error) {
+	logger := newLogger(r.err, s.LogFormat)
+	db, err := openDatabase(ctx, s, postgres.Attach, s.DatabaseWait, r.console, logger)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.close()) }()
+	applied, err := schema.Migrate(ctx, db.url.Reveal())
+	if err != nil {
+		return fmt.Errorf("migrate the database: %w", err)
+	}
+	done := "nothing to apply"
+	switch {
+	case applied == 1:
+		done = "applied 1 migration"
+	case applied > 1:
+		done = fmt.Sprintf("applied %d migrations", applied)
+	}
+	_, err = fmt.Fprintf(r.out, "%s: the schema of %s is at version %d\n", done, db.place, schema.Latest())
+	return err
+}

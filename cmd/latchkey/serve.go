@@ -1,0 +1,190 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"runtime"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/latchkey-auth/latchkey/impl"
+	"github.com/latchkey-auth/latchkey/impl/auth"
+	"github.com/latchkey-auth/latchkey/impl/postgres"
+	"github.com/latchkey-auth/latchkey/schema"
+)
+
+const (
+	// drainTimeout is what requests in flight have from the signal to their end.
+	drainTimeout = 10 * time.Second
+	// readyTimeout bounds a readiness check, so that a database that has gone silent is told of in time.
+	readyTimeout = 3 * time.Second
+)
+
+func (r *root) serveCommand() *cobra.Command {
+	var logFormat string
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Run the service",
+		Long: "Run the service. Without a database in LATCHKEY_DATABASE_URL it runs a PostgreSQL of its own in the data\n" +
+			"folder. It brings the schema up to date, and then prints one line that tells the address, the docs page and\n" +
+			"where the data is; with the log format json that line is a record of the log instead.\n" +
+			"SIGTERM or an interrupt ends it once the requests in flight are answered, at most 10 s later; a second one at once.",
+		Args: cobra.NoArgs,
+		RunE: r.begin(func(cmd *cobra.Command, _ []string) error {
+			s, err := loadSettings(r.environ)
+			if err != nil {
+				return err
+			}
+			if cmd.Flags().Changed("log-format") {
+				if problem := oneOf(logFormat, "text", "json"); problem != "" {
+					return usageError{errors.New("--log-format " + problem)}
+				}
+				s.LogFormat = logFormat
+			}
+			return r.serve(cmd.Context(), s)
+		}),
+	}
+	cmd.Flags().StringVar(&logFormat, "log-format", "text", "text or json; wins over LATCHKEY_LOG_FORMAT")
+	return cmd
+}
+
+// serve runs the service until ctx ends. It refuses what would fail anyway before it starts anything: the port first.
+func (r *root) serve(ctx context.Context, s settings) (err error) {
+	if s.SecretKey.IsZero() && !s.embedded() {
+		return errNoSecretKey
+	}
+	logger := newLogger(r.err, s.LogFormat)
+	var config net.ListenConfig
+	ln, err := config.Listen(ctx, "tcp", s.Addr)
+	if err != nil {
+		return fmt.Errorf("LATCHKEY_ADDR: %w", err)
+	}
+	defer ln.Close()
+
+	db, err := openDatabase(ctx, s, postgres.Start, s.DatabaseWait, r.console, logger)
+	if err != nil {
+		return interrupted(ctx, err)
+	}
+	defer func() { err = errors.Join(err, db.close()) }()
+	if _, err := schema.Migrate(ctx, db.url.Reveal()); err != nil {
+		return interrupted(ctx, fmt.Errorf("migrate the database: %w", err))
+	}
+	handler, err := newHandler(s, db, logger)
+	if err != nil {
+		return err
+	}
+	announce(r.out, logger, s, ln.Addr(), db.place)
+	return serveUntil(ctx, handler, ln, logger)
+}
+
+// interrupted is nil where a start failed because it was told to stop: that is what was asked for.
+func interrupted(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+func newLogger(w io.Writer, format string) *slog.Logger {
+	if format == "json" {
+		return slog.New(slog.NewJSONHandler(w, nil))
+	}
+	return slog.New(slog.NewTextHandler(w, nil))
+}
+
+// newHandler puts the service together.
+func newHandler(s settings, db *database, logger *slog.Logger) (*impl.Server, error) {
+	key, err := secretKey(s)
+	if err != nil {
+		return nil, err
+	}
+	service, err := newService(s, db, key)
+	if err != nil {
+		return nil, err
+	}
+	return impl.New(impl.Options{
+		Auth:   service,
+		Ready:  func(ctx context.Context) error { return ready(ctx, db) },
+		Logger: logger,
+		Now:    time.Now,
+	})
+}
+
+func newService(s settings, db *database, key auth.Secret) (*auth.Service, error) {
+	params := auth.PasswordParams{MemoryKiB: s.PasswordHashMemory, Passes: s.PasswordHashPasses, Lanes: s.PasswordHashLanes}
+	// A hash keeps a processor busy, so more at once would only take memory and make each slower.
+	hasher, err := auth.NewHasher(params, runtime.GOMAXPROCS(0))
+	if err != nil {
+		return nil, usageError{fmt.Errorf("LATCHKEY_PASSWORD_HASH_MEMORY_KIB, _PASSES, _LANES: %w", err)}
+	}
+	policy, err := auth.NewPasswordPolicy(s.PasswordMinLength)
+	if err != nil {
+		return nil, usageError{fmt.Errorf("LATCHKEY_PASSWORD_MIN_LENGTH: %w", err)}
+	}
+	tokens, err := auth.NewTokens(auth.TokenOptions{
+		Key: key, Algorithm: s.JWTAlgorithm, Issuer: s.JWTIssuer, Audience: s.JWTAudience, TTL: s.AccessTokenTTL, Now: time.Now,
+	})
+	if err != nil {
+		return nil, usageError{fmt.Errorf("LATCHKEY_SECRET_KEY, LATCHKEY_JWT_*: %w", err)}
+	}
+	return auth.New(auth.Options{DB: db.pool, Hasher: hasher, Tokens: tokens, Policy: policy, Now: time.Now})
+}
+
+// ready turns what the schema says into what the server answers.
+func ready(ctx context.Context, db *database) error {
+	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
+	defer cancel()
+	err := schema.Current(ctx, db.pool)
+	switch {
+	case errors.Is(err, schema.ErrOutdated):
+		return impl.ErrSchemaOutdated
+	case errors.Is(err, schema.ErrNewer):
+		return impl.ErrSchemaTooNew
+	}
+	return err
+}
+
+// announce tells the one line of the start: for a person on stdout, or, so that every line of a JSON log is JSON, there.
+func announce(out io.Writer, logger *slog.Logger, s settings, addr net.Addr, place string) {
+	url := "http://" + addr.String()
+	if tcp, ok := addr.(*net.TCPAddr); ok && tcp.IP.IsUnspecified() {
+		url = fmt.Sprintf("http://localhost:%d", tcp.Port)
+	}
+	if s.LogFormat == "json" {
+		logger.Info("listening", "version", version, "url", url, "docs", url+"/docs", "data", place)
+		return
+	}
+	fmt.Fprintf(out, "Latchkey %s listens on %s · docs %s/docs · data %s\n", version, url, url, place)
+}
+
+// serveUntil serves until ctx ends, and returns when no request is served any more: those in flight have
+// [drainTimeout] to end, then their connections are closed.
+func serveUntil(ctx context.Context, handler *impl.Server, ln net.Listener, logger *slog.Logger) error {
+	server := handler.HTTPServer()
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(ln) }()
+	select {
+	case err := <-served:
+		return fmt.Errorf("serve: %w", err)
+	case <-ctx.Done():
+	}
+	logger.Info("shutting down")
+	handler.Drain()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
+	defer cancel()
+	err := server.Shutdown(ctx)
+	if errors.Is(err, context.DeadlineExceeded) {
+		logger.Warn("requests were cut off", "after", drainTimeout)
+		err = server.Close()
+	}
+	if serveErr := <-served; !errors.Is(serveErr, http.ErrServerClosed) {
+		err = errors.Join(err, serveErr)
+	}
+	return err
+}

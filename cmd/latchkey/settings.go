@@ -1,0 +1,115 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"reflect"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/caarlos0/env/v11"
+
+	"github.com/latchkey-auth/latchkey/impl/auth"
+)
+
+// prefix begins the name of every setting.
+const prefix = "LATCHKEY_"
+
+// settings are all that can be set. The tags are the one list of them: names, defaults and the help's text.
+// A tag `default` is for the help alone, where there is more to say than a value.
+type settings struct {
+	Addr               string        `env:"ADDR" envDefault:"127.0.0.1:8000" help:"host:port to listen on; port 0 takes a free one"`
+	DatabaseURL        auth.Secret   `env:"DATABASE_URL" default:"an embedded PostgreSQL in the data folder" help:"postgres://user:password@host:port/database"`
+	DatabaseMaxConns   int32         `env:"DATABASE_MAX_CONNS" envDefault:"10" help:"connections to the database at most; wins over the URL's pool_max_conns"`
+	DatabaseWait       time.Duration `env:"DATABASE_WAIT" envDefault:"10s" help:"how long serve and migrate wait for a database that can't be reached yet"`
+	DataDir            string        `env:"DATA_DIR" default:".latchkey in the working folder; for root /var/lib/latchkey" help:"data folder of the embedded PostgreSQL"`
+	PostgresBin        string        `env:"POSTGRES_BIN" default:"looked for" help:"folder with the programs postgres and initdb for the embedded PostgreSQL"`
+	SecretKey          auth.Secret   `env:"SECRET_KEY" default:"made once and kept in the data folder; with LATCHKEY_DATABASE_URL it must be set" help:"signs the tokens; at least 32 bytes, from openssl rand -base64 48"`
+	JWTAlgorithm       string        `env:"JWT_ALGORITHM" envDefault:"HS256" help:"algorithm of the tokens' signature"`
+	JWTIssuer          string        `env:"JWT_ISSUER" envDefault:"latchkey" help:"the tokens' iss, which is demanded of them too"`
+	JWTAudience        string        `env:"JWT_AUDIENCE" envDefault:"latchkey:auth" help:"the tokens' aud, which is demanded of them too"`
+	AccessTokenTTL     time.Duration `env:"ACCESS_TOKEN_TTL" envDefault:"15m" help:"life of an access token, 1s to 24h"`
+	PasswordMinLength  int           `env:"PASSWORD_MIN_LENGTH" envDefault:"8" help:"least length of a new password in bytes, 8 to 128; NIST SP 800-63B-4 asks for 15"`
+	PasswordHashMemory uint32        `env:"PASSWORD_HASH_MEMORY_KIB" envDefault:"19456" help:"argon2id: memory in KiB"`
+	PasswordHashPasses uint32        `env:"PASSWORD_HASH_PASSES" envDefault:"2" help:"argon2id: passes"`
+	PasswordHashLanes  uint8         `env:"PASSWORD_HASH_LANES" envDefault:"1" help:"argon2id: lanes"`
+	LogFormat          string        `env:"LOG_FORMAT" envDefault:"text" help:"text or json; the log goes to stderr"`
+}
+
+// embedded reports whether the database is ours to run.
+func (s settings) embedded() bool { return s.DatabaseURL.IsZero() }
+
+// setting is one line of the list above.
+type setting struct {
+	field, name, standard, help string
+	kind                        reflect.Type
+}
+
+// known lists every setting.
+func known() []setting {
+	var list []setting
+	for f := range reflect.TypeFor[settings]().Fields() {
+		standard, ok := f.Tag.Lookup("envDefault")
+		if !ok {
+			standard = f.Tag.Get("default")
+		}
+		list = append(list, setting{f.Name, prefix + f.Tag.Get("env"), standard, f.Tag.Get("help"), f.Type})
+	}
+	return list
+}
+
+// settingsHelp is the part of every command's help that lists the settings.
+func settingsHelp() string {
+	var b strings.Builder
+	b.WriteString("Settings (environment variables; an empty one counts as not set):\n")
+	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	for _, s := range known() {
+		fmt.Fprintf(w, "  %s\t%s\n  \tdefault: %s\n", s.name, s.help, s.standard)
+	}
+	w.Flush() // into memory
+	b.WriteString("\nEach can be read from a file instead: LATCHKEY_SECRET_KEY_FILE=/run/secrets/key, say.\n" +
+		"Exit status: 0 for success, 2 for a wrong command line or setting, 1 for any other failure.\n")
+	return b.String()
+}
+
+// loadSettings reads and checks all settings; its error names everything that is wrong, on one line.
+func loadSettings(environ []string) (settings, error) {
+	var s settings
+	values, problems := readEnvironment(environ, known())
+	err := env.ParseWithOptions(&s, env.Options{
+		Prefix:      prefix,
+		Environment: values,
+		FuncMap: map[reflect.Type]env.ParserFunc{
+			reflect.TypeFor[auth.Secret](): func(v string) (any, error) { return auth.NewSecret(v), nil },
+		},
+	})
+	broken, err := unparsed(err, values)
+	if err != nil {
+		return settings{}, err
+	}
+	if s.DataDir == "" {
+		s.DataDir = ".latchkey"
+		if os.Geteuid() == 0 {
+			// The user that PostgreSQL runs as then can't enter a home of mode 0700.
+			s.DataDir = "/var/lib/latchkey"
+		}
+	}
+	for _, c := range checks {
+		if _, isBroken := broken[c.name]; isBroken {
+			continue
+		}
+		if problem := c.check(s); problem != "" {
+			broken[c.name] = problem
+		}
+	}
+	for _, k := range known() {
+		if problem, ok := broken[strings.TrimPrefix(k.name, prefix)]; ok {
+			problems = append(problems, k.name+" "+problem)
+		}
+	}
+	if len(problems) > 0 {
+		return settings{}, usageError{fmt.Errorf("%s", strings.Join(problems, "; "))}
+	}
+	return s, nil
+}

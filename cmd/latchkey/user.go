@@ -1,0 +1,172 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/latchkey-auth/latchkey/impl/auth"
+	"github.com/latchkey-auth/latchkey/impl/postgres"
+	"github.com/latchkey-auth/latchkey/schema"
+)
+
+func (r *root) userCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "user",
+		Short: "Administer users",
+		Long: "Administer users: by email, username or id, beside a running server or without one.\n" +
+			"What a command changes counts from the server's next request on.",
+		Args: cobra.NoArgs,
+		RunE: r.begin(func(cmd *cobra.Command, _ []string) error { return cmd.Help() }),
+	}
+	cmd.AddCommand(
+		r.userCreateCommand(), r.userListCommand(), r.userShowCommand(), r.userDeleteCommand(), r.userSetPasswordCommand(),
+		r.userChangeCommand("activate", "Let a user log in again; tokens from before the deactivation stay dead", (*auth.Service).Activate),
+		r.userChangeCommand("deactivate", "End a user's tokens and let nobody log in as it", (*auth.Service).Deactivate),
+	)
+	return cmd
+}
+
+// withService runs f on the service. A missing embedded database is only made where make says so: a command that reads,
+// called in the wrong folder, must not leave a database there.
+func (r *root) withService(ctx context.Context, mayMake bool, f func(*auth.Service) error) (err error) {
+	s, err := loadSettings(r.environ)
+	if err != nil {
+		return err
+	}
+	fresh := false
+	if s.embedded() {
+		exists, err := hasCluster(s)
+		if err != nil {
+			return err
+		}
+		if fresh = !exists; fresh && !mayMake {
+			return fmt.Errorf("there is no database in %s yet: LATCHKEY_DATA_DIR or LATCHKEY_DATABASE_URL names another", s.DataDir)
+		}
+	}
+	db, err := openDatabase(ctx, s, postgres.Attach, 0, r.console, newLogger(r.err, s.LogFormat))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.close()) }()
+	if fresh {
+		if _, err := schema.Migrate(ctx, db.url.Reveal()); err != nil {
+			return fmt.Errorf("migrate the database: %w", err)
+		}
+	}
+	if err := schema.Current(ctx, db.pool); errors.Is(err, schema.ErrOutdated) {
+		return fmt.Errorf("%w; run latchkey migrate or latchkey serve first", err)
+	} else if err != nil {
+		return err
+	}
+	// The service can't be without a key, but no command issues or checks a token. So that they work where
+	// the server's key isn't at hand, they get one that nothing else has and that ends with them.
+	service, err := newService(s, db, auth.NewSecret(rand.Text()+rand.Text()))
+	if err != nil {
+		return err
+	}
+	return f(service)
+}
+
+// withUser runs f on the service and the user that who names.
+func (r *root) withUser(ctx context.Context, who string, f func(*auth.Service, auth.User) error) error {
+	return r.withService(ctx, false, func(service *auth.Service) error {
+		user, err := service.FindUser(ctx, who)
+		if errors.Is(err, auth.ErrNoUser) {
+			return fmt.Errorf("there is no user %q", who)
+		}
+		if err != nil {
+			return err
+		}
+		return f(service, user)
+	})
+}
+
+func (r *root) userCreateCommand() *cobra.Command {
+	var (
+		registration auth.Registration
+		superuser    bool
+		asJSON       bool
+		source       passwordSource
+	)
+	cmd := &cobra.Command{
+		Use:   "create --email EMAIL --username NAME",
+		Short: "Create a user",
+		Args:  cobra.NoArgs,
+		RunE: r.begin(func(cmd *cobra.Command, _ []string) error {
+			if registration.Email == "" || registration.Username == "" {
+				return usageError{errors.New("user create needs --email and --username")}
+			}
+			password, err := r.readPassword(cmd.Context(), source)
+			if err != nil {
+				return err
+			}
+			registration.Password = password
+			return r.withService(cmd.Context(), true, func(service *auth.Service) error {
+				user, err := service.CreateUser(cmd.Context(), registration, superuser)
+				if err != nil {
+					return refused(err)
+				}
+				return r.printCreated(user, source.generated(password), asJSON)
+			})
+		}),
+	}
+	cmd.Flags().StringVar(&registration.Email, "email", "", "the user's email")
+	cmd.Flags().StringVar(&registration.Username, "username", "", "the user's name")
+	cmd.Flags().BoolVar(&superuser, "superuser", false, "make it a superuser")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print a JSON object")
+	source.addFlags(cmd)
+	return cmd
+}
+
+// refused puts an error of the service in words for whoever typed the command.
+func refused(err error) error {
+	switch {
+	case errors.Is(err, auth.ErrEmailTaken):
+		return errors.New("another user has this email")
+	case errors.Is(err, auth.ErrUsernameTaken):
+		return errors.New("another user has this username")
+	case errors.Is(err, auth.ErrNoUser):
+		return errors.New("the user was deleted meanwhile")
+	}
+	return err
+}
+
+func (r *root) userListCommand() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "List all users, the oldest first",
+		Args:  cobra.NoArgs,
+		RunE: r.begin(func(cmd *cobra.Command, _ []string) error {
+			return r.withService(cmd.Context(), false, func(service *auth.Service) error {
+				list := newUserList(r.out, asJSON)
+				if err := service.EachUser(cmd.Context(), list.add); err != nil {
+					return err
+				}
+				return list.end()
+			})
+		}),
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print a JSON object on a line for each user")
+	return cmd
+}
+
+func (r *root) userShowCommand() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "show USER",
+		Short: "Show a user",
+		Args:  cobra.ExactArgs(1),
+		RunE: r.begin(func(cmd *cobra.Command, args []string) error {
+			return r.withUser(cmd.Context(), args[0], func(_ *auth.Service, user auth.User) error {
+				return printUser(r.out, user, asJSON)
+			})
+		}),
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print a JSON object")
+	return cmd
+}
