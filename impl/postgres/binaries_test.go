@@ -184,6 +184,48 @@ func TestLinksStayInThePackage(t *testing.T) {
 	}
 }
 
+// TestPlace: a link only where nobody but us can change the file and everybody can read it.
+func TestPlace(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		folder     string
+		mode, want fs.FileMode
+		linked     bool
+	}{
+		{"bin", 0o755, 0o755, true},
+		{"lib", 0o644, 0o644, true},
+		{"bin", 0o644, 0o755, false},
+		{"bin", 0o700, 0o755, false},
+		{"lib", 0o600, 0o644, false},
+		{"lib", 0o666, 0o644, false},
+	} {
+		dir := t.TempDir()
+		from, to := filepath.Join(dir, test.folder, "from"), filepath.Join(dir, "to")
+		if err := errors.Join(os.Mkdir(filepath.Dir(from), 0o755), os.WriteFile(from, []byte("content"), 0o600),
+			os.Chmod(from, test.mode)); err != nil {
+			t.Fatal(err)
+		}
+		info, err := os.Stat(from)
+		if err == nil {
+			err = place(from, to, info, true)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := os.Stat(to)
+		if err != nil {
+			t.Fatal(err)
+		}
+		content, err := os.ReadFile(to)
+		if got.Mode() != test.want || os.SameFile(info, got) != test.linked || string(content) != "content" {
+			t.Errorf("%s %v became %v, linked %v, %q, %v", test.folder, test.mode, got.Mode(), os.SameFile(info, got), content, err)
+		}
+		if after, err := os.Stat(from); err != nil || after.Mode() != test.mode {
+			t.Errorf("%s %v itself is now %v, %v", test.folder, test.mode, after.Mode(), err)
+		}
+	}
+}
+
 func TestNewestInstallFirst(t *testing.T) {
 	t.Parallel()
 	for path, want := range map[string]int{

@@ -141,12 +141,9 @@ func (f folder) stopOrphans(ctx context.Context, logger *slog.Logger) error {
 		signal syscall.Signal
 		wait   time.Duration
 	}{{syscall.SIGINT, 15 * time.Second}, {syscall.SIGQUIT, 5 * time.Second}, {syscall.SIGKILL, 5 * time.Second}} {
-		pids, unsure := clusterProcesses(f.cluster())
+		pids, sure := f.clusterProcesses()
 		if len(pids) == 0 {
-			if unsure {
-				return nil // PostgreSQL's own checks decide
-			}
-			return f.removeStalePID(logger)
+			return f.removeStalePID(logger, sure)
 		}
 		// A fast shutdown is the postmaster's to do; its children end with it, or when they miss it.
 		targets := pids
@@ -164,10 +161,10 @@ func (f folder) stopOrphans(ctx context.Context, logger *slog.Logger) error {
 			if err := pause(ctx, 10*time.Millisecond); err != nil {
 				return err
 			}
-			pids, _ = clusterProcesses(f.cluster())
+			pids, _ = f.clusterProcesses()
 		}
 	}
-	if pids, _ := clusterProcesses(f.cluster()); len(pids) > 0 {
+	if pids, _ := f.clusterProcesses(); len(pids) > 0 {
 		return fmt.Errorf("a PostgreSQL that a killed process has left in %s doesn't end: processes %v", f.cluster(), pids)
 	}
 	return nil
@@ -187,8 +184,10 @@ func (f folder) postmasterPID() int {
 	return max(pid, 0)
 }
 
-// removeStalePID is called when no process works in the cluster. A pid file of no live process is left to PostgreSQL.
-func (f folder) removeStalePID(logger *slog.Logger) error {
+// removeStalePID removes a pid file that would keep PostgreSQL from starting, though none was found that works in the
+// cluster: one that names some other live process, if it is sure that none was overlooked, and an empty one,
+// which only a power cut leaves. A file of a dead process PostgreSQL removes by itself.
+func (f folder) removeStalePID(logger *slog.Logger, sure bool) error {
 	path := filepath.Join(f.cluster(), "postmaster.pid")
 	info, err := os.Lstat(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -198,7 +197,8 @@ func (f folder) removeStalePID(logger *slog.Logger) error {
 		return err
 	}
 	pid := f.postmasterPID()
-	if alive := pid != 0 && syscall.Kill(pid, 0) == nil; !alive && info.Size() > 0 {
+	alive := pid != 0 && syscall.Kill(pid, 0) == nil
+	if info.Size() > 0 && !(alive && sure) {
 		return nil
 	}
 	logger.Warn("removing a pid file that a killed PostgreSQL has left", "file", path, "pid", pid)

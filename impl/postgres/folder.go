@@ -12,10 +12,7 @@ import (
 	"syscall"
 )
 
-const (
-	lockFile    = "postgres.lock"
-	clusterName = "latchkey"
-)
+const lockFile = "postgres.lock"
 
 // folder is a data folder, by its real path, and the user that PostgreSQL runs as in it.
 type folder struct {
@@ -25,6 +22,15 @@ type folder struct {
 
 func (f folder) path(name string) string { return filepath.Join(f.root, name) }
 func (f folder) cluster() string         { return f.path("postgres") }
+
+// clusterName tells the cluster's processes from others in a list of processes.
+func (f folder) clusterName() string { return "latchkey-" + f.hash() }
+
+// hash is a short name for the data folder.
+func (f folder) hash() string {
+	sum := sha256.Sum256([]byte(f.root))
+	return hex.EncodeToString(sum[:8])
+}
 
 // openFolder makes the data folder when it is missing, and refuses one that PostgreSQL's user can't enter before
 // anything is written.
@@ -149,8 +155,7 @@ func (f folder) socketFolder() (string, error) {
 	if fitsSocket(path) {
 		return path, f.private(path)
 	}
-	sum := sha256.Sum256([]byte(f.root))
-	name := fmt.Sprintf("latchkey-%d-%s", f.account.uid, hex.EncodeToString(sum[:8]))
+	name := fmt.Sprintf("latchkey-%d-%s", f.account.uid, f.hash())
 	var problems []error
 	for _, dir := range []string{os.TempDir(), "/tmp"} {
 		dir, err := realPath(dir)

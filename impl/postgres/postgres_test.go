@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"net/url"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -58,6 +59,10 @@ func checkOwners(t *testing.T, s *Server) {
 	t.Helper()
 	if uid := s.folder.account.uid; uid == 0 || os.Geteuid() != 0 && uid != uint32(os.Geteuid()) {
 		t.Errorf("PostgreSQL's uid is %d, ours %d", s.folder.account.uid, os.Geteuid())
+	}
+	// In a group of its own, an interrupt from the terminal doesn't reach it before us.
+	if group, err := syscall.Getpgid(s.folder.postmasterPID()); err != nil || group == syscall.Getpgrp() {
+		t.Errorf("PostgreSQL is in our process group: %d, %v", group, err)
 	}
 	for path, want := range map[string]fs.FileMode{
 		s.folder.cluster(): 0o700, s.folder.path("socket"): 0o700, s.folder.path(lockFile): 0o600, s.folder.path("postgres.log"): 0o600,
@@ -123,6 +128,33 @@ func TestStartRightAfterKill(t *testing.T) {
 	})
 	defer mustStop(t, s)
 	mustQuery(t, s.URL(), "SELECT 'it lives'")
+}
+
+func TestKilledWhileMakingTheCluster(t *testing.T) {
+	t.Parallel()
+	dir := dataFolder(t)
+	f := openTestFolder(t, dir)
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), helperVariable+"="+dir)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	half := f.path(newCluster + "*/base/1")
+	eventually(t, "the cluster is half made", func() bool {
+		found, err := filepath.Glob(half)
+		return err == nil && len(found) > 0
+	})
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait() // killed
+	if _, err := os.Lstat(f.cluster()); !errors.Is(err, fs.ErrNotExist) {
+		t.Fatalf("the cluster was there before it was whole: %v", err)
+	}
+	mustStart(t, testOptions(t, dir))
+	if left, err := filepath.Glob(f.path(newCluster + "*")); err != nil || len(left) > 0 {
+		t.Errorf("what the kill left is still there: %v, %v", left, err)
+	}
 }
 
 func TestKilledPostmasterIsRestarted(t *testing.T) {

@@ -20,16 +20,16 @@ func endWithParent(attr *syscall.SysProcAttr, signal syscall.Signal) { attr.Pdea
 func guard(int) (release func()) { return func() {} }
 
 // clusterProcesses finds the processes of a PostgreSQL that works in this cluster: all have it as their working
-// folder. Where that can't be read (root in a container lacks CAP_SYS_PTRACE) the command line tells a postmaster;
-// of another process it can only be said that it might be one, which unsure reports.
-func clusterProcesses(cluster string) (pids []int, unsure bool) {
-	want, err := os.Stat(cluster)
+// folder. Where that can't be read (root in a container lacks CAP_SYS_PTRACE) the command line tells: a postmaster's
+// names the folder, and the others' the cluster. Of what it finds it is sure.
+func (f folder) clusterProcesses() (pids []int, sure bool) {
+	want, err := os.Stat(f.cluster())
 	if err != nil {
 		return nil, false
 	}
 	entries, err := os.ReadDir("/proc")
 	if err != nil {
-		return nil, true
+		return nil, false
 	}
 	for _, entry := range entries {
 		pid, err := strconv.Atoi(entry.Name())
@@ -45,12 +45,16 @@ func clusterProcesses(cluster string) (pids []int, unsure bool) {
 			}
 			continue
 		}
+		info, err := os.Stat(proc)
+		if err != nil || info.Sys().(*syscall.Stat_t).Uid != f.account.uid {
+			continue
+		}
 		line, _ := os.ReadFile(filepath.Join(proc, "cmdline"))
-		if args := strings.Split(string(line), "\x00"); filepath.Base(args[0]) == "postgres" && slices.Contains(args, cluster) {
+		args := strings.Split(string(line), "\x00")
+		if filepath.Base(args[0]) == "postgres" && slices.Contains(args, f.cluster()) ||
+			strings.HasPrefix(args[0], "postgres: "+f.clusterName()+":") {
 			pids = append(pids, pid)
-		} else if strings.HasPrefix(string(line), "postgres: "+clusterName) {
-			unsure = true
 		}
 	}
-	return pids, unsure
+	return pids, true
 }

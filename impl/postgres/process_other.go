@@ -40,20 +40,20 @@ func guard(pid int) (release func()) {
 }
 
 // clusterProcesses finds a postmaster by its pid file, if its socket answers. Of others nothing can be said.
-func clusterProcesses(cluster string) (pids []int, unsure bool) {
-	text, err := os.ReadFile(filepath.Join(cluster, "postmaster.pid"))
+func (f folder) clusterProcesses() (pids []int, sure bool) {
+	text, err := os.ReadFile(filepath.Join(f.cluster(), "postmaster.pid"))
 	lines := strings.Split(string(text), "\n")
 	if err != nil || len(lines) < 5 {
-		return nil, true
+		return nil, false
 	}
 	pid, err := strconv.Atoi(strings.TrimSpace(lines[0]))
 	if err != nil || pid <= 1 || syscall.Kill(pid, 0) != nil {
-		return nil, true
+		return nil, false
 	}
 	conn, err := net.Dial("unix", filepath.Join(lines[4], ".s.PGSQL."+strings.TrimSpace(lines[3])))
 	if err != nil {
-		return nil, true
+		return nil, false
 	}
 	_ = conn.Close()
-	return []int{pid}, true
+	return []int{pid}, false
 }

@@ -51,7 +51,7 @@ func (s *Server) parameters(socket string) []string {
 		"port":                    port,
 		"unix_socket_directories": socket,
 		"unix_socket_permissions": "0700",
-		"cluster_name":            clusterName,
+		"cluster_name":            s.folder.clusterName(),
 		"timezone":                "UTC",
 		"log_timezone":            "UTC",
 		"jit":                     "off", // every query is short
