@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/google/uuid"
 
@@ -66,8 +65,7 @@ func (s *Service) checkRegistration(r Registration) (emailKey, usernameKey strin
 	if err != nil {
 		invalid.add("username", err)
 	}
-	localPart, _, _ := strings.Cut(r.Email, "@")
-	if err := s.policy.Check(r.Password, localPart, r.Username); err != nil {
+	if err := s.policy.Check(r.Password, r.Email, r.Username); err != nil {
 		invalid.add("password", err)
 	}
 	if len(invalid.Fields) > 0 {

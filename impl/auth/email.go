@@ -1,0 +1,103 @@
+package auth
+
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/net/idna"
+	"golang.org/x/text/unicode/norm"
+)
+
+// InvalidEmailError says why a text is not taken for an email. It never repeats the text.
+type InvalidEmailError struct{ Detail string }
+
+func (e *InvalidEmailError) Error() string { return e.Detail }
+
+// Bounds of an email, in bytes (RFC 5321 section 4.5.3.1, and erratum 1690 of RFC 3696).
+const (
+	maxEmailBytes = 254
+	maxLocalBytes = 64
+)
+
+// CanonicalEmail answers the form by which an email is compared: the local part in Unicode's NFC and in lower case, the domain
+// in lower-case ASCII by IDNA. Two emails that reach one mailbox by the rules of a domain name have one form; what a
+// mail system may do beyond that (dots, plus signs) is left alone.
+//
+// Whatever such a form can't be made of, or could be read in two ways, is an [*InvalidEmailError]: display names, quoted local
+// parts, comments, spaces, control and invisible characters, IP addresses, a domain without a dot or with one at its end.
+func CanonicalEmail(typed string) (string, error) {
+	if len(typed) > maxEmailBytes || !utf8.ValidString(typed) {
+		return "", &InvalidEmailError{"It must be UTF-8 of at most 254 bytes."}
+	}
+	local, domain, found := strings.Cut(typed, "@")
+	if !found || local == "" || domain == "" || strings.Contains(domain, "@") {
+		return "", &InvalidEmailError{"It must have exactly one @, and something on both sides of it."}
+	}
+	local, err := canonicalLocal(local)
+	if err != nil {
+		return "", err
+	}
+	domain, err = canonicalDomain(domain)
+	if err != nil {
+		return "", err
+	}
+	if len(local)+1+len(domain) > maxEmailBytes {
+		return "", &InvalidEmailError{"It is longer than 254 bytes in its ASCII form."}
+	}
+	return local + "@" + domain, nil
+}
+
+func canonicalLocal(local string) (string, error) {
+	for _, r := range local {
+		if !isLocalRune(r) {
+			return "", &InvalidEmailError{`It has a space, an invisible character or one of ()<>[]:;\," before the @.`}
+		}
+	}
+	if strings.HasPrefix(local, ".") || strings.HasSuffix(local, ".") || strings.Contains(local, "..") {
+		return "", &InvalidEmailError{"It has a dot at an end of what is before the @, or two in a row."}
+	}
+	// Lower case may take a letter apart (U+0130) or leave what NFC composes, hence NFC on both sides.
+	local = norm.NFC.String(strings.ToLower(norm.NFC.String(local)))
+	if len(local) > maxLocalBytes {
+		return "", &InvalidEmailError{"It has more than 64 bytes before the @."}
+	}
+	return local, nil
+}
+
+// isLocalRune takes what can be seen, and none of the characters that quote, group or separate addresses (RFC 5322 section 3.2.3).
+func isLocalRune(r rune) bool {
+	if strings.ContainsRune(`()<>[]:;\,"`, r) {
+		return false
+	}
+	visible := unicode.In(r, unicode.L, unicode.M, unicode.N, unicode.P, unicode.S)
+	ignorable := unicode.In(r, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector)
+	return visible && !ignorable
+}
+
+func canonicalDomain(domain string) (string, error) {
+	for _, r := range domain {
+		// IDNA drops some of these silently: two spellings that look the same would be one domain or two.
+		if unicode.In(r, unicode.Cf, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector) {
+			return "", &InvalidEmailError{"Its domain has an invisible character."}
+		}
+	}
+	ascii, err := idna.Lookup.ToASCII(domain)
+	if err != nil {
+		return "", &InvalidEmailError{"Its domain is not a domain name."} // the error quotes it
+	}
+	ascii = strings.ToLower(ascii)
+	labels := strings.Split(ascii, ".")
+	if len(labels) < 2 || len(ascii) > 253 {
+		return "", &InvalidEmailError{"Its domain must be a domain name with a dot in it."}
+	}
+	for _, label := range labels {
+		if label == "" || len(label) > 63 {
+			return "", &InvalidEmailError{"Its domain has a part that is empty or longer than 63 bytes."}
+		}
+	}
+	if last := labels[len(labels)-1]; strings.Trim(last, "0123456789") == "" {
+		return "", &InvalidEmailError{"Its domain is an IP address."}
+	}
+	return ascii, nil
+}

@@ -1,0 +1,191 @@
+package auth
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"strings"
+	"unicode/utf8"
+
+	"golang.org/x/crypto/argon2"
+	"golang.org/x/crypto/bcrypt"
+	"golang.org/x/text/unicode/norm"
+)
+
+// Hasher makes and verifies password hashes: argon2id, and bcrypt for those that came from elsewhere. No more than its slots
+// are worked on at once, so that the memory is bounded by slots times the memory of one hash.
+type Hasher struct {
+	params PasswordParams
+	slots  chan struct{}
+	// dummy is a hash that no password has, verified in place of an unknown user's.
+	dummy phc
+}
+
+// NewHasher makes a [Hasher] for these parameters, which hashes at most so many passwords at once.
+func NewHasher(params PasswordParams, slots int) (*Hasher, error) {
+	if err := params.Validate(); err != nil {
+		return nil, err
+	}
+	if slots < 1 {
+		return nil, fmt.Errorf("password hashing needs at least one slot, not %d", slots)
+	}
+	h := &Hasher{params: params, slots: make(chan struct{}, slots)}
+	h.dummy = phc{params: params, salt: make([]byte, saltBytes), key: make([]byte, keyBytes)}
+	for _, b := range [][]byte{h.dummy.salt, h.dummy.key} {
+		if _, err := rand.Read(b); err != nil {
+			return nil, err
+		}
+	}
+	return h, nil
+}
+
+// Verdict says whether a password fits a stored hash, and whether that hash is of another kind than new ones.
+type Verdict struct{ Match, Outdated bool }
+
+// maxBcryptCost bounds what a stored hash may cost: 2^14 rounds are about a second.
+const maxBcryptCost = 14
+
+// maxBcryptBytes is all that bcrypt looks at. A longer password never matches a bcrypt hash, lest whatever follows be ignored.
+const maxBcryptBytes = 72
+
+var errStoredHash = errors.New("a stored password hash can't be read")
+
+// Hash makes a hash in the PHC string format. It waits for a slot, at most as long as ctx.
+func (h *Hasher) Hash(ctx context.Context, password Secret) (string, error) {
+	made := phc{params: h.params, salt: make([]byte, saltBytes)}
+	if _, err := rand.Read(made.salt); err != nil {
+		return "", err
+	}
+	text, ok := normalisePassword(password)
+	if !ok {
+		return "", errors.New("a password that the policy refuses can't be hashed")
+	}
+	if err := h.acquire(ctx); err != nil {
+		return "", err
+	}
+	defer h.release()
+	made.key = derive(text, made.params, made.salt, keyBytes)
+	return made.String(), nil
+}
+
+// Verify compares a password with a stored hash, in constant time. A stored hash that can't be read, or asks for more than the bounds allow,
+// is an error: it is the server's fault, not the client's. It waits for a slot, at most as long as ctx.
+func (h *Hasher) Verify(ctx context.Context, stored string, password Secret) (Verdict, error) {
+	text, valid := normalisePassword(password)
+	if isBcrypt(stored) {
+		return h.verifyBcrypt(ctx, stored, text, valid)
+	}
+	hash, err := parsePHC(stored)
+	if err != nil {
+		return Verdict{}, fmt.Errorf("%w: %w", errStoredHash, err)
+	}
+	if err := h.acquire(ctx); err != nil {
+		return Verdict{}, err
+	}
+	defer h.release()
+	key := derive(text, hash.params, hash.salt, uint32(len(hash.key)))
+	match := subtle.ConstantTimeCompare(key, hash.key) == 1 && valid
+	outdated := hash.params != h.params || len(hash.salt) != saltBytes || len(hash.key) != keyBytes
+	if !match {
+		h.burn(text, hash.params)
+	}
+	return Verdict{Match: match, Outdated: outdated}, nil
+}
+
+// VerifyUnknown takes as long as [Hasher.Verify] of a hash with the present parameters, for a user that doesn't exist.
+func (h *Hasher) VerifyUnknown(ctx context.Context, password Secret) error {
+	text, _ := normalisePassword(password)
+	if err := h.acquire(ctx); err != nil {
+		return err
+	}
+	defer h.release()
+	key := derive(text, h.dummy.params, h.dummy.salt, keyBytes)
+	_ = subtle.ConstantTimeCompare(key, h.dummy.key)
+	return nil
+}
+
+// verifyBcrypt verifies a hash that was made elsewhere.
+//
+// Accepted weakness: until its user logs in once, when the hash is renewed, a bcrypt hash takes another time than
+// argon2id, so that a stranger who measures can tell that the email has an account. Equal times for all would make
+// every log-in as slow as the slowest hash in the database.
+func (h *Hasher) verifyBcrypt(ctx context.Context, stored, text string, valid bool) (Verdict, error) {
+	cost, err := bcrypt.Cost([]byte(stored))
+	if err != nil || cost > maxBcryptCost {
+		return Verdict{}, fmt.Errorf("%w: bcrypt of cost %d", errStoredHash, cost)
+	}
+	if err := h.acquire(ctx); err != nil {
+		return Verdict{}, err
+	}
+	defer h.release()
+	fits := len(text) <= maxBcryptBytes
+	err = bcrypt.CompareHashAndPassword([]byte(stored), []byte(text[:min(len(text), maxBcryptBytes)]))
+	switch {
+	case err == nil:
+		return Verdict{Match: fits && valid, Outdated: true}, nil
+	case errors.Is(err, bcrypt.ErrMismatchedHashAndPassword):
+		return Verdict{Outdated: true}, nil
+	}
+	return Verdict{}, fmt.Errorf("%w: %w", errStoredHash, err)
+}
+
+func isBcrypt(stored string) bool {
+	for _, prefix := range []string{"$2a$", "$2b$", "$2y$"} {
+		if strings.HasPrefix(stored, prefix) {
+			return true
+		}
+	}
+	return false
+}
+
+// burn takes the time by which a hash with cheaper parameters was quicker than one with the present ones, so that a wrong
+// password for a user whose hash awaits renewal is not answered sooner than one for nobody.
+//
+// Accepted weakness: a hash with dearer parameters than the present ones takes longer, until its user logs in once.
+func (h *Hasher) burn(text string, spent PasswordParams) {
+	if spent.work() >= h.params.work() {
+		return
+	}
+	rest := PasswordParams{Passes: h.params.Passes, Lanes: h.params.Lanes}
+	rest.MemoryKiB = uint32((h.params.work() - spent.work()) / uint64(rest.Passes))
+	if rest.Validate() == nil {
+		derive(text, rest, h.dummy.salt, keyBytes)
+	}
+}
+
+func derive(text string, p PasswordParams, salt []byte, size uint32) []byte {
+	return argon2.IDKey([]byte(text), salt, p.Passes, p.MemoryKiB, p.Lanes, size)
+}
+
+func (h *Hasher) acquire(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err // a client that has gone is not hashed for, even where a slot is free
+	}
+	select {
+	case h.slots <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (h *Hasher) release() { <-h.slots }
+
+// maxPasswordBytes bounds a password in NFC, in bytes of UTF-8.
+const maxPasswordBytes = 1024
+
+// normalisePassword brings a password into the form that is hashed, on both sides: Unicode's NFC, and nothing else. It answers false for what no
+// user can have; the text may be worked on all the same, and is bounded.
+func normalisePassword(password Secret) (string, bool) {
+	text := password.Reveal()
+	if len(text) > 4*maxPasswordBytes {
+		return text[:maxPasswordBytes], false
+	}
+	if !utf8.ValidString(text) || strings.ContainsRune(text, 0) {
+		return text, false
+	}
+	text = norm.NFC.String(text)
+	return text, len(text) <= maxPasswordBytes
+}

@@ -1,0 +1,187 @@
+package auth
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+	"github.com/google/uuid"
+)
+
+// ErrInvalidToken says that a text is not an access token that is valid now. What wraps it tells the log why, and never shows the token.
+var ErrInvalidToken = errors.New("invalid token")
+
+// tokenType is the header's `typ` (RFC 9068 section 2.1).
+const tokenType = "at+jwt"
+
+// Leeway is by how much the clocks of two instances may differ (RFC 8725 section 3.8 leaves it to us).
+const Leeway = 30 * time.Second
+
+// minKeyBytes is the least length of a key for HS256 (RFC 7518 section 3.2).
+const minKeyBytes = 32
+
+// TokenOptions are what [Tokens] are made of. Each is required.
+type TokenOptions struct {
+	// Key signs with HMAC: at least 32 bytes.
+	Key Secret
+	// Algorithm is HS256.
+	Algorithm string
+	// Issuer and Audience are written into each token and demanded of each.
+	Issuer, Audience string
+	// TTL is how long a token lives, at least a second.
+	TTL time.Duration
+	// Now is the clock.
+	Now func() time.Time
+}
+
+// Tokens issues access tokens and checks them. It is safe for concurrent use.
+type Tokens struct {
+	key              []byte
+	kid              string
+	issuer, audience string
+	ttl              time.Duration
+	now              func() time.Time
+	parser           *jwt.Parser
+}
+
+// NewTokens makes [Tokens], and refuses a missing dependency and a weak key.
+func NewTokens(o TokenOptions) (*Tokens, error) {
+	switch {
+	case o.Algorithm != jwt.SigningMethodHS256.Alg():
+		return nil, fmt.Errorf("the JWT algorithm must be HS256, not %q", o.Algorithm)
+	case o.Issuer == "" || o.Audience == "":
+		return nil, errors.New("tokens need an issuer and an audience")
+	case o.TTL < time.Second:
+		return nil, fmt.Errorf("tokens must live for at least 1s, not %s", o.TTL)
+	case o.Now == nil:
+		return nil, errors.New("tokens need a clock")
+	}
+	if err := CheckKey(o.Key); err != nil {
+		return nil, err
+	}
+	key := []byte(o.Key.Reveal())
+	return &Tokens{
+		key: key, kid: keyID(key), issuer: o.Issuer, audience: o.Audience, ttl: o.TTL, now: o.Now,
+		parser: jwt.NewParser(
+			jwt.WithValidMethods([]string{jwt.SigningMethodHS256.Alg()}),
+			jwt.WithIssuer(o.Issuer), jwt.WithAudience(o.Audience),
+			jwt.WithExpirationRequired(), jwt.WithIssuedAt(), jwt.WithLeeway(Leeway),
+			jwt.WithStrictDecoding(), jwt.WithTimeFunc(o.Now),
+		),
+	}, nil
+}
+
+// placeholders are keys of other projects' tutorials and templates: everybody has them.
+var placeholders = []string{
+	"09d25e094faa6ca2556c818166b7a9563b93f7099f6f0f4caa6cf63b88e8d3e7",
+	"a-string-secret-at-least-256-bits-long",
+	"super-secret-jwt-token-with-at-least-32-characters-long",
+	"your-256-bit-secret-your-256-bit-secret",
+}
+
+// minKeySymbols is how many different bytes a key must have: 32 random ones have about 30, their hex digits about 14.
+const minKeySymbols = 8
+
+// CheckKey refuses a key that can be guessed: shorter than 32 bytes (RFC 7518 section 3.2), of few different bytes, or a well-known placeholder.
+func CheckKey(key Secret) error {
+	text := key.Reveal()
+	if len(text) < minKeyBytes {
+		return fmt.Errorf("the secret key must have at least %d bytes, not %d", minKeyBytes, len(text))
+	}
+	symbols := map[byte]bool{}
+	for _, b := range []byte(text) {
+		symbols[b] = true
+	}
+	if len(symbols) < minKeySymbols || slices.Contains(placeholders, text) {
+		return errors.New("the secret key is a well-known or trivial one; take random bytes")
+	}
+	return nil
+}
+
+// keyID names a key without telling of it: part of an HMAC under it.
+func keyID(key []byte) string {
+	mac := hmac.New(sha256.New, key)
+	mac.Write([]byte("latchkey key id"))
+	return hex.EncodeToString(mac.Sum(nil)[:8])
+}
+
+// Subject is whom a token is issued to.
+type Subject struct {
+	UserID   uuid.UUID
+	Email    string
+	Username string
+	// NotBefore is when the user's credentials last changed: tokens issued in that second or before it are refused.
+	NotBefore time.Time
+}
+
+// Claims are what a checked token says.
+type Claims struct {
+	UserID    uuid.UUID
+	TokenID   string
+	IssuedAt  time.Time // in whole seconds
+	ExpiresAt time.Time
+}
+
+// AccessToken is a token that was just issued.
+type AccessToken struct {
+	Text      Secret
+	ExpiresIn time.Duration
+	Claims    Claims
+}
+
+// Issue makes an access token, with the claims of the contract's AccessTokenClaims. A token for a user whose credentials were changed within
+// this very second is dated one second later, so that it is not taken for one from before the change.
+func (t *Tokens) Issue(s Subject) (AccessToken, error) {
+	id, err := uuid.NewRandom()
+	if err != nil {
+		return AccessToken{}, err
+	}
+	issued := t.now().Unix()
+	if !s.NotBefore.IsZero() {
+		issued = max(issued, s.NotBefore.Unix()+1)
+	}
+	expires := issued + int64(t.ttl/time.Second)
+	token := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{
+		"iss": t.issuer, "aud": t.audience, "iat": issued, "exp": expires, "jti": id.String(),
+		"sub": s.Email, "username": s.Username, "uid": s.UserID.String(),
+	})
+	token.Header["typ"], token.Header["kid"] = tokenType, t.kid
+	text, err := token.SignedString(t.key)
+	if err != nil {
+		return AccessToken{}, err
+	}
+	return AccessToken{
+		Text:      NewSecret(text),
+		ExpiresIn: time.Duration(expires-t.now().Unix()) * time.Second,
+		Claims:    Claims{UserID: s.UserID, TokenID: id.String(), IssuedAt: time.Unix(issued, 0), ExpiresAt: time.Unix(expires, 0)},
+	}, nil
+}
+
+// Check answers what an access token says, if it is one of ours and valid now. Every failure is an [ErrInvalidToken].
+//
+// golang-jwt verifies the signature, the algorithm and the times; [strictHeader] and [strictClaims] refuse what it lets through.
+func (t *Tokens) Check(text string) (Claims, error) {
+	header, payload, err := splitToken(text)
+	if err != nil {
+		return Claims{}, invalid(err)
+	}
+	if err := t.strictHeader(header); err != nil {
+		return Claims{}, invalid(err)
+	}
+	_, err = t.parser.ParseWithClaims(text, &jwt.RegisteredClaims{}, func(*jwt.Token) (any, error) { return t.key, nil })
+	if err != nil {
+		return Claims{}, invalid(err)
+	}
+	claims, err := t.strictClaims(payload)
+	if err != nil {
+		return Claims{}, invalid(err)
+	}
+	return claims, nil
+}
+
+func invalid(reason error) error { return fmt.Errorf("%w: %w", ErrInvalidToken, reason) }

@@ -1,0 +1,141 @@
+package auth
+
+import (
+	"encoding/base64"
+	"errors"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/google/uuid"
+)
+
+// golang-jwt, with every strict option, still takes an unknown `crit`, a wrong or absent `typ`, a missing `sub`, duplicate names, `EXP` in place of `exp`, and
+// `exp` as a string. Header and claims are therefore read once more here, by a decoder that matches names exactly, takes each once, and demands UTF-8.
+
+// What is wrong with a token, for the log. None of these repeats anything of it.
+var (
+	errTokenSize    = errors.New("longer than any token of ours")
+	errTokenParts   = errors.New("not three parts of base64url")
+	errTokenHeader  = errors.New("the header is not one of ours")
+	errTokenClaims  = errors.New("the claims are not the contract's")
+	errTokenTime    = errors.New("a time is not a number of seconds")
+	errTokenSubject = errors.New("no user's id")
+)
+
+// maxTokenBytes bounds what is decoded at all: ours have some 400 bytes, and the contract promises no more than this.
+const maxTokenBytes = 4096
+
+var tokenEncoding = base64.RawURLEncoding.Strict()
+
+// splitToken decodes the header and the claims of a token in compact form (RFC 7515 section 7.1).
+func splitToken(text string) (header, payload []byte, err error) {
+	if len(text) > maxTokenBytes {
+		return nil, nil, errTokenSize
+	}
+	parts := strings.Split(text, ".")
+	if len(parts) != 3 {
+		return nil, nil, errTokenParts
+	}
+	decoded := make([][]byte, len(parts))
+	for i, part := range parts {
+		if decoded[i], err = decodeStrict(tokenEncoding, part); err != nil || len(part) == 0 {
+			return nil, nil, errTokenParts
+		}
+	}
+	return decoded[0], decoded[1], nil
+}
+
+// strictHeader demands exactly the three members that we write (RFC 7515 section 4.1.11: whoever doesn't know a `crit` must refuse it).
+func (t *Tokens) strictHeader(data []byte) error {
+	var header struct {
+		Algorithm string `json:"alg"`
+		Type      string `json:"typ"`
+		KeyID     string `json:"kid"`
+	}
+	if err := json.Unmarshal(data, &header, json.RejectUnknownMembers(true)); err != nil {
+		return errTokenHeader
+	}
+	typ := strings.TrimPrefix(strings.ToLower(header.Type), "application/")
+	if header.Algorithm != "HS256" || typ != tokenType || header.KeyID != t.kid {
+		return errTokenHeader
+	}
+	return nil
+}
+
+// strictClaims demands the claims of the contract, each of its type. Claims that it doesn't know pass, so that
+// an instance of the next release can add one, but not under a known name in another case.
+func (t *Tokens) strictClaims(data []byte) (Claims, error) {
+	var claims struct {
+		Issuer    string                    `json:"iss"`
+		Audience  jsontext.Value            `json:"aud"`
+		IssuedAt  jsontext.Value            `json:"iat"`
+		NotBefore jsontext.Value            `json:"nbf"`
+		ExpiresAt jsontext.Value            `json:"exp"`
+		TokenID   string                    `json:"jti"`
+		Subject   string                    `json:"sub"`
+		Username  string                    `json:"username"`
+		UserID    string                    `json:"uid"`
+		Unknown   map[string]jsontext.Value `json:",unknown"`
+	}
+	if err := json.Unmarshal(data, &claims); err != nil {
+		return Claims{}, errTokenClaims
+	}
+	for name := range claims.Unknown {
+		if slices.Contains(claimNames, strings.ToLower(name)) {
+			return Claims{}, errTokenClaims
+		}
+	}
+	if claims.Issuer != t.issuer || !t.isAudience(claims.Audience) ||
+		claims.TokenID == "" || claims.Subject == "" || claims.Username == "" {
+		return Claims{}, errTokenClaims
+	}
+	issued, err := numericDate(claims.IssuedAt)
+	if err != nil {
+		return Claims{}, err
+	}
+	expires, err := numericDate(claims.ExpiresAt)
+	if err != nil {
+		return Claims{}, err
+	}
+	if claims.NotBefore != nil {
+		if _, err := numericDate(claims.NotBefore); err != nil {
+			return Claims{}, err
+		}
+	}
+	id, err := uuid.Parse(claims.UserID)
+	if err != nil || id.String() != claims.UserID {
+		return Claims{}, errTokenSubject
+	}
+	return Claims{UserID: id, TokenID: claims.TokenID, IssuedAt: issued, ExpiresAt: expires}, nil
+}
+
+var claimNames = []string{"iss", "aud", "iat", "nbf", "exp", "jti", "sub", "username", "uid"}
+
+// isAudience takes our audience by itself or among others (RFC 7519 section 4.1.3).
+func (t *Tokens) isAudience(value jsontext.Value) bool {
+	var one string
+	if value.Kind() == '"' {
+		return json.Unmarshal(value, &one) == nil && one == t.audience
+	}
+	var many []string
+	return value.Kind() == '[' && json.Unmarshal(value, &many) == nil && slices.Contains(many, t.audience)
+}
+
+// maxNumericDate is the last second of the year 9999.
+const maxNumericDate = 253402300799
+
+// numericDate reads seconds since 1970 (RFC 7519 section 2); fractions are legal, and cut off.
+func numericDate(value jsontext.Value) (time.Time, error) {
+	if value.Kind() != '0' {
+		return time.Time{}, errTokenTime
+	}
+	seconds, err := strconv.ParseFloat(string(value), 64)
+	if err != nil || seconds < 1 || seconds > maxNumericDate {
+		return time.Time{}, errTokenTime
+	}
+	return time.Unix(int64(seconds), 0), nil
+}
