@@ -1,0 +1,259 @@
+package impl
+
+import (
+	"bytes"
+	"compress/gzip"
+	"crypto/sha256"
+	"encoding/hex"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/labstack/echo/v4"
+)
+
+const serverPolicy = "default-src 'none'; frame-ancestors 'none'"
+
+var testContract = Contract{
+	JSON: []byte(`{"openapi":"3.0.3","info":{"title":"Schlüssel","version":"1"},"paths":{}}`),
+	YAML: []byte("openapi: 3.0.3 # a comment stays\ninfo: {title: Schlüssel, version: '1'}\npaths: {}\n"),
+}
+
+// docsServer serves the pages behind the headers that the server sets on every answer.
+func docsServer(t *testing.T) *httptest.Server {
+	t.Helper()
+	e := echo.New()
+	e.Use(setSecurityHeaders)
+	registerDocs(e, testContract)
+	srv := httptest.NewServer(e)
+	t.Cleanup(srv.Close)
+	return srv
+}
+
+// getDocs asks with the given header fields and no others: the client neither asks for gzip nor undoes it.
+func getDocs(t *testing.T, srv *httptest.Server, path string, fields ...string) (*http.Response, []byte) {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, srv.URL+path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := 0; i < len(fields); i += 2 {
+		r.Header.Add(fields[i], fields[i+1])
+	}
+	client := &http.Client{Transport: &http.Transport{DisableCompression: true, DisableKeepAlives: true}}
+	res, err := client.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return res, body
+}
+
+var docsTypes = map[string]string{
+	"/docs":                      "text/html; charset=utf-8",
+	"/docs/docs.css":             "text/css; charset=utf-8",
+	"/docs/initializer.js":       "text/javascript; charset=utf-8",
+	"/docs/swagger-ui-bundle.js": "text/javascript; charset=utf-8",
+	"/docs/swagger-ui.css":       "text/css; charset=utf-8",
+	"/openapi.json":              "application/json",
+	"/openapi.yaml":              "application/yaml",
+}
+
+func TestDocs_EachPage(t *testing.T) {
+	t.Parallel()
+	srv := docsServer(t)
+	for path, contentType := range docsTypes {
+		t.Run(path, func(t *testing.T) {
+			t.Parallel()
+			plain, body := getDocs(t, srv, path)
+			if plain.StatusCode != http.StatusOK || len(body) == 0 {
+				t.Fatalf("got %d with %d bytes", plain.StatusCode, len(body))
+			}
+			sum := sha256.Sum256(body)
+			for name, want := range map[string]string{
+				"Content-Type":           contentType,
+				"Cache-Control":          "no-cache",
+				"ETag":                   `"` + hex.EncodeToString(sum[:]) + `"`,
+				"Vary":                   "Accept-Encoding",
+				"Content-Encoding":       "",
+				"X-Content-Type-Options": "nosniff",
+			} {
+				if got := plain.Header.Get(name); got != want {
+					t.Errorf("%s is %q, want %q", name, got, want)
+				}
+			}
+			policy := serverPolicy
+			if path == "/docs" {
+				policy = docsPolicy
+			}
+			if got := plain.Header.Values("Content-Security-Policy"); len(got) != 1 || got[0] != policy {
+				t.Errorf("Content-Security-Policy is %q, want %q", got, policy)
+			}
+
+			zipped, packed := getDocs(t, srv, path, "Accept-Encoding", "br, gzip")
+			if got := zipped.Header.Get("Content-Encoding"); got != "gzip" {
+				t.Fatalf("Content-Encoding is %q", got)
+			}
+			if got := zipped.Header.Get("Content-Type"); got != contentType {
+				t.Errorf("gzipped: Content-Type is %q", got)
+			}
+			if got := zipped.Header.Get("ETag"); got == plain.Header.Get("ETag") || got == "" {
+				t.Errorf("gzipped: ETag is %q", got)
+			}
+			if got := gunzip(t, packed); !bytes.Equal(got, body) {
+				t.Errorf("gzipped: other bytes, %d for %d", len(got), len(body))
+			}
+
+			for _, res := range []*http.Response{plain, zipped} {
+				again, rest := getDocs(t, srv, path, "Accept-Encoding", res.Header.Get("Content-Encoding"), "If-None-Match", res.Header.Get("ETag"))
+				if again.StatusCode != http.StatusNotModified || len(rest) != 0 {
+					t.Errorf("asked again: got %d with %d bytes", again.StatusCode, len(rest))
+				}
+				// What a cache keeps is refreshed by these (RFC 9110 section 15.4.5).
+				for _, name := range []string{"ETag", "Cache-Control", "Vary", "Content-Security-Policy"} {
+					if again.Header.Get(name) != res.Header.Get(name) {
+						t.Errorf("asked again: %s is %q", name, again.Header.Get(name))
+					}
+				}
+				if got := again.Header.Get("Content-Encoding"); got != "" {
+					t.Errorf("asked again: Content-Encoding is %q", got)
+				}
+			}
+		})
+	}
+}
+
+func gunzip(t *testing.T, packed []byte) []byte {
+	t.Helper()
+	r, err := gzip.NewReader(bytes.NewReader(packed))
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, err := io.ReadAll(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return body
+}
+
+func TestDocs_NoOtherRoute(t *testing.T) {
+	t.Parallel()
+	e := echo.New()
+	registerDocs(e, testContract)
+	if got := len(e.Routes()); got != len(docsTypes) {
+		t.Errorf("%d routes, want %d", got, len(docsTypes))
+	}
+	for _, route := range e.Routes() {
+		if route.Method != http.MethodGet || docsTypes[route.Path] == "" {
+			t.Errorf("%s %s is served", route.Method, route.Path)
+		}
+	}
+}
+
+func TestDocs_ContractIsServedAsGiven(t *testing.T) {
+	t.Parallel()
+	srv := docsServer(t)
+	for path, want := range map[string][]byte{"/openapi.json": testContract.JSON, "/openapi.yaml": testContract.YAML} {
+		if _, got := getDocs(t, srv, path); !bytes.Equal(got, want) {
+			t.Errorf("%s: got %q", path, got)
+		}
+	}
+}
+
+func TestDocs_IfNoneMatch(t *testing.T) {
+	t.Parallel()
+	srv := docsServer(t)
+	first, _ := getDocs(t, srv, "/openapi.json")
+	tag := first.Header.Get("ETag")
+	for _, test := range []struct {
+		fields []string
+		want   int
+	}{
+		{[]string{tag}, 304},
+		{[]string{"W/" + tag}, 304},
+		{[]string{`"x", ` + tag}, 304},
+		{[]string{`"x",W/` + tag + ` ,"y"`}, 304},
+		{[]string{`"x"`, tag}, 304},
+		{[]string{"*"}, 304},
+		{[]string{`"x"`}, 200},
+		{[]string{""}, 200},
+		{[]string{`"*"`}, 200},
+		{[]string{strings.Trim(tag, `"`)}, 200},
+		{[]string{strings.TrimSuffix(tag, `"`) + `-gzip"`}, 200}, // other bytes
+	} {
+		var fields []string
+		for _, value := range test.fields {
+			fields = append(fields, "If-None-Match", value)
+		}
+		if res, _ := getDocs(t, srv, "/openapi.json", fields...); res.StatusCode != test.want {
+			t.Errorf("If-None-Match %q: got %d, want %d", test.fields, res.StatusCode, test.want)
+		}
+	}
+}
+
+func TestDocs_AcceptEncoding(t *testing.T) {
+	t.Parallel()
+	for field, want := range map[string]bool{
+		"": false, "identity": false, "br": false, "gzipped": false,
+		"gzip": true, "GZIP": true, "x-gzip": true, "deflate, gzip;q=1.0, *;q=0.5": true, "gzip ; q = 0.001": true,
+		"gzip;q=0": false, "gzip;q=0.000": false, "gzip;q=0, *": false, "*, gzip;q=0": false, "*": true, "*;q=0": false, "*;q=0, gzip": true,
+		"gzip;q=": false, "gzip;q=x": false, "gzip;level=9": false,
+	} {
+		if got := acceptsGzip([]string{field}); got != want {
+			t.Errorf("Accept-Encoding %q: got %t, want %t", field, got, want)
+		}
+	}
+	if !acceptsGzip([]string{"br", "gzip"}) {
+		t.Error("the second of two Accept-Encoding fields is not read")
+	}
+}
+
+// The policy would stop all of these in the browser: better to see it here. A reference to another host would also tell
+// that host who reads the page.
+func TestDocs_OwnFilesKeepToThePolicy(t *testing.T) {
+	t.Parallel()
+	srv := docsServer(t)
+	_, html := getDocs(t, srv, "/docs")
+	for what, pattern := range map[string]string{
+		"an inline script":          `(?i)<script(?:\s+[^>]*)?>\s*[^<\s]`,
+		"a script without a source": `(?i)<script\s*>`,
+		"a style element":           `(?i)<style`,
+		"a style attribute":         `(?i)\sstyle\s*=`,
+		"an event handler":          `(?i)\son[a-z]+\s*=`,
+		"a javascript: reference":   `(?i)javascript:`,
+	} {
+		if found := regexp.MustCompile(pattern).Find(html); found != nil {
+			t.Errorf("/docs has %s: %s", what, found)
+		}
+	}
+	for _, path := range []string{"/docs", "/docs/initializer.js", "/docs/docs.css"} {
+		_, body := getDocs(t, srv, path)
+		// The namespace is a name that nothing asks for, and the icon needs it.
+		body = bytes.ReplaceAll(body, []byte("http://www.w3.org/2000/svg"), nil)
+		if found := regexp.MustCompile(`(?i)https?:|["'(=]//`).Find(body); found != nil {
+			t.Errorf("%s refers to another host: %s", path, found)
+		}
+	}
+	for _, match := range regexp.MustCompile(`(?:src|href)="(/[^"]*)"`).FindAllSubmatch(html, -1) {
+		if path := string(match[1]); docsTypes[path] == "" {
+			t.Errorf("/docs refers to %s, which is not served", path)
+		}
+	}
+}
+
+// The source maps are not served.
+func TestDocs_NoSourceMaps(t *testing.T) {
+	t.Parallel()
+	for path, p := range docsPages {
+		if bytes.Contains(p.plain().body, []byte("sourceMappingURL=")) {
+			t.Errorf("%s refers to a source map", path)
+		}
+	}
+}
