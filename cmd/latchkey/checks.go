@@ -12,9 +12,6 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/auth"
 )
 
-// minSecretKey is the least length of the key in bytes: that of the hash of HS256 (RFC 7518 section 3.2).
-const minSecretKey = 32
-
 // checks say what is wrong with a setting that was parsed, "" when nothing is. A problem never repeats a secret.
 var checks = []struct {
 	name  string // without the prefix
@@ -29,7 +26,7 @@ var checks = []struct {
 	{"JWT_ISSUER", func(s settings) string { return checkName(s.JWTIssuer) }},
 	{"JWT_AUDIENCE", func(s settings) string { return checkName(s.JWTAudience) }},
 	{"ACCESS_TOKEN_TTL", func(s settings) string { return lasting(s.AccessTokenTTL, time.Second, 24*time.Hour) }},
-	{"PASSWORD_MIN_LENGTH", func(s settings) string { return within(int64(s.PasswordMinLength), 8, 128) }},
+	{"PASSWORD_MIN_LENGTH", func(s settings) string { return within(int64(s.PasswordMinLength), 8, 64) }},
 	// 1 GiB for one log-in is beyond any use, and with as many at once as there are processors beyond most machines.
 	{"PASSWORD_HASH_MEMORY_KIB", func(s settings) string {
 		return within(int64(s.PasswordHashMemory), max(8, 8*int64(s.PasswordHashLanes)), 1<<20)
@@ -68,8 +65,11 @@ func checkDatabaseURL(url auth.Secret) string {
 }
 
 func checkSecretKey(key auth.Secret) string {
-	if n := len(key.Reveal()); !key.IsZero() && n < minSecretKey {
-		return fmt.Sprintf("has %d bytes, must have at least %d; make one with: openssl rand -base64 48", n, minSecretKey)
+	if key.IsZero() {
+		return ""
+	}
+	if err := auth.CheckKey(key); err != nil {
+		return fmt.Sprintf("is refused: %v; make one with: openssl rand -base64 48", err)
 	}
 	return ""
 }

@@ -49,17 +49,17 @@ func readKey(path string) (auth.Secret, error) {
 	}
 	switch mode := info.Mode(); {
 	case !mode.IsRegular():
-		return auth.Secret{}, fmt.Errorf("the secret key %s is not a regular file", path)
+		return auth.Secret{}, usageError{fmt.Errorf("the secret key %s is not a regular file", path)}
 	case mode.Perm()&0o077 != 0:
-		return auth.Secret{}, fmt.Errorf("the secret key %s can be read by others (mode %04o): make another one if they may have, "+
-			"by removing the file; otherwise chmod 600 it", path, mode.Perm())
+		return auth.Secret{}, usageError{fmt.Errorf("the secret key %s can be read by others (mode %04o): remove it if they may "+
+			"have read it, so that another one is made, and chmod 600 it otherwise", path, mode.Perm())}
 	}
 	text, err := readSettingFile(path)
 	if err != nil {
-		return auth.Secret{}, fmt.Errorf("the kept secret key: %w", err)
+		return auth.Secret{}, usageError{fmt.Errorf("the kept secret key: %w", err)}
 	}
 	if problem := checkSecretKey(auth.NewSecret(text)); problem != "" {
-		return auth.Secret{}, fmt.Errorf("the secret key %s %s", path, problem)
+		return auth.Secret{}, usageError{fmt.Errorf("the secret key %s %s", path, problem)}
 	}
 	return auth.NewSecret(text), nil
 }

@@ -117,9 +117,8 @@ func newHandler(s settings, db *database, logger *slog.Logger) (*impl.Server, er
 }
 
 func newService(s settings, db *database, key auth.Secret) (*auth.Service, error) {
-	params := auth.PasswordParams{MemoryKiB: s.PasswordHashMemory, Passes: s.PasswordHashPasses, Lanes: s.PasswordHashLanes}
 	// A hash keeps a processor busy, so more at once would only take memory and make each slower.
-	hasher, err := auth.NewHasher(params, runtime.GOMAXPROCS(0))
+	hasher, err := auth.NewHasher(passwordParams(s), runtime.GOMAXPROCS(0))
 	if err != nil {
 		return nil, usageError{fmt.Errorf("LATCHKEY_PASSWORD_HASH_MEMORY_KIB, _PASSES, _LANES: %w", err)}
 	}
@@ -134,6 +133,10 @@ func newService(s settings, db *database, key auth.Secret) (*auth.Service, error
 		return nil, usageError{fmt.Errorf("LATCHKEY_SECRET_KEY, LATCHKEY_JWT_*: %w", err)}
 	}
 	return auth.New(auth.Options{DB: db.pool, Hasher: hasher, Tokens: tokens, Policy: policy, Now: time.Now})
+}
+
+func passwordParams(s settings) auth.PasswordParams {
+	return auth.PasswordParams{MemoryKiB: s.PasswordHashMemory, Passes: s.PasswordHashPasses, Lanes: s.PasswordHashLanes}
 }
 
 // ready turns what the schema says into what the server answers.

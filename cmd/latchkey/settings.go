@@ -30,7 +30,7 @@ type settings struct {
 	JWTIssuer          string        `env:"JWT_ISSUER" envDefault:"latchkey" help:"the tokens' iss, which is demanded of them too"`
 	JWTAudience        string        `env:"JWT_AUDIENCE" envDefault:"latchkey:auth" help:"the tokens' aud, which is demanded of them too"`
 	AccessTokenTTL     time.Duration `env:"ACCESS_TOKEN_TTL" envDefault:"15m" help:"life of an access token, 1s to 24h"`
-	PasswordMinLength  int           `env:"PASSWORD_MIN_LENGTH" envDefault:"8" help:"least length of a new password in bytes, 8 to 128; NIST SP 800-63B-4 asks for 15"`
+	PasswordMinLength  int           `env:"PASSWORD_MIN_LENGTH" envDefault:"8" help:"least length of a new password in characters, 8 to 64; NIST SP 800-63B-4 asks for 15 if it is the only factor"`
 	PasswordHashMemory uint32        `env:"PASSWORD_HASH_MEMORY_KIB" envDefault:"19456" help:"argon2id: memory in KiB"`
 	PasswordHashPasses uint32        `env:"PASSWORD_HASH_PASSES" envDefault:"2" help:"argon2id: passes"`
 	PasswordHashLanes  uint8         `env:"PASSWORD_HASH_LANES" envDefault:"1" help:"argon2id: lanes"`

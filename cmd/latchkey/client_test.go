@@ -1,0 +1,89 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// answer is what a server has answered.
+type answer struct {
+	status int
+	body   string
+}
+
+// token is the access token of a log-in's answer or, within `token`, of a registration's.
+func (a answer) token() string {
+	var body struct {
+		AccessToken string `json:"access_token"`
+		Token       struct {
+			AccessToken string `json:"access_token"`
+		} `json:"token"`
+	}
+	if json.Unmarshal([]byte(a.body), &body) != nil {
+		return ""
+	}
+	return body.AccessToken + body.Token.AccessToken
+}
+
+var client = &http.Client{Timeout: patience, Transport: &http.Transport{MaxIdleConnsPerHost: 16}}
+
+func do(method, target, contentType, token, body string) (answer, error) {
+	req, err := http.NewRequest(method, target, strings.NewReader(body))
+	if err != nil {
+		return answer{}, err
+	}
+	if contentType != "" {
+		req.Header.Set("Content-Type", contentType)
+	}
+	if token != "" {
+		req.Header.Set("Authorization", "Bearer "+token)
+	}
+	res, err := client.Do(req)
+	if err != nil {
+		return answer{}, err
+	}
+	defer res.Body.Close()
+	text, err := io.ReadAll(res.Body)
+	return answer{res.StatusCode, string(text)}, err
+}
+
+func get(target string) (answer, error) { return do("GET", target, "", "", "") }
+
+func register(server, email, username, password string) (answer, error) {
+	return do("POST", server+"/api/users/", "application/json", "", registration(email, username, password))
+}
+
+func registration(email, username, password string) string {
+	body, err := json.Marshal(map[string]string{"email": email, "username": username, "password": password})
+	if err != nil {
+		panic(err) // three strings
+	}
+	return string(body)
+}
+
+func login(server, email, password string) (answer, error) {
+	form := url.Values{"username": {email}, "password": {password}}.Encode()
+	return do("POST", server+"/api/users/login/token/", "application/x-www-form-urlencoded", "", form)
+}
+
+func me(server, token string) (answer, error) {
+	return do("GET", server+"/api/users/me/", "", token, "")
+}
+
+// eventually asks until f is true.
+func eventually(what string, f func() bool) error {
+	for deadline := time.Now().Add(patience); ; {
+		if f() {
+			return nil
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("it never came to this: %s", what)
+		}
+		<-time.After(10 * time.Millisecond) // a poll
+	}
+}

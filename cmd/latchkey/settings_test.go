@@ -1,0 +1,154 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/latchkey-auth/latchkey/impl/auth"
+)
+
+func TestDefaults(t *testing.T) {
+	t.Parallel()
+	s, err := loadSettings(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(auth.DefaultPasswordParams, passwordParams(s)); diff != "" {
+		t.Errorf("password parameters (-auth +settings):\n%s", diff)
+	}
+	if !s.embedded() {
+		t.Error("the default is not the embedded database")
+	}
+	for _, k := range known() {
+		if k.help == "" || k.standard == "" {
+			t.Errorf("%s has no help or no default", k.name)
+		}
+	}
+}
+
+// No way of printing the settings shows a secret.
+func TestSettingsShowNoSecret(t *testing.T) {
+	t.Parallel()
+	s, err := loadSettings([]string{
+		"LATCHKEY_SECRET_KEY=" + testKey, "LATCHKEY_DATABASE_URL=postgres://ada:canary@localhost/latchkey",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x"} {
+		if text := fmt.Sprintf(verb, s); strings.Contains(text, testKey) || strings.Contains(text, "canary") {
+			t.Errorf("%s shows a secret: %s", verb, text)
+		}
+	}
+}
+
+func TestChecks(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct{ name, value, want string }{
+		{"ADDR", ":8000", ""},
+		{"ADDR", "[::1]:0", ""},
+		{"ADDR", "localhost:65535", ""},
+		{"ADDR", "8000", "must be host:port"},
+		{"ADDR", "localhost:65536", "must be 0 to 65535"},
+		{"ADDR", "localhost:http", "must be 0 to 65535"},
+		{"ADDR", "localhost:080", "must be a plain number"},
+		{"DATABASE_URL", "postgresql://localhost/latchkey", ""},
+		{"DATABASE_URL", "postgres://ada:p%40ss@a,b:6543/latchkey?target_session_attrs=read-write", ""},
+		{"DATABASE_URL", "mysql://localhost/latchkey", "can't be read"},
+		{"DATABASE_URL", "host=localhost", "can't be read"},
+		{"DATABASE_URL", "postgres://localhost:port/latchkey", "can't be read"},
+		{"DATABASE_WAIT", "0s", ""},
+		{"DATABASE_WAIT", "-1s", "must be 0s to 1h0m0s"},
+		{"SECRET_KEY", testKey, ""},
+		{"SECRET_KEY", strings.Repeat("a", 64), "is refused"}, // B-13
+		{"SECRET_KEY", "your-256-bit-secret-your-256-bit-secret", "is refused"},
+		{"JWT_ISSUER", "https://auth.example.com/", ""},
+		{"JWT_AUDIENCE", "a b", "without spaces"},
+		{"JWT_AUDIENCE", strings.Repeat("a", 256), "at most 255"},
+		{"ACCESS_TOKEN_TTL", "1s", ""},
+		{"ACCESS_TOKEN_TTL", "24h", ""},
+		{"ACCESS_TOKEN_TTL", "999ms", "must be 1s to 24h0m0s"},
+		{"ACCESS_TOKEN_TTL", "15", "must be a duration"},
+		{"PASSWORD_MIN_LENGTH", "64", ""},
+		{"PASSWORD_MIN_LENGTH", "65", "must be 8 to 64"},
+		{"PASSWORD_HASH_MEMORY_KIB", "-1", "must be a whole number"},
+		{"PASSWORD_HASH_LANES", "16", ""},
+		{"PASSWORD_HASH_LANES", "17", "must be 1 to 16"},
+		{"LOG_FORMAT", "JSON", "must be text or json"},
+	} {
+		t.Run(test.name+"="+test.value, func(t *testing.T) {
+			t.Parallel()
+			_, err := loadSettings([]string{prefix + test.name + "=" + test.value})
+			if test.want == "" {
+				if err != nil {
+					t.Errorf("got %v, want no error", err)
+				}
+				return
+			}
+			if err == nil || !strings.HasPrefix(err.Error(), prefix+test.name+" ") || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("got %v, want %s… %s", err, prefix+test.name, test.want)
+			}
+			if exitStatus(err) != 2 {
+				t.Errorf("exit status %d, want 2", exitStatus(err))
+			}
+		})
+	}
+}
+
+// The bounds told of a setting are those that the service has, so that nothing gets by the check and fails later.
+func TestChecksAgreeWithTheService(t *testing.T) {
+	t.Parallel()
+	for _, n := range []string{"8", "64"} {
+		s, err := loadSettings([]string{"LATCHKEY_PASSWORD_MIN_LENGTH=" + n})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := auth.NewPasswordPolicy(s.PasswordMinLength); err != nil {
+			t.Error(err)
+		}
+	}
+	for _, params := range [][3]string{{"8", "1", "1"}, {"1048576", "64", "16"}} {
+		s, err := loadSettings([]string{
+			"LATCHKEY_PASSWORD_HASH_MEMORY_KIB=" + params[0], "LATCHKEY_PASSWORD_HASH_PASSES=" + params[1], "LATCHKEY_PASSWORD_HASH_LANES=" + params[2],
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := passwordParams(s).Validate(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestRunIsUsableWithoutAProcess(t *testing.T) {
+	t.Parallel()
+	var out, errs strings.Builder
+	if err := run(context.Background(), []string{"version"}, nil, strings.NewReader(""), &out, &errs); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.HasPrefix(out.String(), "latchkey ") || errs.String() != "" {
+		t.Errorf("got %q and %q", out.String(), errs.String())
+	}
+	err := run(context.Background(), []string{"serve"}, []string{"LATCHKEY_ADDR=x"}, strings.NewReader(""), io.Discard, io.Discard)
+	if exitStatus(err) != 2 {
+		t.Errorf("got %v with exit status %d, want 2", err, exitStatus(err))
+	}
+}
+
+func TestOneLine(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"one":                     "one",
+		"one\n":                   "one",
+		"one:\n\n  two\r\nthree ": "one:; two; three",
+	} {
+		if got := oneLine(text); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
