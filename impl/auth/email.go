@@ -57,8 +57,10 @@ func canonicalLocal(local string) (string, error) {
 	if strings.HasPrefix(local, ".") || strings.HasSuffix(local, ".") || strings.Contains(local, "..") {
 		return "", &InvalidEmailError{"It has a dot at an end of what is before the @, or two in a row."}
 	}
-	// Lower case may take a letter apart (U+0130) or leave what NFC composes, hence NFC on both sides.
-	local = norm.NFC.String(strings.ToLower(norm.NFC.String(local)))
+	// U+0130 is the one letter whose lower case is two characters, which strings.ToLower, going by single ones, makes
+	// an i of: then two mailboxes would be one account. Lower case may leave what NFC composes, hence NFC on both sides.
+	local = strings.ReplaceAll(norm.NFC.String(local), "\u0130", "i\u0307")
+	local = norm.NFC.String(strings.ToLower(local))
 	if len(local) > maxLocalBytes {
 		return "", &InvalidEmailError{"It has more than 64 bytes before the @."}
 	}

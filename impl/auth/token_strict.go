@@ -79,7 +79,7 @@ func (t *Tokens) strictClaims(data []byte) (Claims, error) {
 		Subject   string                    `json:"sub"`
 		Username  string                    `json:"username"`
 		UserID    string                    `json:"uid"`
-		Unknown   map[string]jsontext.Value `json:",unknown"`
+		Unknown   map[string]jsontext.Value `json:",embed"`
 	}
 	if err := json.Unmarshal(data, &claims); err != nil {
 		return Claims{}, errTokenClaims

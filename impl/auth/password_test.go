@@ -1,0 +1,213 @@
+package auth
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"testing"
+
+	"golang.org/x/crypto/argon2"
+	"golang.org/x/crypto/bcrypt"
+)
+
+var cheap = PasswordParams{MemoryKiB: 64, Passes: 1, Lanes: 1}
+
+func newHasher(tb testing.TB, params PasswordParams, slots int) *Hasher {
+	tb.Helper()
+	h, err := NewHasher(params, slots)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return h
+}
+
+func hash(tb testing.TB, h *Hasher, password string) string {
+	tb.Helper()
+	s, err := h.Hash(tb.Context(), NewSecret(password))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return s
+}
+
+// A hash that another implementation has made: the vector of argon2's reference in the parameters of the PHC format.
+func TestVerifyForeignHash(t *testing.T) {
+	t.Parallel()
+	// argon2id, "password", "somesalt", t=2, m=65536, p=1, from the reference implementation's test.c.
+	const stored = "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc"
+	h := newHasher(t, cheap, 1)
+	got, err := h.Verify(t.Context(), stored, NewSecret("password"))
+	if want := (Verdict{Match: true, Outdated: true}); err != nil || got != want {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	got, err = h.Verify(t.Context(), stored, NewSecret("passwore"))
+	if want := (Verdict{Outdated: true}); err != nil || got != want {
+		t.Errorf("got %+v, %v", got, err)
+	}
+}
+
+func TestL7_PasswordVerifiedExactly(t *testing.T) {
+	t.Parallel()
+	h := newHasher(t, cheap, 2)
+	bcrypted := func(password string) string {
+		b, err := bcrypt.GenerateFromPassword([]byte(password), bcrypt.MinCost)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(b)
+	}
+	long := strings.Repeat("a", 72)
+	const current, outdated = false, true
+	for name, row := range map[string]struct {
+		stored, tried   string
+		match, outdated bool
+	}{
+		"same":                        {hash(t, h, "secret horse"), "secret horse", true, current},
+		"other case":                  {hash(t, h, "secret horse"), "Secret horse", false, current},
+		"trailing space":              {hash(t, h, "secret horse"), "secret horse ", false, current},
+		"byte 73":                     {hash(t, h, long+"X"), long + "Y", false, current},
+		"byte 73 missing":             {hash(t, h, long+"X"), long, false, current},
+		"byte 1,024":                  {hash(t, h, strings.Repeat("a", 1023)+"X"), strings.Repeat("a", 1023) + "Y", false, current},
+		"1,025 bytes":                 {hash(t, h, strings.Repeat("a", 1024)), strings.Repeat("a", 1025), false, current},
+		"1 MiB":                       {hash(t, h, strings.Repeat("a", 1024)), strings.Repeat("a", 1<<20), false, current},
+		"composed and decomposed":     {hash(t, h, "caf\u00e9 noir"), "cafe\u0301 noir", true, current},
+		"full width":                  {hash(t, h, "secret horse"), "ｓecret horse", false, current},
+		"NUL":                         {hash(t, h, "secret"), "secret\x00horse", false, current},
+		"invalid UTF-8":               {hash(t, h, "secret\ufffd"), "secret\xff", false, current},
+		"empty":                       {hash(t, h, "secret"), "", false, current},
+		"bcrypt":                      {bcrypted("secret horse"), "secret horse", true, outdated},
+		"bcrypt, wrong":               {bcrypted("secret horse"), "secret house", false, outdated},
+		"bcrypt $2y$":                 {"$2y$" + bcrypted("secret horse")[4:], "secret horse", true, outdated},
+		"bcrypt of 72 bytes":          {bcrypted(long), long, true, outdated},
+		"bcrypt of 72 bytes and more": {bcrypted(long), long + "X", false, outdated},
+		"other passes":                {hash(t, newHasher(t, PasswordParams{64, 2, 1}, 1), "secret horse"), "secret horse", true, outdated},
+		"other memory":                {hash(t, newHasher(t, PasswordParams{32, 1, 1}, 1), "secret horse"), "secret house", false, outdated},
+		"other lanes":                 {hash(t, newHasher(t, PasswordParams{64, 1, 2}, 1), "secret horse"), "secret horse", true, outdated},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got, err := h.Verify(t.Context(), row.stored, NewSecret(row.tried))
+			if want := (Verdict{row.match, row.outdated}); err != nil || got != want {
+				t.Errorf("got %+v, %v; want %+v", got, err, want)
+			}
+		})
+	}
+}
+
+// A stored hash that can't be read, or asks for more than the bounds allow, is the server's fault and not a wrong password.
+func TestStoredHashesAreBounded(t *testing.T) {
+	t.Parallel()
+	h := newHasher(t, cheap, 1)
+	good := hash(t, h, "secret horse")
+	tail := good[strings.Index(good, "p=1")+3:]
+	for _, stored := range []string{
+		"", "secret", good[1:], good + "=", good + "$", good + "\n", strings.Replace(good, "argon2id", "argon2i", 1),
+		strings.Replace(good, "v=19", "v=16", 1), strings.Replace(good, "t=1", "t=01", 1), strings.Replace(good, "t=1", "t=+1", 1),
+		"$argon2id$v=19$m=1048577,t=1,p=1" + tail, "$argon2id$v=19$m=4294967295,t=1,p=1" + tail, "$argon2id$v=19$m=64,t=65,p=1" + tail,
+		"$argon2id$v=19$m=64,t=0,p=1" + tail, "$argon2id$v=19$m=64,t=1,p=0" + tail, "$argon2id$v=19$m=64,t=1,p=17" + tail,
+		"$argon2id$v=19$m=64,t=1,p=257" + tail, "$argon2id$v=19$t=1,m=64,p=1" + tail, "$argon2id$v=19$m=7,t=1,p=1" + tail,
+		"$argon2id$v=19$m=64,t=1,p=1$c2FsdA$" + strings.Repeat("A", 43), "$argon2id$v=19$m=64,t=1,p=1$" + strings.Repeat("A", 200) + "$" + strings.Repeat("A", 43),
+		"$2b$15$" + strings.Repeat("a", 53), "$2b$31$" + strings.Repeat("a", 53), "$2b$10$short", "$2b$",
+	} {
+		if got, err := h.Verify(t.Context(), stored, NewSecret("secret horse")); !errors.Is(err, errStoredHash) || got.Match {
+			t.Errorf("%q: got %+v, %v", stored, got, err)
+		}
+	}
+}
+
+func TestPasswordParamsBounds(t *testing.T) {
+	t.Parallel()
+	for _, p := range []PasswordParams{{}, {7, 1, 1}, {64, 0, 1}, {64, 1, 0}, {64, 65, 1}, {64, 1, 17}, {1<<20 + 1, 1, 1}, {15, 1, 2}} {
+		if _, err := NewHasher(p, 1); err == nil {
+			t.Errorf("%+v was taken", p)
+		}
+	}
+	if _, err := NewHasher(cheap, 0); err == nil {
+		t.Error("no slots were taken")
+	}
+	if err := DefaultPasswordParams.Validate(); err != nil {
+		t.Error(err)
+	}
+}
+
+// L-6: an unknown user costs what a known one does: the same parameters go through the same function.
+func TestL6_UnknownUsersCostAHash(t *testing.T) {
+	t.Parallel()
+	h := newHasher(t, cheap, 1)
+	if h.dummy.params != h.params || len(h.dummy.key) != keyBytes {
+		t.Errorf("the dummy is %v", h.dummy)
+	}
+	// What a cheaper hash leaves of the time is spent as well: the two add up to the present parameters' work.
+	spent := PasswordParams{MemoryKiB: 16, Passes: 1, Lanes: 1}
+	rest := uint64(h.params.work() - spent.work())
+	if rest+spent.work() != h.params.work() {
+		t.Errorf("%d and %d are not %d", rest, spent.work(), h.params.work())
+	}
+	if err := h.VerifyUnknown(t.Context(), NewSecret("secret horse")); err != nil {
+		t.Error(err)
+	}
+}
+
+// F-25: whoever has given up is not hashed for, and whoever waits gives up with its context.
+func TestSlots(t *testing.T) {
+	t.Parallel()
+	h := newHasher(t, cheap, 1)
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := h.Hash(gone, NewSecret("secret horse")); !errors.Is(err, context.Canceled) {
+		t.Errorf("with a free slot: %v", err)
+	}
+	if err := h.acquire(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	waiting, cancel := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		if err := h.VerifyUnknown(waiting, NewSecret("secret horse")); !errors.Is(err, context.Canceled) {
+			t.Errorf("waiting: %v", err)
+		}
+	})
+	cancel()
+	wg.Wait()
+	h.release()
+	if err := h.VerifyUnknown(t.Context(), NewSecret("secret horse")); err != nil {
+		t.Errorf("after the release: %v", err)
+	}
+}
+
+func FuzzPHC(f *testing.F) {
+	f.Add("$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc")
+	f.Add("$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA")
+	f.Add("$argon2id$v=19$m=019456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAB")
+	f.Add("$2b$10$")
+	f.Fuzz(func(t *testing.T, s string) {
+		h, err := parsePHC(s)
+		if err != nil {
+			return
+		}
+		if got := h.String(); got != s {
+			t.Errorf("%q was written as %q", s, got)
+		}
+		if err := h.params.Validate(); err != nil {
+			t.Errorf("%q: %v", s, err)
+		}
+	})
+}
+
+func BenchmarkPasswordHash(b *testing.B) {
+	h := newHasher(b, DefaultPasswordParams, 1)
+	b.ReportAllocs()
+	for b.Loop() {
+		hash(b, h, "correct horse battery staple")
+	}
+}
+
+// BenchmarkArgon2id is the bare function, which [BenchmarkPasswordHash] is to be measured by.
+func BenchmarkArgon2id(b *testing.B) {
+	p, salt := DefaultPasswordParams, make([]byte, saltBytes)
+	b.ReportAllocs()
+	for b.Loop() {
+		argon2.IDKey([]byte("correct horse battery staple"), salt, p.Passes, p.MemoryKiB, p.Lanes, keyBytes)
+	}
+}
