@@ -1,12 +1,15 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"net"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/latchkey-auth/latchkey/impl/auth"
@@ -49,17 +52,23 @@ func checkAddr(addr string) string {
 	return ""
 }
 
-// checkDatabaseURL doesn't say more than that it is wrong: the parser's errors repeat the URL, and what they take for
-// the password to leave out is a guess where the URL is malformed.
-func checkDatabaseURL(url auth.Secret) string {
-	if url.IsZero() {
+// checkDatabaseURL never repeats the URL, for its password; the parser's errors do, and what they take for the password
+// to leave out is a guess where the URL is malformed.
+func checkDatabaseURL(secret auth.Secret) string {
+	if secret.IsZero() {
 		return ""
 	}
-	text := url.Reveal()
-	isURL := strings.HasPrefix(text, "postgres://") || strings.HasPrefix(text, "postgresql://")
-	if _, err := pgxpool.ParseConfig(text); err != nil || !isURL {
+	text := secret.Reveal()
+	u, err := url.Parse(text)
+	if err != nil || u.Scheme != "postgres" && u.Scheme != "postgresql" {
 		return "can't be read (it isn't shown, for its password); it must be postgres://user:password@host:port/database " +
 			"with special characters percent-encoded"
+	}
+	var refused *pgconn.ParseConfigError
+	if _, err := pgxpool.ParseConfig(text); errors.As(err, &refused) && refused.Unwrap() != nil {
+		return "is refused: " + refused.Unwrap().Error() // such as a certificate's file that is missing
+	} else if err != nil {
+		return "is refused, for one of its parameters"
 	}
 	return ""
 }

@@ -94,9 +94,9 @@ func TestPlainUser(t *testing.T) {
 	asPlainUser := func(*exec.Cmd) {}
 	if os.Geteuid() == 0 {
 		program := filepath.Join(dir, "latchkey") // the one in PATH lies where only root can enter
-		real, err := exec.LookPath("latchkey")
+		inPath, err := exec.LookPath("latchkey")
 		if err == nil {
-			err = exec.Command("cp", real, program).Run()
+			err = exec.Command("cp", inPath, program).Run()
 		}
 		if err := errors.Join(err, os.Chown(data, 65534, 65534)); err != nil {
 			t.Fatal(err)

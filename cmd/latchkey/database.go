@@ -49,6 +49,8 @@ func openDatabase(ctx context.Context, s settings, start startPostgres, wait tim
 	if s.embedded() {
 		server, err := start(ctx, postgres.Options{
 			DataDir: s.DataDir, BinDir: s.PostgresBin, Logger: logger, Progress: progress(c.err),
+			// Room for the pool, for commands beside the server and for PostgreSQL's own three.
+			Parameters: map[string]string{"max_connections": strconv.Itoa(max(100, 2*int(s.DatabaseMaxConns)+3))},
 		})
 		if err != nil {
 			return nil, fmt.Errorf("embedded PostgreSQL: %w", err)

@@ -170,16 +170,16 @@ func TestServersStartAtOnce(t *testing.T) {
 // A database that starts late is waited for.
 func TestDatabaseStartsLate(t *testing.T) {
 	t.Parallel()
-	real, err := url.Parse(postgrestest.New(t))
+	direct, err := url.Parse(postgrestest.New(t))
 	if err != nil {
 		t.Fatal(err)
 	}
 	// Another socket's folder, where nothing listens at first.
 	dir := openFolder(t)
-	query := real.Query()
+	query := direct.Query()
 	socket := query.Get("host") + "/.s.PGSQL." + query.Get("port")
 	query.Set("host", dir)
-	late := *real
+	late := *direct
 	late.RawQuery = query.Encode()
 
 	p, err := launch("/", onDatabase(late.String(), "LATCHKEY_DATABASE_WAIT="+patience.String()), []string{"serve"})

@@ -67,7 +67,7 @@ func settingsHelp() string {
 	for _, s := range known() {
 		fmt.Fprintf(w, "  %s\t%s\n  \tdefault: %s\n", s.name, s.help, s.standard)
 	}
-	w.Flush() // into memory
+	_ = w.Flush() // into memory
 	b.WriteString("\nEach can be read from a file instead: LATCHKEY_SECRET_KEY_FILE=/run/secrets/key, say.\n" +
 		"Exit status: 0 for success, 2 for a wrong command line or setting, 1 for any other failure.\n")
 	return b.String()

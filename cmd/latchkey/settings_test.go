@@ -62,6 +62,9 @@ func TestChecks(t *testing.T) {
 		{"DATABASE_URL", "mysql://localhost/latchkey", "can't be read"},
 		{"DATABASE_URL", "host=localhost", "can't be read"},
 		{"DATABASE_URL", "postgres://localhost:port/latchkey", "can't be read"},
+		{"DATABASE_URL", "postgres://localhost/latchkey?sslmode=odd&password=canary", "sslmode is invalid"},
+		{"DATABASE_URL", "postgres://localhost/latchkey?sslmode=verify-full&sslrootcert=/missing&password=canary", "no such file"},
+		{"DATABASE_URL", "postgres://localhost/latchkey?pool_max_conns=canary", "is refused"},
 		{"DATABASE_WAIT", "0s", ""},
 		{"DATABASE_WAIT", "-1s", "must be 0s to 1h0m0s"},
 		{"SECRET_KEY", testKey, ""},
@@ -95,6 +98,9 @@ func TestChecks(t *testing.T) {
 			}
 			if exitStatus(err) != 2 {
 				t.Errorf("exit status %d, want 2", exitStatus(err))
+			}
+			if test.name == "DATABASE_URL" && strings.Contains(test.value, "password") && strings.Contains(err.Error(), "canary") {
+				t.Errorf("the error shows the password: %v", err)
 			}
 		})
 	}
