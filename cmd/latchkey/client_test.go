@@ -47,7 +47,7 @@ func do(method, target, contentType, token, body string) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	defer res.Body.Close()
+	defer func() { _ = res.Body.Close() }()
 	text, err := io.ReadAll(res.Body)
 	return answer{res.StatusCode, string(text)}, err
 }

@@ -143,7 +143,7 @@ func forward(tb testing.TB, from, to string) {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	tb.Cleanup(func() { ln.Close() })
+	tb.Cleanup(func() { _ = ln.Close() })
 	go func() {
 		for {
 			client, err := ln.Accept()
@@ -151,15 +151,15 @@ func forward(tb testing.TB, from, to string) {
 				return // closed
 			}
 			go func() {
-				defer client.Close()
+				defer func() { _ = client.Close() }()
 				server, err := net.Dial("unix", to)
 				if err != nil {
 					return
 				}
-				defer server.Close()
+				defer func() { _ = server.Close() }()
 				go func() {
 					_, _ = io.Copy(server, client)
-					server.Close()
+					_ = server.Close()
 				}()
 				_, _ = io.Copy(client, server)
 			}()

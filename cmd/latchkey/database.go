@@ -213,7 +213,7 @@ func progress(w io.Writer) func(string) {
 	if !isTerminal(w) {
 		return nil
 	}
-	return func(text string) { fmt.Fprintf(w, "latchkey: %s …\n", text) }
+	return func(text string) { _, _ = fmt.Fprintf(w, "latchkey: %s …\n", text) }
 }
 
 // isTerminal reports whether a stream of the process is a terminal.

@@ -80,7 +80,7 @@ func readSettingFile(path string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }() // it was only read
 	text, err := io.ReadAll(io.LimitReader(f, maxSettingFile+1))
 	if err != nil {
 		return "", err

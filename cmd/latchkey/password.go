@@ -81,12 +81,14 @@ func (r *root) prompt(ctx context.Context, text string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	fmt.Fprint(r.err, text)
+	if _, err := fmt.Fprint(r.err, text); err != nil {
+		return "", err
+	}
 	line, err := interruptible(ctx, func() (string, error) {
 		line, err := term.ReadPassword(fd)
 		return string(line), err
 	})
-	fmt.Fprintln(r.err)
+	_, _ = fmt.Fprintln(r.err) // the one that was typed isn't shown
 	if err != nil {
 		return "", errors.Join(fmt.Errorf("read the password: %w", err), term.Restore(fd, before))
 	}

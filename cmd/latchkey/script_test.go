@@ -108,7 +108,7 @@ func execute(ts *testscript.TestScript, sql string) {
 	defer cancel()
 	conn, err := pgx.Connect(ctx, ts.Getenv("LATCHKEY_DATABASE_URL"))
 	ts.Check(err)
-	defer conn.Close(ctx)
+	defer func() { ts.Check(conn.Close(ctx)) }()
 	_, err = conn.Exec(ctx, sql)
 	ts.Check(err)
 }

@@ -75,7 +75,7 @@ func makeKey(path string) error {
 	if err != nil {
 		return err
 	}
-	defer os.Remove(f.Name())
+	defer func() { _ = os.Remove(f.Name()) }() // the link stays
 	_, err = f.WriteString(base64.StdEncoding.EncodeToString(random) + "\n")
 	if err := errors.Join(err, giveToOwner(f), f.Sync(), f.Close()); err != nil {
 		return err

@@ -65,30 +65,32 @@ func (r *root) serve(ctx context.Context, s settings) (err error) {
 	if err != nil {
 		return fmt.Errorf("LATCHKEY_ADDR: %w", err)
 	}
-	defer ln.Close()
+	defer func() { _ = ln.Close() }() // Serve has closed it, unless it never came to that
 
 	db, err := openDatabase(ctx, s, postgres.Start, s.DatabaseWait, r.console, logger)
 	if err != nil {
-		return interrupted(ctx, err)
+		return unlessInterrupted(ctx, err)
 	}
 	defer func() { err = errors.Join(err, db.close()) }()
 	if _, err := schema.Migrate(ctx, db.url.Reveal()); err != nil {
-		return interrupted(ctx, fmt.Errorf("migrate the database: %w", err))
+		return unlessInterrupted(ctx, fmt.Errorf("migrate the database: %w", err))
 	}
 	handler, err := newHandler(s, db, logger)
 	if err != nil {
 		return err
 	}
-	announce(r.out, logger, s, ln.Addr(), db.place)
+	if err := announce(r.out, logger, s, ln.Addr(), db.place); err != nil {
+		return err
+	}
 	return serveUntil(ctx, handler, ln, logger)
 }
 
-// interrupted is nil where a start failed because it was told to stop: that is what was asked for.
-func interrupted(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return nil
+// unlessInterrupted drops the error of a start that was told to stop: that is what was asked for.
+func unlessInterrupted(ctx context.Context, err error) error {
+	if ctx.Err() == nil {
+		return err
 	}
-	return err
+	return nil
 }
 
 func newLogger(w io.Writer, format string) *slog.Logger {
@@ -154,16 +156,17 @@ func ready(ctx context.Context, db *database) error {
 }
 
 // announce tells the one line of the start: for a person on stdout, or, so that every line of a JSON log is JSON, there.
-func announce(out io.Writer, logger *slog.Logger, s settings, addr net.Addr, place string) {
+func announce(out io.Writer, logger *slog.Logger, s settings, addr net.Addr, place string) error {
 	url := "http://" + addr.String()
 	if tcp, ok := addr.(*net.TCPAddr); ok && tcp.IP.IsUnspecified() {
 		url = fmt.Sprintf("http://localhost:%d", tcp.Port)
 	}
 	if s.LogFormat == "json" {
 		logger.Info("listening", "version", version, "url", url, "docs", url+"/docs", "data", place)
-		return
+		return nil
 	}
-	fmt.Fprintf(out, "Latchkey %s listens on %s · docs %s/docs · data %s\n", version, url, url, place)
+	_, err := fmt.Fprintf(out, "Latchkey %s listens on %s · docs %s/docs · data %s\n", version, url, url, place)
+	return err
 }
 
 // serveUntil serves until ctx ends, and returns when no request is served any more: those in flight have

@@ -33,7 +33,7 @@ func beginRegistration(tb testing.TB, server, body string) slowRequest {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	tb.Cleanup(func() { conn.Close() })
+	tb.Cleanup(func() { _ = conn.Close() })
 	r := slowRequest{conn, bufio.NewReader(conn)}
 	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
 		tb.Fatal(err)
@@ -63,7 +63,7 @@ func (r slowRequest) finish(tb testing.TB, rest string) int {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	defer res.Body.Close()
+	defer func() { _ = res.Body.Close() }()
 	return res.StatusCode
 }
 
@@ -72,7 +72,7 @@ func isRefused(server string) bool {
 	if err != nil {
 		return true
 	}
-	conn.Close()
+	_ = conn.Close()
 	return false
 }
 
@@ -131,7 +131,7 @@ func TestSecondSignal(t *testing.T) {
 	if _, err := p.wait(); err != nil {
 		t.Fatal(err)
 	}
-	if state := p.cmd.ProcessState.Sys().(syscall.WaitStatus); !state.Signaled() || state.Signal() != syscall.SIGTERM {
+	if state := p.cmd.ProcessState.Sys().(syscall.WaitStatus); state.Signal() != syscall.SIGTERM {
 		t.Errorf("it ended with %v, want by the signal", p.cmd.ProcessState)
 	}
 }

@@ -65,7 +65,7 @@ func settingsHelp() string {
 	b.WriteString("Settings (environment variables; an empty one counts as not set):\n")
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	for _, s := range known() {
-		fmt.Fprintf(w, "  %s\t%s\n  \tdefault: %s\n", s.name, s.help, s.standard)
+		_, _ = fmt.Fprintf(w, "  %s\t%s\n  \tdefault: %s\n", s.name, s.help, s.standard)
 	}
 	_ = w.Flush() // into memory
 	b.WriteString("\nEach can be read from a file instead: LATCHKEY_SECRET_KEY_FILE=/run/secrets/key, say.\n" +

@@ -50,7 +50,9 @@ func printUser(w io.Writer, u auth.User, asJSON bool) error {
 		{"created", u.CreatedAt.Format(time.RFC3339)},
 		{"updated", u.UpdatedAt.Format(time.RFC3339)},
 	} {
-		fmt.Fprintf(table, "%s\t%s\n", row[0], row[1])
+		if _, err := fmt.Fprintf(table, "%s\t%s\n", row[0], row[1]); err != nil {
+			return err
+		}
 	}
 	return table.Flush()
 }
@@ -92,7 +94,7 @@ func newUserList(w io.Writer, asJSON bool) userList {
 		return userList{lines: json.NewEncoder(w)}
 	}
 	l := userList{table: tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)}
-	fmt.Fprintln(l.table, "ID\tEMAIL\tUSERNAME\tACTIVE\tSUPERUSER\tLAST LOGIN\tCREATED")
+	_, _ = fmt.Fprintln(l.table, "ID\tEMAIL\tUSERNAME\tACTIVE\tSUPERUSER\tLAST LOGIN\tCREATED") // kept until the end, which tells errors
 	return l
 }
 
