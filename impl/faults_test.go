@@ -11,7 +11,7 @@ import (
 )
 
 // requests are one of each operation, each good.
-func requests(h *impltest.Harness, token string) map[string][]string {
+func requests(token string) map[string][]string {
 	return map[string][]string{
 		"RegisterUser":   {"POST", impltest.RegisterPath, `{"email":"eve@example.com","username":"eve","password":"correct horse battery staple"}`, "Content-Type", "application/json"},
 		"Login":          {"POST", impltest.LoginPath, "username=ada%40example.com&password=correct+horse+battery+staple", "Content-Type", "application/x-www-form-urlencoded"},
@@ -27,7 +27,7 @@ func TestH7_Panics(t *testing.T) {
 	h := impltest.New(t)
 	h.Server.AddFault()
 	token := h.MustRegister(t, "ada")
-	for name, r := range requests(h, token) {
+	for name, r := range requests(token) {
 		req := h.Request(r[0], r[1], r[2], r[3:]...)
 		req.Header.Set(impl.FaultHeader, "CANARY-fault")
 		a := h.Do(t, req)
@@ -49,7 +49,7 @@ func TestH7_DatabaseGone(t *testing.T) {
 	h := impltest.New(t)
 	token := h.MustRegister(t, "ada")
 	h.Pool.Close()
-	for name, r := range requests(h, token) {
+	for name, r := range requests(token) {
 		a := h.Do(t, h.Request(r[0], r[1], r[2], r[3:]...))
 		want := 503
 		if name == "GetLiveness" {
@@ -106,7 +106,7 @@ func TestH1_BrokenStatement(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"RegisterUser", "Login", "GetCurrentUser"} {
-		r := requests(h, token)[name]
+		r := requests(token)[name]
 		if a := h.Do(t, h.Request(r[0], r[1], r[2], r[3:]...)); a.Status != 500 || strings.Contains(string(a.Body), "users") {
 			t.Errorf("%s: got %d %s", name, a.Status, a.Body)
 		}

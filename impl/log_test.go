@@ -17,7 +17,7 @@ func TestL10_Log(t *testing.T) {
 	token := registered.Text("token.access_token")
 
 	asked := 1
-	do := func(a impltest.Answer) { asked++ }
+	do := func(impltest.Answer) { asked++ }
 	do(h.Login(t, "username", "ada@example.com", "password", canary))
 	do(h.Login(t, "username", "ada@example.com", "password", canary+"x"))
 	do(h.Login(t, "username", "nobody@example.com", "password", canary))

@@ -258,6 +258,27 @@ func TestB12_DeactivatedDeletedAndChanged(t *testing.T) {
 	wantRefusal(t, h.Me(t, token), userGone)
 }
 
+// However often the credentials change within one second, no token of before the last change lives.
+func TestB12_ChangesWithinOneSecond(t *testing.T) {
+	t.Parallel()
+	h := impltest.New(t)
+	h.MustRegister(t, "ada")
+	for i := range 3 {
+		user, err := h.Auth.FindUser(t.Context(), "ada")
+		if err != nil {
+			t.Fatal(err)
+		}
+		token := h.Login(t, "username", "ada@example.com", "password", impltest.Password).Text("access_token")
+		if a := h.Me(t, token); a.Status != 200 {
+			t.Fatalf("round %d: got %d %s", i, a.Status, a.Body)
+		}
+		if _, err := h.Auth.SetPassword(t.Context(), user, auth.NewSecret(impltest.Password)); err != nil {
+			t.Fatal(err)
+		}
+		wantRefusal(t, h.Me(t, token), badToken)
+	}
+}
+
 // Identity is the uid: not the email, which may pass to somebody else, and not the name.
 func TestB14_IdentityIsTheUID(t *testing.T) {
 	t.Parallel()

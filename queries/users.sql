@@ -31,9 +31,9 @@ WHERE id = @id AND password_hash = @checked_hash AND is_active
 RETURNING *;
 
 -- name: UserSetPassword :one
--- Ends every token issued until now.
+-- Ends every token issued until now; one of the same second may be dated a second later, hence the step.
 UPDATE users
-SET password_hash = @password_hash, tokens_not_before = @now, updated_at = @now
+SET password_hash = @password_hash, tokens_not_before = greatest(@now, tokens_not_before + interval '1 second'), updated_at = @now
 WHERE id = @id
 RETURNING *;
 
@@ -45,9 +45,9 @@ WHERE id = @id
 RETURNING *;
 
 -- name: UserDeactivate :one
--- Ends every token issued until now.
+-- Ends every token issued until now; one of the same second may be dated a second later, hence the step.
 UPDATE users
-SET is_active = false, tokens_not_before = @now, updated_at = @now
+SET is_active = false, tokens_not_before = greatest(@now, tokens_not_before + interval '1 second'), updated_at = @now
 WHERE id = @id
 RETURNING *;
 

@@ -151,7 +151,7 @@ func TestOneLine(t *testing.T) {
 	for text, want := range map[string]string{
 		"one":                     "one",
 		"one\n":                   "one",
-		"one:\n\n  two\r\nthree ": "one:; two; three",
+		"one:\n\n  two\r\nthree\t": "one:; two; three",
 	} {
 		if got := oneLine(text); got != want {
 			t.Errorf("got %q, want %q", got, want)

@@ -98,17 +98,17 @@ func (q *Queries) UserCreate(ctx context.Context, arg UserCreateParams) (User, e
 
 const userDeactivate = `-- name: UserDeactivate :one
 UPDATE users
-SET is_active = false, tokens_not_before = $1, updated_at = $1
+SET is_active = false, tokens_not_before = greatest($1, tokens_not_before + interval '1 second'), updated_at = $1
 WHERE id = $2
 RETURNING id, email, email_key, username, username_key, password_hash, email_verified, is_active, is_superuser, tokens_not_before, last_login_at, created_at, updated_at
 `
 
 type UserDeactivateParams struct {
-	Now *time.Time
+	Now time.Time
 	ID  uuid.UUID
 }
 
-// Ends every token issued until now.
+// Ends every token issued until now; one of the same second may be dated a second later, hence the step.
 func (q *Queries) UserDeactivate(ctx context.Context, arg UserDeactivateParams) (User, error) {
 	row := q.db.QueryRow(ctx, userDeactivate, arg.Now, arg.ID)
 	var i User
@@ -325,18 +325,18 @@ func (q *Queries) UserRecordLogin(ctx context.Context, arg UserRecordLoginParams
 
 const userSetPassword = `-- name: UserSetPassword :one
 UPDATE users
-SET password_hash = $1, tokens_not_before = $2, updated_at = $2
+SET password_hash = $1, tokens_not_before = greatest($2, tokens_not_before + interval '1 second'), updated_at = $2
 WHERE id = $3
 RETURNING id, email, email_key, username, username_key, password_hash, email_verified, is_active, is_superuser, tokens_not_before, last_login_at, created_at, updated_at
 `
 
 type UserSetPasswordParams struct {
 	PasswordHash string
-	Now          *time.Time
+	Now          time.Time
 	ID           uuid.UUID
 }
 
-// Ends every token issued until now.
+// Ends every token issued until now; one of the same second may be dated a second later, hence the step.
 func (q *Queries) UserSetPassword(ctx context.Context, arg UserSetPasswordParams) (User, error) {
 	row := q.db.QueryRow(ctx, userSetPassword, arg.PasswordHash, arg.Now, arg.ID)
 	var i User

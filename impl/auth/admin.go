@@ -73,8 +73,7 @@ func (s *Service) Activate(ctx context.Context, id uuid.UUID) (User, error) {
 
 // Deactivate ends every token of the user and lets nobody log in as it.
 func (s *Service) Deactivate(ctx context.Context, id uuid.UUID) (User, error) {
-	now := s.now()
-	row, err := s.users.UserDeactivate(ctx, db.UserDeactivateParams{ID: id, Now: &now})
+	row, err := s.users.UserDeactivate(ctx, db.UserDeactivateParams{ID: id, Now: s.now()})
 	return userOf(row), storeError(err)
 }
 
@@ -94,7 +93,6 @@ func (s *Service) SetPassword(ctx context.Context, user User, password Secret) (
 	if err != nil {
 		return User{}, busy(err)
 	}
-	now := s.now()
-	row, err := s.users.UserSetPassword(ctx, db.UserSetPasswordParams{ID: user.ID, PasswordHash: hash, Now: &now})
+	row, err := s.users.UserSetPassword(ctx, db.UserSetPasswordParams{ID: user.ID, PasswordHash: hash, Now: s.now()})
 	return userOf(row), storeError(err)
 }

@@ -49,6 +49,11 @@ func CanonicalEmail(typed string) (string, error) {
 }
 
 func canonicalLocal(local string) (string, error) {
+	// U+0130 is the one letter whose lower case is two characters, which strings.ToLower, going by single ones, makes
+	// an i of: then two mailboxes would be one account. Lower case may leave what NFC composes, hence NFC on both sides.
+	local = strings.ReplaceAll(norm.NFC.String(local), "\u0130", "i\u0307")
+	local = norm.NFC.String(strings.ToLower(local))
+	// What comes out is looked at and not what was typed, since NFC makes a semicolon of U+037E.
 	for _, r := range local {
 		if !isLocalRune(r) {
 			return "", &InvalidEmailError{`It has a space, an invisible character or one of ()<>[]:;\," before the @.`}
@@ -57,10 +62,6 @@ func canonicalLocal(local string) (string, error) {
 	if strings.HasPrefix(local, ".") || strings.HasSuffix(local, ".") || strings.Contains(local, "..") {
 		return "", &InvalidEmailError{"It has a dot at an end of what is before the @, or two in a row."}
 	}
-	// U+0130 is the one letter whose lower case is two characters, which strings.ToLower, going by single ones, makes
-	// an i of: then two mailboxes would be one account. Lower case may leave what NFC composes, hence NFC on both sides.
-	local = strings.ReplaceAll(norm.NFC.String(local), "\u0130", "i\u0307")
-	local = norm.NFC.String(strings.ToLower(local))
 	if len(local) > maxLocalBytes {
 		return "", &InvalidEmailError{"It has more than 64 bytes before the @."}
 	}
@@ -69,7 +70,8 @@ func canonicalLocal(local string) (string, error) {
 
 // isLocalRune takes what can be seen, and none of the characters that quote, group or separate addresses (RFC 5322 section 3.2.3).
 func isLocalRune(r rune) bool {
-	if strings.ContainsRune(`()<>[]:;\,"`, r) {
+	// U+FFFD stands for what could not be read: a lone surrogate, by way of a JSON decoder.
+	if r == utf8.RuneError || strings.ContainsRune(`()<>[]:;\,"`, r) {
 		return false
 	}
 	visible := unicode.In(r, unicode.L, unicode.M, unicode.N, unicode.P, unicode.S)
@@ -98,7 +100,8 @@ func canonicalDomain(domain string) (string, error) {
 			return "", &InvalidEmailError{"Its domain has a part that is empty or longer than 63 bytes."}
 		}
 	}
-	if last := labels[len(labels)-1]; strings.Trim(last, "0123456789") == "" {
+	// A resolver reads 0x7f.0x1 as an IPv4 address, too.
+	if last := labels[len(labels)-1]; strings.Trim(last, "0123456789") == "" || strings.HasPrefix(last, "0x") {
 		return "", &InvalidEmailError{"Its domain is an IP address."}
 	}
 	return ascii, nil

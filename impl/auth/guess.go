@@ -7,8 +7,8 @@ import (
 	"unicode"
 )
 
-// commonPasswords holds passwords that many people use, in lower case, one a line, sorted by bytes. It is searched
-// where it lies: nothing is built at start.
+// commonPasswords holds passwords that many people use, and words and names that would be, in lower case, one a line, sorted
+// by bytes. It is searched where it lies: nothing is built at start.
 //
 //go:embed common_passwords.txt
 var commonPasswords string

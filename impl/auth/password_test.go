@@ -139,10 +139,12 @@ func TestL6_UnknownUsersCostAHash(t *testing.T) {
 		t.Errorf("the dummy is %v", h.dummy)
 	}
 	// What a cheaper hash leaves of the time is spent as well: the two add up to the present parameters' work.
-	spent := PasswordParams{MemoryKiB: 16, Passes: 1, Lanes: 1}
-	rest := uint64(h.params.work() - spent.work())
-	if rest+spent.work() != h.params.work() {
-		t.Errorf("%d and %d are not %d", rest, spent.work(), h.params.work())
+	for spent, want := range map[uint64]PasswordParams{
+		0: {64, 1, 1}, 16: {48, 1, 1}, 63: {1, 1, 1}, 64: {0, 1, 1}, 1 << 40: {0, 1, 1},
+	} {
+		if got := h.rest(spent); got != want {
+			t.Errorf("after %d: got %+v, want %+v", spent, got, want)
+		}
 	}
 	if err := h.VerifyUnknown(t.Context(), NewSecret("secret horse")); err != nil {
 		t.Error(err)

@@ -3,6 +3,7 @@ package auth
 import (
 	"errors"
 	"math/rand/v2"
+	"os"
 	"strings"
 	"testing"
 )
@@ -85,6 +86,25 @@ func TestG2_CommonPasswordsAreRefused(t *testing.T) {
 	}
 	if tried < 3000 {
 		t.Errorf("only %d words were tried", tried)
+	}
+}
+
+// G-2: the ranking is another one than the list was made of, so that a hole in the list shows.
+func TestG2_TheMostCommonOfAnotherList(t *testing.T) {
+	t.Parallel()
+	policy := newPolicy(t, 8)
+	data, err := os.ReadFile("testdata/top3000.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	words := strings.Fields(string(data))
+	if len(words) != 3000 {
+		t.Fatalf("%d words, want 3,000", len(words))
+	}
+	for _, word := range words {
+		if got := codeOf(t, policy.Check(NewSecret(word))); got != CodeCommonPassword {
+			t.Errorf("%q: got %q", word, got)
+		}
 	}
 }
 

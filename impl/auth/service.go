@@ -1,3 +1,7 @@
+// Package auth is the auth service: passwords, tokens, accounts. It knows nothing of HTTP.
+//
+// Passwords are argon2id hashes in the PHC format. Tokens are JWTs under one key. A user is found by a canonical email,
+// and a token's user by the id in it; each operation is one statement, and the database alone decides what is unique.
 package auth
 
 import (

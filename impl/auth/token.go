@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -46,7 +47,7 @@ type Tokens struct {
 	issuer, audience string
 	ttl              time.Duration
 	now              func() time.Time
-	parser           *jwt.Parser
+	validator        *jwt.Validator
 }
 
 // NewTokens makes [Tokens], and refuses a missing dependency and a weak key.
@@ -67,40 +68,59 @@ func NewTokens(o TokenOptions) (*Tokens, error) {
 	key := []byte(o.Key.Reveal())
 	return &Tokens{
 		key: key, kid: keyID(key), issuer: o.Issuer, audience: o.Audience, ttl: o.TTL, now: o.Now,
-		parser: jwt.NewParser(
-			jwt.WithValidMethods([]string{jwt.SigningMethodHS256.Alg()}),
+		validator: jwt.NewValidator(
 			jwt.WithIssuer(o.Issuer), jwt.WithAudience(o.Audience),
-			jwt.WithExpirationRequired(), jwt.WithIssuedAt(), jwt.WithLeeway(Leeway),
-			jwt.WithStrictDecoding(), jwt.WithTimeFunc(o.Now),
+			jwt.WithExpirationRequired(), jwt.WithIssuedAt(), jwt.WithLeeway(Leeway), jwt.WithTimeFunc(o.Now),
 		),
 	}, nil
 }
 
-// placeholders are keys of other projects' tutorials and templates: everybody has them.
+// placeholders are parts of the keys in other projects' tutorials and templates, in lower case: everybody has them.
 var placeholders = []string{
-	"09d25e094faa6ca2556c818166b7a9563b93f7099f6f0f4caa6cf63b88e8d3e7",
-	"a-string-secret-at-least-256-bits-long",
-	"super-secret-jwt-token-with-at-least-32-characters-long",
-	"your-256-bit-secret-your-256-bit-secret",
+	"09d25e094faa6ca2556c818166b7a9563b93f7099f6f0f4caa6cf63b88e8d3e7", // FastAPI
+	"a-string-secret-at-least-256-bits-long", "your-256-bit-secret",    // jwt.io
+	"super-secret-jwt-token-with-at-least-32-characters", // Supabase
+	"django-insecure", "your-secret", "your_secret", "yoursecret", "changeme", "change-me", "change_me", "changethis", "change-this", "change_this",
+	"replace-me", "replace_me", "replaceme",
 }
 
 // minKeySymbols is how many different bytes a key must have: 32 random ones have about 30, their hex digits about 14.
 const minKeySymbols = 8
 
-// CheckKey refuses a key that can be guessed: shorter than 32 bytes (RFC 7518 section 3.2), of few different bytes, or a well-known placeholder.
+// CheckKey refuses a key that can be guessed: shorter than 32 bytes (RFC 7518 section 3.2), of few different bytes, one that
+// repeats itself within 32 bytes, a run of the alphabet or the digits, or a well-known placeholder.
 func CheckKey(key Secret) error {
 	text := key.Reveal()
 	if len(text) < minKeyBytes {
 		return fmt.Errorf("the secret key must have at least %d bytes, not %d", minKeyBytes, len(text))
 	}
 	symbols := map[byte]bool{}
-	for _, b := range []byte(text) {
-		symbols[b] = true
+	steps := map[byte]int{} // how often each difference of two neighbours occurs
+	for i := range len(text) {
+		symbols[text[i]] = true
+		if i > 0 {
+			steps[text[i]-text[i-1]]++
+		}
 	}
-	if len(symbols) < minKeySymbols || slices.Contains(placeholders, text) {
+	if len(symbols) < minKeySymbols || steps[1] > len(text)/2 || repeatsItself(text) || hasPlaceholder(text) {
 		return errors.New("the secret key is a well-known or trivial one; take random bytes")
 	}
 	return nil
+}
+
+// repeatsItself tells a text that is as secret as its first few bytes.
+func repeatsItself(text string) bool {
+	for period := 1; period < minKeyBytes && period < len(text); period++ {
+		if text[period:] == text[:len(text)-period] {
+			return true
+		}
+	}
+	return false
+}
+
+func hasPlaceholder(text string) bool {
+	lower := strings.ToLower(text)
+	return slices.ContainsFunc(placeholders, func(p string) bool { return strings.Contains(lower, p) })
 }
 
 // keyID names a key without telling of it: part of an HMAC under it.
@@ -164,22 +184,25 @@ func (t *Tokens) Issue(s Subject) (AccessToken, error) {
 
 // Check answers what an access token says, if it is one of ours and valid now. Every failure is an [ErrInvalidToken].
 //
-// golang-jwt verifies the signature, the algorithm and the times; [strictHeader] and [strictClaims] refuse what it lets through.
+// Nothing of the claims is read before the signature is verified. golang-jwt verifies it, in constant time, and the times;
+// its own parser is left out, since it reads the claims first, takes names in any case, and repeats the claims in its errors.
 func (t *Tokens) Check(text string) (Claims, error) {
-	header, payload, err := splitToken(text)
+	token, err := splitToken(text)
 	if err != nil {
 		return Claims{}, invalid(err)
 	}
-	if err := t.strictHeader(header); err != nil {
+	if err := t.strictHeader(token.header); err != nil {
 		return Claims{}, invalid(err)
 	}
-	_, err = t.parser.ParseWithClaims(text, &jwt.RegisteredClaims{}, func(*jwt.Token) (any, error) { return t.key, nil })
+	if err := jwt.SigningMethodHS256.Verify(token.signed, token.signature, t.key); err != nil {
+		return Claims{}, invalid(errTokenSignature)
+	}
+	claims, registered, err := t.strictClaims(token.payload)
 	if err != nil {
 		return Claims{}, invalid(err)
 	}
-	claims, err := t.strictClaims(payload)
-	if err != nil {
-		return Claims{}, invalid(err)
+	if err := t.validator.Validate(registered); err != nil {
+		return Claims{}, invalid(err) // by names of claims alone
 	}
 	return claims, nil
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+	"github.com/golang-jwt/jwt/v5"
 	"github.com/google/uuid"
 )
 
@@ -18,12 +19,13 @@ import (
 
 // What is wrong with a token, for the log. None of these repeats anything of it.
 var (
-	errTokenSize    = errors.New("longer than any token of ours")
-	errTokenParts   = errors.New("not three parts of base64url")
-	errTokenHeader  = errors.New("the header is not one of ours")
-	errTokenClaims  = errors.New("the claims are not the contract's")
-	errTokenTime    = errors.New("a time is not a number of seconds")
-	errTokenSubject = errors.New("no user's id")
+	errTokenSize      = errors.New("longer than any token of ours")
+	errTokenParts     = errors.New("not three parts of base64url")
+	errTokenHeader    = errors.New("the header is not one of ours")
+	errTokenSignature = errors.New("the signature is not ours")
+	errTokenClaims    = errors.New("the claims are not the contract's")
+	errTokenTime      = errors.New("a time is not a number of seconds")
+	errTokenSubject   = errors.New("no user's id")
 )
 
 // maxTokenBytes bounds what is decoded at all: ours have some 400 bytes, and the contract promises no more than this.
@@ -31,22 +33,29 @@ const maxTokenBytes = 4096
 
 var tokenEncoding = base64.RawURLEncoding.Strict()
 
-// splitToken decodes the header and the claims of a token in compact form (RFC 7515 section 7.1).
-func splitToken(text string) (header, payload []byte, err error) {
+// tokenParts is a token in compact form, decoded; signed is the text that the signature is of.
+type tokenParts struct {
+	header, payload, signature []byte
+	signed                     string
+}
+
+// splitToken decodes a token in compact form (RFC 7515 section 7.1).
+func splitToken(text string) (tokenParts, error) {
 	if len(text) > maxTokenBytes {
-		return nil, nil, errTokenSize
+		return tokenParts{}, errTokenSize
 	}
 	parts := strings.Split(text, ".")
 	if len(parts) != 3 {
-		return nil, nil, errTokenParts
+		return tokenParts{}, errTokenParts
 	}
-	decoded := make([][]byte, len(parts))
-	for i, part := range parts {
-		if decoded[i], err = decodeStrict(tokenEncoding, part); err != nil || len(part) == 0 {
-			return nil, nil, errTokenParts
+	token := tokenParts{signed: text[:strings.LastIndexByte(text, '.')]}
+	for i, data := range []*[]byte{&token.header, &token.payload, &token.signature} {
+		var err error
+		if *data, err = decodeStrict(tokenEncoding, parts[i]); err != nil || len(parts[i]) == 0 {
+			return tokenParts{}, errTokenParts
 		}
 	}
-	return decoded[0], decoded[1], nil
+	return token, nil
 }
 
 // strictHeader demands exactly the three members that we write (RFC 7515 section 4.1.11: whoever doesn't know a `crit` must refuse it).
@@ -67,8 +76,9 @@ func (t *Tokens) strictHeader(data []byte) error {
 }
 
 // strictClaims demands the claims of the contract, each of its type. Claims that it doesn't know pass, so that
-// an instance of the next release can add one, but not under a known name in another case.
-func (t *Tokens) strictClaims(data []byte) (Claims, error) {
+// an instance of the next release can add one, but not under a known name in another case. It answers the registered claims
+// as well, for golang-jwt's rules about the times.
+func (t *Tokens) strictClaims(data []byte) (Claims, *jwt.RegisteredClaims, error) {
 	var claims struct {
 		Issuer    string                    `json:"iss"`
 		Audience  jsontext.Value            `json:"aud"`
@@ -82,35 +92,40 @@ func (t *Tokens) strictClaims(data []byte) (Claims, error) {
 		Unknown   map[string]jsontext.Value `json:",embed"`
 	}
 	if err := json.Unmarshal(data, &claims); err != nil {
-		return Claims{}, errTokenClaims
+		return Claims{}, nil, errTokenClaims
 	}
 	for name := range claims.Unknown {
-		if slices.Contains(claimNames, strings.ToLower(name)) {
-			return Claims{}, errTokenClaims
+		if slices.ContainsFunc(claimNames, func(known string) bool { return strings.EqualFold(name, known) }) {
+			return Claims{}, nil, errTokenClaims
 		}
 	}
 	if claims.Issuer != t.issuer || !t.isAudience(claims.Audience) ||
 		claims.TokenID == "" || claims.Subject == "" || claims.Username == "" {
-		return Claims{}, errTokenClaims
+		return Claims{}, nil, errTokenClaims
 	}
 	issued, err := numericDate(claims.IssuedAt)
 	if err != nil {
-		return Claims{}, err
+		return Claims{}, nil, err
 	}
 	expires, err := numericDate(claims.ExpiresAt)
 	if err != nil {
-		return Claims{}, err
+		return Claims{}, nil, err
+	}
+	registered := &jwt.RegisteredClaims{
+		Issuer: claims.Issuer, Audience: jwt.ClaimStrings{t.audience}, IssuedAt: jwt.NewNumericDate(issued), ExpiresAt: jwt.NewNumericDate(expires),
 	}
 	if claims.NotBefore != nil {
-		if _, err := numericDate(claims.NotBefore); err != nil {
-			return Claims{}, err
+		notBefore, err := numericDate(claims.NotBefore)
+		if err != nil {
+			return Claims{}, nil, err
 		}
+		registered.NotBefore = jwt.NewNumericDate(notBefore)
 	}
 	id, err := uuid.Parse(claims.UserID)
-	if err != nil || id.String() != claims.UserID {
-		return Claims{}, errTokenSubject
+	if err != nil || id == uuid.Nil || id.String() != claims.UserID {
+		return Claims{}, nil, errTokenSubject
 	}
-	return Claims{UserID: id, TokenID: claims.TokenID, IssuedAt: issued, ExpiresAt: expires}, nil
+	return Claims{UserID: id, TokenID: claims.TokenID, IssuedAt: issued, ExpiresAt: expires}, registered, nil
 }
 
 var claimNames = []string{"iss", "aud", "iat", "nbf", "exp", "jti", "sub", "username", "uid"}

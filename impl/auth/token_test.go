@@ -334,3 +334,39 @@ func BenchmarkTokenCheck(b *testing.B) {
 		}
 	}
 }
+
+// No reason repeats what the token says, and nothing is read before the signature is verified.
+func TestReasonsRepeatNothing(t *testing.T) {
+	t.Parallel()
+	tokens := newTokens(t)
+	for _, claims := range []string{`{"exp":"CANARY"}`, `{"exp":{"CANARY":1}}`, `{"exp":1e99987}`, `{"iss":"CANARY"}`, `{"CANARY":`} {
+		signed := forge(goodHeader(), claims)
+		for _, token := range []string{signed, signed[:strings.LastIndex(signed, ".")+1] + "AAAA"} {
+			_, err := tokens.Check(token)
+			if !errors.Is(err, ErrInvalidToken) || strings.Contains(err.Error(), "CANARY") || strings.Contains(err.Error(), "99987") {
+				t.Errorf("%s: %v", claims, err)
+			}
+			if token != signed && !errors.Is(err, errTokenSignature) {
+				t.Errorf("%s, unsigned: %v", claims, err)
+			}
+		}
+	}
+	for _, extra := range []string{`"\u017fub":"eve","sub":`, `"i\u017f\u017f":"latchkey","sub":`} {
+		if _, err := tokens.Check(forge(goodHeader(), replaced(goodClaims(), `"sub":`, extra))); !errors.Is(err, errTokenClaims) {
+			t.Errorf("%s: %v", extra, err)
+		}
+	}
+}
+
+func TestB13_GuessableKeys(t *testing.T) {
+	t.Parallel()
+	for _, key := range []string{
+		"changeme-changeme-changeme-changeme", "your-super-secret-jwt-token-with-at-least-32-characters-long",
+		"0123456789012345678901234567890123456789", "YOUR-256-BIT-SECRET-your-256-bit-secret", "your-256-bit-secret-your-256-bit",
+		"django-insecure-abcdefghijklmnopqrstuvwxyz", "abcdefghijklmnopqrstuvwxyz0123456789", strings.Repeat("s3cr3tkey", 5),
+	} {
+		if CheckKey(NewSecret(key)) == nil {
+			t.Errorf("%q was taken", key)
+		}
+	}
+}
