@@ -1,14 +1,21 @@
-# Latchkey's targets. Everything that they need beside Go, Node and make, they install from the project's own files.
+# Latchkey's targets. Everything that they need beside Go, a C compiler, Node and make, they install from the project's
+# own files. Written for GNU make 3.81 and later, so that macOS's own will do.
 
-SHELL := /bin/bash
-.SHELLFLAGS := -eu -o pipefail -c
+SHELL := bash
 .DEFAULT_GOAL := help
 
 TOOLS    := bin/tools
 FUZZTIME ?= 10s
-VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+# The clone may belong to another user (a container's mount), of which git tells nothing unless it is named as safe;
+# without git, or without its history, there is still a version.
+GIT      := git -c "safe.directory=$(CURDIR)"
+VERSION   = $(shell $(GIT) describe --tags --always --dirty 2>/dev/null || echo dev)
+# npm's own record is the stamp: it is written last.
 NPM      := web/node_modules/.package-lock.json
-STEP     = @printf '\n== %s\n'
+STEP      = @printf '\n== %s\n'
+
+# Go itself asks git too, and fails in such a clone. The version is in the binary by our own means.
+export GOFLAGS := $(strip $(shell go env GOFLAGS) -buildvcs=false)
 
 .PHONY: help build run test vet lint check-generated unit generate fuzz bench clean
 
@@ -17,12 +24,14 @@ help: ## lists the targets
 
 build: ## builds bin/latchkey
 	@mkdir -p bin
-	go build -buildvcs=false -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/latchkey ./cmd/latchkey
+	go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/latchkey ./cmd/latchkey
 
 run: $(NPM) build ## starts the server with its database
 	./bin/latchkey serve
 
-test: $(NPM) ## installs what the tests need and runs all of them
+test: ## installs what the tests need and runs all of them
+	$(STEP) 'npm packages'
+	@$(MAKE) --no-print-directory $(NPM)
 	$(STEP) 'vet and lint'
 	@$(MAKE) --no-print-directory lint
 	$(STEP) 'is what is generated current?'
@@ -31,23 +40,27 @@ test: $(NPM) ## installs what the tests need and runs all of them
 	@$(MAKE) --no-print-directory unit
 
 unit: $(NPM)
-	go test -buildvcs=false -race ./...
+	go test -race ./...
 
-lint: $(TOOLS)/golangci-lint ## runs go vet and golangci-lint
-	go vet ./...
+lint: vet $(TOOLS)/.lint ## runs go vet and golangci-lint
 	$(TOOLS)/golangci-lint run
 
-generate: $(TOOLS)/oapi-codegen $(TOOLS)/sqlc $(NPM) ## makes everything below gen that is made
+vet:
+	go vet ./...
+
+generate: $(TOOLS)/.generators $(NPM) ## makes everything below gen that is made
 	bash gen/generate.sh
 
-check-generated: $(TOOLS)/oapi-codegen $(TOOLS)/sqlc $(NPM) ## deletes what is generated, generates it and asks git
-	bash gen/check.sh
+check-generated: $(TOOLS)/.generators $(NPM) ## deletes what is generated, generates it and asks git
+	@bash gen/check.sh || { $(GIT) --no-pager diff -- gen; exit 1; }
 
 fuzz: ## runs each fuzz target for FUZZTIME
-	@grep -rl --include='*_test.go' '^func Fuzz' . | while read -r file; do \
-	  for target in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\).*/\1/p' "$$file"); do \
-	    echo "== $$target"; go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$(dirname "$$file")"; \
-	  done; done
+	@set -eu; for file in $$(grep -rl --include='*_test.go' --exclude-dir=node_modules '^func Fuzz' .); do \
+	  for target in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p' "$$file"); do \
+	    printf '\n== %s in %s\n' "$$target" "$$file"; \
+	    go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$(dirname "$$file")"; \
+	  done; \
+	done
 
 bench: ## runs the benchmarks, with allocations
 	go test -run '^$$' -bench . -benchmem ./...
@@ -55,18 +68,17 @@ bench: ## runs the benchmarks, with allocations
 clean: ## removes what was built and installed here
 	rm -rf bin web/node_modules
 
-# npm's own record is the stamp: it is written last.
 $(NPM): web/package.json web/package-lock.json
 	cd web && npm ci --ignore-scripts --no-fund --no-audit
 	@touch $@
 
-# Without the stamp of the version control, which a clone of another user refuses to tell.
-$(TOOLS)/oapi-codegen $(TOOLS)/sqlc &: gen/tools/go.mod gen/tools/go.sum
+# One stamp for each module of tools, which is made anew when its pins change.
+$(TOOLS)/.generators: gen/tools/go.mod gen/tools/go.sum
 	@mkdir -p $(TOOLS)
-	cd gen/tools && go build -buildvcs=false -o ../../$(TOOLS)/ tool
-	@touch $(TOOLS)/oapi-codegen $(TOOLS)/sqlc
+	cd gen/tools && go build -o "$(CURDIR)/$(TOOLS)/" tool
+	@touch $@
 
-$(TOOLS)/golangci-lint: gen/tools/lint/go.mod gen/tools/lint/go.sum
+$(TOOLS)/.lint: gen/tools/lint/go.mod gen/tools/lint/go.sum
 	@mkdir -p $(TOOLS)
-	cd gen/tools/lint && go build -buildvcs=false -o ../../../$(TOOLS)/ tool
+	cd gen/tools/lint && go build -o "$(CURDIR)/$(TOOLS)/" tool
 	@touch $@

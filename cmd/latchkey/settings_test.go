@@ -149,8 +149,8 @@ func TestRunIsUsableWithoutAProcess(t *testing.T) {
 func TestOneLine(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
-		"one":                     "one",
-		"one\n":                   "one",
+		"one":                      "one",
+		"one\n":                    "one",
 		"one:\n\n  two\r\nthree\t": "one:; two; three",
 	} {
 		if got := oneLine(text); got != want {
