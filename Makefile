@@ -15,7 +15,7 @@ NPM      := web/node_modules/.package-lock.json
 STEP      = @printf '\n== %s\n'
 
 # Go itself asks git too, and fails in such a clone. The version is in the binary by our own means.
-export GOFLAGS := $(strip $(shell go env GOFLAGS) -buildvcs=false)
+export GOFLAGS := $(strip $(filter-out -buildvcs=%,$(shell go env GOFLAGS)) -buildvcs=false)
 
 .PHONY: help build run test vet lint check-generated unit generate fuzz bench clean
 
