@@ -68,6 +68,11 @@ func CheckAnswer(method, path string, res *http.Response, body []byte) error {
 	return nil
 }
 
+// IsContractPage tells the paths that show the contract itself; they alone are served without being declared in it.
+func IsContractPage(path string) bool {
+	return path == "/openapi.json" || path == "/openapi.yaml" || path == "/docs" || strings.HasPrefix(path, "/docs/")
+}
+
 // canonicalPath is the path as the contract writes it: those below /api are served without their last slash too.
 func canonicalPath(path string) string {
 	path, _, _ = strings.Cut(path, "?")
