@@ -7,7 +7,8 @@ dark.addEventListener('change', followSystem);
 followSystem();
 
 SwaggerUIBundle({
-  url: '/openapi.json',
+  // As it was written: the other form has its members in the order of the alphabet.
+  url: '/openapi.yaml',
   dom_id: '#swagger-ui',
   presets: [SwaggerUIBundle.presets.apis],
   // The other layout has a bar to load foreign documents with.
