@@ -78,6 +78,35 @@ func statuses(answers []*http.Response) []int {
 	return all
 }
 
+// H-6: no origin is let in, and none is repeated.
+func TestH6_NoOriginIsLetIn(t *testing.T) {
+	t.Parallel()
+	h := impltest.New(t)
+	token := h.MustRegister(t, "ada")
+	for _, origin := range []string{"https://evil.example", "null", h.URL} {
+		for _, method := range []string{"GET", "OPTIONS"} {
+			r := h.Request(method, impltest.MePath, "", "Origin", origin, "Authorization", "Bearer "+token,
+				"Access-Control-Request-Method", "GET", "Access-Control-Request-Headers", "authorization")
+			for name := range h.Do(t, r).Header {
+				if strings.HasPrefix(name, "Access-Control-") {
+					t.Errorf("%s from %s: %s is sent", method, origin, name)
+				}
+			}
+		}
+	}
+}
+
+// H-3: nobody but the socket says where a request comes from.
+func TestH3_ForwardingHeadersAreNotTrusted(t *testing.T) {
+	t.Parallel()
+	h := impltest.New(t)
+	h.Do(t, h.Request("GET", "/healthz", "", "X-Forwarded-For", "203.0.113.7", "X-Real-Ip", "203.0.113.7",
+		"Forwarded", "for=203.0.113.7", "X-Forwarded-Host", "evil.example", "X-Request-Id", "203.0.113.7"))
+	if log := h.Log.String(); !strings.Contains(log, "remote=127.0.0.1 ") || strings.Contains(log, "203.0.113.7") || strings.Contains(log, "evil") {
+		t.Error(log)
+	}
+}
+
 // H-5: a body is bounded whether or not its length is told.
 func TestH5_BodyTooLarge(t *testing.T) {
 	t.Parallel()
