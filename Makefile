@@ -10,8 +10,10 @@ FUZZTIME ?= 10s
 # without git, or without its history, there is still a version.
 GIT      := git -c "safe.directory=$(CURDIR)"
 VERSION   = $(shell $(GIT) describe --tags --always --dirty 2>/dev/null || echo dev)
-# npm's own record is the stamp: it is written last.
-NPM      := web/node_modules/.package-lock.json
+# All npm packages, and the few that the server itself runs with. npm's own record is a stamp: it is written last.
+NPM      := web/node_modules/.complete
+NPM_RUN  := web/node_modules/.package-lock.json
+NPM_PINS := web/package.json web/package-lock.json $(wildcard web/*/package.json)
 STEP      = @printf '\n== %s\n'
 
 # Go itself asks git too, and fails in such a clone. The version is in the binary by our own means.
@@ -26,7 +28,7 @@ build: ## builds bin/latchkey
 	@mkdir -p bin
 	go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/latchkey ./cmd/latchkey
 
-run: $(NPM) build ## starts the server with its database
+run: $(NPM_RUN) build ## starts the server with its database
 	./bin/latchkey serve
 
 test: ## installs what the tests need and runs all of them
@@ -68,8 +70,12 @@ bench: ## runs the benchmarks, with allocations
 clean: ## removes what was built and installed here
 	rm -rf bin web/node_modules
 
-$(NPM): web/package.json web/package-lock.json
+$(NPM): $(NPM_PINS)
 	cd web && npm ci --ignore-scripts --no-fund --no-audit
+	@touch $(NPM_RUN) $@
+
+$(NPM_RUN): $(NPM_PINS)
+	cd web && npm ci --omit=dev --ignore-scripts --no-fund --no-audit
 	@touch $@
 
 # One stamp for each module of tools, which is made anew when its pins change.

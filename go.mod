@@ -2,6 +2,8 @@ module github.com/latchkey-auth/latchkey
 
 go 1.26.0
 
+ignore ./web/node_modules
+
 require (
 	github.com/agnivade/levenshtein v1.2.2
 	github.com/caarlos0/env/v11 v11.4.2

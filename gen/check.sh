@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 git=(git -c "safe.directory=$PWD") # the clone may belong to another user
-rm -rf gen/api gen/db gen/swagger-ui
+rm -rf gen/api gen/db gen/swagger-ui gen/ts
 bash gen/generate.sh
 changed=$("${git[@]}" status --porcelain --untracked-files=all -- gen)
 if [ -n "$changed" ]; then

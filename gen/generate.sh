@@ -20,3 +20,5 @@ GO
 bin/tools/oapi-codegen -config gen/api.yaml openapi.yaml
 bin/tools/sqlc generate
 bash gen/swagger-ui.sh
+mkdir -p gen/ts
+web/node_modules/.bin/openapi-typescript openapi.yaml --output gen/ts/api.ts --alphabetize false
