@@ -15,13 +15,14 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/labstack/echo/v4"
 
 	"github.com/latchkey-auth/latchkey/gen/api"
 	"github.com/latchkey-auth/latchkey/impl/auth"
 )
 
-// Options are what a [Server] is made of. Each is required but Timeouts.
+// Options are what a [Server] is made of. Each is required but Origins and Timeouts.
 type Options struct {
 	// Auth is the service behind the API.
 	Auth *auth.Service
@@ -32,6 +33,8 @@ type Options struct {
 	Logger *slog.Logger
 	// Now is the clock.
 	Now func() time.Time
+	// Origins are those whose pages may call the API from a browser, as `https://app.example.com`; none is the default.
+	Origins []string
 	// Timeouts bound what a client or the database may take; zero values are replaced by [DefaultTimeouts].
 	Timeouts Timeouts
 }
@@ -63,7 +66,7 @@ func New(o Options) (*Server, error) {
 	}
 	s := &Server{auth: o.Auth, ready: o.Ready, logger: o.Logger, now: o.Now, timeouts: o.Timeouts.orDefault()}
 
-	doc, err := api.GetSpec()
+	doc, err := openapi3.NewLoader().LoadFromData(api.ContractJSON)
 	if err != nil {
 		return nil, fmt.Errorf("impl: read the contract: %w", err)
 	}
@@ -81,6 +84,7 @@ func New(o Options) (*Server, error) {
 		s.logAccess,
 		recoverPanics,
 		setSecurityHeaders,
+		letOriginsIn(o.Origins),
 		s.limitTime,
 		limitBody,
 		refuseOptions,
@@ -88,11 +92,7 @@ func New(o Options) (*Server, error) {
 		validateBody,   // against the operation's schema
 	)
 	api.RegisterHandlers(e, api.NewStrictHandler(s, nil))
-	pages, err := ContractPages()
-	if err != nil {
-		return nil, err
-	}
-	registerDocs(e, pages)
+	registerDocs(e, ContractPages())
 	s.echo = e
 	return s, nil
 }

@@ -25,19 +25,12 @@ func (s *Server) Login(ctx context.Context, req api.LoginRequestObject) (api.Log
 	if err != nil {
 		return nil, err
 	}
-	return api.Login200JSONResponse{
-		Body: tokenBody(token),
-		Headers: api.Login200ResponseHeaders{
-			XRequestID: requestOf(ctx).id, CacheControl: noStore, Pragma: noCache,
-		},
-	}, nil
+	return api.Login200JSONResponse{Body: tokenBody(token), Headers: api.Login200ResponseHeaders{Pragma: noCache}}, nil
 }
 
-// What RFC 6749 section 5.1 demands of an answer that carries a token.
-const (
-	noStore = "no-store"
-	noCache = "no-cache"
-)
+// noCache is the Pragma that RFC 6749 section 5.1 demands of an answer that carries a token, beside the
+// Cache-Control that [setSecurityHeaders] gives to all.
+const noCache = "no-cache"
 
 func tokenBody(t auth.AccessToken) api.Token {
 	return api.Token{

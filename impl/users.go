@@ -21,20 +21,14 @@ func (s *Server) RegisterUser(ctx context.Context, req api.RegisterUserRequestOb
 	}
 	requestOf(ctx).note(slog.String("registered", user.ID.String()))
 	return api.RegisterUser201JSONResponse{
-		Body: registeredUserBody(user, token),
-		Headers: api.RegisterUser201ResponseHeaders{
-			XRequestID: requestOf(ctx).id, CacheControl: noStore, Pragma: noCache, Location: currentUserPath,
-		},
+		Body:    registeredUserBody(user, token),
+		Headers: api.RegisterUser201ResponseHeaders{Pragma: noCache, Location: currentUserPath},
 	}, nil
 }
 
 // GetCurrentUser answers the user that the bearer token belongs to, as [Server.authenticate] has found it.
 func (s *Server) GetCurrentUser(ctx context.Context, _ api.GetCurrentUserRequestObject) (api.GetCurrentUserResponseObject, error) {
-	r := requestOf(ctx)
-	return api.GetCurrentUser200JSONResponse{
-		Body:    userBody(r.user),
-		Headers: api.GetCurrentUser200ResponseHeaders{XRequestID: r.id},
-	}, nil
+	return api.GetCurrentUser200JSONResponse(userBody(requestOf(ctx).user)), nil
 }
 
 func userBody(u auth.User) api.User {

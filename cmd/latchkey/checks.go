@@ -36,6 +36,7 @@ var checks = []struct {
 	}},
 	{"PASSWORD_HASH_PASSES", func(s settings) string { return within(int64(s.PasswordHashPasses), 1, 64) }},
 	{"PASSWORD_HASH_LANES", func(s settings) string { return within(int64(s.PasswordHashLanes), 1, 16) }},
+	{"CORS_ORIGINS", func(s settings) string { return checkOrigins(s.CORSOrigins) }},
 	{"LOG_FORMAT", func(s settings) string { return oneOf(s.LogFormat, "text", "json") }},
 }
 

@@ -64,11 +64,8 @@ func (r *root) openapiCommand() *cobra.Command {
 		Use:   "openapi",
 		Short: "Print the contract, an OpenAPI document",
 		Args:  cobra.NoArgs,
-		RunE: r.begin(func(*cobra.Command, []string) error {
-			pages, err := impl.ContractPages()
-			if err != nil {
-				return err
-			}
+		RunE: r.begin(func(*cobra.Command, []string) (err error) {
+			pages := impl.ContractPages()
 			switch format {
 			case "yaml":
 				_, err = r.out.Write(pages.YAML)

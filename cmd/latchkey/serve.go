@@ -111,10 +111,11 @@ func newHandler(s settings, db *database, logger *slog.Logger) (*impl.Server, er
 		return nil, err
 	}
 	return impl.New(impl.Options{
-		Auth:   service,
-		Ready:  func(ctx context.Context) error { return ready(ctx, db) },
-		Logger: logger,
-		Now:    time.Now,
+		Auth:    service,
+		Ready:   func(ctx context.Context) error { return ready(ctx, db) },
+		Logger:  logger,
+		Now:     time.Now,
+		Origins: s.CORSOrigins,
 	})
 }
 

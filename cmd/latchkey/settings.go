@@ -34,6 +34,7 @@ type settings struct {
 	PasswordHashMemory uint32        `env:"PASSWORD_HASH_MEMORY_KIB" envDefault:"19456" help:"argon2id: memory in KiB"`
 	PasswordHashPasses uint32        `env:"PASSWORD_HASH_PASSES" envDefault:"2" help:"argon2id: passes"`
 	PasswordHashLanes  uint8         `env:"PASSWORD_HASH_LANES" envDefault:"1" help:"argon2id: lanes"`
+	CORSOrigins        []string      `env:"CORS_ORIGINS" default:"none" help:"origins whose pages may call the API from a browser, separated by commas, such as https://app.example.com"`
 	LogFormat          string        `env:"LOG_FORMAT" envDefault:"text" help:"text or json; the log goes to stderr"`
 }
 

@@ -5,18 +5,12 @@ package api
 
 import (
 	"bytes"
-	"compress/flate"
 	"context"
-	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"net/url"
-	"path"
-	"strings"
 	"time"
 
-	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/labstack/echo/v4"
 	"github.com/oapi-codegen/runtime"
 	openapi_types "github.com/oapi-codegen/runtime/types"
@@ -249,13 +243,13 @@ func (e LoginFailedProblemStatus) Valid() bool {
 
 // Defines values for MethodNotAllowedProblemCode.
 const (
-	MethodNotAllowed MethodNotAllowedProblemCode = "method_not_allowed"
+	MethodNotAllowedProblemCodeMethodNotAllowed MethodNotAllowedProblemCode = "method_not_allowed"
 )
 
 // Valid indicates whether the value is a known member of the MethodNotAllowedProblemCode enum.
 func (e MethodNotAllowedProblemCode) Valid() bool {
 	switch e {
-	case MethodNotAllowed:
+	case MethodNotAllowedProblemCodeMethodNotAllowed:
 		return true
 	default:
 		return false
@@ -279,13 +273,13 @@ func (e MethodNotAllowedProblemStatus) Valid() bool {
 
 // Defines values for NotFoundProblemCode.
 const (
-	NotFound NotFoundProblemCode = "not_found"
+	NotFoundProblemCodeNotFound NotFoundProblemCode = "not_found"
 )
 
 // Valid indicates whether the value is a known member of the NotFoundProblemCode enum.
 func (e NotFoundProblemCode) Valid() bool {
 	switch e {
-	case NotFound:
+	case NotFoundProblemCodeNotFound:
 		return true
 	default:
 		return false
@@ -2103,6 +2097,12 @@ type InternalError = InternalErrorProblem
 // InvalidRequest defines model for InvalidRequest.
 type InvalidRequest = InvalidRequestProblem
 
+// MethodNotAllowed Sent, with `Allow`, for a method that a path of this contract doesn't have.
+type MethodNotAllowed = MethodNotAllowedProblem
+
+// NotFound Sent for every path that isn't in this contract.
+type NotFound = NotFoundProblem
+
 // RequestTimeout defines model for RequestTimeout.
 type RequestTimeout = RequestTimeoutProblem
 
@@ -2263,81 +2263,35 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 
 }
 
-type BodyTooLargeResponseHeaders struct {
-	XRequestID openapi_types.UUID
-}
-type BodyTooLargeApplicationProblemPlusJSONResponse struct {
-	Body BodyTooLargeProblem
+type BodyTooLargeApplicationProblemPlusJSONResponse BodyTooLargeProblem
 
-	Headers BodyTooLargeResponseHeaders
-}
+type InternalErrorApplicationProblemPlusJSONResponse InternalErrorProblem
 
-type InternalErrorResponseHeaders struct {
-	XRequestID openapi_types.UUID
-}
-type InternalErrorApplicationProblemPlusJSONResponse struct {
-	Body InternalErrorProblem
+type InvalidRequestApplicationProblemPlusJSONResponse InvalidRequestProblem
 
-	Headers InternalErrorResponseHeaders
+type MethodNotAllowedResponseHeaders struct {
+	Allow string
+}
+type MethodNotAllowedApplicationProblemPlusJSONResponse struct {
+	Body MethodNotAllowedProblem
+
+	Headers MethodNotAllowedResponseHeaders
 }
 
-type InvalidRequestResponseHeaders struct {
-	XRequestID openapi_types.UUID
-}
-type InvalidRequestApplicationProblemPlusJSONResponse struct {
-	Body InvalidRequestProblem
+type NotFoundApplicationProblemPlusJSONResponse NotFoundProblem
 
-	Headers InvalidRequestResponseHeaders
-}
+type RequestTimeoutApplicationProblemPlusJSONResponse RequestTimeoutProblem
 
-type RequestTimeoutResponseHeaders struct {
-	XRequestID openapi_types.UUID
-}
-type RequestTimeoutApplicationProblemPlusJSONResponse struct {
-	Body RequestTimeoutProblem
+type TokenBodyTooLargeApplicationProblemPlusJSONResponse TokenBodyTooLargeProblem
 
-	Headers RequestTimeoutResponseHeaders
-}
+type TokenInternalErrorApplicationProblemPlusJSONResponse TokenInternalErrorProblem
 
-type TokenBodyTooLargeResponseHeaders struct {
-	XRequestID openapi_types.UUID
-}
-type TokenBodyTooLargeApplicationProblemPlusJSONResponse struct {
-	Body TokenBodyTooLargeProblem
+type TokenInvalidRequestApplicationProblemPlusJSONResponse TokenInvalidRequestProblem
 
-	Headers TokenBodyTooLargeResponseHeaders
-}
-
-type TokenInternalErrorResponseHeaders struct {
-	XRequestID openapi_types.UUID
-}
-type TokenInternalErrorApplicationProblemPlusJSONResponse struct {
-	Body TokenInternalErrorProblem
-
-	Headers TokenInternalErrorResponseHeaders
-}
-
-type TokenInvalidRequestResponseHeaders struct {
-	XRequestID openapi_types.UUID
-}
-type TokenInvalidRequestApplicationProblemPlusJSONResponse struct {
-	Body TokenInvalidRequestProblem
-
-	Headers TokenInvalidRequestResponseHeaders
-}
-
-type TokenRequestTimeoutResponseHeaders struct {
-	XRequestID openapi_types.UUID
-}
-type TokenRequestTimeoutApplicationProblemPlusJSONResponse struct {
-	Body TokenRequestTimeoutProblem
-
-	Headers TokenRequestTimeoutResponseHeaders
-}
+type TokenRequestTimeoutApplicationProblemPlusJSONResponse TokenRequestTimeoutProblem
 
 type TokenUnavailableResponseHeaders struct {
 	RetryAfter int
-	XRequestID openapi_types.UUID
 }
 type TokenUnavailableApplicationProblemPlusJSONResponse struct {
 	Body TokenUnavailableProblem
@@ -2345,18 +2299,10 @@ type TokenUnavailableApplicationProblemPlusJSONResponse struct {
 	Headers TokenUnavailableResponseHeaders
 }
 
-type TokenUnsupportedMediaTypeResponseHeaders struct {
-	XRequestID openapi_types.UUID
-}
-type TokenUnsupportedMediaTypeApplicationProblemPlusJSONResponse struct {
-	Body TokenUnsupportedMediaTypeProblem
-
-	Headers TokenUnsupportedMediaTypeResponseHeaders
-}
+type TokenUnsupportedMediaTypeApplicationProblemPlusJSONResponse TokenUnsupportedMediaTypeProblem
 
 type UnauthenticatedResponseHeaders struct {
 	WWWAuthenticate string
-	XRequestID      openapi_types.UUID
 }
 type UnauthenticatedApplicationProblemPlusJSONResponse struct {
 	Body UnauthenticatedProblem
@@ -2366,7 +2312,6 @@ type UnauthenticatedApplicationProblemPlusJSONResponse struct {
 
 type UnavailableResponseHeaders struct {
 	RetryAfter int
-	XRequestID openapi_types.UUID
 }
 type UnavailableApplicationProblemPlusJSONResponse struct {
 	Body UnavailableProblem
@@ -2374,14 +2319,7 @@ type UnavailableApplicationProblemPlusJSONResponse struct {
 	Headers UnavailableResponseHeaders
 }
 
-type UnsupportedMediaTypeResponseHeaders struct {
-	XRequestID openapi_types.UUID
-}
-type UnsupportedMediaTypeApplicationProblemPlusJSONResponse struct {
-	Body UnsupportedMediaTypeProblem
-
-	Headers UnsupportedMediaTypeResponseHeaders
-}
+type UnsupportedMediaTypeApplicationProblemPlusJSONResponse UnsupportedMediaTypeProblem
 
 type RegisterUserRequestObject struct {
 	Body *RegisterUserJSONRequestBody
@@ -2392,10 +2330,8 @@ type RegisterUserResponseObject interface {
 }
 
 type RegisterUser201ResponseHeaders struct {
-	CacheControl string
-	Location     string
-	Pragma       string
-	XRequestID   openapi_types.UUID
+	Location string
+	Pragma   string
 }
 
 type RegisterUser201JSONResponse struct {
@@ -2410,10 +2346,8 @@ func (response RegisterUser201JSONResponse) VisitRegisterUserResponse(w http.Res
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Cache-Control", fmt.Sprint(response.Headers.CacheControl))
 	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
 	w.Header().Set("Pragma", fmt.Sprint(response.Headers.Pragma))
-	w.Header().Set("X-Request-Id", fmt.Sprint(response.Headers.XRequestID))
 	w.WriteHeader(201)
 	_, err := buf.WriteTo(w)
 	return err
@@ -2426,33 +2360,24 @@ type RegisterUser408ApplicationProblemPlusJSONResponse struct {
 func (response RegisterUser408ApplicationProblemPlusJSONResponse) VisitRegisterUserResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("X-Request-Id", fmt.Sprint(response.Headers.XRequestID))
 	w.WriteHeader(408)
 	_, err := buf.WriteTo(w)
 	return err
 }
 
-type RegisterUser409ResponseHeaders struct {
-	XRequestID openapi_types.UUID
-}
-
-type RegisterUser409ApplicationProblemPlusJSONResponse struct {
-	Body    RegistrationConflictProblem
-	Headers RegisterUser409ResponseHeaders
-}
+type RegisterUser409ApplicationProblemPlusJSONResponse RegistrationConflictProblem
 
 func (response RegisterUser409ApplicationProblemPlusJSONResponse) VisitRegisterUserResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("X-Request-Id", fmt.Sprint(response.Headers.XRequestID))
 	w.WriteHeader(409)
 	_, err := buf.WriteTo(w)
 	return err
@@ -2465,11 +2390,10 @@ type RegisterUser413ApplicationProblemPlusJSONResponse struct {
 func (response RegisterUser413ApplicationProblemPlusJSONResponse) VisitRegisterUserResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("X-Request-Id", fmt.Sprint(response.Headers.XRequestID))
 	w.WriteHeader(413)
 	_, err := buf.WriteTo(w)
 	return err
@@ -2482,11 +2406,10 @@ type RegisterUser415ApplicationProblemPlusJSONResponse struct {
 func (response RegisterUser415ApplicationProblemPlusJSONResponse) VisitRegisterUserResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("X-Request-Id", fmt.Sprint(response.Headers.XRequestID))
 	w.WriteHeader(415)
 	_, err := buf.WriteTo(w)
 	return err
@@ -2499,11 +2422,10 @@ type RegisterUser422ApplicationProblemPlusJSONResponse struct {
 func (response RegisterUser422ApplicationProblemPlusJSONResponse) VisitRegisterUserResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("X-Request-Id", fmt.Sprint(response.Headers.XRequestID))
 	w.WriteHeader(422)
 	_, err := buf.WriteTo(w)
 	return err
@@ -2516,11 +2438,10 @@ type RegisterUser500ApplicationProblemPlusJSONResponse struct {
 func (response RegisterUser500ApplicationProblemPlusJSONResponse) VisitRegisterUserResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("X-Request-Id", fmt.Sprint(response.Headers.XRequestID))
 	w.WriteHeader(500)
 	_, err := buf.WriteTo(w)
 	return err
@@ -2538,7 +2459,6 @@ func (response RegisterUser503ApplicationProblemPlusJSONResponse) VisitRegisterU
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
-	w.Header().Set("X-Request-Id", fmt.Sprint(response.Headers.XRequestID))
 	w.WriteHeader(503)
 	_, err := buf.WriteTo(w)
 	return err
@@ -2553,9 +2473,7 @@ type LoginResponseObject interface {
 }
 
 type Login200ResponseHeaders struct {
-	CacheControl string
-	Pragma       string
-	XRequestID   openapi_types.UUID
+	Pragma string
 }
 
 type Login200JSONResponse struct {
@@ -2570,31 +2488,21 @@ func (response Login200JSONResponse) VisitLoginResponse(w http.ResponseWriter) e
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Cache-Control", fmt.Sprint(response.Headers.CacheControl))
 	w.Header().Set("Pragma", fmt.Sprint(response.Headers.Pragma))
-	w.Header().Set("X-Request-Id", fmt.Sprint(response.Headers.XRequestID))
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err
 }
 
-type Login400ResponseHeaders struct {
-	XRequestID openapi_types.UUID
-}
-
-type Login400ApplicationProblemPlusJSONResponse struct {
-	Body    UnsupportedGrantProblem
-	Headers Login400ResponseHeaders
-}
+type Login400ApplicationProblemPlusJSONResponse UnsupportedGrantProblem
 
 func (response Login400ApplicationProblemPlusJSONResponse) VisitLoginResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("X-Request-Id", fmt.Sprint(response.Headers.XRequestID))
 	w.WriteHeader(400)
 	_, err := buf.WriteTo(w)
 	return err
@@ -2602,7 +2510,6 @@ func (response Login400ApplicationProblemPlusJSONResponse) VisitLoginResponse(w 
 
 type Login401ResponseHeaders struct {
 	WWWAuthenticate string
-	XRequestID      openapi_types.UUID
 }
 
 type Login401ApplicationProblemPlusJSONResponse struct {
@@ -2618,7 +2525,6 @@ func (response Login401ApplicationProblemPlusJSONResponse) VisitLoginResponse(w 
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
-	w.Header().Set("X-Request-Id", fmt.Sprint(response.Headers.XRequestID))
 	w.WriteHeader(401)
 	_, err := buf.WriteTo(w)
 	return err
@@ -2631,11 +2537,10 @@ type Login408ApplicationProblemPlusJSONResponse struct {
 func (response Login408ApplicationProblemPlusJSONResponse) VisitLoginResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("X-Request-Id", fmt.Sprint(response.Headers.XRequestID))
 	w.WriteHeader(408)
 	_, err := buf.WriteTo(w)
 	return err
@@ -2648,11 +2553,10 @@ type Login413ApplicationProblemPlusJSONResponse struct {
 func (response Login413ApplicationProblemPlusJSONResponse) VisitLoginResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("X-Request-Id", fmt.Sprint(response.Headers.XRequestID))
 	w.WriteHeader(413)
 	_, err := buf.WriteTo(w)
 	return err
@@ -2665,11 +2569,10 @@ type Login415ApplicationProblemPlusJSONResponse struct {
 func (response Login415ApplicationProblemPlusJSONResponse) VisitLoginResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("X-Request-Id", fmt.Sprint(response.Headers.XRequestID))
 	w.WriteHeader(415)
 	_, err := buf.WriteTo(w)
 	return err
@@ -2682,11 +2585,10 @@ type Login422ApplicationProblemPlusJSONResponse struct {
 func (response Login422ApplicationProblemPlusJSONResponse) VisitLoginResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("X-Request-Id", fmt.Sprint(response.Headers.XRequestID))
 	w.WriteHeader(422)
 	_, err := buf.WriteTo(w)
 	return err
@@ -2699,11 +2601,10 @@ type Login500ApplicationProblemPlusJSONResponse struct {
 func (response Login500ApplicationProblemPlusJSONResponse) VisitLoginResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("X-Request-Id", fmt.Sprint(response.Headers.XRequestID))
 	w.WriteHeader(500)
 	_, err := buf.WriteTo(w)
 	return err
@@ -2721,7 +2622,6 @@ func (response Login503ApplicationProblemPlusJSONResponse) VisitLoginResponse(w 
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
-	w.Header().Set("X-Request-Id", fmt.Sprint(response.Headers.XRequestID))
 	w.WriteHeader(503)
 	_, err := buf.WriteTo(w)
 	return err
@@ -2734,23 +2634,15 @@ type GetCurrentUserResponseObject interface {
 	VisitGetCurrentUserResponse(w http.ResponseWriter) error
 }
 
-type GetCurrentUser200ResponseHeaders struct {
-	XRequestID openapi_types.UUID
-}
-
-type GetCurrentUser200JSONResponse struct {
-	Body    User
-	Headers GetCurrentUser200ResponseHeaders
-}
+type GetCurrentUser200JSONResponse User
 
 func (response GetCurrentUser200JSONResponse) VisitGetCurrentUserResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("X-Request-Id", fmt.Sprint(response.Headers.XRequestID))
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err
@@ -2758,7 +2650,6 @@ func (response GetCurrentUser200JSONResponse) VisitGetCurrentUserResponse(w http
 
 type GetCurrentUser400ResponseHeaders struct {
 	WWWAuthenticate string
-	XRequestID      openapi_types.UUID
 }
 
 type GetCurrentUser400ApplicationProblemPlusJSONResponse struct {
@@ -2774,7 +2665,6 @@ func (response GetCurrentUser400ApplicationProblemPlusJSONResponse) VisitGetCurr
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
-	w.Header().Set("X-Request-Id", fmt.Sprint(response.Headers.XRequestID))
 	w.WriteHeader(400)
 	_, err := buf.WriteTo(w)
 	return err
@@ -2792,7 +2682,6 @@ func (response GetCurrentUser401ApplicationProblemPlusJSONResponse) VisitGetCurr
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
-	w.Header().Set("X-Request-Id", fmt.Sprint(response.Headers.XRequestID))
 	w.WriteHeader(401)
 	_, err := buf.WriteTo(w)
 	return err
@@ -2805,11 +2694,10 @@ type GetCurrentUser500ApplicationProblemPlusJSONResponse struct {
 func (response GetCurrentUser500ApplicationProblemPlusJSONResponse) VisitGetCurrentUserResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("X-Request-Id", fmt.Sprint(response.Headers.XRequestID))
 	w.WriteHeader(500)
 	_, err := buf.WriteTo(w)
 	return err
@@ -2827,7 +2715,6 @@ func (response GetCurrentUser503ApplicationProblemPlusJSONResponse) VisitGetCurr
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
-	w.Header().Set("X-Request-Id", fmt.Sprint(response.Headers.XRequestID))
 	w.WriteHeader(503)
 	_, err := buf.WriteTo(w)
 	return err
@@ -2840,23 +2727,15 @@ type GetLivenessResponseObject interface {
 	VisitGetLivenessResponse(w http.ResponseWriter) error
 }
 
-type GetLiveness200ResponseHeaders struct {
-	XRequestID openapi_types.UUID
-}
-
-type GetLiveness200JSONResponse struct {
-	Body    Health
-	Headers GetLiveness200ResponseHeaders
-}
+type GetLiveness200JSONResponse Health
 
 func (response GetLiveness200JSONResponse) VisitGetLivenessResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("X-Request-Id", fmt.Sprint(response.Headers.XRequestID))
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err
@@ -2869,11 +2748,10 @@ type GetLiveness500ApplicationProblemPlusJSONResponse struct {
 func (response GetLiveness500ApplicationProblemPlusJSONResponse) VisitGetLivenessResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("X-Request-Id", fmt.Sprint(response.Headers.XRequestID))
 	w.WriteHeader(500)
 	_, err := buf.WriteTo(w)
 	return err
@@ -2886,23 +2764,15 @@ type GetReadinessResponseObject interface {
 	VisitGetReadinessResponse(w http.ResponseWriter) error
 }
 
-type GetReadiness200ResponseHeaders struct {
-	XRequestID openapi_types.UUID
-}
-
-type GetReadiness200JSONResponse struct {
-	Body    Health
-	Headers GetReadiness200ResponseHeaders
-}
+type GetReadiness200JSONResponse Health
 
 func (response GetReadiness200JSONResponse) VisitGetReadinessResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("X-Request-Id", fmt.Sprint(response.Headers.XRequestID))
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err
@@ -2915,11 +2785,10 @@ type GetReadiness500ApplicationProblemPlusJSONResponse struct {
 func (response GetReadiness500ApplicationProblemPlusJSONResponse) VisitGetReadinessResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("X-Request-Id", fmt.Sprint(response.Headers.XRequestID))
 	w.WriteHeader(500)
 	_, err := buf.WriteTo(w)
 	return err
@@ -2927,7 +2796,6 @@ func (response GetReadiness500ApplicationProblemPlusJSONResponse) VisitGetReadin
 
 type GetReadiness503ResponseHeaders struct {
 	RetryAfter int
-	XRequestID openapi_types.UUID
 }
 
 type GetReadiness503ApplicationProblemPlusJSONResponse struct {
@@ -2943,7 +2811,6 @@ func (response GetReadiness503ApplicationProblemPlusJSONResponse) VisitGetReadin
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
-	w.Header().Set("X-Request-Id", fmt.Sprint(response.Headers.XRequestID))
 	w.WriteHeader(503)
 	_, err := buf.WriteTo(w)
 	return err
@@ -3126,207 +2993,4 @@ func (sh *strictHandler) GetReadiness(ctx echo.Context) error {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
 	return nil
-}
-
-// Base64 encoded, compressed with deflate, json marshaled OpenAPI spec.
-// Stored as a slice of fixed-width chunks rather than one concatenated
-// const string: with thousands of chunks the chained `+` fold is several
-// times slower for the Go compiler than parsing a slice literal.
-var swaggerSpec = []string{
-	"5H0Pb9s4svhXIfQ7oE1PdmQ7SRsXP+Blc+1uer22aFPkcOueRUu0zY1EekkqrrfId3+YISVLsmwrTdK7",
-	"xQOKwpZFcmY4nP+cfPMimS6kYMJob/jNmzMaM4Uf38lzGs0ZfIyZjhRfGC6FN/Qu54xomjIylYpE8I4m",
-	"Zk4NuRZySaRIVuSXy8sPh71u0PV8T7HfM65Y7A2Nypjv6WjOUgrTMpGl3vBXT8gOTuN98T2zWjBv6Gmj",
-	"uJh5t7e+905+MlI1wHFGjLxmgqSZNkRIQyaMXLOFIZMVoRYw8vTj63Ny8vzolGgWwThy3O0dtAZL48qN",
-	"YH1kv2dMm4t4E7B3NEWScE2Ufesl4YZoQ0WsCRfEAAWZumHqiSaJnBEjZZd8/nzxN3LDlAYwn++B8StN",
-	"FwmAFPROX/SmJ6wzmB7RzvMoCjovpj3WOY6f06OoN+mz08DzvalUKTXe0MsyHnu+l9Kvb5mYmbk3HJw0",
-	"42fU6mxqmNpE8BOLJKBC4WeynPNoTihRbMGoYXGONEnpiugsihiLW2LTQ8B4ChswOAkC30u5sF97BZBc",
-	"GDZjCqG8uro6y8ycCcMjarYwazSnScLErGCH46Bgh8FBl1xxM5eZISFTSqqQLOdMMSIkiRSLYWqaaLKE",
-	"Z5oJ4xOp3CsUNo8LMqU8YXF3JFrx1U+MKqY8330guOr/H3lc3NCEx2Pk6pG3/QVH35HXxJm3AIJeSKEZ",
-	"HuOfZLy6lPItVTMkTySFYcLAR7pYJEA2LsXhQslJwtK//qaBbN9KYP9Fsak39P7f4VpSHNpf9WF58g92",
-	"BgvC5iZMZLwiXJME3lUgMAQ5OSJ/5z8Bb5Tkzj877mh17NlqWt+9frg+hLjqhTBMCZq8AoI9OLKV2fdg",
-	"a093zhgEHlGhl0wRTVcapNWcixmZZAaFgdvRJ5rw+CHJgfzinj4CPcrT7yFILhMmitFrJxwBGkUj03Un",
-	"T4dkTjWRghEmjFqhgmE0mpMpZ8kDEsZ9veQpk9nDE6Y6fZtzEfMYNRhVit8wVBE8ZZZvIimEE1ZAs0Rq",
-	"9oCkuARh86gyYmOF/wJBgTA9rrTYXOLPIDIc1N8pN5weRyDMkkfITDpLU6pWaLDhObbGorOG7Gu+d0OT",
-	"zPFebJV8Rdd5QDFDeVITJ7FkSBqSUhPNkTCFVPF8j9mtbZgNfxlvl1NtJtbe8NcC4DizdGF1UC3ODt1U",
-	"KmZZWoqIwUwLCfYMAHmYaWCWlHm3X3xPG2oy7Q2P+n3fM9ygsfdZLJSMmNZ0kjDyShhuVl5hA2RKDBMA",
-	"95qthm5vhnXUcZvvxMJ/VimP4D+yqG9Y408g7z8LekN5Akz0OBQpLdBO6kVUPDG5vBNy6SNXcAHHJmJE",
-	"c/ifG01iauiEaga0AZtdTokC5qlRCL2XTuG+7CZQ4ejc+g9AWp0tFlIZFv+DxZxe4tF8HBpvrtRStQLr",
-	"hWUwvnaWy2UHfMROphImQKbF4cNx3WdBS15a/J0qZULjukKZ0NhGAXaokPz3Qiqfyyyx5w9foIa5SELJ",
-	"3wPcCxEc9MoiGFCRiv/B4pai1wIAdBBS1HTiO0kyK83P3LRIB2IJ2YCVkGZcJWYJs3cgU2o/3heLzQXv",
-	"oEJqG99SfUQgF1H/2o1BlxsUBloOjoFpFLGF2ZCNV1dXnXpIYBen1iMI95MBjylZ/08K1R8iT79TlD7R",
-	"JDy3cHRgSAhsWjx5BVKUi1mYM2zBwGgWyQVT9qgbes30Q8na4mTiNGcRGIuoLs4TylN8SOOYw8I0+aAA",
-	"CsNBvE5polkTphEOBJ6gAg+d1vZUdsmF0U5QoUkX0mQW+iQ0q0VInobU/PW3pQl98vH1OTkNTl4UQbd+",
-	"t3dAqIhJeM3j0MePuX/DEs1sJG1Rgu6bR7OGSOvVXKaEo0hIGRUGGBzN8yI8WogzkEPVuGcv6B9hgLF4",
-	"sBFNg5kWTcsyAcuyrwuumPbBgNMuJmpPVe/0eVABpPf85PlJcDIIglIslgtzcuSVYp7948FR0B8EwfPT",
-	"092xT9/j1GyHbEk14VpnLG4P3PHRAwKndeNuOaAIN83b9B079Jvhm0t9Fvz3DNS6PWyWXysrtoybl6A5",
-	"qcFy0gCMzibNMWjw7Z5owlLKE7Lc2KUuQdUtCEcDxKxekjDjMciOKtg0pv/jvnUjmVYh7B9XQRw0QJjx",
-	"eCeENprwyPkF3yt83V2wwAtNxKpTZOc+DZqyG+so/a/Iqz7KF3uo7KG3jGV3tASuJeA67i4nv7HIAEZn",
-	"6YTPMpnp87UVmSsRkF9J8n6KAYNdmqjQOv63mvyz5t86i0Dz5cYlq7UhIbA2AIuxR0HwpTGbUsPpy63v",
-	"NQXuHgEbUKdjI+UYo34t0egNWqPxmrMkLgJ9dbFkjcqlkmJGltzMUVUX0YhmyKtzhClN4AiwOBw6u2sC",
-	"9iyNuyTMmS0coqLiWnMx65IwE9dCLoV9jCatCxbJac1G6JKwiC+FQxdMGolaNImEiMIY8LeTotKWZs4U",
-	"gYddEgKN9Vwqg4oaCC7FLByi/s5fTfDkdEcizD2YaE4VjQxT+ZukeFK1yZNELkGaFSOtXFijiKhh6jgt",
-	"RlJ9zWJU3SMRRjJNpRgvqNZLqRzNjJSEUc2TFZllTGtc4veMqdUY3RO7bDgkC6poygxT2hIpz7biu8Qy",
-	"k7Uucs4rNq6cu/M9tzfgXJUCe2v6gtOUk9J9BkqCCKnTrPTMSUnfq2Hp+d4GNnAI1lKuslj9aOT+39ZM",
-	"PRcEltFgshHBwDmw2VpNlrAJIFs1EzWlfGFsbn1ObxihhiSMakNerPcedVNJ8h73+g3QFRHOJvCQ4X2C",
-	"PPXm0/t3xL3tUrWnQe+AcIF63BrdLwlLF8ZGDfNndvhyLhOGtmT+W2XXK6gdlihfUaAn+7RFjo1vJUFB",
-	"/CaV8AujCUxbl35rUVaraEiWdKVJKK/DlwR2aUXsiYQBzJ08OxgOErhucmntGsfN8rq5WqGMgVu9CeDG",
-	"fMUjiHvu1hnbAH0rcX+8TWuVcXMRhHGjjv6ykRN9VBSrcfd2Kq3f34+jyz004/dWzrh4jTmkH4DcPtOD",
-	"5Rq3PnCmqGhLk6DXkiaNaZ0GMpUEwUawsIxRKbBWChGBAwvyMhNY26L1NEuack0WxeZMU4vpHir4WEbo",
-	"tmAQqdLtBVV5GM7pTtTVcko2SqmOuoNuv0vQtnIlYFQxsH0Srg2L4RvhMyEVi8nTouKm2z9ocvCjhDOB",
-	"J3ezoEoakkgJVgI1LwEoxXByIYliM1gMlrAz1BymJo9yQQ3IH2/o/fvXf49GX4Pgy7O/NClWB5NmkWLm",
-	"weEqfKZmZXRHWJHfrG2yaZ4W5lSuPkFN0gnofIyc2JI0mrIqkM2AndwFrGKKRvWf/1pdNpJKsciQuVSa",
-	"kQkuBXqcws8PTTcdySaS7dpbHPKQfLbbG8agwR3CAHda/LbBDPgHM3MZv5PmzJqij6hJUlyqbve20QrH",
-	"7Zw/f6N2URjfenkhohfasDglFhQnx8iCgh84reawsSwABByYxF0Pq1PNa5mJxyQR0GYKa7SlzNH3U8Ym",
-	"49HyRAI4Fw1QRm1Qzuc79D8yGq8eEf08OTHOSrmVPMo9lpmJ80SXfQKekmBLeDDPjOFiNo7Bk2tpZLaP",
-	"KbwHLb5ZK1PFZqsFtN0uvIdp44D6hPmfItyxByKbLdpqit8fnEuWLqSiiierWn5sD2RmPbCy+w8MZIl5",
-	"GyJD9jTgTC6Xpq1zenp0/PygS17RaF7K5oBidS6aoErJpSah/R7alAfwt8t5YGGXLZ+2cZGRkAubmiEp",
-	"SyfrMAaqn0arqTEchYAv4TxjxMJKuIWSM0XTmt5C5TI21ObId2h52vlj/OWvf7lL/KEGRmXdQrFhfIe6",
-	"+PzeYAJrjuHZwpmYNdqpx92+T6gtm7MWLhMx+vF4W6FKj7r5XqNIM0BV837D+rL0CQmdUS7ag9LCS6jT",
-	"q7xho9HXftCB/3vw3wA+Hv8E//0NPj5/tcUYyWvb6mi831KxZZVEUfJVLZTjhtms4y5lUIrO3iJOF3ZU",
-	"z90AyL8WwFKl6Mpzh975+408Ua6S9F3Vvs0X0iSxgEdUkAkYvz8o87Et+APg/nJ5+cFJjwosR8FpKRF3",
-	"XMm/YdZuMwPnXMbGkKAVT0VQsIL1uRTThEdtWH+Lr9HojlrhZ9wxrS7ZOKAql9ZEVrxm7PZfVNi+cbLt",
-	"wqumOPLQLhKv2KtCwrmgX5MS+Vj4e5+1DXa2M4Tw7U0ryNYMtakD28QBn37Zb/CdEcGWmGuz6mjCNI9t",
-	"RcjU+vTUCSk8KImcaTw8ortG2Gq9O5YVXFkTO1+dRHMpdc2h+mY1U6Ovs/Yp97mKa8cK84S3dfXp1qjz",
-	"8N/ZwhCqMWkSW+0Zc71IqHWcYdBLAhtCwb+frJBmERVS8IgmGDHpkr+5EbC+9snvmTQsJomENxZUGe2P",
-	"RCTTFLaU2FzFDdd8krBShB1dTsWmmQZA8jMUy5RyQQRjuEmxNC6pscNBLI6QxfnOiePtjvyZWJUhnmSG",
-	"vPv8dlhOGTyleVFSSlcobpkhRhKqr5G6qVTMloRQQ1KpDen5Qf+ITFaGoaT6fPm688IvaD4S8ExwOI5P",
-	"tA1RvXt9bitJML9hFE9Tm1gn11xgUm2dtOKaxCylImbxyyIIsY5hEZufSVbE0h0gpDGYZzZ9ZQ0XqUjO",
-	"X355n+p70TacIdiysyukUdqgFw8SXHjLYArtk5jPuNE+CcfOSO2EXeJqKJbudpxiM6pi2LSIanbnHHwZ",
-	"3LPOv2jnj6BzOu58+TbwT45u90vmnGtLmfiCVtvlsRVPuU57RC+1qq5yIN2Dln77aWvXs7ni/BHQyu0r",
-	"4+rnW2LyojUml7meq4uUSqnZjnu8tSoxHDQ2W2Ylb64uyXIudVHWBsc23CiTC7vkUjFqQN1RTeSC/p7V",
-	"WJ6t3swnP0f8PX9z8fmPi947fqEvxMfj6Pzi5CJ9Hfy9vxjE529Ou2wQdKN+Iibp6yD+55ua5D0KTk+a",
-	"y864YnrMxfbbt5kw4D0VZWgV+E5313INeseDk2DfBVvf2hJbgsq/yCVIA81AdZn13dqDckJyYi+77vXY",
-	"KxtXWbdCjKaTvvWCWevz0Hg7zd89pin6s+bo+yVSm6+NtQGoHPkpQ3OvpOeWK0D3ItA9JdiWKzf3Aqmh",
-	"vrq9Fd9Qm90GmC2hsTJQ20uT7wDdjvrm76XZltL+RwqA12811C93gMYdryPl7gEXNDL8ht0z09ygt+7D",
-	"LO0x3x30vGf8usQVPysqzKPiUSw1LuUpW5UM3GFs+0rH764d2HIl4QfRLoX17oJ/77g9O+imGi1riMnM",
-	"1obVIFXY72O8tRAdXCU3GqOX4EPZ6wCDweDUunXnVbOqH/RPOkGvExxfBqfDQTAMgm6vPzg6PvlX2VWK",
-	"qWEdMErbRGjTrcVx1o/LHf27Vlo3rzS+YYpPOWu8rsBsLaYrccaKLj2XSwGGlGIR4zeMWJjM2tGswOUC",
-	"Km7tiZQJowJL7ps8c9tURk7XfWV8l3CwXnI0p2JWT2U/UuCT67GTxvsJk9IVNsbh1ap921KlAXc91tmC",
-	"qayRhzdmpzFYvRqjFcij6xtE7WidLeK7cX5CtXHEjn/8CdhfbI+V9lvPwd4l6hX1wA4NDnvtfJRZoraH",
-	"flm4VOi9KZNB8LEoU9ysPoF0dX1v0PEA4wWvjuK31znx3lxdev4el9PVAdgOP1ggoEohBTy6M35j01Yo",
-	"1ZFH8t4+Dsa5MYsiD9r/sDWE9hZ53ZYlUOHk0tO8AAuzLGFOyNAFytbFM+QtozfMRtex1uhJEcHFah8A",
-	"cZrIJRKmHMezhSze8Fvu6n1WiTf0DumCYzcCfYjoH+JvhxXNAQZZ396O42IqN1HKA+IaGUz7Nn5s5iwl",
-	"mAQDFFw6dTmXRah5whIp4EXZHYmRePbsjEy50oZopkGCdZ89I+GH958uSQnKkFh20YS6E16e3RG1srtF",
-	"rLs7EhvTlZEOcZetnBDsq3HjsWQk36j6dnxiLk5r36V6JMLK9d4hca2dRlkQDCLb8Qk+svAlCX9+VYEm",
-	"ZYdhmVTapbC65L3lD6ymteeILOiM+SPxLF+OPbOtLPL6ru9lMbsXV3Onl+yp4Bp2w21QZ0GVWblfbEpQ",
-	"2vw3DFhytbuSkDzF/He+IEFT76BrLw8+D4LS5cEjmGjC83gtvumueqkYQ+uc6eqtQkz8yekUSMjh5ZEA",
-	"Thzuq9nzXc4+r00MK99tXWCIw/PryPmy6+Kx7khc4SpNieliY4+CwCfUtX8p6EuOgh4C7w5M6eJEU48N",
-	"HNHvu93CMIB+9gzhc6kwEssosymHoojBrzYDKN+hDQ+6rmIBc6auHQUB8zIveJhKNRJsWxHEkOglN/Aj",
-	"mBvcuMKHuVySIi1uJFkwuUgYCoKY3bBELrrkrChEBXxHYhvCloIsBszX13dsppqLddeRatbaxwwwNe7q",
-	"zNm63mkkbMGTK2K1OWPYiSPyNKzVe4UHL5srx8qFYnb0caXobCSehlvK7MKDfP+w8sSi9+xZcSs+LF8O",
-	"DnN7jiZa7mgxiHQfiRB7OnbOgXwyGZK8x2HYJR+omWsUv0sSgvixfI2TxLnYiIt0gJkzrqxdoxOq5zbp",
-	"kfCICY2Ghku7nS1wxX4XTMYM1QsoRT08PFwul12KP3elmh26sfrw7cX5q3efXuGYdSbbe7u+I+qsWbBV",
-	"uz37llwwQRfcG3qDbtAdYHrAzFHjlWQpKkCpG8y281yBFA4PortOeg6tUWdv03NdsiZF7G/mTv26yvGJ",
-	"RqlDDdF8JkAqZQuXwhPSXdHNWR454EysK2SuyxlJhGx3+pE8BZZSmKvxyzlD+Gc0Oft0fnGBbx68HAm6",
-	"NgK5JtnOxA95PyUanAeaVCwivJKCJ6/swKDOSSVInJFgX2lkkhW+5RpDajh6mCXZTKrZm19JDHjrLJqT",
-	"p0fB6cEQpATLU4lCmpFIGFWCLJ2ZXyg3e6et2E49L/p+TJi13awwyUtwLAsXUuwiLlkxn61V6rbnJxmv",
-	"dnQhaGpeAmZ0rXlJnv8ud/l4jKR3+3YdlZz+bdWsB9+r3lyyH/RakOEuaxcFFFv6LuCJA4/K+Qc2cY4i",
-	"bsZi5y+WGilU5N2+Tgp5q1m8JhHR5mouq8uL0881wZCjqym2ZuJyfeO8TQ/XqrFXK3fpKDZliomItbqr",
-	"9kHR2XZirzG1zX3v15zjKHixbUTBJrVQvYfDTh+h5+L2dO8WVirkjSk7wWv/o7gPC789XC+ko95gP9Eq",
-	"HRlx0PH+QY29UmBwv79/cD3E73vHQdBmWLmJIo4atIG0lOvAtgm5VMylgHPkwJOmM41xUDgf3hd4fZt/",
-	"ulW5/4wuXN0HrPhwbT0hd1cVS3xASb8XyWp9ERU1jR4SWrl7SrATdKmGR0trTm/ph9glV7Zst7irMxLu",
-	"sk7pOhdaGO6ecsURjRk6g1Y85rZMkpAZK+nko6DXHQnrIqBpuSr6H6OLsxENDxuT8P2D3PSBmfOiZTkF",
-	"itU8jib1irfRWuvVxjZl+xVts5te1rrlu1PlW0Xfq3MrqvsO+nd9Oe92s5Nz357HB1G2eeVgo2Ast73G",
-	"siY+m5uXhSNE18rtARTtj9VXwWP2jqpk0bbQ1gYrGjtCFZXgcKL1AyqcnUba92HdcM24BTMtbV/1Uu+2",
-	"cpvb3GU2LEnIcr76r2rs1srUaeo42lbjbzZibqv2t/edbKv7m7r+tjUAGlopt7UCNnqRVk2Bckx8LcBL",
-	"0jm3DFAcbZoGYEqDbG+6uXvmom6FGW/jqhXzgNueGKDvW0dvLUPnjoENAY5EtgAnvQgIP9G2uZMPdkAe",
-	"907QRJEi73eki1kUA8XiLIe1JQHecO8g97MxNJ3Hy/DvMmCEc+0vlY0CqUjMEuY+zrDzlDV1S/HeDV39",
-	"MzPnmVJMmMIZfiTttM8BfEjZ+PAaYVcjqAak8lv3eQ8W4PlyYx9GlnTV8Jcr+gf/ZQKy18rur3YS/bFe",
-	"hssSYnFGPSP365dbv5o1/PUL9uEu5NHVXJaSOms/cYuPMsfmL3/sFUH9IAARA7NhgG+OsXqUQxh7Lf6I",
-	"jPaxWY+tbnfXeFjeUCm/JdttOrZv+Q0TDNucPdqZdb1utpzaHCOUcg93fL+HeW6re7ouDajAWNpU2AUe",
-	"MbetitF41W5Xl3klQLm/KjZWxYa/IM7nbsctFUvGoLstAUJhkvEEL2av73+4X50Zmd9zJrFcii2S+yOj",
-	"Mf/P8oCjI164QwT+s3xQCJEHFf71C/H7afHEWGoQIZf/8Ya7Ww/HxuY1HxCUssCb9m8jbG1NvGb0PDpA",
-	"IpkyTaZKpt0iU3SIt9bcOhtHzYY2XI52Sw2B5+eJKCubQchvlF7MMEYjSi87k3Lz7SaaJC66FFdZ202V",
-	"U+f2y+3/BgAA//8=",
-}
-
-// decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,
-// after base64-decoding and flate-decompressing the embedded blob.
-func decodeSpec() ([]byte, error) {
-	encoded := strings.Join(swaggerSpec, "")
-	compressed, err := base64.StdEncoding.DecodeString(encoded)
-	if err != nil {
-		return nil, fmt.Errorf("error base64 decoding spec: %w", err)
-	}
-	zr := flate.NewReader(bytes.NewReader(compressed))
-	var buf bytes.Buffer
-	if _, err := buf.ReadFrom(zr); err != nil {
-		return nil, fmt.Errorf("read flate: %w", err)
-	}
-	if err := zr.Close(); err != nil {
-		return nil, fmt.Errorf("close flate reader: %w", err)
-	}
-
-	return buf.Bytes(), nil
-}
-
-var rawSpec = decodeSpecCached()
-
-// a naive cache of the decoded OpenAPI spec
-func decodeSpecCached() func() ([]byte, error) {
-	data, err := decodeSpec()
-	return func() ([]byte, error) {
-		return data, err
-	}
-}
-
-// Constructs a synthetic filesystem for resolving external references when loading openapi specifications.
-func PathToRawSpec(pathToFile string) map[string]func() ([]byte, error) {
-	res := make(map[string]func() ([]byte, error))
-	if len(pathToFile) > 0 {
-		res[pathToFile] = rawSpec
-	}
-
-	return res
-}
-
-// GetSpec returns the OpenAPI specification corresponding to the generated
-// code in this file. External references in the spec are resolved through
-// PathToRawSpec; externally-referenced files must be embedded in their
-// corresponding Go packages (via the import-mapping feature). URL-based
-// external refs are not supported.
-func GetSpec() (swagger *openapi3.T, err error) {
-	resolvePath := PathToRawSpec("")
-
-	loader := openapi3.NewLoader()
-	loader.IsExternalRefsAllowed = true
-	loader.ReadFromURIFunc = func(loader *openapi3.Loader, url *url.URL) ([]byte, error) {
-		pathToFile := url.String()
-		pathToFile = path.Clean(pathToFile)
-		getSpec, ok := resolvePath[pathToFile]
-		if !ok {
-			err1 := fmt.Errorf("path not found: %s", pathToFile)
-			return nil, err1
-		}
-		return getSpec()
-	}
-	var specData []byte
-	specData, err = rawSpec()
-	if err != nil {
-		return
-	}
-	swagger, err = loader.LoadFromData(specData)
-	if err != nil {
-		return
-	}
-	return
-}
-
-// GetSpecJSON returns the raw JSON bytes of the embedded OpenAPI
-// specification: decompressed but not unmarshaled. External references
-// are not resolved here; the bytes are the spec exactly as embedded by
-// codegen. The result is cached at package init time, so repeated calls
-// are cheap.
-func GetSpecJSON() ([]byte, error) {
-	return rawSpec()
-}
-
-// GetSwagger returns the OpenAPI specification corresponding to the
-// generated code in this file.
-//
-// Deprecated: GetSwagger predates kin-openapi renaming openapi3.Swagger
-// to openapi3.T. Use [GetSpec] instead. This wrapper is retained for
-// backwards compatibility.
-func GetSwagger() (*openapi3.T, error) {
-	return GetSpec()
 }

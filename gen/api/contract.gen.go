@@ -8,3 +8,8 @@ import _ "embed"
 //
 //go:embed openapi.yaml
 var ContractYAML []byte
+
+// ContractJSON is openapi.yaml in JSON, its members in the same order.
+//
+//go:embed openapi.json
+var ContractJSON []byte

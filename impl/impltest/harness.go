@@ -31,6 +31,8 @@ type Options struct {
 	Timeouts impl.Timeouts
 	Hash     auth.PasswordParams
 	Tokens   auth.TokenOptions // its zero fields are filled in
+	// Origins are those whose pages may call the API.
+	Origins []string
 	// Ready replaces the readiness check.
 	Ready func(context.Context) error
 	// LogJSON makes the log JSON instead of text.
@@ -89,6 +91,7 @@ func (h *Harness) build(tb testing.TB, o Options) {
 	}
 	h.Server, err = impl.New(impl.Options{
 		Auth: h.Auth, Ready: o.Ready, Logger: slog.New(handler), Now: h.Clock.Now, Timeouts: o.Timeouts,
+		Origins: o.Origins,
 	})
 	must(tb, err)
 }
