@@ -461,17 +461,6 @@ export interface components {
             /** @enum {string} */
             error: "unsupported_grant_type";
         };
-        /**
-         * @example {
-         *       "type": "urn:latchkey:problem:invalid_credentials",
-         *       "title": "Unauthorized",
-         *       "status": 401,
-         *       "detail": "Authentication was unsuccessful.",
-         *       "code": "invalid_credentials",
-         *       "error": "invalid_grant",
-         *       "error_description": "Authentication was unsuccessful."
-         *     }
-         */
         LoginFailedProblem: components["schemas"]["Problem"] & {
             /** @enum {integer} */
             status?: 401;
