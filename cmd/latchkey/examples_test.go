@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -30,7 +31,8 @@ var shown = map[string]func(server string) (answer, error){
 // session; it must succeed. And it makes the binary give each answer that the contract shows.
 func TestExamples(t *testing.T) {
 	t.Parallel()
-	_, server := serve(t, openFolder(t), testEnviron())
+	dir := openFolder(t)
+	_, server := serve(t, dir, append(testEnviron(), "LATCHKEY_DATA_DIR="+filepath.Join(dir, "data")))
 	paths, answers := impltest.Contract().Paths.Map(), 0
 	for _, path := range slices.Sorted(maps.Keys(paths)) {
 		for method, op := range paths[path].Operations() {
