@@ -1,0 +1,38 @@
+/** A view: what stands below the heading while its route is shown. */
+export interface View {
+  /** The heading, and the first part of the document's title. */
+  readonly title: string
+  readonly body: HTMLElement
+}
+
+/** `busy` is for screen readers only; for everyone else the button that is busy says it. */
+export type Tone = 'info' | 'error' | 'busy'
+
+const heading = part('heading')
+const status = part('status')
+const body = part('view')
+
+/** Shows a view in place of the one before. What was said there is no longer true, so it goes. */
+export function show(view: View): void {
+  document.title = `${view.title} · Latchkey demo`
+  heading.textContent = view.title
+  say('')
+  body.replaceChildren(view.body)
+}
+
+/** Moves the focus to the heading, so that a screen reader tells the new view and Tab goes on from its start. */
+export function focusHeading(): void {
+  heading.focus()
+}
+
+/** Says something to everyone: it is shown, and a screen reader reads it without losing its place. */
+export function say(text: string, tone: Tone = 'info'): void {
+  status.dataset['tone'] = tone
+  status.textContent = text
+}
+
+function part(id: string): HTMLElement {
+  const element = document.getElementById(id)
+  if (!element) throw new Error(`index.html has no #${id}`)
+  return element
+}

@@ -1,0 +1,48 @@
+import type { User } from '@latchkey-auth/client'
+import { auth } from '../auth.ts'
+import { el } from '../dom.ts'
+import { say, type View } from '../page.ts'
+import { tell } from '../words.ts'
+
+export function meView(): View {
+  const details = el('div', { 'aria-busy': 'true' }, el('p', { class: 'quiet' }, 'Asking who you are…'))
+  const again = el('button', { type: 'button', class: 'secondary' }, 'Ask again')
+  const logout = el('button', { type: 'button', class: 'primary' }, 'Log out')
+  again.addEventListener('click', () => void ask(details, again))
+  // Who hears of it (main.ts) changes the view.
+  logout.addEventListener('click', () => void auth.logout())
+  void ask(details, again)
+  return { title: 'Your account', body: el('div', {}, details, el('div', { class: 'actions' }, again, logout)) }
+}
+
+/** Asks the server who is logged in. A session that it refuses ends here, and main.ts shows the login. */
+async function ask(details: HTMLElement, again: HTMLButtonElement): Promise<void> {
+  again.disabled = true
+  details.setAttribute('aria-busy', 'true')
+  const result = await auth.me()
+  // Gone meanwhile: logged out here, or refused by the server.
+  if (!details.isConnected) return
+  again.disabled = false
+  details.removeAttribute('aria-busy')
+  if (result.ok) details.replaceChildren(describe(result.data))
+  else say(tell(result.error).message, 'error')
+}
+
+function describe(user: User): HTMLElement {
+  return el(
+    'dl',
+    {},
+    ...row('Username', user.username),
+    ...row('Email', user.email, user.email_verified ? 'verified' : 'not verified'),
+    ...row('Since', longDate.format(new Date(user.created_at))),
+    ...row('Id', el('code', {}, user.id)),
+  )
+}
+
+/** In the page's language, as every other word of it. */
+const longDate = new Intl.DateTimeFormat('en', { dateStyle: 'long' })
+
+function row(name: string, value: Node | string, remark?: string): HTMLElement[] {
+  const note = remark === undefined ? [] : [' ', el('span', { class: 'quiet' }, `(${remark})`)]
+  return [el('dt', {}, name), el('dd', {}, value, ...note)]
+}

@@ -1,0 +1,6 @@
+/// <reference types="vite/client" />
+
+interface ImportMetaEnv {
+  /** The server's URL. Default in `.env`. */
+  readonly VITE_LATCHKEY_URL: string
+}

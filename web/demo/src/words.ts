@@ -1,0 +1,112 @@
+import type { LoginError, MeError, RegisterError } from '@latchkey-auth/client'
+
+/** Whatever can go wrong in this page. */
+export type AppError = LoginError | MeError | RegisterError
+
+/** One entry of a 422: what is wrong with one field. */
+export type FieldError = Extract<AppError, { code: 'invalid_request' }>['errors'][number]
+
+/** An error in a person's words. */
+export interface Told {
+  readonly message: string
+  /** What belongs beside a field; `pointer` is the field as a JSON pointer into the request's body. */
+  readonly fields: readonly { readonly pointer: string; readonly message: string }[]
+}
+
+/**
+ * Turns an error into words for the person who sees it. The switch knows every code of the contract: when the contract
+ * gets another one, `never` below stops compiling, and this is the place to find words for it.
+ */
+export function tell(error: AppError): Told {
+  switch (error.code) {
+    case 'invalid_request':
+      return {
+        message: 'Some of this needs another look.',
+        fields: error.errors.map((field) => ({ pointer: field.pointer, message: tellField(field) })),
+      }
+    case 'email_taken':
+      return beside('/email', 'This email already has an account. Is it yours? Then log in instead.')
+    case 'username_taken':
+      return beside('/username', 'This username is taken. Try another one.')
+    case 'invalid_credentials':
+      return told('The email or the password is wrong.')
+
+    case 'not_authenticated':
+    case 'invalid_token':
+      return told('Your session has ended. Log in again.')
+    case 'user_not_found':
+      return told('This account no longer exists.')
+    case 'user_inactive':
+      return told('This account has been deactivated.')
+
+    case 'network_error':
+      return told('The server can’t be reached. Check your connection and try again; nothing you typed is lost.')
+    case 'request_timeout':
+      return told('The connection was too slow and the server gave up. Try again.')
+    case 'unavailable':
+      return told(`The service is not available now. Try again ${inSeconds(error.retryAfter)}.`)
+    case 'internal_error':
+      return told(`Something went wrong on the server. Try again later.${quote(error.requestId)}`)
+
+    // These are mistakes of this page or of what stands between it and the server, not of the person.
+    case 'body_too_large':
+    case 'unsupported_media_type':
+    case 'unsupported_grant_type':
+    case 'ambiguous_credentials':
+      return told(`This page sent something that the server refuses (${error.code}).${quote(error.requestId)}`)
+    case 'unexpected_answer':
+      return told('Something other than the server answered. Try again later.')
+
+    default:
+      return unknown(error)
+  }
+}
+
+/** What is wrong with one field. Lengths stand only in the server's own words, since a server can be set to ask for more. */
+function tellField(field: FieldError): string {
+  switch (field.code) {
+    case 'required':
+      return 'Please fill this in.'
+    case 'too_short':
+    case 'too_long':
+      return field.detail
+    case 'invalid_format':
+      return field.pointer === '/username' ? 'Use 3 to 64 letters, digits, “_” and “-”.' : field.detail
+    case 'invalid_character':
+      return 'It has a character that is not allowed.'
+    case 'common_password':
+      return 'This is too easily guessed. Try a few words that only you would put together.'
+    case 'malformed':
+    case 'unknown':
+    case 'duplicate':
+    case 'wrong_type':
+    case 'query_not_allowed':
+      // A form like ours doesn't send these; the server's words help whoever changes it.
+      return field.detail
+    default:
+      return unknown(field.code)
+  }
+}
+
+function told(message: string): Told {
+  return { message, fields: [] }
+}
+
+function beside(pointer: string, message: string): Told {
+  return { message: 'Some of this needs another look.', fields: [{ pointer, message }] }
+}
+
+function inSeconds(seconds: number | undefined): string {
+  if (seconds === undefined) return 'in a moment'
+  return seconds === 1 ? 'in a second' : `in ${seconds} seconds`
+}
+
+/** The request's id leads to its line in the server's log. */
+function quote(requestId: string | undefined): string {
+  return requestId === undefined ? '' : ` If you report it, name request ${requestId}.`
+}
+
+/** Unreachable as far as the contract goes. A server newer than this page may still send what it doesn't know. */
+function unknown(value: never): never {
+  throw new Error(`no words for ${JSON.stringify(value)}`)
+}

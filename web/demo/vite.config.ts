@@ -1,0 +1,59 @@
+import { defineConfig, loadEnv, type Plugin } from 'vite'
+
+/**
+ * What the built page may do: load its own files and talk to the one server. The password goes nowhere else, even if
+ * a script got in. Trusted Types make the browser refuse `innerHTML` and its like; a form can't be sent without script,
+ * so nothing typed ever stands in a URL.
+ */
+function contentSecurityPolicy(api: string): string {
+  return [
+    "default-src 'none'",
+    "script-src 'self'",
+    "style-src 'self'",
+    "img-src 'self'",
+    `connect-src ${api}`,
+    "base-uri 'none'",
+    "form-action 'none'",
+    "require-trusted-types-for 'script'",
+    "trusted-types 'none'",
+  ].join('; ')
+}
+
+/** Puts the policy into the built page. Vite's development server needs inline styles and a WebSocket, so not there. */
+function policyInPage(policy: string): Plugin {
+  return {
+    name: 'content-security-policy',
+    apply: 'build',
+    transformIndexHtml: () => [
+      {
+        tag: 'meta',
+        attrs: { 'http-equiv': 'Content-Security-Policy', content: policy },
+        injectTo: 'head-prepend',
+      },
+    ],
+  }
+}
+
+/** One fixed origin for `dev` and `preview`, since the server is told exactly which origins may call it. */
+const listen = { host: '127.0.0.1', port: 5173, strictPort: true }
+
+export default defineConfig(({ mode }) => {
+  const env = loadEnv(mode, import.meta.dirname, 'VITE_')
+  const api = new URL(env.VITE_LATCHKEY_URL ?? '').origin
+  return {
+    root: import.meta.dirname,
+    plugins: [policyInPage(contentSecurityPolicy(api))],
+    // One small script needs no preloading, and an asset as a data: URL would be against the policy.
+    build: { modulePreload: false, assetsInlineLimit: 0 },
+    server: listen,
+    preview: {
+      ...listen,
+      // What a <meta> tag can't say; whatever serves the page in production should send these too.
+      headers: {
+        'Content-Security-Policy': "frame-ancestors 'none'",
+        'Referrer-Policy': 'no-referrer',
+        'X-Content-Type-Options': 'nosniff',
+      },
+    },
+  }
+})
