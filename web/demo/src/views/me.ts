@@ -5,27 +5,36 @@ import { say, type View } from '../page.ts'
 import { tell } from '../words.ts'
 
 export function meView(): View {
-  const details = el('div', { 'aria-busy': 'true' }, el('p', { class: 'quiet' }, 'Asking who you are…'))
+  const details = el('div', {}, el('p', { class: 'quiet' }, 'Asking who you are…'))
   const again = el('button', { type: 'button', class: 'secondary' }, 'Ask again')
   const logout = el('button', { type: 'button', class: 'primary' }, 'Log out')
-  again.addEventListener('click', () => void ask(details, again))
+  again.addEventListener('click', () => {
+    void ask(details, again).then((answered) => {
+      if (answered) say('The server still knows you.')
+      if (again.isConnected) again.focus()
+    })
+  })
   // Who hears of it (main.ts) changes the view.
   logout.addEventListener('click', () => void auth.logout())
   void ask(details, again)
   return { title: 'Your account', body: el('div', {}, details, el('div', { class: 'actions' }, again, logout)) }
 }
 
-/** Asks the server who is logged in. A session that it refuses ends here, and main.ts shows the login. */
-async function ask(details: HTMLElement, again: HTMLButtonElement): Promise<void> {
+/**
+ * Asks the server who is logged in, and answers whether it said so. A session that the server refuses ends with the
+ * answer, and main.ts shows the login.
+ */
+async function ask(details: HTMLElement, again: HTMLButtonElement): Promise<boolean> {
   again.disabled = true
   details.setAttribute('aria-busy', 'true')
   const result = await auth.me()
-  // Gone meanwhile: logged out here, or refused by the server.
-  if (!details.isConnected) return
   again.disabled = false
   details.removeAttribute('aria-busy')
+  // Gone meanwhile: logged out here, or refused by the server.
+  if (!details.isConnected) return false
   if (result.ok) details.replaceChildren(describe(result.data))
   else say(tell(result.error).message, 'error')
+  return result.ok
 }
 
 function describe(user: User): HTMLElement {
@@ -43,6 +52,6 @@ function describe(user: User): HTMLElement {
 const longDate = new Intl.DateTimeFormat('en', { dateStyle: 'long' })
 
 function row(name: string, value: Node | string, remark?: string): HTMLElement[] {
-  const note = remark === undefined ? [] : [' ', el('span', { class: 'quiet' }, `(${remark})`)]
+  const note = remark === undefined ? [] : [el('span', { class: 'remark' }, remark)]
   return [el('dt', {}, name), el('dd', {}, value, ...note)]
 }
