@@ -115,6 +115,9 @@ func invalidInput(err *auth.InvalidInputError) invalidRequest {
 func pointerOf(path []string) string {
 	var p jsontext.Pointer
 	for _, token := range path {
+		if !utf8.ValidString(token) {
+			return "" // the pointer would have U+FFFD in it, and be that of a field which nobody sent
+		}
 		p = p.AppendToken(token)
 	}
 	return safePointer(string(p))

@@ -1,0 +1,28 @@
+package impl_test
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/latchkey-auth/latchkey/impl/impltest"
+)
+
+// What TestContractFuzz has found, in its least form.
+
+// A field whose name is no UTF-8 can't be pointed to; the body as a whole is, and not a field with U+FFFD in its name.
+func TestFound_FormNameIsNoUTF8(t *testing.T) {
+	t.Parallel()
+	h := impltest.New(t)
+	for _, body := range []string{"%ff=1", "\xff=1", "a%C0%80=1", "%ED%A0%80", "%ff=1&%ff=2", "%ff=1&%fe=2"} {
+		a := h.Do(t, h.Request("POST", impltest.LoginPath, body, "Content-Type", "application/x-www-form-urlencoded"))
+		if a.Status != 422 || len(violations(a)) != 1 || violations(a)[0][0] != "" {
+			t.Errorf("%q: got %d %s", body, a.Status, a.Body)
+		}
+	}
+	const other = "%EF%BF%BD=1&%EF%BF%BD=2" // U+FFFD itself is a name like any other
+	a := h.Do(t, h.Request("POST", impltest.LoginPath, other, "Content-Type", "application/x-www-form-urlencoded"))
+	if diff := cmp.Diff([][2]string{{"/\ufffd", "duplicate"}}, violations(a)); diff != "" {
+		t.Error(diff)
+	}
+}
