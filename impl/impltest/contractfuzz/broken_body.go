@@ -86,7 +86,7 @@ func addBrokenMember(op *operation, m member, add adder) {
 	}
 	if m.longest >= 0 {
 		member("too long by one", codeTooLong, func(d *draft) any { return d.anyText(m.longest + 1) })
-		member("too long", codeTooLong, func(d *draft) any { return makeString(d.rng, m.longest+2+d.rng.IntN(8000-m.longest)) })
+		member("too long", codeTooLong, func(d *draft) any { return makeString(d.rng, m.longest+2+d.rng.IntN(2*longestMade-m.longest)) })
 	}
 	if len(m.misfits) > 0 {
 		member("pattern", codeFormat, func(d *draft) any { return d.misfit(m) })
@@ -110,7 +110,7 @@ func (d *draft) anyText(n int) string {
 
 // misfit is a valid string with one character exchanged for one that breaks the pattern, at its ends or within.
 func (d *draft) misfit(m member) string {
-	runes := []rune(d.text(m, max(m.shortest, 1)+d.rng.IntN(usual/2), pickPlain))
+	runes := []rune(d.text(m, max(d.length(m), 1), pickPlain))
 	for _, at := range []int{oneOf(d.rng, 0, len(runes)-1, d.rng.IntN(len(runes))), 0} {
 		spoilt := slices.Clone(runes)
 		spoilt[at] = oneOf(d.rng, m.misfits...)
@@ -123,27 +123,10 @@ func (d *draft) misfit(m member) string {
 
 func addBrokenJSON(op *operation, add adder) {
 	for _, m := range op.body.members {
-		add("twice", m.name, func(d *draft) {
-			d.set(m.name, d.valueOf(m))
-			d.insert(field{name: m.name, value: d.valueOf(m)})
-			d.invalid(m.name, codeDuplicate)
-		})
-		if m.kind != "string" {
-			continue
+		addTwice(m, add)
+		if m.kind == "string" {
+			addBrokenLiterals(m, add)
 		}
-		literal := func(kind string, make func(*draft) []byte) {
-			add(kind, m.name, func(d *draft) { d.setLiteral(m.name, make(d)); d.invalid("", codeMalformed) })
-		}
-		literal("invalid UTF-8", func(d *draft) []byte { return d.quoted(string(oneOf(d.rng, invalidUTF8...))) })
-		literal("lone surrogate", func(d *draft) []byte {
-			return d.quoted(oneOf(d.rng, `\ud800`, `\uDBFF`, `\udc00`, `\uDFFF`, `\ud83dx`, `\ud83d\n`, `\ude00\ud83d`, `\ud83d\ud83d`))
-		})
-		literal("malformed string", func(d *draft) []byte {
-			return d.quoted(oneOf(d.rng, "\x00", "\x1f", "\n", "\t", `\x41`, `\u12.`, `\u00g0`, `\U0041`, `\'`, `\0`, `"`, `\u{41}`))
-		})
-		literal("no JSON value", func(d *draft) []byte {
-			return []byte(oneOf(d.rng, "NaN", "Infinity", "'x'", "undefined", "True", "01", "+1", "0x1", "", "`x`", ".5", "1."))
-		})
 	}
 	if !op.body.open {
 		add("unlisted member", "", func(d *draft) {
@@ -159,6 +142,34 @@ func addBrokenJSON(op *operation, add adder) {
 		}
 		d.invalid("", codeWrongType)
 	})
+	addBrokenTexts(add)
+}
+
+func addTwice(m member, add adder) {
+	add("twice", m.name, func(d *draft) {
+		d.set(m.name, d.valueOf(m))
+		d.insert(field{name: m.name, value: d.valueOf(m)})
+		d.invalid(m.name, codeDuplicate)
+	})
+}
+
+func addBrokenLiterals(m member, add adder) {
+	literal := func(kind string, make func(*draft) []byte) {
+		add(kind, m.name, func(d *draft) { d.setLiteral(m.name, make(d)); d.invalid("", codeMalformed) })
+	}
+	literal("invalid UTF-8", func(d *draft) []byte { return d.quoted(string(oneOf(d.rng, invalidUTF8...))) })
+	literal("lone surrogate", func(d *draft) []byte {
+		return d.quoted(oneOf(d.rng, `\ud800`, `\uDBFF`, `\udc00`, `\uDFFF`, `\ud83dx`, `\ud83d\n`, `\ude00\ud83d`, `\ud83d\ud83d`))
+	})
+	literal("malformed string", func(d *draft) []byte {
+		return d.quoted(oneOf(d.rng, "\x00", "\x1f", "\n", "\t", `\x41`, `\u12.`, `\u00g0`, `\U0041`, `\'`, `\0`, `"`, `\u{41}`))
+	})
+	literal("no JSON value", func(d *draft) []byte {
+		return []byte(oneOf(d.rng, "NaN", "Infinity", "'x'", "undefined", "True", "01", "+1", "0x1", "", "`x`", ".5", "1."))
+	})
+}
+
+func addBrokenTexts(add adder) {
 	spoil := func(kind string, change func(*draft, []byte) []byte) {
 		add(kind, "", func(d *draft) {
 			d.spoil = func(data []byte) []byte { return change(d, data) }
@@ -196,8 +207,13 @@ func addBrokenJSON(op *operation, add adder) {
 // unlisted is a name that the body doesn't have, also one that differs from a known one in its case alone.
 func (d *draft) unlisted() string {
 	known := oneOf(d.rng, d.op.body.members...).name
-	return oneOf(d.rng, d.word(), strings.ToUpper(known), strings.ToUpper(known[:1])+known[1:], known+" ", known+"s", "is_superuser", "id",
-		"__proto__", "a/b", "a~b", "é", "😀", "$ref", known+".x", "token")
+	names := []string{
+		d.word(), strings.ToUpper(known), strings.ToUpper(known[:1]) + known[1:], known + " ", known + "s", known + ".x",
+		"is_superuser", "id", "token", "__proto__", "$ref", "a/b", "a~b", "é", "😀",
+	}
+	return oneOf(d.rng, slices.DeleteFunc(names, func(name string) bool {
+		return slices.ContainsFunc(d.op.body.members, func(m member) bool { return m.name == name })
+	})...)
 }
 
 func inUTF16(data []byte, order binary.AppendByteOrder) []byte {
@@ -210,11 +226,7 @@ func inUTF16(data []byte, order binary.AppendByteOrder) []byte {
 
 func addBrokenForm(op *operation, add adder) {
 	for _, m := range op.body.members {
-		add("twice", m.name, func(d *draft) {
-			d.set(m.name, d.valueOf(m))
-			d.insert(field{name: m.name, value: d.valueOf(m)})
-			d.invalid(m.name, codeDuplicate)
-		})
+		addTwice(m, add)
 		literal := func(kind, at string, make func(*draft) []byte) {
 			add(kind, m.name, func(d *draft) { d.setLiteral(m.name, make(d)); d.invalid(at, codeMalformed) })
 		}

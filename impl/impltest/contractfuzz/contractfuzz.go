@@ -120,15 +120,10 @@ func (c *Case) Request(ctx context.Context, server string) (*http.Request, error
 
 // Name says which kind of request this is.
 func (c *Case) Name() string {
-	name := "broken: "
-	if c.Valid {
-		name = "valid: "
-	}
-	name += c.Kind
 	if c.At != "" {
-		name += " /" + c.At
+		return c.Kind + " /" + c.At
 	}
-	return name
+	return c.Kind
 }
 
 // maxShown is how much of a body is shown, in bytes.
@@ -137,7 +132,11 @@ const maxShown = 4096
 // String shows the request, with what is needed to make it again.
 func (c *Case) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s, %s, seed %d, index %d\n%s %s HTTP/1.1\n", c.Operation, c.Name(), c.Seed, c.Index, c.Method, c.Target)
+	half := "broken"
+	if c.Valid {
+		half = "valid"
+	}
+	fmt.Fprintf(&b, "%s, %s: %s, seed %d, index %d\n%s %s HTTP/1.1\n", c.Operation, half, c.Name(), c.Seed, c.Index, c.Method, c.Target)
 	for _, name := range slices.Sorted(keysOf(c.Header)) {
 		for _, value := range c.Header[name] {
 			fmt.Fprintf(&b, "%s: %q\n", name, value)

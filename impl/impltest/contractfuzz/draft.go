@@ -104,15 +104,20 @@ func (d *draft) valueOf(m member) any {
 		return nil
 	case len(m.enum) > 0:
 		return oneOf(d.rng, m.enum...)
-	case m.example != nil && d.chance(4):
+	case m.example != nil && (m.required && d.chance(8) || !m.required && d.chance(2)):
+		// What is optional is often a choice, and most others lead nowhere; what is required may have to be unique.
 		return m.example
 	case m.kind == "boolean":
 		return d.chance(2)
 	case m.kind == "integer":
-		return m.least + d.rng.Int64N(max(m.greatest-m.least, 1))
+		return m.least + d.rng.Int64N(min(m.greatest-m.least, 1<<40)+1)
 	}
-	longest := min(m.limit(), max(usual, m.shortest))
-	return d.text(m, m.shortest+d.rng.IntN(longest-m.shortest+1), oneOf(d.rng, pickers...))
+	return d.text(m, d.length(m), oneOf(d.rng, pickers...))
+}
+
+// length is a usual one for a string.
+func (d *draft) length(m member) int {
+	return m.shortest + d.rng.IntN(min(m.limit(), max(usual, m.shortest))-m.shortest+1)
 }
 
 // limit is the bound on a string's length, or one that stands for none.

@@ -15,6 +15,8 @@ type format struct {
 	make func(rng *rand.Rand, n int) string
 	// mend makes a string that fits the keywords fit the words too.
 	mend func(rng *rand.Rand, m member, s string) string
+	// atLeast is the bound on the length that make can keep.
+	atLeast int
 	// broken are strings of another form, within the length and the pattern.
 	broken []string
 }
@@ -25,7 +27,7 @@ var formats = map[string]format{
 	// The contract counts a new password's bytes, and in Unicode's form NFC, where length keywords count code points as sent.
 	"new-password": {mend: mendPassword},
 	// The contract takes an addr-spec that needs no quoting, in a domain with a dot; SMTP's bounds are in bytes.
-	"email": {make: makeEmail, broken: []string{
+	"email": {make: makeEmail, atLeast: 2 * maxLocal, broken: []string{
 		"ada.example.com", "@example.com", "ada@", "ada@eve@example.com", "ada@example", "ada@.com", "ada@example..com", "ada@example.com.",
 		".ada@example.com", "ada.@example.com", "a..da@example.com", "Ada <ada@example.com>", `"ada"@example.com`,
 		"ada(eve)@example.com", "ada @example.com", " ada@example.com", "ada@example.com ", "ada@exam ple.com",
@@ -49,8 +51,9 @@ func mendPassword(rng *rand.Rand, m member, s string) string {
 	return s
 }
 
-// Bounds of an email in bytes (RFC 5321 section 4.5.3.1).
+// Bounds of an email in bytes (RFC 5321 section 4.5.3.1, and erratum 1690 of RFC 3696).
 const (
+	maxEmail = 254
 	maxLocal = 64
 	maxLabel = 63
 )
@@ -68,7 +71,7 @@ func makeEmail(rng *rand.Rand, n int) string {
 	case n <= shortest:
 		return makeString(rng, 1) + "@" + makeLabel(rng, 1) + "." + makeLabel(rng, 1)
 	case n > 2*maxLocal:
-		return makeString(rng, maxLocal) + "@" + makeDomain(rng, n-maxLocal-1)
+		return makeString(rng, maxLocal) + "@" + makeDomain(rng, min(n, maxEmail)-maxLocal-1)
 	}
 	var local strings.Builder
 	for range 1 + rng.IntN(8) {

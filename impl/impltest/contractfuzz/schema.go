@@ -114,20 +114,28 @@ func readMember(schema *openapi3.Schema) (member, error) {
 		if schema.Min == nil || schema.Max == nil {
 			return m, fmt.Errorf("an integer needs both its bounds")
 		}
-		m.least, m.greatest = int64(*schema.Min), int64(*schema.Max)
+		if m.least, m.greatest = int64(*schema.Min), int64(*schema.Max); m.least > m.greatest {
+			return m, fmt.Errorf("no integer lies between %d and %d", m.least, m.greatest)
+		}
 	case "object":
 		err = fmt.Errorf("nothing here makes objects within objects")
 	}
 	return m, err
 }
 
+// longestMade is the longest string that is made, in code points: each may be twelve bytes of a body.
+const longestMade = 4096
+
 func (m *member) readString(schema *openapi3.Schema) (err error) {
 	m.shortest, m.longest, m.format = int(schema.MinLength), -1, schema.Format
 	if schema.MaxLength != nil {
 		m.longest = int(*schema.MaxLength)
 	}
-	if _, ok := formats[m.format]; !ok {
-		return fmt.Errorf("nothing here makes strings of the format %q", m.format)
+	if f, ok := formats[m.format]; !ok || m.longest >= 0 && m.longest < f.atLeast {
+		return fmt.Errorf("nothing here makes strings of the format %q of at most %d characters", m.format, m.longest)
+	}
+	if m.longest > longestMade || m.shortest > m.limit() {
+		return fmt.Errorf("nothing here makes strings of %d to %d characters", m.shortest, m.longest)
 	}
 	text := schema.Pattern
 	if text == "" {

@@ -87,8 +87,8 @@ func addValidMember(m member, add adder) {
 		add("greatest", m.name, func(d *draft) { d.set(m.name, m.greatest) })
 	case m.kind == "string":
 		add("shortest", m.name, func(d *draft) { d.set(m.name, d.text(m, m.shortest, oneOf(d.rng, pickers...))) })
-		add("odd characters", m.name, func(d *draft) { d.set(m.name, d.text(m, m.shortest+d.rng.IntN(usual), pickOdd)) })
-		add("beyond the first plane", m.name, func(d *draft) { d.set(m.name, d.text(m, m.shortest+d.rng.IntN(usual), pickAstral)) })
+		add("odd characters", m.name, func(d *draft) { d.set(m.name, d.text(m, d.length(m), pickOdd)) })
+		add("beyond the first plane", m.name, func(d *draft) { d.set(m.name, d.text(m, d.length(m), pickAstral)) })
 		if m.longest >= 0 {
 			add("longest", m.name, func(d *draft) { d.set(m.name, d.text(m, m.longest, oneOf(d.rng, pickers...))) })
 			add("nearly longest", m.name, func(d *draft) { d.set(m.name, d.text(m, max(m.longest-1, m.shortest), pickPlain)) })

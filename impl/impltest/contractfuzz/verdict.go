@@ -105,8 +105,8 @@ func (c *Case) judgeErrors(got []fieldError) error {
 // judgeEcho holds the members that an answer repeats to what was sent: a value that was read wrong is told by it.
 func (c *Case) judgeEcho(body []byte) error {
 	var answer map[string]any
-	if json.Unmarshal(body, &answer) != nil {
-		return nil // it has no members to compare
+	if err := json.Unmarshal(body, &answer); err != nil {
+		return err
 	}
 	for _, f := range c.sent {
 		sent, isText := f.value.(string)
