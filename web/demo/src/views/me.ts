@@ -52,6 +52,6 @@ function describe(user: User): HTMLElement {
 const longDate = new Intl.DateTimeFormat('en', { dateStyle: 'long' })
 
 function row(name: string, value: Node | string, remark?: string): HTMLElement[] {
-  const note = remark === undefined ? [] : [el('span', { class: 'remark' }, remark)]
-  return [el('dt', {}, name), el('dd', {}, value, ...note)]
+  const note = remark === undefined ? [] : [el('dd', { class: 'remark' }, remark)]
+  return [el('dt', {}, name), el('dd', {}, value), ...note]
 }

@@ -1,0 +1,128 @@
+import { readFile } from 'node:fs/promises'
+import { createRequire } from 'node:module'
+import type { Page } from 'playwright-core'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { button, field, fill, heading, password, said, somebody, whereFocused } from './demo-person.ts'
+import { closeStage, openStage, visit, type Stage } from './demo-site.ts'
+
+/** Runs in the page before its own script, since the page's policy refuses any that is added later. */
+const axeSource = readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
+
+declare global {
+  interface Window {
+    axe: typeof import('axe-core')
+  }
+}
+
+let stage: Stage
+beforeAll(async () => {
+  stage = await openStage()
+})
+afterAll(() => closeStage(stage))
+
+describe('the demo', () => {
+  test('can be walked with the keyboard alone, and shows where one is', async () => {
+    const page = await visit(stage)
+    const who = somebody()
+    const tab = async (name: string) => {
+      await page.keyboard.press('Tab')
+      expect(await whereFocused(page)).toEqual({ name, outlined: true })
+    }
+    await heading(page, 'Log in')
+    for (const stop of ['Email', 'Password', 'Show password', 'Log in', 'Sign up']) await tab(stop)
+    await page.keyboard.press('Enter')
+    await heading(page, 'Sign up')
+
+    await tab('Email')
+    await page.keyboard.type(who.email)
+    await tab('Username')
+    await page.keyboard.type(who.username)
+    await tab('Password')
+    await page.keyboard.type(who.password)
+    await tab('Show password')
+    await page.keyboard.press('Space')
+    expect(await field(page, 'Password').getAttribute('type')).toBe('text')
+    await page.keyboard.press('Space')
+    expect(await field(page, 'Password').getAttribute('type')).toBe('password')
+    await tab('Sign up')
+    await page.keyboard.press('Enter')
+    await page.getByText(who.username, { exact: true }).waitFor()
+
+    await tab('Ask again')
+    await page.keyboard.press('Enter')
+    await said(page, 'The server still knows you.')
+    expect((await whereFocused(page)).name).toBe('Ask again')
+    await tab('Log out')
+    await page.keyboard.press('Enter')
+    await heading(page, 'Log in')
+    await tab('Email')
+  })
+
+  test('tells password managers what to fill in and what to keep', async () => {
+    const page = await visit(stage)
+    const inputs = () =>
+      page.evaluate(() => [...document.querySelectorAll('input')].map((input) => [input.name, input.autocomplete]))
+    await heading(page, 'Log in')
+    const login = [
+      ['email', 'username'],
+      ['password', 'current-password'],
+    ]
+    expect(await inputs()).toEqual(login)
+    await page.getByRole('link', { name: 'Sign up' }).click()
+    await heading(page, 'Sign up')
+    const signup = [
+      ['email', 'username'],
+      ['username', 'nickname'],
+      ['password', 'new-password'],
+    ]
+    expect(await inputs()).toEqual(signup)
+  })
+})
+
+describe.each(['light', 'dark'] as const)('the demo in %s', (colorScheme) => {
+  test.each([1280, 320])('has nothing that axe finds, at %d px', async (width) => {
+    const page = await visit(
+      stage,
+      [
+        [401, '/api/users/login/token/'],
+        [422, '/api/users/'],
+      ],
+      { colorScheme, reducedMotion: 'reduce', viewport: { width, height: 700 } },
+    )
+    await page.addInitScript(await axeSource)
+    await page.reload()
+    const findings: Record<string, string[]> = {}
+    const look = async (view: string) => {
+      findings[view] = await axeFindings(page)
+    }
+    await heading(page, 'Log in')
+    await look('login')
+    await fill(page, { Email: 'nobody@example.com', Password: password })
+    await button(page, 'Show password').click()
+    await button(page, 'Log in').click()
+    await said(page, 'The email or the password is wrong.')
+    await look('login refused')
+    await page.getByRole('link', { name: 'Sign up' }).click()
+    await heading(page, 'Sign up')
+    await look('signup')
+    await button(page, 'Sign up').click()
+    await said(page, 'Some of this needs another look.')
+    await look('signup refused')
+    const who = somebody()
+    await fill(page, { Email: who.email, Username: who.username, Password: who.password })
+    await button(page, 'Sign up').click()
+    await page.getByText(who.email, { exact: true }).waitFor()
+    await look('account')
+    expect(findings).toEqual({ login: [], 'login refused': [], signup: [], 'signup refused': [], account: [] })
+  })
+})
+
+/** What axe finds, and whether the page is wider than the window, which WCAG 1.4.10 forbids down to 320 px. */
+function axeFindings(page: Page): Promise<string[]> {
+  return page.evaluate(async () => {
+    // Without `preload`, which would fetch the style sheets: the page's policy refuses that.
+    const { violations } = await window.axe.run(document, { preload: false })
+    const found = violations.flatMap(({ id, nodes }) => nodes.map(({ html }) => `${id}: ${html}`))
+    return document.documentElement.scrollWidth > window.innerWidth ? [...found, 'scrolls sideways'] : found
+  })
+}

@@ -1,0 +1,92 @@
+import { execFile } from 'node:child_process'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { STATUS_CODES } from 'node:http'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
+import { preview } from 'vite'
+import { launchBrowser, openPage } from './browser.ts'
+import { startServer, type Server } from './server.ts'
+
+const demo = join(import.meta.dirname, '..', 'demo')
+const vite = join(import.meta.dirname, '..', 'node_modules', 'vite', 'bin', 'vite.js')
+
+/** The demo, served from an origin of its own. */
+export interface DemoSite {
+  /** What `LATCHKEY_CORS_ORIGINS` has to name. It serves nothing before `build`. */
+  readonly origin: string
+  /** Builds the demo for the server at `api`. */
+  build(api: string): Promise<void>
+  stop(): Promise<void>
+}
+
+/**
+ * Listens on a free port first and is built later: the server has to know the page's origin when it starts, and the
+ * page has to know the server's URL when it is built.
+ */
+export async function openDemoSite(): Promise<DemoSite> {
+  const outDir = await mkdtemp(join(tmpdir(), 'latchkey-demo-'))
+  const server = await preview({
+    root: demo,
+    configFile: join(demo, 'vite.config.ts'),
+    logLevel: 'warn',
+    build: { outDir },
+    preview: { port: 0 },
+  })
+  const address = server.httpServer.address()
+  if (address === null || typeof address === 'string') throw new Error('the preview listens on no port')
+  return {
+    origin: `http://127.0.0.1:${address.port}`,
+    // A process of its own: the test runner's NODE_ENV would build another page than the one that people get.
+    build: async (api) => {
+      const env = { PATH: process.env['PATH'], VITE_LATCHKEY_URL: api }
+      await promisify(execFile)(process.execPath, [vite, 'build', '--outDir', outDir, '--emptyOutDir'], {
+        cwd: demo,
+        env,
+      })
+    },
+    stop: async () => {
+      await server.close()
+      await rm(outDir, { recursive: true, force: true })
+    },
+  }
+}
+
+/** A demo, the server that it talks to, on another origin, and a browser to visit it with. */
+export interface Stage {
+  readonly site: DemoSite
+  readonly server: Server
+  readonly browser: Browser
+}
+
+/** Starts a server with these settings and a demo, each knowing the other, and a browser. */
+export async function openStage(env: Record<string, string> = {}): Promise<Stage> {
+  const site = await openDemoSite()
+  const server = await startServer({ ...env, LATCHKEY_CORS_ORIGINS: site.origin })
+  await site.build(server.url)
+  return { site, server, browser: await launchBrowser() }
+}
+
+export async function closeStage({ site, server, browser }: Stage): Promise<void> {
+  await browser.close()
+  await Promise.all([site.stop(), server.stop()])
+}
+
+/** What the server answers to a path in this test that a browser's console shows as an error; 0 for no answer. */
+export type Failure = readonly [status: number, path: string]
+
+/** Opens the demo. The test fails if an answer fails that isn't named here, or if one that is named doesn't come. */
+export async function visit(
+  { site, server, browser }: Stage,
+  failures: readonly Failure[] = [],
+  options: BrowserContextOptions = {},
+): Promise<Page> {
+  const errors = failures.map(([status, path]) => {
+    const why = `the server responded with a status of ${status} (${STATUS_CODES[status] ?? ''})`
+    return `Failed to load resource: ${status === 0 ? 'net::ERR_CONNECTION_REFUSED' : why} (${server.url}${path})`
+  })
+  const { page } = await openPage(browser, { ...options, origins: [site.origin, server.url], errors })
+  await page.goto(site.origin)
+  return page
+}

@@ -1,0 +1,243 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import {
+  badFields,
+  button,
+  field,
+  fill,
+  focused,
+  heading,
+  password,
+  said,
+  signUp,
+  somebody,
+  whereFocused,
+} from './demo-person.ts'
+import { closeStage, openStage, visit, type Failure, type Stage } from './demo-site.ts'
+
+const invalid: Failure = [422, '/api/users/']
+const taken: Failure = [409, '/api/users/']
+const wrong: Failure = [401, '/api/users/login/token/']
+
+describe('the demo', () => {
+  let stage: Stage
+  beforeAll(async () => {
+    stage = await openStage()
+  })
+  afterAll(() => closeStage(stage))
+
+  test('tells what is wrong beside each field, and then signs up', async () => {
+    const page = await visit(stage, [invalid, invalid])
+    await heading(page, 'Log in')
+    await page.getByRole('link', { name: 'Sign up' }).click()
+    await heading(page, 'Sign up')
+    expect(await page.title()).toBe('Sign up · Latchkey demo')
+    expect(await focused(page)).toBe('heading')
+
+    await fill(page, { Username: 'a b', Password: 'password1' })
+    await button(page, 'Sign up').click()
+    await said(page, 'Some of this needs another look.')
+    expect(await badFields(page)).toEqual({
+      email: 'Please fill this in.',
+      username: 'Use 3 to 64 letters, digits, “_” and “-”.',
+      password: 'This is too easily guessed. Try a few words that only you would put together.',
+    })
+    expect(await focused(page)).toBe('email')
+
+    const who = somebody()
+    await fill(page, { Email: who.email, Username: who.username, Password: 'short' })
+    expect(await badFields(page)).toEqual({})
+    await button(page, 'Sign up').click()
+    await expect.poll(() => badFields(page)).toEqual({ password: 'It must have at least 8 characters.' })
+    expect(await focused(page)).toBe('password')
+
+    await field(page, 'Password').fill(who.password)
+    await page.keyboard.press('Enter')
+    await heading(page, 'Your account')
+    await said(page, 'You are logged in.')
+    await page.getByText(who.username, { exact: true }).waitFor()
+    await page.getByText(who.email, { exact: true }).waitFor()
+    expect(await focused(page)).toBe('heading')
+    expect(await page.title()).toBe('Your account · Latchkey demo')
+  })
+
+  test('says beside its field that an email or a username is taken', async () => {
+    const page = await visit(stage, [taken, taken])
+    const who = somebody()
+    await signUp(page, who)
+    await button(page, 'Log out').click()
+    await page.getByRole('link', { name: 'Sign up' }).click()
+
+    await fill(page, { Email: who.email.toUpperCase(), Username: 'another', Password: who.password })
+    await button(page, 'Sign up').click()
+    const words = 'This email already has an account. Is it yours? Then log in instead.'
+    await expect.poll(() => badFields(page)).toEqual({ email: words })
+    expect(await focused(page)).toBe('email')
+
+    await fill(page, { Email: somebody().email, Username: who.username.toUpperCase() })
+    await button(page, 'Sign up').click()
+    await expect.poll(() => badFields(page)).toEqual({ username: 'This username is taken. Try another one.' })
+    expect(await focused(page)).toBe('username')
+  })
+
+  test('keeps the person logged in over a reload, Back and every address, until they log out', async () => {
+    const page = await visit(stage)
+    const who = somebody()
+    await signUp(page, who)
+    await page.reload()
+    await page.getByText(who.email, { exact: true }).waitFor()
+    expect(new URL(page.url()).hash).toBe('#/me')
+    await page.goBack()
+    await page.getByText(who.email, { exact: true }).waitFor()
+    expect(new URL(page.url()).hash).toBe('#/me')
+    await page.goto(`${stage.site.origin}/#/signup`)
+    await heading(page, 'Your account')
+    await button(page, 'Ask again').click()
+    await said(page, 'The server still knows you.')
+
+    await button(page, 'Log out').click()
+    await heading(page, 'Log in')
+    await said(page, 'You are logged out.')
+    expect(await page.evaluate(() => Object.values(sessionStorage).join())).not.toContain('ey')
+    await page.goto(`${stage.site.origin}/#/me`)
+    await page.reload()
+    await heading(page, 'Log in')
+    expect(new URL(page.url()).hash).toBe('#/login')
+  })
+
+  test('refuses a wrong password without a word on which of the two is wrong, and takes the right one', async () => {
+    const page = await visit(stage, [wrong, wrong])
+    const who = somebody()
+    await signUp(page, who)
+    await button(page, 'Log out').click()
+
+    await fill(page, { Email: who.email, Password: 'not the password' })
+    await button(page, 'Log in').click()
+    await said(page, 'The email or the password is wrong.')
+    expect(await badFields(page)).toEqual({})
+    expect(await focused(page)).toBe('password')
+    expect(await field(page, 'Email').inputValue()).toBe(who.email)
+    await fill(page, { Email: 'nobody@example.com', Password: who.password })
+    await button(page, 'Log in').click()
+    await said(page, 'The email or the password is wrong.')
+
+    await field(page, 'Email').fill(` ${who.email} `)
+    await button(page, 'Log in').click()
+    await page.getByText(who.username, { exact: true }).waitFor()
+  })
+
+  test('sends a form once however often Enter is pressed, and says that it is busy', async () => {
+    const page = await visit(stage, [wrong])
+    let release = () => {}
+    const held = new Promise<void>((resolve) => (release = resolve))
+    let sent = 0
+    await page.route(`${stage.server.url}/**`, async (route) => {
+      if (route.request().method() === 'POST') sent += 1
+      await held
+      await route.continue()
+    })
+    await fill(page, { Email: 'nobody@example.com', Password: password })
+    await button(page, 'Show password').click()
+    await field(page, 'Password').press('Enter')
+    const busy = button(page, 'Logging in…')
+    await busy.waitFor()
+    expect([await busy.isDisabled(), await busy.getAttribute('aria-busy')]).toEqual([true, 'true'])
+    await said(page, 'Logging in…')
+    // What was shown is a password field again, so that the browser doesn't keep it as text.
+    expect(await field(page, 'Password').getAttribute('type')).toBe('password')
+    await field(page, 'Password').press('Enter')
+    await page.evaluate(() => {
+      document.querySelector('form')?.requestSubmit()
+    })
+    release()
+    await said(page, 'The email or the password is wrong.')
+    expect(sent).toBe(1)
+    expect(await button(page, 'Log in').getAttribute('aria-busy')).toBeNull()
+  })
+
+  // Where else the page's requests go, `visit` watches in every test.
+  test('can talk to its server only, and can make no markup of strings', async () => {
+    // Not by `visit`, which takes for a failure what is provoked here.
+    const page = await stage.browser.newPage()
+    await page.goto(stage.site.origin)
+    await heading(page, 'Log in')
+    const refused = await page.evaluate(async (elsewhere) => {
+      const violation = new Promise<string>((resolve) => {
+        document.addEventListener('securitypolicyviolation', (event) => {
+          resolve(event.effectiveDirective)
+        })
+      })
+      const fetched = await fetch(elsewhere).then(
+        () => 'fetched',
+        (error: unknown) => String(error),
+      )
+      try {
+        document.body.innerHTML = '<b>bold</b>'
+      } catch (error) {
+        return [fetched, await violation, error instanceof TypeError]
+      }
+      return [fetched, await violation, 'made']
+    }, stage.site.origin)
+    expect(refused).toEqual(['TypeError: Failed to fetch', 'connect-src', true])
+    await page.close()
+  })
+})
+
+describe('the demo, when its session ends', () => {
+  let stage: Stage
+  beforeAll(async () => {
+    stage = await openStage({ LATCHKEY_ACCESS_TOKEN_TTL: '3s' })
+  })
+  afterAll(() => closeStage(stage))
+
+  test('leads back to the login once the token has expired, and says why', async () => {
+    const page = await visit(stage)
+    const who = somebody()
+    await signUp(page, who)
+    const ask = async () => {
+      // Gone as soon as the login is shown.
+      await button(page, 'Ask again')
+        .click({ timeout: 500 })
+        .catch(() => undefined)
+      return page.title()
+    }
+    await expect.poll(ask, { timeout: 15_000 }).toBe('Log in · Latchkey demo')
+    await said(page, 'Your session has ended. Log in again.')
+    expect(await focused(page)).toBe('heading')
+    await page.reload()
+    await heading(page, 'Log in')
+
+    await fill(page, { Email: who.email, Password: who.password })
+    await button(page, 'Log in').click()
+    await heading(page, 'Your account')
+  })
+})
+
+describe('the demo, without its server', () => {
+  test('says so, and keeps what was typed', async () => {
+    const stage = await openStage()
+    try {
+      const page = await visit(stage, [
+        [0, '/api/users/me/'],
+        [0, '/api/users/login/token/'],
+      ])
+      const words = 'The server can’t be reached. Check your connection and try again; nothing you typed is lost.'
+      const who = somebody()
+      await signUp(page, who)
+      await stage.server.stop()
+      await button(page, 'Ask again').click()
+      await said(page, words)
+      await heading(page, 'Your account')
+      await button(page, 'Log out').click()
+
+      await fill(page, { Email: who.email, Password: who.password })
+      await button(page, 'Log in').click()
+      await said(page, words)
+      expect(await badFields(page)).toEqual({})
+      expect(await field(page, 'Email').inputValue()).toBe(who.email)
+      expect(await field(page, 'Password').inputValue()).toBe(who.password)
+      expect((await whereFocused(page)).name).toBe('Log in')
+    } finally {
+      await closeStage(stage)
+    }
+  })
+})
