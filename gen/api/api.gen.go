@@ -924,7 +924,7 @@ type AccessTokenClaims struct {
 type AmbiguousCredentialsProblem struct {
 	Code AmbiguousCredentialsProblemCode `json:"code"`
 
-	// Detail What went wrong
+	// Detail What went wrong.
 	//
 	// Example: The email is taken.
 	Detail string `json:"detail"`
@@ -969,7 +969,7 @@ type AmbiguousCredentialsProblemStatus int
 type BodyTooLargeProblem struct {
 	Code BodyTooLargeProblemCode `json:"code"`
 
-	// Detail What went wrong
+	// Detail What went wrong.
 	//
 	// Example: The email is taken.
 	Detail string `json:"detail"`
@@ -1053,7 +1053,7 @@ type HealthStatus string
 type InternalErrorProblem struct {
 	Code InternalErrorProblemCode `json:"code"`
 
-	// Detail What went wrong
+	// Detail What went wrong.
 	//
 	// Example: The email is taken.
 	Detail string `json:"detail"`
@@ -1098,7 +1098,7 @@ type InternalErrorProblemStatus int
 type InvalidRequestProblem struct {
 	Code InvalidRequestProblemCode `json:"code"`
 
-	// Detail What went wrong
+	// Detail What went wrong.
 	//
 	// Example: The email is taken.
 	Detail string `json:"detail"`
@@ -1143,7 +1143,7 @@ type InvalidRequestProblemStatus int
 type LoginFailedProblem struct {
 	Code LoginFailedProblemCode `json:"code"`
 
-	// Detail What went wrong
+	// Detail What went wrong.
 	//
 	// Example: The email is taken.
 	Detail string                  `json:"detail"`
@@ -1220,7 +1220,7 @@ type LoginForm struct {
 type MethodNotAllowedProblem struct {
 	Code MethodNotAllowedProblemCode `json:"code"`
 
-	// Detail What went wrong
+	// Detail What went wrong.
 	//
 	// Example: The email is taken.
 	Detail string `json:"detail"`
@@ -1265,7 +1265,7 @@ type MethodNotAllowedProblemStatus int
 type NotFoundProblem struct {
 	Code NotFoundProblemCode `json:"code"`
 
-	// Detail What went wrong
+	// Detail What went wrong.
 	//
 	// Example: The email is taken.
 	Detail string `json:"detail"`
@@ -1310,7 +1310,7 @@ type NotFoundProblemStatus int
 type NotReadyProblem struct {
 	Code NotReadyProblemCode `json:"code"`
 
-	// Detail What went wrong
+	// Detail What went wrong.
 	//
 	// Example: The email is taken.
 	Detail string `json:"detail"`
@@ -1383,7 +1383,7 @@ type Problem struct {
 	// Example: email_taken
 	Code string `json:"code"`
 
-	// Detail What went wrong
+	// Detail What went wrong.
 	//
 	// Example: The email is taken.
 	Detail string `json:"detail"`
@@ -1497,7 +1497,7 @@ type Registration struct {
 type RegistrationConflictProblem struct {
 	Code RegistrationConflictProblemCode `json:"code"`
 
-	// Detail What went wrong
+	// Detail What went wrong.
 	//
 	// Example: The email is taken.
 	Detail string `json:"detail"`
@@ -1542,7 +1542,7 @@ type RegistrationConflictProblemStatus int
 type RequestTimeoutProblem struct {
 	Code RequestTimeoutProblemCode `json:"code"`
 
-	// Detail What went wrong
+	// Detail What went wrong.
 	//
 	// Example: The email is taken.
 	Detail string `json:"detail"`
@@ -1606,7 +1606,7 @@ type TokenTokenType string
 type TokenBodyTooLargeProblem struct {
 	Code TokenBodyTooLargeProblemCode `json:"code"`
 
-	// Detail What went wrong
+	// Detail What went wrong.
 	//
 	// Example: The email is taken.
 	Detail string                        `json:"detail"`
@@ -1650,7 +1650,7 @@ type TokenBodyTooLargeProblemStatus int
 type TokenInternalErrorProblem struct {
 	Code TokenInternalErrorProblemCode `json:"code"`
 
-	// Detail What went wrong
+	// Detail What went wrong.
 	//
 	// Example: The email is taken.
 	Detail string                         `json:"detail"`
@@ -1694,7 +1694,7 @@ type TokenInternalErrorProblemStatus int
 type TokenInvalidRequestProblem struct {
 	Code TokenInvalidRequestProblemCode `json:"code"`
 
-	// Detail What went wrong
+	// Detail What went wrong.
 	//
 	// Example: The email is taken.
 	Detail string                          `json:"detail"`
@@ -1738,7 +1738,7 @@ type TokenInvalidRequestProblemStatus int
 type TokenRequestTimeoutProblem struct {
 	Code TokenRequestTimeoutProblemCode `json:"code"`
 
-	// Detail What went wrong
+	// Detail What went wrong.
 	//
 	// Example: The email is taken.
 	Detail string                          `json:"detail"`
@@ -1782,7 +1782,7 @@ type TokenRequestTimeoutProblemStatus int
 type TokenUnavailableProblem struct {
 	Code TokenUnavailableProblemCode `json:"code"`
 
-	// Detail What went wrong
+	// Detail What went wrong.
 	//
 	// Example: The email is taken.
 	Detail string                       `json:"detail"`
@@ -1826,7 +1826,7 @@ type TokenUnavailableProblemStatus int
 type TokenUnsupportedMediaTypeProblem struct {
 	Code TokenUnsupportedMediaTypeProblemCode `json:"code"`
 
-	// Detail What went wrong
+	// Detail What went wrong.
 	//
 	// Example: The email is taken.
 	Detail string                                `json:"detail"`
@@ -1870,7 +1870,7 @@ type TokenUnsupportedMediaTypeProblemStatus int
 type UnauthenticatedProblem struct {
 	Code UnauthenticatedProblemCode `json:"code"`
 
-	// Detail What went wrong
+	// Detail What went wrong.
 	//
 	// Example: The email is taken.
 	Detail string `json:"detail"`
@@ -1915,7 +1915,7 @@ type UnauthenticatedProblemStatus int
 type UnavailableProblem struct {
 	Code UnavailableProblemCode `json:"code"`
 
-	// Detail What went wrong
+	// Detail What went wrong.
 	//
 	// Example: The email is taken.
 	Detail string `json:"detail"`
@@ -1960,7 +1960,7 @@ type UnavailableProblemStatus int
 type UnsupportedGrantProblem struct {
 	Code UnsupportedGrantProblemCode `json:"code"`
 
-	// Detail What went wrong
+	// Detail What went wrong.
 	//
 	// Example: The email is taken.
 	Detail string                       `json:"detail"`
@@ -2004,7 +2004,7 @@ type UnsupportedGrantProblemStatus int
 type UnsupportedMediaTypeProblem struct {
 	Code UnsupportedMediaTypeProblemCode `json:"code"`
 
-	// Detail What went wrong
+	// Detail What went wrong.
 	//
 	// Example: The email is taken.
 	Detail string `json:"detail"`

@@ -324,12 +324,13 @@ export interface components {
              */
             title: string;
             /**
+             * Format: int32
              * @description The HTTP status.
              * @example 409
              */
             status: number;
             /**
-             * @description What went wrong
+             * @description What went wrong.
              * @example The email is taken.
              */
             detail: string;
@@ -380,81 +381,120 @@ export interface components {
             detail: string;
         };
         InvalidRequestProblem: components["schemas"]["Problem"] & {
-            /** @enum {integer} */
+            /**
+             * Format: int32
+             * @enum {integer}
+             */
             status?: 422;
             /** @enum {string} */
             code?: "invalid_request";
         };
         RegistrationConflictProblem: components["schemas"]["Problem"] & {
-            /** @enum {integer} */
+            /**
+             * Format: int32
+             * @enum {integer}
+             */
             status?: 409;
             /** @enum {string} */
             code?: "email_taken" | "username_taken";
         };
         UnauthenticatedProblem: components["schemas"]["Problem"] & {
-            /** @enum {integer} */
+            /**
+             * Format: int32
+             * @enum {integer}
+             */
             status?: 401;
             /** @enum {string} */
             code?: "not_authenticated" | "invalid_token" | "user_not_found" | "user_inactive";
         };
         AmbiguousCredentialsProblem: components["schemas"]["Problem"] & {
-            /** @enum {integer} */
+            /**
+             * Format: int32
+             * @enum {integer}
+             */
             status?: 400;
             /** @enum {string} */
             code?: "ambiguous_credentials";
         };
         RequestTimeoutProblem: components["schemas"]["Problem"] & {
-            /** @enum {integer} */
+            /**
+             * Format: int32
+             * @enum {integer}
+             */
             status?: 408;
             /** @enum {string} */
             code?: "request_timeout";
         };
         BodyTooLargeProblem: components["schemas"]["Problem"] & {
-            /** @enum {integer} */
+            /**
+             * Format: int32
+             * @enum {integer}
+             */
             status?: 413;
             /** @enum {string} */
             code?: "body_too_large";
         };
         UnsupportedMediaTypeProblem: components["schemas"]["Problem"] & {
-            /** @enum {integer} */
+            /**
+             * Format: int32
+             * @enum {integer}
+             */
             status?: 415;
             /** @enum {string} */
             code?: "unsupported_media_type";
         };
         InternalErrorProblem: components["schemas"]["Problem"] & {
-            /** @enum {integer} */
+            /**
+             * Format: int32
+             * @enum {integer}
+             */
             status?: 500;
             /** @enum {string} */
             code?: "internal_error";
         };
         UnavailableProblem: components["schemas"]["Problem"] & {
-            /** @enum {integer} */
+            /**
+             * Format: int32
+             * @enum {integer}
+             */
             status?: 503;
             /** @enum {string} */
             code?: "unavailable";
         };
         NotReadyProblem: components["schemas"]["Problem"] & {
-            /** @enum {integer} */
+            /**
+             * Format: int32
+             * @enum {integer}
+             */
             status?: 503;
             /** @enum {string} */
             code?: "database_unavailable" | "schema_outdated" | "schema_too_new" | "shutting_down";
         };
         /** @description Sent for every path that isn't in this contract. */
         NotFoundProblem: components["schemas"]["Problem"] & {
-            /** @enum {integer} */
+            /**
+             * Format: int32
+             * @enum {integer}
+             */
             status?: 404;
             /** @enum {string} */
             code?: "not_found";
         };
         /** @description Sent, with `Allow`, for a method that a path of this contract doesn't have. */
         MethodNotAllowedProblem: components["schemas"]["Problem"] & {
-            /** @enum {integer} */
+            /**
+             * Format: int32
+             * @enum {integer}
+             */
             status?: 405;
             /** @enum {string} */
             code?: "method_not_allowed";
         };
         UnsupportedGrantProblem: components["schemas"]["Problem"] & {
-            /** @enum {integer} */
+            /**
+             * Format: int32
+             * @enum {integer}
+             */
             status?: 400;
             /** @enum {string} */
             code?: "unsupported_grant_type";
@@ -462,7 +502,10 @@ export interface components {
             error: "unsupported_grant_type";
         };
         LoginFailedProblem: components["schemas"]["Problem"] & {
-            /** @enum {integer} */
+            /**
+             * Format: int32
+             * @enum {integer}
+             */
             status?: 401;
             /** @enum {string} */
             code?: "invalid_credentials";
