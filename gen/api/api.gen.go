@@ -1667,7 +1667,7 @@ type TokenInternalErrorProblem struct {
 	// RequestID The request's id, where it is all that can be said.
 	//
 	// Example: 01981f6e-3f4a-7cc0-8f1e-5d7a4c1b2e90
-	RequestID openapi_types.UUID              `json:"request_id"`
+	RequestID *openapi_types.UUID             `json:"request_id,omitempty"`
 	Status    TokenInternalErrorProblemStatus `json:"status"`
 
 	// Title The status in words.
@@ -1706,7 +1706,7 @@ type TokenInvalidRequestProblem struct {
 	ErrorDescription string `json:"error_description"`
 
 	// Errors One entry for each field that breaks the contract.
-	Errors []FieldError `json:"errors"`
+	Errors *[]FieldError `json:"errors,omitempty"`
 
 	// RequestID The request's id, where it is all that can be said.
 	//

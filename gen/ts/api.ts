@@ -380,7 +380,7 @@ export interface components {
              */
             detail: string;
         };
-        InvalidRequestProblem: components["schemas"]["Problem"] & {
+        InvalidRequestProblem: WithRequired<components["schemas"]["Problem"], "errors"> & {
             /**
              * Format: int32
              * @enum {integer}
@@ -443,7 +443,7 @@ export interface components {
             /** @enum {string} */
             code?: "unsupported_media_type";
         };
-        InternalErrorProblem: components["schemas"]["Problem"] & {
+        InternalErrorProblem: WithRequired<components["schemas"]["Problem"], "request_id"> & {
             /**
              * Format: int32
              * @enum {integer}
@@ -490,7 +490,7 @@ export interface components {
             /** @enum {string} */
             code?: "method_not_allowed";
         };
-        UnsupportedGrantProblem: components["schemas"]["Problem"] & {
+        UnsupportedGrantProblem: WithRequired<components["schemas"]["Problem"], "error" | "error_description"> & {
             /**
              * Format: int32
              * @enum {integer}
@@ -501,7 +501,7 @@ export interface components {
             /** @enum {string} */
             error: "unsupported_grant_type";
         };
-        LoginFailedProblem: components["schemas"]["Problem"] & {
+        LoginFailedProblem: WithRequired<components["schemas"]["Problem"], "error" | "error_description"> & {
             /**
              * Format: int32
              * @enum {integer}
@@ -1081,3 +1081,6 @@ export interface operations {
         };
     };
 }
+type WithRequired<T, K extends keyof T> = T & {
+    [P in K]-?: T[P];
+};
