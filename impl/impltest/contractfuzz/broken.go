@@ -2,6 +2,7 @@ package contractfuzz
 
 import (
 	"encoding/base64"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -13,7 +14,9 @@ func brokenTargets(op *operation, options Options) []target {
 	add := func(kind, at string, change func(*draft)) {
 		all = append(all, target{operation: op, kind: kind, at: at, change: change})
 	}
-	add("method", "", breakMethod)
+	for _, method := range op.otherMethods() {
+		add("method "+method, "", func(d *draft) { d.breakMethod(method) })
+	}
 	add("unknown path", "", breakPath)
 	if op.token {
 		add("query at the token endpoint", "", func(d *draft) {
@@ -31,8 +34,8 @@ func brokenTargets(op *operation, options Options) []target {
 	return all
 }
 
-func breakMethod(d *draft) {
-	d.method = oneOf(d.rng, d.op.otherMethods()...)
+func (d *draft) breakMethod(method string) {
+	d.method = method
 	if d.method == http.MethodTrace || d.chance(2) {
 		d.bare = true // TRACE must have none (RFC 9110 section 9.3.8)
 	}
@@ -69,7 +72,9 @@ func addBrokenCredentials(op *operation, add adder) {
 	}
 	header("missing", func(*draft, string) []string { return nil })
 	header("empty", func(*draft, string) []string { return []string{""} })
-	header("of another scheme", func(d *draft, token string) []string { return []string{oneOf(d.rng, schemes...) + token} })
+	for _, scheme := range schemes {
+		header(fmt.Sprintf("with scheme %q", scheme), func(_ *draft, token string) []string { return []string{scheme + token} })
+	}
 	header("without token", func(d *draft, _ string) []string { return []string{oneOf(d.rng, "Bearer", "Bearer ", "bearer  ")} })
 	header("twice", func(_ *draft, token string) []string { return []string{"Bearer " + token, "Bearer " + token} })
 	header("with an altered token", func(d *draft, token string) []string { return []string{"Bearer " + d.alter(token)} })
@@ -89,6 +94,7 @@ func addBrokenCredentials(op *operation, add adder) {
 	}
 }
 
+// schemes are what may not stand before a token.
 var schemes = []string{"", "Basic ", "Token ", "JWT ", "Bearer:", "Bearer\t", "BearerX ", "Bear er ", "Digest ", "Bearer,", "\"Bearer\" ", "DPoP "}
 
 const base64URL = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"

@@ -184,8 +184,9 @@ func addBrokenTexts(add adder) {
 		return append(data, oneOf(d.rng, "x", "{}", "null", ",", "]", "}", "//", "\x00", `"`, "\v", "\u00a0", "\ufeff", "\n{}")...)
 	})
 	spoil("leading data", func(d *draft, data []byte) []byte {
-		return append([]byte(oneOf(d.rng, "\ufeff", "\x00", ")]}',\n", "/**/", "\f", "\u2028", ",", "{", "\x1e")), data...)
+		return append([]byte(oneOf(d.rng, "\x00", ")]}',\n", "/**/", "\f", "\u2028", ",", "{", "\x1e")), data...)
 	})
+	spoil("byte order mark", func(_ *draft, data []byte) []byte { return append([]byte("\ufeff"), data...) })
 	spoil("trailing comma", func(_ *draft, data []byte) []byte {
 		return append(bytes.TrimSuffix(bytes.TrimSpace(data), []byte("}")), ",}"...)
 	})

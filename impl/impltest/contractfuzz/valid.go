@@ -52,7 +52,10 @@ func addValidBodies(op *operation, options Options, add adder) {
 		add("no body", "", func(d *draft) { d.bare = true; d.header.Del("Content-Type") })
 	}
 	for _, example := range op.examples {
-		add("example", "", func(d *draft) { d.take(example) })
+		// The credentials of an example are known, and so it is told whether a value was read as it was written.
+		for _, s := range spellings {
+			add("example, "+s.kind, "", func(d *draft) { d.take(example); d.style = s.style })
+		}
 	}
 	if op.body.open {
 		add("unlisted member", "", func(d *draft) { d.insert(field{name: d.word(), value: d.word()}) })
@@ -94,6 +97,18 @@ func addValidMember(m member, add adder) {
 			add("nearly longest", m.name, func(d *draft) { d.set(m.name, d.text(m, max(m.longest-1, m.shortest), pickPlain)) })
 		}
 	}
+}
+
+var spellings = []struct {
+	kind  string
+	style style
+}{
+	{"plain", style{}},
+	{"some escaped", style{escapes: 4}},
+	{"all escaped", style{escapes: 10}},
+	{"all escaped in lower case", style{escapes: 10, lower: true}},
+	{"spaces as plus or anywhere", style{plus: true, spaces: true}},
+	{"with gaps", style{gaps: true, plus: true}},
 }
 
 // choose makes the body of those members for which pick is true.
