@@ -61,7 +61,9 @@ export function makeField<Name extends string>(options: FieldOptions<Name>): Fie
     input,
     value: () => (options.kind === 'password' ? input.value : input.value.trim()),
     setError,
-    conceal: () => toggle && reveal(input, toggle, false),
+    conceal: () => {
+      if (toggle) reveal(input, toggle, false)
+    },
   }
 }
 

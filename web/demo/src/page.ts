@@ -27,7 +27,7 @@ export function focusHeading(): void {
 
 /** Says something to everyone: it is shown, and a screen reader reads it without losing its place. */
 export function say(text: string, tone: Tone = 'info'): void {
-  status.dataset['tone'] = tone
+  status.dataset.tone = tone
   status.textContent = text
 }
 

@@ -1,10 +1,7 @@
-import type { LoginError, MeError, RegisterError } from '@latchkey-auth/client'
+import type { FieldError, LoginError, MeError, RegisterError } from '@latchkey-auth/client'
 
 /** Whatever can go wrong in this page. */
 export type AppError = LoginError | MeError | RegisterError
-
-/** One entry of a 422: what is wrong with one field. */
-export type FieldError = Extract<AppError, { code: 'invalid_request' }>['errors'][number]
 
 /** An error in a person's words. */
 export interface Told {
