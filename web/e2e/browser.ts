@@ -50,8 +50,10 @@ export interface Seen {
 export interface Expected extends BrowserContextOptions {
   /** The only origins that the page may send requests to. */
   origins: readonly string[]
-  /** The errors that the test provokes, as `text (url)`. Each has to come, and no other may. */
-  errors?: readonly string[]
+  /** The errors that the test provokes, as `text (url)` or matchers. Each has to come, and no other may. */
+  errors?: unknown
+  /** The violations that the test provokes, likewise. */
+  violations?: unknown
 }
 
 /**
@@ -59,7 +61,7 @@ export interface Expected extends BrowserContextOptions {
  * did what `expected` doesn't name. A screenshot of a page that failed stays in `screenshots`.
  */
 export async function openPage(browser: Browser, expected: Expected): Promise<{ page: Page; seen: Seen }> {
-  const { origins, errors = [], ...options } = expected
+  const { origins, errors = [], violations = [], ...options } = expected
   const context = await browser.newContext(options)
   context.setDefaultTimeout(waitBound)
   const seen: Seen = { origins: new Set(), errors: [], violations: [] }
@@ -81,7 +83,7 @@ export async function openPage(browser: Browser, expected: Expected): Promise<{ 
     expect({ ...seen, origins: [...seen.origins].filter((origin) => !origins.includes(origin)) }).toEqual({
       origins: [],
       errors,
-      violations: [],
+      violations,
     })
   }
   onTestFinished(async ({ task }) => {
