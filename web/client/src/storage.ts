@@ -1,0 +1,53 @@
+/**
+ * Where a client keeps its session: one text. Whoever can read it can act as the user, see the page on tokens in the
+ * documentation. A storage that throws is not fatal: the session then lives in memory.
+ */
+export interface TokenStorage {
+  get(): string | null
+  set(value: string): void
+  remove(): void
+  /** Calls the listener after somebody else, such as another tab, has changed what is kept. Answers what ends it. */
+  subscribe?(listener: () => void): () => void
+}
+
+/** Keeps the session until the page is left or reloaded, where no other script can read it. The default. */
+export function memoryStorage(): TokenStorage {
+  let kept: string | null = null
+  return {
+    get: () => kept,
+    set: (value) => {
+      kept = value
+    },
+    remove: () => {
+      kept = null
+    },
+  }
+}
+
+/**
+ * Keeps the session in `sessionStorage` (until the tab is closed) or `localStorage` (until it ends, for all tabs). Every
+ * script of the page's origin can read it there.
+ */
+export function webStorage(storage: Storage, key = 'latchkey'): TokenStorage {
+  return {
+    get: () => storage.getItem(key),
+    set: (value) => {
+      storage.setItem(key, value)
+    },
+    remove: () => {
+      storage.removeItem(key)
+    },
+    subscribe: (listener) => {
+      // Only pages have other tabs to hear of.
+      if (typeof globalThis.addEventListener !== 'function') return () => undefined
+      const onStorage = (event: StorageEvent) => {
+        // Without a key, everything was cleared.
+        if (event.storageArea === storage && (event.key === key || event.key === null)) listener()
+      }
+      globalThis.addEventListener('storage', onStorage)
+      return () => {
+        globalThis.removeEventListener('storage', onStorage)
+      }
+    },
+  }
+}

@@ -1,0 +1,121 @@
+import { expect, inject, test } from 'vitest'
+
+import { createClient, memoryStorage } from '../dist/index.js'
+import { listening, someone } from './person.ts'
+
+test('register, ask who one is, log out, log in', async () => {
+  const { auth, changes } = listening()
+  const ada = someone()
+  const registered = await auth.register(ada)
+  if (!registered.ok) throw new Error(registered.error.code)
+  expect(registered.data).toMatchObject({ email: ada.email, username: ada.username, is_active: true })
+  expect(registered.data).not.toHaveProperty('token')
+  expect(auth.isAuthenticated()).toBe(true)
+  expect(await auth.me()).toEqual(registered)
+
+  await auth.logout()
+  expect(auth.isAuthenticated()).toBe(false)
+  expect(await auth.me()).toMatchObject({ ok: false, error: { code: 'not_authenticated', status: 401 } })
+
+  const before = Date.now()
+  const session = await auth.login(ada)
+  if (!session.ok) throw new Error(session.error.code)
+  const minutes = (session.data.expiresAt.getTime() - before) / 60_000
+  expect(minutes).toBeGreaterThanOrEqual(15)
+  expect(minutes).toBeLessThan(16)
+  expect(await auth.me()).toEqual(registered)
+  expect(changes).toEqual([{ type: 'signed_in' }, { type: 'signed_out', reason: 'logout' }, { type: 'signed_in' }])
+})
+
+test('the raw client is typed by the contract and sends the token', async () => {
+  const { auth } = listening()
+  const ada = someone()
+  await auth.register(ada)
+  const { data, error } = await auth.api.GET('/api/users/me/')
+  expect(error).toBeUndefined()
+  expect(data?.email).toBe(ada.email)
+  const health = await auth.api.GET('/healthz')
+  expect(health.data).toEqual({ status: 'ok' })
+})
+
+test('a password is sent as it is, whatever characters it has', async () => {
+  const { auth } = listening()
+  const odd = { ...someone(), password: ' a+b&c=d%20é\u{1F511}"\\\n ' }
+  expect(await auth.register(odd)).toMatchObject({ ok: true })
+  expect(await auth.login(odd)).toMatchObject({ ok: true })
+  expect(await auth.login({ ...odd, password: odd.password.trim() })).toMatchObject({ ok: false })
+})
+
+test('errors are values, with their code, status and request id', async () => {
+  const { auth, changes } = listening()
+  const ada = someone()
+  await auth.register(ada)
+  const other = someone()
+  const id = expect.stringMatching(/^[0-9a-f-]{36}$/) as string
+  expect(await auth.register({ ...other, email: ada.email })).toMatchObject({
+    error: { code: 'email_taken', status: 409, requestId: id },
+  })
+  expect(await auth.register({ ...other, username: ada.username })).toMatchObject({
+    error: { code: 'username_taken', status: 409 },
+  })
+  expect(await auth.register({ email: 'nobody', username: 'a b', password: 'short' })).toMatchObject({
+    error: {
+      code: 'invalid_request',
+      status: 422,
+      errors: [{ pointer: '/email' }, { pointer: '/password', code: 'too_short' }, { pointer: '/username' }],
+    },
+  })
+  expect(await auth.register({ ...other, username: 'a'.repeat(100_000) })).toMatchObject({
+    error: { code: 'body_too_large', status: 413 },
+  })
+  expect(await auth.login({ ...ada, password: 'not this one' })).toEqual({
+    ok: false,
+    error: {
+      code: 'invalid_credentials',
+      status: 401,
+      detail: 'Authentication was unsuccessful.',
+      requestId: id,
+    },
+  })
+  // A failed attempt to log in ends no session.
+  expect(changes).toEqual([{ type: 'signed_in' }])
+  expect(await auth.me()).toMatchObject({ ok: true })
+})
+
+test('a token that the server refuses is dropped', async () => {
+  const storage = memoryStorage()
+  storage.set(JSON.stringify({ accessToken: 'e30.e30.e30', expiresAt: Date.now() + 60_000 }))
+  const { auth, changes } = listening({ storage })
+  expect(auth.isAuthenticated()).toBe(true)
+  expect(await auth.me()).toMatchObject({ error: { code: 'invalid_token', status: 401 } })
+  expect(changes).toEqual([{ type: 'signed_out', reason: 'refused' }])
+  expect(storage.get()).toBeNull()
+  expect(await auth.me()).toMatchObject({ error: { code: 'not_authenticated' } })
+})
+
+test('an answer to an old token does not end the session that has begun meanwhile', async () => {
+  const storage = memoryStorage()
+  const ada = someone()
+  const { auth, changes } = listening({ storage, fetch: loginFirst })
+  expect(await createClient({ baseUrl: inject('url') }).register(ada)).toMatchObject({ ok: true })
+  storage.set(JSON.stringify({ accessToken: 'e30.e30.e30', expiresAt: Date.now() + 60_000 }))
+
+  /** Sends the request with the old token only after a login that was begun later. */
+  async function loginFirst(input: RequestInfo | URL): Promise<Response> {
+    const request = input as Request
+    if (request.headers.get('Authorization') === 'Bearer e30.e30.e30') await auth.login(ada)
+    return fetch(request)
+  }
+  expect(await auth.me()).toMatchObject({ error: { code: 'invalid_token' } })
+  expect(changes).toEqual([{ type: 'signed_in' }])
+  expect(await auth.me()).toMatchObject({ ok: true })
+})
+
+test('a session that has expired is told as such', async () => {
+  const { auth, changes } = listening({ baseUrl: inject('briefUrl') })
+  const registered = await auth.register(someone())
+  expect(registered).toMatchObject({ ok: true })
+  await expect.poll(() => auth.isAuthenticated(), { timeout: 10_000 }).toBe(false)
+  expect(changes).toEqual([{ type: 'signed_in' }, { type: 'signed_out', reason: 'expired' }])
+  expect(await auth.me()).toMatchObject({ error: { code: 'not_authenticated' } })
+})

@@ -1,0 +1,106 @@
+import { execFileSync } from 'node:child_process'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { gzipSync } from 'node:zlib'
+
+import { build } from 'esbuild'
+import { expect, onTestFinished, test } from 'vitest'
+
+const root = resolve(import.meta.dirname, '..')
+const installed = resolve(root, '..', 'node_modules')
+
+function temporaryFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'latchkey-client-'))
+  onTestFinished(() => {
+    rmSync(folder, { recursive: true })
+  })
+  return folder
+}
+
+/** What the documents show of the client. */
+function documentedCode(): string[] {
+  const pages = [join(root, 'README.md'), resolve(root, '..', '..', 'docs', 'client.md')]
+  const text = pages.map((page) => readFileSync(page, 'utf8')).join('\n')
+  const code = [...text.matchAll(/```ts\n(.*?)```/gs)].map(([, block]) => block ?? '')
+  expect(code.length).toBeGreaterThan(4)
+  return code
+}
+
+test('what a login and me need is at most 5 kB', async () => {
+  const bundle = await build({
+    stdin: {
+      contents: `import { createClient } from './dist/index.js'
+        const auth = createClient({ baseUrl: '' })
+        document.onclick = async () => console.log(await auth.login({ email: '', password: '' }), await auth.me())`,
+      resolveDir: root,
+    },
+    bundle: true,
+    minify: true,
+    format: 'esm',
+    platform: 'browser',
+    write: false,
+  })
+  const size = gzipSync(bundle.outputFiles[0]?.contents ?? '', { level: 9 }).length
+  console.log(`login and me: ${size} bytes gzipped`)
+  expect(size).toBeGreaterThan(1000)
+  expect(size).toBeLessThanOrEqual(5000)
+})
+
+test('the package installs into an empty Vite project and type-checks as strictly as can be', () => {
+  const folder = temporaryFolder()
+  const run = (command: string, ...args: string[]) =>
+    execFileSync(command, args, { cwd: folder, encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] })
+  execFileSync('npm', ['pack', '--silent', '--pack-destination', folder], { cwd: root, stdio: 'ignore' })
+  const tarball = readdirSync(folder).find((name) => name.endsWith('.tgz')) ?? ''
+
+  writeFileSync(join(folder, 'package.json'), JSON.stringify({ name: 'empty', private: true, type: 'module' }))
+  run('npm', 'install', '--silent', '--ignore-scripts', '--no-audit', '--no-fund', join(folder, tarball))
+  expect(readdirSync(join(folder, 'node_modules')).filter((name) => !name.startsWith('.'))).toEqual([
+    '@latchkey-auth',
+    'openapi-fetch',
+    'openapi-typescript-helpers',
+  ])
+  // The tools are those that are installed here.
+  for (const tool of ['vite', 'typescript']) {
+    symlinkSync(join(installed, tool), join(folder, 'node_modules', tool))
+  }
+  mkdirSync(join(folder, 'src'))
+  writeFileSync(join(folder, 'index.html'), '<!doctype html><script type="module" src="/src/main.ts"></script>')
+  writeFileSync(
+    join(folder, 'src', 'main.ts'),
+    `import { createClient, webStorage, type LoginError } from '@latchkey-auth/client'
+
+const auth = createClient({ baseUrl: 'http://127.0.0.1:8000', storage: webStorage(sessionStorage) })
+auth.onAuthChange((change) => { document.title = change.type === 'signed_out' ? change.reason : 'in' })
+const result = await auth.login({ email: 'ada@example.com', password: 'correct horse battery staple' })
+const code: LoginError['code'] | undefined = result.ok ? undefined : result.error.code
+const { data } = await auth.api.GET('/api/users/me/')
+console.log(code, data?.username satisfies string | undefined)
+export {}
+`,
+  )
+  for (const [i, code] of documentedCode().entries()) writeFileSync(join(folder, 'src', `documented-${i}.ts`), code)
+  writeFileSync(
+    join(folder, 'tsconfig.json'),
+    JSON.stringify({
+      compilerOptions: {
+        target: 'ES2022',
+        module: 'ESNext',
+        moduleResolution: 'bundler',
+        lib: ['ES2022', 'DOM', 'DOM.Iterable'],
+        types: [],
+        strict: true,
+        exactOptionalPropertyTypes: true,
+        noUncheckedIndexedAccess: true,
+        verbatimModuleSyntax: true,
+        skipLibCheck: false,
+        noEmit: true,
+      },
+      include: ['src'],
+    }),
+  )
+  run(process.execPath, join('node_modules', 'typescript', 'bin', 'tsc'))
+  run(process.execPath, join('node_modules', 'vite', 'bin', 'vite.js'), 'build', '--logLevel', 'error')
+  expect(readdirSync(join(folder, 'dist'))).toContain('index.html')
+})

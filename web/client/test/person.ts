@@ -1,0 +1,19 @@
+import { randomUUID } from 'node:crypto'
+
+import { inject } from 'vitest'
+
+import { createClient, type AuthChange, type Client, type ClientOptions, type Registration } from '../dist/index.js'
+
+/** A registration that nobody has used. */
+export function someone(): Registration {
+  const name = `ada-${randomUUID().slice(0, 18)}`
+  return { email: `${name}@example.com`, username: name, password: 'correct horse battery staple' }
+}
+
+/** A client of the tests' server, and what it has told its listener. */
+export function listening(options: Partial<ClientOptions> = {}): { auth: Client; changes: AuthChange[] } {
+  const auth = createClient({ baseUrl: inject('url'), ...options })
+  const changes: AuthChange[] = []
+  auth.onAuthChange((change) => changes.push(change))
+  return { auth, changes }
+}

@@ -1,0 +1,63 @@
+// Compiled, not run: what a switch over a result's code must and may leave out is the compiler's to say.
+import type { LoginError, MeError, RegisterError, Result, User } from '../dist/index.js'
+
+function never(value: never): never {
+  throw new Error(JSON.stringify(value))
+}
+
+export function everyCodeOfLogin(error: LoginError): string {
+  switch (error.code) {
+    case 'invalid_credentials':
+    case 'unsupported_grant_type':
+    case 'body_too_large':
+    case 'request_timeout':
+    case 'unsupported_media_type':
+    case 'internal_error':
+      return error.detail
+    case 'unavailable':
+      return `in ${error.retryAfter ?? 1} s`
+    case 'invalid_request':
+      return error.errors.map((field) => field.pointer).join()
+    case 'network_error':
+      return String(error.cause)
+    case 'unexpected_answer':
+      return String(error.status)
+    default:
+      return never(error)
+  }
+}
+
+export function withoutOne(error: MeError): string {
+  switch (error.code) {
+    case 'not_authenticated':
+    case 'invalid_token':
+    case 'user_not_found':
+    case 'ambiguous_credentials':
+    case 'internal_error':
+    case 'unavailable':
+    case 'network_error':
+    case 'unexpected_answer':
+      return error.code
+    default:
+      // @ts-expect-error user_inactive is missing above
+      return never(error)
+  }
+}
+
+export function ofAnotherOperation(error: RegisterError): boolean {
+  // @ts-expect-error a registration can't answer this
+  return error.code === 'invalid_credentials'
+}
+
+export function beforeLooking(result: Result<User, MeError>): string {
+  // @ts-expect-error there may be no data
+  const email: unknown = result.data
+  return result.ok ? result.data.email : `${result.error.code} ${typeof email}`
+}
+
+export function ofNoField(error: Extract<LoginError, { code: 'invalid_credentials' }>): unknown {
+  // @ts-expect-error only a 422 has fields
+  return error.errors
+}
+
+export const status: 401 = {} as Extract<LoginError, { code: 'invalid_credentials' }>['status']
