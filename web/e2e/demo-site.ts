@@ -63,9 +63,15 @@ export interface Stage {
 /** Starts a server with these settings and a demo, each knowing the other, and a browser. */
 export async function openStage(env: Record<string, string> = {}): Promise<Stage> {
   const site = await openDemoSite()
-  const server = await startServer({ ...env, LATCHKEY_CORS_ORIGINS: site.origin })
-  await site.build(server.url)
-  return { site, server, browser: await launchBrowser() }
+  let server: Server | undefined
+  try {
+    server = await startServer({ ...env, LATCHKEY_CORS_ORIGINS: site.origin })
+    await site.build(server.url)
+    return { site, server, browser: await launchBrowser() }
+  } catch (error) {
+    await Promise.all([site.stop(), server?.stop()])
+    throw error
+  }
 }
 
 export async function closeStage({ site, server, browser }: Stage): Promise<void> {
