@@ -121,7 +121,7 @@ func planBody(body *openapi3.RequestBody, formats map[string]openapi3.StringForm
 // is wrong with a body is told at once.
 func formatsOf(service *auth.Service) map[string]openapi3.StringFormatValidator {
 	return map[string]openapi3.StringFormatValidator{
-		"email": formatFunc(func(s string) error {
+		"idn-email": formatFunc(func(s string) error {
 			_, err := auth.CanonicalEmail(s)
 			return err
 		}),

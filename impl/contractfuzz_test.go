@@ -89,7 +89,7 @@ func tryCase(t *testing.T, h *impltest.Harness, c *contractfuzz.Case) (status in
 	if err != nil {
 		return 0, fmt.Errorf("%w\n%s", err, c)
 	}
-	a, err := h.Try(r)
+	a, err := h.Try(t, r)
 	if err == nil {
 		err = c.Judge(a.Status, a.Body)
 	}

@@ -288,7 +288,7 @@ func TestOutdatedHashesAreRenewed(t *testing.T) {
 		statuses := make(chan int, logins)
 		for range logins {
 			go func() {
-				a, err := h.Try(h.LoginRequest("username", user+"@example.com", "password", impltest.Password))
+				a, err := h.Try(t, h.LoginRequest("username", user+"@example.com", "password", impltest.Password))
 				if err != nil {
 					t.Errorf("%s: %v", name, err)
 				}

@@ -6,4 +6,4 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/impltest"
 )
 
-func TestMain(m *testing.M) { impltest.Main(m, true) }
+func TestMain(m *testing.M) { impltest.Main(m, "../docs/contract.md") }

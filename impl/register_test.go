@@ -79,7 +79,7 @@ func TestG7_OneEmailAtOnce(t *testing.T) {
 				email = "Ada@EXAMPLE.com"
 			}
 			body := fmt.Sprintf(`{"email":%q,"username":"user-%d","password":%q}`, email, i, impltest.Password)
-			a, err := h.Try(h.Request("POST", impltest.RegisterPath, body, "Content-Type", "application/json"))
+			a, err := h.Try(t, h.Request("POST", impltest.RegisterPath, body, "Content-Type", "application/json"))
 			switch {
 			case err != nil:
 				t.Error(err)

@@ -206,14 +206,14 @@ func rawAnswers(t *testing.T, h *impltest.Harness, what, request string) []*http
 		if err != nil {
 			return answers
 		}
-		if err := holdToContract(what, res); err != nil {
+		if err := holdToContract(t, what, res); err != nil {
 			t.Errorf("%s: %v", what, err)
 		}
 		answers = append(answers, res)
 	}
 }
 
-func holdToContract(what string, res *http.Response) error {
+func holdToContract(t *testing.T, what string, res *http.Response) error {
 	method, path, ok := strings.Cut(what, " ")
 	if !ok {
 		_, err := io.Copy(io.Discard, res.Body)
@@ -222,5 +222,6 @@ func holdToContract(what string, res *http.Response) error {
 	if _, err := impltest.ReadAnswer(method, path, res); err != nil {
 		return fmt.Errorf("answer %d: %w", res.StatusCode, err)
 	}
+	impltest.Record(t, method, path, res.StatusCode)
 	return nil
 }

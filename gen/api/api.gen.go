@@ -340,51 +340,6 @@ func (e NotReadyProblemStatus) Valid() bool {
 	}
 }
 
-// Defines values for OAuthInvalidRequestError.
-const (
-	OAuthInvalidRequestErrorInvalidRequest OAuthInvalidRequestError = "invalid_request"
-)
-
-// Valid indicates whether the value is a known member of the OAuthInvalidRequestError enum.
-func (e OAuthInvalidRequestError) Valid() bool {
-	switch e {
-	case OAuthInvalidRequestErrorInvalidRequest:
-		return true
-	default:
-		return false
-	}
-}
-
-// Defines values for OAuthServerErrorError.
-const (
-	OAuthServerErrorErrorServerError OAuthServerErrorError = "server_error"
-)
-
-// Valid indicates whether the value is a known member of the OAuthServerErrorError enum.
-func (e OAuthServerErrorError) Valid() bool {
-	switch e {
-	case OAuthServerErrorErrorServerError:
-		return true
-	default:
-		return false
-	}
-}
-
-// Defines values for OAuthTemporarilyUnavailableError.
-const (
-	OAuthTemporarilyUnavailableErrorTemporarilyUnavailable OAuthTemporarilyUnavailableError = "temporarily_unavailable"
-)
-
-// Valid indicates whether the value is a known member of the OAuthTemporarilyUnavailableError enum.
-func (e OAuthTemporarilyUnavailableError) Valid() bool {
-	switch e {
-	case OAuthTemporarilyUnavailableErrorTemporarilyUnavailable:
-		return true
-	default:
-		return false
-	}
-}
-
 // Defines values for RegistrationConflictProblemCode.
 const (
 	EmailTaken    RegistrationConflictProblemCode = "email_taken"
@@ -525,13 +480,13 @@ func (e TokenInternalErrorProblemCode) Valid() bool {
 
 // Defines values for TokenInternalErrorProblemError.
 const (
-	TokenInternalErrorProblemErrorServerError TokenInternalErrorProblemError = "server_error"
+	ServerError TokenInternalErrorProblemError = "server_error"
 )
 
 // Valid indicates whether the value is a known member of the TokenInternalErrorProblemError enum.
 func (e TokenInternalErrorProblemError) Valid() bool {
 	switch e {
-	case TokenInternalErrorProblemErrorServerError:
+	case ServerError:
 		return true
 	default:
 		return false
@@ -660,13 +615,13 @@ func (e TokenUnavailableProblemCode) Valid() bool {
 
 // Defines values for TokenUnavailableProblemError.
 const (
-	TokenUnavailableProblemErrorTemporarilyUnavailable TokenUnavailableProblemError = "temporarily_unavailable"
+	TemporarilyUnavailable TokenUnavailableProblemError = "temporarily_unavailable"
 )
 
 // Valid indicates whether the value is a known member of the TokenUnavailableProblemError enum.
 func (e TokenUnavailableProblemError) Valid() bool {
 	switch e {
-	case TokenUnavailableProblemErrorTemporarilyUnavailable:
+	case TemporarilyUnavailable:
 		return true
 	default:
 		return false
@@ -1351,30 +1306,6 @@ type NotReadyProblemCode string
 // NotReadyProblemStatus defines model for NotReadyProblem.Status.
 type NotReadyProblemStatus int
 
-// OAuthInvalidRequest defines model for OAuthInvalidRequest.
-type OAuthInvalidRequest struct {
-	Error OAuthInvalidRequestError `json:"error"`
-}
-
-// OAuthInvalidRequestError defines model for OAuthInvalidRequest.Error.
-type OAuthInvalidRequestError string
-
-// OAuthServerError defines model for OAuthServerError.
-type OAuthServerError struct {
-	Error OAuthServerErrorError `json:"error"`
-}
-
-// OAuthServerErrorError defines model for OAuthServerError.Error.
-type OAuthServerErrorError string
-
-// OAuthTemporarilyUnavailable defines model for OAuthTemporarilyUnavailable.
-type OAuthTemporarilyUnavailable struct {
-	Error OAuthTemporarilyUnavailableError `json:"error"`
-}
-
-// OAuthTemporarilyUnavailableError defines model for OAuthTemporarilyUnavailable.Error.
-type OAuthTemporarilyUnavailableError string
-
 // Problem What every error answers (RFC 9457). Each operation and status narrows `status` and `code`, and says which of the
 // optional members stand there.
 type Problem struct {
@@ -1472,8 +1403,9 @@ type RegisteredUser struct {
 //
 // Example: {"email":"ada@example.com","password":"correct horse battery staple","username":"ada"}
 type Registration struct {
-	// Email Kept as typed, for display and mail; compared by its canonical form. Display names, quoted local parts,
-	// comments and invisible characters are refused, and the domain needs a dot.
+	// Email Kept as typed, for display and mail; compared by its canonical form. It may have letters of any script
+	// (RFC 6531). Display names, quoted local parts, comments and invisible characters are refused, and the
+	// domain needs a dot.
 	//
 	//
 	// Example: ada@example.com
@@ -1667,7 +1599,7 @@ type TokenInternalErrorProblem struct {
 	// RequestID The request's id, where it is all that can be said.
 	//
 	// Example: 01981f6e-3f4a-7cc0-8f1e-5d7a4c1b2e90
-	RequestID *openapi_types.UUID             `json:"request_id,omitempty"`
+	RequestID openapi_types.UUID              `json:"request_id"`
 	Status    TokenInternalErrorProblemStatus `json:"status"`
 
 	// Title The status in words.
@@ -1706,7 +1638,7 @@ type TokenInvalidRequestProblem struct {
 	ErrorDescription string `json:"error_description"`
 
 	// Errors One entry for each field that breaks the contract.
-	Errors *[]FieldError `json:"errors,omitempty"`
+	Errors []FieldError `json:"errors"`
 
 	// RequestID The request's id, where it is all that can be said.
 	//

@@ -130,9 +130,10 @@ export interface components {
          */
         Registration: {
             /**
-             * Format: email
-             * @description Kept as typed, for display and mail; compared by its canonical form. Display names, quoted local parts,
-             *     comments and invisible characters are refused, and the domain needs a dot.
+             * Format: idn-email
+             * @description Kept as typed, for display and mail; compared by its canonical form. It may have letters of any script
+             *     (RFC 6531). Display names, quoted local parts, comments and invisible characters are refused, and the
+             *     domain needs a dot.
              * @example ada@example.com
              */
             email: string;
@@ -512,24 +513,72 @@ export interface components {
             /** @enum {string} */
             error: "invalid_grant";
         };
-        OAuthInvalidRequest: {
+        TokenRequestTimeoutProblem: WithRequired<components["schemas"]["Problem"], "error" | "error_description"> & {
+            /**
+             * Format: int32
+             * @enum {integer}
+             */
+            status?: 408;
+            /** @enum {string} */
+            code?: "request_timeout";
             /** @enum {string} */
             error: "invalid_request";
         };
-        OAuthServerError: {
+        TokenBodyTooLargeProblem: WithRequired<components["schemas"]["Problem"], "error" | "error_description"> & {
+            /**
+             * Format: int32
+             * @enum {integer}
+             */
+            status?: 413;
+            /** @enum {string} */
+            code?: "body_too_large";
+            /** @enum {string} */
+            error: "invalid_request";
+        };
+        TokenUnsupportedMediaTypeProblem: WithRequired<components["schemas"]["Problem"], "error" | "error_description"> & {
+            /**
+             * Format: int32
+             * @enum {integer}
+             */
+            status?: 415;
+            /** @enum {string} */
+            code?: "unsupported_media_type";
+            /** @enum {string} */
+            error: "invalid_request";
+        };
+        TokenInvalidRequestProblem: WithRequired<components["schemas"]["Problem"], "errors" | "error" | "error_description"> & {
+            /**
+             * Format: int32
+             * @enum {integer}
+             */
+            status?: 422;
+            /** @enum {string} */
+            code?: "invalid_request";
+            /** @enum {string} */
+            error: "invalid_request";
+        };
+        TokenInternalErrorProblem: WithRequired<components["schemas"]["Problem"], "request_id" | "error" | "error_description"> & {
+            /**
+             * Format: int32
+             * @enum {integer}
+             */
+            status?: 500;
+            /** @enum {string} */
+            code?: "internal_error";
             /** @enum {string} */
             error: "server_error";
         };
-        OAuthTemporarilyUnavailable: {
+        TokenUnavailableProblem: WithRequired<components["schemas"]["Problem"], "error" | "error_description"> & {
+            /**
+             * Format: int32
+             * @enum {integer}
+             */
+            status?: 503;
+            /** @enum {string} */
+            code?: "unavailable";
             /** @enum {string} */
             error: "temporarily_unavailable";
         };
-        TokenRequestTimeoutProblem: components["schemas"]["RequestTimeoutProblem"] & components["schemas"]["OAuthInvalidRequest"];
-        TokenBodyTooLargeProblem: components["schemas"]["BodyTooLargeProblem"] & components["schemas"]["OAuthInvalidRequest"];
-        TokenUnsupportedMediaTypeProblem: components["schemas"]["UnsupportedMediaTypeProblem"] & components["schemas"]["OAuthInvalidRequest"];
-        TokenInvalidRequestProblem: components["schemas"]["InvalidRequestProblem"] & components["schemas"]["OAuthInvalidRequest"];
-        TokenInternalErrorProblem: components["schemas"]["InternalErrorProblem"] & components["schemas"]["OAuthServerError"];
-        TokenUnavailableProblem: components["schemas"]["UnavailableProblem"] & components["schemas"]["OAuthTemporarilyUnavailable"];
     };
     responses: {
         /** @description The body did not arrive in time. The connection is closed. */

@@ -1,62 +1,128 @@
 package impltest
 
 import (
+	"cmp"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
-	"strconv"
+	"strings"
 	"sync"
 	"testing"
 
 	"github.com/latchkey-auth/latchkey/impl/postgres/postgrestest"
 )
 
-// pairs is a set of operations and statuses.
-type pairs struct {
-	mu  sync.Mutex
-	set map[string]bool
+// pair is an operation of the contract and a status that it may answer.
+type pair struct {
+	operation string
+	status    string
 }
 
-var produced = pairs{set: map[string]bool{}}
+func (p pair) String() string { return p.operation + " " + p.status }
 
-func pairName(operation string, status string) string { return operation + " " + status }
-
-func (p *pairs) add(operation string, status int) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.set[pairName(operation, strconv.Itoa(status))] = true
+// coverage knows which tests have produced which pair, by the names of the top-level tests.
+type coverage struct {
+	mu    sync.Mutex
+	tests map[pair]map[string]bool
 }
 
-// missing lists what the contract declares and no test has produced.
-func (p *pairs) missing() []string {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	var missing []string
+var produced = coverage{tests: map[pair]map[string]bool{}}
+
+// Record remembers that a test was answered a status that the contract declares. Others are left out.
+func Record(tb testing.TB, method, path string, status int) {
+	item := Contract().Paths.Value(canonicalPath(path))
+	if item == nil || item.GetOperation(method) == nil {
+		return
+	}
+	test, _, _ := strings.Cut(tb.Name(), "/")
+	produced.add(pair{item.GetOperation(method).OperationID, fmt.Sprint(status)}, test)
+}
+
+func (c *coverage) add(p pair, test string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.tests[p] == nil {
+		c.tests[p] = map[string]bool{}
+	}
+	c.tests[p][test] = true
+}
+
+// declared lists what the contract declares, in the order of names and numbers.
+func declared() []pair {
+	var all []pair
 	for _, item := range Contract().Paths.Map() {
 		for _, op := range item.Operations() {
 			for status := range op.Responses.Map() {
-				if name := pairName(op.OperationID, status); !p.set[name] {
-					missing = append(missing, name)
-				}
+				all = append(all, pair{op.OperationID, status})
 			}
 		}
 	}
-	slices.Sort(missing)
-	return missing
+	slices.SortFunc(all, func(a, b pair) int {
+		return cmp.Or(cmp.Compare(a.operation, b.operation), cmp.Compare(a.status, b.status))
+	})
+	return all
 }
 
-// Main runs a package's tests on a PostgreSQL of their own. With complete it fails the run when a pair of operation
-// and status that the contract declares was produced by no test; a run of selected tests is not judged.
-func Main(m *testing.M, complete bool) {
+// missing lists what the contract declares and no test has produced.
+func (c *coverage) missing() []pair {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.DeleteFunc(declared(), func(p pair) bool { return len(c.tests[p]) > 0 })
+}
+
+// witness answers the test that says most about a pair: the one that produces the fewest, of those the first by name. What
+// sends anything at all is asked last.
+func (c *coverage) witness(p pair) string {
+	breadth := map[string]int{}
+	for _, tests := range c.tests {
+		for test := range tests {
+			breadth[test]++
+		}
+	}
+	isFuzz := func(test string) int {
+		if strings.Contains(test, "Fuzz") {
+			return 1
+		}
+		return 0
+	}
+	return slices.MinFunc(slices.Collect(maps.Keys(c.tests[p])), func(a, b string) int {
+		return cmp.Or(cmp.Compare(isFuzz(a), isFuzz(b)), cmp.Compare(breadth[a], breadth[b]), cmp.Compare(a, b))
+	})
+}
+
+var update = flag.Bool("update", false, "write docs/contract.md anew from what the tests have produced")
+
+// Main runs a package's tests on a PostgreSQL of their own. With a matrix, the file that says which test produces which
+// pair of operation and status, it fails the run when the contract declares a pair that no test has produced, or when the
+// file isn't true; a run of selected tests is not judged.
+func Main(m *testing.M, matrix string) {
 	code := postgrestest.Run(m)
-	if code == 0 && complete && !isSelection() {
-		if missing := produced.missing(); len(missing) > 0 {
-			fmt.Fprintf(os.Stderr, "FAIL: the contract declares what no test has produced: %q\n", missing)
+	if code == 0 && matrix != "" && !isSelection() {
+		if err := produced.judge(matrix); err != nil {
+			fmt.Fprintf(os.Stderr, "FAIL: %v\n", err)
 			code = 1
 		}
 	}
 	os.Exit(code)
+}
+
+func (c *coverage) judge(file string) error {
+	if missing := c.missing(); len(missing) > 0 {
+		return fmt.Errorf("the contract declares what no test has produced: %v", missing)
+	}
+	if *update {
+		return os.WriteFile(file, []byte(c.matrix()), 0o644)
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return fmt.Errorf("%w; make it by: go test ./impl -update", err)
+	}
+	if err := c.checkMatrix(string(text)); err != nil {
+		return fmt.Errorf("%s: %w; make it anew by: go test ./impl -update", file, err)
+	}
+	return nil
 }
 
 // isSelection tells whether the run was asked for some of the tests only.

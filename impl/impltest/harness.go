@@ -189,7 +189,7 @@ func (a Answer) Text(path string) string {
 // Do sends a request and holds the answer to the contract.
 func (h *Harness) Do(tb testing.TB, r *http.Request) Answer {
 	tb.Helper()
-	a, err := h.Try(r)
+	a, err := h.Try(tb, r)
 	if err != nil {
 		tb.Fatalf("%s %s: %v", r.Method, r.URL.Path, err)
 	}
@@ -197,13 +197,21 @@ func (h *Harness) Do(tb testing.TB, r *http.Request) Answer {
 }
 
 // Try is [Harness.Do] for goroutines, which may not end the test.
-func (h *Harness) Try(r *http.Request) (Answer, error) {
+func (h *Harness) Try(tb testing.TB, r *http.Request) (Answer, error) {
 	res, err := h.client.Do(r)
 	if err != nil {
 		return Answer{}, err
 	}
 	defer func() { _ = res.Body.Close() }()
-	return ReadAnswer(r.Method, r.URL.EscapedPath(), res)
+	a, err := ReadAnswer(r.Method, r.URL.EscapedPath(), res)
+	if err != nil {
+		return a, err
+	}
+	Record(tb, r.Method, r.URL.EscapedPath(), a.Status)
+	if a.Status < http.StatusMultipleChoices {
+		err = judgeRequest(r)
+	}
+	return a, err
 }
 
 // ReadAnswer reads an answer, from wherever it came, and holds it to the contract.

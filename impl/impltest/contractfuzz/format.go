@@ -27,7 +27,7 @@ var formats = map[string]format{
 	// The contract counts a new password's bytes, and in Unicode's form NFC, where length keywords count code points as sent.
 	"new-password": {mend: mendPassword},
 	// The contract takes an addr-spec that needs no quoting, in a domain with a dot; SMTP's bounds are in bytes.
-	"email": {make: makeEmail, atLeast: 2 * maxLocal, broken: []string{
+	"idn-email": {make: makeEmail, atLeast: 2 * maxLocal, broken: []string{
 		"ada.example.com", "@example.com", "ada@", "ada@eve@example.com", "ada@example", "ada@.com", "ada@example..com", "ada@example.com.",
 		".ada@example.com", "ada.@example.com", "a..da@example.com", "Ada <ada@example.com>", `"ada"@example.com`,
 		"ada(eve)@example.com", "ada @example.com", " ada@example.com", "ada@example.com ", "ada@exam ple.com",

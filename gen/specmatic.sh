@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# Lets Specmatic judge the server by the contract: it makes its own requests, valid ones and broken ones. It needs a Java
+# runtime of version 17 or later. Where there is none this judge is left out, but not in CI (CI=true).
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+java=$(java -version 2>&1 | sed -n 's/.* version "\([0-9]*\).*/\1/p' | head -n 1) || java=
+if [ "${java:-0}" -lt 17 ]; then
+	echo 'Specmatic, a judge of the contract, is left out: there is no Java runtime of version 17 or later.' >&2
+	[ "${CI:-}" != true ] || exit 1
+	exit 0
+fi
+
+dir=$(mktemp -d)
+trap 'rm -rf "$dir"' EXIT
+chmod 711 "$dir" # PostgreSQL runs as another user where this one is root
+go build -o "$dir/latchkey" ./cmd/latchkey
+node gen/specmatic/judge.mjs "$dir"

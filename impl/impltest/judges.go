@@ -1,0 +1,102 @@
+package impltest
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"sync"
+
+	"github.com/pb33f/libopenapi"
+	validator "github.com/pb33f/libopenapi-validator"
+	"github.com/pb33f/libopenapi-validator/config"
+	judged "github.com/pb33f/libopenapi-validator/errors"
+
+	"github.com/latchkey-auth/latchkey/gen/api"
+)
+
+// Two judges hold every answer to the contract. The first is kin-openapi, by which the server also holds requests to it, with
+// what this package adds; the second is libopenapi-validator, which shares no code with it, reads the contract by
+// itself, and in its strict mode refuses a header or a member that isn't declared.
+//
+// They agree on all that the tests have seen. Where one day they don't, the contract's author looks up who is right, and says
+// so here.
+
+// secondJudge is made once: reading the contract and compiling its schemas takes it some 100 ms.
+var secondJudge = sync.OnceValue(func() validator.Validator {
+	doc, err := libopenapi.NewDocument(api.ContractYAML)
+	if err != nil {
+		panic(err)
+	}
+	judge, errs := validator.NewValidator(doc, config.WithFormatAssertions(), config.WithStrictMode(),
+		config.WithStrictIgnoredHeaders(transport...))
+	if len(errs) > 0 {
+		panic(errors.Join(errs...))
+	}
+	return judge
+})
+
+// judgeAnswer asks the second judge for an answer to a declared operation.
+func judgeAnswer(method, path string, res *http.Response, body []byte) error {
+	answer := *res
+	answer.Body = io.NopCloser(bytes.NewReader(body))
+	_, found := secondJudge().ValidateHttpResponse(canonicalRequest(method, path, nil), &answer)
+	return verdict(found)
+}
+
+// judgeRequest asks the second judge for a request that the server has accepted.
+func judgeRequest(r *http.Request) error {
+	var body io.Reader
+	if r.GetBody != nil {
+		again, err := r.GetBody()
+		if err != nil {
+			return err
+		}
+		body = again
+	}
+	request := canonicalRequest(r.Method, r.URL.EscapedPath(), body)
+	// A client may send what other headers it likes (Accept, Origin, those of its proxies), and a token where none is needed.
+	for name, values := range r.Header {
+		switch http.CanonicalHeaderKey(name) {
+		case "Content-Type":
+			request.Header["Content-Type"] = values
+		case "Authorization":
+			if asksForToken(r.Method, r.URL.EscapedPath()) {
+				request.Header["Authorization"] = values
+			}
+		}
+	}
+	_, found := secondJudge().ValidateHttpRequestSync(request)
+	return verdict(found)
+}
+
+func asksForToken(method, path string) bool {
+	item := Contract().Paths.Value(canonicalPath(path))
+	if item == nil || item.GetOperation(method) == nil {
+		return false
+	}
+	security := item.GetOperation(method).Security
+	return security != nil && len(*security) > 0
+}
+
+// canonicalRequest is one for the path as the contract writes it, which the judge then finds.
+func canonicalRequest(method, path string, body io.Reader) *http.Request {
+	r, err := http.NewRequest(method, "http://latchkey.example"+(&url.URL{Path: canonicalPath(path)}).String(), body)
+	if err != nil {
+		panic(err) // the path was sent before
+	}
+	return r
+}
+
+func verdict(found []*judged.ValidationError) error {
+	var all []error
+	for _, e := range found {
+		all = append(all, fmt.Errorf("the second judge: %s: %s", e.Message, e.Reason))
+		for _, s := range e.SchemaValidationErrors {
+			all = append(all, fmt.Errorf("%s: %s", s.KeywordLocation, s.Reason))
+		}
+	}
+	return errors.Join(all...)
+}

@@ -1,0 +1,123 @@
+package impltest
+
+import (
+	"bytes"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+)
+
+// honest is an answer that both judges pass.
+func honest() (*http.Response, string) {
+	header := http.Header{}
+	for name, value := range map[string]string{
+		"Content-Type":            "application/problem+json",
+		"X-Request-Id":            "01981f6e-3f4a-7cc0-8f1e-5d7a4c1b2e90",
+		"Cache-Control":           "no-store",
+		"Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+		"Referrer-Policy":         "no-referrer",
+		"X-Content-Type-Options":  "nosniff",
+		"WWW-Authenticate":        `Bearer`,
+	} {
+		header.Set(name, value)
+	}
+	return &http.Response{StatusCode: http.StatusUnauthorized, Header: header}, `{"type": "urn:latchkey:problem:not_authenticated",
+		"title": "No", "status": 401, "detail": "Not authenticated", "code": "not_authenticated"}`
+}
+
+// lies are the ways in which an answer to GetCurrentUser can break the contract.
+var lies = map[string]func(res *http.Response, body string) string{
+	"an undeclared status": func(res *http.Response, body string) string {
+		res.StatusCode = http.StatusForbidden
+		return body
+	},
+	"an undeclared header": func(res *http.Response, body string) string {
+		res.Header.Set("X-Powered-By", "latchkey")
+		return body
+	},
+	"a missing header": func(res *http.Response, body string) string {
+		res.Header.Del("X-Request-Id")
+		return body
+	},
+	"a header's value": func(res *http.Response, body string) string {
+		res.Header.Set("X-Content-Type-Options", "sniff")
+		return body
+	},
+	"another content type": func(res *http.Response, body string) string {
+		res.Header.Set("Content-Type", "text/plain")
+		return body
+	},
+	"an undeclared member": func(_ *http.Response, body string) string {
+		return strings.Replace(body, `"detail"`, `"hint": "x", "detail"`, 1)
+	},
+	"a missing member": func(_ *http.Response, body string) string {
+		return strings.Replace(body, `"title": "No",`, "", 1)
+	},
+	"a code that isn't in the list": func(_ *http.Response, body string) string {
+		return strings.ReplaceAll(body, "not_authenticated", "email_taken")
+	},
+	"a type": func(_ *http.Response, body string) string {
+		return strings.Replace(body, `401`, `"401"`, 1)
+	},
+	"a format": func(_ *http.Response, body string) string {
+		return strings.Replace(body, `"detail"`, `"request_id": "not a UUID, but of 36 characters...", "detail"`, 1)
+	},
+	"no JSON": func(_ *http.Response, body string) string { return body[1:] },
+}
+
+// TestJudges asks each judge by itself, so that neither may sleep unnoticed behind the other.
+func TestJudges(t *testing.T) {
+	judges := map[string]func(*http.Response, string) error{
+		"the first": func(res *http.Response, body string) error {
+			return checkDeclared(Contract().Paths.Value(MePath).Get, res, []byte(body))
+		},
+		"the second": func(res *http.Response, body string) error {
+			res.Body = io.NopCloser(bytes.NewBufferString(body))
+			return judgeAnswer(http.MethodGet, MePath, res, []byte(body))
+		},
+	}
+	for name, judge := range judges {
+		res, body := honest()
+		if err := judge(res, body); err != nil {
+			t.Errorf("%s refuses an honest answer: %v", name, err)
+		}
+		for lie, tell := range lies {
+			res, body := honest()
+			if judge(res, tell(res, body)) == nil {
+				t.Errorf("%s passes %s", name, lie)
+			}
+		}
+	}
+}
+
+// TestMatrix breaks a true page in each way that it can be wrong.
+func TestMatrix(t *testing.T) {
+	c := coverage{tests: map[pair]map[string]bool{}}
+	for _, p := range declared() {
+		c.add(p, "TestEverything")
+		c.add(p, "FuzzEverything")
+	}
+	c.add(pair{"Login", "200"}, "TestLogin")
+	truth := c.matrix()
+	if err := c.checkMatrix(truth); err != nil {
+		t.Fatal(err)
+	}
+	if got := readMatrix(truth)[pair{"Login", "200"}]; got != "TestLogin" {
+		t.Errorf("Login 200 is shown by %s, want the test that is about it alone", got)
+	}
+	for what, page := range map[string]string{
+		"a test that doesn't produce it": strings.Replace(truth, "TestEverything", "TestLogin", 1),
+		"a missing line":                 strings.Replace(truth, "| 200 OK | `TestLogin` |\n", "", 1),
+		"a line too much":                truth + "| 418 I'm a teapot | `TestLogin` |\n",
+		"other words":                    strings.Replace(truth, "# What", "# This", 1),
+	} {
+		if page == truth || c.checkMatrix(page) == nil {
+			t.Errorf("the matrix passes with %s", what)
+		}
+	}
+	delete(c.tests, pair{"Login", "200"})
+	if got := c.missing(); len(got) != 1 || got[0].String() != "Login 200" {
+		t.Errorf("missing: %v", got)
+	}
+}
