@@ -19,7 +19,8 @@ STEP      = @printf '\n== %s\n'
 # Go itself asks git too, and fails in such a clone. The version is in the binary by our own means.
 export GOFLAGS := $(strip $(filter-out -buildvcs=%,$(shell go env GOFLAGS)) -buildvcs=false)
 
-.PHONY: help build run test vet lint check-generated unit generate fuzz bench clean
+.PHONY: help build run demo test vet lint lint-contract lint-web check-generated unit test-client test-web specmatic \
+	client generate release-contract fuzz bench clean
 
 help: ## lists the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -31,21 +32,54 @@ build: ## builds bin/latchkey
 run: $(NPM_RUN) build ## starts the server with its database
 	./bin/latchkey serve
 
+demo: $(NPM) client ## starts the demo's frontend, for a server that runs already
+	npm --prefix web/demo run dev
+
 test: ## installs what the tests need and runs all of them
 	$(STEP) 'npm packages'
 	@$(MAKE) --no-print-directory $(NPM)
 	$(STEP) 'vet and lint'
 	@$(MAKE) --no-print-directory lint
+	$(STEP) 'the contract: lint, and its version'
+	@$(MAKE) --no-print-directory lint-contract
 	$(STEP) 'is what is generated current?'
 	@$(MAKE) --no-print-directory check-generated
 	$(STEP) 'tests, with the race detector'
 	@$(MAKE) --no-print-directory unit
+	$(STEP) 'the client, against the binary'
+	@$(MAKE) --no-print-directory build test-client
+	$(STEP) 'the documentation page and the demo, in a browser'
+	@$(MAKE) --no-print-directory lint-web test-web
+	$(STEP) 'the contract, judged by Specmatic'
+	@$(MAKE) --no-print-directory specmatic
 
 unit: $(NPM)
 	go test -race ./...
 
+client: $(NPM)
+	npm --prefix web/client run --silent build
+
+test-client: $(NPM)
+	npm --prefix web/client test
+
+# Types its files by the client that is built.
+lint-web: $(NPM)
+	npm --prefix web run --silent lint
+
+test-web: $(NPM)
+	npm --prefix web/e2e test
+
+specmatic: $(NPM)
+	bash gen/specmatic.sh
+
 lint: vet $(TOOLS)/.lint ## runs go vet and golangci-lint
 	$(TOOLS)/golangci-lint run
+
+lint-contract: $(NPM) $(TOOLS)/.oasdiff ## lints openapi.yaml, and holds its version to what has changed
+	bash gen/lint/test.sh
+	bash gen/lint.sh
+	bash gen/released/test.sh
+	bash gen/breaking.sh
 
 vet:
 	go vet ./...
@@ -56,7 +90,11 @@ generate: $(TOOLS)/.generators $(NPM) ## makes everything below gen that is made
 check-generated: $(TOOLS)/.generators $(NPM) ## deletes what is generated, generates it and asks git
 	@bash gen/check.sh || { $(GIT) --no-pager diff -- gen; exit 1; }
 
-fuzz: ## runs each fuzz target for FUZZTIME
+release-contract: $(TOOLS)/.oasdiff ## makes openapi.yaml the contract that the next change is held to
+	bash gen/release.sh
+
+fuzz: ## sends 20,000 requests made from the contract, and runs each fuzz target for FUZZTIME
+	go test ./impl -count=1 -v -run '^TestContractFuzz$$' -contractfuzz.n=20000 -contractfuzz.seed=0
 	@set -eu; for file in $$(grep -rl --include='*_test.go' --exclude-dir=node_modules '^func Fuzz' .); do \
 	  for target in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p' "$$file"); do \
 	    printf '\n== %s in %s\n' "$$target" "$$file"; \
@@ -68,7 +106,7 @@ bench: ## runs the benchmarks, with allocations
 	go test -run '^$$' -bench . -benchmem ./...
 
 clean: ## removes what was built and installed here
-	rm -rf bin web/node_modules
+	rm -rf bin web/node_modules web/*/node_modules web/*/dist web/e2e/screenshots
 
 $(NPM): $(NPM_PINS)
 	cd web && npm ci --ignore-scripts --no-fund --no-audit
@@ -82,6 +120,11 @@ $(NPM_RUN): $(NPM_PINS)
 $(TOOLS)/.generators: gen/tools/go.mod gen/tools/go.sum
 	@mkdir -p $(TOOLS)
 	cd gen/tools && go build -o "$(CURDIR)/$(TOOLS)/" tool
+	@touch $@
+
+$(TOOLS)/.oasdiff: gen/tools/oasdiff/go.mod gen/tools/oasdiff/go.sum
+	@mkdir -p $(TOOLS)
+	cd gen/tools/oasdiff && go build -o "$(CURDIR)/$(TOOLS)/" tool
 	@touch $@
 
 $(TOOLS)/.lint: gen/tools/lint/go.mod gen/tools/lint/go.sum

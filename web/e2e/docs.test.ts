@@ -1,0 +1,201 @@
+import type { Browser, Page } from 'playwright-core'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { launchBrowser, openPage, type Expected } from './browser.ts'
+import { startServer, type Server } from './server.ts'
+
+const ada = { email: 'ada@example.com', username: 'ada', password: 'correct horse battery staple' }
+
+let server: Server
+let browser: Browser
+beforeAll(async () => {
+  server = await startServer()
+  browser = await launchBrowser()
+  expect((await register(ada)).status).toBe(201)
+})
+afterAll(async () => {
+  await browser.close()
+  await server.stop()
+})
+
+function register(user: typeof ada): Promise<Response> {
+  return fetch(`${server.url}/api/users/`, {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json' },
+    body: JSON.stringify(user),
+  })
+}
+
+/** Opens `/docs` and answers when its operations are there. */
+async function openDocs(expected: Partial<Expected> = {}, fragment = ''): Promise<Page> {
+  const { page } = await openPage(browser, { origins: [server.url], ...expected })
+  await page.goto(`${server.url}/docs${fragment}`)
+  await page.locator('.opblock').first().waitFor()
+  return page
+}
+
+const operation = (page: Page, tag: string, id: string) => page.locator(`#operations-${tag}-${id}`)
+const me = (page: Page) => operation(page, 'users', 'GetCurrentUser')
+const unfold = (page: Page, tag: string, id: string) =>
+  operation(page, tag, id).locator('.opblock-summary-control').click()
+const dialog = (page: Page) => page.getByRole('dialog', { name: 'Authorize' })
+const logout = (page: Page) => dialog(page).getByRole('button', { name: 'Remove authorization' })
+
+/** Answers the state of the lock at `/api/users/me/`, which the page tells to screen readers too. */
+function lock(page: Page): Promise<string | null> {
+  return me(page).locator('.authorization__btn').getAttribute('aria-label')
+}
+const open = 'authorization button unlocked'
+const closed = 'authorization button locked'
+
+async function authorize(page: Page, password: string): Promise<void> {
+  await page.locator('.auth-wrapper .btn.authorize').click()
+  await dialog(page).getByLabel('username:').fill(ada.email)
+  await dialog(page).getByLabel('password:').fill(password)
+  await dialog(page).getByRole('button', { name: 'Apply given OAuth2 credentials' }).click()
+}
+
+/** Sends what stands in an operation's form, and answers the status and the body that the page shows. */
+async function execute(page: Page, tag: string, id: string): Promise<{ status: string; body: unknown }> {
+  const block = operation(page, tag, id)
+  const answered = page.waitForResponse((response) => response.url().includes('/api/'))
+  await block.getByRole('button', { name: 'Execute' }).click()
+  const status = String((await answered).status())
+  const shown = block.locator('.live-responses-table .response')
+  await shown.locator('.response-col_status', { hasText: status }).waitFor()
+  return { status, body: JSON.parse(await shown.locator('.highlight-code code').first().innerText()) }
+}
+
+const refused = (path: string) =>
+  `Failed to load resource: the server responded with a status of 401 (Unauthorized) (${server.url}${path})`
+
+describe('/docs', () => {
+  test('lists the operations folded, with an open lock at the one that asks for a token', async () => {
+    const page = await openDocs()
+    expect(await page.title()).toBe('Latchkey API')
+    expect(await page.locator('.opblock').evaluateAll((blocks) => blocks.map((block) => block.id))).toEqual([
+      'operations-users-RegisterUser',
+      'operations-users-GetCurrentUser',
+      'operations-tokens-Login',
+      'operations-service-GetLiveness',
+      'operations-service-GetReadiness',
+    ])
+    expect(await page.locator('.opblock.is-open, .models.is-open, details[open]').count()).toBe(0)
+    expect(await page.locator('.opblock .authorization__btn').count()).toBe(1)
+    expect(await lock(page)).toBe(open)
+  })
+
+  test('logs in, shows who that is, and logs out', async () => {
+    const page = await openDocs({ errors: [refused('/api/users/me/')] })
+    await authorize(page, ada.password)
+    await logout(page).waitFor()
+    await dialog(page).getByRole('button', { name: 'Close' }).first().click()
+    expect(await lock(page)).toBe(closed)
+
+    await unfold(page, 'users', 'GetCurrentUser')
+    expect(await execute(page, 'users', 'GetCurrentUser')).toEqual({
+      status: '200',
+      body: expect.objectContaining({ email: ada.email, username: ada.username }) as unknown,
+    })
+    await me(page).getByText('Request duration').waitFor()
+
+    await page.locator('.auth-wrapper .btn.authorize').click()
+    await logout(page).click()
+    await dialog(page).getByRole('button', { name: 'Close' }).first().click()
+    expect(await lock(page)).toBe(open)
+    expect(await execute(page, 'users', 'GetCurrentUser')).toMatchObject({ status: '401', body: { status: 401 } })
+  })
+
+  test('says in the dialog that credentials are wrong, and stays open', async () => {
+    const page = await openDocs({ errors: [refused('/api/users/login/token/')] })
+    await authorize(page, 'not her password')
+    const error = dialog(page).locator('.errors')
+    await error.waitFor()
+    expect(await error.innerText()).toContain('Authentication was unsuccessful.')
+    expect(await logout(page).count()).toBe(0)
+    expect(await lock(page)).toBe(open)
+  })
+
+  test('registers with what stands in the form', async () => {
+    const page = await openDocs()
+    const grace = { email: 'grace@example.com', username: 'grace', password: 'a nanosecond of wire' }
+    await unfold(page, 'users', 'RegisterUser')
+    const form = operation(page, 'users', 'RegisterUser').getByLabel('Request body')
+    expect(JSON.parse(await form.inputValue())).toEqual(ada)
+    await form.fill(JSON.stringify(grace))
+    const { status, body } = await execute(page, 'users', 'RegisterUser')
+    expect({ status, body }).toMatchObject({ status: '201', body: { email: grace.email } })
+    expect((await register(grace)).status).toBe(409)
+  })
+
+  test('logs in through the login operation, with the form that the contract gives as an example', async () => {
+    const page = await openDocs()
+    await unfold(page, 'tokens', 'Login')
+    expect(await execute(page, 'tokens', 'Login')).toMatchObject({ status: '200', body: { token_type: 'bearer' } })
+  })
+
+  test('is operated with the keyboard: the dialog takes the focus, Enter logs in, and Escape gives the focus back', async () => {
+    const page = await openDocs()
+    await page.locator('.auth-wrapper .btn.authorize').focus()
+    await page.keyboard.press('Enter')
+    await dialog(page).waitFor()
+    await page.keyboard.type(ada.email)
+    await page.keyboard.press('Tab')
+    await page.keyboard.type(ada.password)
+    await page.keyboard.press('Enter')
+    await logout(page).waitFor()
+    await page.keyboard.press('Escape')
+    await dialog(page).waitFor({ state: 'detached' })
+    expect(await page.evaluate(() => document.activeElement?.className)).toContain('authorize')
+    expect(await lock(page)).toBe(closed)
+  })
+
+  test('forgets the token with the page', async () => {
+    const page = await openDocs()
+    await authorize(page, ada.password)
+    await logout(page).waitFor()
+    expect(await page.evaluate(() => [localStorage.length, sessionStorage.length, document.cookie])).toEqual([0, 0, ''])
+    await page.reload()
+    await me(page).waitFor()
+    expect(await lock(page)).toBe(open)
+  })
+
+  test('opens at the operation that a link names', async () => {
+    const page = await openDocs({}, '#/users/GetCurrentUser')
+    await me(page).getByRole('button', { name: 'Execute' }).waitFor()
+    expect(await page.locator('.opblock.is-open').count()).toBe(1)
+  })
+
+  test('keeps what it folds within reach', async () => {
+    const page = await openDocs({}, '#/users/GetCurrentUser')
+    expect(await page.getByText('RFC 9700').isVisible()).toBe(false)
+    await page.getByText('More about this API').click()
+    await page.getByText('RFC 9700').waitFor()
+    await me(page)
+      .getByText(/^Headers \(\d+\)$/)
+      .first()
+      .click()
+    await me(page).getByText('Names this request').first().waitFor()
+  })
+
+  test('lets nothing in from elsewhere, and nothing inline', async () => {
+    const page = await openDocs({
+      // How many lines the console has for them depends on the browser.
+      errors: expect.arrayContaining([
+        expect.stringContaining("connect-src 'self'"),
+        expect.stringContaining("script-src 'self'"),
+      ]),
+      violations: [
+        expect.stringMatching(/^connect-src: https:\/\/example\.com/),
+        expect.stringMatching(/^script-src-elem: inline/),
+      ],
+    })
+    const sent = page.evaluate(() => fetch('https://example.com/').then(String, String))
+    expect(await sent).toContain('Failed to fetch')
+    await page.evaluate(() => {
+      const script = document.createElement('script')
+      script.textContent = 'document.title = "inline"'
+      document.body.append(script)
+    })
+    expect(await page.title()).toBe('Latchkey API')
+  })
+})
