@@ -1,7 +1,6 @@
 package impl
 
 import (
-	"bytes"
 	"errors"
 	"io"
 	"net/http"
@@ -36,9 +35,12 @@ func bindJSON(r *http.Request, data []byte, plan *bodyPlan) invalidRequest {
 	}
 	if err := plan.schema.VisitJSON(body, plan.options...); err != nil {
 		invalid.addSchema(err)
+		if plan.together != nil {
+			plan.together(body, &invalid)
+		}
 		return invalid
 	}
-	r.Body = validatedBody{bytes.NewReader(data), body}
+	r.Body = validatedBody{http.NoBody, body}
 	return nil
 }
 
@@ -79,6 +81,11 @@ func bindForm(r *http.Request, data []byte, plan *bodyPlan) invalidRequest {
 		invalid.addSchema(err)
 	}
 	// The stub asks echo for the form, and echo would merge the query string into it.
-	r.Form, r.PostForm = form, form
+	for name := range form {
+		if plan.schema.Properties[name] == nil {
+			form.Del(name) // it isn't read, and would be held as long as the request waits
+		}
+	}
+	r.Form, r.PostForm, r.Body = form, form, http.NoBody
 	return invalid
 }

@@ -1,6 +1,7 @@
 package impl
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -31,6 +32,9 @@ type bodyPlan struct {
 	required  bool
 	schema    *openapi3.Schema
 	options   []openapi3.SchemaValidationOption
+	// together adds what only a look at several fields shows, where the schema has found something else already; nil
+	// where there is no such thing.
+	together func(body any, invalid *invalidRequest)
 }
 
 const (
@@ -41,11 +45,11 @@ const (
 func routeKey(method, path string) string { return method + " " + path }
 
 // planContract reads the document once, and refuses what this package would not enforce.
-func planContract(doc *openapi3.T, formats map[string]openapi3.StringFormatValidator) (contract, error) {
+func planContract(doc *openapi3.T, meaning rules) (contract, error) {
 	c := contract{}
 	for path, item := range doc.Paths.Map() {
 		for method, op := range item.Operations() {
-			plan, err := planOperation(doc, item, op, formats)
+			plan, err := planOperation(doc, item, op, meaning)
 			if err != nil {
 				return nil, fmt.Errorf("%s %s: %w", method, path, err)
 			}
@@ -55,7 +59,7 @@ func planContract(doc *openapi3.T, formats map[string]openapi3.StringFormatValid
 	return c, nil
 }
 
-func planOperation(doc *openapi3.T, item *openapi3.PathItem, op *openapi3.Operation, formats map[string]openapi3.StringFormatValidator) (*operation, error) {
+func planOperation(doc *openapi3.T, item *openapi3.PathItem, op *openapi3.Operation, meaning rules) (*operation, error) {
 	if len(item.Parameters)+len(op.Parameters) > 0 {
 		return nil, fmt.Errorf("parameters are declared, and nothing here checks them")
 	}
@@ -75,7 +79,7 @@ func planOperation(doc *openapi3.T, item *openapi3.PathItem, op *openapi3.Operat
 	if op.RequestBody == nil {
 		return plan, nil
 	}
-	body, err := planBody(op.RequestBody.Value, formats)
+	body, err := planBody(op.RequestBody.Value, meaning)
 	plan.body = body
 	return plan, err
 }
@@ -96,7 +100,7 @@ func checkScheme(doc *openapi3.T, name string, scopes []string) error {
 	return nil
 }
 
-func planBody(body *openapi3.RequestBody, formats map[string]openapi3.StringFormatValidator) (*bodyPlan, error) {
+func planBody(body *openapi3.RequestBody, meaning rules) (*bodyPlan, error) {
 	if len(body.Content) != 1 {
 		return nil, fmt.Errorf("%d media types are declared for the body, want one", len(body.Content))
 	}
@@ -104,7 +108,7 @@ func planBody(body *openapi3.RequestBody, formats map[string]openapi3.StringForm
 		openapi3.VisitAsRequest(),
 		openapi3.MultiErrors(),
 		openapi3.EnableFormatValidation(),
-		openapi3.WithStringFormatValidators(formats),
+		openapi3.WithStringFormatValidators(meaning.formats),
 		// Nothing of what was sent may reach a message.
 		openapi3.DisableSchemaErrorDetails(),
 	}}
@@ -114,20 +118,43 @@ func planBody(body *openapi3.RequestBody, formats map[string]openapi3.StringForm
 		}
 		plan.mediaType, plan.schema = name, media.Schema.Value
 	}
+	if p := plan.schema.Properties["password"]; p != nil && p.Value.Format == formatNewPassword {
+		plan.together = meaning.checkPassword
+	}
 	return plan, nil
 }
 
-// formatsOf gives the contract's formats the meaning that the service has for them, so that everything that
-// is wrong with a body is told at once.
-func formatsOf(service *auth.Service) map[string]openapi3.StringFormatValidator {
-	return map[string]openapi3.StringFormatValidator{
+// rules are what the service means by the contract's formats, so that everything that is wrong with a body is told at once.
+type rules struct {
+	formats map[string]openapi3.StringFormatValidator
+	policy  auth.PasswordPolicy
+}
+
+const formatNewPassword = "new-password"
+
+func rulesOf(service *auth.Service) rules {
+	return rules{policy: service.Policy(), formats: map[string]openapi3.StringFormatValidator{
 		"idn-email": formatFunc(func(s string) error {
 			_, err := auth.CanonicalEmail(s)
 			return err
 		}),
-		"new-password": formatFunc(func(s string) error {
+		formatNewPassword: formatFunc(func(s string) error {
 			return service.Policy().Check(auth.NewSecret(s))
 		}),
+	}}
+}
+
+// checkPassword adds that a password is made of the email or the username beside it, of which a format sees nothing.
+func (m rules) checkPassword(body any, invalid *invalidRequest) {
+	fields, _ := body.(map[string]any)
+	text := func(name string) string {
+		s, _ := fields[name].(string)
+		return s
+	}
+	password := text("password")
+	var broken *auth.PolicyError
+	if password != "" && errors.As(m.policy.Check(auth.NewSecret(password), text("email"), text("username")), &broken) {
+		invalid.add("/password", broken.Code, broken.Detail)
 	}
 }
 

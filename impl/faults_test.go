@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/latchkey-auth/latchkey/impl"
 	"github.com/latchkey-auth/latchkey/impl/impltest"
 )
@@ -95,6 +97,36 @@ func TestReadiness(t *testing.T) {
 			t.Errorf("after: got %d %s", a.Status, a.Body)
 		}
 	})
+}
+
+// H-7: a database that refuses the connection, since the role's rights or password were changed, can't answer now: that is
+// no fault of the request.
+func TestH7_ConnectionRefusedByTheDatabase(t *testing.T) {
+	t.Parallel()
+	h := impltest.New(t)
+	token := h.MustRegister(t, "ada")
+	config := h.Pool.Config().ConnConfig.Copy()
+	name := config.Database
+	config.Database = "postgres"
+	other, err := pgx.ConnectConfig(t.Context(), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = other.Close(context.Background()) }()
+	if _, err := other.Exec(t.Context(), "ALTER DATABASE "+`"`+name+`"`+" ALLOW_CONNECTIONS false"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := other.Exec(t.Context(), "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1", name); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"RegisterUser", "Login", "GetCurrentUser", "GetReadiness"} {
+		r := requests(token)[name]
+		for range 3 { // the first may find a connection that was ended, the last find none
+			if a := h.Do(t, h.Request(r[0], r[1], r[2], r[3:]...)); a.Status != 503 {
+				t.Errorf("%s: got %d %s", name, a.Status, a.Body)
+			}
+		}
+	}
 }
 
 // A statement that fails within the database is the server's fault, and nothing of it is told.

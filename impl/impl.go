@@ -70,7 +70,7 @@ func New(o Options) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("impl: read the contract: %w", err)
 	}
-	contract, err := planContract(doc, formatsOf(o.Auth))
+	contract, err := planContract(doc, rulesOf(o.Auth))
 	if err != nil {
 		return nil, fmt.Errorf("impl: plan the contract: %w", err)
 	}

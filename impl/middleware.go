@@ -36,7 +36,7 @@ func (s *Server) logAccess(next echo.HandlerFunc) echo.HandlerFunc {
 		}
 		r, hr, res := requestOf(ec.Request().Context()), ec.Request(), ec.Response()
 		level := slog.LevelInfo
-		if res.Status >= http.StatusInternalServerError {
+		if res.Status >= http.StatusInternalServerError || r.alarming {
 			level = slog.LevelError
 		}
 		attrs := append(make([]slog.Attr, 0, 10+len(r.attrs)),
@@ -114,10 +114,16 @@ func limitBody(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// refuseOptions answers OPTIONS as any other method that a path doesn't have; echo would answer it by itself.
+// refuseOptions answers OPTIONS as any other method that a path doesn't have; echo would answer it by itself, and lists it
+// among a path's methods.
 func refuseOptions(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(ec echo.Context) error {
-		if ec.Request().Method == http.MethodOptions && ec.Get(echo.ContextKeyHeaderAllow) != nil {
+		allowed, ok := ec.Get(echo.ContextKeyHeaderAllow).(string)
+		if !ok {
+			return next(ec)
+		}
+		ec.Set(echo.ContextKeyHeaderAllow, strings.TrimPrefix(allowed, "OPTIONS, "))
+		if ec.Request().Method == http.MethodOptions {
 			return echo.MethodNotAllowedHandler(ec)
 		}
 		return next(ec)

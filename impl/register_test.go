@@ -198,6 +198,25 @@ func TestEverythingWrongAtOnce(t *testing.T) {
 	}
 }
 
+// What joins fields is told with the rest, though the contract can't say it.
+func TestPasswordOfABrokenEmail(t *testing.T) {
+	t.Parallel()
+	h := impltest.New(t)
+	for name, row := range map[string]struct {
+		email, username, password string
+		want                      [][2]string
+	}{
+		"the username in it": {"bad", "qxvkjwpz", "qxvkjwpz1", [][2]string{{"/email", "invalid_format"}, {"/password", "common_password"}}},
+		"the email in it":    {"qxvkjwpz@example.com", "!", "qxvkjwpz1", [][2]string{{"/password", "common_password"}, {"/username", "too_short"}}},
+		"nothing of them":    {"bad", "qxvkjwpz", impltest.Password, [][2]string{{"/email", "invalid_format"}}},
+	} {
+		a := h.Register(t, row.email, row.username, row.password)
+		if diff := cmp.Diff(row.want, violations(a)); a.Status != 422 || diff != "" {
+			t.Errorf("%s: got %d %s\n%s", name, a.Status, a.Body, diff)
+		}
+	}
+}
+
 func TestG5_NoMassAssignment(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)

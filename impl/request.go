@@ -19,6 +19,8 @@ type request struct {
 	operation *operation
 	// user is who the bearer token belongs to, where the operation demands one.
 	user auth.User
+	// alarming says that whoever runs the service should look, whatever the client was answered.
+	alarming bool
 	// attrs go into the request's line in the log.
 	attrs []slog.Attr
 }

@@ -2,6 +2,7 @@ package impl_test
 
 import (
 	"testing"
+	"time"
 
 	"golang.org/x/crypto/bcrypt"
 
@@ -16,6 +17,24 @@ func setHash(t *testing.T, h *impltest.Harness, username, hash string) {
 	tag, err := h.Pool.Exec(t.Context(), "UPDATE users SET password_hash = $1 WHERE username = $2", hash, username)
 	if err != nil || tag.RowsAffected() != 1 {
 		t.Fatalf("%d rows, %v", tag.RowsAffected(), err)
+	}
+}
+
+// waitForWaiters returns when so many statements of the test's database wait for a lock.
+func waitForWaiters(t *testing.T, h *impltest.Harness, want int) {
+	t.Helper()
+	const sql = `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`
+	for deadline := time.Now().Add(30 * time.Second); ; {
+		var got int
+		if err := h.Pool.QueryRow(t.Context(), sql).Scan(&got); err != nil {
+			t.Fatal(err)
+		}
+		if got == want {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("after 30 s %d statements wait for a lock, want %d", got, want)
+		}
 	}
 }
 

@@ -48,6 +48,7 @@ func noteLogin(r *request, user auth.User, err error) {
 		r.note(slog.String("login", "ok"), slog.String("user", user.ID.String()))
 	case errors.As(err, &failed):
 		r.note(slog.String("login", failed.Reason))
+		r.alarming = failed.Reason == auth.ReasonUnreadableHash
 		if failed.UserID != uuid.Nil {
 			r.note(slog.String("user", failed.UserID.String()))
 		}

@@ -25,15 +25,18 @@ LIMIT @page_size;
 
 -- name: UserRecordLogin :one
 -- The one write of a login. It finds no row when, since the password was checked, it was changed or the user was deactivated or deleted.
+-- Its token is dated by last_login_at, which never goes back: so this row alone, and no two clocks, tells which token is
+-- older than a change of the password.
 UPDATE users
-SET last_login_at = @now, password_hash = @new_hash
+SET last_login_at = greatest(@now, last_login_at), password_hash = @new_hash
 WHERE id = @id AND password_hash = @checked_hash AND is_active
 RETURNING *;
 
 -- name: UserSetPassword :one
--- Ends every token issued until now; one of the same second may be dated a second later, hence the step.
+-- Ends every token issued until now: none is dated after the last login or a second after the last such end.
 UPDATE users
-SET password_hash = @password_hash, tokens_not_before = greatest(@now, tokens_not_before + interval '1 second'), updated_at = @now
+SET password_hash = @password_hash, updated_at = @now,
+    tokens_not_before = greatest(@now, last_login_at, tokens_not_before + interval '1 second')
 WHERE id = @id
 RETURNING *;
 
@@ -45,9 +48,10 @@ WHERE id = @id
 RETURNING *;
 
 -- name: UserDeactivate :one
--- Ends every token issued until now; one of the same second may be dated a second later, hence the step.
+-- Ends every token issued until now: none is dated after the last login or a second after the last such end.
 UPDATE users
-SET is_active = false, tokens_not_before = greatest(@now, tokens_not_before + interval '1 second'), updated_at = @now
+SET is_active = false, updated_at = @now,
+    tokens_not_before = greatest(@now, last_login_at, tokens_not_before + interval '1 second')
 WHERE id = @id
 RETURNING *;
 

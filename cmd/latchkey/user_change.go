@@ -42,12 +42,15 @@ func (r *root) userDeleteCommand() *cobra.Command {
 			if !yes && !isTerminal(r.in) {
 				return usageError{errors.New("user delete needs --yes where there is no terminal to ask at")}
 			}
-			return r.withUser(cmd.Context(), args[0], func(service *auth.Service, user auth.User) error {
-				if !yes {
-					if err := r.confirm(cmd.Context(), fmt.Sprintf("Delete %s (%s) for good? Type yes: ", user.Email, user.ID)); err != nil {
-						return err
-					}
+			who := args[0]
+			if !yes {
+				user, err := r.confirmDelete(cmd.Context(), who)
+				if err != nil {
+					return err
 				}
+				who = user.ID.String()
+			}
+			return r.withUser(cmd.Context(), who, func(service *auth.Service, user auth.User) error {
 				user, err := service.DeleteUser(cmd.Context(), user.ID)
 				if err != nil {
 					return refused(err)
@@ -58,6 +61,20 @@ func (r *root) userDeleteCommand() *cobra.Command {
 	}
 	cmd.Flags().BoolVar(&yes, "yes", false, "don't ask")
 	return cmd
+}
+
+// confirmDelete answers who is to be deleted, after asking at the terminal. The database is closed again by then: the
+// embedded one is held by one process, and a server may be about to start.
+func (r *root) confirmDelete(ctx context.Context, who string) (auth.User, error) {
+	var found auth.User
+	err := r.withUser(ctx, who, func(_ *auth.Service, user auth.User) error {
+		found = user
+		return nil
+	})
+	if err != nil {
+		return auth.User{}, err
+	}
+	return found, r.confirm(ctx, fmt.Sprintf("Delete %s (%s) for good? Type yes: ", found.Email, found.ID))
 }
 
 // confirm asks at the terminal; anything but yes is an error.
@@ -82,11 +99,13 @@ func (r *root) userSetPasswordCommand() *cobra.Command {
 		Short: "Give a user another password and end the tokens it has",
 		Args:  cobra.ExactArgs(1),
 		RunE: r.begin(func(cmd *cobra.Command, args []string) error {
+			// Asked for before the database is opened: the embedded one is held by one process, and a server may be about to
+			// start.
+			password, err := r.readPassword(cmd.Context(), source)
+			if err != nil {
+				return err
+			}
 			return r.withUser(cmd.Context(), args[0], func(service *auth.Service, user auth.User) error {
-				password, err := r.readPassword(cmd.Context(), source)
-				if err != nil {
-					return err
-				}
 				user, err = service.SetPassword(cmd.Context(), user, password)
 				if err != nil {
 					return refused(err)

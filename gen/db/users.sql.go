@@ -98,7 +98,8 @@ func (q *Queries) UserCreate(ctx context.Context, arg UserCreateParams) (User, e
 
 const userDeactivate = `-- name: UserDeactivate :one
 UPDATE users
-SET is_active = false, tokens_not_before = greatest($1, tokens_not_before + interval '1 second'), updated_at = $1
+SET is_active = false, updated_at = $1,
+    tokens_not_before = greatest($1, last_login_at, tokens_not_before + interval '1 second')
 WHERE id = $2
 RETURNING id, email, email_key, username, username_key, password_hash, email_verified, is_active, is_superuser, tokens_not_before, last_login_at, created_at, updated_at
 `
@@ -108,7 +109,7 @@ type UserDeactivateParams struct {
 	ID  uuid.UUID
 }
 
-// Ends every token issued until now; one of the same second may be dated a second later, hence the step.
+// Ends every token issued until now: none is dated after the last login or a second after the last such end.
 func (q *Queries) UserDeactivate(ctx context.Context, arg UserDeactivateParams) (User, error) {
 	row := q.db.QueryRow(ctx, userDeactivate, arg.Now, arg.ID)
 	var i User
@@ -284,7 +285,7 @@ func (q *Queries) UserList(ctx context.Context, arg UserListParams) ([]User, err
 
 const userRecordLogin = `-- name: UserRecordLogin :one
 UPDATE users
-SET last_login_at = $1, password_hash = $2
+SET last_login_at = greatest($1, last_login_at), password_hash = $2
 WHERE id = $3 AND password_hash = $4 AND is_active
 RETURNING id, email, email_key, username, username_key, password_hash, email_verified, is_active, is_superuser, tokens_not_before, last_login_at, created_at, updated_at
 `
@@ -297,6 +298,8 @@ type UserRecordLoginParams struct {
 }
 
 // The one write of a login. It finds no row when, since the password was checked, it was changed or the user was deactivated or deleted.
+// Its token is dated by last_login_at, which never goes back: so this row alone, and no two clocks, tells which token is
+// older than a change of the password.
 func (q *Queries) UserRecordLogin(ctx context.Context, arg UserRecordLoginParams) (User, error) {
 	row := q.db.QueryRow(ctx, userRecordLogin,
 		arg.Now,
@@ -325,7 +328,8 @@ func (q *Queries) UserRecordLogin(ctx context.Context, arg UserRecordLoginParams
 
 const userSetPassword = `-- name: UserSetPassword :one
 UPDATE users
-SET password_hash = $1, tokens_not_before = greatest($2, tokens_not_before + interval '1 second'), updated_at = $2
+SET password_hash = $1, updated_at = $2,
+    tokens_not_before = greatest($2, last_login_at, tokens_not_before + interval '1 second')
 WHERE id = $3
 RETURNING id, email, email_key, username, username_key, password_hash, email_verified, is_active, is_superuser, tokens_not_before, last_login_at, created_at, updated_at
 `
@@ -336,7 +340,7 @@ type UserSetPasswordParams struct {
 	ID           uuid.UUID
 }
 
-// Ends every token issued until now; one of the same second may be dated a second later, hence the step.
+// Ends every token issued until now: none is dated after the last login or a second after the last such end.
 func (q *Queries) UserSetPassword(ctx context.Context, arg UserSetPasswordParams) (User, error) {
 	row := q.db.QueryRow(ctx, userSetPassword, arg.PasswordHash, arg.Now, arg.ID)
 	var i User

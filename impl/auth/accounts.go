@@ -116,7 +116,8 @@ func (s *Service) Login(ctx context.Context, email string, password Secret) (Use
 		}
 		return userOf(recorded), token, nil
 	}
-	return User{}, AccessToken{}, &LoginError{Reason: "changed_meanwhile"}
+	// Its password was right each time, so it isn't told that it was wrong.
+	return User{}, AccessToken{}, fmt.Errorf("%w: the user was changed in each of %d attempts", ErrUnavailable, loginAttempts)
 }
 
 // checkedUser is a user whose password was right, and whether the hash is to be renewed.
@@ -138,6 +139,12 @@ func (s *Service) checkPassword(ctx context.Context, emailKey string, password S
 	}
 	verdict, err := s.hasher.Verify(ctx, row.PasswordHash, password)
 	switch {
+	case errors.Is(err, errStoredHash):
+		// Whoever tries it learns no more than of an email without an account.
+		if err := s.hasher.VerifyUnknown(ctx, password); err != nil {
+			return checkedUser{}, busy(err)
+		}
+		return checkedUser{}, &LoginError{Reason: ReasonUnreadableHash, UserID: row.ID}
 	case err != nil:
 		return checkedUser{}, busy(err)
 	case !verdict.Match:

@@ -30,9 +30,13 @@ var (
 	ErrUnavailable = errors.New("database unavailable")
 )
 
+// ReasonUnreadableHash is the [LoginError] that is nobody's wrong password: the account's stored hash can't be read, or asks
+// for more than the bounds allow, and it can't log in until it gets another password.
+const ReasonUnreadableHash = "unreadable_hash"
+
 // LoginError is a failed log-in: an [ErrInvalidCredentials] with what only the log may know.
 type LoginError struct {
-	// Reason is one of unknown_email, wrong_password, inactive_user, malformed, changed_meanwhile.
+	// Reason is one of unknown_email, wrong_password, inactive_user, malformed, [ReasonUnreadableHash].
 	Reason string
 	// UserID is the account that was tried, or the zero UUID where there is none.
 	UserID uuid.UUID
@@ -75,6 +79,12 @@ func storeError(err error) error {
 	if errors.Is(err, pgx.ErrNoRows) {
 		return ErrNoUser
 	}
+	// A connection that the database refuses has no statement that could be wrong: its password, its role or its name
+	// has been changed beneath us (28P01, 28000, 3D000).
+	var connect *pgconn.ConnectError
+	if errors.As(err, &connect) {
+		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
 	var refused *pgconn.PgError
 	if errors.As(err, &refused) {
 		switch {
@@ -112,11 +122,8 @@ func isPassing(code string) bool {
 }
 
 func isConnectionLoss(err error) bool {
-	var (
-		connect *pgconn.ConnectError
-		network net.Error
-	)
-	return errors.As(err, &connect) || errors.As(err, &network) ||
+	var network net.Error
+	return errors.As(err, &network) ||
 		errors.Is(err, context.DeadlineExceeded) ||
 		errors.Is(err, puddle.ErrClosedPool) ||
 		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||

@@ -16,7 +16,8 @@ var commonPasswords string
 // leastEffort is what a password must cost to guess, in the units of [guessEffort].
 const leastEffort = 6
 
-// maxGuessRunes bounds the work of [isGuessable]: a password whose first characters are hard to guess is hard to guess.
+// maxGuessRunes bounds the work of [isGuessable], which looks at so many characters at once; in a longer password, at each
+// such stretch and at those that begin half-way in one. It is hard to guess where one of them is.
 const maxGuessRunes = 64
 
 // What the parts of a password cost a guesser: a character by itself costs 1.
@@ -32,12 +33,21 @@ const (
 // passwords (in any case, with digits for letters, with things added), sequences, repeats, years, and what is known of the user.
 func isGuessable(text string, context []string) bool {
 	runes := []rune(strings.ToLower(text))
-	runes = runes[:min(len(runes), maxGuessRunes)]
 	plain := string(runes)
 	if isCommon(plain) || isCommon(unleet(plain)) {
 		return true
 	}
-	return guessEffort(runes, contextWords(context)) < leastEffort
+	words := contextWords(context)
+	for {
+		if guessEffort(runes[:min(len(runes), maxGuessRunes)], words) >= leastEffort {
+			return false
+		}
+		if len(runes) <= maxGuessRunes {
+			return true
+		}
+		// The last stretch is a whole one too.
+		runes = runes[min(maxGuessRunes/2, len(runes)-maxGuessRunes):]
+	}
 }
 
 // contextWords are what a guesser would know, in lower case: each text, and its parts of letters.

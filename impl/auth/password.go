@@ -75,7 +75,7 @@ func (h *Hasher) Hash(ctx context.Context, password Secret) (string, error) {
 }
 
 // Verify compares a password with a stored hash, in constant time. A stored hash that can't be read, or asks for more than the bounds allow,
-// is an error: it is the server's fault, not the client's. It waits for a slot, at most as long as ctx.
+// is an error, an errStoredHash: it is the server's fault, not the client's. It waits for a slot, at most as long as ctx.
 func (h *Hasher) Verify(ctx context.Context, stored string, password Secret) (Verdict, error) {
 	text, valid := normalisePassword(password)
 	if isBcrypt(stored) {

@@ -118,6 +118,7 @@ func TestG2_RepeatsSequencesAndDoubledWords(t *testing.T) {
 	for _, password := range []string{
 		"aaaaaaaaaaaaaaaa", "11111111111111111111", "                ", "abababababababab", "abcabcabcabcabc", "abcdefghijklmnop", "zyxwvutsrqponmlk",
 		"1234567890123456", "0987654321098765", "qwertyuiopasdfgh", "1qaz2wsx3edc4rfv", "asdfghjkl;'asdfg", "passwordpassword", "dragondragon1",
+		strings.Repeat("a", 400), strings.Repeat("a", 64) + "1234567890" + strings.Repeat("b", 64),
 		"Password2024!", "P@ssw0rd123", "Summer2024", "letmein123456789", "日本語日本語日本語日本語", "trustno1trustno1", "iloveyou2020",
 	} {
 		if got := codeOf(t, policy.Check(NewSecret(password))); got != CodeCommonPassword {
@@ -156,6 +157,7 @@ func TestG3_NoCompositionRules(t *testing.T) {
 	policy := newPolicy(t, 15)
 	for _, password := range []string{
 		"qmzvkrtwplxnbgh", "739164850271936", "a  b  q  z  w  k", "春眠暁を覚えず処処に啼鳥を聞く", "🦊🐙🍉🚲🧭🪁🎻🌋🧲🪶🛶🧵🥁🍋🔭",
+		strings.Repeat("a", 64) + "qmzvkrtwplxnbghvjk", strings.Repeat("a", 60) + "qmzvkrtwplxn" + strings.Repeat("b", 60),
 		"correct horse battery staple", "four words picked at random", "ja-sieben-und-zwanzig-mal",
 	} {
 		if err := policy.Check(NewSecret(password)); err != nil {

@@ -90,6 +90,9 @@ func userOf(row db.User) User {
 
 func subjectOf(row db.User) Subject {
 	subject := Subject{UserID: row.ID, Email: row.Email, Username: row.Username}
+	if row.LastLoginAt != nil {
+		subject.At = *row.LastLoginAt
+	}
 	if row.TokensNotBefore != nil {
 		subject.NotBefore = *row.TokensNotBefore
 	}

@@ -135,6 +135,8 @@ type Subject struct {
 	UserID   uuid.UUID
 	Email    string
 	Username string
+	// At is when the login was recorded, which dates the token; the present where it is zero.
+	At time.Time
 	// NotBefore is when the user's credentials last changed: tokens issued in that second or before it are refused.
 	NotBefore time.Time
 }
@@ -161,7 +163,11 @@ func (t *Tokens) Issue(s Subject) (AccessToken, error) {
 	if err != nil {
 		return AccessToken{}, err
 	}
-	issued := t.now().Unix()
+	now := t.now().Unix()
+	issued := now
+	if !s.At.IsZero() {
+		issued = s.At.Unix()
+	}
 	if !s.NotBefore.IsZero() {
 		issued = max(issued, s.NotBefore.Unix()+1)
 	}
@@ -177,7 +183,7 @@ func (t *Tokens) Issue(s Subject) (AccessToken, error) {
 	}
 	return AccessToken{
 		Text:      NewSecret(text),
-		ExpiresIn: time.Duration(expires-t.now().Unix()) * time.Second,
+		ExpiresIn: time.Duration(expires-now) * time.Second,
 		Claims:    Claims{UserID: s.UserID, TokenID: id.String(), IssuedAt: time.Unix(issued, 0), ExpiresAt: time.Unix(expires, 0)},
 	}, nil
 }

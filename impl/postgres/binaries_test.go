@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -184,6 +185,55 @@ func TestLinksStayInThePackage(t *testing.T) {
 	}
 }
 
+func placeIn(dir, from, to string) error {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	return place(root, from, to, true)
+}
+
+// TestCopyStaysInThePackage: as root we copy what may be another user's, and its links must not show us the way to files
+// that this user can't read.
+func TestCopyStaysInThePackage(t *testing.T) {
+	t.Parallel()
+	dir, outside := t.TempDir(), filepath.Join(t.TempDir(), "secret")
+	lib := filepath.Join(dir, "lib")
+	if err := errors.Join(os.Mkdir(lib, 0o755), os.WriteFile(outside, []byte("secret"), 0o600),
+		os.WriteFile(filepath.Join(lib, "a.so.1"), []byte("library"), 0o644), os.Symlink("a.so.1", filepath.Join(lib, "a.so")),
+		os.Symlink("../lib/a.so.1", filepath.Join(lib, "b.so")), os.Symlink(outside, filepath.Join(lib, "absolute")),
+		os.Symlink("../../"+filepath.Base(filepath.Dir(outside))+"/secret", filepath.Join(lib, "relative")),
+		os.Symlink(filepath.Dir(outside), filepath.Join(lib, "folder"))); err != nil {
+		t.Fatal(err)
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	to := filepath.Join(t.TempDir(), "lib")
+	if err := copyTree(root, "lib", to); err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]string{}
+	entries, err := os.ReadDir(to)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, entry := range entries {
+		content, err := os.ReadFile(filepath.Join(to, entry.Name()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got[entry.Name()] = string(content)
+	}
+	want := map[string]string{"a.so.1": "library", "a.so": "library", "b.so": "library"}
+	if !maps.Equal(got, want) {
+		t.Errorf("copied %v, want %v", got, want)
+	}
+}
+
 // TestPlace: a link only where nobody but us can change the file and everybody can read it.
 func TestPlace(t *testing.T) {
 	t.Parallel()
@@ -207,7 +257,7 @@ func TestPlace(t *testing.T) {
 		}
 		info, err := os.Stat(from)
 		if err == nil {
-			err = place(from, to, info, true)
+			err = placeIn(dir, filepath.Join(test.folder, "from"), to)
 		}
 		if err != nil {
 			t.Fatal(err)

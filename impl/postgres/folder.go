@@ -122,6 +122,14 @@ func (f folder) giveToOwner(file *os.File) error {
 	if os.Geteuid() != 0 {
 		return nil
 	}
+	made, err := file.Stat()
+	if err != nil {
+		return err
+	}
+	// Whoever has linked another's file here would get it as a present.
+	if !made.Mode().IsRegular() || made.Sys().(*syscall.Stat_t).Nlink != 1 {
+		return fmt.Errorf("%s is not a file of this folder alone", file.Name())
+	}
 	info, err := os.Stat(f.root)
 	if err != nil {
 		return err

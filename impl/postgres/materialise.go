@@ -59,6 +59,12 @@ func (f folder) copyInstall(in install, dest string) error {
 		return err
 	}
 	prefix := filepath.Dir(in.bin)
+	// As root we may be copying what belongs to another user: nothing outside of it is read, whatever its links say.
+	root, err := os.OpenRoot(prefix)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
 	trees := []string{"bin", "lib", "share"}
 	if shared := filepath.Join("share", "postgresql"); isDir(filepath.Join(prefix, shared)) {
 		// Beside it lie the shares of other programs, where the prefix is theirs too.
@@ -68,7 +74,7 @@ func (f folder) copyInstall(in install, dest string) error {
 		trees[2] = shared
 	}
 	for _, tree := range trees {
-		if err := copyTree(filepath.Join(prefix, tree), filepath.Join(dir, tree)); err != nil {
+		if err := copyTree(root, tree, filepath.Join(dir, tree)); err != nil {
 			return err
 		}
 	}
@@ -94,45 +100,53 @@ func mkdir(path string) error {
 }
 
 // copyTree copies what PostgreSQL needs to run. A link becomes a copy of what it names, since it may lead out of the
-// tree; one that leads nowhere or to a folder is left out.
-func copyTree(from, to string) error {
-	return filepath.WalkDir(from, func(path string, entry fs.DirEntry, err error) error {
+// tree; one that leads nowhere, to a folder or out of the root is left out.
+func copyTree(root *os.Root, tree, to string) error {
+	return fs.WalkDir(root.FS(), tree, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
-		name, err := filepath.Rel(from, path)
+		name, err := filepath.Rel(tree, path)
 		if err != nil {
 			return err
 		}
 		if entry.IsDir() {
 			return mkdir(filepath.Join(to, name))
 		}
-		info, err := os.Stat(path)
+		info, err := root.Stat(path)
 		if err != nil || !info.Mode().IsRegular() || filepath.Ext(path) == ".a" {
 			return nil //nolint:nilerr // a link to nowhere, which the package's own list mends
 		}
-		return place(path, filepath.Join(to, name), info, entry.Type().IsRegular())
+		return place(root, path, filepath.Join(to, name), entry.Type().IsRegular())
 	})
 }
 
 // place makes a hard link where that gives everyone a file that they can read and only we (or root) can change,
 // and else a copy. What it is linked to is never changed.
-func place(from, to string, info fs.FileInfo, regular bool) error {
+func place(root *os.Root, from, to string, regular bool) error {
+	in, err := root.Open(from)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	info, err := in.Stat()
+	if err != nil {
+		return err
+	}
 	mode := info.Mode().Perm()
 	program := filepath.Base(filepath.Dir(from)) == "bin"
 	want := mode | 0o444
 	if program || mode&0o100 != 0 {
 		want |= 0o111
 	}
-	safe := info.Sys().(*syscall.Stat_t).Uid == uint32(os.Geteuid()) && mode&0o022 == 0
-	if regular && safe && mode == want && os.Link(from, to) == nil {
+	owner := info.Sys().(*syscall.Stat_t).Uid
+	if folder, err := root.Stat("."); err != nil || owner != folder.Sys().(*syscall.Stat_t).Uid && mode&0o004 == 0 {
+		return errors.Join(err, fmt.Errorf("%s belongs to another user, who lets nobody read it", in.Name()))
+	}
+	safe := owner == uint32(os.Geteuid()) && mode&0o022 == 0
+	if regular && safe && mode == want && os.Link(filepath.Join(root.Name(), from), to) == nil {
 		return nil
 	}
-	in, err := os.Open(from)
-	if err != nil {
-		return err
-	}
-	defer in.Close()
 	out, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err

@@ -34,7 +34,7 @@ func withBody(mediaType, schema string) string {
 const everything = `{type: object, additionalProperties: false, required: [kind, count, code], properties: {
   kind: {type: string, enum: [one, two]}, count: {type: integer, minimum: -3, maximum: 7}, on: {type: boolean, nullable: true},
   code: {type: string, minLength: 4, maxLength: 9, pattern: '^(?:ab|c+)[0-9]{2,4}x?$'}, short: {type: string, maxLength: 3},
-  secret: {type: string, format: new-password, minLength: 8, maxLength: 1024}, mail: {type: string, format: email, maxLength: 254},
+  secret: {type: string, format: new-password, minLength: 8, maxLength: 1024}, mail: {type: string, format: idn-email, maxLength: 254},
   exact: {type: string, minLength: 5, maxLength: 5}}}`
 
 func load(t *testing.T, text string) *openapi3.T {
@@ -154,7 +154,7 @@ func TestUnknownIsRefused(t *testing.T) {
 		member("{type: array, items: {type: string}}"):                                                    "type array",
 		member("{type: object}"):                                                                          "objects within objects",
 		member("{type: string, format: ipv6}"):                                                            `format "ipv6"`,
-		member("{type: string, format: email, maxLength: 9}"):                                             `format "email" of at most 9`,
+		member("{type: string, format: idn-email, maxLength: 9}"):                                         `format "idn-email" of at most 9`,
 		member("{type: string, maxLength: 100000}"):                                                       "0 to 100000 characters",
 		member(`{type: string, pattern: '\bx'}`):                                                          "WordBoundary",
 		member(`{type: string, pattern: 'x*'}`):                                                           "no character was found",
