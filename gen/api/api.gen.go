@@ -881,7 +881,7 @@ type AmbiguousCredentialsProblem struct {
 
 	// Detail What went wrong.
 	//
-	// Example: The email is taken.
+	// Example: The email belongs to another user.
 	Detail string `json:"detail"`
 
 	// Error The code of RFC 6749 section 5.2, at the token endpoint only.
@@ -926,7 +926,7 @@ type BodyTooLargeProblem struct {
 
 	// Detail What went wrong.
 	//
-	// Example: The email is taken.
+	// Example: The email belongs to another user.
 	Detail string `json:"detail"`
 
 	// Error The code of RFC 6749 section 5.2, at the token endpoint only.
@@ -1010,7 +1010,7 @@ type InternalErrorProblem struct {
 
 	// Detail What went wrong.
 	//
-	// Example: The email is taken.
+	// Example: The email belongs to another user.
 	Detail string `json:"detail"`
 
 	// Error The code of RFC 6749 section 5.2, at the token endpoint only.
@@ -1055,7 +1055,7 @@ type InvalidRequestProblem struct {
 
 	// Detail What went wrong.
 	//
-	// Example: The email is taken.
+	// Example: The email belongs to another user.
 	Detail string `json:"detail"`
 
 	// Error The code of RFC 6749 section 5.2, at the token endpoint only.
@@ -1100,7 +1100,7 @@ type LoginFailedProblem struct {
 
 	// Detail What went wrong.
 	//
-	// Example: The email is taken.
+	// Example: The email belongs to another user.
 	Detail string                  `json:"detail"`
 	Error  LoginFailedProblemError `json:"error"`
 
@@ -1177,7 +1177,7 @@ type MethodNotAllowedProblem struct {
 
 	// Detail What went wrong.
 	//
-	// Example: The email is taken.
+	// Example: The email belongs to another user.
 	Detail string `json:"detail"`
 
 	// Error The code of RFC 6749 section 5.2, at the token endpoint only.
@@ -1222,7 +1222,7 @@ type NotFoundProblem struct {
 
 	// Detail What went wrong.
 	//
-	// Example: The email is taken.
+	// Example: The email belongs to another user.
 	Detail string `json:"detail"`
 
 	// Error The code of RFC 6749 section 5.2, at the token endpoint only.
@@ -1267,7 +1267,7 @@ type NotReadyProblem struct {
 
 	// Detail What went wrong.
 	//
-	// Example: The email is taken.
+	// Example: The email belongs to another user.
 	Detail string `json:"detail"`
 
 	// Error The code of RFC 6749 section 5.2, at the token endpoint only.
@@ -1316,7 +1316,7 @@ type Problem struct {
 
 	// Detail What went wrong.
 	//
-	// Example: The email is taken.
+	// Example: The email belongs to another user.
 	Detail string `json:"detail"`
 
 	// Error The code of RFC 6749 section 5.2, at the token endpoint only.
@@ -1431,7 +1431,7 @@ type RegistrationConflictProblem struct {
 
 	// Detail What went wrong.
 	//
-	// Example: The email is taken.
+	// Example: The email belongs to another user.
 	Detail string `json:"detail"`
 
 	// Error The code of RFC 6749 section 5.2, at the token endpoint only.
@@ -1476,7 +1476,7 @@ type RequestTimeoutProblem struct {
 
 	// Detail What went wrong.
 	//
-	// Example: The email is taken.
+	// Example: The email belongs to another user.
 	Detail string `json:"detail"`
 
 	// Error The code of RFC 6749 section 5.2, at the token endpoint only.
@@ -1540,7 +1540,7 @@ type TokenBodyTooLargeProblem struct {
 
 	// Detail What went wrong.
 	//
-	// Example: The email is taken.
+	// Example: The email belongs to another user.
 	Detail string                        `json:"detail"`
 	Error  TokenBodyTooLargeProblemError `json:"error"`
 
@@ -1584,7 +1584,7 @@ type TokenInternalErrorProblem struct {
 
 	// Detail What went wrong.
 	//
-	// Example: The email is taken.
+	// Example: The email belongs to another user.
 	Detail string                         `json:"detail"`
 	Error  TokenInternalErrorProblemError `json:"error"`
 
@@ -1628,7 +1628,7 @@ type TokenInvalidRequestProblem struct {
 
 	// Detail What went wrong.
 	//
-	// Example: The email is taken.
+	// Example: The email belongs to another user.
 	Detail string                          `json:"detail"`
 	Error  TokenInvalidRequestProblemError `json:"error"`
 
@@ -1672,7 +1672,7 @@ type TokenRequestTimeoutProblem struct {
 
 	// Detail What went wrong.
 	//
-	// Example: The email is taken.
+	// Example: The email belongs to another user.
 	Detail string                          `json:"detail"`
 	Error  TokenRequestTimeoutProblemError `json:"error"`
 
@@ -1716,7 +1716,7 @@ type TokenUnavailableProblem struct {
 
 	// Detail What went wrong.
 	//
-	// Example: The email is taken.
+	// Example: The email belongs to another user.
 	Detail string                       `json:"detail"`
 	Error  TokenUnavailableProblemError `json:"error"`
 
@@ -1760,7 +1760,7 @@ type TokenUnsupportedMediaTypeProblem struct {
 
 	// Detail What went wrong.
 	//
-	// Example: The email is taken.
+	// Example: The email belongs to another user.
 	Detail string                                `json:"detail"`
 	Error  TokenUnsupportedMediaTypeProblemError `json:"error"`
 
@@ -1804,7 +1804,7 @@ type UnauthenticatedProblem struct {
 
 	// Detail What went wrong.
 	//
-	// Example: The email is taken.
+	// Example: The email belongs to another user.
 	Detail string `json:"detail"`
 
 	// Error The code of RFC 6749 section 5.2, at the token endpoint only.
@@ -1849,7 +1849,7 @@ type UnavailableProblem struct {
 
 	// Detail What went wrong.
 	//
-	// Example: The email is taken.
+	// Example: The email belongs to another user.
 	Detail string `json:"detail"`
 
 	// Error The code of RFC 6749 section 5.2, at the token endpoint only.
@@ -1894,7 +1894,7 @@ type UnsupportedGrantProblem struct {
 
 	// Detail What went wrong.
 	//
-	// Example: The email is taken.
+	// Example: The email belongs to another user.
 	Detail string                       `json:"detail"`
 	Error  UnsupportedGrantProblemError `json:"error"`
 
@@ -1938,7 +1938,7 @@ type UnsupportedMediaTypeProblem struct {
 
 	// Detail What went wrong.
 	//
-	// Example: The email is taken.
+	// Example: The email belongs to another user.
 	Detail string `json:"detail"`
 
 	// Error The code of RFC 6749 section 5.2, at the token endpoint only.

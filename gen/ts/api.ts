@@ -332,7 +332,7 @@ export interface components {
             status: number;
             /**
              * @description What went wrong.
-             * @example The email is taken.
+             * @example The email belongs to another user.
              */
             detail: string;
             /**

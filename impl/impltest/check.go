@@ -119,6 +119,9 @@ func checkUndeclared(res *http.Response, body []byte, status int, response strin
 	if err := checkHeaders(res, declared.Headers); err != nil {
 		return err
 	}
+	if res.Request != nil && res.Request.Method == http.MethodHead {
+		return nil // it has the headers only (RFC 9110 section 9.3.2), and net/http takes a body off
+	}
 	return checkContent(res, body, declared.Content)
 }
 

@@ -112,6 +112,9 @@ func (c *coverage) judge(file string) error {
 	if missing := c.missing(); len(missing) > 0 {
 		return fmt.Errorf("the contract declares what no test has produced: %v", missing)
 	}
+	if err := checkExamples(); err != nil {
+		return fmt.Errorf("the contract shows what it shouldn't: %w", err)
+	}
 	if *update {
 		return os.WriteFile(file, []byte(c.matrix()), 0o644)
 	}

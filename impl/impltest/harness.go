@@ -221,8 +221,8 @@ func ReadAnswer(method, path string, res *http.Response) (Answer, error) {
 		return Answer{}, err
 	}
 	a := Answer{Status: res.StatusCode, Header: res.Header, Body: body}
-	if method == http.MethodHead {
-		return a, nil
+	if a.Status >= http.StatusBadRequest {
+		remember(body)
 	}
 	return a, CheckAnswer(method, path, res, body)
 }

@@ -84,6 +84,22 @@ describe('/docs', () => {
     expect(await lock(page)).toBe(open)
   })
 
+  test('shows for each error an answer that has its status', async () => {
+    const page = await openDocs()
+    await unfold(page, 'users', 'RegisterUser')
+    const answers = operation(page, 'users', 'RegisterUser').locator('.responses-table:not(.live-responses-table) .response')
+    await answers.first().locator('.highlight-code code').waitFor()
+    const shown = await answers.evaluateAll((rows) =>
+      rows.map((row) => [
+        row.querySelector('.response-col_status')?.textContent?.trim(),
+        JSON.parse(row.querySelector('.highlight-code code')?.textContent ?? '{}') as { status?: number },
+      ] as const),
+    )
+    const errors = shown.filter(([status]) => Number(status) >= 400)
+    expect(errors.length).toBeGreaterThan(5)
+    expect(errors.map(([, { status }]) => String(status))).toEqual(errors.map(([status]) => status))
+  })
+
   test('logs in, shows who that is, and logs out', async () => {
     const page = await openDocs({ errors: [refused('/api/users/me/')] })
     await authorize(page, ada.password)
