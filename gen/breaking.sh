@@ -3,6 +3,7 @@
 # gen/breaking.sh RELEASED WORKING. What semantic versioning 2.0.0 demands is read so:
 #
 #   nothing but words and examples has changed   the version may stay (there is nothing that a program could see)
+#   what oasdiff doesn't look at has changed     counts as a break: what no operation refers to, values of headers, servers
 #   something was added                          0.y.z: at least z moves (4)    from 1.0.0 on: at least y (7)
 #   something breaks a client                    0.y.z: at least y moves (4)    from 1.0.0 on: x (8)
 #
@@ -60,6 +61,9 @@ if ! find_changes breaking WARN; then
 	needed=$((old_x == 0 ? 2 : 3))
 elif ! find_changes changelog INFO; then
 	needed=$((old_x == 0 ? 1 : 2))
+elif bare=$(go run ./gen/bare "$released" "$working") && [ "$(sort -u <<<"$bare" | wc -l)" -gt 1 ]; then
+	found="$working differs from $released where oasdiff doesn't look: in what no operation refers to, a header's values or servers"
+	needed=$((old_x == 0 ? 2 : 3))
 fi
 if ((moved < needed)); then
 	names=('' patch minor major)

@@ -14,7 +14,7 @@ sed -e 's|{type: boolean, description: Whether the user may log in\.,|{type: boo
 	-e 's|^  /api/users/me/:|  /api/users/me:|' \
 	-e 's|description: Seconds until it expires\.|description: Seconds, without an upper bound.|; /maximum: 31536000/d' \
 	-e "/pattern: '\^\[A-Za-z0-9._~+/d; /maxLength: 4096/d" \
-	-e '0,/format: int32, enum/s//enum/' \
+	-e 's/format: int32, enum: \[409\]/enum: [409]/' \
 	-e 's|example: 900$|example: soon|' \
 	-e 's|^      security: \[\]$||' \
 	openapi.yaml >"$dir/openapi.yaml"

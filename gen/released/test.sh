@@ -64,6 +64,32 @@ back by a major|1.0.0|0.9.0|taken, gone|one||fail|goes back
 not a version|0.1.0|0.1|taken|one||fail|should be such as
 CASES
 
+# What oasdiff doesn't look at, as an edit of a contract that has it.
+contract 0.1.0 taken one >"$dir/old.yaml"
+cat >>"$dir/old.yaml" <<'YAML'
+          headers:
+            Cache-Control:
+              description: For caches.
+              schema: {type: string, enum: [no-store]}
+components:
+  schemas:
+    Claims: {type: object, required: [jti, sub], properties: {description: {type: string}}}
+servers:
+  - url: /
+YAML
+while IFS='|' read -r case edit want; do
+	sed -e "$edit" "$dir/old.yaml" >"$dir/new.yaml"
+	expect "$want" breaking 'minor number has to move'
+done <<'CASES'
+a member of a lone schema that may be absent|s/, sub]/]/|fail
+a renamed member of a lone schema|s/{description: {type/{words: {type/|fail
+another value of a header|s/no-store/no-cache/|fail
+another server|s,url: /,url: /v2,|fail
+another order|s/\[jti, sub\]/[sub, jti]/|pass
+another word of a header|s/For caches/For a cache/|pass
+a break of a header under a minor|s/no-store/no-cache/; s/0.1.0/0.2.0/|pass
+CASES
+
 case='a contract that is none'
 contract 0.1.0 taken one >"$dir/old.yaml"
 printf 'openapi: [\ninfo:\n  version: 0.2.0\n' >"$dir/new.yaml"
