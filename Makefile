@@ -47,7 +47,7 @@ test: ## installs what the tests need and runs all of them
 	$(STEP) 'tests, with the race detector'
 	@$(MAKE) --no-print-directory unit
 	$(STEP) 'the client, against the binary'
-	@$(MAKE) --no-print-directory build test-client
+	@$(MAKE) --no-print-directory test-client
 	$(STEP) 'the documentation page and the demo, in a browser'
 	@$(MAKE) --no-print-directory lint-web test-web
 	$(STEP) 'the contract, judged by Specmatic'
@@ -59,14 +59,14 @@ unit: $(NPM)
 client: $(NPM)
 	npm --prefix web/client run --silent build
 
-test-client: $(NPM)
+test-client: $(NPM) build
 	npm --prefix web/client test
 
 # Types its files by the client that is built.
-lint-web: $(NPM)
+lint-web: client
 	npm --prefix web run --silent lint
 
-test-web: $(NPM)
+test-web: build client
 	npm --prefix web/e2e test
 
 specmatic: $(NPM)

@@ -1,6 +1,9 @@
 package main
 
 import (
+	"bufio"
+	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,12 +18,15 @@ import (
 )
 
 var (
-	codeBlock = regexp.MustCompile("(?ms)^```([a-z]*)\n(.*?)^```$")
+	codeBlock = regexp.MustCompile("(?ms)^```([^\n]*)\n(.*?)^```$")
+	fence     = regexp.MustCompile("(?m)^\\s*(```|~~~)")
+	demoURL   = regexp.MustCompile(`http://127\.0\.0\.1:[0-9]+/`)
 	// servers are the commands that go on until they are told to stop. What follows in the page speaks to them.
-	servers = regexp.MustCompile(`(?m)^(latchkey serve|make run)\n\z`)
+	servers = regexp.MustCompile(`(?m)^(latchkey serve|([A-Z_]+=\S+ )?make run)\n\z`)
 )
 
 const (
+	startDemo          = "make demo\n"
 	documentedAddress  = "http://127.0.0.1:8000"
 	documentedDatabase = "postgres://latchkey:secret@db.internal/latchkey"
 )
@@ -33,7 +39,7 @@ var answers = map[string]map[string]string{
 		"TOKEN=": `"email":"ada@example.com"`,
 	},
 	"docs/settings.md": {
-		"curl -sS -D - ": "Access-Control-Allow-Origin: http://localhost:5173",
+		"curl -sS -D - ": "Access-Control-Allow-Origin: http://127.0.0.1:5173",
 	},
 	"docs/operations.md": {
 		"latchkey user create": "ada@example.com",
@@ -41,7 +47,10 @@ var answers = map[string]map[string]string{
 	},
 }
 
-// TestDocuments runs each command that the README and the pages below docs show, in their order, as their reader would:
+// languages are those of blocks that are no commands. Those of TypeScript are compiled with the client's tests.
+var languages = []string{"ts"}
+
+// TestDocuments runs each command that the READMEs and the pages below docs show, in their order, as their reader would:
 // those of a page in one folder, against the server that the page has started last.
 func TestDocuments(t *testing.T) {
 	t.Parallel()
@@ -49,11 +58,15 @@ func TestDocuments(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	pages, err := filepath.Glob(filepath.Join(root, "docs", "*.md"))
-	if err != nil {
-		t.Fatal(err)
+	var pages []string
+	for _, pattern := range []string{"*.md", "docs/*.md", "web/*/*.md"} {
+		found, err := filepath.Glob(filepath.Join(root, filepath.FromSlash(pattern)))
+		if err != nil || len(found) == 0 {
+			t.Fatalf("%s: %v %v", pattern, found, err)
+		}
+		pages = append(pages, found...)
 	}
-	for _, page := range append(pages, filepath.Join(root, "README.md")) {
+	for _, page := range pages {
 		name, err := filepath.Rel(root, page)
 		if err != nil {
 			t.Fatal(err)
@@ -65,7 +78,11 @@ func TestDocuments(t *testing.T) {
 				t.Fatal(err)
 			}
 			d := &document{root: root, dir: openFolder(t), answers: answers[name]}
-			for _, block := range codeBlock.FindAllStringSubmatch(string(text), -1) {
+			blocks := codeBlock.FindAllStringSubmatch(string(text), -1)
+			if fences := fence.FindAllString(string(text), -1); len(fences) != 2*len(blocks) {
+				t.Errorf("%d lines look like a fence, and %d blocks were found", len(fences), len(blocks))
+			}
+			for _, block := range blocks {
 				d.run(t, block[1], block[2])
 			}
 			if len(d.answers) != d.answered {
@@ -84,13 +101,15 @@ type document struct {
 	answered  int
 }
 
-// run runs one block. Those of other languages are not commands: their own tests hold them.
+// run runs one block. Those of other languages are not commands.
 func (d *document) run(t *testing.T, language, script string) {
 	t.Helper()
 	switch {
-	case slices.Contains([]string{"console", "bash", "shell"}, language):
-		t.Fatalf("commands stand in sh blocks, which are run: %q", script)
+	case language != "sh" && !slices.Contains(languages, language):
+		t.Fatalf("commands stand in sh blocks, which are run; %q is of the language %q", script, language)
 	case language != "sh", script == "make test\n": // which is what runs this test
+	case script == startDemo:
+		d.openDemo(t)
 	case servers.MatchString(script):
 		d.serve(t, script)
 	default:
@@ -117,7 +136,7 @@ func (d *document) serve(t *testing.T, script string) {
 		d.stop()
 	}
 	dir := d.dir
-	if strings.HasPrefix(script, "make ") {
+	if strings.Contains(script, "make run") {
 		dir = d.root
 	}
 	if strings.Contains(script, documentedDatabase) {
@@ -148,6 +167,42 @@ func (d *document) serve(t *testing.T, script string) {
 	if d.url, err = p.awaitURL(); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// openDemo starts the demo, on a port of its own, and asks it for its page.
+func (d *document) openDemo(t *testing.T) {
+	t.Helper()
+	cmd := exec.Command("bash", "-c", startDemo)
+	cmd.Dir, cmd.Env = d.root, append(d.environ(), "DEMO_PORT=0")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM); err != nil {
+			t.Error(err)
+		}
+		_ = cmd.Wait() // it was ended by a signal
+	})
+	var said strings.Builder
+	for lines := bufio.NewScanner(out); lines.Scan(); fmt.Fprintln(&said, lines.Text()) {
+		if url := demoURL.FindString(lines.Text()); url != "" {
+			res, err := client.Get(url)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = res.Body.Close() }()
+			if res.StatusCode != http.StatusOK {
+				t.Errorf("%s: %s", url, res.Status)
+			}
+			return
+		}
+	}
+	t.Fatalf("the demo did not start: %s", &said)
 }
 
 // environ is the developer's without what would change what the page says.

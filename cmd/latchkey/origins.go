@@ -51,9 +51,12 @@ func serializeOrigin(text string) (string, bool) {
 	return fmt.Sprintf("%s://%s:%d", u.Scheme, host, port), true
 }
 
+// domains maps a name as browsers do, which let names have an underscore too (URL standard, "domain to ASCII").
+var domains = idna.New(idna.MapForLookup(), idna.BidiRule(), idna.Transitional(false), idna.StrictDomainName(false))
+
 func serializeHost(host string) (string, error) {
 	if net.ParseIP(host) == nil {
-		return idna.Lookup.ToASCII(host)
+		return domains.ToASCII(host)
 	}
 	ip, err := netip.ParseAddr(host)
 	if err == nil && ip.Is6() {

@@ -69,6 +69,8 @@ func TestChecks(t *testing.T) {
 		{"DATABASE_WAIT", "-1s", "must be 0s to 1h0m0s"},
 		{"CORS_ORIGINS", "https://app.example.com", ""},
 		{"CORS_ORIGINS", "https://app.example.com,http://localhost:5173,http://[::1]:5173,tauri://localhost", ""},
+		{"CORS_ORIGINS", "http://my_app.example.com,https://xn--bcher-kva.example", ""},
+		{"CORS_ORIGINS", "https://B\u00fccher.example", "browsers send as https://xn--bcher-kva.example"},
 		{"CORS_ORIGINS", "*", "without a path or a wildcard"},
 		{"CORS_ORIGINS", "null", "without a path or a wildcard"},
 		{"CORS_ORIGINS", "https://*.example.com", "without a path or a wildcard"},

@@ -3,7 +3,7 @@ import { defineConfig } from 'vitest/config'
 export default defineConfig({
   test: {
     globalSetup: 'test/server.ts',
-    // A server makes a database cluster at its first start, and npm asks its registry, on a machine that others use too.
+    // A server makes a database cluster at its first start, and npm asks its registry, on a slow machine.
     testTimeout: 180_000,
     hookTimeout: 180_000,
   },

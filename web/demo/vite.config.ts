@@ -34,12 +34,11 @@ function policyInPage(policy: string): Plugin {
   }
 }
 
-/** One fixed origin for `dev` and `preview`, since the server is told exactly which origins may call it. */
-const listen = { host: '127.0.0.1', port: 5173, strictPort: true }
-
 export default defineConfig(({ mode }) => {
   const env = loadEnv(mode, import.meta.dirname, 'VITE_')
   const api = new URL(env.VITE_LATCHKEY_URL ?? '').origin
+  // One fixed origin for `dev` and `preview`, since the server is told exactly which origins may call it.
+  const listen = { host: '127.0.0.1', port: Number(process.env.DEMO_PORT ?? 5173), strictPort: true }
   return {
     root: import.meta.dirname,
     plugins: [policyInPage(contentSecurityPolicy(api))],

@@ -8,7 +8,7 @@ import { join, resolve } from 'node:path'
 /** The folder that the binary runs in: upwards of it, it finds the PostgreSQL that npm has installed. */
 const repository = resolve(import.meta.dirname, '..', '..')
 
-/** What a start may take, in ms: it makes a database cluster first, on a machine that others use too. */
+/** What a start may take, in ms: it makes a database cluster first, on a slow machine. */
 const startBound = 90_000
 
 /** What a stop may take, in ms: more than the server gives to open requests (10 s) and to PostgreSQL (30 s). */
