@@ -1,0 +1,35 @@
+package argon2id
+
+import "unsafe"
+
+// Memory is what keys are derived in, one after the other. Its zero value is ready, and grows to what the largest of them needs. It is of
+// the system and not of Go's heap, so that the collector doesn't take it for what lives.
+type Memory struct {
+	mapped []byte
+	// own is in place of it where the system gives none.
+	own []block
+}
+
+// blocks answers so many blocks. What they hold is left over from before.
+func (m *Memory) blocks(n int) []block {
+	size := n * int(unsafe.Sizeof(block{}))
+	if len(m.mapped) < size && len(m.own) < n {
+		m.Free()
+		var err error
+		if m.mapped, err = mapMemory(size); err != nil {
+			m.mapped, m.own = nil, make([]block, n)
+		}
+	}
+	if m.own != nil {
+		return m.own[:n]
+	}
+	return unsafe.Slice((*block)(unsafe.Pointer(unsafe.SliceData(m.mapped))), n)
+}
+
+// Free gives the memory back. m may be used again.
+func (m *Memory) Free() {
+	if m.mapped != nil {
+		_ = unmapMemory(m.mapped) // it was mapped, and so it can be
+	}
+	m.mapped, m.own = nil, nil
+}
