@@ -13,7 +13,13 @@ func (s *Server) authenticate(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(ec echo.Context) error {
 		hr := ec.Request()
 		r := requestOf(hr.Context())
-		if r.operation == nil || !r.operation.authenticated {
+		switch {
+		case r.operation == nil:
+			return next(ec)
+		case !r.operation.authenticated:
+			if token, err := bearerToken(hr); err == nil && r.operation.welcomes {
+				r.session = s.auth.Session(token)
+			}
 			return next(ec)
 		}
 		token, err := bearerToken(hr)

@@ -18,8 +18,8 @@ type contract map[string]*operation
 // operation is what the contract says of one method of one path.
 type operation struct {
 	id string
-	// authenticated says that `security` demands a bearer token.
-	authenticated bool
+	// authenticated says that `security` demands a bearer token, welcomes that it allows one.
+	authenticated, welcomes bool
 	// oauth says that errors carry the members of RFC 6749 section 5.2 too.
 	oauth bool
 	// body is nil where the operation takes none.
@@ -68,12 +68,16 @@ func planOperation(doc *openapi3.T, item *openapi3.PathItem, op *openapi3.Operat
 	if op.Security != nil {
 		security = *op.Security
 	}
+	plan.authenticated = len(security) > 0
 	for _, alternative := range security {
 		for name, scopes := range alternative {
 			if err := checkScheme(doc, name, scopes); err != nil {
 				return nil, err
 			}
-			plan.authenticated = true
+			plan.welcomes = true
+		}
+		if len(alternative) == 0 {
+			plan.authenticated = false
 		}
 	}
 	if op.RequestBody == nil {

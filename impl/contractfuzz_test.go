@@ -70,7 +70,7 @@ func newContractFuzzer(t *testing.T, h *impltest.Harness) *contractfuzz.Fuzzer {
 	t.Helper()
 	h.MustRegister(t, "ada")
 	token := func() string {
-		_, token, err := h.Auth.Login(t.Context(), "ada@example.com", auth.NewSecret(impltest.Password))
+		_, token, err := h.Auth.Login(t.Context(), auth.Caller{}, "ada@example.com", auth.NewSecret(impltest.Password))
 		if err != nil {
 			t.Error(err)
 		}

@@ -23,7 +23,7 @@ func letOriginsIn(origins []string) echo.MiddlewareFunc {
 	protocol := middleware.CORSWithConfig(middleware.CORSConfig{
 		AllowOrigins:  origins,
 		AllowHeaders:  []string{"Authorization", "Content-Type"},
-		ExposeHeaders: []string{"Location", "Retry-After", "WWW-Authenticate", "X-Request-Id"},
+		ExposeHeaders: []string{"Location", "RateLimit", "RateLimit-Policy", "Retry-After", "WWW-Authenticate", "X-Request-Id"},
 		MaxAge:        int(preflightAge.Seconds()),
 	})
 	return func(next echo.HandlerFunc) echo.HandlerFunc {

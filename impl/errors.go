@@ -4,9 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"strconv"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -34,7 +36,9 @@ type problem struct {
 	challenge string
 	// retryAfter is in seconds.
 	retryAfter int
-	errors     []api.FieldError
+	// budget is the one that is used up.
+	budget *auth.Budget
+	errors []api.FieldError
 }
 
 const (
@@ -66,6 +70,7 @@ var problems = []struct {
 	{ErrSchemaTooNew, problem{status: 503, code: "schema_too_new", detail: "The database was migrated by a newer server.", retryAfter: 30}},
 	{errShuttingDown, problem{status: 503, code: "shutting_down", detail: "The server is shutting down.", retryAfter: 5}},
 	{auth.ErrUnavailable, problem{status: 503, code: "unavailable", detail: "The service can't answer now. Try again.", oauth: "temporarily_unavailable", retryAfter: 1}},
+	{auth.ErrOverloaded, problem{status: 503, code: "overloaded", detail: "Too many passwords wait to be checked. Try again.", oauth: "temporarily_unavailable", retryAfter: 1}},
 	{context.DeadlineExceeded, problem{status: 503, code: "unavailable", detail: "The service can't answer now. Try again.", oauth: "temporarily_unavailable", retryAfter: 1}},
 	// The client has gone, and nobody will read it.
 	{context.Canceled, problem{status: 503, code: "unavailable", detail: "The request was given up.", oauth: "temporarily_unavailable", retryAfter: 1}},
@@ -82,8 +87,14 @@ func problemOf(err error) problem {
 		input    *auth.InvalidInputError
 		notReady notReadyError
 		tooLarge *http.MaxBytesError
+		limited  *auth.LimitedError
 	)
 	switch {
+	case errors.As(err, &limited):
+		return problem{
+			status: 429, code: "rate_limited", detail: "Too many attempts. Try again later.", oauth: "temporarily_unavailable",
+			retryAfter: seconds(limited.RetryAfter), budget: &limited.Budget,
+		}
 	case errors.As(err, &input):
 		return problemOf(invalidInput(input))
 	case errors.As(err, &invalid):
@@ -128,6 +139,11 @@ func (s *Server) writeError(err error, ec echo.Context) {
 	if p.retryAfter > 0 {
 		h.Set("Retry-After", strconv.Itoa(p.retryAfter))
 	}
+	if p.budget != nil {
+		// The fields of draft-ietf-httpapi-ratelimit-headers-10.
+		h.Set("RateLimit-Policy", fmt.Sprintf("%q;q=%d;w=%d", p.budget.Name, p.budget.Quota, seconds(p.budget.Window())))
+		h.Set("RateLimit", fmt.Sprintf("%q;r=0;t=%d", p.budget.Name, p.retryAfter))
+	}
 	body, err := json.Marshal(p.body(r))
 	if err != nil {
 		r.note(slog.String("error", err.Error()))
@@ -138,6 +154,9 @@ func (s *Server) writeError(err error, ec echo.Context) {
 	ec.Response().WriteHeader(p.status)
 	_, _ = ec.Response().Write(body) // a client that has gone needs no answer
 }
+
+// seconds are whole ones, never fewer than it takes.
+func seconds(d time.Duration) int { return int((d + time.Second - 1) / time.Second) }
 
 // problemType is what the contract's `type` begins with.
 const problemType = "urn:latchkey:problem:"

@@ -3,6 +3,7 @@ package impl_test
 import (
 	"context"
 	"errors"
+	"net/http"
 	"strings"
 	"testing"
 
@@ -126,6 +127,55 @@ func TestH7_ConnectionRefusedByTheDatabase(t *testing.T) {
 				t.Errorf("%s: got %d %s", name, a.Status, a.Body)
 			}
 		}
+	}
+}
+
+// F-6: where no statement gets an answer, since another one holds the table, requests end, each with a 503, while the table is
+// still held; and when it is let go, everything is as before.
+func TestF6_LockedTable(t *testing.T) {
+	t.Parallel()
+	h := impltest.New(t)
+	token := h.MustRegister(t, "ada")
+	tx, err := h.Pool.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = tx.Rollback(context.Background()) }()
+	if _, err := tx.Exec(t.Context(), "LOCK TABLE users"); err != nil {
+		t.Fatal(err)
+	}
+	const clients = 50
+	statuses := make(chan int, 2*clients)
+	for range clients {
+		for _, r := range []*http.Request{
+			h.Request("GET", impltest.MePath, "", "Authorization", "Bearer "+token),
+			h.LoginRequest("username", "ada@example.com", "password", impltest.Password),
+		} {
+			go func() {
+				a, err := h.Try(t, r)
+				if err != nil {
+					t.Error(err)
+				}
+				statuses <- a.Status
+			}()
+		}
+	}
+	for range 2 * clients {
+		if got := <-statuses; got != 503 {
+			t.Errorf("got %d", got)
+		}
+	}
+	if err := tx.Rollback(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if a := h.Me(t, token); a.Status != 200 {
+		t.Errorf("afterwards: got %d %s", a.Status, a.Body)
+	}
+	if a := h.Login(t, "username", "ada@example.com", "password", impltest.Password); a.Status != 200 {
+		t.Errorf("login, afterwards: got %d %s", a.Status, a.Body)
+	}
+	if got := h.Pool.Stat().AcquiredConns(); got != 0 {
+		t.Errorf("%d connections are still held", got)
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"sync/atomic"
 	"time"
 
@@ -22,7 +23,7 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/auth"
 )
 
-// Options are what a [Server] is made of. Each is required but Origins and Timeouts.
+// Options are what a [Server] is made of. Each is required but Origins, Proxies and Timeouts.
 type Options struct {
 	// Auth is the service behind the API.
 	Auth *auth.Service
@@ -35,6 +36,8 @@ type Options struct {
 	Now func() time.Time
 	// Origins are those whose pages may call the API from a browser, as `https://app.example.com`; none is the default.
 	Origins []string
+	// Proxies are the networks of our own proxies, whose word counts on where a request comes from; none is the default.
+	Proxies []netip.Prefix
 	// Timeouts bound what a client or the database may take; zero values are replaced by [DefaultTimeouts].
 	Timeouts Timeouts
 }
@@ -47,6 +50,7 @@ type Server struct {
 	logger   *slog.Logger
 	now      func() time.Time
 	timeouts Timeouts
+	proxies  []netip.Prefix
 	draining atomic.Bool
 }
 
@@ -64,7 +68,7 @@ func New(o Options) (*Server, error) {
 	case o.Now == nil:
 		return nil, errors.New("impl: no clock")
 	}
-	s := &Server{auth: o.Auth, ready: o.Ready, logger: o.Logger, now: o.Now, timeouts: o.Timeouts.orDefault()}
+	s := &Server{auth: o.Auth, ready: o.Ready, logger: o.Logger, now: o.Now, timeouts: o.Timeouts.orDefault(), proxies: o.Proxies}
 
 	doc, err := openapi3.NewLoader().LoadFromData(api.ContractJSON)
 	if err != nil {
@@ -77,10 +81,9 @@ func New(o Options) (*Server, error) {
 
 	e := echo.New()
 	e.HTTPErrorHandler = s.writeError
-	e.IPExtractor = echo.ExtractIPDirect()
 	e.Pre(addTrailingSlash)
 	e.Use(
-		contract.startRequest(o.Now), // the operation, and the request's id
+		s.startRequest(contract), // the operation, the request's id, and who sends it
 		s.logAccess,
 		recoverPanics,
 		setSecurityHeaders,

@@ -4,7 +4,9 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -347,5 +349,63 @@ func TestB14_IdentityIsTheUID(t *testing.T) {
 	wantRefusal(t, h.Me(t, token), userGone)
 	if a := h.Me(t, stranger); a.Status != 200 || a.Text("username") != "ada" {
 		t.Errorf("the new owner of the names: got %d %s", a.Status, a.Body)
+	}
+}
+
+// Who asks at the same moment shares a statement, and still gets its own user.
+func TestLookupsAtOnce(t *testing.T) {
+	t.Parallel()
+	h := impltest.New(t)
+	const users, each = 32, 20
+	var wg sync.WaitGroup
+	for u := range users {
+		name := fmt.Sprintf("user%d", u)
+		token := h.MustRegister(t, name)
+		for range 2 {
+			wg.Go(func() {
+				for range each {
+					a, err := h.Try(t, h.Request("GET", impltest.MePath, "", "Authorization", "Bearer "+token))
+					if err != nil || a.Status != 200 || a.Text("username") != name {
+						t.Errorf("%s: got %d %s, %v", name, a.Status, a.Body, err)
+					}
+				}
+			})
+		}
+	}
+	wg.Wait()
+}
+
+// What is remembered of a token that was found good is bound to its text and to the time, and says nothing of its user.
+func TestB7_RememberedTokens(t *testing.T) {
+	t.Parallel()
+	h := impltest.New(t)
+	token := h.MustRegister(t, "ada")
+	for range 2 {
+		if a := h.Me(t, token); a.Status != 200 {
+			t.Fatalf("got %d %s", a.Status, a.Body)
+		}
+	}
+	for i := range 20 {
+		at := len(token) - 1 - i
+		other := byte('A')
+		if token[at] == other {
+			other = 'B'
+		}
+		forged := token[:at] + string(other) + token[at+1:]
+		if a := h.Me(t, forged); a.Status != 401 || a.Text("code") != "invalid_token" {
+			t.Errorf("with its character %d changed: got %d %s", at, a.Status, a.Body)
+		}
+	}
+	h.Clock.Advance(15*time.Minute + 31*time.Second)
+	if a := h.Me(t, token); a.Status != 401 {
+		t.Errorf("expired: got %d", a.Status)
+	}
+	h.Clock.Advance(-15 * time.Minute)
+	if a := h.Me(t, token); a.Status != 200 {
+		t.Errorf("the clock set back: got %d", a.Status)
+	}
+	h.Clock.Advance(-24 * time.Hour)
+	if a := h.Me(t, token); a.Status != 401 {
+		t.Errorf("issued tomorrow: got %d", a.Status)
 	}
 }

@@ -80,6 +80,9 @@ func TestG7_OneEmailAtOnce(t *testing.T) {
 			}
 			body := fmt.Sprintf(`{"email":%q,"username":"user-%d","password":%q}`, email, i, impltest.Password)
 			a, err := h.Try(t, h.Request("POST", impltest.RegisterPath, body, "Content-Type", "application/json"))
+			for err == nil && a.Text("code") == "overloaded" { // more at once than may wait: as told, once more
+				a, err = h.Try(t, h.Request("POST", impltest.RegisterPath, body, "Content-Type", "application/json"))
+			}
 			switch {
 			case err != nil:
 				t.Error(err)

@@ -3,6 +3,7 @@ package impl
 import (
 	"context"
 	"log/slog"
+	"net/netip"
 	"time"
 
 	"github.com/google/uuid"
@@ -11,16 +12,20 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/auth"
 )
 
-// request is what is known of a request beside net/http's; one is made for each, by [contract.startRequest].
+// request is what is known of a request beside net/http's; one is made for each, by [Server.startRequest].
 type request struct {
 	id      uuid.UUID
 	started time.Time
+	// address is where the request comes from.
+	address netip.Addr
 	// operation is nil for a path that the contract doesn't have.
 	operation *operation
 	// user is who the bearer token belongs to, where the operation demands one.
 	user auth.User
 	// alarming says that whoever runs the service should look, whatever the client was answered.
 	alarming bool
+	// session is what a token says that was sent though the operation demands none, if it is a valid one.
+	session *auth.Claims
 	// attrs go into the request's line in the log.
 	attrs []slog.Attr
 }
@@ -36,6 +41,9 @@ func requestOf(ctx context.Context) *request {
 	return r
 }
 
+// caller is who asks, as far as it bears on how often.
+func (r *request) caller() auth.Caller { return auth.Caller{Address: r.address, Session: r.session} }
+
 // note adds to the request's line in the log. Never a secret, and nothing that the client chose but where it is needed.
 func (r *request) note(attrs ...slog.Attr) { r.attrs = append(r.attrs, attrs...) }
 
@@ -43,7 +51,7 @@ const headerRequestID = "X-Request-Id"
 
 // startRequest finds the operation that the router has matched, and names the request.
 // An id that the client sends is not taken over: it would let a stranger forge lines of the log.
-func (c contract) startRequest(now func() time.Time) echo.MiddlewareFunc {
+func (s *Server) startRequest(c contract) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(ec echo.Context) error {
 			id, err := uuid.NewV7()
@@ -51,7 +59,9 @@ func (c contract) startRequest(now func() time.Time) echo.MiddlewareFunc {
 				return err
 			}
 			hr := ec.Request()
-			r := &request{id: id, started: now(), operation: c[routeKey(hr.Method, ec.Path())]}
+			r := &request{
+				id: id, started: s.now(), address: clientAddress(hr, s.proxies), operation: c[routeKey(hr.Method, ec.Path())],
+			}
 			ec.SetRequest(hr.WithContext(context.WithValue(hr.Context(), requestKey{}, r)))
 			ec.Response().Header().Set(headerRequestID, id.String())
 			return next(ec)

@@ -20,7 +20,7 @@ func (s *Server) Login(ctx context.Context, req api.LoginRequestObject) (api.Log
 	if grant := value(form.GrantType); grant != "" && grant != grantPassword {
 		return nil, errUnsupportedGrant
 	}
-	user, token, err := s.auth.Login(ctx, value(form.Username), auth.NewSecret(value(form.Password)))
+	user, token, err := s.auth.Login(ctx, requestOf(ctx).caller(), value(form.Username), auth.NewSecret(value(form.Password)))
 	noteLogin(requestOf(ctx), user, err)
 	if err != nil {
 		return nil, err

@@ -13,7 +13,7 @@ const currentUserPath = "/api/users/me/"
 
 // RegisterUser makes a user and logs it in.
 func (s *Server) RegisterUser(ctx context.Context, req api.RegisterUserRequestObject) (api.RegisterUserResponseObject, error) {
-	user, token, err := s.auth.Register(ctx, auth.Registration{
+	user, token, err := s.auth.Register(ctx, requestOf(ctx).caller(), auth.Registration{
 		Email: req.Body.Email, Username: req.Body.Username, Password: auth.NewSecret(req.Body.Password),
 	})
 	if err != nil {

@@ -36,6 +36,17 @@ var checks = []struct {
 	}},
 	{"PASSWORD_HASH_PASSES", func(s settings) string { return within(int64(s.PasswordHashPasses), 1, 64) }},
 	{"PASSWORD_HASH_LANES", func(s settings) string { return within(int64(s.PasswordHashLanes), 1, 16) }},
+	{"RATE_LIMITS", func(s settings) string { return oneOf(s.RateLimits, "on", "off") }},
+	{"TRUSTED_PROXIES", func(s settings) string {
+		_, problem := proxies(s.TrustedProxies)
+		return problem
+	}},
+	{"METRICS_ADDR", func(s settings) string {
+		if s.MetricsAddr == "" {
+			return ""
+		}
+		return checkAddr(s.MetricsAddr)
+	}},
 	{"CORS_ORIGINS", func(s settings) string { return checkOrigins(s.CORSOrigins) }},
 	{"LOG_FORMAT", func(s settings) string { return oneOf(s.LogFormat, "text", "json") }},
 }

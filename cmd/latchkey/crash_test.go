@@ -23,7 +23,7 @@ const crashPassword = "correct-horse-battery"
 func TestCrashWhileRegistering(t *testing.T) {
 	t.Parallel()
 	dir := openFolder(t)
-	environ := append(testEnviron(), "LATCHKEY_DATA_DIR="+filepath.Join(dir, "data"))
+	environ := append(testEnviron(), "LATCHKEY_DATA_DIR="+filepath.Join(dir, "data"), "LATCHKEY_RATE_LIMITS=off")
 	var registered []string
 	for round := range 3 {
 		p, server := serve(t, dir, environ)

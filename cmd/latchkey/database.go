@@ -15,8 +15,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
+	pgxuuid "github.com/vgarvardt/pgx-google-uuid/v5"
 	"golang.org/x/term"
 
 	"github.com/latchkey-auth/latchkey/impl/auth"
@@ -96,6 +98,10 @@ func poolConfig(url auth.Secret, s settings) (*pgxpool.Config, error) {
 		return nil, errors.New("the database's URL or what it names can't be read")
 	}
 	config.MaxConns = s.DatabaseMaxConns
+	config.AfterConnect = func(_ context.Context, conn *pgx.Conn) error {
+		pgxuuid.Register(conn.TypeMap())
+		return nil
+	}
 	config.ConnConfig.RuntimeParams["application_name"] = "latchkey"
 	if t := config.ConnConfig.ConnectTimeout; t <= 0 || t > connectTimeout {
 		config.ConnConfig.ConnectTimeout = connectTimeout

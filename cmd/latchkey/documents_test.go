@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"fmt"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -22,12 +23,13 @@ var (
 	fence     = regexp.MustCompile("(?m)^\\s*(```|~~~)")
 	demoURL   = regexp.MustCompile(`http://127\.0\.0\.1:[0-9]+/`)
 	// servers are the commands that go on until they are told to stop. What follows in the page speaks to them.
-	servers = regexp.MustCompile(`(?m)^(latchkey serve|([A-Z_]+=\S+ )?make run)\n\z`)
+	servers = regexp.MustCompile(`(?m)^([A-Z_]+=\S+ )?(latchkey serve|make run)\n\z`)
 )
 
 const (
 	startDemo          = "make demo\n"
 	documentedAddress  = "http://127.0.0.1:8000"
+	documentedMetrics  = "127.0.0.1:9100"
 	documentedDatabase = "postgres://latchkey:secret@db.internal/latchkey"
 )
 
@@ -42,8 +44,9 @@ var answers = map[string]map[string]string{
 		"curl -sS -D - ": "Access-Control-Allow-Origin: http://127.0.0.1:5173",
 	},
 	"docs/operations.md": {
-		"latchkey user create": "ada@example.com",
-		"curl -sS http":        `{"status":"ok"}`,
+		"latchkey user create":           "ada@example.com",
+		"curl -sS http://127.0.0.1:8000": `{"status":"ok"}`,
+		"curl -sS http://127.0.0.1:9100": `latchkey_logins_total{outcome="failed"} 0`,
 	},
 }
 
@@ -77,7 +80,7 @@ func TestDocuments(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			d := &document{root: root, dir: openFolder(t), answers: answers[name]}
+			d := &document{root: root, dir: openFolder(t), metrics: freeAddr(t), answers: answers[name]}
 			blocks := codeBlock.FindAllStringSubmatch(string(text), -1)
 			if fences := fence.FindAllString(string(text), -1); len(fences) != 2*len(blocks) {
 				t.Errorf("%d lines look like a fence, and %d blocks were found", len(fences), len(blocks))
@@ -95,6 +98,7 @@ func TestDocuments(t *testing.T) {
 // document is a page whose commands are being run.
 type document struct {
 	root, dir string
+	metrics   string // where a server of the page has them
 	url       string // of the server that was started last
 	stop      func()
 	answers   map[string]string
@@ -142,6 +146,7 @@ func (d *document) serve(t *testing.T, script string) {
 	if strings.Contains(script, documentedDatabase) {
 		script = strings.ReplaceAll(script, documentedDatabase, postgrestest.NewEmpty(t))
 	}
+	script = strings.ReplaceAll(script, documentedMetrics, d.metrics)
 	p, err := launch(dir, d.environ(), nil, func(cmd *exec.Cmd) {
 		sh := exec.Command("bash", "-euo", "pipefail", "-c", script)
 		cmd.Path, cmd.Args = sh.Path, sh.Args
@@ -219,7 +224,7 @@ func (d *document) environ() []string {
 // shell runs a script. An answer of curl's that is an error is one of the script's, too.
 func (d *document) shell(t *testing.T, script string) string {
 	t.Helper()
-	script = "curl() { command curl --fail-with-body \"$@\"; }\n" + strings.ReplaceAll(script, documentedAddress, d.url)
+	script = "curl() { command curl --fail-with-body \"$@\"; }\n" + strings.NewReplacer(documentedAddress, d.url, documentedMetrics, d.metrics).Replace(script)
 	cmd := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail", "-c", script)
 	cmd.Dir, cmd.Env = d.dir, d.environ()
 	out, err := cmd.CombinedOutput()
@@ -227,4 +232,15 @@ func (d *document) shell(t *testing.T, script string) string {
 		t.Fatalf("%s: %v\n%s", script, err, out)
 	}
 	return string(out)
+}
+
+// freeAddr is an address of this machine at which nothing listens.
+func freeAddr(t *testing.T) string {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = ln.Close() }()
+	return ln.Addr().String()
 }

@@ -29,6 +29,7 @@ import (
 //	start S [FLAG ...]  latchkey serve in the background; $S becomes its URL
 //	stop S, crash S     SIGTERM, which must end with status 0; SIGKILL. S.out and S.err then hold what it printed
 //	register, login     URL EMAIL [USERNAME] PASSWORD STATUS; $TOKEN becomes the token
+//	for-ten login ...   the same ten times
 //	me, get             URL STATUS: with $TOKEN; without
 //
 // The last four put the answer's body where `stdout` looks.
@@ -76,7 +77,7 @@ func (s *script) commands() map[string]func(*testscript.TestScript, bool, []stri
 	commands := map[string]func(*testscript.TestScript, []string){
 		"database": s.database, "outdate": s.outdate, "advance": s.advance, "refused": s.refused,
 		"start": s.start, "stop": s.stop, "crash": s.crash,
-		"register": s.register, "login": s.login, "me": s.me, "get": s.get,
+		"register": s.register, "login": s.login, "for-ten": s.tenTimes, "me": s.me, "get": s.get,
 	}
 	withoutNot := map[string]func(*testscript.TestScript, bool, []string){}
 	for name, f := range commands {
@@ -96,7 +97,7 @@ func (s *script) database(ts *testscript.TestScript, _ []string) {
 }
 
 func (s *script) outdate(ts *testscript.TestScript, _ []string) {
-	execute(ts, "DROP TABLE users, goose_db_version CASCADE")
+	execute(ts, "DROP SCHEMA public CASCADE; CREATE SCHEMA public")
 }
 
 func (s *script) advance(ts *testscript.TestScript, _ []string) {
@@ -186,6 +187,12 @@ func (s *script) register(ts *testscript.TestScript, args []string) {
 func (s *script) login(ts *testscript.TestScript, args []string) {
 	a, err := login(args[0], args[1], args[2])
 	tell(ts, a, err, args[3])
+}
+
+func (s *script) tenTimes(ts *testscript.TestScript, args []string) {
+	for range 10 {
+		s.login(ts, args[1:])
+	}
 }
 
 func (s *script) me(ts *testscript.TestScript, args []string) {

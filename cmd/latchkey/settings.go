@@ -34,6 +34,9 @@ type settings struct {
 	PasswordHashMemory uint32        `env:"PASSWORD_HASH_MEMORY_KIB" envDefault:"19456" help:"argon2id: memory in KiB"`
 	PasswordHashPasses uint32        `env:"PASSWORD_HASH_PASSES" envDefault:"2" help:"argon2id: passes"`
 	PasswordHashLanes  uint8         `env:"PASSWORD_HASH_LANES" envDefault:"1" help:"argon2id: lanes"`
+	RateLimits         string        `env:"RATE_LIMITS" envDefault:"on" help:"on or off; off only for measuring, as passwords can then be guessed without end"`
+	TrustedProxies     []string      `env:"TRUSTED_PROXIES" default:"none" help:"networks of the reverse proxies in front, separated by commas, such as 10.0.0.0/8; their Forwarded or X-Forwarded-For then says who asks"`
+	MetricsAddr        string        `env:"METRICS_ADDR" default:"none" help:"host:port on which /metrics answers, in Prometheus' text format, for nobody outside to reach"`
 	CORSOrigins        []string      `env:"CORS_ORIGINS" default:"none" help:"origins whose pages may call the API from a browser, separated by commas, such as https://app.example.com"`
 	LogFormat          string        `env:"LOG_FORMAT" envDefault:"text" help:"text or json; the log goes to stderr"`
 }

@@ -64,7 +64,7 @@ func (r *root) withService(ctx context.Context, mayMake bool, f func(*auth.Servi
 	}
 	// The service can't be without a key, but no command issues or checks a token. So that they work where
 	// the server's key isn't at hand, they get one that nothing else has and that ends with them.
-	service, err := newService(s, db, auth.NewSecret(rand.Text()+rand.Text()))
+	service, err := newService(s, db, auth.NewSecret(rand.Text()+rand.Text()), nil)
 	if err != nil {
 		return err
 	}

@@ -340,6 +340,69 @@ func (e NotReadyProblemStatus) Valid() bool {
 	}
 }
 
+// Defines values for OverloadedProblemCode.
+const (
+	OverloadedProblemCodeOverloaded  OverloadedProblemCode = "overloaded"
+	OverloadedProblemCodeUnavailable OverloadedProblemCode = "unavailable"
+)
+
+// Valid indicates whether the value is a known member of the OverloadedProblemCode enum.
+func (e OverloadedProblemCode) Valid() bool {
+	switch e {
+	case OverloadedProblemCodeOverloaded:
+		return true
+	case OverloadedProblemCodeUnavailable:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for OverloadedProblemStatus.
+const (
+	OverloadedProblemStatusN503 OverloadedProblemStatus = 503
+)
+
+// Valid indicates whether the value is a known member of the OverloadedProblemStatus enum.
+func (e OverloadedProblemStatus) Valid() bool {
+	switch e {
+	case OverloadedProblemStatusN503:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RateLimitedProblemCode.
+const (
+	RateLimitedProblemCodeRateLimited RateLimitedProblemCode = "rate_limited"
+)
+
+// Valid indicates whether the value is a known member of the RateLimitedProblemCode enum.
+func (e RateLimitedProblemCode) Valid() bool {
+	switch e {
+	case RateLimitedProblemCodeRateLimited:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RateLimitedProblemStatus.
+const (
+	RateLimitedProblemStatusN429 RateLimitedProblemStatus = 429
+)
+
+// Valid indicates whether the value is a known member of the RateLimitedProblemStatus enum.
+func (e RateLimitedProblemStatus) Valid() bool {
+	switch e {
+	case RateLimitedProblemStatusN429:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for RegistrationConflictProblemCode.
 const (
 	EmailTaken    RegistrationConflictProblemCode = "email_taken"
@@ -553,6 +616,51 @@ func (e TokenInvalidRequestProblemStatus) Valid() bool {
 	}
 }
 
+// Defines values for TokenRateLimitedProblemCode.
+const (
+	TokenRateLimitedProblemCodeRateLimited TokenRateLimitedProblemCode = "rate_limited"
+)
+
+// Valid indicates whether the value is a known member of the TokenRateLimitedProblemCode enum.
+func (e TokenRateLimitedProblemCode) Valid() bool {
+	switch e {
+	case TokenRateLimitedProblemCodeRateLimited:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for TokenRateLimitedProblemError.
+const (
+	TokenRateLimitedProblemErrorTemporarilyUnavailable TokenRateLimitedProblemError = "temporarily_unavailable"
+)
+
+// Valid indicates whether the value is a known member of the TokenRateLimitedProblemError enum.
+func (e TokenRateLimitedProblemError) Valid() bool {
+	switch e {
+	case TokenRateLimitedProblemErrorTemporarilyUnavailable:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for TokenRateLimitedProblemStatus.
+const (
+	TokenRateLimitedProblemStatusN429 TokenRateLimitedProblemStatus = 429
+)
+
+// Valid indicates whether the value is a known member of the TokenRateLimitedProblemStatus enum.
+func (e TokenRateLimitedProblemStatus) Valid() bool {
+	switch e {
+	case TokenRateLimitedProblemStatusN429:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for TokenRequestTimeoutProblemCode.
 const (
 	TokenRequestTimeoutProblemCodeRequestTimeout TokenRequestTimeoutProblemCode = "request_timeout"
@@ -600,12 +708,15 @@ func (e TokenRequestTimeoutProblemStatus) Valid() bool {
 
 // Defines values for TokenUnavailableProblemCode.
 const (
+	TokenUnavailableProblemCodeOverloaded  TokenUnavailableProblemCode = "overloaded"
 	TokenUnavailableProblemCodeUnavailable TokenUnavailableProblemCode = "unavailable"
 )
 
 // Valid indicates whether the value is a known member of the TokenUnavailableProblemCode enum.
 func (e TokenUnavailableProblemCode) Valid() bool {
 	switch e {
+	case TokenUnavailableProblemCodeOverloaded:
+		return true
 	case TokenUnavailableProblemCodeUnavailable:
 		return true
 	default:
@@ -615,13 +726,13 @@ func (e TokenUnavailableProblemCode) Valid() bool {
 
 // Defines values for TokenUnavailableProblemError.
 const (
-	TemporarilyUnavailable TokenUnavailableProblemError = "temporarily_unavailable"
+	TokenUnavailableProblemErrorTemporarilyUnavailable TokenUnavailableProblemError = "temporarily_unavailable"
 )
 
 // Valid indicates whether the value is a known member of the TokenUnavailableProblemError enum.
 func (e TokenUnavailableProblemError) Valid() bool {
 	switch e {
-	case TemporarilyUnavailable:
+	case TokenUnavailableProblemErrorTemporarilyUnavailable:
 		return true
 	default:
 		return false
@@ -1306,6 +1417,51 @@ type NotReadyProblemCode string
 // NotReadyProblemStatus defines model for NotReadyProblem.Status.
 type NotReadyProblemStatus int
 
+// OverloadedProblem defines model for OverloadedProblem.
+type OverloadedProblem struct {
+	Code OverloadedProblemCode `json:"code"`
+
+	// Detail What went wrong.
+	//
+	// Example: The email belongs to another user.
+	Detail string `json:"detail"`
+
+	// Error The code of RFC 6749 section 5.2, at the token endpoint only.
+	//
+	// Example: invalid_grant
+	Error *string `json:"error,omitempty"`
+
+	// ErrorDescription `detail` again, at the token endpoint only.
+	//
+	// Example: Authentication was unsuccessful.
+	ErrorDescription *string `json:"error_description,omitempty"`
+
+	// Errors One entry for each field that breaks the contract.
+	Errors *[]FieldError `json:"errors,omitempty"`
+
+	// RequestID The request's id, where it is all that can be said.
+	//
+	// Example: 01981f6e-3f4a-7cc0-8f1e-5d7a4c1b2e90
+	RequestID *openapi_types.UUID     `json:"request_id,omitempty"`
+	Status    OverloadedProblemStatus `json:"status"`
+
+	// Title The status in words.
+	//
+	// Example: Conflict
+	Title string `json:"title"`
+
+	// Type `urn:latchkey:problem:` and the code.
+	//
+	// Example: urn:latchkey:problem:email_taken
+	Type string `json:"type"`
+}
+
+// OverloadedProblemCode defines model for OverloadedProblem.Code.
+type OverloadedProblemCode string
+
+// OverloadedProblemStatus defines model for OverloadedProblem.Status.
+type OverloadedProblemStatus int
+
 // Problem What every error answers (RFC 9457). Each operation and status narrows `status` and `code`, and says which of the
 // optional members stand there.
 type Problem struct {
@@ -1352,6 +1508,51 @@ type Problem struct {
 	// Example: urn:latchkey:problem:email_taken
 	Type string `json:"type"`
 }
+
+// RateLimitedProblem defines model for RateLimitedProblem.
+type RateLimitedProblem struct {
+	Code RateLimitedProblemCode `json:"code"`
+
+	// Detail What went wrong.
+	//
+	// Example: The email belongs to another user.
+	Detail string `json:"detail"`
+
+	// Error The code of RFC 6749 section 5.2, at the token endpoint only.
+	//
+	// Example: invalid_grant
+	Error *string `json:"error,omitempty"`
+
+	// ErrorDescription `detail` again, at the token endpoint only.
+	//
+	// Example: Authentication was unsuccessful.
+	ErrorDescription *string `json:"error_description,omitempty"`
+
+	// Errors One entry for each field that breaks the contract.
+	Errors *[]FieldError `json:"errors,omitempty"`
+
+	// RequestID The request's id, where it is all that can be said.
+	//
+	// Example: 01981f6e-3f4a-7cc0-8f1e-5d7a4c1b2e90
+	RequestID *openapi_types.UUID      `json:"request_id,omitempty"`
+	Status    RateLimitedProblemStatus `json:"status"`
+
+	// Title The status in words.
+	//
+	// Example: Conflict
+	Title string `json:"title"`
+
+	// Type `urn:latchkey:problem:` and the code.
+	//
+	// Example: urn:latchkey:problem:email_taken
+	Type string `json:"type"`
+}
+
+// RateLimitedProblemCode defines model for RateLimitedProblem.Code.
+type RateLimitedProblemCode string
+
+// RateLimitedProblemStatus defines model for RateLimitedProblem.Status.
+type RateLimitedProblemStatus int
 
 // RegisteredUser A new user, and beside its fields a token that logs it in.
 type RegisteredUser struct {
@@ -1665,6 +1866,50 @@ type TokenInvalidRequestProblemError string
 
 // TokenInvalidRequestProblemStatus defines model for TokenInvalidRequestProblem.Status.
 type TokenInvalidRequestProblemStatus int
+
+// TokenRateLimitedProblem defines model for TokenRateLimitedProblem.
+type TokenRateLimitedProblem struct {
+	Code TokenRateLimitedProblemCode `json:"code"`
+
+	// Detail What went wrong.
+	//
+	// Example: The email belongs to another user.
+	Detail string                       `json:"detail"`
+	Error  TokenRateLimitedProblemError `json:"error"`
+
+	// ErrorDescription `detail` again, at the token endpoint only.
+	//
+	// Example: Authentication was unsuccessful.
+	ErrorDescription string `json:"error_description"`
+
+	// Errors One entry for each field that breaks the contract.
+	Errors *[]FieldError `json:"errors,omitempty"`
+
+	// RequestID The request's id, where it is all that can be said.
+	//
+	// Example: 01981f6e-3f4a-7cc0-8f1e-5d7a4c1b2e90
+	RequestID *openapi_types.UUID           `json:"request_id,omitempty"`
+	Status    TokenRateLimitedProblemStatus `json:"status"`
+
+	// Title The status in words.
+	//
+	// Example: Conflict
+	Title string `json:"title"`
+
+	// Type `urn:latchkey:problem:` and the code.
+	//
+	// Example: urn:latchkey:problem:email_taken
+	Type string `json:"type"`
+}
+
+// TokenRateLimitedProblemCode defines model for TokenRateLimitedProblem.Code.
+type TokenRateLimitedProblemCode string
+
+// TokenRateLimitedProblemError defines model for TokenRateLimitedProblem.Error.
+type TokenRateLimitedProblemError string
+
+// TokenRateLimitedProblemStatus defines model for TokenRateLimitedProblem.Status.
+type TokenRateLimitedProblemStatus int
 
 // TokenRequestTimeoutProblem defines model for TokenRequestTimeoutProblem.
 type TokenRequestTimeoutProblem struct {
@@ -2035,6 +2280,12 @@ type MethodNotAllowed = MethodNotAllowedProblem
 // NotFound Sent for every path that isn't in this contract.
 type NotFound = NotFoundProblem
 
+// Overloaded defines model for Overloaded.
+type Overloaded = OverloadedProblem
+
+// RateLimited defines model for RateLimited.
+type RateLimited = RateLimitedProblem
+
 // RequestTimeout defines model for RequestTimeout.
 type RequestTimeout = RequestTimeoutProblem
 
@@ -2046,6 +2297,9 @@ type TokenInternalError = TokenInternalErrorProblem
 
 // TokenInvalidRequest defines model for TokenInvalidRequest.
 type TokenInvalidRequest = TokenInvalidRequestProblem
+
+// TokenRateLimited defines model for TokenRateLimited.
+type TokenRateLimited = TokenRateLimitedProblem
 
 // TokenRequestTimeout defines model for TokenRequestTimeout.
 type TokenRequestTimeout = TokenRequestTimeoutProblem
@@ -2212,6 +2466,26 @@ type MethodNotAllowedApplicationProblemPlusJSONResponse struct {
 
 type NotFoundApplicationProblemPlusJSONResponse NotFoundProblem
 
+type OverloadedResponseHeaders struct {
+	RetryAfter int
+}
+type OverloadedApplicationProblemPlusJSONResponse struct {
+	Body OverloadedProblem
+
+	Headers OverloadedResponseHeaders
+}
+
+type RateLimitedResponseHeaders struct {
+	RateLimit       string
+	RateLimitPolicy string
+	RetryAfter      int
+}
+type RateLimitedApplicationProblemPlusJSONResponse struct {
+	Body RateLimitedProblem
+
+	Headers RateLimitedResponseHeaders
+}
+
 type RequestTimeoutApplicationProblemPlusJSONResponse RequestTimeoutProblem
 
 type TokenBodyTooLargeApplicationProblemPlusJSONResponse TokenBodyTooLargeProblem
@@ -2219,6 +2493,17 @@ type TokenBodyTooLargeApplicationProblemPlusJSONResponse TokenBodyTooLargeProble
 type TokenInternalErrorApplicationProblemPlusJSONResponse TokenInternalErrorProblem
 
 type TokenInvalidRequestApplicationProblemPlusJSONResponse TokenInvalidRequestProblem
+
+type TokenRateLimitedResponseHeaders struct {
+	RateLimit       string
+	RateLimitPolicy string
+	RetryAfter      int
+}
+type TokenRateLimitedApplicationProblemPlusJSONResponse struct {
+	Body TokenRateLimitedProblem
+
+	Headers TokenRateLimitedResponseHeaders
+}
 
 type TokenRequestTimeoutApplicationProblemPlusJSONResponse TokenRequestTimeoutProblem
 
@@ -2363,6 +2648,25 @@ func (response RegisterUser422ApplicationProblemPlusJSONResponse) VisitRegisterU
 	return err
 }
 
+type RegisterUser429ApplicationProblemPlusJSONResponse struct {
+	RateLimitedApplicationProblemPlusJSONResponse
+}
+
+func (response RegisterUser429ApplicationProblemPlusJSONResponse) VisitRegisterUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("RateLimit", fmt.Sprint(response.Headers.RateLimit))
+	w.Header().Set("RateLimit-Policy", fmt.Sprint(response.Headers.RateLimitPolicy))
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type RegisterUser500ApplicationProblemPlusJSONResponse struct {
 	InternalErrorApplicationProblemPlusJSONResponse
 }
@@ -2380,7 +2684,7 @@ func (response RegisterUser500ApplicationProblemPlusJSONResponse) VisitRegisterU
 }
 
 type RegisterUser503ApplicationProblemPlusJSONResponse struct {
-	UnavailableApplicationProblemPlusJSONResponse
+	OverloadedApplicationProblemPlusJSONResponse
 }
 
 func (response RegisterUser503ApplicationProblemPlusJSONResponse) VisitRegisterUserResponse(w http.ResponseWriter) error {
@@ -2522,6 +2826,25 @@ func (response Login422ApplicationProblemPlusJSONResponse) VisitLoginResponse(w 
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type Login429ApplicationProblemPlusJSONResponse struct {
+	TokenRateLimitedApplicationProblemPlusJSONResponse
+}
+
+func (response Login429ApplicationProblemPlusJSONResponse) VisitLoginResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("RateLimit", fmt.Sprint(response.Headers.RateLimit))
+	w.Header().Set("RateLimit-Policy", fmt.Sprint(response.Headers.RateLimitPolicy))
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
 	_, err := buf.WriteTo(w)
 	return err
 }

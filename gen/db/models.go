@@ -10,6 +10,16 @@ import (
 	"github.com/google/uuid"
 )
 
+type KnownAddress struct {
+	Key    []byte
+	SeenAt time.Time
+}
+
+type RateLimit struct {
+	Key     []byte
+	WholeAt time.Time
+}
+
 type User struct {
 	ID              uuid.UUID
 	Email           string

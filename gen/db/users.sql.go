@@ -47,9 +47,16 @@ func (q *Queries) UserActivate(ctx context.Context, arg UserActivateParams) (Use
 }
 
 const userCreate = `-- name: UserCreate :one
-INSERT INTO users (id, email, email_key, username, username_key, password_hash, is_superuser, last_login_at, created_at, updated_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9)
-RETURNING id, email, email_key, username, username_key, password_hash, email_verified, is_active, is_superuser, tokens_not_before, last_login_at, created_at, updated_at
+WITH created AS (
+    INSERT INTO users (id, email, email_key, username, username_key, password_hash, is_superuser, last_login_at, created_at, updated_at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9)
+    RETURNING id, email, email_key, username, username_key, password_hash, email_verified, is_active, is_superuser, tokens_not_before, last_login_at, created_at, updated_at
+), known AS (
+    INSERT INTO known_addresses AS k (key, seen_at)
+    SELECT $10::bytea, $9 FROM created WHERE length($10::bytea) > 0
+    ON CONFLICT (key) DO UPDATE SET seen_at = excluded.seen_at
+)
+SELECT id, email, email_key, username, username_key, password_hash, email_verified, is_active, is_superuser, tokens_not_before, last_login_at, created_at, updated_at FROM created
 `
 
 type UserCreateParams struct {
@@ -62,10 +69,27 @@ type UserCreateParams struct {
 	IsSuperuser  bool
 	LastLoginAt  *time.Time
 	Now          time.Time
+	PairKey      []byte
 }
 
-// Uniqueness is the constraints' business: users_email_key and users_username_key.
-func (q *Queries) UserCreate(ctx context.Context, arg UserCreateParams) (User, error) {
+type UserCreateRow struct {
+	ID              uuid.UUID
+	Email           string
+	EmailKey        string
+	Username        string
+	UsernameKey     string
+	PasswordHash    string
+	EmailVerified   bool
+	IsActive        bool
+	IsSuperuser     bool
+	TokensNotBefore *time.Time
+	LastLoginAt     *time.Time
+	CreatedAt       time.Time
+	UpdatedAt       time.Time
+}
+
+// Uniqueness is the constraints' business: users_email_key and users_username_key. Who registers has logged in from there.
+func (q *Queries) UserCreate(ctx context.Context, arg UserCreateParams) (UserCreateRow, error) {
 	row := q.db.QueryRow(ctx, userCreate,
 		arg.ID,
 		arg.Email,
@@ -76,8 +100,9 @@ func (q *Queries) UserCreate(ctx context.Context, arg UserCreateParams) (User, e
 		arg.IsSuperuser,
 		arg.LastLoginAt,
 		arg.Now,
+		arg.PairKey,
 	)
-	var i User
+	var i UserCreateRow
 	err := row.Scan(
 		&i.ID,
 		&i.Email,
@@ -188,7 +213,7 @@ const userGetByID = `-- name: UserGetByID :one
 SELECT id, email, email_key, username, username_key, password_hash, email_verified, is_active, is_superuser, tokens_not_before, last_login_at, created_at, updated_at FROM users WHERE id = $1
 `
 
-// The one query of an authenticated request.
+// For the commands.
 func (q *Queries) UserGetByID(ctx context.Context, id uuid.UUID) (User, error) {
 	row := q.db.QueryRow(ctx, userGetByID, id)
 	var i User
@@ -283,11 +308,71 @@ func (q *Queries) UserList(ctx context.Context, arg UserListParams) ([]User, err
 	return items, nil
 }
 
+const userListByID = `-- name: UserListByID :many
+SELECT id, email, username, email_verified, is_active, is_superuser, tokens_not_before, created_at, updated_at
+FROM users WHERE id = ANY($1::uuid[])
+`
+
+type UserListByIDRow struct {
+	ID              uuid.UUID
+	Email           string
+	Username        string
+	EmailVerified   bool
+	IsActive        bool
+	IsSuperuser     bool
+	TokensNotBefore *time.Time
+	CreatedAt       time.Time
+	UpdatedAt       time.Time
+}
+
+// The one query of authenticated requests: of all that wait at the moment, together.
+func (q *Queries) UserListByID(ctx context.Context, ids []uuid.UUID) ([]UserListByIDRow, error) {
+	rows, err := q.db.Query(ctx, userListByID, ids)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []UserListByIDRow
+	for rows.Next() {
+		var i UserListByIDRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.Email,
+			&i.Username,
+			&i.EmailVerified,
+			&i.IsActive,
+			&i.IsSuperuser,
+			&i.TokensNotBefore,
+			&i.CreatedAt,
+			&i.UpdatedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const userRecordLogin = `-- name: UserRecordLogin :one
-UPDATE users
-SET last_login_at = greatest($1, last_login_at), password_hash = $2
-WHERE id = $3 AND password_hash = $4 AND is_active
-RETURNING id, email, email_key, username, username_key, password_hash, email_verified, is_active, is_superuser, tokens_not_before, last_login_at, created_at, updated_at
+WITH recorded AS (
+    UPDATE users
+    SET last_login_at = greatest($1, last_login_at), password_hash = $2
+    WHERE id = $3 AND password_hash = $4 AND is_active
+    RETURNING id, email, email_key, username, username_key, password_hash, email_verified, is_active, is_superuser, tokens_not_before, last_login_at, created_at, updated_at
+), forgiven AS (
+    DELETE FROM rate_limits WHERE key = $5::bytea AND EXISTS (SELECT FROM recorded)
+), returned AS (
+    UPDATE rate_limits SET whole_at = whole_at - $6::interval
+    WHERE key = $7::bytea AND EXISTS (SELECT FROM recorded)
+), known AS (
+    INSERT INTO known_addresses AS k (key, seen_at)
+    SELECT $8::bytea, $1 FROM recorded WHERE length($8::bytea) > 0
+    ON CONFLICT (key) DO UPDATE SET seen_at = excluded.seen_at WHERE k.seen_at < excluded.seen_at - interval '1 day'
+)
+SELECT id, email, email_key, username, username_key, password_hash, email_verified, is_active, is_superuser, tokens_not_before, last_login_at, created_at, updated_at FROM recorded
 `
 
 type UserRecordLoginParams struct {
@@ -295,19 +380,44 @@ type UserRecordLoginParams struct {
 	NewHash     string
 	ID          uuid.UUID
 	CheckedHash string
+	ForgivenKey []byte
+	AddressStep time.Duration
+	AddressKey  []byte
+	PairKey     []byte
+}
+
+type UserRecordLoginRow struct {
+	ID              uuid.UUID
+	Email           string
+	EmailKey        string
+	Username        string
+	UsernameKey     string
+	PasswordHash    string
+	EmailVerified   bool
+	IsActive        bool
+	IsSuperuser     bool
+	TokensNotBefore *time.Time
+	LastLoginAt     *time.Time
+	CreatedAt       time.Time
+	UpdatedAt       time.Time
 }
 
 // The one write of a login. It finds no row when, since the password was checked, it was changed or the user was deactivated or deleted.
 // Its token is dated by last_login_at, which never goes back: so this row alone, and no two clocks, tells which token is
 // older than a change of the password.
-func (q *Queries) UserRecordLogin(ctx context.Context, arg UserRecordLoginParams) (User, error) {
+// The attempt is given back to the address, and the budget whose attempts led here becomes whole: guesses count while they fail.
+func (q *Queries) UserRecordLogin(ctx context.Context, arg UserRecordLoginParams) (UserRecordLoginRow, error) {
 	row := q.db.QueryRow(ctx, userRecordLogin,
 		arg.Now,
 		arg.NewHash,
 		arg.ID,
 		arg.CheckedHash,
+		arg.ForgivenKey,
+		arg.AddressStep,
+		arg.AddressKey,
+		arg.PairKey,
 	)
-	var i User
+	var i UserRecordLoginRow
 	err := row.Scan(
 		&i.ID,
 		&i.Email,

@@ -32,6 +32,9 @@ export function contractFor(json) {
   LoginForm.properties.password.enum = [ada.password]
   LoginForm.properties.grant_type.enum = ['password']
 
+  // A token that may be sent, it takes for one that must be.
+  contract.paths['/api/users/login/token/'].post.security = []
+
   return JSON.stringify(contract).replace(
     /[^\x20-\x7E]/g,
     (unit) => '\\u' + unit.charCodeAt(0).toString(16).padStart(4, '0'),

@@ -21,7 +21,8 @@ export interface paths {
          *     An email is kept as typed and compared by its canonical form (lower case, the domain in its ASCII form);
          *     a username is unique without regard to case. Of several registrations of one email at the same moment
          *     exactly one succeeds. A taken email or username is told as such (409): whoever may not
-         *     learn whether an email has an account should not be given this endpoint.
+         *     learn whether an email has an account should not be given this endpoint. Registrations are limited by email and by
+         *     address (429).
          */
         post: operations["RegisterUser"];
         delete?: never;
@@ -45,6 +46,10 @@ export interface paths {
          *
          *     Only the body counts: a query string is refused, and so is a field that stands twice. Wrong, empty and
          *     absent credentials, an unknown email and a deactivated account all get the same 401.
+         *     Attempts are limited by account and by address (429), before anything is looked up, so that an unknown email is
+         *     limited as a known one is; an attempt that succeeds is given back. Strangers' failures don't hold back whoever comes
+         *     from an address that has logged in to the account in the last 90 days, or sends a valid token of it beside the form.
+         *     A token that isn't valid is not looked at.
          *     Errors carry `error` and `error_description` (RFC 6749 section 5.2) beside the members of a problem document.
          */
         post: operations["Login"];
@@ -462,6 +467,24 @@ export interface components {
             /** @enum {string} */
             code?: "unavailable";
         };
+        OverloadedProblem: components["schemas"]["Problem"] & {
+            /**
+             * Format: int32
+             * @enum {integer}
+             */
+            status?: 503;
+            /** @enum {string} */
+            code?: "unavailable" | "overloaded";
+        };
+        RateLimitedProblem: components["schemas"]["Problem"] & {
+            /**
+             * Format: int32
+             * @enum {integer}
+             */
+            status?: 429;
+            /** @enum {string} */
+            code?: "rate_limited";
+        };
         NotReadyProblem: components["schemas"]["Problem"] & {
             /**
              * Format: int32
@@ -575,7 +598,18 @@ export interface components {
              */
             status?: 503;
             /** @enum {string} */
-            code?: "unavailable";
+            code?: "unavailable" | "overloaded";
+            /** @enum {string} */
+            error: "temporarily_unavailable";
+        };
+        TokenRateLimitedProblem: WithRequired<components["schemas"]["Problem"], "error" | "error_description"> & {
+            /**
+             * Format: int32
+             * @enum {integer}
+             */
+            status?: 429;
+            /** @enum {string} */
+            code?: "rate_limited";
             /** @enum {string} */
             error: "temporarily_unavailable";
         };
@@ -702,6 +736,44 @@ export interface components {
                 "application/problem+json": components["schemas"]["UnavailableProblem"];
             };
         };
+        /** @description The server can't answer now, since its database is out of reach or too many passwords wait to be hashed. */
+        Overloaded: {
+            headers: {
+                "X-Request-Id": components["headers"]["RequestId"];
+                "Cache-Control": components["headers"]["NoStore"];
+                "Content-Security-Policy": components["headers"]["ContentSecurityPolicy"];
+                "Referrer-Policy": components["headers"]["ReferrerPolicy"];
+                "X-Content-Type-Options": components["headers"]["ContentTypeOptions"];
+                Vary: components["headers"]["Vary"];
+                "Access-Control-Allow-Origin": components["headers"]["AllowOrigin"];
+                "Access-Control-Expose-Headers": components["headers"]["ExposeHeaders"];
+                "Retry-After": components["headers"]["RetryAfter"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["OverloadedProblem"];
+            };
+        };
+        /** @description Too many attempts by this account or from this address. */
+        RateLimited: {
+            headers: {
+                "X-Request-Id": components["headers"]["RequestId"];
+                "Cache-Control": components["headers"]["NoStore"];
+                "Content-Security-Policy": components["headers"]["ContentSecurityPolicy"];
+                "Referrer-Policy": components["headers"]["ReferrerPolicy"];
+                "X-Content-Type-Options": components["headers"]["ContentTypeOptions"];
+                Vary: components["headers"]["Vary"];
+                "Access-Control-Allow-Origin": components["headers"]["AllowOrigin"];
+                "Access-Control-Expose-Headers": components["headers"]["ExposeHeaders"];
+                "Retry-After": components["headers"]["RetryAfter"];
+                RateLimit: components["headers"]["RateLimit"];
+                "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["RateLimitedProblem"];
+            };
+        };
         /** @description There is nothing at this path. */
         NotFound: {
             headers: {
@@ -823,7 +895,27 @@ export interface components {
                 "application/problem+json": components["schemas"]["TokenInternalErrorProblem"];
             };
         };
-        /** @description The server can't answer now, for instance since its database is out of reach. */
+        /** @description Too many attempts by this account or from this address. Nothing was looked up for this one. */
+        TokenRateLimited: {
+            headers: {
+                "X-Request-Id": components["headers"]["RequestId"];
+                "Cache-Control": components["headers"]["NoStore"];
+                "Content-Security-Policy": components["headers"]["ContentSecurityPolicy"];
+                "Referrer-Policy": components["headers"]["ReferrerPolicy"];
+                "X-Content-Type-Options": components["headers"]["ContentTypeOptions"];
+                Vary: components["headers"]["Vary"];
+                "Access-Control-Allow-Origin": components["headers"]["AllowOrigin"];
+                "Access-Control-Expose-Headers": components["headers"]["ExposeHeaders"];
+                "Retry-After": components["headers"]["RetryAfter"];
+                RateLimit: components["headers"]["RateLimit"];
+                "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["TokenRateLimitedProblem"];
+            };
+        };
+        /** @description The server can't answer now, since its database is out of reach or too many passwords wait to be hashed. */
         TokenUnavailable: {
             headers: {
                 "X-Request-Id": components["headers"]["RequestId"];
@@ -862,9 +954,17 @@ export interface components {
         /** @description The page's origin, where it is one that the server was told to let in (Fetch standard, CORS protocol). */
         AllowOrigin: string;
         /** @description Which headers of this answer a page of another origin may read. */
-        ExposeHeaders: "Location,Retry-After,WWW-Authenticate,X-Request-Id";
+        ExposeHeaders: "Location,RateLimit,RateLimit-Policy,Retry-After,WWW-Authenticate,X-Request-Id";
         /** @description The challenge (RFC 6750 section 3). Without `error` where no credentials were sent, or where a login failed. */
         WWWAuthenticate: "Bearer" | "Bearer error=\"invalid_token\"" | "Bearer error=\"invalid_request\"";
+        /** @description What is left of the limit that was reached, and the seconds until there is more (draft-ietf-httpapi-ratelimit-headers-10). */
+        RateLimit: string;
+        /**
+         * @description The limit that was reached: its name, how many attempts may be made at once, and the seconds in which so many come
+         *     back. `account` is shared by all strangers, `address` by all accounts that are tried from one (IPv6: from one /64), and
+         *     `own` belongs to a session or to an address that the account knows.
+         */
+        RateLimitPolicy: string;
         /** @description Seconds after which a repeated request may succeed. */
         RetryAfter: number;
     };
@@ -926,8 +1026,9 @@ export interface operations {
             413: components["responses"]["BodyTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
             422: components["responses"]["InvalidRequest"];
+            429: components["responses"]["RateLimited"];
             500: components["responses"]["InternalError"];
-            503: components["responses"]["Unavailable"];
+            503: components["responses"]["Overloaded"];
         };
     };
     Login: {
@@ -1000,6 +1101,7 @@ export interface operations {
             413: components["responses"]["TokenBodyTooLarge"];
             415: components["responses"]["TokenUnsupportedMediaType"];
             422: components["responses"]["TokenInvalidRequest"];
+            429: components["responses"]["TokenRateLimited"];
             500: components["responses"]["TokenInternalError"];
             503: components["responses"]["TokenUnavailable"];
         };

@@ -17,11 +17,11 @@ type Registration struct {
 	Password Secret
 }
 
-// Register makes a user and logs it in, at the price of one hash and one statement.
-// It fails with an [*InvalidInputError], [ErrEmailTaken], [ErrUsernameTaken] or [ErrUnavailable].
-func (s *Service) Register(ctx context.Context, r Registration) (User, AccessToken, error) {
+// Register makes a user and logs it in, at the price of two statements and one hash.
+// It fails with an [*InvalidInputError], [ErrEmailTaken], [ErrUsernameTaken], a [*LimitedError], [ErrOverloaded] or [ErrUnavailable].
+func (s *Service) Register(ctx context.Context, c Caller, r Registration) (User, AccessToken, error) {
 	now := s.now()
-	row, err := s.create(ctx, r, db.UserCreateParams{Now: now, LastLoginAt: &now})
+	row, err := s.create(ctx, &c, r, db.UserCreateParams{Now: now, LastLoginAt: &now})
 	if err != nil {
 		return User{}, AccessToken{}, err
 	}
@@ -32,11 +32,18 @@ func (s *Service) Register(ctx context.Context, r Registration) (User, AccessTok
 	return userOf(row), token, nil
 }
 
-// create fills in what every new user has and inserts it.
-func (s *Service) create(ctx context.Context, r Registration, p db.UserCreateParams) (db.User, error) {
+// create fills in what every new user has and inserts it. Without a caller, it is the operator who makes one.
+func (s *Service) create(ctx context.Context, c *Caller, r Registration, p db.UserCreateParams) (db.User, error) {
 	emailKey, usernameKey, err := s.checkRegistration(r)
 	if err != nil {
 		return db.User{}, err
+	}
+	if c != nil {
+		taken, err := s.limiter.registration(ctx, *c, emailKey)
+		if err != nil {
+			return db.User{}, err
+		}
+		p.PairKey = taken.pair
 	}
 	hash, err := s.hasher.Hash(ctx, r.Password)
 	if err != nil {
@@ -51,7 +58,7 @@ func (s *Service) create(ctx context.Context, r Registration, p db.UserCreatePar
 	p.Username, p.UsernameKey = r.Username, usernameKey
 	p.PasswordHash = hash
 	row, err := s.users.UserCreate(ctx, p)
-	return row, storeError(err)
+	return db.User(row), storeError(err)
 }
 
 // checkRegistration answers the keys by which email and username are compared, or everything that is wrong at once.
@@ -87,23 +94,35 @@ func (e *InvalidInputError) add(field string, err error) {
 // that another log-in has just renewed, and once to spare.
 const loginAttempts = 3
 
-// Login answers the user and a new token for an email and a password: one query, one hash, one write.
+// Login answers the user and a new token for an email and a password: one charge of the limits, one query, one hash, one write.
 //
 // Every failure of the credentials is an [ErrInvalidCredentials], a [*LoginError]; an unknown email costs the same
-// as a known one. [ErrUnavailable] says that the database can't answer. No token is given for a user that was deactivated or deleted, or
+// as a known one. A [*LimitedError] comes before anything is looked up or hashed, [ErrOverloaded] before anything is hashed, and
+// [ErrUnavailable] says that the database can't answer. No token is given for a user that was deactivated or deleted, or
 // got another password, while the password was being checked: the write finds no row then.
-func (s *Service) Login(ctx context.Context, email string, password Secret) (User, AccessToken, error) {
+func (s *Service) Login(ctx context.Context, c Caller, email string, password Secret) (User, AccessToken, error) {
+	user, token, err := s.login(ctx, c, email, password)
+	s.counters.count(err)
+	s.limiter.count(err)
+	return user, token, err
+}
+
+func (s *Service) login(ctx context.Context, c Caller, email string, password Secret) (User, AccessToken, error) {
 	key, err := CanonicalEmail(email)
 	if err != nil || password.IsZero() {
 		// No account can have these, whoever asks; so the answer needs no hash to tell nothing.
 		return User{}, AccessToken{}, &LoginError{Reason: "malformed"}
+	}
+	taken, err := s.limiter.login(ctx, c, key)
+	if err != nil {
+		return User{}, AccessToken{}, err
 	}
 	for range loginAttempts {
 		row, err := s.checkPassword(ctx, key, password)
 		if err != nil {
 			return User{}, AccessToken{}, err
 		}
-		recorded, err := s.recordLogin(ctx, row, password)
+		recorded, err := s.recordLogin(ctx, taken, row, password)
 		if errors.Is(err, ErrNoUser) {
 			continue
 		}
@@ -156,7 +175,7 @@ func (s *Service) checkPassword(ctx context.Context, emailKey string, password S
 }
 
 // recordLogin is the one write of a log-in; [ErrNoUser] says that the user is no longer as it was checked.
-func (s *Service) recordLogin(ctx context.Context, user checkedUser, password Secret) (db.User, error) {
+func (s *Service) recordLogin(ctx context.Context, taken attempt, user checkedUser, password Secret) (db.User, error) {
 	hash := user.PasswordHash
 	if user.outdated {
 		renewed, err := s.hasher.Hash(ctx, password)
@@ -168,8 +187,18 @@ func (s *Service) recordLogin(ctx context.Context, user checkedUser, password Se
 	now := s.now()
 	row, err := s.users.UserRecordLogin(ctx, db.UserRecordLoginParams{
 		ID: user.ID, CheckedHash: user.PasswordHash, NewHash: hash, Now: &now,
+		PairKey: taken.pair, ForgivenKey: taken.forgiven, AddressKey: taken.address, AddressStep: taken.addressStep,
 	})
-	return row, storeError(err)
+	return db.User(row), storeError(err)
+}
+
+// Session answers what a valid access token says, for a [Caller]; nil for any other text.
+func (s *Service) Session(token string) *Claims {
+	claims, err := s.tokens.Check(token)
+	if err != nil {
+		return nil
+	}
+	return &claims
 }
 
 // Authenticate answers whose access token this is, by one query.
@@ -179,8 +208,8 @@ func (s *Service) Authenticate(ctx context.Context, token string) (User, error) 
 	if err != nil {
 		return User{}, err
 	}
-	row, err := s.users.UserGetByID(ctx, claims.UserID)
-	if err = storeError(err); err != nil {
+	row, err := s.lookups.get(ctx, claims.UserID)
+	if err != nil {
 		return User{}, err
 	}
 	if !row.IsActive {
@@ -190,7 +219,16 @@ func (s *Service) Authenticate(ctx context.Context, token string) (User, error) 
 	if row.TokensNotBefore != nil && claims.IssuedAt.Unix() <= row.TokensNotBefore.Unix() {
 		return User{}, fmt.Errorf("%w: issued before the credentials were changed", ErrInvalidToken)
 	}
-	return userOf(row), nil
+	return User{
+		ID:            row.ID,
+		Email:         row.Email,
+		Username:      row.Username,
+		EmailVerified: row.EmailVerified,
+		IsActive:      row.IsActive,
+		IsSuperuser:   row.IsSuperuser,
+		CreatedAt:     row.CreatedAt.UTC(),
+		UpdatedAt:     row.UpdatedAt.UTC(),
+	}, nil
 }
 
 // busy turns a wait for a hashing slot that outlasted the request's deadline into [ErrUnavailable].

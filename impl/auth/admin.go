@@ -12,7 +12,7 @@ import (
 // CreateUser makes a user without logging it in; for whoever administers the service.
 // It fails as [Service.Register] does.
 func (s *Service) CreateUser(ctx context.Context, r Registration, superuser bool) (User, error) {
-	row, err := s.create(ctx, r, db.UserCreateParams{Now: s.now(), IsSuperuser: superuser})
+	row, err := s.create(ctx, nil, r, db.UserCreateParams{Now: s.now(), IsSuperuser: superuser})
 	if err != nil {
 		return User{}, err
 	}

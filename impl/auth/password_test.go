@@ -1,10 +1,8 @@
 package auth
 
 import (
-	"context"
 	"errors"
 	"strings"
-	"sync"
 	"testing"
 
 	"golang.org/x/crypto/argon2"
@@ -148,33 +146,6 @@ func TestL6_UnknownUsersCostAHash(t *testing.T) {
 	}
 	if err := h.VerifyUnknown(t.Context(), NewSecret("secret horse")); err != nil {
 		t.Error(err)
-	}
-}
-
-// F-25: whoever has given up is not hashed for, and whoever waits gives up with its context.
-func TestSlots(t *testing.T) {
-	t.Parallel()
-	h := newHasher(t, cheap, 1)
-	gone, cancel := context.WithCancel(t.Context())
-	cancel()
-	if _, err := h.Hash(gone, NewSecret("secret horse")); !errors.Is(err, context.Canceled) {
-		t.Errorf("with a free slot: %v", err)
-	}
-	if err := h.acquire(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	waiting, cancel := context.WithCancel(t.Context())
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		if err := h.VerifyUnknown(waiting, NewSecret("secret horse")); !errors.Is(err, context.Canceled) {
-			t.Errorf("waiting: %v", err)
-		}
-	})
-	cancel()
-	wg.Wait()
-	h.release()
-	if err := h.VerifyUnknown(t.Context(), NewSecret("secret horse")); err != nil {
-		t.Errorf("after the release: %v", err)
 	}
 }
 

@@ -13,7 +13,7 @@ import (
 	"github.com/latchkey-auth/latchkey/gen/db"
 )
 
-// Options are what a [Service] is made of. Each is required.
+// Options are what a [Service] is made of. Each is required but Limiter.
 type Options struct {
 	// DB is where users are kept: a pool that is safe for concurrent use.
 	DB db.DBTX
@@ -21,6 +21,8 @@ type Options struct {
 	Hasher *Hasher
 	// Tokens issues and checks access tokens.
 	Tokens *Tokens
+	// Limiter bounds how often passwords are guessed; nil for no bounds.
+	Limiter *Limiter
 	// Policy says which passwords a user may choose.
 	Policy PasswordPolicy
 	// Now is the clock.
@@ -30,11 +32,14 @@ type Options struct {
 // Service registers users, logs them in and answers who a token belongs to.
 // It is safe for concurrent use.
 type Service struct {
-	users  *db.Queries
-	hasher *Hasher
-	tokens *Tokens
-	policy PasswordPolicy
-	now    func() time.Time
+	users    *db.Queries
+	lookups  *lookups
+	hasher   *Hasher
+	tokens   *Tokens
+	limiter  *Limiter
+	counters counters
+	policy   PasswordPolicy
+	now      func() time.Time
 }
 
 // New makes a [Service] and refuses a missing dependency.
@@ -51,7 +56,8 @@ func New(o Options) (*Service, error) {
 	case o.Now == nil:
 		return nil, errors.New("auth: no clock")
 	}
-	return &Service{users: db.New(o.DB), hasher: o.Hasher, tokens: o.Tokens, policy: o.Policy, now: o.Now}, nil
+	users := db.New(o.DB)
+	return &Service{users: users, lookups: newLookups(users.UserListByID), hasher: o.Hasher, limiter: o.Limiter, tokens: o.Tokens, policy: o.Policy, now: o.Now}, nil
 }
 
 // Policy says which passwords a user may choose.

@@ -48,6 +48,7 @@ type Tokens struct {
 	ttl              time.Duration
 	now              func() time.Time
 	validator        *jwt.Validator
+	verified         verified
 }
 
 // NewTokens makes [Tokens], and refuses a missing dependency and a weak key.
@@ -67,7 +68,8 @@ func NewTokens(o TokenOptions) (*Tokens, error) {
 	}
 	key := []byte(o.Key.Reveal())
 	return &Tokens{
-		key: key, kid: keyID(key), issuer: o.Issuer, audience: o.Audience, ttl: o.TTL, now: o.Now,
+		verified: verified{size: verifiedTokens},
+		key:      key, kid: keyID(key), issuer: o.Issuer, audience: o.Audience, ttl: o.TTL, now: o.Now,
 		validator: jwt.NewValidator(
 			jwt.WithIssuer(o.Issuer), jwt.WithAudience(o.Audience),
 			jwt.WithExpirationRequired(), jwt.WithIssuedAt(), jwt.WithLeeway(Leeway), jwt.WithTimeFunc(o.Now),
@@ -144,6 +146,7 @@ type Subject struct {
 // Claims are what a checked token says.
 type Claims struct {
 	UserID    uuid.UUID
+	Subject   string // the email when it was issued
 	TokenID   string
 	IssuedAt  time.Time // in whole seconds
 	ExpiresAt time.Time
@@ -184,7 +187,7 @@ func (t *Tokens) Issue(s Subject) (AccessToken, error) {
 	return AccessToken{
 		Text:      NewSecret(text),
 		ExpiresIn: time.Duration(expires-now) * time.Second,
-		Claims:    Claims{UserID: s.UserID, TokenID: id.String(), IssuedAt: time.Unix(issued, 0), ExpiresAt: time.Unix(expires, 0)},
+		Claims:    Claims{UserID: s.UserID, Subject: s.Email, TokenID: id.String(), IssuedAt: time.Unix(issued, 0), ExpiresAt: time.Unix(expires, 0)},
 	}, nil
 }
 
@@ -193,24 +196,47 @@ func (t *Tokens) Issue(s Subject) (AccessToken, error) {
 // Nothing of the claims is read before the signature is verified. golang-jwt verifies it, in constant time, and the times;
 // its own parser is left out, since it reads the claims first, takes names in any case, and repeats the claims in its errors.
 func (t *Tokens) Check(text string) (Claims, error) {
-	token, err := splitToken(text)
+	if len(text) > maxTokenBytes {
+		return Claims{}, invalid(errTokenSize)
+	}
+	digest := tokenDigest(sha256.Sum256([]byte(text)))
+	if known, ok := t.verified.get(digest); ok {
+		if now := t.now(); now.Before(known.until) && !now.Before(known.from) {
+			return known.claims, nil
+		}
+	}
+	known, err := t.verify(text)
 	if err != nil {
 		return Claims{}, invalid(err)
 	}
+	t.verified.add(digest, known)
+	return known.claims, nil
+}
+
+// verify decodes and judges a token.
+func (t *Tokens) verify(text string) (verifiedToken, error) {
+	token, err := splitToken(text)
+	if err != nil {
+		return verifiedToken{}, err
+	}
 	if err := t.strictHeader(token.header); err != nil {
-		return Claims{}, invalid(err)
+		return verifiedToken{}, err
 	}
 	if err := jwt.SigningMethodHS256.Verify(token.signed, token.signature, t.key); err != nil {
-		return Claims{}, invalid(errTokenSignature)
+		return verifiedToken{}, errTokenSignature
 	}
 	claims, registered, err := t.strictClaims(token.payload)
 	if err != nil {
-		return Claims{}, invalid(err)
+		return verifiedToken{}, err
 	}
 	if err := t.validator.Validate(registered); err != nil {
-		return Claims{}, invalid(err) // by names of claims alone
+		return verifiedToken{}, err // by names of claims alone
 	}
-	return claims, nil
+	from := registered.IssuedAt.Time
+	if registered.NotBefore != nil && registered.NotBefore.After(from) {
+		from = registered.NotBefore.Time
+	}
+	return verifiedToken{claims: claims, from: from.Add(-Leeway), until: claims.ExpiresAt.Add(Leeway)}, nil
 }
 
 func invalid(reason error) error { return fmt.Errorf("%w: %w", ErrInvalidToken, reason) }

@@ -125,7 +125,7 @@ func (t *Tokens) strictClaims(data []byte) (Claims, *jwt.RegisteredClaims, error
 	if err != nil || id == uuid.Nil || id.String() != claims.UserID {
 		return Claims{}, nil, errTokenSubject
 	}
-	return Claims{UserID: id, TokenID: claims.TokenID, IssuedAt: issued, ExpiresAt: expires}, registered, nil
+	return Claims{UserID: id, Subject: claims.Subject, TokenID: claims.TokenID, IssuedAt: issued, ExpiresAt: expires}, registered, nil
 }
 
 var claimNames = []string{"iss", "aud", "iat", "nbf", "exp", "jti", "sub", "username", "uid"}

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"strings"
 	"sync"
@@ -33,6 +34,10 @@ type Options struct {
 	Tokens   auth.TokenOptions // its zero fields are filled in
 	// Origins are those whose pages may call the API.
 	Origins []string
+	// Limits turns the rate limits on.
+	Limits bool
+	// Proxies are the networks of the proxies in front.
+	Proxies []netip.Prefix
 	// Ready replaces the readiness check.
 	Ready func(context.Context) error
 	// LogJSON makes the log JSON instead of text.
@@ -46,10 +51,14 @@ type Harness struct {
 	Server *impl.Server
 	Auth   *auth.Service
 	Tokens *auth.Tokens
-	Pool   *pgxpool.Pool
-	Clock  *Clock
-	Log    *Log
-	client *http.Client
+	// Limiter is nil without limits.
+	Limiter *auth.Limiter
+	Pool    *pgxpool.Pool
+	Clock   *Clock
+	Log     *Log
+	client  *http.Client
+
+	options Options
 }
 
 // New starts a server for one test; cheap hashes, a clock that is set by hand.
@@ -59,7 +68,7 @@ func New(tb testing.TB, options ...Options) *Harness {
 	if len(options) > 0 {
 		o = options[0]
 	}
-	h := &Harness{Clock: NewClock(), Log: &Log{}}
+	h := &Harness{Clock: NewClock(), Log: &Log{}, options: o}
 	pool, err := pgxpool.New(tb.Context(), postgrestest.New(tb))
 	must(tb, err)
 	tb.Cleanup(pool.Close)
@@ -67,6 +76,15 @@ func New(tb testing.TB, options ...Options) *Harness {
 	h.build(tb, o)
 	h.listen(tb)
 	return h
+}
+
+// Beside starts another instance of the same service: with the same clock, on the same database.
+func (h *Harness) Beside(tb testing.TB) *Harness {
+	tb.Helper()
+	other := &Harness{Clock: h.Clock, Log: &Log{}, Pool: h.Pool, options: h.options}
+	other.build(tb, h.options)
+	other.listen(tb)
+	return other
 }
 
 func (h *Harness) build(tb testing.TB, o Options) {
@@ -80,7 +98,11 @@ func (h *Harness) build(tb testing.TB, o Options) {
 	must(tb, err)
 	h.Tokens, err = auth.NewTokens(h.TokenOptions(o.Tokens))
 	must(tb, err)
-	h.Auth, err = auth.New(auth.Options{DB: h.Pool, Hasher: hasher, Tokens: h.Tokens, Policy: policy, Now: h.Clock.Now})
+	if o.Limits {
+		h.Limiter, err = auth.NewLimiter(auth.Bounded(h.Pool), auth.NewSecret(SecretKey), h.Clock.Now)
+		must(tb, err)
+	}
+	h.Auth, err = auth.New(auth.Options{DB: auth.Bounded(h.Pool), Hasher: hasher, Tokens: h.Tokens, Policy: policy, Limiter: h.Limiter, Now: h.Clock.Now})
 	must(tb, err)
 	if o.Ready == nil {
 		o.Ready = func(ctx context.Context) error { return Readiness(schema.Current(ctx, h.Pool)) }
@@ -91,7 +113,7 @@ func (h *Harness) build(tb testing.TB, o Options) {
 	}
 	h.Server, err = impl.New(impl.Options{
 		Auth: h.Auth, Ready: o.Ready, Logger: slog.New(handler), Now: h.Clock.Now, Timeouts: o.Timeouts,
-		Origins: o.Origins,
+		Origins: o.Origins, Proxies: o.Proxies,
 	})
 	must(tb, err)
 }

@@ -14,10 +14,9 @@ const swaggerUI = [
   'landmark-unique',
   // The button that unfolds an operation has the operation's link in it.
   'nested-interactive',
+  // The choice among the examples of one answer stands below a label that isn't its own.
+  'select-name',
 ]
-
-/** Where a narrow screen makes an example scroll, it does so by touch and mouse only. */
-const swaggerUINarrow = [...swaggerUI, 'scrollable-region-focusable']
 
 let server: Server
 let browser: Browser
@@ -48,8 +47,8 @@ function overflow(page: Page): Promise<number> {
 test.each([
   { colorScheme: 'light', width: 1280, known: swaggerUI },
   { colorScheme: 'dark', width: 1280, known: swaggerUI },
-  { colorScheme: 'light', width: 400, known: swaggerUINarrow },
-  { colorScheme: 'dark', width: 400, known: swaggerUINarrow },
+  { colorScheme: 'light', width: 400, known: swaggerUI },
+  { colorScheme: 'dark', width: 400, known: swaggerUI },
 ] as const)(
   '/docs, $colorScheme, $width px wide, fits and has nothing for axe to find',
   async ({ colorScheme, width, known }) => {

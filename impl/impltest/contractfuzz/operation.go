@@ -79,6 +79,10 @@ func (op *operation) readSecurity(doc *openapi3.T, declared *openapi3.Operation)
 		security = *declared.Security
 	}
 	for _, alternative := range security {
+		if len(alternative) == 0 {
+			op.secured = false // none is needed, and a bad one is not looked at
+			return nil
+		}
 		if len(alternative) != 1 {
 			return fmt.Errorf("nothing here sends %d credentials at once", len(alternative))
 		}

@@ -51,7 +51,7 @@ export type Result<T, E> = { ok: true; data: T } | { ok: false; error: E }
 
 type Codes<E extends { code: string }> = Record<Exclude<E['code'], ClientError['code']>, true>
 
-/** What every operation can answer, and those with a body. */
+/** What every operation can answer, and those with a body, which are those that take a password. */
 const common = { internal_error: true, unavailable: true } as const
 const withBody = {
   ...common,
@@ -59,6 +59,8 @@ const withBody = {
   body_too_large: true,
   request_timeout: true,
   unsupported_media_type: true,
+  rate_limited: true,
+  overloaded: true,
 } as const
 
 /** The codes that this client knows, which the compiler holds to be those of the contract, no more and no fewer. */

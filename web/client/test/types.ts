@@ -15,6 +15,8 @@ export function everyCodeOfLogin(error: LoginError): string {
     case 'internal_error':
       return error.detail
     case 'unavailable':
+    case 'overloaded':
+    case 'rate_limited':
       return `in ${error.retryAfter ?? 1} s`
     case 'invalid_request':
       return error.errors.map((field) => field.pointer).join()

@@ -12,7 +12,7 @@ export interface Told {
 
 /**
  * Turns an error into words for the person who sees it. The switch knows every code of the contract: when the contract
- * gets another one, `never` below stops compiling, and this is the place to find words for it.
+ * gets another one, `otherwise` below stops compiling, and this is the place to find words for it.
  */
 export function tell(error: AppError): Told {
   switch (error.code) {
@@ -40,7 +40,10 @@ export function tell(error: AppError): Told {
       return told('The server can’t be reached. Check your connection and try again; nothing you typed is lost.')
     case 'request_timeout':
       return told('The connection was too slow and the server gave up. Try again.')
+    case 'rate_limited':
+      return told(`Too many attempts. Try again ${inSeconds(error.retryAfter)}.`)
     case 'unavailable':
+    case 'overloaded':
       return told(`The service is not available now. Try again ${inSeconds(error.retryAfter)}.`)
     case 'internal_error':
       return told(`Something went wrong on the server. Try again later.${quote(error.requestId)}`)
@@ -55,11 +58,14 @@ export function tell(error: AppError): Told {
       return told('Something other than the server answered. Try again later.')
 
     default:
-      return unknown(error)
+      return otherwise(error, told('That did not work. Try again later.'))
   }
 }
 
-/** What is wrong with one field. Lengths stand only in the server's own words, since a server can be set to ask for more. */
+/**
+ * What is wrong with one field. A password's length stands only in the server's own words, since a server can be set to ask
+ * for more; the form of a username is the same at every server.
+ */
 function tellField(field: FieldError): string {
   switch (field.code) {
     case 'required':
@@ -81,7 +87,7 @@ function tellField(field: FieldError): string {
       // A form like ours doesn't send these; the server's words help whoever changes it.
       return field.detail
     default:
-      return unknown(field.code)
+      return otherwise(field.code, field.detail)
   }
 }
 
@@ -95,6 +101,7 @@ function beside(pointer: string, message: string): Told {
 
 function inSeconds(seconds: number | undefined): string {
   if (seconds === undefined) return 'in a moment'
+  if (seconds > 120) return `in ${Math.ceil(seconds / 60)} minutes`
   return seconds === 1 ? 'in a second' : `in ${seconds} seconds`
 }
 
@@ -103,7 +110,7 @@ function quote(requestId: string | undefined): string {
   return requestId === undefined ? '' : ` If you report it, name request ${requestId}.`
 }
 
-/** Unreachable as far as the contract goes. A server newer than this page may still send what it doesn't know. */
-function unknown(value: never): never {
-  throw new Error(`no words for ${JSON.stringify(value)}`)
+/** Unreachable as far as the contract goes. A server newer than this page may still send a code that it doesn't know. */
+function otherwise<T>(_code: never, words: T): T {
+  return words
 }

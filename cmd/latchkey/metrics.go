@@ -1,0 +1,65 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/VictoriaMetrics/metrics"
+
+	"github.com/latchkey-auth/latchkey/impl/auth"
+)
+
+// newMetrics are the service's figures and the process's own, in Prometheus' text format.
+func newMetrics(stats func() auth.Stats) http.Handler {
+	set := metrics.NewSet()
+	for name, figure := range map[string]func(auth.Stats) float64{
+		`latchkey_logins_total{outcome="succeeded"}`: func(s auth.Stats) float64 { return float64(s.LoginsSucceeded) },
+		`latchkey_logins_total{outcome="failed"}`:    func(s auth.Stats) float64 { return float64(s.LoginsFailed) },
+		`latchkey_limited_total{budget="account"}`:   func(s auth.Stats) float64 { return float64(s.LimitedByAccount) },
+		`latchkey_limited_total{budget="address"}`:   func(s auth.Stats) float64 { return float64(s.LimitedByAddress) },
+		`latchkey_limited_total{budget="own"}`:       func(s auth.Stats) float64 { return float64(s.LimitedByOwn) },
+		`latchkey_login_brake`:                       func(s auth.Stats) float64 { return oneIf(s.Braking) },
+		`latchkey_password_hashes_waiting`:           func(s auth.Stats) float64 { return float64(s.HashesWaiting) },
+		`latchkey_password_hashes_refused_total`:     func(s auth.Stats) float64 { return float64(s.HashesRefused) },
+	} {
+		set.NewGauge(name, func() float64 { return figure(stats()) })
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
+		set.WritePrometheus(w)
+		metrics.WriteProcessMetrics(w)
+	})
+	return mux
+}
+
+func oneIf(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// serveMetrics answers /metrics at an address of its own until stop is called.
+func serveMetrics(ctx context.Context, addr string, handler http.Handler, logger *slog.Logger) (stop func() error, err error) {
+	var config net.ListenConfig
+	ln, err := config.Listen(ctx, "tcp", addr)
+	if err != nil {
+		return nil, err
+	}
+	server := &http.Server{Handler: handler, ReadHeaderTimeout: 5 * time.Second, WriteTimeout: 10 * time.Second, MaxHeaderBytes: 16 << 10}
+	logger.Info("metrics", "at", "http://"+ln.Addr().String()+"/metrics")
+	served := make(chan struct{})
+	go func() {
+		defer close(served)
+		_ = server.Serve(ln) // ErrServerClosed: nothing else ends it but the listener's loss, which is not worth the service
+	}()
+	return func() error {
+		err := server.Close()
+		<-served
+		return err
+	}, nil
+}

@@ -1,0 +1,69 @@
+package main
+
+import (
+	"io"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/latchkey-auth/latchkey/impl/postgres/postgrestest"
+)
+
+// The figures are at an address of their own, and tell what has happened.
+func TestMetrics(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	p, server := serve(t, dir, onDatabase(postgrestest.New(t), "LATCHKEY_METRICS_ADDR=127.0.0.1:0", "LATCHKEY_DATA_DIR="+dir))
+	found := regexp.MustCompile(`at=(http://[0-9.:]+)/metrics`).FindStringSubmatch(p.stderr.String())
+	if found == nil {
+		t.Fatalf("the log doesn't tell where the metrics are:\n%s", p.stderr)
+	}
+	for range 12 {
+		if _, err := login(server, "eve@example.com", "wrong"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if a, err := register(server, "ada@example.com", "ada", "correct horse battery staple"); err != nil || a.status != 201 {
+		t.Fatalf("register: %d, %v", a.status, err)
+	}
+	if a, err := login(server, "ada@example.com", "correct horse battery staple"); err != nil || a.status != 200 {
+		t.Fatalf("log in: %d, %v", a.status, err)
+	}
+	a, err := fetch(found[1] + "/metrics")
+	if err != nil || a.status != 200 {
+		t.Fatalf("metrics: %d, %v", a.status, err)
+	}
+	for _, line := range []string{
+		`latchkey_logins_total{outcome="succeeded"} 1`, `latchkey_logins_total{outcome="failed"} 10`,
+		`latchkey_limited_total{budget="account"} 2`, `latchkey_limited_total{budget="address"} 0`,
+		`latchkey_login_brake 0`, `latchkey_password_hashes_waiting 0`, `latchkey_password_hashes_refused_total 0`,
+		`process_resident_memory_bytes`,
+	} {
+		if !strings.Contains(a.body, line) {
+			t.Errorf("there is no %s", line)
+		}
+	}
+	for _, name := range []string{"ada", "eve", "example.com"} {
+		if strings.Contains(a.body, name) {
+			t.Errorf("the metrics tell of %s", name)
+		}
+	}
+	if a, err := get(server + "/metrics"); err != nil || a.status != 404 {
+		t.Errorf("metrics at the API's address: %d, %v; want 404", a.status, err)
+	}
+	if a, err := fetch(found[1] + "/api/users/me/"); err != nil || a.status != 404 {
+		t.Errorf("the API at the metrics' address: %d, %v; want 404", a.status, err)
+	}
+	p.stop(t)
+}
+
+// fetch asks for what the contract doesn't have.
+func fetch(target string) (answer, error) {
+	res, err := client.Get(target)
+	if err != nil {
+		return answer{}, err
+	}
+	defer func() { _ = res.Body.Close() }()
+	text, err := io.ReadAll(res.Body)
+	return answer{res.StatusCode, string(text)}, err
+}

@@ -1,0 +1,220 @@
+package auth
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"github.com/latchkey-auth/latchkey/gen/db"
+)
+
+// Caller is who asks, as far as it bears on how often.
+type Caller struct {
+	// Address is where the request comes from; IPv6 counts by its /64 network.
+	Address netip.Addr
+	// Session is what a valid access token says that was sent beside, or nil.
+	Session *Claims
+}
+
+// Budget is how many attempts may be made at once, and how long it takes until one of them comes back.
+type Budget struct {
+	Name  string
+	Quota int
+	Step  time.Duration
+}
+
+// Window is how long an exhausted budget takes to be whole again.
+func (b Budget) Window() time.Duration { return time.Duration(b.Quota) * b.Step }
+
+// The budgets. An attempt that succeeds to log in is given back, so that these bound failures; a registration is not.
+//
+// An account's is what NIST SP 800-63B-4 section 3.2.2 bounds: 10 at once and 96 a day, of all strangers together. Who has logged in
+// from an address lately, or presents a session, has an own one. An address may be a whole school's.
+var (
+	loginAccount    = Budget{Name: "account", Quota: 10, Step: 15 * time.Minute}
+	loginAddress    = Budget{Name: "address", Quota: 100, Step: 36 * time.Second}
+	loginOwn        = Budget{Name: "own", Quota: 10, Step: time.Minute}
+	registerAccount = Budget{Name: "account", Quota: 5, Step: 12 * time.Minute}
+	registerAddress = Budget{Name: "address", Quota: 50, Step: 72 * time.Second}
+)
+
+const (
+	// knownFor is how long an address counts as known to an account after a log-in.
+	knownFor = 90 * 24 * time.Hour
+	// refusedKeys bounds what is remembered of those that were refused, at about 100 bytes each.
+	refusedKeys = 65536
+)
+
+// LimitedError says that a budget is used up. It says the same for an account that doesn't exist.
+type LimitedError struct {
+	Budget Budget
+	// RetryAfter is when the next attempt is allowed.
+	RetryAfter time.Duration
+}
+
+func (e *LimitedError) Error() string {
+	return "too many attempts: the budget " + e.Budget.Name + " is used up"
+}
+
+// Limiter bounds how often passwords are guessed and accounts are made. All instances share the budgets, which are in
+// the database: one statement for each attempt. It is safe for concurrent use.
+type Limiter struct {
+	queries *db.Queries
+	key     []byte
+	now     func() time.Time
+	brake   brake
+	// refused spares the database those who go on although they were refused: until when, by pair of account and address.
+	refused recent[limitKey, refusal]
+}
+
+type limitKey [16]byte
+
+// isOf tells whether a session is one of this account. That it was not ended is not asked: it gives no more than a budget.
+func (c *Claims) isOf(emailKey string) bool {
+	if c == nil {
+		return false
+	}
+	key, err := CanonicalEmail(c.Subject)
+	return err == nil && key == emailKey
+}
+
+type refusal struct {
+	budget Budget
+	until  time.Time
+}
+
+// NewLimiter makes a [Limiter] that keeps its budgets in the database under keys made with the secret one.
+func NewLimiter(conn db.DBTX, key Secret, now func() time.Time) (*Limiter, error) {
+	if conn == nil || now == nil {
+		return nil, fmt.Errorf("a limiter needs a database and a clock")
+	}
+	if err := CheckKey(key); err != nil {
+		return nil, err
+	}
+	mac := hmac.New(sha256.New, []byte(key.Reveal()))
+	mac.Write([]byte("latchkey rate limits"))
+	return &Limiter{
+		queries: db.New(conn), key: mac.Sum(nil), now: now, refused: recent[limitKey, refusal]{size: refusedKeys},
+	}, nil
+}
+
+// attempt is one try that was charged, with what is needed to give it back.
+type attempt struct {
+	pair, address, forgiven []byte
+	addressStep             time.Duration
+}
+
+// login charges an attempt to log in. It fails with a [*LimitedError] or [ErrUnavailable].
+func (l *Limiter) login(ctx context.Context, c Caller, emailKey string) (attempt, error) {
+	if l == nil {
+		return attempt{}, nil
+	}
+	address := l.brake.weigh(loginAddress, l.now())
+	return l.take(ctx, c, "login", emailKey, loginAccount, address)
+}
+
+// registration charges an attempt to register. It fails as login does.
+func (l *Limiter) registration(ctx context.Context, c Caller, emailKey string) (attempt, error) {
+	if l == nil {
+		return attempt{}, nil
+	}
+	return l.take(ctx, Caller{Address: c.Address}, "register", emailKey, registerAccount, registerAddress)
+}
+
+// count tells the brake of a log-in that failed.
+func (l *Limiter) count(err error) {
+	var failed *LoginError
+	if l != nil && errors.As(err, &failed) {
+		l.brake.fail(l.now())
+	}
+}
+
+func (l *Limiter) take(ctx context.Context, c Caller, what, emailKey string, account, address Budget) (attempt, error) {
+	network := networkOf(c.Address)
+	accountKey, addressKey := l.keyOf(what, "account", emailKey), l.keyOf(what, "address", network)
+	pairKey := l.keyOf("login", "pair", network, emailKey)
+	now := l.now()
+	params := db.AttemptTakeParams{
+		AccountKey: accountKey[:], AddressKey: addressKey[:], PairKey: pairKey[:], Now: now, KnownSince: now.Add(-knownFor),
+		OwnStep: loginOwn.Step, OwnWindow: loginOwn.Window(),
+		AddressStep: address.Step, AddressWindow: address.Window(), AccountStep: account.Step, AccountWindow: account.Window(),
+	}
+	if c.Session.isOf(emailKey) {
+		sessionKey := l.keyOf(what, "session", c.Session.TokenID)
+		params.SessionKey = sessionKey[:]
+	} else if known, ok := l.refused.get(pairKey); ok && now.Before(known.until) {
+		return attempt{}, &LimitedError{Budget: known.budget, RetryAfter: known.until.Sub(now)}
+	}
+	row, err := l.queries.AttemptTake(ctx, params)
+	if err != nil {
+		return attempt{}, storeError(err)
+	}
+	if row.Allowed {
+		taken := attempt{pair: pairKey[:], forgiven: accountKey[:], address: addressKey[:], addressStep: address.Step}
+		if len(row.VouchedKey) > 0 {
+			taken.forgiven, taken.address = row.VouchedKey, nil
+		}
+		return taken, nil
+	}
+	budget := account
+	switch {
+	case len(row.VouchedKey) > 0:
+		budget = loginOwn
+	case !row.AddressAllowed:
+		budget = address
+	}
+	until := row.WholeAt.Add(budget.Step - budget.Window())
+	if params.SessionKey == nil {
+		l.refused.add(pairKey, refusal{budget, until})
+	}
+	return attempt{}, &LimitedError{Budget: budget, RetryAfter: max(until.Sub(now), time.Second)}
+}
+
+// keyOf names a budget without telling whose it is.
+func (l *Limiter) keyOf(parts ...string) limitKey {
+	mac := hmac.New(sha256.New, l.key)
+	for _, part := range parts {
+		// Each with its length before it, so that no two lists run together.
+		_, _ = fmt.Fprintf(mac, "%d:%s", len(part), part)
+	}
+	return limitKey(mac.Sum(nil)[:len(limitKey{})])
+}
+
+// networkOf is what counts as one address: whoever has an IPv6 address has at least a /64 of them (RFC 6177, RFC 7934).
+func networkOf(addr netip.Addr) string {
+	addr = addr.Unmap().WithZone("")
+	if addr.Is6() {
+		network, err := addr.Prefix(64)
+		if err == nil {
+			return network.String()
+		}
+	}
+	return addr.String()
+}
+
+// Sweep forgets what no longer bounds anybody, in batches, and answers how many entries it has deleted.
+func (l *Limiter) Sweep(ctx context.Context) (int64, error) {
+	var total int64
+	now := l.now()
+	for {
+		budgets, err := l.queries.AttemptSweep(ctx, db.AttemptSweepParams{Now: now, Batch: sweepBatch})
+		if err != nil {
+			return total, storeError(err)
+		}
+		addresses, err := l.queries.KnownAddressSweep(ctx, db.KnownAddressSweepParams{KnownSince: now.Add(-knownFor), Batch: sweepBatch})
+		if err != nil {
+			return total, storeError(err)
+		}
+		total += budgets + addresses
+		if budgets < sweepBatch && addresses < sweepBatch {
+			return total, nil
+		}
+	}
+}
+
+// sweepBatch is how many rows one statement of a sweep deletes at most, so that none runs for long.
+const sweepBatch = 10_000

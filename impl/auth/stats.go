@@ -1,0 +1,61 @@
+package auth
+
+import (
+	"errors"
+	"sync/atomic"
+)
+
+// Stats are figures for who watches over the service, all counted at this instance since its start but for what
+// says otherwise.
+type Stats struct {
+	LoginsSucceeded, LoginsFailed uint64
+	// LimitedByAccount, LimitedByAddress and LimitedByOwn count attempts that a budget refused.
+	LimitedByAccount, LimitedByAddress, LimitedByOwn uint64
+	// Braking says that so many log-ins fail at the moment that addresses have smaller budgets.
+	Braking bool
+	// HashesWaiting are passwords that wait at the moment, HashesRefused those for which there was no room or no time.
+	HashesWaiting int
+	HashesRefused uint64
+}
+
+// counters are the part of the figures that only grows.
+type counters struct {
+	succeeded, failed, byAccount, byAddress, byOwn atomic.Uint64
+}
+
+// Stats answers the figures of this moment.
+func (s *Service) Stats() Stats {
+	stats := Stats{
+		LoginsSucceeded:  s.counters.succeeded.Load(),
+		LoginsFailed:     s.counters.failed.Load(),
+		LimitedByAccount: s.counters.byAccount.Load(),
+		LimitedByAddress: s.counters.byAddress.Load(),
+		LimitedByOwn:     s.counters.byOwn.Load(),
+	}
+	stats.HashesWaiting, stats.HashesRefused = s.hasher.queue.stats()
+	if s.limiter != nil {
+		stats.Braking = s.limiter.brake.engaged(s.now())
+	}
+	return stats
+}
+
+// count keeps the figures of a log-in's outcome.
+func (c *counters) count(err error) {
+	var (
+		failed  *LoginError
+		limited *LimitedError
+	)
+	switch {
+	case err == nil:
+		c.succeeded.Add(1)
+	case errors.As(err, &failed):
+		c.failed.Add(1)
+	case !errors.As(err, &limited):
+	case limited.Budget.Name == loginAddress.Name:
+		c.byAddress.Add(1)
+	case limited.Budget.Name == loginOwn.Name:
+		c.byOwn.Add(1)
+	default:
+		c.byAccount.Add(1)
+	}
+}

@@ -1,0 +1,22 @@
+package auth
+
+import (
+	"crypto/sha256"
+	"time"
+)
+
+// verifiedTokens bounds how many tokens are remembered: at about 130 bytes each, 2 MB.
+const verifiedTokens = 16384
+
+// verified remembers what tokens say whose signature and claims were found good, so that a token that is sent again and again
+// is decoded once. A token is known by the digest of its whole text, so that any other text is looked at anew; and what
+// changes with time, its validity and its user, is asked each time.
+type verified = recent[tokenDigest, verifiedToken]
+
+type tokenDigest [sha256.Size]byte
+
+// verifiedToken is what a token says; from and until bound when it is valid, leeway included.
+type verifiedToken struct {
+	claims      Claims
+	from, until time.Time
+}

@@ -1,0 +1,408 @@
+package impl_test
+
+import (
+	"fmt"
+	"net/http"
+	"net/netip"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/latchkey-auth/latchkey/impl/auth"
+	"github.com/latchkey-auth/latchkey/impl/impltest"
+)
+
+// limited is a harness with limits, behind a proxy that says where a request comes from.
+func limited(t *testing.T) *impltest.Harness {
+	t.Helper()
+	return impltest.New(t, impltest.Options{Limits: true, Proxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}})
+}
+
+// loginFrom tries to log in from an address; headers come in pairs.
+func loginFrom(t *testing.T, h *impltest.Harness, address, email, password string, headers ...string) impltest.Answer {
+	t.Helper()
+	r := h.LoginRequest("username", email, "password", password)
+	r.Header.Set("X-Forwarded-For", address)
+	for i := 0; i+1 < len(headers); i += 2 {
+		r.Header.Set(headers[i], headers[i+1])
+	}
+	return h.Do(t, r)
+}
+
+func registerFrom(t *testing.T, h *impltest.Harness, address, username string) impltest.Answer {
+	t.Helper()
+	body := fmt.Sprintf(`{"email":"%s@example.com","username":%q,"password":%q}`, username, username, impltest.Password)
+	return h.Do(t, h.Request("POST", impltest.RegisterPath, body, "Content-Type", "application/json", "X-Forwarded-For", address))
+}
+
+// guess guesses so often, each time from another address, and answers how often it was refused by a limit.
+func guess(t *testing.T, h *impltest.Harness, email string, times int) (refused int) {
+	t.Helper()
+	for i := range times {
+		switch a := loginFrom(t, h, fmt.Sprintf("203.0.%d.%d", 113+i/250, i%250), email, "a wrong password"); a.Status {
+		case 401:
+		case 429:
+			refused++
+		default:
+			t.Fatalf("guess %d: got %d %s", i, a.Status, a.Body)
+		}
+	}
+	return refused
+}
+
+const home = "198.51.100.7"
+
+// A thousand addresses that guess one account get ten guesses, and one more each quarter of an hour. The owner isn't held back.
+func TestL5_ManyAddressesGuessOneAccount(t *testing.T) {
+	t.Parallel()
+	h := limited(t)
+	session := registerFrom(t, h, home, "ada").Text("token.access_token")
+	if got := guess(t, h, "ada@example.com", 1000); got != 990 {
+		t.Errorf("%d of 1000 guesses were refused, want 990", got)
+	}
+	for name, row := range map[string]struct {
+		address, password, token string
+		want                     int
+	}{
+		"from an address that she knows":              {home, impltest.Password, "", 200},
+		"a stranger with the right password":          {"203.0.113.99", impltest.Password, "", 429},
+		"with her session, from elsewhere":            {"203.0.113.98", impltest.Password, session, 200},
+		"a wrong password, from an address she knows": {home, "a wrong password", "", 401},
+		"somebody else's session":                     {"203.0.113.97", impltest.Password, registerFrom(t, h, "192.0.2.1", "eve").Text("token.access_token"), 429},
+		"no session":                                  {"203.0.113.96", impltest.Password, "not.a.token", 429},
+	} {
+		var headers []string
+		if row.token != "" {
+			headers = []string{"Authorization", "Bearer " + row.token}
+		}
+		if a := loginFrom(t, h, row.address, "ada@example.com", row.password, headers...); a.Status != row.want {
+			t.Errorf("%s: got %d %s, want %d", name, a.Status, a.Body, row.want)
+		}
+	}
+	h.Clock.Advance(15 * time.Minute)
+	if got := guess(t, h, "ada@example.com", 5); got != 4 {
+		t.Errorf("a quarter of an hour later %d of 5 guesses were refused, want 4", got)
+	}
+}
+
+// What an own budget has is bounded too: whoever sits at the owner's address doesn't guess for ever.
+func TestL5_OwnBudget(t *testing.T) {
+	t.Parallel()
+	h := limited(t)
+	registerFrom(t, h, home, "ada")
+	for i := range 12 {
+		want := 401
+		if i >= 10 {
+			want = 429
+		}
+		a := loginFrom(t, h, home, "ada@example.com", "a wrong password")
+		if a.Status != want {
+			t.Errorf("guess %d: got %d %s, want %d", i, a.Status, a.Body, want)
+		}
+		if want == 429 && !strings.HasPrefix(a.Header.Get("RateLimit"), `"own"`) {
+			t.Errorf("guess %d: RateLimit %s", i, a.Header.Get("RateLimit"))
+		}
+	}
+	h.Clock.Advance(time.Minute)
+	if a := loginFrom(t, h, home, "ada@example.com", impltest.Password); a.Status != 200 {
+		t.Errorf("a minute later: got %d %s", a.Status, a.Body)
+	}
+	// An address that was not seen for long is a stranger's again.
+	h.Clock.Advance(91 * 24 * time.Hour)
+	guess(t, h, "ada@example.com", 10)
+	if a := loginFrom(t, h, home, "ada@example.com", impltest.Password); a.Status != 429 {
+		t.Errorf("a quarter of a year later: got %d %s", a.Status, a.Body)
+	}
+}
+
+// One address that guesses a thousand accounts gets a hundred guesses, and one more each 36 s; all of a /64 are one address.
+func TestL5_OneAddressGuessesManyAccounts(t *testing.T) {
+	t.Parallel()
+	h := limited(t)
+	for i := range 1000 {
+		address := fmt.Sprintf("2001:db8:1:2::%x", i)
+		a := loginFrom(t, h, address, fmt.Sprintf("user%d@example.com", i), "a wrong password")
+		if want := 401; i >= 100 {
+			want = 429
+			if a.Status != want || !strings.HasPrefix(a.Header.Get("RateLimit"), `"address"`) {
+				t.Fatalf("guess %d: got %d, RateLimit %s", i, a.Status, a.Header.Get("RateLimit"))
+			}
+		} else if a.Status != want {
+			t.Fatalf("guess %d: got %d %s", i, a.Status, a.Body)
+		}
+	}
+	if a := loginFrom(t, h, "2001:db8:1:3::1", "user1@example.com", "a wrong password"); a.Status != 401 {
+		t.Errorf("the next network: got %d", a.Status)
+	}
+	// What was refused for the address has cost the accounts nothing.
+	if got := guess(t, h, "user900@example.com", 10); got != 0 {
+		t.Errorf("%d of 10 guesses at an account that only the held address has tried were refused", got)
+	}
+	h.Clock.Advance(36 * time.Second)
+	if a := loginFrom(t, h, "2001:db8:1:2::1", "user7@example.com", "a wrong password"); a.Status != 401 {
+		t.Errorf("36 s later: got %d", a.Status)
+	}
+}
+
+// L-6: a limit falls on an unknown email as on a known and on a deactivated one: the same statuses, headers and bodies.
+func TestL6_LimitsTellNothing(t *testing.T) {
+	t.Parallel()
+	h := limited(t)
+	registerFrom(t, h, home, "ada")
+	registerFrom(t, h, home, "gone")
+	gone, err := h.Auth.FindUser(t.Context(), "gone")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.Auth.Deactivate(t.Context(), gone.ID); err != nil {
+		t.Fatal(err)
+	}
+	told := func(email string) []string {
+		var all []string
+		for i := range 15 {
+			a := loginFrom(t, h, fmt.Sprintf("192.0.2.%d", i), email, "a wrong password")
+			a.Header.Del("X-Request-Id")
+			a.Header.Del("Date")
+			all = append(all, fmt.Sprint(a.Status, a.Header, string(a.Body)))
+		}
+		return all
+	}
+	known := told("ada@example.com")
+	if !strings.HasPrefix(known[9], "401") || !strings.HasPrefix(known[10], "429") {
+		t.Fatalf("got %v", known[9:11])
+	}
+	for _, email := range []string{"nobody@example.com", "gone@example.com"} {
+		if diff := cmp.Diff(known, told(email)); diff != "" {
+			t.Errorf("%s:\n%s", email, diff)
+		}
+	}
+}
+
+// The fields of a 429 tell what is true: after Retry-After the next attempt is let through, and not a second before.
+func TestRetryAfterIsTrue(t *testing.T) {
+	t.Parallel()
+	h := limited(t)
+	registerFrom(t, h, home, "ada")
+	guess(t, h, "ada@example.com", 10)
+	a := loginFrom(t, h, "192.0.2.1", "ada@example.com", impltest.Password)
+	got := []string{a.Header.Get("Retry-After"), a.Header.Get("RateLimit"), a.Header.Get("RateLimit-Policy"), a.Text("code"), a.Text("error")}
+	want := []string{"900", `"account";r=0;t=900`, `"account";q=10;w=9000`, "rate_limited", "temporarily_unavailable"}
+	if diff := cmp.Diff(want, got); a.Status != 429 || diff != "" {
+		t.Errorf("got %d\n%s", a.Status, diff)
+	}
+	h.Clock.Advance(899 * time.Second)
+	if a := loginFrom(t, h, "192.0.2.1", "ada@example.com", impltest.Password); a.Status != 429 || a.Header.Get("Retry-After") != "1" {
+		t.Errorf("a second before: got %d, Retry-After %s", a.Status, a.Header.Get("Retry-After"))
+	}
+	h.Clock.Advance(time.Second)
+	if a := loginFrom(t, h, "192.0.2.1", "ada@example.com", impltest.Password); a.Status != 200 {
+		t.Errorf("then: got %d %s", a.Status, a.Body)
+	}
+}
+
+// Whoever logs in often is not held back: what succeeds is given back.
+func TestSuccessesAreGivenBack(t *testing.T) {
+	t.Parallel()
+	h := limited(t)
+	for u := range 3 {
+		registerFrom(t, h, "192.0.2.1", fmt.Sprintf("user%d", u))
+	}
+	for i := range 150 {
+		if a := loginFrom(t, h, home, fmt.Sprintf("user%d@example.com", i%3), impltest.Password); a.Status != 200 {
+			t.Fatalf("login %d: got %d %s", i, a.Status, a.Body)
+		}
+	}
+	if got := guess(t, h, "user0@example.com", 10); got != 0 {
+		t.Errorf("%d of 10 guesses were refused: the logins have been charged to the account", got)
+	}
+}
+
+func TestL5_Registrations(t *testing.T) {
+	t.Parallel()
+	h := limited(t)
+	for i := range 52 {
+		want := 201
+		if i >= 50 {
+			want = 429
+		}
+		if a := registerFrom(t, h, home, fmt.Sprintf("user%d", i)); a.Status != want {
+			t.Errorf("registration %d: got %d %s, want %d", i, a.Status, a.Body, want)
+		}
+	}
+	// Who asks again and again whether an email is taken is held too.
+	for i := range 7 {
+		want := 409
+		if i >= 4 {
+			want = 429
+		}
+		if a := registerFrom(t, h, fmt.Sprintf("192.0.2.%d", i), "user1"); a.Status != want {
+			t.Errorf("registration %d of a taken email: got %d %s, want %d", i, a.Status, a.Body, want)
+		}
+	}
+	h.Clock.Advance(72 * time.Second)
+	if a := registerFrom(t, h, home, "later"); a.Status != 201 {
+		t.Errorf("72 s later: got %d %s", a.Status, a.Body)
+	}
+}
+
+// Attempts that come at the same moment count one by one.
+func TestL5_GuessesAtOnce(t *testing.T) {
+	t.Parallel()
+	h := limited(t)
+	registerFrom(t, h, home, "ada")
+	statuses := make(chan int, 60)
+	var wg sync.WaitGroup
+	for i := range cap(statuses) {
+		wg.Go(func() {
+			r := h.LoginRequest("username", "ada@example.com", "password", "a wrong password")
+			r.Header.Set("X-Forwarded-For", fmt.Sprintf("192.0.2.%d", i))
+			a, err := h.Try(t, r)
+			if err != nil {
+				t.Error(err)
+			}
+			statuses <- a.Status
+		})
+	}
+	wg.Wait()
+	close(statuses)
+	got := map[int]int{}
+	for status := range statuses {
+		got[status]++
+	}
+	if diff := cmp.Diff(map[int]int{401: 10, 429: 50}, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// The budgets are the database's, so that three instances don't give three times as many guesses.
+func TestLimitsAreShared(t *testing.T) {
+	t.Parallel()
+	h := limited(t)
+	registerFrom(t, h, home, "ada")
+	guess(t, h, "ada@example.com", 10)
+	other := h.Beside(t)
+	if a := loginFrom(t, other, "192.0.2.1", "ada@example.com", impltest.Password); a.Status != 429 {
+		t.Errorf("a stranger at another instance: got %d %s", a.Status, a.Body)
+	}
+	if a := loginFrom(t, other, home, "ada@example.com", impltest.Password); a.Status != 200 {
+		t.Errorf("the owner at another instance: got %d %s", a.Status, a.Body)
+	}
+}
+
+// Passwords that are sprayed over many accounts from many addresses use up no budget, but many log-ins fail: then a new address gets
+// a tenth as many attempts, and people, who need a few, still get in.
+func TestL5_SprayFromManyAddresses(t *testing.T) {
+	t.Parallel()
+	h := limited(t)
+	registerFrom(t, h, home, "ada")
+	for i := range 700 {
+		a := loginFrom(t, h, fmt.Sprintf("203.0.%d.%d", i/200, i%200), fmt.Sprintf("user%d@example.com", i), "a wrong password")
+		if a.Status != 401 {
+			t.Fatalf("attempt %d: got %d %s", i, a.Status, a.Body)
+		}
+	}
+	if !h.Auth.Stats().Braking {
+		t.Error("the brake doesn't hold")
+	}
+	for i := range 12 {
+		want := 401
+		if i >= 10 {
+			want = 429
+		}
+		if a := loginFrom(t, h, "192.0.2.1", fmt.Sprintf("new%d@example.com", i), "a wrong password"); a.Status != want {
+			t.Errorf("attempt %d of one address: got %d, want %d", i, a.Status, want)
+		}
+	}
+	for _, address := range []string{home, "192.0.2.2"} {
+		if a := loginFrom(t, h, address, "ada@example.com", impltest.Password); a.Status != 200 {
+			t.Errorf("a person at %s: got %d %s", address, a.Status, a.Body)
+		}
+	}
+	h.Clock.Advance(2 * time.Minute)
+	if h.Auth.Stats().Braking {
+		t.Error("the brake still holds two minutes later")
+	}
+}
+
+// A clock that is set back, or runs ahead at another instance, holds nobody for longer than a window.
+func TestLimitsSurviveTheClock(t *testing.T) {
+	t.Parallel()
+	h := limited(t)
+	registerFrom(t, h, "192.0.2.1", "ada")
+	h.Clock.Advance(365 * 24 * time.Hour)
+	guess(t, h, "ada@example.com", 10)
+	h.Clock.Advance(-365 * 24 * time.Hour)
+	if got := guess(t, h, "ada@example.com", 2); got != 1 {
+		t.Errorf("%d of 2 guesses were refused, want 1", got)
+	}
+}
+
+// The table of budgets forgets those that are whole, however many there are, and nothing else.
+func TestSweep(t *testing.T) {
+	t.Parallel()
+	h := limited(t)
+	registerFrom(t, h, home, "ada")
+	guess(t, h, "ada@example.com", 10)
+	now := h.Clock.Now()
+	const many = 25_000
+	if _, err := h.Pool.Exec(t.Context(), "INSERT INTO rate_limits SELECT sha256(int4send(n)), $1 FROM generate_series(1, $2::int) n", now.Add(-time.Second), many); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.Pool.Exec(t.Context(), "INSERT INTO known_addresses SELECT sha256(int4send(n)), $1 FROM generate_series(1, $2::int) n", now.Add(-91*24*time.Hour), many); err != nil {
+		t.Fatal(err)
+	}
+	deleted, err := h.Limiter.Sweep(t.Context())
+	if err != nil || deleted != 2*many {
+		t.Errorf("deleted %d, %v; want %d", deleted, err, 2*many)
+	}
+	if got := guess(t, h, "ada@example.com", 1); got != 1 {
+		t.Error("the sweep has forgotten a budget that was used up")
+	}
+	if a := loginFrom(t, h, home, "ada@example.com", impltest.Password); a.Status != 200 {
+		t.Errorf("the sweep has forgotten the owner's address: %d", a.Status)
+	}
+}
+
+// More passwords than may wait are refused at once, and everything else goes on.
+func TestF10_Overload(t *testing.T) {
+	t.Parallel()
+	h := impltest.New(t, impltest.Options{Hash: auth.PasswordParams{MemoryKiB: 4096, Passes: 8, Lanes: 1}})
+	token := h.MustRegister(t, "ada")
+	const clients = 400
+	answers := make(chan impltest.Answer, clients)
+	for i := range clients {
+		r := h.LoginRequest("username", "ada@example.com", "password", impltest.Password)
+		if i%2 == 1 {
+			body := fmt.Sprintf(`{"email":"u%d@example.com","username":"user%d","password":%q}`, i, i, impltest.Password)
+			r = h.Request("POST", impltest.RegisterPath, body, "Content-Type", "application/json")
+		}
+		go func() {
+			a, err := h.Try(t, r)
+			if err != nil {
+				t.Error(err)
+			}
+			answers <- a
+		}()
+	}
+	got := map[string]int{}
+	for range clients {
+		a := <-answers
+		got[fmt.Sprint(a.Status, " ", a.Text("code"))]++
+		if a.Status == 503 && a.Header.Get("Retry-After") == "" {
+			t.Error("no Retry-After")
+		}
+		if me := h.Me(t, token); me.Status != http.StatusOK {
+			t.Errorf("me: got %d", me.Status)
+		}
+	}
+	served, refused := got["200 "]+got["201 "], got["503 overloaded"]
+	if served == 0 || refused == 0 || served+refused != clients {
+		t.Errorf("got %v", got)
+	}
+	if stats := h.Auth.Stats(); stats.HashesRefused != uint64(refused) || stats.HashesWaiting != 0 {
+		t.Errorf("stats %+v", stats)
+	}
+}
