@@ -6,6 +6,7 @@ SHELL := bash
 
 TOOLS    := bin/tools
 FUZZTIME ?= 10s
+BENCH    ?=
 # The clone may belong to another user (a container's mount), of which git tells nothing unless it is named as safe;
 # without git, or without its history, there is still a version.
 GIT      := git -c "safe.directory=$(CURDIR)"
@@ -102,7 +103,8 @@ fuzz: ## sends 20,000 requests made from the contract, and runs each fuzz target
 	  done; \
 	done
 
-bench: ## runs the benchmarks, with allocations
+bench: build ## measures the server beside what bounds it (BENCH='-d 1s -rounds 1'), then runs the Go benchmarks
+	go run ./bench $(BENCH)
 	go test -run '^$$' -bench . -benchmem ./...
 
 clean: ## removes what was built and installed here

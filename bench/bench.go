@@ -1,0 +1,209 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"golang.org/x/crypto/argon2"
+
+	"github.com/latchkey-auth/latchkey/impl/auth"
+	"github.com/latchkey-auth/latchkey/impl/postgres"
+)
+
+const (
+	secretKey = "a-secret-key-for-measurements-of-at-least-48-bytes"
+	password  = "correct horse battery staple"
+	loginPath = "/api/users/login/token/"
+	mePath    = "/api/users/me/"
+)
+
+// bench is a PostgreSQL, and what is measured on it.
+type bench struct {
+	options
+	dir      string
+	database *postgres.Server
+}
+
+func newBench(ctx context.Context, o options) (*bench, error) {
+	binary, err := filepath.Abs(o.binary)
+	if err != nil {
+		return nil, err
+	}
+	o.binary = binary
+	if _, err := os.Stat(binary); err != nil {
+		return nil, fmt.Errorf("%w; make it by: make build", err)
+	}
+	dir, err := os.MkdirTemp("", "latchkey-bench-")
+	if err != nil {
+		return nil, err
+	}
+	// PostgreSQL runs as another user where this one is root.
+	if err := os.Chmod(dir, 0o711); err != nil {
+		return nil, err
+	}
+	data := filepath.Join(dir, "data")
+	database, err := postgres.Start(ctx, postgres.Options{DataDir: data, Parameters: map[string]string{"max_connections": "200"}})
+	if err != nil {
+		return nil, errors.Join(err, os.RemoveAll(dir))
+	}
+	return &bench{o, dir, database}, nil
+}
+
+func (b *bench) close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	return errors.Join(b.database.Stop(ctx), os.RemoveAll(b.dir))
+}
+
+// settings are those of a server on the database, without limits.
+func (b *bench) settings(more ...string) []string {
+	return append([]string{
+		"LATCHKEY_DATABASE_URL=" + b.database.URL(), "LATCHKEY_SECRET_KEY=" + secretKey, "LATCHKEY_RATE_LIMITS=off",
+	}, more...)
+}
+
+// account is a user that logs in.
+type account struct {
+	id, token, me string // me is what it gets at /api/users/me/
+}
+
+func email(name string) string { return name + "@example.com" }
+
+// register makes a user, or logs it in where it exists.
+func register(p *process, name string) (account, error) {
+	body := fmt.Sprintf(`{"email":%q,"username":%q,"password":%q}`, email(name), name, password)
+	if _, _, err := ask(http.MethodPost, p.addr, "/api/users/", "application/json", "", body); err != nil {
+		return account{}, err
+	}
+	_, text, err := ask(http.MethodPost, p.addr, loginPath, "application/x-www-form-urlencoded", "", loginForm(name, password))
+	if err != nil {
+		return account{}, err
+	}
+	var token struct {
+		Text string `json:"access_token"`
+	}
+	if err := json.Unmarshal(text, &token); err != nil || token.Text == "" {
+		return account{}, fmt.Errorf("no token in %s (%w)", text, err)
+	}
+	_, me, err := ask(http.MethodGet, p.addr, mePath, "", token.Text, "")
+	if err != nil {
+		return account{}, err
+	}
+	var user struct {
+		ID string `json:"id"`
+	}
+	err = json.Unmarshal(me, &user)
+	return account{user.ID, token.Text, string(me)}, err
+}
+
+func loginForm(name, password string) string {
+	return "username=" + strings.ReplaceAll(email(name), "@", "%40") + "&password=" + strings.ReplaceAll(password, " ", "+")
+}
+
+func ask(method, addr, path, mediaType, token, body string) (int, []byte, error) {
+	req, err := http.NewRequest(method, "http://"+addr+path, strings.NewReader(body))
+	if err != nil {
+		return 0, nil, err
+	}
+	if mediaType != "" {
+		req.Header.Set("Content-Type", mediaType)
+	}
+	if token != "" {
+		req.Header.Set("Authorization", "Bearer "+token)
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return 0, nil, err
+	}
+	text, err := io.ReadAll(res.Body)
+	return res.StatusCode, text, errors.Join(err, res.Body.Close())
+}
+
+func (b *bench) me(p *process, a account) shot {
+	return shot{addr: p.addr, method: http.MethodGet, path: mePath, token: a.token, want: http.StatusOK}
+}
+
+func (b *bench) login(p *process, name string) shot {
+	return shot{addr: p.addr, method: http.MethodPost, path: loginPath, form: loginForm(name, password), want: http.StatusOK}
+}
+
+// meStatement is what one request to /api/users/me/ asks the database.
+const meStatement = `SELECT id, email, username, email_verified, is_active, is_superuser, tokens_not_before, created_at, updated_at
+FROM users WHERE id = :id;
+`
+
+var errNoPgbench = errors.New("there is no pgbench")
+
+// pgbench answers how often a second the statement is answered on so many connections.
+func (b *bench) pgbench(ctx context.Context, id string, connections int) (float64, error) {
+	program, err := findPgbench()
+	if err != nil {
+		return 0, err
+	}
+	script := filepath.Join(b.dir, "me.sql")
+	if err := os.WriteFile(script, []byte(meStatement), 0o644); err != nil {
+		return 0, err
+	}
+	config, err := pgx.ParseConfig(b.database.URL())
+	if err != nil {
+		return 0, err
+	}
+	cmd := exec.CommandContext(ctx, program, "--no-vacuum", "-M", "prepared", "-f", script, "-D", "id="+id,
+		"-c", strconv.Itoa(connections), "-j", strconv.Itoa(min(2, connections)), "-T", strconv.Itoa(max(1, int(b.duration.Seconds()))))
+	cmd.Env = append(environ(), "PGHOST="+config.Host, "PGPORT="+strconv.Itoa(int(config.Port)), "PGUSER="+config.User,
+		"PGPASSWORD="+config.Password, "PGDATABASE="+config.Database)
+	out, err := cmd.CombinedOutput()
+	found := regexp.MustCompile(`tps = ([0-9.]+)`).FindSubmatch(out)
+	if err != nil || found == nil {
+		return 0, fmt.Errorf("pgbench: %w: %s", err, out)
+	}
+	return strconv.ParseFloat(string(found[1]), 64)
+}
+
+// findPgbench finds it in the path, or in the folders in which Debian keeps it.
+func findPgbench() (string, error) {
+	if path, err := exec.LookPath("pgbench"); err == nil {
+		return path, nil
+	}
+	found, err := filepath.Glob("/usr/lib/postgresql/*/bin/pgbench")
+	if err != nil || len(found) == 0 {
+		return "", errNoPgbench
+	}
+	return found[len(found)-1], nil
+}
+
+// argon2id answers how many hashes a second the processors make with the default parameters, all at work.
+func argon2id(workers int, d time.Duration) float64 {
+	p, salt := auth.DefaultPasswordParams, make([]byte, 16)
+	var (
+		mu    sync.Mutex
+		count int
+		wg    sync.WaitGroup
+	)
+	started := time.Now()
+	for range workers {
+		wg.Go(func() {
+			for time.Since(started) < d {
+				argon2.IDKey([]byte(password), salt, p.Passes, p.MemoryKiB, p.Lanes, 32)
+				mu.Lock()
+				count++
+				mu.Unlock()
+			}
+		})
+	}
+	wg.Wait()
+	return float64(count) / time.Since(started).Seconds()
+}
