@@ -1,10 +1,12 @@
 import createFetchClient, { type Client as FetchClient } from 'openapi-fetch'
 
+import { registeredUserOf, tokenOf, userOf } from './answers.ts'
 import type { components, paths } from './api.ts'
+import { takesToken } from './bearer.ts'
 import { call } from './call.ts'
 import type { LoginError, MeError, RegisterError, Result } from './errors.ts'
 import { refresher, type Refresh } from './refresh.ts'
-import { Sessions, type AuthChange } from './session.ts'
+import { Sessions, type AuthChange, type Session } from './session.ts'
 import { memoryStorage, type TokenStorage } from './storage.ts'
 
 export type { components, operations, paths } from './api.ts'
@@ -34,7 +36,7 @@ export interface Credentials {
 }
 
 export interface ClientOptions {
-  /** Where the server is, such as `https://auth.example.com`; '' for the page's own origin. */
+  /** Where the server is, such as `https://auth.example.com`; '' for the page's own origin. No token is sent elsewhere. */
   baseUrl: string
   /** Where the session is kept; in memory unless said. */
   storage?: TokenStorage
@@ -55,35 +57,50 @@ export interface Client {
   login(credentials: Credentials, options?: CallOptions): Promise<Result<{ expiresAt: Date }, LoginError>>
   /** Asks who is logged in. */
   me(options?: CallOptions): Promise<Result<User, MeError>>
-  /** Forgets the session here. The contract has nothing yet that would end it at the server, where it lives until it expires. */
+  /**
+   * Forgets the session here. The contract has nothing yet that would end it at the server, where it lives until it expires.
+   * A `login` or `register` that is under way then answers as ever, but logs nobody in.
+   */
   logout(): Promise<void>
   /** Whether there is a session that has not expired. Only the server knows if it is still accepted: ask `me`. */
   isAuthenticated(): boolean
-  /** Calls the listener whenever a session begins or ends. Answers what ends that. */
+  /**
+   * Calls the listener whenever a session begins or ends, also by the clock or in another tab. Answers what ends that. What
+   * a listener throws is told as an error that nobody has caught, and changes nothing else.
+   */
   onAuthChange(listener: (change: AuthChange) => void): () => void
-  /** Every operation of the contract, typed; it sends the session's token by itself. */
+  /** Every operation of the contract, typed; those that ask for a token get the session's. Unlike the rest, it throws. */
   api: FetchClient<paths>
 }
 
 /** Makes a client. Nothing is sent until one of its methods is called. */
 export function createClient(options: ClientOptions): Client {
-  return connect(options)
+  const sessions = new Sessions(options.storage ?? memoryStorage())
+  return connect(options, sessions, () => Promise.resolve(sessions.current()))
+}
+
+/** Is {@link createClient} with a means to refresh, for when the contract has one. */
+export function createRefreshingClient(options: ClientOptions, refresh: Refresh): Client {
+  const sessions = new Sessions(options.storage ?? memoryStorage(), true)
+  return connect(options, sessions, refresher(sessions, refresh))
 }
 
 const loginPath = '/api/users/login/token/'
 const registerPath = '/api/users/'
 
-/** Is {@link createClient} with a means to refresh, for when the contract has one. */
-export function connect(options: ClientOptions, refresh?: Refresh): Client {
-  const sessions = new Sessions(options.storage ?? memoryStorage())
-  const session = refresh ? refresher(sessions, refresh) : () => Promise.resolve(sessions.current())
+/** Makes the client of these sessions; `session` answers the one whose token is to be sent. */
+function connect(
+  options: ClientOptions,
+  sessions: Sessions,
+  session: (signal: AbortSignal) => Promise<Session | null>,
+): Client {
   // Looked up at each call, so that it may be replaced or instrumented later.
   const send = options.fetch ?? ((request: Request) => globalThis.fetch(request))
   const api = createFetchClient<paths>({ baseUrl: options.baseUrl, fetch: send })
   api.use({
     async onRequest({ request, schemaPath }) {
-      if (schemaPath === loginPath || schemaPath === registerPath || request.headers.has('Authorization')) return
-      const token = (await session())?.accessToken
+      if (request.headers.has('Authorization') || !takesToken(options.baseUrl, request, schemaPath)) return
+      const token = (await session(request.signal))?.accessToken
       if (token !== undefined) request.headers.set('Authorization', `Bearer ${token}`)
     },
     onResponse({ request, response }) {
@@ -97,31 +114,27 @@ export function connect(options: ClientOptions, refresh?: Refresh): Client {
   return {
     api,
     async register(registration, { signal } = {}) {
+      const { logouts } = sessions
       const init = { body: registration, parseAs: 'text', ...(signal && { signal }) } as const
-      const result = await call<components['schemas']['RegisteredUser'], 'RegisterUser'>(
-        'RegisterUser',
-        api.POST(registerPath, init),
-      )
+      const result = await call('RegisterUser', api.POST(registerPath, init), registeredUserOf)
       if (!result.ok) return result
       const { token, ...user } = result.data
-      sessions.begin(token)
+      sessions.begin(token, logouts)
       return { ok: true, data: user }
     },
     async login({ email, password }, { signal } = {}) {
+      const { logouts } = sessions
       const body = { grant_type: 'password', username: email, password }
       const headers = { 'Content-Type': 'application/x-www-form-urlencoded' }
       const init = { body, headers, parseAs: 'text', ...(signal && { signal }) } as const
-      const result = await call<components['schemas']['Token'], 'Login'>('Login', api.POST(loginPath, init))
+      const result = await call('Login', api.POST(loginPath, init), tokenOf)
       if (!result.ok) return result
-      return { ok: true, data: { expiresAt: new Date(sessions.begin(result.data).expiresAt) } }
+      return { ok: true, data: { expiresAt: new Date(sessions.begin(result.data, logouts).expiresAt) } }
     },
     me: ({ signal } = {}) =>
-      call<User, 'GetCurrentUser'>(
-        'GetCurrentUser',
-        api.GET('/api/users/me/', { parseAs: 'text', ...(signal && { signal }) }),
-      ),
+      call('GetCurrentUser', api.GET('/api/users/me/', { parseAs: 'text', ...(signal && { signal }) }), userOf),
     logout: () => {
-      sessions.end('logout')
+      sessions.logout()
       return Promise.resolve()
     },
     isAuthenticated: () => sessions.current() !== null,

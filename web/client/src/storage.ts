@@ -1,6 +1,6 @@
 /**
  * Where a client keeps its session: one text. Whoever can read it can act as the user, see the page on tokens in the
- * documentation. A storage that throws is not fatal: the session then lives in memory.
+ * documentation. A storage that throws is not fatal: the session then lives, or is forgotten, in memory.
  */
 export interface TokenStorage {
   get(): string | null

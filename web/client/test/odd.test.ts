@@ -2,9 +2,9 @@ import { once } from 'node:events'
 import { createServer, type RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
-import { expect, onTestFinished, test } from 'vitest'
+import { expect, inject, onTestFinished, test } from 'vitest'
 
-import { createClient } from '../dist/index.js'
+import { createClient, memoryStorage } from '../dist/index.js'
 import { listening, someone } from './person.ts'
 
 /** Something else than Latchkey at the other end: a proxy, or a server of another release. */
@@ -25,20 +25,124 @@ test.each([
   ['nothing', 200, {}, ''],
   ['JSON that was cut off', 200, { 'Content-Type': 'application/json' }, '{"access_token": "e30'],
   ['JSON that is no object', 200, { 'Content-Type': 'application/json' }, '[]'],
+  ['an object without anything', 200, { 'Content-Type': 'application/json' }, '{}'],
   ['an error without a body', 500, {}, ''],
   ['an error that is no object', 500, json, '"internal_error"'],
   ['a code that is not in the contract', 418, json, '{"code": "teapot", "status": 418, "detail": "short"}'],
-  ['a code of another operation', 409, json, '{"code": "email_taken", "status": 409, "detail": "taken"}'],
+  [
+    'a code of another operation',
+    409,
+    json,
+    '{"code": "email_taken", "status": 409, "detail": "taken"}',
+    'email_taken',
+  ],
   ['a code by the name of a method', 500, json, '{"code": "toString", "status": 500, "detail": ""}'],
   ['a status that is not the answer’s', 500, json, '{"code": "internal_error", "status": 503, "detail": ""}'],
-])('%s is an unexpected answer', async (_, status, headers, body) => {
+  ['an error without words', 500, json, '{"code": "internal_error", "status": 500}'],
+])('%s is an unexpected answer', async (_, status, headers, body, code?: string) => {
   const baseUrl = await answering((_, response) => {
     response.writeHead(status, headers).end(body)
   })
   const { auth, changes } = listening({ baseUrl })
-  expect(await auth.login(someone())).toMatchObject({ ok: false, error: { code: 'unexpected_answer', status } })
-  expect(await auth.me()).toMatchObject({ ok: status === 200 && body === '{}' })
+  const unexpected = { ok: false, error: { code: 'unexpected_answer', status } }
+  expect(await auth.login(someone())).toMatchObject(unexpected)
+  expect(await auth.register(someone())).toMatchObject(code === 'email_taken' ? { error: { code } } : unexpected)
+  expect(await auth.me()).toMatchObject(unexpected)
   expect(changes).toEqual([])
+})
+
+const token = { access_token: 'e30.e30.e30', token_type: 'bearer', expires_in: 900 }
+const user = {
+  id: '01981f6e-3f4a-7cc0-8f1e-5d7a4c1b2e90',
+  email: 'ada@example.com',
+  username: 'ada',
+  email_verified: false,
+  is_active: true,
+  is_superuser: false,
+  created_at: '2026-01-05T09:30:00.123456Z',
+  updated_at: '2026-01-05T09:30:00.123456Z',
+}
+
+/** A client of something that answers this to everything. */
+async function told(status: number, body: unknown) {
+  const baseUrl = await answering((_, response) => {
+    response.writeHead(status, json).end(JSON.stringify(body))
+  })
+  return listening({ baseUrl })
+}
+
+test('what has all members, and others, is an answer', async () => {
+  const { auth } = await told(200, { ...user, ...token, token, born: 1815 })
+  expect(await auth.login(someone())).toMatchObject({ ok: true })
+  expect(await auth.register(someone())).toMatchObject({ ok: true, data: user })
+  expect(await auth.me()).toMatchObject({ ok: true, data: { ...user, born: 1815 } })
+})
+
+test.each([
+  { access_token: undefined },
+  { access_token: 7 },
+  { access_token: '' },
+  { access_token: 'e30\ne30' },
+  { token_type: 'mac' },
+  { expires_in: undefined },
+  { expires_in: '900' },
+  { expires_in: null },
+  { expires_in: 0 },
+  { expires_in: 1e300 },
+])('a token with %o is an unexpected answer', async (wrong) => {
+  const odd = { ...token, ...wrong }
+  const { auth, changes } = await told(200, { ...user, ...odd, token: odd })
+  expect(await auth.login(someone())).toMatchObject({ ok: false, error: { code: 'unexpected_answer' } })
+  expect(await auth.register(someone())).toMatchObject({ ok: false, error: { code: 'unexpected_answer' } })
+  expect(changes).toEqual([])
+})
+
+test.each(Object.keys(user))('a user without %s, or with an odd one, is an unexpected answer', async (name) => {
+  for (const wrong of [undefined, null, 7]) {
+    const { auth, changes } = await told(200, { ...user, [name]: wrong, token })
+    expect(await auth.register(someone())).toMatchObject({ ok: false, error: { code: 'unexpected_answer' } })
+    expect(await auth.me()).toMatchObject({ ok: false, error: { code: 'unexpected_answer' } })
+    expect(changes).toEqual([])
+  }
+})
+
+test.each([
+  undefined,
+  null,
+  'all',
+  {},
+  [null],
+  ['/email'],
+  [{ code: 'required', detail: 'It is missing.' }],
+  [{ pointer: '/email', code: 7, detail: 'It is missing.' }],
+  [{ pointer: '/email', code: 'required' }],
+])('a 422 with the errors %o is an unexpected answer', async (errors) => {
+  const { auth } = await told(422, { code: 'invalid_request', status: 422, detail: 'No.', errors })
+  expect(await auth.login(someone())).toMatchObject({ ok: false, error: { code: 'unexpected_answer', status: 422 } })
+  expect(await auth.register(someone())).toMatchObject({ ok: false, error: { code: 'unexpected_answer', status: 422 } })
+})
+
+test('a token goes to no other server, and to no operation that does not ask for one', async () => {
+  const seen: string[] = []
+  const baseUrl = await answering((request, response) => {
+    seen.push(`${request.url ?? ''} ${request.headers.authorization ?? 'none'}`)
+    response.writeHead(200, json).end(JSON.stringify({ ...user, ...token }))
+  })
+  const storage = memoryStorage()
+  storage.set(JSON.stringify({ accessToken: 'secret', expiresAt: Date.now() + 60_000 }))
+  const own = createClient({ baseUrl: `${baseUrl}/auth`, storage })
+  await own.api.GET('/api/users/me/')
+  await own.api.GET('/healthz')
+  await own.api.POST('/api/users/login/token/', { body: {} })
+  await own.api.GET('/api/users/me/', { baseUrl: `${baseUrl}/authority` })
+  await createClient({ baseUrl: inject('url'), storage }).api.GET('/api/users/me/', { baseUrl })
+  expect(seen).toEqual([
+    '/auth/api/users/me/ Bearer secret',
+    '/auth/healthz none',
+    '/auth/api/users/login/token/ none',
+    '/authority/api/users/me/ none',
+    '/api/users/me/ none',
+  ])
 })
 
 test('Retry-After and the request id are told', async () => {

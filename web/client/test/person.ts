@@ -12,7 +12,11 @@ export function someone(): Registration {
 
 /** A client of the tests' server, and what it has told its listener. */
 export function listening(options: Partial<ClientOptions> = {}): { auth: Client; changes: AuthChange[] } {
-  const auth = createClient({ baseUrl: inject('url'), ...options })
+  return listeningTo(createClient({ baseUrl: inject('url'), ...options }))
+}
+
+/** A client, and what it tells its listener from now on. */
+export function listeningTo(auth: Client): { auth: Client; changes: AuthChange[] } {
   const changes: AuthChange[] = []
   auth.onAuthChange((change) => changes.push(change))
   return { auth, changes }

@@ -1,12 +1,13 @@
-import { expect, inject, test } from 'vitest'
+import { expect, inject, onTestFinished, test, vi } from 'vitest'
 
-import { memoryStorage, type AuthChange, type TokenStorage } from '../dist/index.js'
-import { connect } from '../src/index.ts'
+import { createClient, memoryStorage, type AuthChange, type TokenStorage } from '../dist/index.js'
+import { createRefreshingClient } from '../src/index.ts'
 import { refresher, type Locks, type Refresh } from '../src/refresh.ts'
 import { Sessions } from '../src/session.ts'
-import { someone } from './person.ts'
+import { listeningTo, someone } from './person.ts'
 
 const token = { access_token: 'next', token_type: 'bearer', expires_in: 900 } as const
+const patient = new AbortController().signal
 
 /** Sessions of a tab in which a session has just expired, and what they tell. */
 function expired(storage: TokenStorage = memoryStorage()): { sessions: Sessions; changes: AuthChange[] } {
@@ -15,7 +16,7 @@ function expired(storage: TokenStorage = memoryStorage()): { sessions: Sessions;
 }
 
 function tab(storage: TokenStorage): { sessions: Sessions; changes: AuthChange[] } {
-  const sessions = new Sessions(storage)
+  const sessions = new Sessions(storage, true)
   const changes: AuthChange[] = []
   sessions.listen((change) => changes.push(change))
   return { sessions, changes }
@@ -55,12 +56,12 @@ test('all callers of a tab share one refresh', async () => {
   const { sessions, changes } = expired()
   const { refresh, count, letGo } = held(() => Promise.resolve(token))
   const session = refresher(sessions, refresh, undefined)
-  const asked = Array.from({ length: 20 }, () => session())
+  const asked = Array.from({ length: 20 }, () => session(patient))
   letGo()
   for (const answer of await Promise.all(asked)) expect(answer?.accessToken).toBe('next')
   expect(count()).toBe(1)
-  expect(changes).toEqual([{ type: 'signed_in' }])
-  expect((await session())?.accessToken).toBe('next')
+  expect(changes).toEqual([])
+  expect((await session(patient))?.accessToken).toBe('next')
   expect(count()).toBe(1)
 })
 
@@ -70,7 +71,7 @@ test('all tabs share one refresh where there are Web Locks', async () => {
   const { refresh, count, letGo } = held(() => Promise.resolve(token))
   const first = refresher(expired(storage).sessions, refresh, locks)
   const second = refresher(tab(storage).sessions, refresh, locks)
-  const asked = [first(), second(), first(), second()]
+  const asked = [first(patient), second(patient), first(patient), second(patient)]
   letGo()
   for (const answer of await Promise.all(asked)) expect(answer?.accessToken).toBe('next')
   expect(count()).toBe(1)
@@ -79,7 +80,7 @@ test('all tabs share one refresh where there are Web Locks', async () => {
 test('a session that can not be refreshed has ended', async () => {
   const { sessions, changes } = expired()
   const session = refresher(sessions, () => Promise.resolve(null), undefined)
-  expect(await session()).toBeNull()
+  expect(await session(patient)).toBeNull()
   expect(changes).toEqual([{ type: 'signed_out', reason: 'refused' }])
 })
 
@@ -95,21 +96,102 @@ test('a refresh without an answer is tried again by the next call', async () => 
     undefined,
   )
   // Still good for some seconds, though not fresh.
-  expect((await session())?.accessToken).toBe('old')
+  expect((await session(patient))?.accessToken).toBe('old')
   fails = false
-  expect((await session())?.accessToken).toBe('next')
-  expect(changes).toEqual([{ type: 'signed_in' }])
+  expect((await session(patient))?.accessToken).toBe('next')
+  expect(changes).toEqual([])
+})
+
+test('a logout during a refresh stands', async () => {
+  const { sessions, changes } = expired()
+  const { refresh, letGo } = held(() => Promise.resolve(token))
+  const asked = refresher(sessions, refresh, undefined)(patient)
+  sessions.logout()
+  letGo()
+  expect(await asked).toBeNull()
+  expect(sessions.current()).toBeNull()
+  expect(changes).toEqual([{ type: 'signed_out', reason: 'logout' }])
+})
+
+test.each([token, null])('another login during a refresh stands, if it answers %o', async (answer) => {
+  const { sessions, changes } = expired()
+  const { refresh, letGo } = held(() => Promise.resolve(answer))
+  const asked = refresher(sessions, refresh, undefined)(patient)
+  sessions.logout()
+  sessions.begin({ ...token, access_token: 'of another' }, sessions.logouts)
+  letGo()
+  expect((await asked)?.accessToken).toBe('of another')
+  expect(sessions.current()?.accessToken).toBe('of another')
+  expect(changes).toEqual([{ type: 'signed_out', reason: 'logout' }, { type: 'signed_in' }])
+})
+
+test('a refresh that hangs is given up, and another tab may try', async () => {
+  vi.useFakeTimers()
+  onTestFinished(() => {
+    vi.useRealTimers()
+  })
+  const storage = memoryStorage()
+  const locks = sharedLocks()
+  let given: AbortSignal | undefined
+  const hangs: Refresh = (_, signal) => {
+    given = signal
+    return new Promise(() => undefined)
+  }
+  const { sessions, changes } = expired(storage)
+  const first = refresher(sessions, hangs, locks)(patient)
+  const { refresh, letGo } = held(() => Promise.resolve(token))
+  const second = refresher(tab(storage).sessions, refresh, locks)(patient)
+  const failed = expect(first).rejects.toMatchObject({ name: 'TimeoutError' })
+  await vi.advanceTimersByTimeAsync(29_999)
+  expect(given?.aborted).toBe(false)
+  await vi.advanceTimersByTimeAsync(1)
+  expect(given?.aborted).toBe(true)
+  await failed
+  letGo()
+  expect((await second)?.accessToken).toBe('next')
+  expect(changes).toEqual([])
+  expect(vi.getTimerCount()).toBe(0)
+})
+
+test('a session that has expired is kept until a refresh was answered', async () => {
+  const { storage, good, registered } = await expiredAtServer()
+  let fails = true
+  const refresh: Refresh = () => (fails ? Promise.reject(new TypeError('no network')) : Promise.resolve(good))
+  const { auth, changes } = listeningTo(createRefreshingClient({ baseUrl: inject('url'), storage }, refresh))
+  expect(auth.isAuthenticated()).toBe(true)
+  expect(await auth.me()).toMatchObject({ error: { code: 'network_error', cause: { message: 'no network' } } })
+  expect(auth.isAuthenticated()).toBe(true)
+  fails = false
+  expect(await auth.me()).toEqual(registered)
+  expect(changes).toEqual([])
+})
+
+test('a call can be given up while a refresh hangs', async () => {
+  const { storage } = await expiredAtServer()
+  const { auth, changes } = listeningTo(
+    createRefreshingClient({ baseUrl: inject('url'), storage }, () => new Promise(() => undefined)),
+  )
+  const giveUp = new AbortController()
+  const asked = auth.me({ signal: giveUp.signal })
+  giveUp.abort()
+  const aborted = { ok: false, error: { code: 'network_error', cause: { name: 'AbortError' } } }
+  expect(await asked).toMatchObject(aborted)
+  expect(await auth.me({ signal: AbortSignal.abort() })).toMatchObject(aborted)
+  expect(changes).toEqual([])
 })
 
 test('a client with a means to refresh uses it before it asks', async () => {
-  const baseUrl = inject('url')
-  const storage = memoryStorage()
-  const ada = someone()
-  const first = connect({ baseUrl, storage })
-  const registered = await first.register(ada)
-  const good = JSON.parse(storage.get() ?? '') as { accessToken: string }
-  storage.set(JSON.stringify({ accessToken: 'old', expiresAt: Date.now() - 1 }))
-  const second = connect({ baseUrl, storage }, () => Promise.resolve({ ...token, access_token: good.accessToken }))
-  const answers = await Promise.all(Array.from({ length: 20 }, () => second.me()))
+  const { storage, good, registered } = await expiredAtServer()
+  const auth = createRefreshingClient({ baseUrl: inject('url'), storage }, () => Promise.resolve(good))
+  const answers = await Promise.all(Array.from({ length: 20 }, () => auth.me()))
   for (const answer of answers) expect(answer).toEqual(registered)
 })
+
+/** A storage with the session of a new user that has expired, and the token that a refresh of it would give. */
+async function expiredAtServer() {
+  const storage = memoryStorage()
+  const registered = await createClient({ baseUrl: inject('url'), storage }).register(someone())
+  const { accessToken } = JSON.parse(storage.get() ?? '') as { accessToken: string }
+  storage.set(JSON.stringify({ accessToken: 'old', expiresAt: Date.now() - 1 }))
+  return { storage, registered, good: { ...token, access_token: accessToken } }
+}

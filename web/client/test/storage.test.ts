@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
 
 import { createClient, memoryStorage, webStorage, type TokenStorage } from '../dist/index.js'
 import { listening, someone } from './person.ts'
@@ -23,6 +23,9 @@ function browserStorage(kept = new Map<string, string>()): Storage {
   }
 }
 
+// Node has no storage events of its own; dispatching them is what the browser does.
+Object.assign(globalThis, eventTarget())
+
 /** What a browser tells the other tabs. */
 function tellOfChange(storage: Storage, key: string | null): void {
   globalThis.dispatchEvent(Object.assign(new Event('storage'), { storageArea: storage, key }))
@@ -42,8 +45,6 @@ test('a session outlives the page in a web storage', async () => {
 })
 
 test('another tab is told when a session begins and ends', async () => {
-  // Node has no storage events of its own; dispatching them is what the browser does.
-  Object.assign(globalThis, eventTarget())
   const storage = browserStorage()
   const here = listening({ storage: webStorage(storage) })
   const there = listening({ storage: webStorage(storage) })
@@ -55,6 +56,68 @@ test('another tab is told when a session begins and ends', async () => {
   tellOfChange(browserStorage(), 'latchkey')
   expect(here.changes).toEqual([{ type: 'signed_in' }, { type: 'signed_out', reason: 'logout' }])
 })
+
+test('another tab’s refresh is no change, and another login is one', () => {
+  const storage = browserStorage()
+  const here = listening({ storage: webStorage(storage) })
+  const changedThere = (session: object) => {
+    storage.setItem('latchkey', JSON.stringify(session))
+    tellOfChange(storage, 'latchkey')
+  }
+  const expiresAt = Date.now() + 60_000
+  changedThere({ accessToken: 'first', expiresAt, login: 1 })
+  expect(here.changes).toEqual([{ type: 'signed_in' }])
+  changedThere({ accessToken: 'first', expiresAt, login: 1 })
+  changedThere({ accessToken: 'refreshed', expiresAt, login: 1 })
+  expect(here.changes).toEqual([{ type: 'signed_in' }])
+  changedThere({ accessToken: 'of another', expiresAt, login: 2 })
+  expect(here.changes).toEqual([{ type: 'signed_in' }, { type: 'signed_in' }])
+})
+
+test('a session that another tab has dropped since it had expired is told as expired', () => {
+  fakeClock('Date')
+  const storage = browserStorage()
+  storage.setItem('latchkey', JSON.stringify({ accessToken: 'e30', expiresAt: Date.now() + 60_000 }))
+  const here = listening({ storage: webStorage(storage) })
+  vi.advanceTimersByTime(60_000)
+  storage.removeItem('latchkey')
+  tellOfChange(storage, 'latchkey')
+  expect(here.changes).toEqual([{ type: 'signed_out', reason: 'expired' }])
+})
+
+test('a session ends when its time comes, however late that is', () => {
+  fakeClock('Date', 'setTimeout', 'clearTimeout')
+  const began = Date.now()
+  const days = 40 * 24 * 60 * 60 * 1000
+  const storage = memoryStorage()
+  storage.set(JSON.stringify({ accessToken: 'e30', expiresAt: began + days }))
+  const { changes } = listening({ storage })
+  vi.advanceTimersToNextTimer()
+  // The longest that a timer can wait.
+  expect(Date.now() - began).toBe(2 ** 31 - 1)
+  expect(changes).toEqual([])
+  vi.advanceTimersToNextTimer()
+  expect(Date.now() - began).toBe(days)
+  expect(changes).toEqual([{ type: 'signed_out', reason: 'expired' }])
+  expect(vi.getTimerCount()).toBe(0)
+})
+
+test('a session that has not expired does not keep Node from ending', () => {
+  const timers = () => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length
+  const storage = memoryStorage()
+  storage.set(JSON.stringify({ accessToken: 'e30', expiresAt: Date.now() + 60_000 }))
+  const before = timers()
+  const { auth } = listening({ storage })
+  expect(auth.isAuthenticated()).toBe(true)
+  expect(timers()).toBe(before)
+})
+
+function fakeClock(...toFake: ('Date' | 'setTimeout' | 'clearTimeout')[]): void {
+  vi.useFakeTimers({ toFake })
+  onTestFinished(() => {
+    vi.useRealTimers()
+  })
+}
 
 function eventTarget(): Pick<EventTarget, 'addEventListener' | 'removeEventListener' | 'dispatchEvent'> {
   const target = new EventTarget()
@@ -90,6 +153,37 @@ test('a storage that fails costs no login', async () => {
     expect(auth.isAuthenticated()).toBe(false)
     expect(changes).toEqual([{ type: 'signed_in' }, { type: 'signed_out', reason: 'logout' }])
   }
+})
+
+test.each([
+  ['can be emptied', false],
+  ['can not be emptied either', true],
+])('a storage that can not remove, and %s, stops no logout', async (_, isStuck) => {
+  const kept = memoryStorage()
+  let isFull = false
+  const storage: TokenStorage = {
+    get: () => kept.get(),
+    set: (value) => {
+      if (isFull) throw new DOMException('full', 'QuotaExceededError')
+      kept.set(value)
+    },
+    remove: () => {
+      throw new DOMException('forbidden', 'SecurityError')
+    },
+  }
+  const { auth, changes } = listening({ storage })
+  const ada = someone()
+  await auth.register(ada)
+  isFull = isStuck
+  await auth.logout()
+  expect(auth.isAuthenticated()).toBe(false)
+  expect(await auth.me()).toMatchObject({ error: { code: 'not_authenticated' } })
+  expect(changes).toEqual([{ type: 'signed_in' }, { type: 'signed_out', reason: 'logout' }])
+  if (!isStuck) expect(kept.get()).toBe('')
+  await auth.login(ada)
+  expect(await auth.me()).toMatchObject({ ok: true })
+  await auth.logout()
+  expect(auth.isAuthenticated()).toBe(false)
 })
 
 test('a listener is told no more once it has ended that', async () => {

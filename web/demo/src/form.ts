@@ -14,7 +14,7 @@ export interface FormOptions<Name extends string> {
   readonly focusAfterError?: (error: AppError) => Name | undefined
 }
 
-/** A form that asks the server what is wrong with it, so that no rule of the contract is written down a second time. */
+/** A form that asks the server what is wrong with it, so that no rule of the contract is checked a second time. */
 export function makeForm<Name extends string>(options: FormOptions<Name>): HTMLFormElement {
   const fields = options.fields.map((field) => makeField(field))
   const button = el('button', { type: 'submit', class: 'primary' }, options.submit)
@@ -24,8 +24,9 @@ export function makeForm<Name extends string>(options: FormOptions<Name>): HTMLF
     clear(fields)
     say(options.busy, 'busy')
     setBusy(button, options.busy)
-    const error = await options.send(valuesOf(fields))
-    setIdle(button, options.submit)
+    const error = await options.send(valuesOf(fields)).finally(() => {
+      setIdle(button, options.submit)
+    })
     // The person may have gone to another view meanwhile; its status isn't ours to write.
     if (error === undefined || !form.isConnected) return
     const bad = showError(fields, error)

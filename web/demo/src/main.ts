@@ -49,7 +49,5 @@ auth.onAuthChange((change) => {
   say(wordsFor(change))
 })
 window.addEventListener('hashchange', render)
-// The client notices that a session has expired when it is asked: a page that is left open asks every second.
-setInterval(render, 1000)
 document.getElementById('server')?.append(serverUrl)
 render()

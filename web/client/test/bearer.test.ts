@@ -1,0 +1,43 @@
+import { expect, onTestFinished, test, vi } from 'vitest'
+
+import { takesToken } from '../src/bearer.ts'
+
+const me = '/api/users/me/'
+
+test.each([
+  ['https://auth.example.com', 'https://auth.example.com', true],
+  ['https://auth.example.com/', 'https://auth.example.com', true],
+  ['https://AUTH.example.com:443', 'https://auth.example.com', true],
+  ['https://auth.example.com/base', 'https://auth.example.com/base', true],
+  ['https://auth.example.com/base/', 'https://auth.example.com/base', true],
+  ['', 'https://page.example.com', true],
+  ['/base', 'https://page.example.com/base', true],
+  ['https://auth.example.com', 'https://auth.example.com.evil.com', false],
+  ['https://auth.example.com', 'https://auth.example.com:8443', false],
+  ['https://auth.example.com', 'http://auth.example.com', false],
+  ['https://auth.example.com', 'https://evil.com/https://auth.example.com', false],
+  ['https://auth.example.com/base', 'https://auth.example.com', false],
+  ['https://auth.example.com/base', 'https://auth.example.com/basement', false],
+  ['https://auth.example.com/base', 'https://auth.example.com/base/..', false],
+  ['https://auth.example.com/base', 'https://auth.example.com/base/%2e%2e', false],
+  ['', 'https://page.example.com.evil.com', false],
+  ['', 'https://auth.example.com', false],
+  ['/base', 'https://page.example.com', false],
+])('a client of %o gives its token to %s: %o', (baseUrl, base, takes) => {
+  vi.stubGlobal('location', new URL('https://page.example.com/app/?next=1#/me'))
+  onTestFinished(() => {
+    vi.unstubAllGlobals()
+  })
+  expect(takesToken(baseUrl, new Request(`${base}${me}`), me)).toBe(takes)
+})
+
+test.each([
+  ['GET', '/healthz'],
+  ['GET', '/readyz'],
+  ['POST', '/api/users/'],
+  ['POST', '/api/users/login/token/'],
+  ['POST', '/api/users/me/'],
+])('%s %s gets no token', (method, path) => {
+  const baseUrl = 'https://auth.example.com'
+  expect(takesToken(baseUrl, new Request(`${baseUrl}${path}`, { method }), path)).toBe(false)
+})
