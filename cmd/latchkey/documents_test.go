@@ -13,6 +13,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/latchkey-auth/latchkey/impl/impltest"
 	"github.com/latchkey-auth/latchkey/impl/postgres/postgrestest"
@@ -178,7 +179,8 @@ func (d *document) serve(t *testing.T, script string) {
 func (d *document) openDemo(t *testing.T) {
 	t.Helper()
 	cmd := exec.Command("bash", "-c", startDemo)
-	cmd.Dir, cmd.Env = d.root, append(d.environ(), "DEMO_PORT=0")
+	// Where CI is set, its output has colours without a terminal.
+	cmd.Dir, cmd.Env = d.root, append(d.environ(), "DEMO_PORT=0", "NO_COLOR=1") //nolint:misspell // a name
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	out, err := cmd.StdoutPipe()
 	if err != nil {
@@ -187,10 +189,11 @@ func (d *document) openDemo(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+	end := func() { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
+	tooLong := time.AfterFunc(time.Minute, end)
 	t.Cleanup(func() {
-		if err := syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM); err != nil {
-			t.Error(err)
-		}
+		tooLong.Stop()
+		end()
 		_ = cmd.Wait() // it was ended by a signal
 	})
 	var said strings.Builder
