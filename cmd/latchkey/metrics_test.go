@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/latchkey-auth/latchkey/impl/postgres/postgrestest"
 )
@@ -14,9 +15,13 @@ func TestMetrics(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	p, server := serve(t, dir, onDatabase(postgrestest.New(t), "LATCHKEY_METRICS_ADDR=127.0.0.1:0", "LATCHKEY_DATA_DIR="+dir))
-	found := regexp.MustCompile(`at=(http://[0-9.:]+)/metrics`).FindStringSubmatch(p.stderr.String())
-	if found == nil {
-		t.Fatalf("the log doesn't tell where the metrics are:\n%s", p.stderr)
+	var found []string
+	// The standard error comes by a pipe of its own, perhaps after the start line.
+	for deadline := time.Now().Add(patience); found == nil; {
+		if _, err := fetch(server + "/healthz"); err != nil || time.Now().After(deadline) {
+			t.Fatalf("the log doesn't tell where the metrics are: %v\n%s", err, p.stderr)
+		}
+		found = regexp.MustCompile(`at=(http://[0-9.:]+)/metrics`).FindStringSubmatch(p.stderr.String())
 	}
 	for range 12 {
 		if _, err := login(server, "eve@example.com", "wrong"); err != nil {
