@@ -1,0 +1,165 @@
+// Package authn checks Latchkey's access tokens in other Go services, without asking the server for each request:
+//
+//	verifier, err := authn.NewVerifier(authn.Options{URL: "https://auth.example.com", Audience: "latchkey:auth"})
+//	if err != nil {
+//		return err
+//	}
+//	mux.Handle("GET /orders", verifier.Middleware(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+//		claims, _ := authn.FromContext(r.Context())
+//		fmt.Fprintln(w, "orders of", claims.UserID)
+//	})))
+//
+// The server must sign with a private key (ES256, EdDSA or RS256), whose public half it publishes; a key for HS256 can't be shared. Keys
+// are fetched at the first use and looked at again as often as the server asks for.
+//
+// What is lost by not asking: a token is good until it expires, although its session was ended or its user deactivated since.
+// Where that matters, ask the server. And know users by [Claims].UserID: the email and the username may change hands.
+package authn
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+)
+
+var (
+	// ErrInvalidToken says that a text is not an access token that is valid now. What wraps it tells the log why, and never shows the token.
+	ErrInvalidToken = errors.New("invalid token")
+	// ErrUnavailable says that nothing can be told of a token: no key is known and none can be fetched, or the caller's context ended
+	// while it waited for one.
+	ErrUnavailable = errors.New("the keys are unavailable")
+)
+
+// leeway is by how much the server's clock and ours may differ; it is the server's own.
+const leeway = 30 * time.Second
+
+// defaultTimeout bounds each request to the server, body included.
+const defaultTimeout = 5 * time.Second
+
+// Options are what a [Verifier] is made of.
+type Options struct {
+	// URL is where the server is, as https://auth.example.com. Over http, whoever is on the way can name their own keys.
+	URL string
+	// Issuer is the `iss` demanded of each token. Where it is empty, the server's metadata says it.
+	Issuer string
+	// Audience is the `aud` demanded of each token. It is required.
+	Audience string
+	// Client fetches metadata and keys. A copy is used, which follows no redirect, since that would lead past the check of the
+	// keys' origin, and has a timeout of 5 s where it names none.
+	Client *http.Client
+	// Algorithms are those taken, of ES256, EdDSA and RS256; all three where it is empty.
+	Algorithms []string
+	// Now is the clock, time.Now where it is nil.
+	Now func() time.Time
+}
+
+// Verifier checks access tokens. It is safe for concurrent use.
+type Verifier struct {
+	audience   string
+	algorithms []string
+	now        func() time.Time
+	keys       *keyCache
+}
+
+// methods are the algorithms that there are: none of them has a secret to share, as HS256 has.
+var methods = map[string]jwt.SigningMethod{
+	"ES256": jwt.SigningMethodES256,
+	"EdDSA": jwt.SigningMethodEdDSA,
+	"RS256": jwt.SigningMethodRS256,
+}
+
+// NewVerifier makes a [Verifier], and refuses options that are missing or wrong. It doesn't use the network.
+func NewVerifier(o Options) (*Verifier, error) {
+	base, err := parseURL(o.URL)
+	if err != nil {
+		return nil, err
+	}
+	if o.Audience == "" {
+		return nil, errors.New("a verifier needs an audience")
+	}
+	algorithms := slices.Clone(o.Algorithms)
+	if len(algorithms) == 0 {
+		algorithms = []string{"ES256", "EdDSA", "RS256"}
+	}
+	for _, name := range algorithms {
+		if methods[name] == nil {
+			return nil, fmt.Errorf("the algorithm must be ES256, EdDSA or RS256, not %q", name)
+		}
+	}
+	now := o.Now
+	if now == nil {
+		now = time.Now
+	}
+	f := &fetcher{client: newClient(o.Client), base: base, issuer: o.Issuer, algorithms: algorithms}
+	return &Verifier{
+		audience: o.Audience, algorithms: algorithms, now: now,
+		keys: &keyCache{fetch: f.fetch, now: now},
+	}, nil
+}
+
+// parseURL refuses what is not the address of a server. It doesn't repeat it, since it may hold a password.
+func parseURL(text string) (*url.URL, error) {
+	u, err := url.Parse(text)
+	switch {
+	case err != nil || u.Hostname() == "" || (u.Scheme != "https" && u.Scheme != "http"):
+		return nil, errors.New("the URL must be one of http or https, as https://auth.example.com")
+	case u.User != nil || u.RawQuery != "" || u.ForceQuery || strings.Contains(text, "#"):
+		return nil, errors.New("the URL must have no user, query or fragment")
+	}
+	return u, nil
+}
+
+func newClient(given *http.Client) *http.Client {
+	client := http.Client{}
+	if given != nil {
+		client = *given
+	}
+	if client.Timeout <= 0 {
+		client.Timeout = defaultTimeout
+	}
+	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return &client
+}
+
+// Verify answers what an access token says, if the server signed it for our audience and it is valid now. Each failure is an
+// [ErrInvalidToken] or an [ErrUnavailable]. It may wait for the keys to be fetched, no longer than ctx allows.
+//
+// Nothing of the claims is read before the signature is verified, and nothing but the server's own set is ever taken for a key.
+func (v *Verifier) Verify(ctx context.Context, token string) (Claims, error) {
+	parts, err := splitToken(token)
+	if err != nil {
+		return Claims{}, invalid(err)
+	}
+	header, err := parseHeader(parts.header)
+	if err != nil {
+		return Claims{}, invalid(err)
+	}
+	if !slices.Contains(v.algorithms, header.Algorithm) {
+		return Claims{}, invalid(errTokenHeader)
+	}
+	key, issuer, err := v.keys.find(ctx, header.KeyID)
+	if err != nil {
+		return Claims{}, err
+	}
+	// RFC 8725 section 3.1: the key says what it is for, the token doesn't.
+	if header.Algorithm != key.method.Alg() {
+		return Claims{}, invalid(errTokenHeader)
+	}
+	if err := key.method.Verify(parts.signed, parts.signature, key.public); err != nil {
+		return Claims{}, invalid(errTokenSignature)
+	}
+	claims, err := parseClaims(parts.payload, demands{issuer: issuer, audience: v.audience, now: v.now()})
+	if err != nil {
+		return Claims{}, invalid(err)
+	}
+	return claims, nil
+}
+
+func invalid(reason error) error { return fmt.Errorf("%w: %w", ErrInvalidToken, reason) }

@@ -1,0 +1,249 @@
+package authn_test
+
+import (
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"math/big"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/latchkey-auth/latchkey/authn"
+)
+
+// set is a JWK Set.
+func set(members ...any) string {
+	return string(must(json.Marshal(map[string]any{"keys": append([]any{}, members...)})))
+}
+
+// verifyWith asks for a token of signer's, of a server that publishes a set.
+func verifyWith(t *testing.T, signer signer, keySet string) error {
+	t.Helper()
+	s := newServer(t)
+	s.change(func() { s.keySet = keySet })
+	_, err := s.verifier().Verify(t.Context(), s.token(signer))
+	return err
+}
+
+// with is a key with members changed, or taken out where they are nil.
+func with(j map[string]any, changes map[string]any) map[string]any {
+	j = maps.Clone(j)
+	for name, value := range changes {
+		if j[name] = value; value == nil {
+			delete(j, name)
+		}
+	}
+	return j
+}
+
+type m = map[string]any
+
+// A key that isn't ours to use is left out, and the one beside it is used.
+func TestKeysLeftOut(t *testing.T) {
+	t.Parallel()
+	es, ed, rs := newES256("bad"), newEdDSA("bad"), newRS256("bad")
+	good := newEdDSA("good")
+	type bad struct {
+		signer signer
+		jwk    any
+	}
+	shape := map[string]bad{
+		"symmetric":             {es, m{"kty": "oct", "alg": "HS256", "kid": "bad", "use": "sig", "k": b64(make([]byte, 32))}},
+		"symmetric, as ES256":   {es, with(es.jwk(), m{"kty": "oct"})},
+		"not an object":         {es, "key"},
+		"null":                  {es, nil},
+		"kid a number":          {es, with(es.jwk(), m{"kid": 1})},
+		"no kid":                {es, with(es.jwk(), m{"kid": nil})},
+		"no alg":                {es, with(es.jwk(), m{"alg": nil})},
+		"alg unknown":           {es, with(es.jwk(), m{"alg": "ES257"})},
+		"alg HS256":             {es, with(es.jwk(), m{"alg": "HS256"})},
+		"alg none":              {es, with(es.jwk(), m{"alg": "none"})},
+		"alg of another type":   {es, with(es.jwk(), m{"alg": "EdDSA"})},
+		"alg RS256 of a point":  {es, with(es.jwk(), m{"alg": "RS256"})},
+		"no use":                {es, with(es.jwk(), m{"use": nil})},
+		"to encrypt":            {es, with(es.jwk(), m{"use": "enc"})},
+		"no crv":                {es, with(es.jwk(), m{"crv": nil})},
+		"the crv of another":    {es, with(es.jwk(), m{"crv": "P-384"})},
+		"secp256k1":             {es, with(es.jwk(), m{"crv": "secp256k1"})},
+		"X25519":                {ed, with(ed.jwk(), m{"crv": "X25519"})},
+		"with its private half": {es, with(es.jwk(), m{"d": b64(make([]byte, 32))})},
+	}
+	x, y := fmt.Sprint(es.jwk()["x"]), fmt.Sprint(es.jwk()["y"])
+	p := elliptic.P256().Params().P
+	points := map[string]bad{
+		"no x":               {es, with(es.jwk(), m{"x": nil})},
+		"no y":               {es, with(es.jwk(), m{"y": nil})},
+		"x and y exchanged":  {es, with(es.jwk(), m{"x": y, "y": x})},
+		"y twice":            {es, with(es.jwk(), m{"x": y})},
+		"infinity":           {es, with(es.jwk(), m{"x": b64(make([]byte, 32)), "y": b64(make([]byte, 32))})},
+		"x beyond the field": {es, with(es.jwk(), m{"x": b64(p.Bytes())})},
+		"x in 33 bytes":      {es, with(es.jwk(), m{"x": "AA" + x})},
+		"x padded":           {es, with(es.jwk(), m{"x": x + "="})},
+		"x with a line feed": {es, with(es.jwk(), m{"x": x[:9] + "\n" + x[9:]})},
+		"x a number":         {es, with(es.jwk(), m{"x": 1})},
+		"no x of Ed25519":    {ed, with(ed.jwk(), m{"x": nil})},
+		"31 bytes":           {ed, with(ed.jwk(), m{"x": b64(make([]byte, 31))})},
+		"33 bytes":           {ed, with(ed.jwk(), m{"x": b64(make([]byte, 33))})},
+	}
+	n := rsaKey().N
+	moduli := map[string]bad{
+		"no n":              {rs, with(rs.jwk(), m{"n": nil})},
+		"no e":              {rs, with(rs.jwk(), m{"e": nil})},
+		"n of 2047 bits":    {rs, with(rs.jwk(), m{"n": b64(new(big.Int).Rsh(n, 1).Bytes())})},
+		"n of 8193 bits":    {rs, with(rs.jwk(), m{"n": b64(new(big.Int).Lsh(n, 8193-2048).SetBit(new(big.Int).Lsh(n, 8193-2048), 0, 1).Bytes())})},
+		"n even":            {rs, with(rs.jwk(), m{"n": b64(new(big.Int).Sub(n, big.NewInt(1)).Bytes())})},
+		"n no base64":       {rs, with(rs.jwk(), m{"n": "!"})},
+		"e no base64":       {rs, with(rs.jwk(), m{"e": "!"})},
+		"e 1":               {rs, with(rs.jwk(), m{"e": b64([]byte{1})})},
+		"e 3":               {rs, with(rs.jwk(), m{"e": b64([]byte{3})})},
+		"e even":            {rs, with(rs.jwk(), m{"e": b64([]byte{1, 0, 2})})},
+		"e of 32 bits":      {rs, with(rs.jwk(), m{"e": b64([]byte{0x80, 0, 0, 1})})},
+		"e 65537 and 2^64":  {rs, with(rs.jwk(), m{"e": b64([]byte{1, 0, 0, 0, 0, 0, 1, 0, 1})})},
+		"e as long as n is": {rs, with(rs.jwk(), m{"e": rs.jwk()["n"]})},
+	}
+	for _, table := range []map[string]bad{shape, points, moduli} {
+		for name, test := range table {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				s := newServer(t)
+				s.change(func() { s.keySet = set(test.jwk, good.jwk()) })
+				v := s.verifier()
+				wantVerified(t, v, s.token(good))
+				wantError(t, v, s.token(test.signer), authn.ErrInvalidToken)
+				// Not only is the signature another's: by itself it is no key at all.
+				wantUnavailable(t, verifyWith(t, test.signer, set(test.jwk)), "no key that can be used")
+			})
+		}
+	}
+}
+
+// Keys without an id are not two of the same.
+func TestKeysWithoutID(t *testing.T) {
+	t.Parallel()
+	signer := newEdDSA("ed")
+	nameless := with(signer.jwk(), m{"kid": nil})
+	if err := verifyWith(t, signer, set(nameless, nameless, signer.jwk())); err != nil {
+		t.Error(err)
+	}
+}
+
+// A key of fewer bits signs as well as any.
+func TestWeakRSA(t *testing.T) {
+	t.Parallel()
+	for bits, ok := range map[int]bool{1024: false, 2040: false, 2048: true} {
+		key := must(rsa.GenerateKey(rand.Reader, bits))
+		signer := signer{"RS256", "weak", newRS256("").method, key}
+		if err := verifyWith(t, signer, set(signer.jwk())); (err == nil) != ok {
+			t.Errorf("%d bits: got %v", bits, err)
+		}
+	}
+}
+
+// Points of small order, by which anybody signs, in each of their texts; and texts that are no point.
+func TestWeakEd25519(t *testing.T) {
+	t.Parallel()
+	for name, text := range map[string]string{
+		"order 1":                    "0100000000000000000000000000000000000000000000000000000000000000",
+		"order 1, sign":              "0100000000000000000000000000000000000000000000000000000000000080",
+		"order 2":                    "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+		"order 2, sign":              "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff",
+		"order 4":                    "0000000000000000000000000000000000000000000000000000000000000000",
+		"order 4, sign":              "0000000000000000000000000000000000000000000000000000000000000080",
+		"order 8":                    "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+		"order 8, sign":              "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc85",
+		"order 8, the other":         "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+		"order 8, the other, sign":   "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac03fa",
+		"order 4, not canonical":     "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+		"order 1, not canonical":     "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+		"no point":                   "0200000000000000000000000000000000000000000000000000000000000000",
+		"a point, not canonical: 3":  "f0ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+		"beyond the field, all ones": strings.Repeat("ff", 32),
+		"beyond the field, unsigned": strings.Repeat("ff", 31) + "7f",
+	} {
+		if authn.SoundEd25519(must(hex.DecodeString(text))) {
+			t.Errorf("%s: taken", name)
+		}
+	}
+	for range 32 {
+		public, _, err := ed25519.GenerateKey(rand.Reader)
+		if err != nil || !authn.SoundEd25519(public) {
+			t.Errorf("%x: refused", public)
+		}
+	}
+	if !authn.SoundEd25519(must(hex.DecodeString("0300000000000000000000000000000000000000000000000000000000000000"))) {
+		t.Error("y = 3 is a point: refused")
+	}
+}
+
+// Anybody signs for a point of small order; the whole way through.
+func TestSmallOrderForgery(t *testing.T) {
+	t.Parallel()
+	identity := make([]byte, 32)
+	identity[0] = 1
+	j := with(newEdDSA("weak").jwk(), m{"x": b64(identity)})
+	s := newServer(t)
+	good := newEdDSA("good")
+	s.change(func() { s.keySet = set(j, good.jwk()) })
+	signed := b64([]byte(`{"alg":"EdDSA","kid":"weak","typ":"at+jwt"}`)) + "." + b64([]byte(goodClaims()))
+	signature := slices.Concat(identity, make([]byte, 32))
+	if !ed25519.Verify(identity, []byte(signed), signature) {
+		t.Fatal("the forgery is none")
+	}
+	wantInvalid(t, s.verifier(), "forged", signed+"."+b64(signature))
+}
+
+// What is no set for us leaves us without keys, and the error tells why.
+func TestUnusableSets(t *testing.T) {
+	t.Parallel()
+	signer := newEdDSA("ed")
+	other := with(newEdDSA("ed").jwk(), nil)
+	many := func(n int) string {
+		keys := []any{signer.jwk()}
+		for i := range n - 1 {
+			keys = append(keys, with(other, m{"kid": fmt.Sprint(i)}))
+		}
+		return set(keys...)
+	}
+	body := func(n int) string {
+		text := set(signer.jwk())
+		return text + strings.Repeat(" ", n-len(text))
+	}
+	p384 := signer
+	p384.private = must(ecdsa.GenerateKey(elliptic.P384(), rand.Reader))
+	for name, test := range map[string]struct{ keySet, want string }{
+		"good":               {set(signer.jwk()), ""},
+		"100 keys":           {many(100), ""},
+		"101 keys":           {many(101), "101 keys"},
+		"64 KiB":             {body(64 << 10), ""},
+		"64 KiB and a byte":  {body(64<<10 + 1), "65536 bytes"},
+		"empty":              {set(), "no key"},
+		"keys null":          {`{"keys":null}`, "not a JWK set"},
+		"no keys":            {`{}`, "not a JWK set"},
+		"Keys":               {replaced(set(signer.jwk()), "keys", "Keys"), "not a JWK set"},
+		"keys twice":         {replaced(set(signer.jwk()), "{", `{"keys":[],`), "duplicate"},
+		"no JSON":            {`<html>`, "invalid character"},
+		"then more":          {set(signer.jwk()) + "{}", "invalid character"},
+		"one id twice":       {set(signer.jwk(), other), "same id"},
+		"a member twice":     {replaced(set(signer.jwk()), `"kid"`, `"kid":"other","kid"`), "duplicate"},
+		"another curve only": {set(with(p384.jwk(), m{"alg": "ES256"})), "no key"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			err := verifyWith(t, signer, test.keySet)
+			if test.want == "" {
+				if err != nil {
+					t.Errorf("got %v", err)
+				}
+				return
+			}
+			wantUnavailable(t, err, test.want)
+		})
+	}
+}
