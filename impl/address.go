@@ -54,6 +54,15 @@ func walk(peer netip.Addr, entries []string, trusted []netip.Prefix) (netip.Addr
 	return at, len(entries) > 0
 }
 
+// scheme is how the client has reached the server: as one of our proxies says, if it is one that asks, and else without TLS.
+func scheme(r *http.Request, trusted []netip.Prefix) string {
+	peer, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err == nil && isTrusted(peer.Addr().Unmap(), trusted) && strings.EqualFold(r.Header.Get("X-Forwarded-Proto"), "https") {
+		return "https"
+	}
+	return "http"
+}
+
 func isTrusted(addr netip.Addr, trusted []netip.Prefix) bool {
 	return slices.ContainsFunc(trusted, func(p netip.Prefix) bool { return p.Contains(addr) })
 }

@@ -18,7 +18,7 @@ func (s *Server) authenticate(next echo.HandlerFunc) echo.HandlerFunc {
 			return next(ec)
 		case !r.operation.authenticated:
 			if token, err := bearerToken(hr); err == nil && r.operation.welcomes {
-				r.session = s.auth.Session(token)
+				r.session = s.auth.Session(hr.Context(), token)
 			}
 			return next(ec)
 		}
@@ -26,11 +26,11 @@ func (s *Server) authenticate(next echo.HandlerFunc) echo.HandlerFunc {
 		if err != nil {
 			return err
 		}
-		r.user, err = s.auth.Authenticate(hr.Context(), token)
+		r.principal, err = s.auth.Authenticate(hr.Context(), token)
 		if err != nil {
 			return err
 		}
-		r.note(slog.String("user", r.user.ID.String()))
+		r.note(slog.String("user", r.principal.User.ID.String()))
 		return next(ec)
 	}
 }

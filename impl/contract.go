@@ -3,9 +3,11 @@ package impl
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 
 	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/labstack/echo/v4"
 
 	"github.com/latchkey-auth/latchkey/gen/api"
 	"github.com/latchkey-auth/latchkey/impl/auth"
@@ -22,8 +24,28 @@ type operation struct {
 	authenticated, welcomes bool
 	// oauth says that errors carry the members of RFC 6749 section 5.2 too.
 	oauth bool
+	// params are the parameters of the path.
+	params []param
 	// body is nil where the operation takes none.
 	body *bodyPlan
+}
+
+// param is a parameter of the path: an id, of something that is not there where the id can't be one.
+type param struct {
+	name   string
+	schema *openapi3.Schema
+	absent error
+}
+
+// absences are what is answered to an id that can't be one, by the parameter's name.
+var absences = map[string]error{"session_id": auth.ErrNoSession}
+
+func planParameter(p *openapi3.Parameter) (param, error) {
+	absent := absences[p.Name]
+	if p.In != openapi3.ParameterInPath || absent == nil {
+		return param{}, fmt.Errorf("the parameter %s is declared, and nothing here checks it", p.Name)
+	}
+	return param{p.Name, p.Schema.Value, absent}, nil
 }
 
 // bodyPlan says what a body must be.
@@ -44,6 +66,9 @@ const (
 
 func routeKey(method, path string) string { return method + " " + path }
 
+// pathParameter is a parameter as the contract writes it; the router writes :name.
+var pathParameter = regexp.MustCompile(`\{([^}]*)\}`)
+
 // planContract reads the document once, and refuses what this package would not enforce.
 func planContract(doc *openapi3.T, meaning rules) (contract, error) {
 	c := contract{}
@@ -53,17 +78,21 @@ func planContract(doc *openapi3.T, meaning rules) (contract, error) {
 			if err != nil {
 				return nil, fmt.Errorf("%s %s: %w", method, path, err)
 			}
-			c[routeKey(method, path)] = plan
+			c[routeKey(method, pathParameter.ReplaceAllString(path, ":$1"))] = plan
 		}
 	}
 	return c, nil
 }
 
 func planOperation(doc *openapi3.T, item *openapi3.PathItem, op *openapi3.Operation, meaning rules) (*operation, error) {
-	if len(item.Parameters)+len(op.Parameters) > 0 {
-		return nil, fmt.Errorf("parameters are declared, and nothing here checks them")
-	}
 	plan := &operation{id: op.OperationID, oauth: slices.Contains(op.Tags, tagTokens)}
+	for _, ref := range append(slices.Clone(item.Parameters), op.Parameters...) {
+		param, err := planParameter(ref.Value)
+		if err != nil {
+			return nil, err
+		}
+		plan.params = append(plan.params, param)
+	}
 	security := doc.Security
 	if op.Security != nil {
 		security = *op.Security
@@ -86,6 +115,16 @@ func planOperation(doc *openapi3.T, item *openapi3.PathItem, op *openapi3.Operat
 	body, err := planBody(op.RequestBody.Value, meaning)
 	plan.body = body
 	return plan, err
+}
+
+// covers refuses a route of the API of which the contract says nothing: nobody would be asked for a token there.
+func (c contract) covers(routes []*echo.Route) error {
+	for _, route := range routes {
+		if c[routeKey(route.Method, route.Path)] == nil {
+			return fmt.Errorf("the contract has no operation for %s %s", route.Method, route.Path)
+		}
+	}
+	return nil
 }
 
 // tagTokens marks the operations that answer in the form of RFC 6749.

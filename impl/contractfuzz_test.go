@@ -69,14 +69,20 @@ func TestContractFuzz(t *testing.T) {
 func newContractFuzzer(t *testing.T, h *impltest.Harness) *contractfuzz.Fuzzer {
 	t.Helper()
 	h.MustRegister(t, "ada")
-	token := func() string {
-		_, token, err := h.Auth.Login(t.Context(), auth.Caller{}, "ada@example.com", auth.NewSecret(impltest.Password))
+	// A user for each request: one may end all of its user's sessions.
+	var users atomic.Int64
+	credentials := func() (token string, params map[string]string) {
+		name := fmt.Sprintf("fuzzed-%d", users.Add(1))
+		granted, err := h.Auth.Register(t.Context(), auth.Caller{}, auth.Registration{
+			Email: name + "@example.com", Username: name, Password: auth.NewSecret(impltest.Password),
+		})
 		if err != nil {
 			t.Error(err)
+			return "", nil
 		}
-		return token.Text.Reveal()
+		return granted.Access.Text.Reveal(), map[string]string{"session_id": granted.Access.Claims.SessionID.String()}
 	}
-	fuzzer, err := contractfuzz.New(impltest.Contract(), contractfuzz.Options{Token: token, MaxBody: maxBody})
+	fuzzer, err := contractfuzz.New(impltest.Contract(), contractfuzz.Options{Credentials: credentials, MaxBody: maxBody})
 	if err != nil {
 		t.Fatalf("the contract says what the fuzzer doesn't know; teach it: %v", err)
 	}

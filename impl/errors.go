@@ -56,6 +56,9 @@ var problems = []struct {
 	problem
 }{
 	{auth.ErrInvalidCredentials, problem{status: 401, code: "invalid_credentials", detail: "Authentication was unsuccessful.", oauth: "invalid_grant", challenge: challenge}},
+	{auth.ErrRefreshReused, problem{status: 401, code: "refresh_token_reused", detail: "The refresh token was used before. Its session has been ended.", oauth: "invalid_grant", challenge: challenge}},
+	{auth.ErrInvalidRefresh, problem{status: 401, code: "invalid_refresh_token", detail: "The refresh token was not accepted.", oauth: "invalid_grant", challenge: challenge}},
+	{auth.ErrNoSession, problem{status: 404, code: "session_not_found", detail: "The user has no such session."}},
 	{errNotAuthenticated, problem{status: 401, code: "not_authenticated", detail: "Not authenticated", challenge: challenge}},
 	{auth.ErrInvalidToken, problem{status: 401, code: "invalid_token", detail: "Could not validate token credentials.", challenge: challengeInvalidToken}},
 	{auth.ErrNoUser, problem{status: 401, code: "user_not_found", detail: "No authenticated user.", challenge: challengeInvalidToken}},
@@ -63,7 +66,7 @@ var problems = []struct {
 	{errAmbiguousCredentials, problem{status: 400, code: "ambiguous_credentials", detail: "A token may be sent in one way only: the Authorization header.", challenge: challengeInvalidRequest}},
 	{auth.ErrEmailTaken, problem{status: 409, code: "email_taken", detail: "The email belongs to another user."}},
 	{auth.ErrUsernameTaken, problem{status: 409, code: "username_taken", detail: "The username belongs to another user."}},
-	{errUnsupportedGrant, problem{status: 400, code: "unsupported_grant_type", detail: "The grant type must be password.", oauth: "unsupported_grant_type"}},
+	{errUnsupportedGrant, problem{status: 400, code: "unsupported_grant_type", detail: "The grant type must be password or refresh_token.", oauth: "unsupported_grant_type"}},
 	{errUnsupportedMediaType, problem{status: 415, code: "unsupported_media_type", detail: "The body's Content-Type or Content-Encoding is not one that this operation takes.", oauth: oauthInvalidRequest}},
 	{errBodyTimeout, problem{status: 408, code: "request_timeout", detail: "The body did not arrive in time.", oauth: oauthInvalidRequest}},
 	{ErrSchemaOutdated, problem{status: 503, code: "schema_outdated", detail: "The database waits for a migration.", retryAfter: 5}},

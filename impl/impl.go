@@ -91,10 +91,15 @@ func New(o Options) (*Server, error) {
 		s.limitTime,
 		limitBody,
 		refuseOptions,
+		refuseEmptySegments,
 		s.authenticate, // as the operation's security demands
-		validateBody,   // against the operation's schema
+		validatePath,
+		validateBody, // against the operation's schema
 	)
 	api.RegisterHandlers(e, api.NewStrictHandler(s, nil))
+	if err := contract.covers(e.Routes()); err != nil {
+		return nil, fmt.Errorf("impl: %w", err)
+	}
 	registerDocs(e, ContractPages())
 	s.echo = e
 	return s, nil

@@ -147,7 +147,7 @@ func TestL2_GrantTypes(t *testing.T) {
 	h.MustRegister(t, "ada")
 	for grant, want := range map[string]int{
 		"password": 200, "": 200,
-		"Password": 400, "client_credentials": 400, "authorization_code": 400, "refresh_token": 400, "urn:x": 400,
+		"Password": 400, "client_credentials": 400, "authorization_code": 400, "refresh": 400, "urn:x": 400,
 	} {
 		a := h.Login(t, "grant_type", grant, "username", "ada@example.com", "password", impltest.Password)
 		if a.Status != want {

@@ -82,15 +82,14 @@ func TestB4_SchemeAndRepeatedHeaders(t *testing.T) {
 }
 
 // claims of a good token, to be spoilt.
-func goodClaims(h *impltest.Harness, uid string) jwt.MapClaims {
+func goodClaims(h *impltest.Harness, uid, sid any) jwt.MapClaims {
 	now := h.Clock.Now().Unix()
 	return jwt.MapClaims{
 		"iss": "latchkey", "aud": "latchkey:auth", "iat": now, "exp": now + 900, "jti": uuid.NewString(),
-		"sub": "ada@example.com", "username": "ada", "uid": uid,
+		"sub": "ada@example.com", "username": "ada", "uid": uid, "sid": sid,
 	}
 }
 
-// kidOf is the key's name in the tokens that the server issues.
 func headerOf(t *testing.T, token string) map[string]any {
 	t.Helper()
 	return decodePart(t, token, 0)
@@ -124,25 +123,34 @@ func sign(t *testing.T, method jwt.SigningMethod, header, claims map[string]any,
 
 func TestB2_BadTokens(t *testing.T) {
 	t.Parallel()
-	h := impltest.New(t)
+	for _, algorithm := range auth.Algorithms {
+		t.Run(algorithm, func(t *testing.T) {
+			t.Parallel()
+			testBadTokens(t, impltest.New(t, impltest.Options{Algorithm: algorithm}))
+		})
+	}
+}
+
+func testBadTokens(t *testing.T, h *impltest.Harness) {
 	issued := h.MustRegister(t, "ada")
-	header, key := headerOf(t, issued), []byte(impltest.SecretKey)
-	uid := decodePart(t, issued, 1)["uid"].(string)
+	header, key := headerOf(t, issued), h.SigningKey(t)
+	uid, sid := decodePart(t, issued, 1)["uid"], decodePart(t, issued, 1)["sid"]
 	now := h.Clock.Now().Unix()
 
 	spoil := func(f func(header, claims map[string]any)) string {
-		header, claims := map[string]any{"typ": header["typ"], "kid": header["kid"]}, goodClaims(h, uid)
+		header, claims := map[string]any{"typ": header["typ"], "kid": header["kid"]}, goodClaims(h, uid, sid)
 		f(header, claims)
-		return sign(t, jwt.SigningMethodHS256, header, claims, key)
+		return sign(t, key.Method, header, claims, key.Key)
 	}
 	if a := h.Me(t, spoil(func(_, _ map[string]any) {})); a.Status != 200 {
 		t.Fatalf("the unspoilt token got %d %s", a.Status, a.Body)
 	}
-	none := sign(t, jwt.SigningMethodNone, header, goodClaims(h, uid), jwt.UnsafeAllowNoneSignatureType)
+	none := sign(t, jwt.SigningMethodNone, header, goodClaims(h, uid, sid), jwt.UnsafeAllowNoneSignatureType)
+	secret := []byte(impltest.SecretKey)
 	rows := map[string]string{
 		"asdf":                    "asdf",
 		"empty":                   "",
-		"wrong secret":            sign(t, jwt.SigningMethodHS256, header, goodClaims(h, uid), []byte(strings.Repeat("wrong", 10))),
+		"wrong secret":            sign(t, jwt.SigningMethodHS256, header, goodClaims(h, uid, sid), []byte(strings.Repeat("wrong", 10))),
 		"expired":                 spoil(func(_, c map[string]any) { c["iat"], c["exp"] = now-931, now-31 }),
 		"not yet valid":           spoil(func(_, c map[string]any) { c["nbf"] = now + 31 }),
 		"issued ahead":            spoil(func(_, c map[string]any) { c["iat"] = now + 31 }),
@@ -152,17 +160,25 @@ func TestB2_BadTokens(t *testing.T) {
 		"alg none":                none,
 		"unknown kid":             spoil(func(h, _ map[string]any) { h["kid"] = "other" }),
 		"kid as a path":           spoil(func(h, _ map[string]any) { h["kid"] = "../../dev/null" }),
-		"another algorithm":       sign(t, jwt.SigningMethodHS512, header, goodClaims(h, uid), key),
+		"kid as SQL":              spoil(func(h, _ map[string]any) { h["kid"] = "' OR 1=1--" }),
+		"another algorithm":       sign(t, jwt.SigningMethodHS512, header, goodClaims(h, uid, sid), secret),
 		"without exp":             spoil(func(_, c map[string]any) { delete(c, "exp") }),
 		"typ JWT":                 spoil(func(h, _ map[string]any) { h["typ"] = "JWT" }),
 		"crit":                    spoil(func(h, _ map[string]any) { h["crit"] = []string{"exp2"}; h["exp2"] = 1 }),
+		"jku":                     spoil(func(h, _ map[string]any) { h["jku"], h["x5u"] = "http://127.0.0.1:9/", "http://127.0.0.1:9/" }),
 		"uid of no user, as text": spoil(func(_, c map[string]any) { c["uid"] = "1" }),
+		"no session":              spoil(func(_, c map[string]any) { delete(c, "sid") }),
+		"sid of no session":       spoil(func(_, c map[string]any) { c["sid"] = uuid.NewString() }),
 		"two parts":               issued[:strings.LastIndex(issued, ".")],
 		"spaces inside":           issued[:10] + " " + issued[10:],
 		"quoted":                  `"` + issued + `"`,
 		"padded":                  issued + "==",
 		"9 kB":                    issued + strings.Repeat("A", 9<<10),
 		"dots":                    strings.Repeat(".", 8<<10),
+	}
+	if key.Method != jwt.SigningMethodHS256 {
+		// The secret key signs only where the server is told so.
+		rows["HS256 with the secret key"] = sign(t, jwt.SigningMethodHS256, header, goodClaims(h, uid, sid), secret)
 	}
 	for name, token := range rows {
 		t.Run(name, func(t *testing.T) {
@@ -199,7 +215,7 @@ func TestB8_ClaimsMatchTheContract(t *testing.T) {
 			t.Errorf("claims %v: %v", claims, err)
 		}
 		header := headerOf(t, token)
-		if header["typ"] != "at+jwt" || header["alg"] != "HS256" || header["kid"] == "" || len(header) != 3 {
+		if header["typ"] != "at+jwt" || header["alg"] != "ES256" || header["kid"] == "" || len(header) != 3 {
 			t.Errorf("header %v", header)
 		}
 		me := h.Me(t, token)

@@ -17,7 +17,8 @@ import (
 func addTrailingSlash(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(ec echo.Context) error {
 		u := ec.Request().URL
-		if strings.HasPrefix(u.Path, "/api/") && !strings.HasSuffix(u.Path, "/") {
+		// As it was sent: an escaped slash is no slash.
+		if strings.HasPrefix(u.Path, "/api/") && !strings.HasSuffix(u.EscapedPath(), "/") {
 			u.Path += "/"
 			if u.RawPath != "" {
 				u.RawPath += "/"
@@ -129,6 +130,16 @@ func refuseOptions(next echo.HandlerFunc) echo.HandlerFunc {
 		ec.Set(echo.ContextKeyHeaderAllow, strings.TrimPrefix(allowed, "OPTIONS, "))
 		if ec.Request().Method == http.MethodOptions {
 			return echo.MethodNotAllowedHandler(ec)
+		}
+		return next(ec)
+	}
+}
+
+// refuseEmptySegments answers a path such as /api/users/me/sessions// as any other that isn't served; echo would take nothing for an id.
+func refuseEmptySegments(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(ec echo.Context) error {
+		if strings.Contains(ec.Request().URL.EscapedPath(), "//") {
+			return echo.ErrNotFound
 		}
 		return next(ec)
 	}

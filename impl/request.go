@@ -16,12 +16,16 @@ import (
 type request struct {
 	id      uuid.UUID
 	started time.Time
-	// address is where the request comes from.
-	address netip.Addr
+	// address is where the request comes from, userAgent what the client calls itself.
+	address   netip.Addr
+	userAgent string
 	// operation is nil for a path that the contract doesn't have.
 	operation *operation
-	// user is who the bearer token belongs to, where the operation demands one.
-	user auth.User
+	// scheme and host are where the client has found the server. The host is the client's word: good for an answer to that client, or
+	// to be kept under the address that it has asked.
+	scheme, host string
+	// principal is who the bearer token belongs to, where the operation demands one.
+	principal auth.Principal
 	// alarming says that whoever runs the service should look, whatever the client was answered.
 	alarming bool
 	// session is what a token says that was sent though the operation demands none, if it is a valid one.
@@ -42,7 +46,9 @@ func requestOf(ctx context.Context) *request {
 }
 
 // caller is who asks, as far as it bears on how often.
-func (r *request) caller() auth.Caller { return auth.Caller{Address: r.address, Session: r.session} }
+func (r *request) caller() auth.Caller {
+	return auth.Caller{Address: r.address, Session: r.session, UserAgent: r.userAgent}
+}
 
 // note adds to the request's line in the log. Never a secret, and nothing that the client chose but where it is needed.
 func (r *request) note(attrs ...slog.Attr) { r.attrs = append(r.attrs, attrs...) }
@@ -60,7 +66,8 @@ func (s *Server) startRequest(c contract) echo.MiddlewareFunc {
 			}
 			hr := ec.Request()
 			r := &request{
-				id: id, started: s.now(), address: clientAddress(hr, s.proxies), operation: c[routeKey(hr.Method, ec.Path())],
+				id: id, started: s.now(), address: clientAddress(hr, s.proxies), userAgent: hr.UserAgent(),
+				scheme: scheme(hr, s.proxies), host: hr.Host, operation: c[routeKey(hr.Method, ec.Path())],
 			}
 			ec.SetRequest(hr.WithContext(context.WithValue(hr.Context(), requestKey{}, r)))
 			ec.Response().Header().Set(headerRequestID, id.String())

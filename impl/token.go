@@ -12,48 +12,67 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/auth"
 )
 
-const grantPassword = "password"
+// grants are those that the token endpoint knows (RFC 6749 section 1.3), each in a file of its own. A grant says what it gives for
+// a form and what the log shall know; everything else is the endpoint's.
+var grants = map[string]func(context.Context, *Server, api.LoginForm) (auth.Grant, error){
+	"":              grantPassword,
+	"password":      grantPassword,
+	"refresh_token": grantRefresh,
+}
 
-// Login exchanges an email and a password for an access token (RFC 6749 section 4.3).
+// Login exchanges what proves who asks for the tokens of a session.
 func (s *Server) Login(ctx context.Context, req api.LoginRequestObject) (api.LoginResponseObject, error) {
-	form := *req.Body
-	if grant := value(form.GrantType); grant != "" && grant != grantPassword {
+	grant, ok := grants[value(req.Body.GrantType)]
+	if !ok {
 		return nil, errUnsupportedGrant
 	}
-	user, token, err := s.auth.Login(ctx, requestOf(ctx).caller(), value(form.Username), auth.NewSecret(value(form.Password)))
-	noteLogin(requestOf(ctx), user, err)
+	granted, err := grant(ctx, s, *req.Body)
 	if err != nil {
 		return nil, err
 	}
-	return api.Login200JSONResponse{Body: tokenBody(token), Headers: api.Login200ResponseHeaders{Pragma: noCache}}, nil
+	return api.Login200JSONResponse{Body: tokenBody(granted), Headers: api.Login200ResponseHeaders{Pragma: noCache}}, nil
+}
+
+// RevokeToken ends the session that a token is of, and says the same of what is no token (RFC 7009 section 2.2).
+func (s *Server) RevokeToken(ctx context.Context, req api.RevokeTokenRequestObject) (api.RevokeTokenResponseObject, error) {
+	if err := s.auth.Revoke(ctx, auth.NewSecret(req.Body.Token)); err != nil {
+		return nil, err
+	}
+	return api.RevokeToken200Response{}, nil
 }
 
 // noCache is the Pragma that RFC 6749 section 5.1 demands of an answer that carries a token, beside the
 // Cache-Control that [setSecurityHeaders] gives to all.
 const noCache = "no-cache"
 
-func tokenBody(t auth.AccessToken) api.Token {
+func tokenBody(g auth.Grant) api.Token {
 	return api.Token{
-		AccessToken: t.Text.Reveal(),
-		TokenType:   api.Bearer,
-		ExpiresIn:   int64(t.ExpiresIn / time.Second),
+		AccessToken:      g.Access.Text.Reveal(),
+		TokenType:        api.Bearer,
+		ExpiresIn:        int64(g.Access.ExpiresIn / time.Second),
+		RefreshToken:     g.Refresh.Reveal(),
+		RefreshExpiresIn: int64(max(g.RefreshExpiresIn, time.Second) / time.Second),
 	}
 }
 
-// noteLogin puts into the log what a failed log-in doesn't tell its client: the reason, and whose account was tried.
-func noteLogin(r *request, user auth.User, err error) {
+// noteGrant puts into the log what a failed grant doesn't tell its client: the reason, and whose account was tried.
+func noteGrant(r *request, what string, user auth.User, err error) {
 	var failed *auth.LoginError
 	switch {
 	case err == nil:
-		r.note(slog.String("login", "ok"), slog.String("user", user.ID.String()))
+		r.note(slog.String(what, "ok"), slog.String("user", user.ID.String()))
 	case errors.As(err, &failed):
-		r.note(slog.String("login", failed.Reason))
+		r.note(slog.String(what, failed.Reason))
 		r.alarming = failed.Reason == auth.ReasonUnreadableHash
 		if failed.UserID != uuid.Nil {
 			r.note(slog.String("user", failed.UserID.String()))
 		}
+	case errors.Is(err, auth.ErrRefreshReused):
+		r.note(slog.String(what, "reused"))
+	case errors.Is(err, auth.ErrInvalidRefresh):
+		r.note(slog.String(what, "invalid"))
 	default:
-		r.note(slog.String("login", "error"))
+		r.note(slog.String(what, "error"))
 	}
 }
 

@@ -13,22 +13,22 @@ const currentUserPath = "/api/users/me/"
 
 // RegisterUser makes a user and logs it in.
 func (s *Server) RegisterUser(ctx context.Context, req api.RegisterUserRequestObject) (api.RegisterUserResponseObject, error) {
-	user, token, err := s.auth.Register(ctx, requestOf(ctx).caller(), auth.Registration{
+	granted, err := s.auth.Register(ctx, requestOf(ctx).caller(), auth.Registration{
 		Email: req.Body.Email, Username: req.Body.Username, Password: auth.NewSecret(req.Body.Password),
 	})
 	if err != nil {
 		return nil, err
 	}
-	requestOf(ctx).note(slog.String("registered", user.ID.String()))
+	requestOf(ctx).note(slog.String("registered", granted.User.ID.String()))
 	return api.RegisterUser201JSONResponse{
-		Body:    registeredUserBody(user, token),
+		Body:    registeredUserBody(granted),
 		Headers: api.RegisterUser201ResponseHeaders{Pragma: noCache, Location: currentUserPath},
 	}, nil
 }
 
 // GetCurrentUser answers the user that the bearer token belongs to, as [Server.authenticate] has found it.
 func (s *Server) GetCurrentUser(ctx context.Context, _ api.GetCurrentUserRequestObject) (api.GetCurrentUserResponseObject, error) {
-	return api.GetCurrentUser200JSONResponse(userBody(requestOf(ctx).user)), nil
+	return api.GetCurrentUser200JSONResponse(userBody(requestOf(ctx).principal.User)), nil
 }
 
 func userBody(u auth.User) api.User {
@@ -45,7 +45,8 @@ func userBody(u auth.User) api.User {
 }
 
 // registeredUserBody stands beside [userBody] since the generator flattens the contract's allOf.
-func registeredUserBody(u auth.User, t auth.AccessToken) api.RegisteredUser {
+func registeredUserBody(g auth.Grant) api.RegisteredUser {
+	u := g.User
 	return api.RegisteredUser{
 		ID:            u.ID,
 		Email:         u.Email,
@@ -55,6 +56,6 @@ func registeredUserBody(u auth.User, t auth.AccessToken) api.RegisteredUser {
 		IsSuperuser:   u.IsSuperuser,
 		CreatedAt:     u.CreatedAt,
 		UpdatedAt:     u.UpdatedAt,
-		Token:         tokenBody(t),
+		Token:         tokenBody(g),
 	}
 }

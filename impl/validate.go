@@ -12,6 +12,20 @@ import (
 	"github.com/labstack/echo/v4"
 )
 
+// validatePath holds the parameters of a request's path to the contract, before the generated stub reads them.
+func validatePath(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(ec echo.Context) error {
+		if op := requestOf(ec.Request().Context()).operation; op != nil {
+			for _, p := range op.params {
+				if p.schema.VisitJSON(ec.Param(p.name)) != nil {
+					return p.absent
+				}
+			}
+		}
+		return next(ec)
+	}
+}
+
 // validateBody holds a request's body to the contract before its handler sees it. All that is wrong comes as one
 // [invalidRequest], an entry for each field.
 //

@@ -1,13 +1,18 @@
 -- name: UserCreate :one
--- Uniqueness is the constraints' business: users_email_key and users_username_key. Who registers has logged in from there.
+-- Uniqueness is the constraints' business: users_email_key and users_username_key. Who registers has logged in from there,
+-- to a first session.
 WITH created AS (
     INSERT INTO users (id, email, email_key, username, username_key, password_hash, is_superuser, last_login_at, created_at, updated_at)
-    VALUES (@id, @email, @email_key, @username, @username_key, @password_hash, @is_superuser, @last_login_at, @now, @now)
+    VALUES (sqlc.arg(id), sqlc.arg(email), sqlc.arg(email_key), sqlc.arg(username), sqlc.arg(username_key), sqlc.arg(password_hash), sqlc.arg(is_superuser), sqlc.arg(last_login_at), sqlc.arg(now), sqlc.arg(now))
     RETURNING *
 ), known AS (
     INSERT INTO known_addresses AS k (key, seen_at)
-    SELECT @pair_key::bytea, @now FROM created WHERE length(@pair_key::bytea) > 0
+    SELECT sqlc.arg(pair_key)::bytea, sqlc.arg(now) FROM created WHERE length(sqlc.arg(pair_key)::bytea) > 0
     ON CONFLICT (key) DO UPDATE SET seen_at = excluded.seen_at
+), opened AS (
+    INSERT INTO sessions (id, user_id, rotated_at, expires_at, ends_at, budget_at, user_agent, address, created_at)
+    SELECT sqlc.arg(session_id)::uuid, created.id, sqlc.arg(now), sqlc.arg(now)::timestamptz + sqlc.arg(idle)::interval, sqlc.arg(now)::timestamptz + sqlc.arg(lifetime)::interval, sqlc.arg(now), sqlc.arg(user_agent), sqlc.arg(address), sqlc.arg(now)
+    FROM created WHERE last_login_at IS NOT NULL
 )
 SELECT * FROM created;
 
@@ -15,10 +20,24 @@ SELECT * FROM created;
 -- For the commands.
 SELECT * FROM users WHERE id = @id;
 
--- name: UserListByID :many
--- The one query of authenticated requests: of all that wait at the moment, together.
-SELECT id, email, username, email_verified, is_active, is_superuser, tokens_not_before, created_at, updated_at
-FROM users WHERE id = ANY(@ids::uuid[]);
+-- name: UserListBySession :many
+-- The one query of authenticated requests: of all that wait at the moment, together. Each asks for a user by a session, which may be dead.
+-- By the limits each is looked up by its key, whatever the planner thinks of the tables; and the inner selects hide from it how many there are,
+-- lest it should plan anew for each number of them, which takes longer than the answer.
+SELECT
+    a.session_id::uuid AS session_id,
+    u.id, u.email, u.username, u.email_verified, u.is_active, u.is_superuser, u.created_at, u.updated_at,
+    coalesce(
+        s.user_id = u.id AND s.expires_at > sqlc.arg(now)::timestamptz AND (u.tokens_not_before IS NULL OR s.created_at > u.tokens_not_before), false
+    )::boolean AS is_alive
+FROM (SELECT unnest((SELECT sqlc.arg(user_ids)::uuid[])) AS user_id, unnest((SELECT sqlc.arg(session_ids)::uuid[])) AS session_id) a
+CROSS JOIN LATERAL (
+    SELECT users.id, users.email, users.username, users.email_verified, users.is_active, users.is_superuser, users.tokens_not_before, users.created_at, users.updated_at
+    FROM users WHERE users.id = a.user_id LIMIT 1
+) u
+LEFT JOIN LATERAL (
+    SELECT sessions.user_id, sessions.expires_at, sessions.created_at FROM sessions WHERE sessions.id = a.session_id LIMIT 1
+) s ON true;
 
 -- name: UserGetByEmailKey :one
 -- The one query of a login.
@@ -37,32 +56,43 @@ LIMIT @page_size;
 
 -- name: UserRecordLogin :one
 -- The one write of a login. It finds no row when, since the password was checked, it was changed or the user was deactivated or deleted.
--- Its token is dated by last_login_at, which never goes back: so this row alone, and no two clocks, tells which token is
+-- Its session is dated by last_login_at, which never goes back: so this row alone, and no two clocks, tells which session is
 -- older than a change of the password.
 -- The attempt is given back to the address, and the budget whose attempts led here becomes whole: guesses count while they fail.
 WITH recorded AS (
     UPDATE users
-    SET last_login_at = greatest(sqlc.arg(now), last_login_at), password_hash = @new_hash
-    WHERE id = @id AND password_hash = @checked_hash AND is_active
+    SET last_login_at = greatest(sqlc.arg(now), last_login_at), password_hash = sqlc.arg(new_hash)
+    WHERE users.id = sqlc.arg(id) AND users.password_hash = sqlc.arg(checked_hash) AND users.is_active
     RETURNING *
 ), forgiven AS (
-    DELETE FROM rate_limits WHERE key = @forgiven_key::bytea AND EXISTS (SELECT FROM recorded)
+    DELETE FROM rate_limits WHERE key = sqlc.arg(forgiven_key)::bytea AND EXISTS (SELECT FROM recorded)
 ), returned AS (
-    UPDATE rate_limits SET whole_at = whole_at - @address_step::interval
-    WHERE key = @address_key::bytea AND EXISTS (SELECT FROM recorded)
+    UPDATE rate_limits SET whole_at = whole_at - sqlc.arg(address_step)::interval
+    WHERE key = sqlc.arg(address_key)::bytea AND EXISTS (SELECT FROM recorded)
 ), known AS (
     INSERT INTO known_addresses AS k (key, seen_at)
-    SELECT @pair_key::bytea, @now FROM recorded WHERE length(@pair_key::bytea) > 0
+    SELECT sqlc.arg(pair_key)::bytea, sqlc.arg(now) FROM recorded WHERE length(sqlc.arg(pair_key)::bytea) > 0
     ON CONFLICT (key) DO UPDATE SET seen_at = excluded.seen_at WHERE k.seen_at < excluded.seen_at - interval '1 day'
+), opened AS (
+    INSERT INTO sessions (id, user_id, rotated_at, expires_at, ends_at, budget_at, user_agent, address, created_at)
+    SELECT
+        sqlc.arg(session_id)::uuid, recorded.id, sqlc.arg(now), sqlc.arg(now)::timestamptz + sqlc.arg(idle)::interval, sqlc.arg(now)::timestamptz + sqlc.arg(lifetime)::interval, sqlc.arg(now), sqlc.arg(user_agent), sqlc.arg(address),
+        -- After the last change of the credentials, whatever the clock says: else it would be born dead.
+        greatest(last_login_at, tokens_not_before + interval '1 microsecond')
+    FROM recorded
 )
 SELECT * FROM recorded;
 
 -- name: UserSetPassword :one
--- Ends every token issued until now: none is dated after the last login or a second after the last such end.
+-- Ends every session until now: none is dated after the last login or a moment after the last such end. So it is what tokens_not_before says
+-- that counts; that the rows go is for tidiness.
+WITH ended AS (
+    DELETE FROM sessions WHERE user_id = sqlc.arg(id)
+)
 UPDATE users
-SET password_hash = @password_hash, updated_at = @now,
-    tokens_not_before = greatest(@now, last_login_at, tokens_not_before + interval '1 second')
-WHERE id = @id
+SET password_hash = sqlc.arg(password_hash), updated_at = sqlc.arg(now),
+    tokens_not_before = greatest(sqlc.arg(now), last_login_at, tokens_not_before + interval '1 microsecond')
+WHERE users.id = sqlc.arg(id)
 RETURNING *;
 
 -- name: UserActivate :one
@@ -73,11 +103,15 @@ WHERE id = @id
 RETURNING *;
 
 -- name: UserDeactivate :one
--- Ends every token issued until now: none is dated after the last login or a second after the last such end.
+-- Ends every session until now: none is dated after the last login or a moment after the last such end. So it is what tokens_not_before says
+-- that counts; that the rows go is for tidiness.
+WITH ended AS (
+    DELETE FROM sessions WHERE user_id = sqlc.arg(id)
+)
 UPDATE users
-SET is_active = false, updated_at = @now,
-    tokens_not_before = greatest(@now, last_login_at, tokens_not_before + interval '1 second')
-WHERE id = @id
+SET is_active = false, updated_at = sqlc.arg(now),
+    tokens_not_before = greatest(sqlc.arg(now), last_login_at, tokens_not_before + interval '1 microsecond')
+WHERE users.id = sqlc.arg(id)
 RETURNING *;
 
 -- name: UserDelete :one

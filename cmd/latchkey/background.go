@@ -12,22 +12,32 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/auth"
 )
 
-// sweepEvery is how often budgets are forgotten that are whole again. The table never grows beyond what a window's attempts make.
+// sweepEvery is how often is forgotten what counts no more: budgets that are whole again, sessions that have ended, keys. No table
+// grows beyond what a window's attempts and a lifetime's log-ins make.
 const sweepEvery = time.Minute
 
+// background is what the work beside the API is done on.
+type background struct {
+	service *auth.Service
+	limiter *auth.Limiter // nil without limits
+	keys    *auth.Keyring
+	logger  *slog.Logger
+}
+
 // inBackground starts what runs beside the API, and answers what ends it.
-func (r *root) inBackground(ctx context.Context, s settings, service *auth.Service, limiter *auth.Limiter, logger *slog.Logger) (stop func() error, err error) {
+func (r *root) inBackground(ctx context.Context, s settings, b background) (stop func() error, err error) {
 	stopMetrics := func() error { return nil }
 	if s.MetricsAddr != "" {
-		if stopMetrics, err = serveMetrics(ctx, s.MetricsAddr, newMetrics(service.Stats), logger); err != nil {
+		if stopMetrics, err = serveMetrics(ctx, s.MetricsAddr, newMetrics(b.service.Stats), b.logger); err != nil {
 			return nil, fmt.Errorf("LATCHKEY_METRICS_ADDR: %w", err)
 		}
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	var running sync.WaitGroup
-	if limiter != nil {
-		running.Go(func() { sweep(ctx, limiter, logger) })
-	}
+	running.Go(func() { b.repeat(ctx, sweepEvery, "sweep", b.sweep) })
+	running.Go(func() {
+		b.repeat(ctx, auth.KeysFollow, "follow the signing keys", func(ctx context.Context) error { return b.followKeys(ctx, s.KeyRotation) })
+	})
 	return func() error {
 		cancel()
 		running.Wait()
@@ -35,16 +45,46 @@ func (r *root) inBackground(ctx context.Context, s settings, service *auth.Servi
 	}, nil
 }
 
-// sweep lets the limiter forget, until ctx ends. Instances do it at moments of their own; that two do it at once does no harm.
-func sweep(ctx context.Context, limiter *auth.Limiter, logger *slog.Logger) {
+// repeat does something at about an interval, until ctx ends. Instances do it at moments of their own. What fails is told when it begins to
+// fail, and when it no longer does.
+func (b background) repeat(ctx context.Context, interval time.Duration, what string, do func(context.Context) error) {
+	failing := false
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-time.After(sweepEvery/2 + rand.N(sweepEvery)):
+		case <-time.After(interval/2 + rand.N(interval/2)):
 		}
-		if _, err := limiter.Sweep(ctx); err != nil && !errors.Is(err, context.Canceled) {
-			logger.Warn("rate limits were not swept", "error", err)
+		err := do(ctx)
+		switch {
+		case errors.Is(err, context.Canceled):
+		case err != nil && !failing:
+			b.logger.Warn("failed to "+what, "error", err)
+		case err == nil && failing:
+			b.logger.Info("succeeded again to " + what)
 		}
+		failing = err != nil
 	}
+}
+
+func (b background) sweep(ctx context.Context) error {
+	var errs []error
+	if b.limiter != nil {
+		_, err := b.limiter.Sweep(ctx)
+		errs = append(errs, err)
+	}
+	_, err := b.service.SweepSessions(ctx)
+	return errors.Join(append(errs, err, b.keys.Sweep(ctx))...)
+}
+
+// followKeys looks for what others have done to the keys, and makes a new one when the present one is old enough.
+func (b background) followKeys(ctx context.Context, rotation time.Duration) error {
+	if err := b.keys.Follow(ctx); err != nil || rotation == 0 {
+		return err
+	}
+	rotated, err := b.keys.Rotate(ctx, rotation)
+	if rotated && err == nil {
+		b.logger.Info("made a new signing key", "signs_in", auth.KeyLead)
+	}
+	return err
 }

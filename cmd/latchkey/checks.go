@@ -25,10 +25,15 @@ var checks = []struct {
 	{"DATABASE_MAX_CONNS", func(s settings) string { return within(int64(s.DatabaseMaxConns), 1, 1000) }},
 	{"DATABASE_WAIT", func(s settings) string { return lasting(s.DatabaseWait, 0, time.Hour) }},
 	{"SECRET_KEY", func(s settings) string { return checkSecretKey(s.SecretKey) }},
-	{"JWT_ALGORITHM", func(s settings) string { return oneOf(s.JWTAlgorithm, "HS256") }},
+	{"SECRET_KEY_PREVIOUS", func(s settings) string { return checkSecretKey(s.SecretKeyPrevious) }},
+	{"JWT_ALGORITHM", func(s settings) string { return oneOf(s.JWTAlgorithm, auth.Algorithms...) }},
+	{"KEY_ROTATION", checkKeyRotation},
 	{"JWT_ISSUER", func(s settings) string { return checkName(s.JWTIssuer) }},
 	{"JWT_AUDIENCE", func(s settings) string { return checkName(s.JWTAudience) }},
 	{"ACCESS_TOKEN_TTL", func(s settings) string { return lasting(s.AccessTokenTTL, time.Second, 24*time.Hour) }},
+	{"REFRESH_TOKEN_TTL", func(s settings) string { return lasting(s.RefreshTokenTTL, time.Second, 365*24*time.Hour) }},
+	{"REFRESH_REUSE_WINDOW", checkReuseWindow},
+	{"SESSION_TTL", checkSessionTTL},
 	{"PASSWORD_MIN_LENGTH", func(s settings) string { return within(int64(s.PasswordMinLength), 8, 64) }},
 	// 1 GiB for one log-in is beyond any use, and with as many at once as there are processors beyond most machines.
 	{"PASSWORD_HASH_MEMORY_KIB", func(s settings) string {
@@ -93,6 +98,36 @@ func checkSecretKey(key auth.Secret) string {
 		return fmt.Sprintf("is refused: %v; make one with: openssl rand -base64 48", err)
 	}
 	return ""
+}
+
+func checkReuseWindow(s settings) string {
+	if problem := lasting(s.RefreshReuseWindow, 0, 5*time.Minute); problem != "" {
+		return problem
+	}
+	if s.RefreshReuseWindow > s.RefreshTokenTTL/2 {
+		return fmt.Sprintf("is %s, must be at most half of LATCHKEY_REFRESH_TOKEN_TTL, %s", s.RefreshReuseWindow, s.RefreshTokenTTL)
+	}
+	return ""
+}
+
+func checkSessionTTL(s settings) string {
+	if problem := lasting(s.SessionTTL, time.Second, 10*365*24*time.Hour); problem != "" {
+		return problem
+	}
+	if s.SessionTTL < s.RefreshTokenTTL {
+		return fmt.Sprintf("is %s, must be at least LATCHKEY_REFRESH_TOKEN_TTL, %s", s.SessionTTL, s.RefreshTokenTTL)
+	}
+	return ""
+}
+
+func checkKeyRotation(s settings) string {
+	switch {
+	case s.KeyRotation == 0:
+		return ""
+	case s.JWTAlgorithm == "HS256":
+		return "is " + s.KeyRotation.String() + ", but HS256 signs with the secret key, which is yours to change"
+	}
+	return lasting(s.KeyRotation, time.Hour, 10*365*24*time.Hour)
 }
 
 func checkName(name string) string {

@@ -1,12 +1,16 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"runtime"
 
 	"github.com/spf13/cobra"
 
 	"github.com/latchkey-auth/latchkey/impl"
+	"github.com/latchkey-auth/latchkey/impl/postgres"
+	"github.com/latchkey-auth/latchkey/schema"
 )
 
 // root is the tree of commands.
@@ -34,7 +38,7 @@ func newRoot(c console) *root {
 	r.cmd.SetOut(c.out)
 	r.cmd.SetErr(c.err)
 	r.cmd.SetUsageTemplate(r.cmd.UsageTemplate() + "\n" + settingsHelp())
-	r.cmd.AddCommand(r.serveCommand(), r.migrateCommand(), r.userCommand(), r.openapiCommand(), r.versionCommand())
+	r.cmd.AddCommand(r.serveCommand(), r.migrateCommand(), r.userCommand(), r.keyCommand(), r.openapiCommand(), r.versionCommand())
 	return r
 }
 
@@ -96,4 +100,39 @@ func (r *root) migrateCommand() *cobra.Command {
 			return r.migrate(cmd.Context(), s)
 		}),
 	}
+}
+
+// withDatabase runs f on a database that has the schema of this binary. A missing embedded database is only made where mayMake says so: a
+// command that reads, called in the wrong folder, must not leave a database there.
+func (r *root) withDatabase(ctx context.Context, mayMake bool, f func(settings, *database) error) (err error) {
+	s, err := loadSettings(r.environ)
+	if err != nil {
+		return err
+	}
+	fresh := false
+	if s.embedded() {
+		exists, err := hasCluster(s)
+		if err != nil {
+			return err
+		}
+		if fresh = !exists; fresh && !mayMake {
+			return fmt.Errorf("there is no database in %s yet: LATCHKEY_DATA_DIR or LATCHKEY_DATABASE_URL names another", s.DataDir)
+		}
+	}
+	db, err := openDatabase(ctx, s, postgres.Attach, 0, r.console, newLogger(r.err, s.LogFormat))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.close()) }()
+	if fresh {
+		if _, err := schema.Migrate(ctx, db.url.Reveal()); err != nil {
+			return fmt.Errorf("migrate the database: %w", err)
+		}
+	}
+	if err := schema.Current(ctx, db.pool); errors.Is(err, schema.ErrOutdated) {
+		return fmt.Errorf("%w; run latchkey migrate or latchkey serve first", err)
+	} else if err != nil {
+		return err
+	}
+	return f(s, db)
 }

@@ -44,6 +44,16 @@ var answers = map[string]map[string]string{
 	"docs/settings.md": {
 		"curl -sS -D - ": "Access-Control-Allow-Origin: http://127.0.0.1:5173",
 	},
+	"docs/sessions.md": {
+		"REFRESH=": `"refresh_token":"lkr_`,
+		"TOKEN=":   `"is_current":true`,
+	},
+	"docs/tokens.md": {
+		"curl -sS http://127.0.0.1:8000/.well-known/jwks": `"alg":"ES256"`,
+		"curl -sS http://127.0.0.1:8000/.well-known/oaut": `"jwks_uri":"http://127.0.0.1:`,
+		"latchkey key list":   "signs",
+		"latchkey key rotate": "A new key is published",
+	},
 	"docs/operations.md": {
 		"latchkey user create":           "ada@example.com",
 		"curl -sS http://127.0.0.1:8000": `{"status":"ok"}`,

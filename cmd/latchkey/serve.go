@@ -91,7 +91,11 @@ func (r *root) serve(ctx context.Context, s settings) (err error) {
 	if err != nil {
 		return err
 	}
-	service, err := newService(s, db, key, limiter)
+	keys, err := openKeys(ctx, s, db, key)
+	if err != nil {
+		return unlessInterrupted(ctx, err)
+	}
+	service, err := newService(s, db, key, keys, limiter)
 	if err != nil {
 		return err
 	}
@@ -102,7 +106,7 @@ func (r *root) serve(ctx context.Context, s settings) (err error) {
 	if s.RateLimits == "off" {
 		logger.Warn("LATCHKEY_RATE_LIMITS is off: passwords can be guessed without end")
 	}
-	stop, err := r.inBackground(ctx, s, service, limiter, logger)
+	stop, err := r.inBackground(ctx, s, background{service, limiter, keys, logger})
 	if err != nil {
 		return err
 	}
@@ -153,7 +157,7 @@ func newLimiter(s settings, db *database, key auth.Secret) (*auth.Limiter, error
 }
 
 // newService puts the service together.
-func newService(s settings, db *database, key auth.Secret, limiter *auth.Limiter) (*auth.Service, error) {
+func newService(s settings, db *database, key auth.Secret, keys *auth.Keyring, limiter *auth.Limiter) (*auth.Service, error) {
 	hasher, err := newHasher(s)
 	if err != nil {
 		return nil, err
@@ -163,13 +167,15 @@ func newService(s settings, db *database, key auth.Secret, limiter *auth.Limiter
 		return nil, usageError{fmt.Errorf("LATCHKEY_PASSWORD_MIN_LENGTH: %w", err)}
 	}
 	tokens, err := auth.NewTokens(auth.TokenOptions{
-		Key: key, Algorithm: s.JWTAlgorithm, Issuer: s.JWTIssuer, Audience: s.JWTAudience, TTL: s.AccessTokenTTL, Now: time.Now,
+		Keys: keys, Issuer: s.JWTIssuer, Audience: s.JWTAudience, TTL: s.AccessTokenTTL, Now: time.Now,
 	})
 	if err != nil {
-		return nil, usageError{fmt.Errorf("LATCHKEY_SECRET_KEY, LATCHKEY_JWT_*: %w", err)}
+		return nil, usageError{fmt.Errorf("LATCHKEY_JWT_*: %w", err)}
 	}
 	return auth.New(auth.Options{
 		DB: auth.Bounded(db.pool), Hasher: hasher, Tokens: tokens, Policy: policy, Limiter: limiter, Now: time.Now,
+		Secret: key, Previous: s.SecretKeyPrevious,
+		Sessions: auth.SessionTimes{Idle: s.RefreshTokenTTL, Lifetime: s.SessionTTL, ReuseWindow: s.RefreshReuseWindow},
 	})
 }
 

@@ -25,11 +25,16 @@ type settings struct {
 	DatabaseWait       time.Duration `env:"DATABASE_WAIT" envDefault:"10s" help:"how long serve and migrate wait for a database that can't be reached yet"`
 	DataDir            string        `env:"DATA_DIR" default:".latchkey in the working folder; for root /var/lib/latchkey" help:"data folder of the embedded PostgreSQL"`
 	PostgresBin        string        `env:"POSTGRES_BIN" default:"looked for" help:"folder with the programs postgres and initdb for the embedded PostgreSQL"`
-	SecretKey          auth.Secret   `env:"SECRET_KEY" default:"made once and kept in the data folder; with LATCHKEY_DATABASE_URL it must be set" help:"signs the tokens; at least 32 bytes, from openssl rand -base64 48"`
-	JWTAlgorithm       string        `env:"JWT_ALGORITHM" envDefault:"HS256" help:"algorithm of the tokens' signature"`
+	SecretKey          auth.Secret   `env:"SECRET_KEY" default:"made once and kept in the data folder; with LATCHKEY_DATABASE_URL it must be set" help:"makes the refresh tokens and seals the signing keys; at least 32 bytes, from openssl rand -base64 48"`
+	SecretKeyPrevious  auth.Secret   `env:"SECRET_KEY_PREVIOUS" default:"none" help:"the secret key before it was changed, so that the change logs nobody out"`
+	JWTAlgorithm       string        `env:"JWT_ALGORITHM" envDefault:"ES256" help:"what access tokens are signed with: ES256, EdDSA, RS256, or HS256 with the secret key"`
+	KeyRotation        time.Duration `env:"KEY_ROTATION" envDefault:"0s" help:"how often a new signing key is made, 1h or more; 0s for never, then latchkey key rotate does it"`
 	JWTIssuer          string        `env:"JWT_ISSUER" envDefault:"latchkey" help:"the tokens' iss, which is demanded of them too"`
 	JWTAudience        string        `env:"JWT_AUDIENCE" envDefault:"latchkey:auth" help:"the tokens' aud, which is demanded of them too"`
 	AccessTokenTTL     time.Duration `env:"ACCESS_TOKEN_TTL" envDefault:"15m" help:"life of an access token, 1s to 24h"`
+	RefreshTokenTTL    time.Duration `env:"REFRESH_TOKEN_TTL" envDefault:"720h" help:"life of a refresh token, and so of a session that nobody refreshes, 1s to 8760h"`
+	RefreshReuseWindow time.Duration `env:"REFRESH_REUSE_WINDOW" envDefault:"10s" help:"how long a refresh token that was exchanged gives its successor again, 0s to 5m; later it ends the session"`
+	SessionTTL         time.Duration `env:"SESSION_TTL" envDefault:"2160h" help:"life of a session however often it is refreshed, LATCHKEY_REFRESH_TOKEN_TTL to 87600h"`
 	PasswordMinLength  int           `env:"PASSWORD_MIN_LENGTH" envDefault:"8" help:"least length of a new password in characters, 8 to 64; NIST SP 800-63B-4 asks for 15 if it is the only factor"`
 	PasswordHashMemory uint32        `env:"PASSWORD_HASH_MEMORY_KIB" envDefault:"19456" help:"argon2id: memory in KiB"`
 	PasswordHashPasses uint32        `env:"PASSWORD_HASH_PASSES" envDefault:"2" help:"argon2id: passes"`

@@ -5,12 +5,11 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/latchkey-auth/latchkey/impl/auth"
-	"github.com/latchkey-auth/latchkey/impl/postgres"
-	"github.com/latchkey-auth/latchkey/schema"
 )
 
 func (r *root) userCommand() *cobra.Command {
@@ -30,45 +29,21 @@ func (r *root) userCommand() *cobra.Command {
 	return cmd
 }
 
-// withService runs f on the service. A missing embedded database is only made where make says so: a command that reads,
-// called in the wrong folder, must not leave a database there.
-func (r *root) withService(ctx context.Context, mayMake bool, f func(*auth.Service) error) (err error) {
-	s, err := loadSettings(r.environ)
-	if err != nil {
-		return err
-	}
-	fresh := false
-	if s.embedded() {
-		exists, err := hasCluster(s)
+// withService runs f on the service.
+func (r *root) withService(ctx context.Context, mayMake bool, f func(*auth.Service) error) error {
+	return r.withDatabase(ctx, mayMake, func(s settings, db *database) error {
+		// The service can't be without keys, but no command issues or checks a token. So that they work where
+		// the server's key isn't at hand, they get one that nothing else has and that ends with them.
+		keys, err := auth.NewMemoryKeyring("HS256", time.Now)
 		if err != nil {
 			return err
 		}
-		if fresh = !exists; fresh && !mayMake {
-			return fmt.Errorf("there is no database in %s yet: LATCHKEY_DATA_DIR or LATCHKEY_DATABASE_URL names another", s.DataDir)
+		service, err := newService(s, db, auth.NewSecret(rand.Text()+rand.Text()), keys, nil)
+		if err != nil {
+			return err
 		}
-	}
-	db, err := openDatabase(ctx, s, postgres.Attach, 0, r.console, newLogger(r.err, s.LogFormat))
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, db.close()) }()
-	if fresh {
-		if _, err := schema.Migrate(ctx, db.url.Reveal()); err != nil {
-			return fmt.Errorf("migrate the database: %w", err)
-		}
-	}
-	if err := schema.Current(ctx, db.pool); errors.Is(err, schema.ErrOutdated) {
-		return fmt.Errorf("%w; run latchkey migrate or latchkey serve first", err)
-	} else if err != nil {
-		return err
-	}
-	// The service can't be without a key, but no command issues or checks a token. So that they work where
-	// the server's key isn't at hand, they get one that nothing else has and that ends with them.
-	service, err := newService(s, db, auth.NewSecret(rand.Text()+rand.Text()), nil)
-	if err != nil {
-		return err
-	}
-	return f(service)
+		return f(service)
+	})
 }
 
 // withUser runs f on the service and the user that who names.

@@ -18,13 +18,13 @@ import (
 
 // Defines values for AmbiguousCredentialsProblemCode.
 const (
-	AmbiguousCredentials AmbiguousCredentialsProblemCode = "ambiguous_credentials"
+	AmbiguousCredentialsProblemCodeAmbiguousCredentials AmbiguousCredentialsProblemCode = "ambiguous_credentials"
 )
 
 // Valid indicates whether the value is a known member of the AmbiguousCredentialsProblemCode enum.
 func (e AmbiguousCredentialsProblemCode) Valid() bool {
 	switch e {
-	case AmbiguousCredentials:
+	case AmbiguousCredentialsProblemCodeAmbiguousCredentials:
 		return true
 	default:
 		return false
@@ -196,15 +196,96 @@ func (e InvalidRequestProblemStatus) Valid() bool {
 	}
 }
 
+// Defines values for KeyAlg.
+const (
+	ES256 KeyAlg = "ES256"
+	EdDSA KeyAlg = "EdDSA"
+	RS256 KeyAlg = "RS256"
+)
+
+// Valid indicates whether the value is a known member of the KeyAlg enum.
+func (e KeyAlg) Valid() bool {
+	switch e {
+	case ES256:
+		return true
+	case EdDSA:
+		return true
+	case RS256:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for KeyCrv.
+const (
+	Ed25519 KeyCrv = "Ed25519"
+	P256    KeyCrv = "P-256"
+)
+
+// Valid indicates whether the value is a known member of the KeyCrv enum.
+func (e KeyCrv) Valid() bool {
+	switch e {
+	case Ed25519:
+		return true
+	case P256:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for KeyKty.
+const (
+	EC  KeyKty = "EC"
+	OKP KeyKty = "OKP"
+	RSA KeyKty = "RSA"
+)
+
+// Valid indicates whether the value is a known member of the KeyKty enum.
+func (e KeyKty) Valid() bool {
+	switch e {
+	case EC:
+		return true
+	case OKP:
+		return true
+	case RSA:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for KeyUse.
+const (
+	Sig KeyUse = "sig"
+)
+
+// Valid indicates whether the value is a known member of the KeyUse enum.
+func (e KeyUse) Valid() bool {
+	switch e {
+	case Sig:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for LoginFailedProblemCode.
 const (
-	InvalidCredentials LoginFailedProblemCode = "invalid_credentials"
+	InvalidCredentials  LoginFailedProblemCode = "invalid_credentials"
+	InvalidRefreshToken LoginFailedProblemCode = "invalid_refresh_token"
+	RefreshTokenReused  LoginFailedProblemCode = "refresh_token_reused"
 )
 
 // Valid indicates whether the value is a known member of the LoginFailedProblemCode enum.
 func (e LoginFailedProblemCode) Valid() bool {
 	switch e {
 	case InvalidCredentials:
+		return true
+	case InvalidRefreshToken:
+		return true
+	case RefreshTokenReused:
 		return true
 	default:
 		return false
@@ -235,6 +316,66 @@ const (
 func (e LoginFailedProblemStatus) Valid() bool {
 	switch e {
 	case LoginFailedProblemStatusN401:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for MetadataGrantTypesSupported.
+const (
+	RefreshToken MetadataGrantTypesSupported = "refresh_token"
+)
+
+// Valid indicates whether the value is a known member of the MetadataGrantTypesSupported enum.
+func (e MetadataGrantTypesSupported) Valid() bool {
+	switch e {
+	case RefreshToken:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for MetadataResponseTypesSupported.
+const (
+	MetadataResponseTypesSupportedNone MetadataResponseTypesSupported = "none"
+)
+
+// Valid indicates whether the value is a known member of the MetadataResponseTypesSupported enum.
+func (e MetadataResponseTypesSupported) Valid() bool {
+	switch e {
+	case MetadataResponseTypesSupportedNone:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for MetadataRevocationEndpointAuthMethodsSupported.
+const (
+	MetadataRevocationEndpointAuthMethodsSupportedNone MetadataRevocationEndpointAuthMethodsSupported = "none"
+)
+
+// Valid indicates whether the value is a known member of the MetadataRevocationEndpointAuthMethodsSupported enum.
+func (e MetadataRevocationEndpointAuthMethodsSupported) Valid() bool {
+	switch e {
+	case MetadataRevocationEndpointAuthMethodsSupportedNone:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for MetadataTokenEndpointAuthMethodsSupported.
+const (
+	MetadataTokenEndpointAuthMethodsSupportedNone MetadataTokenEndpointAuthMethodsSupported = "none"
+)
+
+// Valid indicates whether the value is a known member of the MetadataTokenEndpointAuthMethodsSupported enum.
+func (e MetadataTokenEndpointAuthMethodsSupported) Valid() bool {
+	switch e {
+	case MetadataTokenEndpointAuthMethodsSupportedNone:
 		return true
 	default:
 		return false
@@ -288,13 +429,13 @@ func (e NotFoundProblemCode) Valid() bool {
 
 // Defines values for NotFoundProblemStatus.
 const (
-	N404 NotFoundProblemStatus = 404
+	NotFoundProblemStatusN404 NotFoundProblemStatus = 404
 )
 
 // Valid indicates whether the value is a known member of the NotFoundProblemStatus enum.
 func (e NotFoundProblemStatus) Valid() bool {
 	switch e {
-	case N404:
+	case NotFoundProblemStatusN404:
 		return true
 	default:
 		return false
@@ -466,6 +607,36 @@ func (e RequestTimeoutProblemStatus) Valid() bool {
 	}
 }
 
+// Defines values for SessionNotFoundProblemCode.
+const (
+	SessionNotFound SessionNotFoundProblemCode = "session_not_found"
+)
+
+// Valid indicates whether the value is a known member of the SessionNotFoundProblemCode enum.
+func (e SessionNotFoundProblemCode) Valid() bool {
+	switch e {
+	case SessionNotFound:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for SessionNotFoundProblemStatus.
+const (
+	SessionNotFoundProblemStatusN404 SessionNotFoundProblemStatus = 404
+)
+
+// Valid indicates whether the value is a known member of the SessionNotFoundProblemStatus enum.
+func (e SessionNotFoundProblemStatus) Valid() bool {
+	switch e {
+	case SessionNotFoundProblemStatusN404:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for TokenTokenType.
 const (
 	Bearer TokenTokenType = "bearer"
@@ -610,6 +781,51 @@ const (
 func (e TokenInvalidRequestProblemStatus) Valid() bool {
 	switch e {
 	case TokenInvalidRequestProblemStatusN422:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for TokenOutOfReachProblemCode.
+const (
+	TokenOutOfReachProblemCodeUnavailable TokenOutOfReachProblemCode = "unavailable"
+)
+
+// Valid indicates whether the value is a known member of the TokenOutOfReachProblemCode enum.
+func (e TokenOutOfReachProblemCode) Valid() bool {
+	switch e {
+	case TokenOutOfReachProblemCodeUnavailable:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for TokenOutOfReachProblemError.
+const (
+	TokenOutOfReachProblemErrorTemporarilyUnavailable TokenOutOfReachProblemError = "temporarily_unavailable"
+)
+
+// Valid indicates whether the value is a known member of the TokenOutOfReachProblemError enum.
+func (e TokenOutOfReachProblemError) Valid() bool {
+	switch e {
+	case TokenOutOfReachProblemErrorTemporarilyUnavailable:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for TokenOutOfReachProblemStatus.
+const (
+	TokenOutOfReachProblemStatusN503 TokenOutOfReachProblemStatus = 503
+)
+
+// Valid indicates whether the value is a known member of the TokenOutOfReachProblemStatus enum.
+func (e TokenOutOfReachProblemStatus) Valid() bool {
+	switch e {
+	case TokenOutOfReachProblemStatusN503:
 		return true
 	default:
 		return false
@@ -970,6 +1186,11 @@ type AccessTokenClaims struct {
 	// Example: 01981f6e-3f4a-7cc0-8f1e-5d7a4c1b2e90
 	Jti string `json:"jti"`
 
+	// Sid The session's id.
+	//
+	// Example: 01981f6e-3f4a-7cc0-8f1e-5d7a4c1b2e91
+	Sid openapi_types.UUID `json:"sid"`
+
 	// Sub The user's email when it was issued. Not an identity; `uid` is.
 	//
 	// Example: ada@example.com
@@ -1205,6 +1426,62 @@ type InvalidRequestProblemCode string
 // InvalidRequestProblemStatus defines model for InvalidRequestProblem.Status.
 type InvalidRequestProblemStatus int
 
+// Key A public key (RFC 7517 section 4, RFC 7518 section 6, RFC 8037 section 2).
+type Key struct {
+	// Alg The one algorithm that it is for.
+	Alg KeyAlg `json:"alg"`
+
+	// Crv The curve of an EC or OKP key.
+	Crv *KeyCrv `json:"crv,omitempty"`
+
+	// E The exponent of an RSA key.
+	//
+	// Example: AQAB
+	E *string `json:"e,omitempty"`
+
+	// Kid Its thumbprint (RFC 7638).
+	//
+	// Example: NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs
+	Kid string `json:"kid"`
+
+	// Kty Its type.
+	Kty KeyKty `json:"kty"`
+
+	// N The modulus of an RSA key.
+	N *string `json:"n,omitempty"`
+
+	// Use It checks signatures.
+	Use KeyUse `json:"use"`
+
+	// X Of an EC or OKP key.
+	//
+	// Example: f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU
+	X *string `json:"x,omitempty"`
+
+	// Y Of an EC key.
+	//
+	// Example: x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0
+	Y *string `json:"y,omitempty"`
+}
+
+// KeyAlg The one algorithm that it is for.
+type KeyAlg string
+
+// KeyCrv The curve of an EC or OKP key.
+type KeyCrv string
+
+// KeyKty Its type.
+type KeyKty string
+
+// KeyUse It checks signatures.
+type KeyUse string
+
+// KeySet A JWK set (RFC 7517 section 5).
+type KeySet struct {
+	// Keys The public keys.
+	Keys []Key `json:"keys"`
+}
+
 // LoginFailedProblem defines model for LoginFailedProblem.
 type LoginFailedProblem struct {
 	Code LoginFailedProblemCode `json:"code"`
@@ -1249,7 +1526,7 @@ type LoginFailedProblemError string
 // LoginFailedProblemStatus defines model for LoginFailedProblem.Status.
 type LoginFailedProblemStatus int
 
-// LoginForm A token request in the form of RFC 6749 section 4.3.2. Fields that aren't listed are ignored (section 3.2).
+// LoginForm A token request in the form of RFC 6749 sections 4.3.2 and 6. Fields that aren't listed are ignored (section 3.2).
 type LoginForm struct {
 	// ClientID Not looked at; there are no registered clients.
 	//
@@ -1261,7 +1538,7 @@ type LoginForm struct {
 	// Example:
 	ClientSecret *string `json:"client_secret,omitempty"`
 
-	// GrantType `password`; empty and absent mean the same.
+	// GrantType `password` or `refresh_token`; empty and absent mean `password`.
 	//
 	// Example: password
 	GrantType *string `json:"grant_type,omitempty"`
@@ -1270,6 +1547,11 @@ type LoginForm struct {
 	//
 	// Example: correct horse battery staple
 	Password *string `json:"password,omitempty"`
+
+	// RefreshToken What a login, a registration or a refresh has given, for the grant of that name.
+	//
+	// Example:
+	RefreshToken *string `json:"refresh_token,omitempty"`
 
 	// Scope Not looked at; there are no scopes.
 	//
@@ -1281,6 +1563,58 @@ type LoginForm struct {
 	// Example: ada@example.com
 	Username *string `json:"username,omitempty"`
 }
+
+// Metadata The metadata of RFC 8414 section 2.
+type Metadata struct {
+	// GrantTypesSupported What a client may ask for.
+	GrantTypesSupported []MetadataGrantTypesSupported `json:"grant_types_supported"`
+
+	// Issuer The `iss` of the tokens. A URL where the server was told its own (`LATCHKEY_JWT_ISSUER`), as RFC 8414 demands.
+	//
+	// Example: https://auth.example.com
+	Issuer string `json:"issuer"`
+
+	// JwksURI The keys; absent where there are none, as with HS256.
+	//
+	// Example: https://auth.example.com/.well-known/jwks.json
+	JwksURI *string `json:"jwks_uri,omitempty"`
+
+	// ResponseTypesSupported `none`, as there is no authorization endpoint; RFC 8414 demands the member.
+	ResponseTypesSupported []MetadataResponseTypesSupported `json:"response_types_supported"`
+
+	// RevocationEndpoint Where a token is revoked (RFC 7009).
+	//
+	// Example: https://auth.example.com/api/oauth/revoke/
+	RevocationEndpoint string `json:"revocation_endpoint"`
+
+	// RevocationEndpointAuthMethodsSupported There are no registered clients.
+	RevocationEndpointAuthMethodsSupported []MetadataRevocationEndpointAuthMethodsSupported `json:"revocation_endpoint_auth_methods_supported"`
+
+	// ServiceDocumentation For people who develop.
+	//
+	// Example: https://auth.example.com/docs
+	ServiceDocumentation *string `json:"service_documentation,omitempty"`
+
+	// TokenEndpoint Where a refresh token is exchanged.
+	//
+	// Example: https://auth.example.com/api/users/login/token/
+	TokenEndpoint string `json:"token_endpoint"`
+
+	// TokenEndpointAuthMethodsSupported There are no registered clients.
+	TokenEndpointAuthMethodsSupported []MetadataTokenEndpointAuthMethodsSupported `json:"token_endpoint_auth_methods_supported"`
+}
+
+// MetadataGrantTypesSupported defines model for Metadata.GrantTypesSupported.
+type MetadataGrantTypesSupported string
+
+// MetadataResponseTypesSupported defines model for Metadata.ResponseTypesSupported.
+type MetadataResponseTypesSupported string
+
+// MetadataRevocationEndpointAuthMethodsSupported defines model for Metadata.RevocationEndpointAuthMethodsSupported.
+type MetadataRevocationEndpointAuthMethodsSupported string
+
+// MetadataTokenEndpointAuthMethodsSupported defines model for Metadata.TokenEndpointAuthMethodsSupported.
+type MetadataTokenEndpointAuthMethodsSupported string
 
 // MethodNotAllowedProblem Sent, with `Allow`, for a method that a path of this contract doesn't have.
 type MethodNotAllowedProblem struct {
@@ -1554,7 +1888,7 @@ type RateLimitedProblemCode string
 // RateLimitedProblemStatus defines model for RateLimitedProblem.Status.
 type RateLimitedProblemStatus int
 
-// RegisteredUser A new user, and beside its fields a token that logs it in.
+// RegisteredUser A new user, and beside its fields the tokens of its first session.
 type RegisteredUser struct {
 	// CreatedAt When the account was made, RFC 3339 in UTC.
 	//
@@ -1586,7 +1920,7 @@ type RegisteredUser struct {
 	// Example: false
 	IsSuperuser bool `json:"is_superuser"`
 
-	// Token An access token (RFC 6749 section 5.1).
+	// Token The tokens of a session (RFC 6749 section 5.1).
 	Token Token `json:"token"`
 
 	// UpdatedAt When the account was last changed, RFC 3339 in UTC.
@@ -1716,17 +2050,139 @@ type RequestTimeoutProblemCode string
 // RequestTimeoutProblemStatus defines model for RequestTimeoutProblem.Status.
 type RequestTimeoutProblemStatus int
 
-// Token An access token (RFC 6749 section 5.1).
+// RevocationForm A revocation request in the form of RFC 7009 section 2.1. Fields that aren't listed are ignored.
+type RevocationForm struct {
+	// ClientID Not looked at; there are no registered clients.
+	//
+	// Example:
+	ClientID *string `json:"client_id,omitempty"`
+
+	// ClientSecret Not looked at; there are no registered clients.
+	//
+	// Example:
+	ClientSecret *string `json:"client_secret,omitempty"`
+
+	// Token A refresh or access token.
+	//
+	// Example: lkr_AZgfbj9KfMCPHl19TBsukAAAAAG1yzfXOcIOPCbyS1Bn5MTuH0R3XkPRb3Ye1V9b9TJhqQ
+	Token string `json:"token"`
+
+	// TokenTypeHint `refresh_token` or `access_token`. Not looked at, as a token shows what it is.
+	//
+	// Example: refresh_token
+	TokenTypeHint *string `json:"token_type_hint,omitempty"`
+}
+
+// Session One of the places where a user is logged in.
+type Session struct {
+	// Address Where the user logged in from: an IPv4 or IPv6 address.
+	//
+	// Example: 203.0.113.7
+	Address string `json:"address"`
+
+	// CreatedAt When the user logged in, RFC 3339 in UTC.
+	//
+	// Example: 2026-01-05T09:30:00.123456Z
+	CreatedAt time.Time `json:"created_at"`
+
+	// ExpiresAt When it ends unless it is refreshed, RFC 3339 in UTC.
+	//
+	// Example: 2026-02-04T09:30:00.123456Z
+	ExpiresAt time.Time `json:"expires_at"`
+
+	// ID Opaque; the `sid` of its tokens.
+	//
+	// Example: 01981f6e-3f4a-7cc0-8f1e-5d7a4c1b2e90
+	ID string `json:"id"`
+
+	// IsCurrent Whether it is the one whose token was sent.
+	//
+	// Example: true
+	IsCurrent bool `json:"is_current"`
+
+	// LastUsedAt When it was refreshed last, or else opened; RFC 3339 in UTC.
+	//
+	// Example: 2026-01-05T09:30:00.123456Z
+	LastUsedAt time.Time `json:"last_used_at"`
+
+	// UserAgent What the client called itself when the user logged in.
+	//
+	// Example: Mozilla/5.0
+	UserAgent string `json:"user_agent"`
+}
+
+// SessionList Where a user is logged in.
+type SessionList struct {
+	// Sessions The newest first.
+	Sessions []Session `json:"sessions"`
+}
+
+// SessionNotFoundProblem defines model for SessionNotFoundProblem.
+type SessionNotFoundProblem struct {
+	Code SessionNotFoundProblemCode `json:"code"`
+
+	// Detail What went wrong.
+	//
+	// Example: The email belongs to another user.
+	Detail string `json:"detail"`
+
+	// Error The code of RFC 6749 section 5.2, at the token endpoint only.
+	//
+	// Example: invalid_grant
+	Error *string `json:"error,omitempty"`
+
+	// ErrorDescription `detail` again, at the token endpoint only.
+	//
+	// Example: Authentication was unsuccessful.
+	ErrorDescription *string `json:"error_description,omitempty"`
+
+	// Errors One entry for each field that breaks the contract.
+	Errors *[]FieldError `json:"errors,omitempty"`
+
+	// RequestID The request's id, where it is all that can be said.
+	//
+	// Example: 01981f6e-3f4a-7cc0-8f1e-5d7a4c1b2e90
+	RequestID *openapi_types.UUID          `json:"request_id,omitempty"`
+	Status    SessionNotFoundProblemStatus `json:"status"`
+
+	// Title The status in words.
+	//
+	// Example: Conflict
+	Title string `json:"title"`
+
+	// Type `urn:latchkey:problem:` and the code.
+	//
+	// Example: urn:latchkey:problem:email_taken
+	Type string `json:"type"`
+}
+
+// SessionNotFoundProblemCode defines model for SessionNotFoundProblem.Code.
+type SessionNotFoundProblemCode string
+
+// SessionNotFoundProblemStatus defines model for SessionNotFoundProblem.Status.
+type SessionNotFoundProblemStatus int
+
+// Token The tokens of a session (RFC 6749 section 5.1).
 type Token struct {
 	// AccessToken A JWT whose claims are `AccessTokenClaims`. Treat it as opaque.
 	//
 	// Example: eyJhbGciOiJIUzI1NiIsInR5cCI6ImF0K2p3dCJ9.e30.c2lnbmF0dXJl
 	AccessToken string `json:"access_token"`
 
-	// ExpiresIn Seconds until it expires.
+	// ExpiresIn Seconds until the access token expires.
 	//
 	// Example: 900
 	ExpiresIn int64 `json:"expires_in"`
+
+	// RefreshExpiresIn Seconds until the refresh token expires.
+	//
+	// Example: 2592000
+	RefreshExpiresIn int64 `json:"refresh_expires_in"`
+
+	// RefreshToken What the next tokens are exchanged for, once. Opaque, but for `lkr_`, by which scanners find it where it should not be.
+	//
+	// Example: lkr_AZgfbj9KfMCPHl19TBsukAAAAAG1yzfXOcIOPCbyS1Bn5MTuH0R3XkPRb3Ye1V9b9TJhqQ
+	RefreshToken string `json:"refresh_token"`
 
 	// TokenType How to send it (RFC 6750).
 	TokenType TokenTokenType `json:"token_type"`
@@ -1866,6 +2322,50 @@ type TokenInvalidRequestProblemError string
 
 // TokenInvalidRequestProblemStatus defines model for TokenInvalidRequestProblem.Status.
 type TokenInvalidRequestProblemStatus int
+
+// TokenOutOfReachProblem defines model for TokenOutOfReachProblem.
+type TokenOutOfReachProblem struct {
+	Code TokenOutOfReachProblemCode `json:"code"`
+
+	// Detail What went wrong.
+	//
+	// Example: The email belongs to another user.
+	Detail string                      `json:"detail"`
+	Error  TokenOutOfReachProblemError `json:"error"`
+
+	// ErrorDescription `detail` again, at the token endpoint only.
+	//
+	// Example: Authentication was unsuccessful.
+	ErrorDescription string `json:"error_description"`
+
+	// Errors One entry for each field that breaks the contract.
+	Errors *[]FieldError `json:"errors,omitempty"`
+
+	// RequestID The request's id, where it is all that can be said.
+	//
+	// Example: 01981f6e-3f4a-7cc0-8f1e-5d7a4c1b2e90
+	RequestID *openapi_types.UUID          `json:"request_id,omitempty"`
+	Status    TokenOutOfReachProblemStatus `json:"status"`
+
+	// Title The status in words.
+	//
+	// Example: Conflict
+	Title string `json:"title"`
+
+	// Type `urn:latchkey:problem:` and the code.
+	//
+	// Example: urn:latchkey:problem:email_taken
+	Type string `json:"type"`
+}
+
+// TokenOutOfReachProblemCode defines model for TokenOutOfReachProblem.Code.
+type TokenOutOfReachProblemCode string
+
+// TokenOutOfReachProblemError defines model for TokenOutOfReachProblem.Error.
+type TokenOutOfReachProblemError string
+
+// TokenOutOfReachProblemStatus defines model for TokenOutOfReachProblem.Status.
+type TokenOutOfReachProblemStatus int
 
 // TokenRateLimitedProblem defines model for TokenRateLimitedProblem.
 type TokenRateLimitedProblem struct {
@@ -2265,6 +2765,9 @@ type User struct {
 	Username string `json:"username"`
 }
 
+// AmbiguousCredentials defines model for AmbiguousCredentials.
+type AmbiguousCredentials = AmbiguousCredentialsProblem
+
 // BodyTooLarge defines model for BodyTooLarge.
 type BodyTooLarge = BodyTooLargeProblem
 
@@ -2298,6 +2801,9 @@ type TokenInternalError = TokenInternalErrorProblem
 // TokenInvalidRequest defines model for TokenInvalidRequest.
 type TokenInvalidRequest = TokenInvalidRequestProblem
 
+// TokenOutOfReach defines model for TokenOutOfReach.
+type TokenOutOfReach = TokenOutOfReachProblem
+
 // TokenRateLimited defines model for TokenRateLimited.
 type TokenRateLimited = TokenRateLimitedProblem
 
@@ -2319,6 +2825,9 @@ type Unavailable = UnavailableProblem
 // UnsupportedMediaType defines model for UnsupportedMediaType.
 type UnsupportedMediaType = UnsupportedMediaTypeProblem
 
+// RevokeTokenFormdataRequestBody defines body for RevokeToken for application/x-www-form-urlencoded ContentType.
+type RevokeTokenFormdataRequestBody = RevocationForm
+
 // RegisterUserJSONRequestBody defines body for RegisterUser for application/json ContentType.
 type RegisterUserJSONRequestBody = Registration
 
@@ -2327,15 +2836,36 @@ type LoginFormdataRequestBody = LoginForm
 
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
+	// GetKeys The keys that check access tokens
+	// (GET /.well-known/jwks.json)
+	GetKeys(ctx echo.Context) error
+	// GetMetadata Where what is found
+	// (GET /.well-known/oauth-authorization-server)
+	GetMetadata(ctx echo.Context) error
+	// RevokeToken Revoke a token
+	// (POST /api/oauth/revoke/)
+	RevokeToken(ctx echo.Context) error
 	// RegisterUser Register a user
 	// (POST /api/users/)
 	RegisterUser(ctx echo.Context) error
-	// Login Log in with email and password
+	// Login Log in with email and password, or refresh
 	// (POST /api/users/login/token/)
 	Login(ctx echo.Context) error
+	// Logout Log out
+	// (POST /api/users/logout/)
+	Logout(ctx echo.Context) error
 	// GetCurrentUser Who the token belongs to
 	// (GET /api/users/me/)
 	GetCurrentUser(ctx echo.Context) error
+	// EndAllSessions Log out everywhere
+	// (DELETE /api/users/me/sessions/)
+	EndAllSessions(ctx echo.Context) error
+	// ListSessions Where the user is logged in
+	// (GET /api/users/me/sessions/)
+	ListSessions(ctx echo.Context) error
+	// EndSession Log out somewhere
+	// (DELETE /api/users/me/sessions/{session_id}/)
+	EndSession(ctx echo.Context, sessionID string) error
 	// GetLiveness Whether the process lives
 	// (GET /healthz)
 	GetLiveness(ctx echo.Context) error
@@ -2347,6 +2877,33 @@ type ServerInterface interface {
 // ServerInterfaceWrapper converts echo contexts to parameters.
 type ServerInterfaceWrapper struct {
 	Handler ServerInterface
+}
+
+// GetKeys converts echo context to params.
+func (w *ServerInterfaceWrapper) GetKeys(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetKeys(ctx)
+	return err
+}
+
+// GetMetadata converts echo context to params.
+func (w *ServerInterfaceWrapper) GetMetadata(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetMetadata(ctx)
+	return err
+}
+
+// RevokeToken converts echo context to params.
+func (w *ServerInterfaceWrapper) RevokeToken(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.RevokeToken(ctx)
+	return err
 }
 
 // RegisterUser converts echo context to params.
@@ -2367,12 +2924,55 @@ func (w *ServerInterfaceWrapper) Login(ctx echo.Context) error {
 	return err
 }
 
+// Logout converts echo context to params.
+func (w *ServerInterfaceWrapper) Logout(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.Logout(ctx)
+	return err
+}
+
 // GetCurrentUser converts echo context to params.
 func (w *ServerInterfaceWrapper) GetCurrentUser(ctx echo.Context) error {
 	var err error
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.GetCurrentUser(ctx)
+	return err
+}
+
+// EndAllSessions converts echo context to params.
+func (w *ServerInterfaceWrapper) EndAllSessions(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.EndAllSessions(ctx)
+	return err
+}
+
+// ListSessions converts echo context to params.
+func (w *ServerInterfaceWrapper) ListSessions(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListSessions(ctx)
+	return err
+}
+
+// EndSession converts echo context to params.
+func (w *ServerInterfaceWrapper) EndSession(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "session_id" -------------
+	var sessionID string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "session_id", ctx.Param("session_id"), &sessionID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter session_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.EndSession(ctx, sessionID)
 	return err
 }
 
@@ -2441,12 +3041,28 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 		Handler: si,
 	}
 
+	router.GET(options.BaseURL+"/.well-known/jwks.json", wrapper.GetKeys, options.OperationMiddlewares["GetKeys"]...)
+	router.GET(options.BaseURL+"/.well-known/oauth-authorization-server", wrapper.GetMetadata, options.OperationMiddlewares["GetMetadata"]...)
+	router.POST(options.BaseURL+"/api/oauth/revoke/", wrapper.RevokeToken, options.OperationMiddlewares["RevokeToken"]...)
 	router.POST(options.BaseURL+"/api/users/", wrapper.RegisterUser, options.OperationMiddlewares["RegisterUser"]...)
 	router.POST(options.BaseURL+"/api/users/login/token/", wrapper.Login, options.OperationMiddlewares["Login"]...)
+	router.POST(options.BaseURL+"/api/users/logout/", wrapper.Logout, options.OperationMiddlewares["Logout"]...)
 	router.GET(options.BaseURL+"/api/users/me/", wrapper.GetCurrentUser, options.OperationMiddlewares["GetCurrentUser"]...)
+	router.DELETE(options.BaseURL+"/api/users/me/sessions/", wrapper.EndAllSessions, options.OperationMiddlewares["EndAllSessions"]...)
+	router.GET(options.BaseURL+"/api/users/me/sessions/", wrapper.ListSessions, options.OperationMiddlewares["ListSessions"]...)
+	router.DELETE(options.BaseURL+"/api/users/me/sessions/:session_id/", wrapper.EndSession, options.OperationMiddlewares["EndSession"]...)
 	router.GET(options.BaseURL+"/healthz", wrapper.GetLiveness, options.OperationMiddlewares["GetLiveness"]...)
 	router.GET(options.BaseURL+"/readyz", wrapper.GetReadiness, options.OperationMiddlewares["GetReadiness"]...)
 
+}
+
+type AmbiguousCredentialsResponseHeaders struct {
+	WWWAuthenticate string
+}
+type AmbiguousCredentialsApplicationProblemPlusJSONResponse struct {
+	Body AmbiguousCredentialsProblem
+
+	Headers AmbiguousCredentialsResponseHeaders
 }
 
 type BodyTooLargeApplicationProblemPlusJSONResponse BodyTooLargeProblem
@@ -2494,6 +3110,15 @@ type TokenInternalErrorApplicationProblemPlusJSONResponse TokenInternalErrorProb
 
 type TokenInvalidRequestApplicationProblemPlusJSONResponse TokenInvalidRequestProblem
 
+type TokenOutOfReachResponseHeaders struct {
+	RetryAfter int
+}
+type TokenOutOfReachApplicationProblemPlusJSONResponse struct {
+	Body TokenOutOfReachProblem
+
+	Headers TokenOutOfReachResponseHeaders
+}
+
 type TokenRateLimitedResponseHeaders struct {
 	RateLimit       string
 	RateLimitPolicy string
@@ -2537,6 +3162,193 @@ type UnavailableApplicationProblemPlusJSONResponse struct {
 }
 
 type UnsupportedMediaTypeApplicationProblemPlusJSONResponse UnsupportedMediaTypeProblem
+
+type GetKeysRequestObject struct {
+}
+
+type GetKeysResponseObject interface {
+	VisitGetKeysResponse(w http.ResponseWriter) error
+}
+
+type GetKeys200ApplicationJwkSetPlusJSONResponse KeySet
+
+func (response GetKeys200ApplicationJwkSetPlusJSONResponse) VisitGetKeysResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/jwk-set+json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetKeys500ApplicationProblemPlusJSONResponse struct {
+	InternalErrorApplicationProblemPlusJSONResponse
+}
+
+func (response GetKeys500ApplicationProblemPlusJSONResponse) VisitGetKeysResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetMetadataRequestObject struct {
+}
+
+type GetMetadataResponseObject interface {
+	VisitGetMetadataResponse(w http.ResponseWriter) error
+}
+
+type GetMetadata200JSONResponse Metadata
+
+func (response GetMetadata200JSONResponse) VisitGetMetadataResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetMetadata500ApplicationProblemPlusJSONResponse struct {
+	InternalErrorApplicationProblemPlusJSONResponse
+}
+
+func (response GetMetadata500ApplicationProblemPlusJSONResponse) VisitGetMetadataResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RevokeTokenRequestObject struct {
+	Body *RevokeTokenFormdataRequestBody
+}
+
+type RevokeTokenResponseObject interface {
+	VisitRevokeTokenResponse(w http.ResponseWriter) error
+}
+
+type RevokeToken200Response struct {
+}
+
+func (response RevokeToken200Response) VisitRevokeTokenResponse(w http.ResponseWriter) error {
+	w.WriteHeader(200)
+	return nil
+}
+
+type RevokeToken408ApplicationProblemPlusJSONResponse struct {
+	TokenRequestTimeoutApplicationProblemPlusJSONResponse
+}
+
+func (response RevokeToken408ApplicationProblemPlusJSONResponse) VisitRevokeTokenResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(408)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RevokeToken413ApplicationProblemPlusJSONResponse struct {
+	TokenBodyTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response RevokeToken413ApplicationProblemPlusJSONResponse) VisitRevokeTokenResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RevokeToken415ApplicationProblemPlusJSONResponse struct {
+	TokenUnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response RevokeToken415ApplicationProblemPlusJSONResponse) VisitRevokeTokenResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RevokeToken422ApplicationProblemPlusJSONResponse struct {
+	TokenInvalidRequestApplicationProblemPlusJSONResponse
+}
+
+func (response RevokeToken422ApplicationProblemPlusJSONResponse) VisitRevokeTokenResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RevokeToken500ApplicationProblemPlusJSONResponse struct {
+	TokenInternalErrorApplicationProblemPlusJSONResponse
+}
+
+func (response RevokeToken500ApplicationProblemPlusJSONResponse) VisitRevokeTokenResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RevokeToken503ApplicationProblemPlusJSONResponse struct {
+	TokenOutOfReachApplicationProblemPlusJSONResponse
+}
+
+func (response RevokeToken503ApplicationProblemPlusJSONResponse) VisitRevokeTokenResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
 
 type RegisterUserRequestObject struct {
 	Body *RegisterUserJSONRequestBody
@@ -2882,6 +3694,88 @@ func (response Login503ApplicationProblemPlusJSONResponse) VisitLoginResponse(w 
 	return err
 }
 
+type LogoutRequestObject struct {
+}
+
+type LogoutResponseObject interface {
+	VisitLogoutResponse(w http.ResponseWriter) error
+}
+
+type Logout204Response struct {
+}
+
+func (response Logout204Response) VisitLogoutResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type Logout400ApplicationProblemPlusJSONResponse struct {
+	AmbiguousCredentialsApplicationProblemPlusJSONResponse
+}
+
+func (response Logout400ApplicationProblemPlusJSONResponse) VisitLogoutResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type Logout401ApplicationProblemPlusJSONResponse struct {
+	UnauthenticatedApplicationProblemPlusJSONResponse
+}
+
+func (response Logout401ApplicationProblemPlusJSONResponse) VisitLogoutResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type Logout500ApplicationProblemPlusJSONResponse struct {
+	InternalErrorApplicationProblemPlusJSONResponse
+}
+
+func (response Logout500ApplicationProblemPlusJSONResponse) VisitLogoutResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type Logout503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response Logout503ApplicationProblemPlusJSONResponse) VisitLogoutResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetCurrentUserRequestObject struct {
 }
 
@@ -2903,13 +3797,8 @@ func (response GetCurrentUser200JSONResponse) VisitGetCurrentUserResponse(w http
 	return err
 }
 
-type GetCurrentUser400ResponseHeaders struct {
-	WWWAuthenticate string
-}
-
 type GetCurrentUser400ApplicationProblemPlusJSONResponse struct {
-	Body    AmbiguousCredentialsProblem
-	Headers GetCurrentUser400ResponseHeaders
+	AmbiguousCredentialsApplicationProblemPlusJSONResponse
 }
 
 func (response GetCurrentUser400ApplicationProblemPlusJSONResponse) VisitGetCurrentUserResponse(w http.ResponseWriter) error {
@@ -2963,6 +3852,273 @@ type GetCurrentUser503ApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetCurrentUser503ApplicationProblemPlusJSONResponse) VisitGetCurrentUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EndAllSessionsRequestObject struct {
+}
+
+type EndAllSessionsResponseObject interface {
+	VisitEndAllSessionsResponse(w http.ResponseWriter) error
+}
+
+type EndAllSessions204Response struct {
+}
+
+func (response EndAllSessions204Response) VisitEndAllSessionsResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type EndAllSessions400ApplicationProblemPlusJSONResponse struct {
+	AmbiguousCredentialsApplicationProblemPlusJSONResponse
+}
+
+func (response EndAllSessions400ApplicationProblemPlusJSONResponse) VisitEndAllSessionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EndAllSessions401ApplicationProblemPlusJSONResponse struct {
+	UnauthenticatedApplicationProblemPlusJSONResponse
+}
+
+func (response EndAllSessions401ApplicationProblemPlusJSONResponse) VisitEndAllSessionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EndAllSessions500ApplicationProblemPlusJSONResponse struct {
+	InternalErrorApplicationProblemPlusJSONResponse
+}
+
+func (response EndAllSessions500ApplicationProblemPlusJSONResponse) VisitEndAllSessionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EndAllSessions503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response EndAllSessions503ApplicationProblemPlusJSONResponse) VisitEndAllSessionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSessionsRequestObject struct {
+}
+
+type ListSessionsResponseObject interface {
+	VisitListSessionsResponse(w http.ResponseWriter) error
+}
+
+type ListSessions200JSONResponse SessionList
+
+func (response ListSessions200JSONResponse) VisitListSessionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSessions400ApplicationProblemPlusJSONResponse struct {
+	AmbiguousCredentialsApplicationProblemPlusJSONResponse
+}
+
+func (response ListSessions400ApplicationProblemPlusJSONResponse) VisitListSessionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSessions401ApplicationProblemPlusJSONResponse struct {
+	UnauthenticatedApplicationProblemPlusJSONResponse
+}
+
+func (response ListSessions401ApplicationProblemPlusJSONResponse) VisitListSessionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSessions500ApplicationProblemPlusJSONResponse struct {
+	InternalErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ListSessions500ApplicationProblemPlusJSONResponse) VisitListSessionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSessions503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListSessions503ApplicationProblemPlusJSONResponse) VisitListSessionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EndSessionRequestObject struct {
+	SessionID string `json:"session_id"`
+}
+
+type EndSessionResponseObject interface {
+	VisitEndSessionResponse(w http.ResponseWriter) error
+}
+
+type EndSession204Response struct {
+}
+
+func (response EndSession204Response) VisitEndSessionResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type EndSession400ApplicationProblemPlusJSONResponse struct {
+	AmbiguousCredentialsApplicationProblemPlusJSONResponse
+}
+
+func (response EndSession400ApplicationProblemPlusJSONResponse) VisitEndSessionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EndSession401ApplicationProblemPlusJSONResponse struct {
+	UnauthenticatedApplicationProblemPlusJSONResponse
+}
+
+func (response EndSession401ApplicationProblemPlusJSONResponse) VisitEndSessionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EndSession404ApplicationProblemPlusJSONResponse SessionNotFoundProblem
+
+func (response EndSession404ApplicationProblemPlusJSONResponse) VisitEndSessionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EndSession500ApplicationProblemPlusJSONResponse struct {
+	InternalErrorApplicationProblemPlusJSONResponse
+}
+
+func (response EndSession500ApplicationProblemPlusJSONResponse) VisitEndSessionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EndSession503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response EndSession503ApplicationProblemPlusJSONResponse) VisitEndSessionResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -3073,15 +4229,36 @@ func (response GetReadiness503ApplicationProblemPlusJSONResponse) VisitGetReadin
 
 // StrictServerInterface represents all server handlers.
 type StrictServerInterface interface {
+	// GetKeys The keys that check access tokens
+	// (GET /.well-known/jwks.json)
+	GetKeys(ctx context.Context, request GetKeysRequestObject) (GetKeysResponseObject, error)
+	// GetMetadata Where what is found
+	// (GET /.well-known/oauth-authorization-server)
+	GetMetadata(ctx context.Context, request GetMetadataRequestObject) (GetMetadataResponseObject, error)
+	// RevokeToken Revoke a token
+	// (POST /api/oauth/revoke/)
+	RevokeToken(ctx context.Context, request RevokeTokenRequestObject) (RevokeTokenResponseObject, error)
 	// RegisterUser Register a user
 	// (POST /api/users/)
 	RegisterUser(ctx context.Context, request RegisterUserRequestObject) (RegisterUserResponseObject, error)
-	// Login Log in with email and password
+	// Login Log in with email and password, or refresh
 	// (POST /api/users/login/token/)
 	Login(ctx context.Context, request LoginRequestObject) (LoginResponseObject, error)
+	// Logout Log out
+	// (POST /api/users/logout/)
+	Logout(ctx context.Context, request LogoutRequestObject) (LogoutResponseObject, error)
 	// GetCurrentUser Who the token belongs to
 	// (GET /api/users/me/)
 	GetCurrentUser(ctx context.Context, request GetCurrentUserRequestObject) (GetCurrentUserResponseObject, error)
+	// EndAllSessions Log out everywhere
+	// (DELETE /api/users/me/sessions/)
+	EndAllSessions(ctx context.Context, request EndAllSessionsRequestObject) (EndAllSessionsResponseObject, error)
+	// ListSessions Where the user is logged in
+	// (GET /api/users/me/sessions/)
+	ListSessions(ctx context.Context, request ListSessionsRequestObject) (ListSessionsResponseObject, error)
+	// EndSession Log out somewhere
+	// (DELETE /api/users/me/sessions/{session_id}/)
+	EndSession(ctx context.Context, request EndSessionRequestObject) (EndSessionResponseObject, error)
 	// GetLiveness Whether the process lives
 	// (GET /healthz)
 	GetLiveness(ctx context.Context, request GetLivenessRequestObject) (GetLivenessResponseObject, error)
@@ -3100,6 +4277,85 @@ func NewStrictHandler(ssi StrictServerInterface, middlewares []StrictMiddlewareF
 type strictHandler struct {
 	ssi         StrictServerInterface
 	middlewares []StrictMiddlewareFunc
+}
+
+// GetKeys operation middleware
+func (sh *strictHandler) GetKeys(ctx echo.Context) error {
+	var request GetKeysRequestObject
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetKeys(ctx.Request().Context(), request.(GetKeysRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetKeys")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetKeysResponseObject); ok {
+		return validResponse.VisitGetKeysResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetMetadata operation middleware
+func (sh *strictHandler) GetMetadata(ctx echo.Context) error {
+	var request GetMetadataRequestObject
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetMetadata(ctx.Request().Context(), request.(GetMetadataRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetMetadata")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetMetadataResponseObject); ok {
+		return validResponse.VisitGetMetadataResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RevokeToken operation middleware
+func (sh *strictHandler) RevokeToken(ctx echo.Context) error {
+	var request RevokeTokenRequestObject
+
+	if form, err := ctx.FormParams(); err == nil {
+		var body RevokeTokenFormdataRequestBody
+		if err := runtime.BindForm(&body, form, nil, nil); err != nil {
+			return err
+		}
+		request.Body = &body
+	} else {
+		return err
+	}
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RevokeToken(ctx.Request().Context(), request.(RevokeTokenRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RevokeToken")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RevokeTokenResponseObject); ok {
+		return validResponse.VisitRevokeTokenResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
 }
 
 // RegisterUser operation middleware
@@ -3181,6 +4437,29 @@ func (sh *strictHandler) Login(ctx echo.Context) error {
 	return nil
 }
 
+// Logout operation middleware
+func (sh *strictHandler) Logout(ctx echo.Context) error {
+	var request LogoutRequestObject
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.Logout(ctx.Request().Context(), request.(LogoutRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "Logout")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(LogoutResponseObject); ok {
+		return validResponse.VisitLogoutResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // GetCurrentUser operation middleware
 func (sh *strictHandler) GetCurrentUser(ctx echo.Context) error {
 	var request GetCurrentUserRequestObject
@@ -3198,6 +4477,77 @@ func (sh *strictHandler) GetCurrentUser(ctx echo.Context) error {
 		return err
 	} else if validResponse, ok := response.(GetCurrentUserResponseObject); ok {
 		return validResponse.VisitGetCurrentUserResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// EndAllSessions operation middleware
+func (sh *strictHandler) EndAllSessions(ctx echo.Context) error {
+	var request EndAllSessionsRequestObject
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.EndAllSessions(ctx.Request().Context(), request.(EndAllSessionsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "EndAllSessions")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(EndAllSessionsResponseObject); ok {
+		return validResponse.VisitEndAllSessionsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListSessions operation middleware
+func (sh *strictHandler) ListSessions(ctx echo.Context) error {
+	var request ListSessionsRequestObject
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListSessions(ctx.Request().Context(), request.(ListSessionsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListSessions")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListSessionsResponseObject); ok {
+		return validResponse.VisitListSessionsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// EndSession operation middleware
+func (sh *strictHandler) EndSession(ctx echo.Context, sessionID string) error {
+	var request EndSessionRequestObject
+
+	request.SessionID = sessionID
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.EndSession(ctx.Request().Context(), request.(EndSessionRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "EndSession")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(EndSessionResponseObject); ok {
+		return validResponse.VisitEndSessionResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgtype"
 )
 
 type KnownAddress struct {
@@ -18,6 +19,29 @@ type KnownAddress struct {
 type RateLimit struct {
 	Key     []byte
 	WholeAt time.Time
+}
+
+type Session struct {
+	ID         uuid.UUID
+	UserID     uuid.UUID
+	Generation int32
+	RotatedAt  time.Time
+	ExpiresAt  time.Time
+	EndsAt     time.Time
+	ExpiresOn  pgtype.Date
+	BudgetAt   time.Time
+	UserAgent  string
+	Address    string
+	CreatedAt  time.Time
+}
+
+type SigningKey struct {
+	Kid           string
+	Algorithm     string
+	Sealed        []byte
+	SignsFrom     time.Time
+	VerifiesUntil *time.Time
+	CreatedAt     time.Time
 }
 
 type User struct {

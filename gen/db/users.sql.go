@@ -55,6 +55,10 @@ WITH created AS (
     INSERT INTO known_addresses AS k (key, seen_at)
     SELECT $10::bytea, $9 FROM created WHERE length($10::bytea) > 0
     ON CONFLICT (key) DO UPDATE SET seen_at = excluded.seen_at
+), opened AS (
+    INSERT INTO sessions (id, user_id, rotated_at, expires_at, ends_at, budget_at, user_agent, address, created_at)
+    SELECT $11::uuid, created.id, $9, $9::timestamptz + $12::interval, $9::timestamptz + $13::interval, $9, $14, $15, $9
+    FROM created WHERE last_login_at IS NOT NULL
 )
 SELECT id, email, email_key, username, username_key, password_hash, email_verified, is_active, is_superuser, tokens_not_before, last_login_at, created_at, updated_at FROM created
 `
@@ -70,6 +74,11 @@ type UserCreateParams struct {
 	LastLoginAt  *time.Time
 	Now          time.Time
 	PairKey      []byte
+	SessionID    uuid.UUID
+	Idle         time.Duration
+	Lifetime     time.Duration
+	UserAgent    string
+	Address      string
 }
 
 type UserCreateRow struct {
@@ -88,7 +97,8 @@ type UserCreateRow struct {
 	UpdatedAt       time.Time
 }
 
-// Uniqueness is the constraints' business: users_email_key and users_username_key. Who registers has logged in from there.
+// Uniqueness is the constraints' business: users_email_key and users_username_key. Who registers has logged in from there,
+// to a first session.
 func (q *Queries) UserCreate(ctx context.Context, arg UserCreateParams) (UserCreateRow, error) {
 	row := q.db.QueryRow(ctx, userCreate,
 		arg.ID,
@@ -101,6 +111,11 @@ func (q *Queries) UserCreate(ctx context.Context, arg UserCreateParams) (UserCre
 		arg.LastLoginAt,
 		arg.Now,
 		arg.PairKey,
+		arg.SessionID,
+		arg.Idle,
+		arg.Lifetime,
+		arg.UserAgent,
+		arg.Address,
 	)
 	var i UserCreateRow
 	err := row.Scan(
@@ -122,10 +137,13 @@ func (q *Queries) UserCreate(ctx context.Context, arg UserCreateParams) (UserCre
 }
 
 const userDeactivate = `-- name: UserDeactivate :one
+WITH ended AS (
+    DELETE FROM sessions WHERE user_id = $2
+)
 UPDATE users
 SET is_active = false, updated_at = $1,
-    tokens_not_before = greatest($1, last_login_at, tokens_not_before + interval '1 second')
-WHERE id = $2
+    tokens_not_before = greatest($1, last_login_at, tokens_not_before + interval '1 microsecond')
+WHERE users.id = $2
 RETURNING id, email, email_key, username, username_key, password_hash, email_verified, is_active, is_superuser, tokens_not_before, last_login_at, created_at, updated_at
 `
 
@@ -134,7 +152,8 @@ type UserDeactivateParams struct {
 	ID  uuid.UUID
 }
 
-// Ends every token issued until now: none is dated after the last login or a second after the last such end.
+// Ends every session until now: none is dated after the last login or a moment after the last such end. So it is what tokens_not_before says
+// that counts; that the rows go is for tidiness.
 func (q *Queries) UserDeactivate(ctx context.Context, arg UserDeactivateParams) (User, error) {
 	row := q.db.QueryRow(ctx, userDeactivate, arg.Now, arg.ID)
 	var i User
@@ -308,43 +327,65 @@ func (q *Queries) UserList(ctx context.Context, arg UserListParams) ([]User, err
 	return items, nil
 }
 
-const userListByID = `-- name: UserListByID :many
-SELECT id, email, username, email_verified, is_active, is_superuser, tokens_not_before, created_at, updated_at
-FROM users WHERE id = ANY($1::uuid[])
+const userListBySession = `-- name: UserListBySession :many
+SELECT
+    a.session_id::uuid AS session_id,
+    u.id, u.email, u.username, u.email_verified, u.is_active, u.is_superuser, u.created_at, u.updated_at,
+    coalesce(
+        s.user_id = u.id AND s.expires_at > $1::timestamptz AND (u.tokens_not_before IS NULL OR s.created_at > u.tokens_not_before), false
+    )::boolean AS is_alive
+FROM (SELECT unnest((SELECT $2::uuid[])) AS user_id, unnest((SELECT $3::uuid[])) AS session_id) a
+CROSS JOIN LATERAL (
+    SELECT users.id, users.email, users.username, users.email_verified, users.is_active, users.is_superuser, users.tokens_not_before, users.created_at, users.updated_at
+    FROM users WHERE users.id = a.user_id LIMIT 1
+) u
+LEFT JOIN LATERAL (
+    SELECT sessions.user_id, sessions.expires_at, sessions.created_at FROM sessions WHERE sessions.id = a.session_id LIMIT 1
+) s ON true
 `
 
-type UserListByIDRow struct {
-	ID              uuid.UUID
-	Email           string
-	Username        string
-	EmailVerified   bool
-	IsActive        bool
-	IsSuperuser     bool
-	TokensNotBefore *time.Time
-	CreatedAt       time.Time
-	UpdatedAt       time.Time
+type UserListBySessionParams struct {
+	Now        time.Time
+	UserIds    []uuid.UUID
+	SessionIds []uuid.UUID
 }
 
-// The one query of authenticated requests: of all that wait at the moment, together.
-func (q *Queries) UserListByID(ctx context.Context, ids []uuid.UUID) ([]UserListByIDRow, error) {
-	rows, err := q.db.Query(ctx, userListByID, ids)
+type UserListBySessionRow struct {
+	SessionID     uuid.UUID
+	ID            uuid.UUID
+	Email         string
+	Username      string
+	EmailVerified bool
+	IsActive      bool
+	IsSuperuser   bool
+	CreatedAt     time.Time
+	UpdatedAt     time.Time
+	IsAlive       bool
+}
+
+// The one query of authenticated requests: of all that wait at the moment, together. Each asks for a user by a session, which may be dead.
+// By the limits each is looked up by its key, whatever the planner thinks of the tables; and the inner selects hide from it how many there are,
+// lest it should plan anew for each number of them, which takes longer than the answer.
+func (q *Queries) UserListBySession(ctx context.Context, arg UserListBySessionParams) ([]UserListBySessionRow, error) {
+	rows, err := q.db.Query(ctx, userListBySession, arg.Now, arg.UserIds, arg.SessionIds)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var items []UserListByIDRow
+	var items []UserListBySessionRow
 	for rows.Next() {
-		var i UserListByIDRow
+		var i UserListBySessionRow
 		if err := rows.Scan(
+			&i.SessionID,
 			&i.ID,
 			&i.Email,
 			&i.Username,
 			&i.EmailVerified,
 			&i.IsActive,
 			&i.IsSuperuser,
-			&i.TokensNotBefore,
 			&i.CreatedAt,
 			&i.UpdatedAt,
+			&i.IsAlive,
 		); err != nil {
 			return nil, err
 		}
@@ -360,7 +401,7 @@ const userRecordLogin = `-- name: UserRecordLogin :one
 WITH recorded AS (
     UPDATE users
     SET last_login_at = greatest($1, last_login_at), password_hash = $2
-    WHERE id = $3 AND password_hash = $4 AND is_active
+    WHERE users.id = $3 AND users.password_hash = $4 AND users.is_active
     RETURNING id, email, email_key, username, username_key, password_hash, email_verified, is_active, is_superuser, tokens_not_before, last_login_at, created_at, updated_at
 ), forgiven AS (
     DELETE FROM rate_limits WHERE key = $5::bytea AND EXISTS (SELECT FROM recorded)
@@ -371,6 +412,13 @@ WITH recorded AS (
     INSERT INTO known_addresses AS k (key, seen_at)
     SELECT $8::bytea, $1 FROM recorded WHERE length($8::bytea) > 0
     ON CONFLICT (key) DO UPDATE SET seen_at = excluded.seen_at WHERE k.seen_at < excluded.seen_at - interval '1 day'
+), opened AS (
+    INSERT INTO sessions (id, user_id, rotated_at, expires_at, ends_at, budget_at, user_agent, address, created_at)
+    SELECT
+        $9::uuid, recorded.id, $1, $1::timestamptz + $10::interval, $1::timestamptz + $11::interval, $1, $12, $13,
+        -- After the last change of the credentials, whatever the clock says: else it would be born dead.
+        greatest(last_login_at, tokens_not_before + interval '1 microsecond')
+    FROM recorded
 )
 SELECT id, email, email_key, username, username_key, password_hash, email_verified, is_active, is_superuser, tokens_not_before, last_login_at, created_at, updated_at FROM recorded
 `
@@ -384,6 +432,11 @@ type UserRecordLoginParams struct {
 	AddressStep time.Duration
 	AddressKey  []byte
 	PairKey     []byte
+	SessionID   uuid.UUID
+	Idle        time.Duration
+	Lifetime    time.Duration
+	UserAgent   string
+	Address     string
 }
 
 type UserRecordLoginRow struct {
@@ -403,7 +456,7 @@ type UserRecordLoginRow struct {
 }
 
 // The one write of a login. It finds no row when, since the password was checked, it was changed or the user was deactivated or deleted.
-// Its token is dated by last_login_at, which never goes back: so this row alone, and no two clocks, tells which token is
+// Its session is dated by last_login_at, which never goes back: so this row alone, and no two clocks, tells which session is
 // older than a change of the password.
 // The attempt is given back to the address, and the budget whose attempts led here becomes whole: guesses count while they fail.
 func (q *Queries) UserRecordLogin(ctx context.Context, arg UserRecordLoginParams) (UserRecordLoginRow, error) {
@@ -416,6 +469,11 @@ func (q *Queries) UserRecordLogin(ctx context.Context, arg UserRecordLoginParams
 		arg.AddressStep,
 		arg.AddressKey,
 		arg.PairKey,
+		arg.SessionID,
+		arg.Idle,
+		arg.Lifetime,
+		arg.UserAgent,
+		arg.Address,
 	)
 	var i UserRecordLoginRow
 	err := row.Scan(
@@ -437,10 +495,13 @@ func (q *Queries) UserRecordLogin(ctx context.Context, arg UserRecordLoginParams
 }
 
 const userSetPassword = `-- name: UserSetPassword :one
+WITH ended AS (
+    DELETE FROM sessions WHERE user_id = $3
+)
 UPDATE users
 SET password_hash = $1, updated_at = $2,
-    tokens_not_before = greatest($2, last_login_at, tokens_not_before + interval '1 second')
-WHERE id = $3
+    tokens_not_before = greatest($2, last_login_at, tokens_not_before + interval '1 microsecond')
+WHERE users.id = $3
 RETURNING id, email, email_key, username, username_key, password_hash, email_verified, is_active, is_superuser, tokens_not_before, last_login_at, created_at, updated_at
 `
 
@@ -450,7 +511,8 @@ type UserSetPasswordParams struct {
 	ID           uuid.UUID
 }
 
-// Ends every token issued until now: none is dated after the last login or a second after the last such end.
+// Ends every session until now: none is dated after the last login or a moment after the last such end. So it is what tokens_not_before says
+// that counts; that the rows go is for tidiness.
 func (q *Queries) UserSetPassword(ctx context.Context, arg UserSetPasswordParams) (User, error) {
 	row := q.db.QueryRow(ctx, userSetPassword, arg.PasswordHash, arg.Now, arg.ID)
 	var i User

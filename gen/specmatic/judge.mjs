@@ -10,7 +10,7 @@ import { ada, contractFor } from './contract.mjs'
 import { startProxy } from './proxy.mjs'
 
 /** The tests that Specmatic makes at the least; fewer would mean that it has not understood the contract. */
-const leastTests = 80
+const leastTests = 110
 
 const dir = resolve(process.argv[2])
 const repository = resolve(import.meta.dirname, '..', '..')
@@ -32,7 +32,7 @@ server.stderr.on('data', (text) => (log += text))
 try {
   const url = await listening(server)
   const token = await register(url)
-  const proxy = await startProxy(url, deleteUser)
+  const proxy = await startProxy(url, { token, deleteUser, login: () => login(url) })
   const verdict = await judge(`http://127.0.0.1:${proxy.address().port}`, token)
   proxy.close()
   proxy.closeAllConnections()
@@ -59,6 +59,13 @@ async function register(url) {
   })
   if (answer.status !== 201) throw new Error(`a registration is answered ${answer.status}: ${await answer.text()}`)
   return (await answer.json()).token.access_token
+}
+
+async function login(url) {
+  const body = new URLSearchParams({ username: ada.email, password: ada.password })
+  const answer = await fetch(`${url}/api/users/login/token/`, { method: 'POST', body })
+  if (answer.status !== 200) throw new Error(`a login is answered ${answer.status}: ${await answer.text()}`)
+  return (await answer.json()).access_token
 }
 
 async function deleteUser(username) {

@@ -1,33 +1,48 @@
 import { createServer, request } from 'node:http'
 import { buffer } from 'node:stream/consumers'
 
+/** What Specmatic sends to say which answer it expects. */
+const expected = 'specmatic-response-code'
+
 /**
  * Starts a proxy in front of the server at `target`, and answers it once it listens on a free port. What it passes on is
- * unchanged but for the connection's own headers. Specmatic's shortest and longest usernames are always the same ones, and
- * the second to register one would be refused, rightly, while Specmatic expects a success: so whoever holds the name is
- * deleted by `deleteUser`, and the same request is sent once more.
+ * unchanged but for the connection's own headers, and for what Specmatic can't know:
+ *
+ * - Its shortest and longest usernames are always the same ones, and the second to register one would be refused, rightly, while
+ *   it expects a success: so whoever holds the name is deleted by `deleteUser`, and the same request is sent once more.
+ * - It has one `token` for all requests, and some of them end its session: so each that carries it gets that of a new login, which
+ *   `login` makes. Where it expects to end the session that it names, that is the one.
  */
-export async function startProxy(target, deleteUser) {
+export async function startProxy(target, { token, deleteUser, login }) {
   const proxy = createServer((incoming, outgoing) => {
-    pass(target, deleteUser, incoming, outgoing).catch((error) => {
+    pass(incoming, outgoing).catch((error) => {
       console.error(error)
       outgoing.destroy()
     })
   })
   await new Promise((resolve) => proxy.listen(0, '127.0.0.1', resolve))
   return proxy
-}
 
-async function pass(target, deleteUser, incoming, outgoing) {
-  const body = await buffer(incoming)
-  let answer = await send(target, incoming, body)
-  if (answer.status === 409 && JSON.parse(answer.body).code === 'username_taken') {
-    await deleteUser(JSON.parse(body).username)
-    answer = await send(target, incoming, body)
+  async function pass(incoming, outgoing) {
+    const body = await buffer(incoming)
+    const passed = await renewed(incoming)
+    let answer = await send(target, passed, body)
+    if (answer.status === 409 && JSON.parse(answer.body).code === 'username_taken') {
+      await deleteUser(JSON.parse(body).username)
+      answer = await send(target, passed, body)
+    }
+    outgoing.sendDate = false
+    outgoing.writeHead(answer.status, answer.headers)
+    outgoing.end(answer.body)
   }
-  outgoing.sendDate = false
-  outgoing.writeHead(answer.status, answer.headers)
-  outgoing.end(answer.body)
+
+  async function renewed({ method, url, headers, rawHeaders }) {
+    if (headers.authorization !== `Bearer ${token}`) return { method, url, rawHeaders }
+    const fresh = await login()
+    const { sid } = JSON.parse(Buffer.from(fresh.split('.')[1], 'base64url'))
+    const named = method === 'DELETE' && headers[expected] === '204' ? url.replace(/(\/sessions\/)[^/]+/, `$1${sid}`) : url
+    return { method, url: named, rawHeaders: rawHeaders.map((text) => text.replace(token, fresh)) }
+  }
 }
 
 async function send(target, { method, url, rawHeaders }, body) {

@@ -15,7 +15,7 @@ export interface paths {
         put?: never;
         /**
          * Register a user
-         * @description Creates an account and logs it in: the answer is the user and, beside its fields, an access token, so
+         * @description Creates an account and logs it in: the answer is the user and, beside its fields, the tokens of a session, so
          *     that signing up needs no second request.
          *
          *     An email is kept as typed and compared by its canonical form (lower case, the domain in its ASCII form);
@@ -41,15 +41,18 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Log in with email and password
-         * @description Gives an access token for an email (in the field `username`) and a password, as a form.
+         * Log in with email and password, or refresh
+         * @description With `grant_type` `password`, or without one, opens a session for an email (in the field `username`) and a password, as a form.
+         *     With `refresh_token` it exchanges the field `refresh_token` for new tokens of the same session (RFC 6749 section 6); the
+         *     fields of a login must not stand beside it.
          *
          *     Only the body counts: a query string is refused, and so is a field that stands twice. Wrong, empty and
          *     absent credentials, an unknown email and a deactivated account all get the same 401.
          *     Attempts are limited by account and by address (429), before anything is looked up, so that an unknown email is
          *     limited as a known one is; an attempt that succeeds is given back. Strangers' failures don't hold back whoever comes
          *     from an address that has logged in to the account in the last 90 days, or sends a valid token of it beside the form.
-         *     A token that isn't valid is not looked at.
+         *     A token that isn't valid is not looked at. Refreshes are limited by session. A refresh token that can't be read, is of another
+         *     key, of a session that has ended, or of another user than a valid access token beside it, gets the same 401.
          *     Errors carry `error` and `error_description` (RFC 6749 section 5.2) beside the members of a problem document.
          */
         post: operations["Login"];
@@ -70,9 +73,137 @@ export interface paths {
          * Who the token belongs to
          * @description Answers the user whose access token is sent as `Authorization: Bearer <token>`. The user is looked
          *     up by the token's `uid`, so a token lives on when its user is renamed, and is refused (401) at the next request after
-         *     the user was deactivated or deleted or got another password.
+         *     its session has ended, or the user was deactivated or deleted or got another password.
          */
         get: operations["GetCurrentUser"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/users/logout/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Log out
+         * @description Ends the session that the access token is of, with all its tokens.
+         */
+        post: operations["Logout"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/users/me/sessions/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Where the user is logged in
+         * @description Lists the user's sessions that live, the newest first and no more than 1,000. Never a token.
+         */
+        get: operations["ListSessions"];
+        put?: never;
+        post?: never;
+        /**
+         * Log out everywhere
+         * @description Ends all sessions of the user, also the one whose token is sent.
+         */
+        delete: operations["EndAllSessions"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/users/me/sessions/{session_id}/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Log out somewhere
+         * @description Ends a session of the user, with all its tokens; it may be the one whose token is sent.
+         */
+        delete: operations["EndSession"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/oauth/revoke/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Revoke a token
+         * @description Ends the session that a refresh or access token is of, with all its tokens (RFC 7009). Whoever has the token may. A token
+         *     that isn't valid, or no longer, is answered 200 as well, since there is nothing to revoke (section 2.2).
+         */
+        post: operations["RevokeToken"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/.well-known/jwks.json": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The keys that check access tokens
+         * @description The public keys as a JWK set (RFC 7517 section 5), those that will sign soon included. It may be kept for five minutes: a new
+         *     key stands here for longer before it signs, and an old one until the last token under it has expired. Empty where the server signs
+         *     with HS256, whose key is never published.
+         */
+        get: operations["GetKeys"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/.well-known/oauth-authorization-server": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Where what is found
+         * @description What a client of RFC 8414 asks for. The addresses below are under `issuer` where that is a URL, and else under the one that
+         *     was asked. The password grant is not offered here, as it is for first parties only.
+         */
+        get: operations["GetMetadata"];
         put?: never;
         post?: never;
         delete?: never;
@@ -156,10 +287,10 @@ export interface components {
              */
             password: string;
         };
-        /** @description A token request in the form of RFC 6749 section 4.3.2. Fields that aren't listed are ignored (section 3.2). */
+        /** @description A token request in the form of RFC 6749 sections 4.3.2 and 6. Fields that aren't listed are ignored (section 3.2). */
         LoginForm: {
             /**
-             * @description `password`; empty and absent mean the same.
+             * @description `password` or `refresh_token`; empty and absent mean `password`.
              * @example password
              */
             grant_type?: string;
@@ -174,6 +305,12 @@ export interface components {
              * @example correct horse battery staple
              */
             password?: string;
+            /**
+             * Format: password
+             * @description What a login, a registration or a refresh has given, for the grant of that name.
+             * @example
+             */
+            refresh_token?: string;
             /**
              * @description Not looked at; there are no scopes.
              * @example
@@ -237,11 +374,172 @@ export interface components {
              */
             updated_at: string;
         };
-        /** @description A new user, and beside its fields a token that logs it in. */
+        /** @description A new user, and beside its fields the tokens of its first session. */
         RegisteredUser: components["schemas"]["User"] & {
             token: components["schemas"]["Token"];
         };
-        /** @description An access token (RFC 6749 section 5.1). */
+        /** @description A revocation request in the form of RFC 7009 section 2.1. Fields that aren't listed are ignored. */
+        RevocationForm: {
+            /**
+             * Format: password
+             * @description A refresh or access token.
+             * @example lkr_AZgfbj9KfMCPHl19TBsukAAAAAG1yzfXOcIOPCbyS1Bn5MTuH0R3XkPRb3Ye1V9b9TJhqQ
+             */
+            token: string;
+            /**
+             * @description `refresh_token` or `access_token`. Not looked at, as a token shows what it is.
+             * @example refresh_token
+             */
+            token_type_hint?: string;
+            /**
+             * @description Not looked at; there are no registered clients.
+             * @example
+             */
+            client_id?: string;
+            /**
+             * Format: password
+             * @description Not looked at; there are no registered clients.
+             * @example
+             */
+            client_secret?: string;
+        };
+        /** @description Where a user is logged in. */
+        SessionList: {
+            /** @description The newest first. */
+            sessions: components["schemas"]["Session"][];
+        };
+        /** @description One of the places where a user is logged in. */
+        Session: {
+            /**
+             * @description Opaque; the `sid` of its tokens.
+             * @example 01981f6e-3f4a-7cc0-8f1e-5d7a4c1b2e90
+             */
+            id: string;
+            /**
+             * Format: date-time
+             * @description When the user logged in, RFC 3339 in UTC.
+             * @example 2026-01-05T09:30:00.123456Z
+             */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @description When it was refreshed last, or else opened; RFC 3339 in UTC.
+             * @example 2026-01-05T09:30:00.123456Z
+             */
+            last_used_at: string;
+            /**
+             * Format: date-time
+             * @description When it ends unless it is refreshed, RFC 3339 in UTC.
+             * @example 2026-02-04T09:30:00.123456Z
+             */
+            expires_at: string;
+            /**
+             * @description What the client called itself when the user logged in.
+             * @example Mozilla/5.0
+             */
+            user_agent: string;
+            /**
+             * @description Where the user logged in from: an IPv4 or IPv6 address.
+             * @example 203.0.113.7
+             */
+            address: string;
+            /**
+             * @description Whether it is the one whose token was sent.
+             * @example true
+             */
+            is_current: boolean;
+        };
+        /** @description A JWK set (RFC 7517 section 5). */
+        KeySet: {
+            /** @description The public keys. */
+            keys: components["schemas"]["Key"][];
+        };
+        /** @description A public key (RFC 7517 section 4, RFC 7518 section 6, RFC 8037 section 2). */
+        Key: {
+            /**
+             * @description Its type.
+             * @enum {string}
+             */
+            kty: "EC" | "OKP" | "RSA";
+            /**
+             * @description Its thumbprint (RFC 7638).
+             * @example NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs
+             */
+            kid: string;
+            /**
+             * @description The one algorithm that it is for.
+             * @enum {string}
+             */
+            alg: "ES256" | "EdDSA" | "RS256";
+            /**
+             * @description It checks signatures.
+             * @enum {string}
+             */
+            use: "sig";
+            /**
+             * @description The curve of an EC or OKP key.
+             * @enum {string}
+             */
+            crv?: "P-256" | "Ed25519";
+            /**
+             * @description Of an EC or OKP key.
+             * @example f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU
+             */
+            x?: string;
+            /**
+             * @description Of an EC key.
+             * @example x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0
+             */
+            y?: string;
+            /** @description The modulus of an RSA key. */
+            n?: string;
+            /**
+             * @description The exponent of an RSA key.
+             * @example AQAB
+             */
+            e?: string;
+        };
+        /** @description The metadata of RFC 8414 section 2. */
+        Metadata: {
+            /**
+             * @description The `iss` of the tokens. A URL where the server was told its own (`LATCHKEY_JWT_ISSUER`), as RFC 8414 demands.
+             * @example https://auth.example.com
+             */
+            issuer: string;
+            /**
+             * Format: uri
+             * @description Where a refresh token is exchanged.
+             * @example https://auth.example.com/api/users/login/token/
+             */
+            token_endpoint: string;
+            /**
+             * Format: uri
+             * @description Where a token is revoked (RFC 7009).
+             * @example https://auth.example.com/api/oauth/revoke/
+             */
+            revocation_endpoint: string;
+            /**
+             * Format: uri
+             * @description The keys; absent where there are none, as with HS256.
+             * @example https://auth.example.com/.well-known/jwks.json
+             */
+            jwks_uri?: string;
+            /**
+             * Format: uri
+             * @description For people who develop.
+             * @example https://auth.example.com/docs
+             */
+            service_documentation?: string;
+            /** @description What a client may ask for. */
+            grant_types_supported: "refresh_token"[];
+            /** @description `none`, as there is no authorization endpoint; RFC 8414 demands the member. */
+            response_types_supported: "none"[];
+            /** @description There are no registered clients. */
+            token_endpoint_auth_methods_supported: "none"[];
+            /** @description There are no registered clients. */
+            revocation_endpoint_auth_methods_supported: "none"[];
+        };
+        /** @description The tokens of a session (RFC 6749 section 5.1). */
         Token: {
             /**
              * @description A JWT whose claims are `AccessTokenClaims`. Treat it as opaque.
@@ -255,10 +553,21 @@ export interface components {
             token_type: "bearer";
             /**
              * Format: int64
-             * @description Seconds until it expires.
+             * @description Seconds until the access token expires.
              * @example 900
              */
             expires_in: number;
+            /**
+             * @description What the next tokens are exchanged for, once. Opaque, but for `lkr_`, by which scanners find it where it should not be.
+             * @example lkr_AZgfbj9KfMCPHl19TBsukAAAAAG1yzfXOcIOPCbyS1Bn5MTuH0R3XkPRb3Ye1V9b9TJhqQ
+             */
+            refresh_token: string;
+            /**
+             * Format: int64
+             * @description Seconds until the refresh token expires.
+             * @example 2592000
+             */
+            refresh_expires_in: number;
         };
         /** @description The claims of an access token. Its header has `alg`, `typ` (`at+jwt`, RFC 9068 section 2.1) and `kid`, and nothing else. */
         AccessTokenClaims: {
@@ -305,6 +614,12 @@ export interface components {
              * @example 01981f6e-3f4a-7cc0-8f1e-5d7a4c1b2e90
              */
             uid: string;
+            /**
+             * Format: uuid
+             * @description The session's id.
+             * @example 01981f6e-3f4a-7cc0-8f1e-5d7a4c1b2e91
+             */
+            sid: string;
         };
         Health: {
             /**
@@ -412,6 +727,15 @@ export interface components {
             status?: 401;
             /** @enum {string} */
             code?: "not_authenticated" | "invalid_token" | "user_not_found" | "user_inactive";
+        };
+        SessionNotFoundProblem: components["schemas"]["Problem"] & {
+            /**
+             * Format: int32
+             * @enum {integer}
+             */
+            status?: 404;
+            /** @enum {string} */
+            code?: "session_not_found";
         };
         AmbiguousCredentialsProblem: components["schemas"]["Problem"] & {
             /**
@@ -532,7 +856,7 @@ export interface components {
              */
             status?: 401;
             /** @enum {string} */
-            code?: "invalid_credentials";
+            code?: "invalid_credentials" | "invalid_refresh_token" | "refresh_token_reused";
             /** @enum {string} */
             error: "invalid_grant";
         };
@@ -599,6 +923,17 @@ export interface components {
             status?: 503;
             /** @enum {string} */
             code?: "unavailable" | "overloaded";
+            /** @enum {string} */
+            error: "temporarily_unavailable";
+        };
+        TokenOutOfReachProblem: WithRequired<components["schemas"]["Problem"], "error" | "error_description"> & {
+            /**
+             * Format: int32
+             * @enum {integer}
+             */
+            status?: 503;
+            /** @enum {string} */
+            code?: "unavailable";
             /** @enum {string} */
             error: "temporarily_unavailable";
         };
@@ -683,7 +1018,25 @@ export interface components {
                 "application/problem+json": components["schemas"]["InvalidRequestProblem"];
             };
         };
-        /** @description The request carries no token, or one that is not accepted. */
+        /** @description A token was sent in more than one way (RFC 6750 section 2). */
+        AmbiguousCredentials: {
+            headers: {
+                "X-Request-Id": components["headers"]["RequestId"];
+                "Cache-Control": components["headers"]["NoStore"];
+                "Content-Security-Policy": components["headers"]["ContentSecurityPolicy"];
+                "Referrer-Policy": components["headers"]["ReferrerPolicy"];
+                "X-Content-Type-Options": components["headers"]["ContentTypeOptions"];
+                Vary: components["headers"]["Vary"];
+                "Access-Control-Allow-Origin": components["headers"]["AllowOrigin"];
+                "Access-Control-Expose-Headers": components["headers"]["ExposeHeaders"];
+                "WWW-Authenticate": components["headers"]["WWWAuthenticate"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["AmbiguousCredentialsProblem"];
+            };
+        };
+        /** @description The request carries no token, or one that is not accepted: `invalid_token` is also what a token gets whose session has ended. */
         Unauthenticated: {
             headers: {
                 "X-Request-Id": components["headers"]["RequestId"];
@@ -933,6 +1286,24 @@ export interface components {
                 "application/problem+json": components["schemas"]["TokenUnavailableProblem"];
             };
         };
+        /** @description The server can't answer now, for instance since its database is out of reach. Nothing was revoked. */
+        TokenOutOfReach: {
+            headers: {
+                "X-Request-Id": components["headers"]["RequestId"];
+                "Cache-Control": components["headers"]["NoStore"];
+                "Content-Security-Policy": components["headers"]["ContentSecurityPolicy"];
+                "Referrer-Policy": components["headers"]["ReferrerPolicy"];
+                "X-Content-Type-Options": components["headers"]["ContentTypeOptions"];
+                Vary: components["headers"]["Vary"];
+                "Access-Control-Allow-Origin": components["headers"]["AllowOrigin"];
+                "Access-Control-Expose-Headers": components["headers"]["ExposeHeaders"];
+                "Retry-After": components["headers"]["RetryAfter"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["TokenOutOfReachProblem"];
+            };
+        };
     };
     parameters: never;
     requestBodies: never;
@@ -941,6 +1312,8 @@ export interface components {
         RequestId: string;
         /** @description No answer of this API is for a cache to keep, above all none that carries a token (RFC 6749 section 5.1). */
         NoStore: "no-store";
+        /** @description For how long the answer may be kept. */
+        PublicCache: "public, max-age=300";
         /** @description The same for caches that know only HTTP/1.0, where an answer carries a token. */
         NoCache: "no-cache";
         /** @description Should a browser show this answer as a page, it loads nothing for it and puts it into no frame. */
@@ -953,6 +1326,8 @@ export interface components {
         Vary: "Origin";
         /** @description The page's origin, where it is one that the server was told to let in (Fetch standard, CORS protocol). */
         AllowOrigin: string;
+        /** @description What is public, a page of any origin may read. */
+        AllowEverybody: "*";
         /** @description Which headers of this answer a page of another origin may read. */
         ExposeHeaders: "Location,RateLimit,RateLimit-Policy,Retry-After,WWW-Authenticate,X-Request-Id";
         /** @description The challenge (RFC 6750 section 3). Without `error` where no credentials were sent, or where a login failed. */
@@ -961,8 +1336,8 @@ export interface components {
         RateLimit: string;
         /**
          * @description The limit that was reached: its name, how many attempts may be made at once, and the seconds in which so many come
-         *     back. `account` is shared by all strangers, `address` by all accounts that are tried from one (IPv6: from one /64), and
-         *     `own` belongs to a session or to an address that the account knows.
+         *     back. `account` is shared by all strangers, `address` by all accounts that are tried from one (IPv6: from one /64),
+         *     `own` belongs to a session or to an address that the account knows, and `session` to a session's refreshes.
          */
         RateLimitPolicy: string;
         /** @description Seconds after which a repeated request may succeed. */
@@ -1044,7 +1419,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The credentials are right; here is a token. */
+            /** @description The credentials are right; here are the tokens. */
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -1132,8 +1507,23 @@ export interface operations {
                     "application/json": components["schemas"]["User"];
                 };
             };
-            /** @description A token was sent in more than one way (RFC 6750 section 2). */
-            400: {
+            400: components["responses"]["AmbiguousCredentials"];
+            401: components["responses"]["Unauthenticated"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    Logout: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The session has ended. */
+            204: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
                     "Cache-Control": components["headers"]["NoStore"];
@@ -1143,16 +1533,216 @@ export interface operations {
                     Vary: components["headers"]["Vary"];
                     "Access-Control-Allow-Origin": components["headers"]["AllowOrigin"];
                     "Access-Control-Expose-Headers": components["headers"]["ExposeHeaders"];
-                    "WWW-Authenticate": components["headers"]["WWWAuthenticate"];
                     [name: string]: unknown;
                 };
-                content: {
-                    "application/problem+json": components["schemas"]["AmbiguousCredentialsProblem"];
-                };
+                content?: never;
             };
+            400: components["responses"]["AmbiguousCredentials"];
             401: components["responses"]["Unauthenticated"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["Unavailable"];
+        };
+    };
+    ListSessions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The sessions. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    "Cache-Control": components["headers"]["NoStore"];
+                    "Content-Security-Policy": components["headers"]["ContentSecurityPolicy"];
+                    "Referrer-Policy": components["headers"]["ReferrerPolicy"];
+                    "X-Content-Type-Options": components["headers"]["ContentTypeOptions"];
+                    Vary: components["headers"]["Vary"];
+                    "Access-Control-Allow-Origin": components["headers"]["AllowOrigin"];
+                    "Access-Control-Expose-Headers": components["headers"]["ExposeHeaders"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionList"];
+                };
+            };
+            400: components["responses"]["AmbiguousCredentials"];
+            401: components["responses"]["Unauthenticated"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    EndAllSessions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The sessions have ended. */
+            204: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    "Cache-Control": components["headers"]["NoStore"];
+                    "Content-Security-Policy": components["headers"]["ContentSecurityPolicy"];
+                    "Referrer-Policy": components["headers"]["ReferrerPolicy"];
+                    "X-Content-Type-Options": components["headers"]["ContentTypeOptions"];
+                    Vary: components["headers"]["Vary"];
+                    "Access-Control-Allow-Origin": components["headers"]["AllowOrigin"];
+                    "Access-Control-Expose-Headers": components["headers"]["ExposeHeaders"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["AmbiguousCredentials"];
+            401: components["responses"]["Unauthenticated"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    EndSession: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The `id` of a session. Anything else, also the id of another user's session, is answered 404. */
+                session_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The session has ended. */
+            204: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    "Cache-Control": components["headers"]["NoStore"];
+                    "Content-Security-Policy": components["headers"]["ContentSecurityPolicy"];
+                    "Referrer-Policy": components["headers"]["ReferrerPolicy"];
+                    "X-Content-Type-Options": components["headers"]["ContentTypeOptions"];
+                    Vary: components["headers"]["Vary"];
+                    "Access-Control-Allow-Origin": components["headers"]["AllowOrigin"];
+                    "Access-Control-Expose-Headers": components["headers"]["ExposeHeaders"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["AmbiguousCredentials"];
+            401: components["responses"]["Unauthenticated"];
+            /** @description The user has no such session. */
+            404: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    "Cache-Control": components["headers"]["NoStore"];
+                    "Content-Security-Policy": components["headers"]["ContentSecurityPolicy"];
+                    "Referrer-Policy": components["headers"]["ReferrerPolicy"];
+                    "X-Content-Type-Options": components["headers"]["ContentTypeOptions"];
+                    Vary: components["headers"]["Vary"];
+                    "Access-Control-Allow-Origin": components["headers"]["AllowOrigin"];
+                    "Access-Control-Expose-Headers": components["headers"]["ExposeHeaders"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["SessionNotFoundProblem"];
+                };
+            };
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    RevokeToken: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/x-www-form-urlencoded": components["schemas"]["RevocationForm"];
+            };
+        };
+        responses: {
+            /** @description The token is good for nothing any more. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    "Cache-Control": components["headers"]["NoStore"];
+                    "Content-Security-Policy": components["headers"]["ContentSecurityPolicy"];
+                    "Referrer-Policy": components["headers"]["ReferrerPolicy"];
+                    "X-Content-Type-Options": components["headers"]["ContentTypeOptions"];
+                    Vary: components["headers"]["Vary"];
+                    "Access-Control-Allow-Origin": components["headers"]["AllowOrigin"];
+                    "Access-Control-Expose-Headers": components["headers"]["ExposeHeaders"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            408: components["responses"]["TokenRequestTimeout"];
+            413: components["responses"]["TokenBodyTooLarge"];
+            415: components["responses"]["TokenUnsupportedMediaType"];
+            422: components["responses"]["TokenInvalidRequest"];
+            500: components["responses"]["TokenInternalError"];
+            503: components["responses"]["TokenOutOfReach"];
+        };
+    };
+    GetKeys: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The keys. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    "Cache-Control": components["headers"]["PublicCache"];
+                    "Access-Control-Allow-Origin": components["headers"]["AllowEverybody"];
+                    "Content-Security-Policy": components["headers"]["ContentSecurityPolicy"];
+                    "Referrer-Policy": components["headers"]["ReferrerPolicy"];
+                    "X-Content-Type-Options": components["headers"]["ContentTypeOptions"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/jwk-set+json": components["schemas"]["KeySet"];
+                };
+            };
+            500: components["responses"]["InternalError"];
+        };
+    };
+    GetMetadata: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The metadata. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    "Cache-Control": components["headers"]["PublicCache"];
+                    "Access-Control-Allow-Origin": components["headers"]["AllowEverybody"];
+                    "Content-Security-Policy": components["headers"]["ContentSecurityPolicy"];
+                    "Referrer-Policy": components["headers"]["ReferrerPolicy"];
+                    "X-Content-Type-Options": components["headers"]["ContentTypeOptions"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Metadata"];
+                };
+            };
+            500: components["responses"]["InternalError"];
         };
     };
     GetLiveness: {

@@ -19,17 +19,20 @@ type Registration struct {
 
 // Register makes a user and logs it in, at the price of two statements and one hash.
 // It fails with an [*InvalidInputError], [ErrEmailTaken], [ErrUsernameTaken], a [*LimitedError], [ErrOverloaded] or [ErrUnavailable].
-func (s *Service) Register(ctx context.Context, c Caller, r Registration) (User, AccessToken, error) {
+func (s *Service) Register(ctx context.Context, c Caller, r Registration) (Grant, error) {
+	session, err := s.newSession(c)
+	if err != nil {
+		return Grant{}, err
+	}
 	now := s.now()
-	row, err := s.create(ctx, &c, r, db.UserCreateParams{Now: now, LastLoginAt: &now})
+	row, err := s.create(ctx, &c, r, db.UserCreateParams{
+		Now: now, LastLoginAt: &now,
+		SessionID: session.id, UserAgent: session.userAgent, Address: session.address, Idle: session.idle, Lifetime: session.lifetime,
+	})
 	if err != nil {
-		return User{}, AccessToken{}, err
+		return Grant{}, err
 	}
-	token, err := s.tokens.Issue(subjectOf(row))
-	if err != nil {
-		return User{}, AccessToken{}, err
-	}
-	return userOf(row), token, nil
+	return s.grant(userOf(row), session.id, 1, session.idle)
 }
 
 // create fills in what every new user has and inserts it. Without a caller, it is the operator who makes one.
@@ -94,49 +97,49 @@ func (e *InvalidInputError) add(field string, err error) {
 // that another log-in has just renewed, and once to spare.
 const loginAttempts = 3
 
-// Login answers the user and a new token for an email and a password: one charge of the limits, one query, one hash, one write.
+// Login opens a session for an email and a password: one charge of the limits, one query, one hash, one write.
 //
 // Every failure of the credentials is an [ErrInvalidCredentials], a [*LoginError]; an unknown email costs the same
 // as a known one. A [*LimitedError] comes before anything is looked up or hashed, [ErrOverloaded] before anything is hashed, and
 // [ErrUnavailable] says that the database can't answer. No token is given for a user that was deactivated or deleted, or
 // got another password, while the password was being checked: the write finds no row then.
-func (s *Service) Login(ctx context.Context, c Caller, email string, password Secret) (User, AccessToken, error) {
-	user, token, err := s.login(ctx, c, email, password)
+func (s *Service) Login(ctx context.Context, c Caller, email string, password Secret) (Grant, error) {
+	grant, err := s.login(ctx, c, email, password)
 	s.counters.count(err)
 	s.limiter.count(err)
-	return user, token, err
+	return grant, err
 }
 
-func (s *Service) login(ctx context.Context, c Caller, email string, password Secret) (User, AccessToken, error) {
+func (s *Service) login(ctx context.Context, c Caller, email string, password Secret) (Grant, error) {
 	key, err := CanonicalEmail(email)
 	if err != nil || password.IsZero() {
 		// No account can have these, whoever asks; so the answer needs no hash to tell nothing.
-		return User{}, AccessToken{}, &LoginError{Reason: "malformed"}
+		return Grant{}, &LoginError{Reason: "malformed"}
 	}
 	taken, err := s.limiter.login(ctx, c, key)
 	if err != nil {
-		return User{}, AccessToken{}, err
+		return Grant{}, err
+	}
+	session, err := s.newSession(c)
+	if err != nil {
+		return Grant{}, err
 	}
 	for range loginAttempts {
 		row, err := s.checkPassword(ctx, key, password)
 		if err != nil {
-			return User{}, AccessToken{}, err
+			return Grant{}, err
 		}
-		recorded, err := s.recordLogin(ctx, taken, row, password)
+		recorded, err := s.recordLogin(ctx, taken, row, password, session)
 		if errors.Is(err, ErrNoUser) {
 			continue
 		}
 		if err != nil {
-			return User{}, AccessToken{}, err
+			return Grant{}, err
 		}
-		token, err := s.tokens.Issue(subjectOf(recorded))
-		if err != nil {
-			return User{}, AccessToken{}, err
-		}
-		return userOf(recorded), token, nil
+		return s.grant(userOf(recorded), session.id, 1, session.idle)
 	}
 	// Its password was right each time, so it isn't told that it was wrong.
-	return User{}, AccessToken{}, fmt.Errorf("%w: the user was changed in each of %d attempts", ErrUnavailable, loginAttempts)
+	return Grant{}, fmt.Errorf("%w: the user was changed in each of %d attempts", ErrUnavailable, loginAttempts)
 }
 
 // checkedUser is a user whose password was right, and whether the hash is to be renewed.
@@ -175,7 +178,7 @@ func (s *Service) checkPassword(ctx context.Context, emailKey string, password S
 }
 
 // recordLogin is the one write of a log-in; [ErrNoUser] says that the user is no longer as it was checked.
-func (s *Service) recordLogin(ctx context.Context, taken attempt, user checkedUser, password Secret) (db.User, error) {
+func (s *Service) recordLogin(ctx context.Context, taken attempt, user checkedUser, password Secret, session newSession) (db.User, error) {
 	hash := user.PasswordHash
 	if user.outdated {
 		renewed, err := s.hasher.Hash(ctx, password)
@@ -188,47 +191,9 @@ func (s *Service) recordLogin(ctx context.Context, taken attempt, user checkedUs
 	row, err := s.users.UserRecordLogin(ctx, db.UserRecordLoginParams{
 		ID: user.ID, CheckedHash: user.PasswordHash, NewHash: hash, Now: &now,
 		PairKey: taken.pair, ForgivenKey: taken.forgiven, AddressKey: taken.address, AddressStep: taken.addressStep,
+		SessionID: session.id, UserAgent: session.userAgent, Address: session.address, Idle: session.idle, Lifetime: session.lifetime,
 	})
 	return db.User(row), storeError(err)
-}
-
-// Session answers what a valid access token says, for a [Caller]; nil for any other text.
-func (s *Service) Session(token string) *Claims {
-	claims, err := s.tokens.Check(token)
-	if err != nil {
-		return nil
-	}
-	return &claims
-}
-
-// Authenticate answers whose access token this is, by one query.
-// It fails with [ErrInvalidToken], [ErrNoUser], [ErrInactiveUser] or [ErrUnavailable].
-func (s *Service) Authenticate(ctx context.Context, token string) (User, error) {
-	claims, err := s.tokens.Check(token)
-	if err != nil {
-		return User{}, err
-	}
-	row, err := s.lookups.get(ctx, claims.UserID)
-	if err != nil {
-		return User{}, err
-	}
-	if !row.IsActive {
-		return User{}, ErrInactiveUser
-	}
-	// Whole seconds, as in the token: [Tokens.Issue] dates a token of the same second one second later.
-	if row.TokensNotBefore != nil && claims.IssuedAt.Unix() <= row.TokensNotBefore.Unix() {
-		return User{}, fmt.Errorf("%w: issued before the credentials were changed", ErrInvalidToken)
-	}
-	return User{
-		ID:            row.ID,
-		Email:         row.Email,
-		Username:      row.Username,
-		EmailVerified: row.EmailVerified,
-		IsActive:      row.IsActive,
-		IsSuperuser:   row.IsSuperuser,
-		CreatedAt:     row.CreatedAt.UTC(),
-		UpdatedAt:     row.UpdatedAt.UTC(),
-	}, nil
 }
 
 // busy turns a wait for a hashing slot that outlasted the request's deadline into [ErrUnavailable].

@@ -18,6 +18,8 @@ type Caller struct {
 	Address netip.Addr
 	// Session is what a valid access token says that was sent beside, or nil.
 	Session *Claims
+	// UserAgent is what the client calls itself.
+	UserAgent string
 }
 
 // Budget is how many attempts may be made at once, and how long it takes until one of them comes back.
@@ -40,6 +42,9 @@ var (
 	loginOwn        = Budget{Name: "own", Quota: 10, Step: time.Minute}
 	registerAccount = Budget{Name: "account", Quota: 5, Step: 12 * time.Minute}
 	registerAddress = Budget{Name: "address", Quota: 50, Step: 72 * time.Second}
+	// What can't be forged needs no budget by address: a refresh token that isn't ours costs no statement. That of a session is in its
+	// row, which the exchange locks and writes anyway.
+	refreshSession = Budget{Name: "session", Quota: 300, Step: time.Second}
 )
 
 const (
@@ -125,6 +130,14 @@ func (l *Limiter) registration(ctx context.Context, c Caller, emailKey string) (
 	return l.take(ctx, Caller{Address: c.Address}, "register", emailKey, registerAccount, registerAddress)
 }
 
+// refreshes is the budget of a session's refreshes; the zero one, which is never used up, where there are to be no limits.
+func (l *Limiter) refreshes() Budget {
+	if l == nil {
+		return Budget{}
+	}
+	return refreshSession
+}
+
 // count tells the brake of a log-in that failed.
 func (l *Limiter) count(err error) {
 	var failed *LoginError
@@ -144,7 +157,7 @@ func (l *Limiter) take(ctx context.Context, c Caller, what, emailKey string, acc
 		AddressStep: address.Step, AddressWindow: address.Window(), AccountStep: account.Step, AccountWindow: account.Window(),
 	}
 	if c.Session.isOf(emailKey) {
-		sessionKey := l.keyOf(what, "session", c.Session.TokenID)
+		sessionKey := l.keyOf(what, "session", c.Session.SessionID.String())
 		params.SessionKey = sessionKey[:]
 	} else if known, ok := l.refused.get(pairKey); ok && now.Before(known.until) {
 		return attempt{}, &LimitedError{Budget: known.budget, RetryAfter: known.until.Sub(now)}

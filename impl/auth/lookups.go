@@ -22,10 +22,11 @@ const (
 	lookupTimeout = 5 * time.Second
 )
 
-// lookups finds users by id, and lets those who ask at the same moment share one statement. Each statement starts after the
+// lookups finds users by their sessions, and lets those who ask at the same moment share one statement. Each statement starts after the
 // lookups that it carries were asked for, so that none is answered with what was true before.
 type lookups struct {
-	query   func(context.Context, []uuid.UUID) ([]db.UserListByIDRow, error)
+	now     func() time.Time
+	query   func(context.Context, db.UserListBySessionParams) ([]db.UserListBySessionRow, error)
 	mu      sync.Mutex
 	waiting []*lookup
 	running int       // statements
@@ -33,19 +34,19 @@ type lookups struct {
 }
 
 type lookup struct {
-	id   uuid.UUID
-	row  db.UserListByIDRow
+	pair
+	row  db.UserListBySessionRow
 	err  error
 	done chan struct{}
 }
 
-func newLookups(query func(context.Context, []uuid.UUID) ([]db.UserListByIDRow, error)) *lookups {
-	return &lookups{query: query}
+func newLookups(now func() time.Time, query func(context.Context, db.UserListBySessionParams) ([]db.UserListBySessionRow, error)) *lookups {
+	return &lookups{now: now, query: query}
 }
 
-// get waits for the user at most as long as ctx. It fails with [ErrNoUser] or [ErrUnavailable].
-func (l *lookups) get(ctx context.Context, id uuid.UUID) (db.UserListByIDRow, error) {
-	asked := &lookup{id: id, err: ErrNoUser, done: make(chan struct{})}
+// get waits for the user at most as long as ctx. It fails with [ErrNoUser] or [ErrUnavailable]; whether the session is alive, the row tells.
+func (l *lookups) get(ctx context.Context, user, session uuid.UUID) (db.UserListBySessionRow, error) {
+	asked := &lookup{pair: pair{user, session}, err: ErrNoUser, done: make(chan struct{})}
 	l.mu.Lock()
 	if l.running == 0 || l.running < lookupStatements && time.Since(l.started) > lookupPatience {
 		// Whoever finds no statement running asks the database itself: no other goroutine has to be woken for it.
@@ -64,9 +65,9 @@ func (l *lookups) get(ctx context.Context, id uuid.UUID) (db.UserListByIDRow, er
 	case <-asked.done:
 		return asked.row, asked.err
 	case <-patience.C:
-		return db.UserListByIDRow{}, fmt.Errorf("%w: no answer within %s", ErrUnavailable, lookupTimeout)
+		return db.UserListBySessionRow{}, fmt.Errorf("%w: no answer within %s", ErrUnavailable, lookupTimeout)
 	case <-ctx.Done():
-		return db.UserListByIDRow{}, ctx.Err()
+		return db.UserListBySessionRow{}, ctx.Err()
 	}
 }
 
@@ -104,36 +105,37 @@ func (l *lookups) takeSome(n int) []*lookup {
 }
 
 // ask is the query, whose panic is that of no request in particular.
-func (l *lookups) ask(ctx context.Context, ids []uuid.UUID) (rows []db.UserListByIDRow, err error) {
+func (l *lookups) ask(ctx context.Context, whom db.UserListBySessionParams) (rows []db.UserListBySessionRow, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("panic: %v", p)
 		}
 	}()
-	rows, err = l.query(ctx, ids)
+	rows, err = l.query(ctx, whom)
 	return rows, storeError(err)
 }
 
+// pair is what a lookup is for. Several that wait together may be for the same.
+type pair struct{ user, session uuid.UUID }
+
 func (l *lookups) answer(batch []*lookup) {
-	ids := make([]uuid.UUID, len(batch))
-	for i, asked := range batch {
-		ids[i] = asked.id
+	whom := db.UserListBySessionParams{Now: l.now(), UserIds: make([]uuid.UUID, 0, len(batch)), SessionIds: make([]uuid.UUID, 0, len(batch))}
+	found := make(map[pair]int, len(batch))
+	for _, asked := range batch {
+		if _, isAsked := found[asked.pair]; !isAsked {
+			found[asked.pair] = -1
+			whom.UserIds, whom.SessionIds = append(whom.UserIds, asked.user), append(whom.SessionIds, asked.session)
+		}
 	}
 	// Not the context of one of them: the others would be answered with its end.
-	rows, err := l.ask(context.Background(), ids)
-	if err != nil {
-		for _, asked := range batch {
-			asked.err = err
-			close(asked.done)
-		}
-		return
-	}
-	found := make(map[uuid.UUID]int, len(rows))
+	rows, err := l.ask(context.Background(), whom)
 	for i, row := range rows {
-		found[row.ID] = i
+		found[pair{row.ID, row.SessionID}] = i
 	}
 	for _, asked := range batch {
-		if i, ok := found[asked.id]; ok {
+		if i := found[asked.pair]; err != nil {
+			asked.err = err
+		} else if i >= 0 {
 			asked.row, asked.err = rows[i], nil
 		}
 		close(asked.done)

@@ -1,7 +1,8 @@
 // Package auth is the auth service: passwords, tokens, accounts. It knows nothing of HTTP.
 //
-// Passwords are argon2id hashes in the PHC format. Tokens are JWTs under one key. A user is found by a canonical email,
-// and a token's user by the id in it; each operation is one statement, and the database alone decides what is unique.
+// Passwords are argon2id hashes in the PHC format. A log-in opens a session, whose access tokens are JWTs under the keys of a [Keyring],
+// and whose refresh tokens are made of the secret key alone. A user is found by a canonical email,
+// and a token's user by the ids in it; each operation is one statement, and the database alone decides what is unique.
 package auth
 
 import (
@@ -13,7 +14,7 @@ import (
 	"github.com/latchkey-auth/latchkey/gen/db"
 )
 
-// Options are what a [Service] is made of. Each is required but Limiter.
+// Options are what a [Service] is made of. Each is required but Limiter and Previous.
 type Options struct {
 	// DB is where users are kept: a pool that is safe for concurrent use.
 	DB db.DBTX
@@ -21,6 +22,10 @@ type Options struct {
 	Hasher *Hasher
 	// Tokens issues and checks access tokens.
 	Tokens *Tokens
+	// Secret makes the refresh tokens; Previous is the one before it was changed, whose tokens are still taken.
+	Secret, Previous Secret
+	// Sessions bound how long sessions last.
+	Sessions SessionTimes
 	// Limiter bounds how often passwords are guessed; nil for no bounds.
 	Limiter *Limiter
 	// Policy says which passwords a user may choose.
@@ -32,14 +37,17 @@ type Options struct {
 // Service registers users, logs them in and answers who a token belongs to.
 // It is safe for concurrent use.
 type Service struct {
-	users    *db.Queries
-	lookups  *lookups
-	hasher   *Hasher
-	tokens   *Tokens
-	limiter  *Limiter
-	counters counters
-	policy   PasswordPolicy
-	now      func() time.Time
+	users         *db.Queries
+	lookups       *lookups
+	hasher        *Hasher
+	tokens        *Tokens
+	refreshTokens refreshTokens
+	refreshes     refreshes
+	sessions      SessionTimes
+	limiter       *Limiter
+	counters      counters
+	policy        PasswordPolicy
+	now           func() time.Time
 }
 
 // New makes a [Service] and refuses a missing dependency.
@@ -56,8 +64,18 @@ func New(o Options) (*Service, error) {
 	case o.Now == nil:
 		return nil, errors.New("auth: no clock")
 	}
+	if err := o.Sessions.check(); err != nil {
+		return nil, err
+	}
+	refresh, err := newRefreshTokens(o.Secret, o.Previous)
+	if err != nil {
+		return nil, err
+	}
 	users := db.New(o.DB)
-	return &Service{users: users, lookups: newLookups(users.UserListByID), hasher: o.Hasher, limiter: o.Limiter, tokens: o.Tokens, policy: o.Policy, now: o.Now}, nil
+	return &Service{
+		users: users, lookups: newLookups(o.Now, users.UserListBySession), hasher: o.Hasher, limiter: o.Limiter,
+		tokens: o.Tokens, refreshTokens: refresh, sessions: o.Sessions, policy: o.Policy, now: o.Now,
+	}, nil
 }
 
 // Policy says which passwords a user may choose.
@@ -92,15 +110,4 @@ func userOf(row db.User) User {
 		u.LastLoginAt = &at
 	}
 	return u
-}
-
-func subjectOf(row db.User) Subject {
-	subject := Subject{UserID: row.ID, Email: row.Email, Username: row.Username}
-	if row.LastLoginAt != nil {
-		subject.At = *row.LastLoginAt
-	}
-	if row.TokensNotBefore != nil {
-		subject.NotBefore = *row.TokensNotBefore
-	}
-	return subject
 }

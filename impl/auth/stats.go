@@ -9,8 +9,10 @@ import (
 // says otherwise.
 type Stats struct {
 	LoginsSucceeded, LoginsFailed uint64
-	// LimitedByAccount, LimitedByAddress and LimitedByOwn count attempts that a budget refused.
-	LimitedByAccount, LimitedByAddress, LimitedByOwn uint64
+	// LimitedByAccount, LimitedByAddress, LimitedByOwn and LimitedBySession count attempts that a budget refused.
+	LimitedByAccount, LimitedByAddress, LimitedByOwn, LimitedBySession uint64
+	// Refreshed counts exchanged refresh tokens, RefreshesReused those that ended their session since they were exchanged before.
+	Refreshed, RefreshesReused uint64
 	// Braking says that so many log-ins fail at the moment that addresses have smaller budgets.
 	Braking bool
 	// HashesWaiting are passwords that wait at the moment, HashesRefused those for which there was no room or no time.
@@ -20,7 +22,7 @@ type Stats struct {
 
 // counters are the part of the figures that only grows.
 type counters struct {
-	succeeded, failed, byAccount, byAddress, byOwn atomic.Uint64
+	succeeded, failed, byAccount, byAddress, byOwn, bySession, refreshed, reused atomic.Uint64
 }
 
 // Stats answers the figures of this moment.
@@ -31,6 +33,9 @@ func (s *Service) Stats() Stats {
 		LimitedByAccount: s.counters.byAccount.Load(),
 		LimitedByAddress: s.counters.byAddress.Load(),
 		LimitedByOwn:     s.counters.byOwn.Load(),
+		LimitedBySession: s.counters.bySession.Load(),
+		Refreshed:        s.counters.refreshed.Load(),
+		RefreshesReused:  s.counters.reused.Load(),
 	}
 	stats.HashesWaiting, stats.HashesRefused = s.hasher.queue.stats()
 	if s.limiter != nil {
@@ -57,5 +62,18 @@ func (c *counters) count(err error) {
 		c.byOwn.Add(1)
 	default:
 		c.byAccount.Add(1)
+	}
+}
+
+// countRefresh keeps the figures of a refresh's outcome.
+func (c *counters) countRefresh(err error) {
+	var limited *LimitedError
+	switch {
+	case err == nil:
+		c.refreshed.Add(1)
+	case errors.Is(err, ErrRefreshReused):
+		c.reused.Add(1)
+	case errors.As(err, &limited):
+		c.bySession.Add(1)
 	}
 }

@@ -25,10 +25,10 @@ var (
 	errTokenSignature = errors.New("the signature is not ours")
 	errTokenClaims    = errors.New("the claims are not the contract's")
 	errTokenTime      = errors.New("a time is not a number of seconds")
-	errTokenSubject   = errors.New("no user's id")
+	errTokenSubject   = errors.New("no id of a user or a session")
 )
 
-// maxTokenBytes bounds what is decoded at all: ours have some 400 bytes, and the contract promises no more than this.
+// maxTokenBytes bounds what is decoded at all: ours have some 500 bytes, 1,000 with RS256, and the contract promises no more than this.
 const maxTokenBytes = 4096
 
 var tokenEncoding = base64.RawURLEncoding.Strict()
@@ -58,21 +58,23 @@ func splitToken(text string) (tokenParts, error) {
 	return token, nil
 }
 
+// tokenHeader has the members of a token's header.
+type tokenHeader struct {
+	Algorithm string `json:"alg"`
+	Type      string `json:"typ"`
+	KeyID     string `json:"kid"`
+}
+
 // strictHeader demands exactly the three members that we write (RFC 7515 section 4.1.11: whoever doesn't know a `crit` must refuse it).
-func (t *Tokens) strictHeader(data []byte) error {
-	var header struct {
-		Algorithm string `json:"alg"`
-		Type      string `json:"typ"`
-		KeyID     string `json:"kid"`
-	}
+func strictHeader(data []byte) (tokenHeader, error) {
+	var header tokenHeader
 	if err := json.Unmarshal(data, &header, json.RejectUnknownMembers(true)); err != nil {
-		return errTokenHeader
+		return tokenHeader{}, errTokenHeader
 	}
-	typ := strings.TrimPrefix(strings.ToLower(header.Type), "application/")
-	if header.Algorithm != "HS256" || typ != tokenType || header.KeyID != t.kid {
-		return errTokenHeader
+	if typ := strings.TrimPrefix(strings.ToLower(header.Type), "application/"); typ != tokenType {
+		return tokenHeader{}, errTokenHeader
 	}
-	return nil
+	return header, nil
 }
 
 // strictClaims demands the claims of the contract, each of its type. Claims that it doesn't know pass, so that
@@ -89,6 +91,7 @@ func (t *Tokens) strictClaims(data []byte) (Claims, *jwt.RegisteredClaims, error
 		Subject   string                    `json:"sub"`
 		Username  string                    `json:"username"`
 		UserID    string                    `json:"uid"`
+		SessionID string                    `json:"sid"`
 		Unknown   map[string]jsontext.Value `json:",embed"`
 	}
 	if err := json.Unmarshal(data, &claims); err != nil {
@@ -121,14 +124,27 @@ func (t *Tokens) strictClaims(data []byte) (Claims, *jwt.RegisteredClaims, error
 		}
 		registered.NotBefore = jwt.NewNumericDate(notBefore)
 	}
-	id, err := uuid.Parse(claims.UserID)
-	if err != nil || id == uuid.Nil || id.String() != claims.UserID {
-		return Claims{}, nil, errTokenSubject
+	user, err := strictID(claims.UserID)
+	if err != nil {
+		return Claims{}, nil, err
 	}
-	return Claims{UserID: id, Subject: claims.Subject, TokenID: claims.TokenID, IssuedAt: issued, ExpiresAt: expires}, registered, nil
+	session, err := strictID(claims.SessionID)
+	if err != nil {
+		return Claims{}, nil, err
+	}
+	return Claims{UserID: user, SessionID: session, Subject: claims.Subject, TokenID: claims.TokenID, IssuedAt: issued, ExpiresAt: expires}, registered, nil
 }
 
-var claimNames = []string{"iss", "aud", "iat", "nbf", "exp", "jti", "sub", "username", "uid"}
+var claimNames = []string{"iss", "aud", "iat", "nbf", "exp", "jti", "sub", "username", "uid", "sid"}
+
+// strictID reads an id in the one form in which it is written.
+func strictID(text string) (uuid.UUID, error) {
+	id, err := uuid.Parse(text)
+	if err != nil || id == uuid.Nil || id.String() != text {
+		return uuid.Nil, errTokenSubject
+	}
+	return id, nil
+}
 
 // isAudience takes our audience by itself or among others (RFC 7519 section 4.1.3).
 func (t *Tokens) isAudience(value jsontext.Value) bool {

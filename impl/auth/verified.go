@@ -10,7 +10,7 @@ const verifiedTokens = 16384
 
 // verified remembers what tokens say whose signature and claims were found good, so that a token that is sent again and again
 // is decoded once. A token is known by the digest of its whole text, so that any other text is looked at anew; and what
-// changes with time, its validity and its user, is asked each time.
+// changes with time, its validity, its key, its session and its user, is asked each time.
 type verified = recent[tokenDigest, verifiedToken]
 
 type tokenDigest [sha256.Size]byte
@@ -18,5 +18,6 @@ type tokenDigest [sha256.Size]byte
 // verifiedToken is what a token says; from and until bound when it is valid, leeway included.
 type verifiedToken struct {
 	claims      Claims
+	kid         string
 	from, until time.Time
 }

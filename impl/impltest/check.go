@@ -43,10 +43,10 @@ var (
 // CheckAnswer holds an answer to the contract, and answers what is wrong with it.
 // The method and path are the request's; unknown paths must be answered 404 and unknown methods 405.
 func CheckAnswer(method, path string, res *http.Response, body []byte) error {
-	if err := checkEverywhere(res, body); err != nil {
+	if err := checkEverywhere(path, res, body); err != nil {
 		return err
 	}
-	item := Contract().Paths.Value(canonicalPath(path))
+	item := pathItem(path)
 	if item == nil {
 		return checkUndeclared(res, body, http.StatusNotFound, "NotFound")
 	}
@@ -86,16 +86,46 @@ func canonicalPath(path string) string {
 	return path
 }
 
-func checkEverywhere(res *http.Response, body []byte) error {
+// pathItem finds a path in the contract: as it stands there, or with a segment for each parameter.
+func pathItem(path string) *openapi3.PathItem {
+	path = canonicalPath(path)
+	if item := Contract().Paths.Value(path); item != nil && !strings.Contains(path, "{") {
+		return item
+	}
+	for template, item := range Contract().Paths.Map() {
+		if matchesTemplate(template, path) {
+			return item
+		}
+	}
+	return nil
+}
+
+func matchesTemplate(template, path string) bool {
+	want, got := strings.Split(template, "/"), strings.Split(path, "/")
+	if !strings.Contains(template, "{") || len(want) != len(got) {
+		return false
+	}
+	for i := range want {
+		if isParameter := strings.HasPrefix(want[i], "{"); isParameter && got[i] == "" || !isParameter && got[i] != want[i] {
+			return false
+		}
+	}
+	return true
+}
+
+func checkEverywhere(path string, res *http.Response, body []byte) error {
 	for name, want := range map[string]string{
 		"X-Content-Type-Options": "nosniff",
 		"Referrer-Policy":        "no-referrer",
-		"Cache-Control":          "no-store",
 		"Server":                 "",
 	} {
 		if got := res.Header.Get(name); got != want {
 			return fmt.Errorf("header %s is %q, want %q", name, got, want)
 		}
+	}
+	// What isn't public says so, whatever the contract would let pass.
+	if got := res.Header.Get("Cache-Control"); got != "no-store" && (res.StatusCode != http.StatusOK || !strings.HasPrefix(path, "/.well-known/")) {
+		return fmt.Errorf("header Cache-Control is %q, want no-store", got)
 	}
 	if _, err := uuid.Parse(res.Header.Get("X-Request-Id")); err != nil {
 		return fmt.Errorf("X-Request-Id %q: %w", res.Header.Get("X-Request-Id"), err)
@@ -172,6 +202,12 @@ func checkHeaderValue(schema *openapi3.Schema, text string) error {
 }
 
 func checkContent(res *http.Response, body []byte, declared openapi3.Content) error {
+	if len(declared) == 0 {
+		if len(body) > 0 || res.Header.Get("Content-Type") != "" {
+			return errors.New("there is a body, and none is declared")
+		}
+		return nil
+	}
 	got, _, err := mime.ParseMediaType(res.Header.Get("Content-Type"))
 	if err != nil {
 		return fmt.Errorf("content type %q: %w", res.Header.Get("Content-Type"), err)

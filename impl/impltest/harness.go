@@ -16,7 +16,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+	pgxuuid "github.com/vgarvardt/pgx-google-uuid/v5"
 
 	"github.com/latchkey-auth/latchkey/impl"
 	"github.com/latchkey-auth/latchkey/impl/auth"
@@ -32,6 +34,12 @@ type Options struct {
 	Timeouts impl.Timeouts
 	Hash     auth.PasswordParams
 	Tokens   auth.TokenOptions // its zero fields are filled in
+	// Algorithm is ES256 where it is empty.
+	Algorithm string
+	// Secret is [SecretKey] where it is empty, Previous none.
+	Secret, Previous string
+	// Sessions are those of the binary where they are zero.
+	Sessions auth.SessionTimes
 	// Origins are those whose pages may call the API.
 	Origins []string
 	// Limits turns the rate limits on.
@@ -50,7 +58,7 @@ type Harness struct {
 	Addr   string
 	Server *impl.Server
 	Auth   *auth.Service
-	Tokens *auth.Tokens
+	Keys   *auth.Keyring
 	// Limiter is nil without limits.
 	Limiter *auth.Limiter
 	Pool    *pgxpool.Pool
@@ -69,20 +77,49 @@ func New(tb testing.TB, options ...Options) *Harness {
 		o = options[0]
 	}
 	h := &Harness{Clock: NewClock(), Log: &Log{}, options: o}
-	pool, err := pgxpool.New(tb.Context(), postgrestest.New(tb))
-	must(tb, err)
-	tb.Cleanup(pool.Close)
-	h.Pool = pool
+	h.Pool = NewPool(tb)
 	h.build(tb, o)
 	h.listen(tb)
 	return h
 }
 
+// NewPool opens a database of its own for one test.
+func NewPool(tb testing.TB) *pgxpool.Pool {
+	tb.Helper()
+	config, err := pgxpool.ParseConfig(postgrestest.New(tb))
+	must(tb, err)
+	config.AfterConnect = func(_ context.Context, conn *pgx.Conn) error {
+		pgxuuid.Register(conn.TypeMap())
+		return nil
+	}
+	pool, err := pgxpool.NewWithConfig(tb.Context(), config)
+	must(tb, err)
+	tb.Cleanup(pool.Close)
+	return pool
+}
+
 // Beside starts another instance of the same service: with the same clock, on the same database.
 func (h *Harness) Beside(tb testing.TB) *Harness {
 	tb.Helper()
-	other := &Harness{Clock: h.Clock, Log: &Log{}, Pool: h.Pool, options: h.options}
-	other.build(tb, h.options)
+	return h.start(tb, h.Pool, h.options)
+}
+
+// With is [Harness.Beside] with other options.
+func (h *Harness) With(tb testing.TB, o Options) *Harness {
+	tb.Helper()
+	return h.start(tb, h.Pool, o)
+}
+
+// On is [Harness.Beside] with connections of its own.
+func (h *Harness) On(tb testing.TB, pool *pgxpool.Pool) *Harness {
+	tb.Helper()
+	return h.start(tb, pool, h.options)
+}
+
+func (h *Harness) start(tb testing.TB, pool *pgxpool.Pool, o Options) *Harness {
+	tb.Helper()
+	other := &Harness{Clock: h.Clock, Log: &Log{}, Pool: pool, options: o}
+	other.build(tb, o)
 	other.listen(tb)
 	return other
 }
@@ -96,13 +133,24 @@ func (h *Harness) build(tb testing.TB, o Options) {
 	must(tb, err)
 	policy, err := auth.NewPasswordPolicy(8)
 	must(tb, err)
-	h.Tokens, err = auth.NewTokens(h.TokenOptions(o.Tokens))
+	secret := auth.NewSecret(orDefault(o.Secret, SecretKey))
+	h.Keys, err = auth.OpenKeyring(tb.Context(), auth.KeyringOptions{
+		DB: h.Pool, Secret: secret, Previous: auth.NewSecret(o.Previous), Algorithm: orDefault(o.Algorithm, "ES256"), TokenTTL: 15 * time.Minute, Now: h.Clock.Now,
+	})
 	must(tb, err)
+	tokens, err := auth.NewTokens(h.tokenOptions(o.Tokens))
+	must(tb, err)
+	if o.Sessions == (auth.SessionTimes{}) {
+		o.Sessions = auth.DefaultSessionTimes
+	}
 	if o.Limits {
 		h.Limiter, err = auth.NewLimiter(auth.Bounded(h.Pool), auth.NewSecret(SecretKey), h.Clock.Now)
 		must(tb, err)
 	}
-	h.Auth, err = auth.New(auth.Options{DB: auth.Bounded(h.Pool), Hasher: hasher, Tokens: h.Tokens, Policy: policy, Limiter: h.Limiter, Now: h.Clock.Now})
+	h.Auth, err = auth.New(auth.Options{
+		DB: auth.Bounded(h.Pool), Hasher: hasher, Tokens: tokens, Policy: policy, Limiter: h.Limiter, Now: h.Clock.Now,
+		Secret: secret, Previous: auth.NewSecret(o.Previous), Sessions: o.Sessions,
+	})
 	must(tb, err)
 	if o.Ready == nil {
 		o.Ready = func(ctx context.Context) error { return Readiness(schema.Current(ctx, h.Pool)) }
@@ -129,20 +177,14 @@ func Readiness(err error) error {
 	return err
 }
 
-// TokenOptions are those of the harness's tokens, changed where o has something else; for forging tokens.
-func (h *Harness) TokenOptions(o auth.TokenOptions) auth.TokenOptions {
-	if o.Key.IsZero() {
-		o.Key = auth.NewSecret(SecretKey)
-	}
-	o.Algorithm = orDefault(o.Algorithm, "HS256")
+func (h *Harness) tokenOptions(o auth.TokenOptions) auth.TokenOptions {
+	o.Keys = h.Keys
 	o.Issuer = orDefault(o.Issuer, "latchkey")
 	o.Audience = orDefault(o.Audience, "latchkey:auth")
 	if o.TTL == 0 {
 		o.TTL = 15 * time.Minute
 	}
-	if o.Now == nil {
-		o.Now = h.Clock.Now
-	}
+	o.Now = h.Clock.Now
 	return o
 }
 
@@ -269,6 +311,11 @@ const (
 	RegisterPath = "/api/users/"
 	LoginPath    = "/api/users/login/token/"
 	MePath       = "/api/users/me/"
+	LogoutPath   = "/api/users/logout/"
+	SessionsPath = "/api/users/me/sessions/"
+	RevokePath   = "/api/oauth/revoke/"
+	KeysPath     = "/.well-known/jwks.json"
+	MetadataPath = "/.well-known/oauth-authorization-server"
 )
 
 // Password is one that the policy takes.

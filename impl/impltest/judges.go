@@ -73,7 +73,7 @@ func judgeRequest(r *http.Request) error {
 }
 
 func asksForToken(method, path string) bool {
-	item := Contract().Paths.Value(canonicalPath(path))
+	item := pathItem(path)
 	if item == nil || item.GetOperation(method) == nil {
 		return false
 	}

@@ -186,11 +186,15 @@ describe('the demo', () => {
 describe('the demo, when its session ends', () => {
   let stage: Stage
   beforeAll(async () => {
-    stage = await openStage({ LATCHKEY_ACCESS_TOKEN_TTL: '3s' })
+    stage = await openStage({
+      LATCHKEY_ACCESS_TOKEN_TTL: '1s',
+      LATCHKEY_REFRESH_TOKEN_TTL: '3s',
+      LATCHKEY_REFRESH_REUSE_WINDOW: '1s',
+    })
   })
   afterAll(() => closeStage(stage))
 
-  test('leads back to the login once the token has expired, and says why', async () => {
+  test('leads back to the login once the session has expired, and says why', async () => {
     const page = await visit(stage)
     const who = somebody()
     await signUp(page, who)
@@ -215,6 +219,7 @@ describe('the demo, without its server', () => {
     try {
       const page = await visit(stage, [
         [0, '/api/users/me/'],
+        [0, '/api/oauth/revoke/'],
         [0, '/api/users/login/token/'],
       ])
       const words = 'The server can’t be reached. Check your connection and try again; nothing you typed is lost.'

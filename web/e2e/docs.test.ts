@@ -69,13 +69,20 @@ const refused = (path: string) =>
   `Failed to load resource: the server responded with a status of 401 (Unauthorized) (${server.url}${path})`
 
 describe('/docs', () => {
-  test('lists the operations folded, with an open lock at the one that asks for a token', async () => {
+  test('lists the operations folded, with an open lock at those that ask for a token', async () => {
     const page = await openDocs()
     expect(await page.title()).toBe('Latchkey API')
     expect(await page.locator('.opblock').evaluateAll((blocks) => blocks.map((block) => block.id))).toEqual([
       'operations-users-RegisterUser',
       'operations-users-GetCurrentUser',
       'operations-tokens-Login',
+      'operations-tokens-RevokeToken',
+      'operations-sessions-Logout',
+      'operations-sessions-ListSessions',
+      'operations-sessions-EndAllSessions',
+      'operations-sessions-EndSession',
+      'operations-keys-GetKeys',
+      'operations-keys-GetMetadata',
       'operations-service-GetLiveness',
       'operations-service-GetReadiness',
     ])

@@ -27,6 +27,10 @@ export interface Server {
   stop(): Promise<void>
   /** All that the server has written so far. */
   output(): string
+  /** What it was started with, for a command beside it. */
+  readonly binary: string
+  readonly env: NodeJS.ProcessEnv
+  readonly folder: string
 }
 
 /**
@@ -40,19 +44,16 @@ export async function startServer(env: Record<string, string> = {}): Promise<Ser
   const dataDir = await mkdtemp(join(tmpdir(), 'latchkey-e2e-'))
   // PostgreSQL runs as another user where the tests are root's.
   await chmod(dataDir, 0o711)
-  const child = spawn(binary, ['serve'], {
-    cwd: repository,
-    stdio: ['ignore', 'pipe', 'pipe'],
-    env: {
-      ...inherited(),
-      LATCHKEY_ADDR: '127.0.0.1:0',
-      LATCHKEY_DATA_DIR: dataDir,
-      // Hashes as cheap as there are: how hard they are to guess is tested elsewhere.
-      LATCHKEY_PASSWORD_HASH_MEMORY_KIB: '64',
-      LATCHKEY_PASSWORD_HASH_PASSES: '1',
-      ...env,
-    },
-  })
+  const environment = {
+    ...inherited(),
+    LATCHKEY_ADDR: '127.0.0.1:0',
+    LATCHKEY_DATA_DIR: dataDir,
+    // Hashes as cheap as there are: how hard they are to guess is tested elsewhere.
+    LATCHKEY_PASSWORD_HASH_MEMORY_KIB: '64',
+    LATCHKEY_PASSWORD_HASH_PASSES: '1',
+    ...env,
+  }
+  const child = spawn(binary, ['serve'], { cwd: repository, stdio: ['ignore', 'pipe', 'pipe'], env: environment })
   running.add(child)
   // A binary that can't be run is told by `listening`.
   const ended = once(child, 'close').catch(() => undefined)
@@ -80,7 +81,7 @@ export async function startServer(env: Record<string, string> = {}): Promise<Ser
         throw new Error(`The server ended with ${child.exitCode ?? child.signalCode ?? 'nothing'}:\n${output}`)
       }
     }
-    return { url, output: () => output, stop: () => (stopped ??= stop()) }
+    return { url, output: () => output, stop: () => (stopped ??= stop()), binary, env: environment, folder: repository }
   } catch (error) {
     await end('SIGKILL', stopBound)
     throw error

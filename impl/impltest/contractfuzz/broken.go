@@ -24,6 +24,12 @@ func brokenTargets(op *operation, options Options) []target {
 			d.refuse(http.StatusUnprocessableEntity, fieldError{"", "query_not_allowed"})
 		})
 	}
+	for _, m := range op.params {
+		add("of another form", m.name, func(d *draft) {
+			d.setParam(m, oneOf(d.rng, d.misfit(m), d.text(m, m.longest, pickPlain)+d.word(), "%zz", "%", "a/b", " ", "\x00", "\xff", "\U0001F600"))
+			d.refuse(http.StatusNotFound)
+		})
+	}
 	if op.secured {
 		addBrokenCredentials(op, add)
 	}
@@ -46,7 +52,7 @@ func (d *draft) breakMethod(method string) {
 }
 
 func breakPath(d *draft) {
-	path := d.op.path
+	path := d.path
 	base := strings.TrimSuffix(path, "/")
 	last := base[strings.LastIndex(base, "/")+1:]
 	candidates := slices.DeleteFunc([]string{

@@ -18,13 +18,14 @@ import (
 
 // Options are what a contract doesn't say.
 type Options struct {
-	// Token answers an access token that the server accepts.
-	Token func() string
+	// Credentials answers an access token that the server accepts, and for each parameter of a path a value that stands for something
+	// of that token's user. What is done with them may end them: they are asked for anew for each request.
+	Credentials func() (token string, params map[string]string)
 	// MaxBody is the largest body that the server reads, in bytes.
 	MaxBody int
 }
 
-// Fuzzer makes requests. Its methods may be called from many goroutines if Options.Token may.
+// Fuzzer makes requests. Its methods may be called from many goroutines if Options.Credentials may.
 type Fuzzer struct {
 	options       Options
 	valid, broken []target
@@ -57,7 +58,7 @@ func New(doc *openapi3.T, options Options) (*Fuzzer, error) {
 // Rounds is how many requests must be made, from index 0 on, for each kind to be among them.
 func (f *Fuzzer) Rounds() int { return 2 * max(len(f.valid), len(f.broken)) }
 
-// Case makes the request with an index, from 0 on. It depends on nothing but the seed and the index (and on the token), so
+// Case makes the request with an index, from 0 on. It depends on nothing but the seed and the index (and on the credentials), so
 // that each can be made alone; even ones are valid and odd ones broken, each kind in turn.
 func (f *Fuzzer) Case(seed uint64, index int) *Case {
 	targets := f.valid
@@ -70,12 +71,13 @@ func (f *Fuzzer) Case(seed uint64, index int) *Case {
 	t.change(d)
 	c := &Case{
 		Operation: t.operation.id, Kind: t.kind, At: t.at, Valid: t.valid, Seed: seed, Index: index,
-		Method: d.method, Target: d.path, Header: d.header, want: d.want, sent: d.fields,
+		Method: d.method, Target: d.path, Header: d.header, want: d.want, sent: d.fields, echoed: t.operation.media == mediaJSON, bodiless: t.operation.bodiless,
 	}
 	if d.query != "" {
 		c.Target += "?" + d.query
 	}
 	c.Body, c.Chunked = d.encode(), d.chunked
+	c.oversized = len(c.Body) > f.options.MaxBody
 	return c
 }
 
@@ -100,6 +102,12 @@ type Case struct {
 
 	want want
 	sent []field
+	// bodiless are the statuses without a body.
+	bodiless []string
+	// echoed says that members of the answer by the same names repeat what was sent; a form's fields are credentials.
+	echoed bool
+	// oversized says that the body is larger than the server reads, whatever else is right or wrong with it.
+	oversized bool
 }
 
 // Request makes the request for a server at a URL.

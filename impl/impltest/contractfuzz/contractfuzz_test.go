@@ -47,7 +47,7 @@ func load(t *testing.T, text string) *openapi3.T {
 }
 
 func options() contractfuzz.Options {
-	return contractfuzz.Options{Token: func() string { return "abc.def.ghi" }, MaxBody: 64 << 10}
+	return contractfuzz.Options{Credentials: func() (string, map[string]string) { return "abc.def.ghi", map[string]string{"id": "1"} }, MaxBody: 64 << 10}
 }
 
 func newFuzzer(t *testing.T, text string) *contractfuzz.Fuzzer {

@@ -6,6 +6,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 )
@@ -26,6 +27,7 @@ type draft struct {
 	valid   bool
 
 	method, path, query string
+	params              map[string]string
 	header              http.Header
 	fields              []field
 	// bare says that no body is sent.
@@ -39,8 +41,14 @@ type draft struct {
 
 func newDraft(op *operation, rng *rand.Rand, options Options) *draft {
 	d := &draft{rng: rng, op: op, options: options, method: op.method, path: op.path, header: http.Header{}, bare: op.body == nil}
-	if op.secured {
-		d.header.Set("Authorization", "Bearer "+options.Token())
+	if op.secured || len(op.params) > 0 {
+		token, params := options.Credentials()
+		for _, m := range op.params {
+			d.setParam(m, params[m.name])
+		}
+		if op.secured {
+			d.header.Set("Authorization", "Bearer "+token)
+		}
 	}
 	if op.body == nil {
 		return d
@@ -56,6 +64,18 @@ func newDraft(op *operation, rng *rand.Rand, options Options) *draft {
 		d.shuffle()
 	}
 	return d
+}
+
+// setParam writes a parameter of the path.
+func (d *draft) setParam(m member, value string) {
+	if d.params == nil {
+		d.params = map[string]string{}
+	}
+	d.params[m.name] = url.PathEscape(value)
+	d.path = d.op.path
+	for name, value := range d.params {
+		d.path = strings.Replace(d.path, "{"+name+"}", value, 1)
+	}
 }
 
 func (d *draft) shuffle() {

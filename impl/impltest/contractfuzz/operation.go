@@ -22,10 +22,14 @@ type operation struct {
 	paths, methods []string
 	// secured says that an access token must be sent.
 	secured bool
-	// token says that this is the token endpoint of RFC 6749.
+	// token says that this is an endpoint of RFC 6749 or RFC 7009, at which only the body counts.
 	token bool
 	// statuses are those that are declared.
 	statuses []string
+	// bodiless are the statuses that are declared without content.
+	bodiless []string
+	// params are the parameters of the path.
+	params []member
 
 	// body is nil where none is taken.
 	body     *object
@@ -38,7 +42,6 @@ type operation struct {
 func readOperations(doc *openapi3.T) ([]*operation, error) {
 	var all []*operation
 	paths := slices.Sorted(maps.Keys(doc.Paths.Map()))
-	tokenURLs := tokenURLs(doc)
 	for _, path := range paths {
 		item := doc.Paths.Value(path)
 		methods := slices.Sorted(maps.Keys(item.Operations()))
@@ -46,10 +49,15 @@ func readOperations(doc *openapi3.T) ([]*operation, error) {
 			declared := item.GetOperation(method)
 			op := &operation{
 				id: declared.OperationID, method: method, path: path, paths: paths, methods: methods,
-				token: slices.Contains(tokenURLs, path), statuses: slices.Sorted(maps.Keys(declared.Responses.Map())),
+				token: slices.Contains(declared.Tags, tagTokens), statuses: slices.Sorted(maps.Keys(declared.Responses.Map())),
 			}
-			if len(item.Parameters)+len(declared.Parameters) > 0 || strings.Contains(path, "{") {
-				return nil, fmt.Errorf("%s: nothing here makes parameters", op.id)
+			for status, response := range declared.Responses.Map() {
+				if len(response.Value.Content) == 0 {
+					op.bodiless = append(op.bodiless, status)
+				}
+			}
+			if err := op.readParameters(append(slices.Clone(item.Parameters), declared.Parameters...)); err != nil {
+				return nil, fmt.Errorf("%s: %w", op.id, err)
 			}
 			if err := op.readSecurity(doc, declared); err != nil {
 				return nil, fmt.Errorf("%s: %w", op.id, err)
@@ -63,14 +71,29 @@ func readOperations(doc *openapi3.T) ([]*operation, error) {
 	return all, nil
 }
 
-func tokenURLs(doc *openapi3.T) []string {
-	var urls []string
-	for _, scheme := range doc.Components.SecuritySchemes {
-		if flows := scheme.Value.Flows; flows != nil && flows.Password != nil {
-			urls = append(urls, flows.Password.TokenURL)
+// tagTokens marks the endpoints of RFC 6749 and RFC 7009.
+const tagTokens = "tokens"
+
+// readParameters reads those of the path, the only ones that are made.
+func (op *operation) readParameters(all openapi3.Parameters) error {
+	for _, ref := range all {
+		if ref.Value.In != openapi3.ParameterInPath {
+			return fmt.Errorf("nothing here makes parameters in the %s", ref.Value.In)
 		}
+		m, err := readMember(ref.Value.Schema.Value)
+		if err != nil {
+			return fmt.Errorf("parameter %s: %w", ref.Value.Name, err)
+		}
+		if m.kind != "string" {
+			return fmt.Errorf("parameter %s: nothing here writes the type %s into a path", ref.Value.Name, m.kind)
+		}
+		m.name = ref.Value.Name
+		op.params = append(op.params, m)
 	}
-	return urls
+	if strings.Count(op.path, "{") != len(op.params) {
+		return fmt.Errorf("the path %s has other parameters than are declared", op.path)
+	}
+	return nil
 }
 
 func (op *operation) readSecurity(doc *openapi3.T, declared *openapi3.Operation) error {
@@ -142,5 +165,10 @@ func (op *operation) isPath(path string) bool {
 	if strings.HasPrefix(path, "/api/") && !strings.HasSuffix(path, "/") {
 		path += "/"
 	}
-	return slices.Contains(op.paths, path)
+	return slices.ContainsFunc(op.paths, func(template string) bool {
+		want, got := strings.Split(template, "/"), strings.Split(path, "/")
+		return slices.EqualFunc(want, got, func(want, got string) bool {
+			return want == got || strings.HasPrefix(want, "{") && got != ""
+		})
+	})
 }

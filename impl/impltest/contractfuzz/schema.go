@@ -123,8 +123,9 @@ func readMember(schema *openapi3.Schema) (member, error) {
 	return m, err
 }
 
-// longestMade is the longest string that is made, in code points: each may be twelve bytes of a body.
-const longestMade = 4096
+// longestMade is the longest string that is made, in code points. Each may be twelve bytes of a body, which may then be larger than
+// the server reads.
+const longestMade = 16384
 
 func (m *member) readString(schema *openapi3.Schema) (err error) {
 	m.shortest, m.longest, m.format = int(schema.MinLength), -1, schema.Format

@@ -31,6 +31,11 @@ func validTargets(op *operation, options Options) []target {
 			d.header.Set("Authorization", oneOf(d.rng, "Basic Og==", "Bearer x", "Bearer", "x"))
 		})
 	}
+	for _, m := range op.params {
+		add("of nothing", m.name, func(d *draft) { d.setParam(m, d.text(m, d.length(m), oneOf(d.rng, pickers...))) })
+		add("shortest", m.name, func(d *draft) { d.setParam(m, d.text(m, max(m.shortest, 1), pickPlain)) })
+		add("longest", m.name, func(d *draft) { d.setParam(m, d.text(m, m.longest, pickPlain)) })
+	}
 	if op.body != nil {
 		addValidBodies(op, options, add)
 	}

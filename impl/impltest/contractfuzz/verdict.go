@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -35,6 +36,9 @@ var exceptions = []struct {
 	{409, "username_taken", true},
 	// The credentials have the right shape, and are nobody's.
 	{401, "invalid_credentials", false},
+	{401, "invalid_refresh_token", true},
+	// The id has the right shape, and is that of nothing.
+	{404, "session_not_found", true},
 	// grant_type is any string in the contract, since RFC 6749 section 5.2 gives an unknown one an answer of its own.
 	{400, "unsupported_grant_type", false},
 }
@@ -52,7 +56,7 @@ func (c *Case) Judge(status int, body []byte) error {
 		Code   string       `json:"code"`
 		Errors []fieldError `json:"errors"`
 	}
-	if c.Method != "HEAD" {
+	if c.Method != "HEAD" && !slices.Contains(c.bodiless, strconv.Itoa(status)) {
 		if err := json.Unmarshal(body, &answer); err != nil {
 			return fmt.Errorf("answered %d, with what is no JSON: %w", status, err)
 		}
@@ -61,6 +65,9 @@ func (c *Case) Judge(status int, body []byte) error {
 		if err := c.judgeSilence(body); err != nil {
 			return err
 		}
+	}
+	if c.oversized && status == 413 {
+		return nil
 	}
 	if c.Valid {
 		return c.judgeValid(status, answer.Code, answer.Errors, body)
@@ -104,6 +111,9 @@ func (c *Case) judgeErrors(got []fieldError) error {
 
 // judgeEcho holds the members that an answer repeats to what was sent: a value that was read wrong is told by it.
 func (c *Case) judgeEcho(body []byte) error {
+	if !c.echoed {
+		return nil
+	}
 	var answer map[string]any
 	if err := json.Unmarshal(body, &answer); err != nil {
 		return err

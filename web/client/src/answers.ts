@@ -29,29 +29,39 @@ export function registeredUserOf(value: unknown): Schemas['RegisteredUser'] {
 }
 
 export function tokenOf(value: unknown): Schemas['Token'] {
-  const { access_token, token_type, expires_in } = objectOf(value)
-  // What no header could carry is refused here, not at each later call (RFC 6750 section 2.1).
-  const isToken = typeof access_token === 'string' && /^[\w.~+/-]+=*$/.test(access_token) && token_type === 'bearer'
-  if (!isToken || typeof expires_in !== 'number' || !Number.isSafeInteger(expires_in) || expires_in < 1) {
-    throw new TypeError('not a bearer token')
-  }
-  return { access_token, token_type, expires_in }
+  const token = objectOf(value) as Partial<Schemas['Token']>
+  const areTokens = [token.access_token, token.refresh_token].every(isToken)
+  const areLives = [token.expires_in, token.refresh_expires_in].every(isLife)
+  if (!areTokens || !areLives || token.token_type !== 'bearer') refuse()
+  return token as Schemas['Token']
+}
+
+/** What no header could carry is refused here, not at each later call (RFC 6750 section 2.1). */
+function isToken(value: unknown): boolean {
+  return typeof value === 'string' && /^[\w.~+/-]+=*$/.test(value)
+}
+
+function isLife(seconds: unknown): boolean {
+  return Number.isSafeInteger(seconds) && (seconds as number) > 0
 }
 
 export function fieldErrorsOf(value: unknown): Schemas['FieldError'][] {
-  if (!Array.isArray(value)) throw new TypeError('not an array')
+  if (!Array.isArray(value)) refuse()
   return value.map((each) => withMembers(each, fieldError))
 }
 
 export function objectOf(value: unknown): Record<string, unknown> {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new TypeError('not a JSON object')
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) refuse()
   return value as Record<string, unknown>
+}
+
+/** Throws what an answer that isn't in the contract is told with. */
+export function refuse(): never {
+  throw new TypeError('not what the contract says')
 }
 
 function withMembers<T>(value: unknown, members: Members<T>): T {
   const object = objectOf(value)
-  for (const [name, type] of Object.entries(members)) {
-    if (typeof object[name] !== type) throw new TypeError(`without ${name}`)
-  }
+  for (const name in members) if (typeof object[name] !== members[name]) refuse()
   return object as T
 }

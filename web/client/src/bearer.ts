@@ -13,20 +13,24 @@ type Asked = {
   [Path in keyof paths]: { [Method in keyof paths[Path]]-?: Asking<Path, Method> }[keyof paths[Path]]
 }[keyof paths]
 
-/** The operations that get the session's token, which the compiler holds to be those of the contract that ask for one. */
-const asked = { 'GET /api/users/me/': true } satisfies Record<Asked, true>
+/** The paths of the operations that get the session's token. */
+const asked = /^\/api\/users\/(me|logout)\//
+
+/** The compiler holds them to be those of the contract that ask for one: each such operation is at one of them, and no other is. */
+type IsAsked = `${string} /api/users/${'me' | 'logout'}/${string}`
+type Operations = { [P in keyof paths]: `${Uppercase<MethodOf<P>>} ${P}` }[keyof paths]
+type MethodOf<P extends keyof paths> = {
+  [M in keyof paths[P]]-?: paths[P][M] extends { responses: unknown } ? M & string : never
+}[keyof paths[P]]
+export const isComplete: [Asked] extends [IsAsked] ? true : never = true
+export const isExact: [Extract<Operations, IsAsked>] extends [Asked] ? true : never = true
 
 /**
  * Whether a request may carry the session's token: only to an operation that asks for one, and only below the client's
  * own `baseUrl`, whatever base a single call names.
  */
 export function takesToken(baseUrl: string, request: Request, schemaPath: string): boolean {
-  if (!(`${request.method} ${schemaPath}` in asked)) return false
   // Both are in the URL standard's normal form. With the slash, no longer host and no longer path begins like it.
-  return request.url.startsWith(new URL(`${baseUrl.replace(/\/$/, '')}/`, page()?.href).href)
-}
-
-/** The page's own address, where there is a page. */
-function page(): Location | undefined {
-  return (globalThis as { location?: Location }).location
+  const base = new Request(`${baseUrl.replace(/\/$/, '')}/`).url
+  return asked.test(schemaPath) && request.url.startsWith(base)
 }

@@ -1,5 +1,5 @@
-import { fieldErrorsOf, objectOf } from './answers.ts'
-import { codes, type Result, type ServerError, type NetworkError, type UnexpectedAnswer } from './errors.ts'
+import { fieldErrorsOf, objectOf, refuse } from './answers.ts'
+import { codes, type Errors, type Result } from './errors.ts'
 
 /** What openapi-fetch answers with `parseAs: 'text'`: the body not yet taken for what the contract says. */
 interface Fetched {
@@ -12,34 +12,31 @@ interface Fetched {
  * Turns what openapi-fetch answers, or throws, into a result. Nothing is believed that isn't in the contract: `check`
  * throws if the body of a success isn't.
  */
-export async function call<T, Op extends keyof typeof codes>(
+export async function call<T, Op extends keyof Errors>(
   operation: Op,
   fetched: Promise<Fetched>,
   check: (body: unknown) => T,
-): Promise<Result<T, ServerError<Op> | NetworkError | UnexpectedAnswer>> {
+): Promise<Result<T, Errors[Op]>> {
+  const failed = (error: object) => ({ ok: false as const, error: error as Errors[Op] })
   let answer: Fetched
   try {
     answer = await fetched
   } catch (cause) {
-    return { ok: false, error: { code: 'network_error', cause } }
+    return failed({ code: 'network_error', cause })
   }
   const { response } = answer
-  const headers: { requestId?: string; retryAfter?: number } = {}
   const requestId = response.headers.get('X-Request-Id')
-  if (requestId !== null) headers.requestId = requestId
+  const id = requestId === null ? {} : { requestId }
   try {
     if (response.ok) return { ok: true, data: check(JSON.parse(answer.data as string)) }
     // openapi-fetch has tried to parse it: what it couldn't is a string.
     const { code, status, detail, errors } = objectOf(answer.error)
     const isKnown = typeof code === 'string' && Object.hasOwn(codes[operation], code)
-    if (!isKnown || status !== response.status || typeof detail !== 'string') {
-      throw new TypeError('not a problem of this operation')
-    }
+    if (!isKnown || status !== response.status || typeof detail !== 'string') refuse()
     const fields = code === 'invalid_request' ? { errors: fieldErrorsOf(errors) } : {}
     const retryAfter = Number(response.headers.get('Retry-After'))
-    if (retryAfter > 0) headers.retryAfter = retryAfter
-    return { ok: false, error: { code, status, detail, ...headers, ...fields } as unknown as ServerError<Op> }
+    return failed({ code, status, detail, ...id, ...(retryAfter > 0 && { retryAfter }), ...fields })
   } catch (cause) {
-    return { ok: false, error: { code: 'unexpected_answer', status: response.status, ...headers, cause } }
+    return failed({ code: 'unexpected_answer', status: response.status, ...id, cause })
   }
 }

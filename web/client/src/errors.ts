@@ -43,15 +43,25 @@ export interface UnexpectedAnswer {
 type ClientError = NetworkError | UnexpectedAnswer
 
 export type RegisterError = ServerError<'RegisterUser'> | ClientError
-export type LoginError = ServerError<'Login'> | ClientError
+/** What only a refresh can be answered, at the endpoint of a login. */
+type RefreshCode = 'invalid_refresh_token' | 'refresh_token_reused'
+
+export type LoginError = Exclude<ServerError<'Login'>, { code: RefreshCode }> | ClientError
 export type MeError = ServerError<'GetCurrentUser'> | ClientError
+
+/** What each call fails with. A login and a refresh are one call. */
+export interface Errors {
+  RegisterUser: RegisterError
+  Login: ServerError<'Login'> | ClientError
+  GetCurrentUser: MeError
+}
 
 /** What a call comes to. Nothing is thrown: look at `ok`, then at `data` or at `error.code`. */
 export type Result<T, E> = { ok: true; data: T } | { ok: false; error: E }
 
 type Codes<E extends { code: string }> = Record<Exclude<E['code'], ClientError['code']>, true>
 
-/** What every operation can answer, and those with a body, which are those that take a password. */
+/** What every operation can answer, and those with a body, which are those that give tokens. */
 const common = { internal_error: true, unavailable: true } as const
 const withBody = {
   ...common,
@@ -66,7 +76,13 @@ const withBody = {
 /** The codes that this client knows, which the compiler holds to be those of the contract, no more and no fewer. */
 export const codes = {
   RegisterUser: { ...withBody, email_taken: true, username_taken: true } satisfies Codes<RegisterError>,
-  Login: { ...withBody, invalid_credentials: true, unsupported_grant_type: true } satisfies Codes<LoginError>,
+  Login: {
+    ...withBody,
+    invalid_credentials: true,
+    invalid_refresh_token: true,
+    refresh_token_reused: true,
+    unsupported_grant_type: true,
+  } satisfies Codes<Errors['Login']>,
   GetCurrentUser: {
     ...common,
     ambiguous_credentials: true,

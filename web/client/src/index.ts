@@ -5,8 +5,8 @@ import type { components, paths } from './api.ts'
 import { takesToken } from './bearer.ts'
 import { call } from './call.ts'
 import type { LoginError, MeError, RegisterError, Result } from './errors.ts'
-import { refresher, type Refresh } from './refresh.ts'
-import { Sessions, type AuthChange, type Session } from './session.ts'
+import { patiently, refresher } from './refresh.ts'
+import { endOf, openSessions, type AuthChange, type Session } from './session.ts'
 import { memoryStorage, type TokenStorage } from './storage.ts'
 
 export type { components, operations, paths } from './api.ts'
@@ -53,16 +53,16 @@ export interface CallOptions {
 export interface Client {
   /** Creates an account and logs it in. */
   register(registration: Registration, options?: CallOptions): Promise<Result<User, RegisterError>>
-  /** Logs in; the next calls are this user's. */
+  /** Logs in; the next calls are this user's. The session ends at `expiresAt` unless it is used before. */
   login(credentials: Credentials, options?: CallOptions): Promise<Result<{ expiresAt: Date }, LoginError>>
   /** Asks who is logged in. */
   me(options?: CallOptions): Promise<Result<User, MeError>>
   /**
-   * Forgets the session here. The contract has nothing yet that would end it at the server, where it lives until it expires.
-   * A `login` or `register` that is under way then answers as ever, but logs nobody in.
+   * Ends the session, here at once and at the server as soon as it is told; what it answers is not looked at, as nobody is logged in
+   * here any more. A `login` or `register` that is under way then answers as ever, but logs nobody in.
    */
   logout(): Promise<void>
-  /** Whether there is a session that has not expired. Only the server knows if it is still accepted: ask `me`. */
+  /** Whether there is a session that has not ended. Only the server knows if it is still accepted: ask `me`. */
   isAuthenticated(): boolean
   /**
    * Calls the listener whenever a session begins or ends, also by the clock or in another tab. Answers what ends that. What
@@ -73,69 +73,77 @@ export interface Client {
   api: FetchClient<paths>
 }
 
+const form = { headers: { 'Content-Type': 'application/x-www-form-urlencoded' } }
+
 /** Makes a client. Nothing is sent until one of its methods is called. */
 export function createClient(options: ClientOptions): Client {
-  const sessions = new Sessions(options.storage ?? memoryStorage())
-  return connect(options, sessions, () => Promise.resolve(sessions.current()))
-}
-
-/** Is {@link createClient} with a means to refresh, for when the contract has one. */
-export function createRefreshingClient(options: ClientOptions, refresh: Refresh): Client {
-  const sessions = new Sessions(options.storage ?? memoryStorage(), true)
-  return connect(options, sessions, refresher(sessions, refresh))
-}
-
-const loginPath = '/api/users/login/token/'
-const registerPath = '/api/users/'
-
-/** Makes the client of these sessions; `session` answers the one whose token is to be sent. */
-function connect(
-  options: ClientOptions,
-  sessions: Sessions,
-  session: (signal: AbortSignal) => Promise<Session | null>,
-): Client {
+  const sessions = openSessions(options.storage ?? memoryStorage())
   // Looked up at each call, so that it may be replaced or instrumented later.
   const send = options.fetch ?? ((request: Request) => globalThis.fetch(request))
   const api = createFetchClient<paths>({ baseUrl: options.baseUrl, fetch: send })
+  const ask = (body: object, signal: AbortSignal | null) =>
+    call('Login', api.POST('/api/users/login/token/', { body, ...form, parseAs: 'text', signal }), tokenOf)
+  const session = refresher(sessions, async ({ refresh_token }, signal) => {
+    const grant = { grant_type: 'refresh_token', refresh_token }
+    const result = await patiently(() => ask(grant, signal))
+    if (result.ok) return result.data
+    const { error } = result
+    // It can't be exchanged, or was before: the session has ended.
+    if ('detail' in error && error.status === 401) return null
+    throw new Error(error.code, { cause: error })
+  })
+  const sent = new WeakMap<Request, Session>()
+  const authorize = (request: Request, current: Session) => {
+    sent.set(request, current)
+    request.headers.set('Authorization', `Bearer ${current.access_token}`)
+  }
   api.use({
     async onRequest({ request, schemaPath }) {
       if (request.headers.has('Authorization') || !takesToken(options.baseUrl, request, schemaPath)) return
-      const token = (await session(request.signal))?.accessToken
-      if (token !== undefined) request.headers.set('Authorization', `Bearer ${token}`)
+      const current = await session(request.signal)
+      if (current) authorize(request, current)
     },
-    onResponse({ request, response }) {
-      // RFC 6750 section 3.1: the token is bad, and would be the next time.
-      const isRefused = response.headers.get('WWW-Authenticate')?.includes('error="invalid_token"')
-      const token = request.headers.get('Authorization')?.slice('Bearer '.length)
-      if (isRefused && token !== undefined) sessions.refuse(token)
+    async onResponse({ request, response }) {
+      const used = sent.get(request)
+      if (response.status !== 401 || !used) return
+      // The token would be refused the next time too. Whether the session has ended, a refresh tells.
+      sessions.renew(used, { ...used, expires_in: 1 })
+      const next = await session(request.signal).catch(() => used)
+      // What was refused was not done. A body that was sent can't be sent again.
+      if (!next || next.access_token === used.access_token || request.body) return
+      authorize(request, next)
+      return send(request)
     },
   })
 
   return {
     api,
-    async register(registration, { signal } = {}) {
-      const { logouts } = sessions
-      const init = { body: registration, parseAs: 'text', ...(signal && { signal }) } as const
-      const result = await call('RegisterUser', api.POST(registerPath, init), registeredUserOf)
+    async register(body, { signal = null } = {}) {
+      const begin = sessions.opening()
+      const result = await call(
+        'RegisterUser',
+        api.POST('/api/users/', { body, parseAs: 'text', signal }),
+        registeredUserOf,
+      )
       if (!result.ok) return result
-      const { token, ...user } = result.data
-      sessions.begin(token, logouts)
-      return { ok: true, data: user }
+      const { token, ...data } = result.data
+      begin(token)
+      return { ok: true, data }
     },
-    async login({ email, password }, { signal } = {}) {
-      const { logouts } = sessions
-      const body = { grant_type: 'password', username: email, password }
-      const headers = { 'Content-Type': 'application/x-www-form-urlencoded' }
-      const init = { body, headers, parseAs: 'text', ...(signal && { signal }) } as const
-      const result = await call('Login', api.POST(loginPath, init), tokenOf)
-      if (!result.ok) return result
-      return { ok: true, data: { expiresAt: new Date(sessions.begin(result.data, logouts).expiresAt) } }
+    async login({ email, password }, { signal = null } = {}) {
+      const begin = sessions.opening()
+      const result = await ask({ grant_type: 'password', username: email, password }, signal)
+      if (!result.ok) return result as { ok: false; error: LoginError }
+      return { ok: true, data: { expiresAt: new Date(endOf(begin(result.data))) } }
     },
-    me: ({ signal } = {}) =>
-      call('GetCurrentUser', api.GET('/api/users/me/', { parseAs: 'text', ...(signal && { signal }) }), userOf),
-    logout: () => {
-      sessions.logout()
-      return Promise.resolve()
+    me: ({ signal = null } = {}) =>
+      call('GetCurrentUser', api.GET('/api/users/me/', { parseAs: 'text', signal }), userOf),
+    async logout() {
+      const ended = sessions.logout()
+      // By the refresh token, as the access token may have expired. The page may be left before the answer.
+      if (!ended) return
+      const body = { token: ended.refresh_token }
+      await api.POST('/api/oauth/revoke/', { body, ...form, parseAs: 'text', keepalive: true }).catch(() => undefined)
     },
     isAuthenticated: () => sessions.current() !== null,
     onAuthChange: (listener) => sessions.listen(listener),

@@ -1,5 +1,6 @@
 import type { components } from './api.ts'
-import { hasExpired, type Session, type Sessions } from './session.ts'
+import type { Result } from './errors.ts'
+import type { Session, Sessions } from './session.ts'
 
 /** Exchanges a session for the next one; null when it can't be, so that it has ended. The signal says that nobody waits any more. */
 export type Refresh = (session: Session, signal: AbortSignal) => Promise<components['schemas']['Token'] | null>
@@ -29,15 +30,16 @@ export function refresher(
   const renew = async () => {
     // Whoever had the lock before may have done it.
     const session = sessions.current()
-    if (session === null || isFresh(session)) return session
-    const token = await inTime((signal) => refresh(session, signal))
-    if (token === null) sessions.refuse(session.accessToken)
-    else sessions.renew(session, token)
+    if (!session || livesFor(session, margin)) return session
+    const token = await refresh(session, AbortSignal.timeout(bound))
+    sessions.renew(session, token)
+    // A browser takes its time to tell other tabs of what is stored: whoever has the lock next shall see it.
+    if (locks) await wait(100)
     return sessions.current()
   }
   return async (signal) => {
     const session = sessions.current()
-    if (session === null || isFresh(session)) return session
+    if (!session || livesFor(session, margin)) return session
     inFlight ??= (locks ? locks.request('latchkey-refresh', renew) : renew()).finally(() => {
       inFlight = undefined
     })
@@ -45,26 +47,33 @@ export function refresher(
       return await until(signal, inFlight)
     } catch (cause) {
       const kept = sessions.current()
-      if (kept !== null && hasExpired(kept)) throw cause
+      if (kept && !livesFor(kept, 0)) throw cause
       return kept
     }
   }
 }
 
-function isFresh(session: Session): boolean {
-  return Date.now() < session.expiresAt - margin
+/**
+ * Tries again where nothing has answered, after so many milliseconds: the answer may have been lost on its way, and the token be
+ * used up. All tries are within the server's window, in which such a token gives its successor again.
+ */
+export async function patiently<T extends Result<unknown, { code: string }>>(
+  work: () => Promise<T>,
+  [pause, ...later]: readonly number[] = [500, 1500, 4000],
+): Promise<T> {
+  const result = await work()
+  if (result.ok || result.error.code !== 'network_error' || !pause) return result
+  await wait(pause)
+  return patiently(work, later)
 }
 
-async function inTime<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
-  const giveUp = new AbortController()
-  const timer = setTimeout(() => {
-    giveUp.abort(new DOMException('The refresh took too long.', 'TimeoutError'))
-  }, bound)
-  try {
-    return await until(giveUp.signal, work(giveUp.signal))
-  } finally {
-    clearTimeout(timer)
-  }
+function wait(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms))
+}
+
+/** Whether the access token lives for so many milliseconds more. */
+function livesFor(session: Session, ms: number): boolean {
+  return Date.now() + ms < session.since + session.expires_in * 1000
 }
 
 /** Waits for a promise, or rejects with the signal's reason if that comes first. */
@@ -74,7 +83,7 @@ function until<T>(signal: AbortSignal, promise: Promise<T>): Promise<T> {
       reject(signal.reason as Error)
     }
     if (signal.aborted) giveUp()
-    signal.addEventListener('abort', giveUp, { once: true })
+    signal.addEventListener('abort', giveUp)
     promise.then(resolve, reject)
   })
 }

@@ -1,10 +1,12 @@
+import { tokenOf } from './answers.ts'
 import type { components } from './api.ts'
 import { memoryStorage, type TokenStorage } from './storage.ts'
 
-/** A token and until when it lives, in milliseconds since 1970 by this machine's clock. */
-export interface Session {
-  readonly accessToken: string
-  readonly expiresAt: number
+type Token = components['schemas']['Token']
+
+/** The tokens, and since when they live, in milliseconds since 1970 by this machine's clock. */
+export interface Session extends Token {
+  readonly since: number
   /** Tells one login from another; a refresh keeps it. */
   readonly login: number
 }
@@ -14,133 +16,49 @@ export type SignedOutReason = 'logout' | 'expired' | 'refused'
 /** Who is logged in has changed: in this page, or in another tab where the storage is shared. */
 export type AuthChange = { type: 'signed_in' } | { type: 'signed_out'; reason: SignedOutReason }
 
-type Token = components['schemas']['Token']
-
 /** What a timer can wait at most, in milliseconds: a longer one fires at once. */
 const longestWait = 2 ** 31 - 1
 
 /** The session of a client, and who wants to know of it. */
-export class Sessions {
+export interface Sessions {
+  /** The session, or null; one that nobody has refreshed in time is dropped. */
+  current(): Session | null
+  /** Answers what begins a session with tokens, unless there is a logout until then. */
+  opening(): (token: Token) => Session
+  /** Goes on with a session by other tokens, unless it has ended or another has begun meanwhile. Null ends it, as the server has refused it. */
+  renew(session: Session, token: Token | null): void
+  /** Ends the session, and answers which that was. */
+  logout(): Session | null
+  listen(listener: (change: AuthChange) => void): () => void
+}
+
+export function openSessions(storage: TokenStorage): Sessions {
+  const listeners = new Set<(change: AuthChange) => void>()
+  let timer: ReturnType<typeof setTimeout> | undefined
   /** How often there was a logout, for a login to see that it was overtaken by one. */
-  logouts = 0
-  readonly #storage: TokenStorage
-  readonly #renewable: boolean
-  /** Where the session is while the storage fails. */
-  readonly #fallback = memoryStorage()
-  readonly #listeners = new Set<(change: AuthChange) => void>()
-  /** What the storage held when a session ended, in case it can't let go of it. */
-  #ended: string | null = null
+  let logouts = 0
   /** The session that the listeners know of. */
-  #known: Session | null
-  #timer: ReturnType<typeof setTimeout> | undefined
+  let known: Session | null = null
 
-  /** A session that is `renewable` doesn't end when it expires: a refresh decides. */
-  constructor(storage: TokenStorage, renewable = false) {
-    this.#storage = storage
-    this.#renewable = renewable
-    this.#known = this.#read()
-    this.#watch()
-    storage.subscribe?.(() => {
-      this.#look()
-    })
-  }
-
-  /** The session, or null; one that has expired and isn't renewable is dropped. */
-  current(): Session | null {
-    const session = this.#read()
-    if (session === null || this.#renewable || !hasExpired(session)) return session
-    this.end('expired')
-    return null
-  }
-
-  /** Begins a session, unless there was a logout since `logouts` was read. */
-  begin(token: Token, logouts: number): Session {
-    const session = sessionOf(token, Math.random())
-    if (logouts === this.logouts) this.#keep(session)
-    return session
-  }
-
-  /** Goes on with a session by another token, unless it has ended or another has begun meanwhile. */
-  renew(session: Session, token: Token): void {
-    if (this.#is(session.accessToken)) this.#keep(sessionOf(token, session.login))
-  }
-
-  logout(): void {
-    this.logouts++
-    this.end('logout')
-  }
-
-  end(reason: SignedOutReason): void {
-    const session = this.#read()
-    if (session === null) return
-    this.#fallback.remove()
-    this.#ended = this.#stored()
-    const isRemoved = attempt(() => {
-      this.#storage.remove()
-    })
-    if (!isRemoved) {
-      attempt(() => {
-        this.#storage.set('')
-      })
-    }
-    // It may have come by another client of this page, of which nothing tells.
-    this.#known = session
-    this.#settle(null, { type: 'signed_out', reason })
-  }
-
-  /** Ends the session if it still is the one with this token: another may have begun meanwhile. */
-  refuse(accessToken: string): void {
-    if (this.#is(accessToken)) this.end('refused')
-  }
-
-  listen(listener: (change: AuthChange) => void): () => void {
-    this.#listeners.add(listener)
-    return () => {
-      this.#listeners.delete(listener)
+  /** Works on the storage. One that fails is given up: the session then is in memory, or forgotten. */
+  const use = <T>(work: () => T): T => {
+    try {
+      return work()
+    } catch {
+      storage = memoryStorage()
+      return work()
     }
   }
-
-  #is(accessToken: string): boolean {
-    return this.#read()?.accessToken === accessToken
-  }
-
-  #read(): Session | null {
-    const stored = this.#stored()
-    return parse(this.#fallback.get()) ?? (stored === this.#ended ? null : parse(stored))
-  }
-
-  #stored(): string | null {
-    let text: string | null = null
-    attempt(() => {
-      text = this.#storage.get()
-    })
-    return text
-  }
-
-  #keep(session: Session): void {
-    const text = JSON.stringify(session)
-    const isKept = attempt(() => {
-      this.#storage.set(text)
-    })
-    if (isKept) this.#fallback.remove()
-    else this.#fallback.set(text)
-    this.#settle(session, { type: 'signed_in' })
-  }
-
-  /** Notices what was changed by the clock or by somebody else. */
-  #look(): void {
-    const session = this.current()
-    const reason = this.#known !== null && hasExpired(this.#known) ? 'expired' : 'logout'
-    this.#settle(session, session === null ? { type: 'signed_out', reason } : { type: 'signed_in' })
-  }
+  const read = () => parse(use(() => storage.get()))
+  const isCurrent = (session: Session) => read()?.access_token === session.access_token
 
   /** Takes note of the session as it is now, and tells the listeners if it is of another login than before. */
-  #settle(session: Session | null, change: AuthChange): void {
-    const before = this.#known
-    this.#known = session
-    this.#watch()
+  const settle = (session: Session | null, change: AuthChange) => {
+    const before = known
+    known = session
+    watch()
     if (before?.login === session?.login) return
-    for (const listener of [...this.#listeners]) {
+    for (const listener of [...listeners]) {
       try {
         listener(change)
       } catch (error) {
@@ -152,43 +70,93 @@ export class Sessions {
     }
   }
 
-  /** Looks again once the session has expired. */
-  #watch(): void {
-    clearTimeout(this.#timer)
-    if (this.#known === null || this.#renewable) return
-    const wait = Math.min(this.#known.expiresAt - Date.now(), longestWait)
-    this.#timer = setTimeout(() => {
-      this.#look()
-    }, wait)
+  const keep = (session: Session): Session => {
+    use(() => {
+      storage.set(JSON.stringify(session))
+    })
+    settle(session, { type: 'signed_in' })
+    return session
+  }
+
+  const end = (reason: SignedOutReason) => {
+    // It may have come by another client of this page, of which nothing tells.
+    known = read()
+    if (!known) return
+    use(() => {
+      try {
+        storage.remove()
+      } catch {
+        storage.set('')
+      }
+    })
+    settle(null, { type: 'signed_out', reason })
+  }
+
+  const current = () => {
+    const session = read()
+    if (!session || Date.now() < endOf(session)) return session
+    end('expired')
+    return null
+  }
+
+  /** Notices what was changed by the clock or by somebody else. */
+  const look = () => {
+    const session = current()
+    const reason = known && Date.now() >= endOf(known) ? 'expired' : 'logout'
+    settle(session, session ? { type: 'signed_in' } : { type: 'signed_out', reason })
+  }
+
+  /** Looks again once the session has ended. */
+  const watch = () => {
+    clearTimeout(timer)
+    if (!known) return
+    timer = setTimeout(look, Math.min(endOf(known) - Date.now(), longestWait))
     // Node would wait for it before it ends; in a browser it is a number.
-    ;(this.#timer as { unref?: () => void }).unref?.()
+    ;(timer as { unref?: () => void }).unref?.()
+  }
+
+  known = read()
+  watch()
+  storage.subscribe?.(look)
+
+  return {
+    current,
+    opening: () => {
+      const before = logouts
+      return (token) => {
+        const session = { ...token, since: Date.now(), login: Math.random() }
+        return before === logouts ? keep(session) : session
+      }
+    },
+    renew: (session, token) => {
+      if (!isCurrent(session)) return
+      if (token) keep({ login: session.login, since: Date.now(), ...token })
+      else end('refused')
+    },
+    logout: () => {
+      logouts++
+      const session = read()
+      end('logout')
+      return session
+    },
+    listen: (listener) => {
+      listeners.add(listener)
+      return () => void listeners.delete(listener)
+    },
   }
 }
 
-function sessionOf(token: Token, login: number): Session {
-  return { accessToken: token.access_token, expiresAt: Date.now() + token.expires_in * 1000, login }
-}
-
-export function hasExpired(session: Session): boolean {
-  return Date.now() >= session.expiresAt
+/** When the session ends unless it is refreshed before. */
+export function endOf(session: Session): number {
+  return session.since + session.refresh_expires_in * 1000
 }
 
 /** Reads what was kept. What isn't ours counts as nothing. */
 function parse(text: string | null): Session | null {
   try {
-    const { accessToken, expiresAt, login = 0 } = JSON.parse(text ?? '{}') as Partial<Session>
-    return typeof accessToken === 'string' && typeof expiresAt === 'number' ? { accessToken, expiresAt, login } : null
+    const session = tokenOf(JSON.parse(text ?? '')) as Session
+    return session.since > 0 ? session : null
   } catch {
     return null
-  }
-}
-
-/** Does what a storage may refuse, and answers whether it did not. */
-function attempt(work: () => void): boolean {
-  try {
-    work()
-    return true
-  } catch {
-    return false
   }
 }

@@ -4,6 +4,13 @@ import { takesToken } from '../src/bearer.ts'
 
 const me = '/api/users/me/'
 
+/** A request as a page makes it: relative to its own address, which Node has none of. */
+class PageRequest extends Request {
+  constructor(input: string) {
+    super(new URL(input, 'https://page.example.com/app/?next=1#/me'))
+  }
+}
+
 test.each([
   ['https://auth.example.com', 'https://auth.example.com', true],
   ['https://auth.example.com/', 'https://auth.example.com', true],
@@ -24,7 +31,7 @@ test.each([
   ['', 'https://auth.example.com', false],
   ['/base', 'https://page.example.com', false],
 ])('a client of %o gives its token to %s: %o', (baseUrl, base, takes) => {
-  vi.stubGlobal('location', new URL('https://page.example.com/app/?next=1#/me'))
+  vi.stubGlobal('Request', PageRequest)
   onTestFinished(() => {
     vi.unstubAllGlobals()
   })
@@ -36,7 +43,9 @@ test.each([
   ['GET', '/readyz'],
   ['POST', '/api/users/'],
   ['POST', '/api/users/login/token/'],
-  ['POST', '/api/users/me/'],
+  ['POST', '/api/oauth/revoke/'],
+  ['GET', '/.well-known/jwks.json'],
+  ['GET', '/elsewhere/api/users/me/'],
 ])('%s %s gets no token', (method, path) => {
   const baseUrl = 'https://auth.example.com'
   expect(takesToken(baseUrl, new Request(`${baseUrl}${path}`, { method }), path)).toBe(false)

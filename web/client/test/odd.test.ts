@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net'
 import { expect, inject, onTestFinished, test } from 'vitest'
 
 import { createClient, memoryStorage } from '../dist/index.js'
-import { listening, someone } from './person.ts'
+import { kept, listening, someone } from './person.ts'
 
 /** Something else than Latchkey at the other end: a proxy, or a server of another release. */
 async function answering(listener: RequestListener): Promise<string> {
@@ -51,7 +51,13 @@ test.each([
   expect(changes).toEqual([])
 })
 
-const token = { access_token: 'e30.e30.e30', token_type: 'bearer', expires_in: 900 }
+const token = {
+  access_token: 'e30.e30.e30',
+  token_type: 'bearer',
+  expires_in: 900,
+  refresh_token: 'lkr_e30',
+  refresh_expires_in: 2_592_000,
+}
 const user = {
   id: '01981f6e-3f4a-7cc0-8f1e-5d7a4c1b2e90',
   email: 'ada@example.com',
@@ -129,7 +135,7 @@ test('a token goes to no other server, and to no operation that does not ask for
     response.writeHead(200, json).end(JSON.stringify({ ...user, ...token }))
   })
   const storage = memoryStorage()
-  storage.set(JSON.stringify({ accessToken: 'secret', expiresAt: Date.now() + 60_000 }))
+  storage.set(kept({ access_token: 'secret' }))
   const own = createClient({ baseUrl: `${baseUrl}/auth`, storage })
   await own.api.GET('/api/users/me/')
   await own.api.GET('/healthz')

@@ -21,3 +21,17 @@ export function listeningTo(auth: Client): { auth: Client; changes: AuthChange[]
   auth.onAuthChange((change) => changes.push(change))
   return { auth, changes }
 }
+
+/** A session as it is kept, with tokens that no server knows. */
+export function kept(change: object = {}): string {
+  return JSON.stringify({
+    access_token: 'e30.e30.e30',
+    token_type: 'bearer',
+    expires_in: 900,
+    refresh_token: 'lkr_old',
+    refresh_expires_in: 2_592_000,
+    since: Date.now(),
+    login: 1,
+    ...change,
+  })
+}

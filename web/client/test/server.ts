@@ -5,7 +5,9 @@ import { startServer } from '../../e2e/server.ts'
 declare module 'vitest' {
   export interface ProvidedContext {
     url: string
-    /** Of a server whose tokens live for a second. */
+    /** Of a server whose access tokens live for a second. */
+    shortUrl: string
+    /** Of a server whose refresh tokens live for two seconds, too. */
     briefUrl: string
   }
 }
@@ -13,10 +15,16 @@ declare module 'vitest' {
 /** Starts the real server once for all tests. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const server = await startServer()
-  const brief = await startServer({ LATCHKEY_ACCESS_TOKEN_TTL: '1s' })
+  const short = await startServer({ LATCHKEY_ACCESS_TOKEN_TTL: '1s' })
+  const brief = await startServer({
+    LATCHKEY_ACCESS_TOKEN_TTL: '1s',
+    LATCHKEY_REFRESH_TOKEN_TTL: '2s',
+    LATCHKEY_REFRESH_REUSE_WINDOW: '1s',
+  })
   project.provide('url', server.url)
+  project.provide('shortUrl', short.url)
   project.provide('briefUrl', brief.url)
   return async () => {
-    await Promise.all([server.stop(), brief.stop()])
+    await Promise.all([server.stop(), short.stop(), brief.stop()])
   }
 }

@@ -1,7 +1,7 @@
 import { expect, onTestFinished, test, vi } from 'vitest'
 
 import { createClient, memoryStorage, webStorage, type TokenStorage } from '../dist/index.js'
-import { listening, someone } from './person.ts'
+import { kept, listening, someone } from './person.ts'
 
 /** The part of a browser's storage that is used. Its tabs share the map. */
 function browserStorage(kept = new Map<string, string>()): Storage {
@@ -60,24 +60,23 @@ test('another tab is told when a session begins and ends', async () => {
 test('another tab’s refresh is no change, and another login is one', () => {
   const storage = browserStorage()
   const here = listening({ storage: webStorage(storage) })
-  const changedThere = (session: object) => {
-    storage.setItem('latchkey', JSON.stringify(session))
+  const changedThere = (change: object) => {
+    storage.setItem('latchkey', kept(change))
     tellOfChange(storage, 'latchkey')
   }
-  const expiresAt = Date.now() + 60_000
-  changedThere({ accessToken: 'first', expiresAt, login: 1 })
+  changedThere({ access_token: 'first', login: 1 })
   expect(here.changes).toEqual([{ type: 'signed_in' }])
-  changedThere({ accessToken: 'first', expiresAt, login: 1 })
-  changedThere({ accessToken: 'refreshed', expiresAt, login: 1 })
+  changedThere({ access_token: 'first', login: 1 })
+  changedThere({ access_token: 'refreshed', login: 1 })
   expect(here.changes).toEqual([{ type: 'signed_in' }])
-  changedThere({ accessToken: 'of another', expiresAt, login: 2 })
+  changedThere({ access_token: 'of-another', login: 2 })
   expect(here.changes).toEqual([{ type: 'signed_in' }, { type: 'signed_in' }])
 })
 
 test('a session that another tab has dropped since it had expired is told as expired', () => {
   fakeClock('Date')
   const storage = browserStorage()
-  storage.setItem('latchkey', JSON.stringify({ accessToken: 'e30', expiresAt: Date.now() + 60_000 }))
+  storage.setItem('latchkey', kept({ refresh_expires_in: 60 }))
   const here = listening({ storage: webStorage(storage) })
   vi.advanceTimersByTime(60_000)
   storage.removeItem('latchkey')
@@ -90,7 +89,7 @@ test('a session ends when its time comes, however late that is', () => {
   const began = Date.now()
   const days = 40 * 24 * 60 * 60 * 1000
   const storage = memoryStorage()
-  storage.set(JSON.stringify({ accessToken: 'e30', expiresAt: began + days }))
+  storage.set(kept({ refresh_expires_in: days / 1000 }))
   const { changes } = listening({ storage })
   vi.advanceTimersToNextTimer()
   // The longest that a timer can wait.
@@ -105,7 +104,7 @@ test('a session ends when its time comes, however late that is', () => {
 test('a session that has not expired does not keep Node from ending', () => {
   const timers = () => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length
   const storage = memoryStorage()
-  storage.set(JSON.stringify({ accessToken: 'e30', expiresAt: Date.now() + 60_000 }))
+  storage.set(kept())
   const before = timers()
   const { auth } = listening({ storage })
   expect(auth.isAuthenticated()).toBe(true)
@@ -128,16 +127,23 @@ function eventTarget(): Pick<EventTarget, 'addEventListener' | 'removeEventListe
   }
 }
 
-test.each(['', 'nonsense', 'null', '[]', '{"accessToken": 1, "expiresAt": 2}', '{"accessToken": "e30"}'])(
-  'what is no session counts as none: %s',
-  async (text) => {
-    const storage = memoryStorage()
-    storage.set(text)
-    const { auth } = listening({ storage })
-    expect(auth.isAuthenticated()).toBe(false)
-    expect(await auth.me()).toMatchObject({ error: { code: 'not_authenticated' } })
-  },
-)
+test.each([
+  '',
+  'nonsense',
+  'null',
+  '[]',
+  '{"accessToken": "of an older client", "expiresAt": 1795475318000}',
+  kept({ access_token: 1 }),
+  kept({ refresh_token: undefined }),
+  kept({ refresh_expires_in: 'long' }),
+  kept({ since: 'then' }),
+])('what is no session counts as none: %s', async (text) => {
+  const storage = memoryStorage()
+  storage.set(text)
+  const { auth } = listening({ storage })
+  expect(auth.isAuthenticated()).toBe(false)
+  expect(await auth.me()).toMatchObject({ error: { code: 'not_authenticated' } })
+})
 
 test('a storage that fails costs no login', async () => {
   const fail = () => {

@@ -1,0 +1,157 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/latchkey-auth/latchkey/impl/auth"
+)
+
+// openKeys opens the signing keys, and says what to do where the secret key isn't theirs.
+func openKeys(ctx context.Context, s settings, db *database, key auth.Secret) (*auth.Keyring, error) {
+	keys, err := auth.OpenKeyring(ctx, keyringOptions(s, db, key))
+	if errors.Is(err, auth.ErrSealed) {
+		return nil, usageError{fmt.Errorf("LATCHKEY_SECRET_KEY: %w; set that one as LATCHKEY_SECRET_KEY_PREVIOUS, or, where it "+
+			"is lost, log everybody out with: latchkey key retire --all", err)}
+	}
+	return keys, err
+}
+
+func keyringOptions(s settings, db *database, key auth.Secret) auth.KeyringOptions {
+	return auth.KeyringOptions{
+		DB: db.pool, Secret: key, Previous: s.SecretKeyPrevious, Algorithm: s.JWTAlgorithm, TokenTTL: s.AccessTokenTTL, Now: time.Now,
+	}
+}
+
+func (r *root) keyCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "key",
+		Short: "Administer the keys that sign access tokens",
+		Long: "Administer the keys that sign access tokens, beside a running server or without one.\n" +
+			"Every instance follows within " + auth.KeysFollow.String() + ", without a restart.",
+		Args: cobra.NoArgs,
+		RunE: r.begin(func(cmd *cobra.Command, _ []string) error { return cmd.Help() }),
+	}
+	cmd.AddCommand(r.keyListCommand(), r.keyRotateCommand(), r.keyRetireCommand())
+	return cmd
+}
+
+// withKeys runs f on the signing keys.
+func (r *root) withKeys(ctx context.Context, f func(*auth.Keyring) error) error {
+	return r.withDatabase(ctx, false, func(s settings, db *database) error {
+		key, err := secretKey(s)
+		if err != nil {
+			return err
+		}
+		keys, err := openKeys(ctx, s, db, key)
+		if err != nil {
+			return err
+		}
+		return f(keys)
+	})
+}
+
+func (r *root) keyListCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "list",
+		Short: "List the keys, in the order in which they sign",
+		Long: "List the keys, in the order in which they sign. A key waits while it is published and doesn't sign yet, then signs, then\n" +
+			"only verifies until the last token under it has expired, and then has ended. The secret key isn't needed.",
+		Args: cobra.NoArgs,
+		RunE: r.begin(func(cmd *cobra.Command, _ []string) error {
+			return r.withDatabase(cmd.Context(), false, func(_ settings, db *database) error {
+				keys, err := auth.ListKeys(cmd.Context(), db.pool, time.Now())
+				if err != nil {
+					return err
+				}
+				return r.printKeys(keys)
+			})
+		}),
+	}
+}
+
+func (r *root) printKeys(keys []auth.Key) error {
+	w := tabwriter.NewWriter(r.out, 0, 0, 2, ' ', 0)
+	_, _ = fmt.Fprintln(w, "ID\tALGORITHM\tSTATE\tSIGNS FROM\tVERIFIES UNTIL")
+	for _, key := range keys {
+		until := "-"
+		if !key.VerifiesUntil.IsZero() {
+			until = key.VerifiesUntil.Format(time.RFC3339)
+		}
+		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", key.ID, key.Algorithm, key.State, key.SignsFrom.Format(time.RFC3339), until)
+	}
+	return w.Flush()
+}
+
+func (r *root) keyRotateCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "rotate",
+		Short: "Make a new key",
+		Long: "Make a new key. It is published at once and signs in " + auth.KeyLead.String() + ", when nobody keeps the former set of keys any more; until then the\n" +
+			"present key signs, which then verifies until the last token under it has expired. Nobody is logged out.",
+		Args: cobra.NoArgs,
+		RunE: r.begin(func(cmd *cobra.Command, _ []string) error {
+			return r.withKeys(cmd.Context(), func(keys *auth.Keyring) error {
+				_, err := keys.Rotate(cmd.Context(), 0)
+				if err == nil {
+					_, err = fmt.Fprintf(r.out, "A new key is published, and signs in %s.\n", auth.KeyLead)
+				}
+				return err
+			})
+		}),
+	}
+}
+
+func (r *root) keyRetireCommand() *cobra.Command {
+	var all bool
+	cmd := &cobra.Command{
+		Use:   "retire ID | --all",
+		Short: "End a key at once, for one that somebody else may have",
+		Long: "End a key at once, for one that somebody else may have. Access tokens under it are refused from then on; whoever has one\n" +
+			"gets the next by its refresh token. If it was the key that signs, another one signs at once: the one that waits, or a new one.\n" +
+			"--all ends every key, also those that were sealed under another secret key. With another secret key the refresh tokens are\n" +
+			"worth nothing either, so that everybody has to log in again.",
+		Args: func(_ *cobra.Command, args []string) error {
+			if all == (len(args) == 1) || len(args) > 1 {
+				return errors.New("key retire needs a key's id, or --all")
+			}
+			return nil
+		},
+		RunE: r.begin(func(cmd *cobra.Command, args []string) error {
+			if all {
+				return r.retireAllKeys(cmd.Context())
+			}
+			return r.withKeys(cmd.Context(), func(keys *auth.Keyring) error {
+				err := keys.Retire(cmd.Context(), args[0])
+				if errors.Is(err, auth.ErrNoKey) {
+					return fmt.Errorf("there is no key %q", args[0])
+				}
+				if err == nil {
+					_, err = fmt.Fprintln(r.out, "The key has ended.")
+				}
+				return err
+			})
+		}),
+	}
+	cmd.Flags().BoolVar(&all, "all", false, "end every key")
+	return cmd
+}
+
+func (r *root) retireAllKeys(ctx context.Context) error {
+	return r.withDatabase(ctx, false, func(s settings, db *database) error {
+		key, err := secretKey(s)
+		if err != nil {
+			return err
+		}
+		if err := auth.RetireAll(ctx, keyringOptions(s, db, key)); err != nil {
+			return err
+		}
+		_, err = fmt.Fprintln(r.out, "All keys have ended; a new one signs.")
+		return err
+	})
+}

@@ -1,0 +1,72 @@
+package auth
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+	"errors"
+	"strings"
+
+	"github.com/google/uuid"
+)
+
+// RefreshPrefix begins each refresh token, for scanners that look for secrets in the wrong places.
+const RefreshPrefix = "lkr_"
+
+// errRefreshToken says that a text is no refresh token of ours. It never shows the text.
+var errRefreshToken = errors.New("not a refresh token")
+
+const (
+	refreshBodyBytes = 16 + 4
+	refreshBytes     = refreshBodyBytes + sha256.Size
+)
+
+// refreshTokens makes refresh tokens and reads them. A token is the session's id, the generation, and an HMAC of both under
+// a key that is derived from the secret key: each can be made again by whoever has that key, and by nobody who has the database alone.
+type refreshTokens struct {
+	key []byte
+	// former is the key of tokens that are taken and no longer made; nil for none.
+	former []byte
+}
+
+func newRefreshTokens(secret, previous Secret) (t refreshTokens, err error) {
+	if err := CheckKey(secret); err != nil {
+		return t, err
+	}
+	if t.key, err = derivedKey(secret, refreshPurpose); err == nil && !previous.IsZero() {
+		t.former, err = derivedKey(previous, refreshPurpose)
+	}
+	return t, err
+}
+
+const refreshPurpose = "latchkey refresh tokens"
+
+// issue answers the token of a session's generation; always the same one.
+func (t refreshTokens) issue(session uuid.UUID, generation int32) Secret {
+	body := binary.BigEndian.AppendUint32(session[:], uint32(generation))
+	return NewSecret(RefreshPrefix + base64.RawURLEncoding.EncodeToString(append(body, sign(t.key, body)...)))
+}
+
+// read answers what a token is of. Nothing of it is believed before the HMAC, which is compared in constant time.
+func (t refreshTokens) read(token Secret) (session uuid.UUID, generation int32, err error) {
+	text, ok := strings.CutPrefix(token.Reveal(), RefreshPrefix)
+	if !ok || len(text) != base64.RawURLEncoding.EncodedLen(refreshBytes) {
+		return uuid.Nil, 0, errRefreshToken
+	}
+	raw, err := decodeStrict(tokenEncoding, text)
+	if err != nil || len(raw) != refreshBytes || !t.isSigned(raw[:refreshBodyBytes], raw[refreshBodyBytes:]) {
+		return uuid.Nil, 0, errRefreshToken
+	}
+	return uuid.UUID(raw[:16]), int32(binary.BigEndian.Uint32(raw[16:refreshBodyBytes])), nil
+}
+
+func (t refreshTokens) isSigned(body, mac []byte) bool {
+	return hmac.Equal(mac, sign(t.key, body)) || t.former != nil && hmac.Equal(mac, sign(t.former, body))
+}
+
+func sign(key, body []byte) []byte {
+	mac := hmac.New(sha256.New, key)
+	mac.Write(body)
+	return mac.Sum(nil)
+}

@@ -1,0 +1,203 @@
+package auth
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"math/big"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+	"golang.org/x/crypto/chacha20poly1305"
+
+	"github.com/latchkey-auth/latchkey/gen/db"
+)
+
+// Algorithms are what access tokens can be signed with, the default first (RFC 7518 section 3.1, RFC 8037 section 3.1).
+var Algorithms = []string{"ES256", "EdDSA", "RS256", "HS256"}
+
+// algorithmHS256 is the one whose key is the secret key itself, so that it is never published.
+const algorithmHS256 = "HS256"
+
+// rsaBits is the size of a new RSA key: 128 bits of security, as the other algorithms have (NIST SP 800-57 part 1, table 2).
+const rsaBits = 3072
+
+// ErrSealed says that a signing key was sealed under another secret key.
+var ErrSealed = errors.New("the signing keys in the database were sealed under another secret key")
+
+// signingKey is a key that signs access tokens with one algorithm and no other (RFC 8725 section 3.1).
+type signingKey struct {
+	kid, algorithm string
+	method         jwt.SigningMethod
+	private        any // what the method signs with
+	public         any // what it verifies with
+	// signsFrom is when it begins to sign; until then it is published alone.
+	signsFrom time.Time
+	// verifiesUntil is when it ends to verify; zero while no end is known.
+	verifiesUntil time.Time
+}
+
+// verifies tells whether tokens under the key are taken.
+func (k *signingKey) verifies(now time.Time) bool {
+	return k.verifiesUntil.IsZero() || now.Before(k.verifiesUntil)
+}
+
+// newSigningKey makes a key for an algorithm.
+func newSigningKey(algorithm string, secret Secret) (*signingKey, error) {
+	switch algorithm {
+	case "ES256":
+		key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+		return signingKeyOf(algorithm, key, err)
+	case "EdDSA":
+		_, key, err := ed25519.GenerateKey(rand.Reader)
+		return signingKeyOf(algorithm, key, err)
+	case "RS256":
+		key, err := rsa.GenerateKey(rand.Reader, rsaBits)
+		return signingKeyOf(algorithm, key, err)
+	case algorithmHS256:
+		return signingKeyOf(algorithm, []byte(secret.Reveal()), nil)
+	}
+	return nil, fmt.Errorf("there is no JWT algorithm %q here", algorithm)
+}
+
+// signingKeyOf names a key; err is that of its making.
+func signingKeyOf(algorithm string, private any, err error) (*signingKey, error) {
+	if err != nil {
+		return nil, fmt.Errorf("make a key for %s: %w", algorithm, err)
+	}
+	key := &signingKey{algorithm: algorithm, method: jwt.GetSigningMethod(algorithm), private: private, public: private}
+	if secret, ok := private.([]byte); ok && algorithm == algorithmHS256 {
+		key.kid = keyID(secret)
+		return key, nil
+	}
+	signer, ok := private.(crypto.Signer)
+	if !ok {
+		return nil, fmt.Errorf("a %T is no key for %s", private, algorithm)
+	}
+	key.public = signer.Public()
+	jwk, err := key.jwk()
+	if err != nil {
+		return nil, err
+	}
+	key.kid = jwk.KeyID
+	return key, nil
+}
+
+// keyID names a symmetric key without telling of it: part of an HMAC under it.
+func keyID(key []byte) string {
+	mac := hmac.New(sha256.New, key)
+	mac.Write([]byte("latchkey key id"))
+	return hex.EncodeToString(mac.Sum(nil)[:8])
+}
+
+// JWK is the public part of a key (RFC 7517 section 4); which members stand there is up to its type (RFC 7518 section 6, RFC 8037 section 2).
+type JWK struct {
+	KeyType, KeyID, Algorithm string
+	// Curve and X are those of an EC or OKP key, Y of an EC key.
+	Curve, X, Y string
+	// Modulus and Exponent are those of an RSA key.
+	Modulus, Exponent string
+}
+
+// jwk answers the public part, under its thumbprint as id (RFC 7638).
+func (k *signingKey) jwk() (JWK, error) {
+	encode := base64.RawURLEncoding.EncodeToString
+	jwk := JWK{Algorithm: k.algorithm}
+	var thumbed string // the members that RFC 7638 section 3.2 demands, in their order
+	switch public := k.public.(type) {
+	case *ecdsa.PublicKey:
+		point, err := public.Bytes() // 4, x, y (SEC 1 section 2.3.3)
+		if err != nil {
+			return JWK{}, err
+		}
+		jwk.KeyType, jwk.Curve, jwk.X, jwk.Y = "EC", "P-256", encode(point[1:33]), encode(point[33:])
+		thumbed = fmt.Sprintf(`{"crv":%q,"kty":"EC","x":%q,"y":%q}`, jwk.Curve, jwk.X, jwk.Y)
+	case ed25519.PublicKey:
+		jwk.KeyType, jwk.Curve, jwk.X = "OKP", "Ed25519", encode(public)
+		thumbed = fmt.Sprintf(`{"crv":%q,"kty":"OKP","x":%q}`, jwk.Curve, jwk.X)
+	case *rsa.PublicKey:
+		jwk.KeyType, jwk.Modulus = "RSA", encode(public.N.Bytes())
+		jwk.Exponent = encode(big.NewInt(int64(public.E)).Bytes())
+		thumbed = fmt.Sprintf(`{"e":%q,"kty":"RSA","n":%q}`, jwk.Exponent, jwk.Modulus)
+	default:
+		return JWK{}, fmt.Errorf("a %T has no public part", k.public)
+	}
+	thumb := sha256.Sum256([]byte(thumbed))
+	jwk.KeyID = encode(thumb[:])
+	return jwk, nil
+}
+
+// seal encrypts the key for the database, bound to its id and algorithm. The key of HS256 is not in there: what is sealed
+// then is nothing, and shows whether the secret key is the right one.
+func (k *signingKey) seal(secret Secret) ([]byte, error) {
+	var plain []byte
+	if k.algorithm != algorithmHS256 {
+		var err error
+		if plain, err = x509.MarshalPKCS8PrivateKey(k.private); err != nil {
+			return nil, err
+		}
+	}
+	key, err := derivedKey(secret, sealPurpose)
+	if err != nil {
+		return nil, err
+	}
+	aead, err := chacha20poly1305.NewX(key)
+	if err != nil {
+		return nil, err
+	}
+	nonce := make([]byte, aead.NonceSize(), aead.NonceSize()+len(plain)+aead.Overhead())
+	if _, err := rand.Read(nonce); err != nil {
+		return nil, err
+	}
+	return aead.Seal(nonce, nonce, plain, sealedAs(k.kid, k.algorithm)), nil
+}
+
+const sealPurpose = "latchkey signing keys"
+
+func sealedAs(kid, algorithm string) []byte { return []byte(kid + " " + algorithm) }
+
+// unseal reads a key from the database. It fails with [ErrSealed] under another secret key.
+func unseal(row db.SigningKey, secret Secret) (*signingKey, error) {
+	derived, err := derivedKey(secret, sealPurpose)
+	if err != nil {
+		return nil, err
+	}
+	aead, err := chacha20poly1305.NewX(derived)
+	if err != nil {
+		return nil, err
+	}
+	if len(row.Sealed) < aead.NonceSize() {
+		return nil, ErrSealed
+	}
+	nonce, box := row.Sealed[:aead.NonceSize()], row.Sealed[aead.NonceSize():]
+	plain, err := aead.Open(nil, nonce, box, sealedAs(row.Kid, row.Algorithm))
+	if err != nil {
+		return nil, ErrSealed
+	}
+	var private any = []byte(secret.Reveal())
+	if row.Algorithm != algorithmHS256 {
+		private, err = x509.ParsePKCS8PrivateKey(plain)
+	}
+	key, err := signingKeyOf(row.Algorithm, private, err)
+	if err != nil {
+		return nil, err
+	}
+	if key.kid != row.Kid || key.method == nil {
+		return nil, fmt.Errorf("the signing key %s is not what its row says", row.Kid)
+	}
+	key.signsFrom = row.SignsFrom
+	if row.VerifiesUntil != nil {
+		key.verifiesUntil = *row.VerifiesUntil
+	}
+	return key, nil
+}

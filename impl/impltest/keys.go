@@ -1,0 +1,44 @@
+package impltest
+
+import (
+	"crypto/hkdf"
+	"crypto/sha256"
+	"crypto/x509"
+	"testing"
+
+	"github.com/golang-jwt/jwt/v5"
+	"golang.org/x/crypto/chacha20poly1305"
+)
+
+// SigningKey is what the server signs with: whoever has the database and the secret key has it too, and forges at will.
+type SigningKey struct {
+	ID     string
+	Method jwt.SigningMethod
+	Key    any
+}
+
+// SigningKey unseals the newest key in the harness's database.
+func (h *Harness) SigningKey(tb testing.TB) SigningKey {
+	tb.Helper()
+	var (
+		key       SigningKey
+		algorithm string
+		sealed    []byte
+	)
+	const sql = "SELECT kid, algorithm, sealed FROM signing_keys ORDER BY signs_from DESC LIMIT 1"
+	must(tb, h.Pool.QueryRow(tb.Context(), sql).Scan(&key.ID, &algorithm, &sealed))
+	key.Method = jwt.GetSigningMethod(algorithm)
+	if algorithm == "HS256" {
+		key.Key = []byte(SecretKey)
+		return key
+	}
+	derived, err := hkdf.Key(sha256.New, []byte(SecretKey), nil, "latchkey signing keys", sha256.Size)
+	must(tb, err)
+	aead, err := chacha20poly1305.NewX(derived)
+	must(tb, err)
+	plain, err := aead.Open(nil, sealed[:aead.NonceSize()], sealed[aead.NonceSize():], []byte(key.ID+" "+algorithm))
+	must(tb, err)
+	key.Key, err = x509.ParsePKCS8PrivateKey(plain)
+	must(tb, err)
+	return key
+}

@@ -1,0 +1,107 @@
+package impl
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/latchkey-auth/latchkey/gen/api"
+	"github.com/latchkey-auth/latchkey/impl/auth"
+)
+
+// publish lets anybody keep an answer for as long as the keys may be kept, in place of what [setSecurityHeaders] has set, and any page read it.
+func publish(w http.ResponseWriter) {
+	w.Header().Set("Access-Control-Allow-Origin", "*")
+	w.Header().Set("Cache-Control", fmt.Sprintf("public, max-age=%d", int(auth.KeysMaxAge/time.Second)))
+}
+
+type keysAnswer api.GetKeys200ApplicationJwkSetPlusJSONResponse
+
+// VisitGetKeysResponse writes the keys.
+func (a keysAnswer) VisitGetKeysResponse(w http.ResponseWriter) error {
+	publish(w)
+	return api.GetKeys200ApplicationJwkSetPlusJSONResponse(a).VisitGetKeysResponse(w)
+}
+
+type metadataAnswer api.GetMetadata200JSONResponse
+
+// VisitGetMetadataResponse writes the metadata.
+func (a metadataAnswer) VisitGetMetadataResponse(w http.ResponseWriter) error {
+	publish(w)
+	return api.GetMetadata200JSONResponse(a).VisitGetMetadataResponse(w)
+}
+
+// GetKeys answers the public keys that access tokens are checked with (RFC 7517 section 5).
+func (s *Server) GetKeys(context.Context, api.GetKeysRequestObject) (api.GetKeysResponseObject, error) {
+	published, err := s.auth.PublicKeys()
+	if err != nil {
+		return nil, err
+	}
+	answer := keysAnswer{Keys: make([]api.Key, len(published))}
+	for i, key := range published {
+		answer.Keys[i] = keyBody(key)
+	}
+	return answer, nil
+}
+
+// GetMetadata answers where what is found (RFC 8414 section 3). The password grant is for first parties, and isn't named.
+func (s *Server) GetMetadata(ctx context.Context, _ api.GetMetadataRequestObject) (api.GetMetadataResponseObject, error) {
+	published, err := s.auth.PublicKeys()
+	if err != nil {
+		return nil, err
+	}
+	issuer := s.auth.Issuer()
+	base := issuerURL(issuer)
+	if base == "" {
+		r := requestOf(ctx)
+		base = r.scheme + "://" + r.host
+	}
+	at := func(path string) string { return base + path }
+	answer := metadataAnswer{
+		Issuer:                            issuer,
+		TokenEndpoint:                     at("/api/users/login/token/"),
+		RevocationEndpoint:                at("/api/oauth/revoke/"),
+		ServiceDocumentation:              new(at("/docs")),
+		GrantTypesSupported:               []api.MetadataGrantTypesSupported{api.RefreshToken},
+		ResponseTypesSupported:            []api.MetadataResponseTypesSupported{api.MetadataResponseTypesSupportedNone},
+		TokenEndpointAuthMethodsSupported: []api.MetadataTokenEndpointAuthMethodsSupported{api.MetadataTokenEndpointAuthMethodsSupportedNone},
+		RevocationEndpointAuthMethodsSupported: []api.MetadataRevocationEndpointAuthMethodsSupported{
+			api.MetadataRevocationEndpointAuthMethodsSupportedNone,
+		},
+	}
+	if len(published) > 0 {
+		answer.JwksURI = new(at("/.well-known/jwks.json"))
+	}
+	return answer, nil
+}
+
+// issuerURL is the issuer without a slash at its end if it is an address, and else "".
+func issuerURL(issuer string) string {
+	u, err := url.Parse(issuer)
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.RawQuery != "" || u.Fragment != "" {
+		return ""
+	}
+	return strings.TrimSuffix(issuer, "/")
+}
+
+func keyBody(key auth.JWK) api.Key {
+	body := api.Key{
+		Kty: api.KeyKty(key.KeyType), Kid: key.KeyID, Alg: api.KeyAlg(key.Algorithm), Use: api.Sig,
+		X: optional(key.X), Y: optional(key.Y), N: optional(key.Modulus), E: optional(key.Exponent),
+	}
+	if key.Curve != "" {
+		body.Crv = new(api.KeyCrv(key.Curve))
+	}
+	return body
+}
+
+// optional is nil for what isn't there.
+func optional(text string) *string {
+	if text == "" {
+		return nil
+	}
+	return &text
+}

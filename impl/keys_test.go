@@ -1,0 +1,434 @@
+package impl_test
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/big"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/latchkey-auth/latchkey/impl/auth"
+	"github.com/latchkey-auth/latchkey/impl/impltest"
+)
+
+func kidOf(t *testing.T, token string) string {
+	t.Helper()
+	kid, _ := headerOf(t, token)["kid"].(string)
+	return kid
+}
+
+func publishedKeys(t *testing.T, h *impltest.Harness) (keys []map[string]any) {
+	t.Helper()
+	a := h.Do(t, h.Request("GET", impltest.KeysPath, ""))
+	var set struct{ Keys []map[string]any }
+	if err := json.Unmarshal(a.Body, &set); err != nil || a.Status != 200 || a.Header.Get("Cache-Control") != "public, max-age=300" {
+		t.Fatalf("got %d %v %s, %v", a.Status, a.Header, a.Body, err)
+	}
+	return set.Keys
+}
+
+func publishedIDs(t *testing.T, h *impltest.Harness) (ids []string) {
+	t.Helper()
+	for _, key := range publishedKeys(t, h) {
+		ids = append(ids, key["kid"].(string))
+	}
+	return ids
+}
+
+// the public part of what signs, and nothing else.
+func TestR6_PublishedKeys(t *testing.T) {
+	t.Parallel()
+	members := map[string][]string{
+		"ES256": {"alg", "crv", "kid", "kty", "use", "x", "y"},
+		"EdDSA": {"alg", "crv", "kid", "kty", "use", "x"},
+		"RS256": {"alg", "e", "kid", "kty", "n", "use"},
+	}
+	for _, algorithm := range auth.Algorithms {
+		t.Run(algorithm, func(t *testing.T) {
+			t.Parallel()
+			h := impltest.New(t, impltest.Options{Algorithm: algorithm})
+			token := h.MustRegister(t, "ada")
+			keys := publishedKeys(t, h)
+			if algorithm == "HS256" {
+				if len(keys) != 0 {
+					t.Errorf("got %v", keys)
+				}
+				return
+			}
+			if len(keys) != 1 {
+				t.Fatalf("got %v", keys)
+			}
+			key := keys[0]
+			var names []string
+			for name := range key {
+				names = append(names, name)
+			}
+			slices.Sort(names)
+			if !slices.Equal(names, members[algorithm]) || key["alg"] != algorithm || key["use"] != "sig" || key["kid"] != kidOf(t, token) {
+				t.Errorf("got %v", key)
+			}
+			if algorithm == "RS256" {
+				if n, err := base64.RawURLEncoding.DecodeString(key["n"].(string)); err != nil || new(big.Int).SetBytes(n).BitLen() != 3072 {
+					t.Errorf("a modulus of %d bytes, %v", len(n), err)
+				}
+			}
+		})
+	}
+}
+
+func TestMetadata(t *testing.T) {
+	t.Parallel()
+	get := func(h *impltest.Harness, headers ...string) map[string]any {
+		t.Helper()
+		a := h.Do(t, h.Request("GET", impltest.MetadataPath, "", headers...))
+		var got map[string]any
+		if err := json.Unmarshal(a.Body, &got); err != nil || a.Status != 200 || a.Header.Get("Cache-Control") != "public, max-age=300" {
+			t.Fatalf("got %d %v %s, %v", a.Status, a.Header, a.Body, err)
+		}
+		return got
+	}
+	want := func(got map[string]any, issuer, base string) {
+		t.Helper()
+		for name, want := range map[string]string{
+			"issuer": issuer, "token_endpoint": base + impltest.LoginPath, "revocation_endpoint": base + impltest.RevokePath,
+			"jwks_uri": base + impltest.KeysPath, "service_documentation": base + "/docs",
+		} {
+			if got[name] != want {
+				t.Errorf("%s is %v, want %s", name, got[name], want)
+			}
+		}
+		// Nothing offers the password grant to third parties.
+		if text := fmt.Sprint(got["grant_types_supported"]); text != "[refresh_token]" || strings.Contains(fmt.Sprint(got), "[password") {
+			t.Errorf("got %v", got)
+		}
+	}
+	h := impltest.New(t, impltest.Options{Proxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}})
+	want(get(h), "latchkey", h.URL)
+	want(get(h, "X-Forwarded-Proto", "https"), "latchkey", "https://"+h.Addr)
+	untrusting := impltest.New(t)
+	want(get(untrusting, "X-Forwarded-Proto", "https", "X-Forwarded-Host", "evil.example", "Forwarded", "host=evil.example"), "latchkey", untrusting.URL)
+	named := impltest.New(t, impltest.Options{Tokens: auth.TokenOptions{Issuer: "https://auth.example.com/"}})
+	want(get(named, "X-Forwarded-Host", "evil.example"), "https://auth.example.com/", "https://auth.example.com")
+	if got := get(impltest.New(t, impltest.Options{Algorithm: "HS256"})); got["jwks_uri"] != nil {
+		t.Errorf("with HS256: got %v", got)
+	}
+}
+
+func rotate(t *testing.T, h *impltest.Harness, age time.Duration) bool {
+	t.Helper()
+	rotated, err := h.Keys.Rotate(t.Context(), age)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return rotated
+}
+
+func follow(t *testing.T, instances ...*impltest.Harness) {
+	t.Helper()
+	for _, h := range instances {
+		if err := h.Keys.Follow(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// R-6, F-22: a new key is published for longer than the keys may be kept before it signs, and an old one verifies until the last
+// token under it has expired, on every instance.
+func TestR6_Rotation(t *testing.T) {
+	t.Parallel()
+	for _, algorithm := range []string{"ES256", "EdDSA", "RS256"} {
+		t.Run(algorithm, func(t *testing.T) {
+			t.Parallel()
+			h := impltest.New(t, impltest.Options{Algorithm: algorithm})
+			beside := h.Beside(t)
+			h.MustRegister(t, "ada")
+			first, token := login(t, beside, "ada")
+			old := kidOf(t, first)
+			rotate(t, h, 0)
+			follow(t, beside)
+			if got := publishedIDs(t, beside); len(got) != 2 || got[0] != old {
+				t.Fatalf("published are %v", got)
+			}
+			next := publishedIDs(t, beside)[1]
+
+			h.Clock.Advance(auth.KeyLead - time.Second)
+			last, token := wantRefreshed(t, refresh(t, beside, token))
+			if kidOf(t, last) != old {
+				t.Error("the new key signs before everybody knows it")
+			}
+			h.Clock.Advance(time.Second)
+			follow(t, h, beside)
+			now, _ := wantRefreshed(t, refresh(t, h, token))
+			if kidOf(t, now) != next {
+				t.Error("the new key doesn't sign")
+			}
+			for _, token := range []string{first, last, now} {
+				for _, instance := range []*impltest.Harness{h, beside} {
+					if a := instance.Me(t, token); a.Status != 200 {
+						t.Errorf("got %d %s", a.Status, a.Body)
+					}
+				}
+			}
+			h.Clock.Advance(15*time.Minute + 29*time.Second - time.Second)
+			if a := beside.Me(t, last); a.Status != 200 {
+				t.Errorf("the last token under the old key, before it expires: got %d %s", a.Status, a.Body)
+			}
+			h.Clock.Advance(time.Minute)
+			follow(t, h, beside)
+			wantRefusal(t, h.Me(t, last), badToken)
+			if got := publishedIDs(t, h); !slices.Equal(got, []string{next}) {
+				t.Errorf("published are %v, want the new one", got)
+			}
+			h.Clock.Advance(8 * 24 * time.Hour)
+			if err := h.Keys.Sweep(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if got, err := auth.ListKeys(t.Context(), h.Pool, h.Clock.Now()); err != nil || len(got) != 1 || got[0].ID != next || got[0].State != auth.KeySigns {
+				t.Errorf("got %+v, %v", got, err)
+			}
+		})
+	}
+}
+
+// Two instances that find the key old make one new key, not two.
+func TestR6_RotationByAge(t *testing.T) {
+	t.Parallel()
+	h := impltest.New(t)
+	beside := h.Beside(t)
+	if rotate(t, h, time.Hour) {
+		t.Error("a new key was replaced")
+	}
+	h.Clock.Advance(time.Hour)
+	if !rotate(t, h, time.Hour) || rotate(t, beside, time.Hour) || rotate(t, h, time.Hour) {
+		t.Error("not rotated once")
+	}
+	if got := publishedIDs(t, beside); len(got) != 2 {
+		t.Errorf("got %v", got)
+	}
+}
+
+// A retired key is worth nothing at once, and another one signs; a session goes on by its refresh token.
+func TestR6_Retirement(t *testing.T) {
+	t.Parallel()
+	h := impltest.New(t)
+	beside := h.Beside(t)
+	h.MustRegister(t, "ada")
+	access, token := login(t, h, "ada")
+	if a := beside.Me(t, access); a.Status != 200 {
+		t.Fatalf("got %d", a.Status)
+	}
+	h.Clock.Advance(time.Minute)
+	if err := h.Keys.Retire(t.Context(), kidOf(t, access)); err != nil {
+		t.Fatal(err)
+	}
+	follow(t, beside)
+	for _, instance := range []*impltest.Harness{h, beside} {
+		wantRefusal(t, instance.Me(t, access), badToken)
+	}
+	next, _ := wantRefreshed(t, refresh(t, beside, token))
+	if a := h.Me(t, next); a.Status != 200 || kidOf(t, next) == kidOf(t, access) {
+		t.Errorf("got %d %s", a.Status, a.Body)
+	}
+	if err := h.Keys.Retire(t.Context(), "nothing"); !errors.Is(err, auth.ErrNoKey) {
+		t.Errorf("got %v", err)
+	}
+	// While a successor waits, it ends with the one before it; else nothing would sign until then.
+	h.Clock.Advance(time.Minute)
+	rotate(t, h, 0)
+	if err := h.Keys.Retire(t.Context(), kidOf(t, next)); err != nil {
+		t.Fatal(err)
+	}
+	after := h.Login(t, "username", "ada@example.com", "password", impltest.Password).Text("access_token")
+	h.Clock.Advance(2 * auth.KeyLead)
+	later := h.Login(t, "username", "ada@example.com", "password", impltest.Password).Text("access_token")
+	if kidOf(t, after) != kidOf(t, later) {
+		t.Error("the successor of a retired key signs after all")
+	}
+	if a := h.Me(t, after); a.Status != 200 {
+		t.Errorf("got %d %s", a.Status, a.Body)
+	}
+}
+
+// A token under a key that another instance has just made is looked for; the unknown keys that anybody can name are not looked for more than once a second.
+func TestR6_UnknownKeys(t *testing.T) {
+	t.Parallel()
+	var asked counting
+	h := impltest.New(t)
+	pool := tracedPool(t, h, &asked)
+	beside := h.On(t, pool)
+	access := h.MustRegister(t, "ada")
+	claims := decodePart(t, access, 1)
+	bogus := func(i int) string {
+		key := h.SigningKey(t)
+		return sign(t, key.Method, map[string]any{"typ": "at+jwt", "kid": fmt.Sprintf("bogus-%d", i)}, claims, key.Key)
+	}
+	before := asked.of("SigningKeyList")
+	for i := range 1000 {
+		wantRefusal(t, beside.Me(t, bogus(i)), badToken)
+	}
+	if got := asked.of("SigningKeyList") - before; got != 1 {
+		t.Errorf("1000 bogus keys made %d statements", got)
+	}
+	// An instance that was not told of a retirement meets the key that signs since.
+	if err := h.Keys.Retire(t.Context(), kidOf(t, access)); err != nil {
+		t.Fatal(err)
+	}
+	next, _ := login(t, h, "ada")
+	h.Clock.Advance(time.Second)
+	if a := beside.Me(t, next); a.Status != 200 {
+		t.Errorf("got %d %s", a.Status, a.Body)
+	}
+	// Without its database an instance can't tell, and a 401 would log people out.
+	pool.Close()
+	h.Clock.Advance(time.Second)
+	if a := beside.Me(t, bogus(1)); a.Status != 503 {
+		t.Errorf("got %d %s", a.Status, a.Body)
+	}
+}
+
+// What seals the keys is the secret key, and to change it logs nobody out where the former one is told.
+func TestSecretKeyChange(t *testing.T) {
+	t.Parallel()
+	const former, present = impltest.SecretKey, "another-secret-key-of-48-bytes-abcdefghij9876543"
+	for _, algorithm := range auth.Algorithms {
+		t.Run(algorithm, func(t *testing.T) {
+			t.Parallel()
+			h := impltest.New(t, impltest.Options{Algorithm: algorithm, Secret: former})
+			h.MustRegister(t, "ada")
+			access, token := login(t, h, "ada")
+			o := auth.KeyringOptions{
+				DB: h.Pool, Secret: auth.NewSecret(present), Algorithm: algorithm, TokenTTL: 15 * time.Minute, Now: h.Clock.Now,
+			}
+			if _, err := auth.OpenKeyring(t.Context(), o); !errors.Is(err, auth.ErrSealed) {
+				t.Errorf("got %v", err)
+			}
+			changed := h.With(t, impltest.Options{Algorithm: algorithm, Secret: present, Previous: former})
+			if a := changed.Me(t, access); a.Status != 200 {
+				t.Errorf("got %d %s", a.Status, a.Body)
+			}
+			_, token = wantRefreshed(t, refresh(t, changed, token))
+			h.Clock.Advance(time.Hour)
+			follow(t, changed)
+			// From then on the former one is needed no more.
+			alone := h.With(t, impltest.Options{Algorithm: algorithm, Secret: present})
+			access, _ = wantRefreshed(t, refresh(t, alone, token))
+			if a := alone.Me(t, access); a.Status != 200 {
+				t.Errorf("got %d %s", a.Status, a.Body)
+			}
+			// Where it is lost, all keys can end, and everybody logs in again.
+			lost := o
+			lost.Secret = auth.NewSecret("a-third-secret-key-of-48-bytes-abcdefghij9876543")
+			if err := auth.RetireAll(t.Context(), lost); err != nil {
+				t.Fatal(err)
+			}
+			third := h.With(t, impltest.Options{Algorithm: algorithm, Secret: lost.Secret.Reveal()})
+			wantRefusal(t, third.Me(t, access), badToken)
+			access, _ = login(t, third, "ada")
+			if a := third.Me(t, access); a.Status != 200 {
+				t.Errorf("got %d %s", a.Status, a.Body)
+			}
+		})
+	}
+}
+
+// From each algorithm to each other, nobody is logged out, and the new one signs when everybody knows its key.
+func TestAlgorithmChange(t *testing.T) {
+	t.Parallel()
+	for _, from := range auth.Algorithms {
+		for _, to := range auth.Algorithms {
+			if from == to {
+				continue
+			}
+			t.Run(from+" to "+to, func(t *testing.T) {
+				t.Parallel()
+				h := impltest.New(t, impltest.Options{Algorithm: from})
+				h.MustRegister(t, "ada")
+				first, token := login(t, h, "ada")
+				changed := h.With(t, impltest.Options{Algorithm: to})
+				meanwhile, token := wantRefreshed(t, refresh(t, changed, token))
+				if headerOf(t, meanwhile)["alg"] != from {
+					t.Error("the new key signs before everybody knows it")
+				}
+				for _, token := range []string{first, meanwhile} {
+					if a := changed.Me(t, token); a.Status != 200 {
+						t.Errorf("got %d %s", a.Status, a.Body)
+					}
+				}
+				h.Clock.Advance(auth.KeyLead)
+				after, _ := wantRefreshed(t, refresh(t, changed, token))
+				if headerOf(t, after)["alg"] != to {
+					t.Error("the new key doesn't sign")
+				}
+				// And back again, which makes the former one sign at once where it has not ended.
+				back := h.With(t, impltest.Options{Algorithm: from})
+				for _, token := range []string{meanwhile, after} {
+					if a := back.Me(t, token); a.Status != 200 {
+						t.Errorf("got %d %s", a.Status, a.Body)
+					}
+				}
+				h.Clock.Advance(2 * auth.KeyLead)
+				access, _ := login(t, back, "ada")
+				if a := back.Me(t, access); a.Status != 200 || headerOf(t, access)["alg"] != from {
+					t.Errorf("got %d %s", a.Status, a.Body)
+				}
+			})
+		}
+	}
+}
+
+// tracedPool opens the harness's database anew, and tells of its statements.
+func tracedPool(t *testing.T, h *impltest.Harness, tracer pgx.QueryTracer) *pgxpool.Pool {
+	t.Helper()
+	config := h.Pool.Config()
+	config.ConnConfig.Tracer = tracer
+	pool, err := pgxpool.NewWithConfig(t.Context(), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(pool.Close)
+	return pool
+}
+
+// counting counts statements by the name that sqlc gives them.
+type counting struct {
+	mu    sync.Mutex
+	names map[string]int
+}
+
+func (c *counting) TraceQueryStart(ctx context.Context, _ *pgx.Conn, data pgx.TraceQueryStartData) context.Context {
+	name, _, _ := strings.Cut(strings.TrimPrefix(data.SQL, "-- name: "), " ")
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.names == nil {
+		c.names = map[string]int{}
+	}
+	c.names[name]++
+	return ctx
+}
+
+func (*counting) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
+
+func (c *counting) all() (n int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, times := range c.names {
+		n += times
+	}
+	return n
+}
+
+func (c *counting) of(name string) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.names[name]
+}

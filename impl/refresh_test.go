@@ -1,0 +1,406 @@
+package impl_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/latchkey-auth/latchkey/impl/auth"
+	"github.com/latchkey-auth/latchkey/impl/impltest"
+)
+
+// refresh sends a refresh token; more fields come in pairs.
+func refresh(t *testing.T, h *impltest.Harness, token string, fields ...string) impltest.Answer {
+	t.Helper()
+	return h.Login(t, append([]string{"grant_type", "refresh_token", "refresh_token", token}, fields...)...)
+}
+
+// login opens a session, and answers its tokens.
+func login(t *testing.T, h *impltest.Harness, username string) (access, refreshToken string) {
+	t.Helper()
+	a := h.Login(t, "username", username+"@example.com", "password", impltest.Password)
+	if a.Status != 200 {
+		t.Fatalf("got %d %s", a.Status, a.Body)
+	}
+	return a.Text("access_token"), a.Text("refresh_token")
+}
+
+// wantRefreshed demands new tokens, and answers them.
+func wantRefreshed(t *testing.T, a impltest.Answer) (access, refreshToken string) {
+	t.Helper()
+	if a.Status != 200 || a.Header.Get("Cache-Control") != "no-store" || a.Header.Get("Pragma") != "no-cache" {
+		t.Fatalf("got %d %v %s", a.Status, a.Header, a.Body)
+	}
+	return a.Text("access_token"), a.Text("refresh_token")
+}
+
+func wantRefreshRefused(t *testing.T, a impltest.Answer, code string) {
+	t.Helper()
+	if a.Status != 401 || a.Text("error") != "invalid_grant" || a.Text("code") != code || a.Header.Get("WWW-Authenticate") != "Bearer" {
+		t.Errorf("got %d %s, want 401 %s", a.Status, a.Body, code)
+	}
+}
+
+// R-1: RFC 9700 section 4.14.2. Each exchange gives another token of the same session, and an old one ends it all.
+func TestR1_Rotation(t *testing.T) {
+	t.Parallel()
+	h := impltest.New(t)
+	h.MustRegister(t, "ada")
+	first, r1 := login(t, h, "ada")
+	second, r2 := wantRefreshed(t, refresh(t, h, r1))
+	third, r3 := wantRefreshed(t, refresh(t, h, r2))
+	seen := map[string]bool{r1: true, r2: true, r3: true, first: true, second: true, third: true}
+	if len(seen) != 6 {
+		t.Error("tokens are alike")
+	}
+	sid := decodePart(t, first, 1)["sid"]
+	for _, token := range []string{first, second, third} {
+		if a := h.Me(t, token); a.Status != 200 || decodePart(t, token, 1)["sid"] != sid {
+			t.Errorf("got %d %s", a.Status, a.Body)
+		}
+	}
+	other, _ := login(t, h, "ada")
+	wantRefreshRefused(t, refresh(t, h, r1), "refresh_token_reused")
+	for name, token := range map[string]string{"the newest": r3, "its predecessor": r2, "the oldest again": r1} {
+		t.Run(name, func(t *testing.T) { wantRefreshRefused(t, refresh(t, h, token), "invalid_refresh_token") })
+	}
+	for _, token := range []string{first, second, third} {
+		wantRefusal(t, h.Me(t, token), badToken)
+	}
+	if a := h.Me(t, other); a.Status != 200 {
+		t.Errorf("another session of the same user: got %d %s", a.Status, a.Body)
+	}
+	if log := h.Log.String(); !strings.Contains(log, "refresh=reused") || !strings.Contains(log, "refresh=invalid") || !strings.Contains(log, "refresh=ok") {
+		t.Error("the log doesn't tell of it")
+	}
+}
+
+// The immediate predecessor gets the same successor for as long as the window is open, and then ends the session.
+func TestR2_ReuseWindow(t *testing.T) {
+	t.Parallel()
+	for after, want := range map[time.Duration]int{0: 200, 9999 * time.Millisecond: 200, 10 * time.Second: 401} {
+		t.Run(after.String(), func(t *testing.T) {
+			t.Parallel()
+			h := impltest.New(t)
+			h.MustRegister(t, "ada")
+			_, r1 := login(t, h, "ada")
+			_, r2 := wantRefreshed(t, refresh(t, h, r1))
+			h.Clock.Advance(after)
+			a := refresh(t, h, r1)
+			if want == 401 {
+				wantRefreshRefused(t, a, "refresh_token_reused")
+				wantRefreshRefused(t, refresh(t, h, r2), "invalid_refresh_token")
+				return
+			}
+			if _, again := wantRefreshed(t, a); again != r2 {
+				t.Errorf("got another successor")
+			}
+			wantRefreshed(t, refresh(t, h, r2))
+		})
+	}
+	t.Run("a window of none", func(t *testing.T) {
+		t.Parallel()
+		times := auth.DefaultSessionTimes
+		times.ReuseWindow = 0
+		h := impltest.New(t, impltest.Options{Sessions: times})
+		h.MustRegister(t, "ada")
+		_, r1 := login(t, h, "ada")
+		wantRefreshed(t, refresh(t, h, r1))
+		wantRefreshRefused(t, refresh(t, h, r1), "refresh_token_reused")
+	})
+	t.Run("the window is that of the rotation, not of the last repetition", func(t *testing.T) {
+		t.Parallel()
+		h := impltest.New(t)
+		h.MustRegister(t, "ada")
+		_, r1 := login(t, h, "ada")
+		wantRefreshed(t, refresh(t, h, r1))
+		for range 3 {
+			h.Clock.Advance(3 * time.Second)
+			wantRefreshed(t, refresh(t, h, r1))
+		}
+		h.Clock.Advance(3 * time.Second)
+		wantRefreshRefused(t, refresh(t, h, r1), "refresh_token_reused")
+	})
+}
+
+// R-2, F-15: whoever presents one token at the same moment, on whichever instance, gets the same successor, a hundred at a time and
+// 10,000 in all; and nobody is logged out.
+func TestR2_ConcurrentRefreshes(t *testing.T) {
+	t.Parallel()
+	const rounds, atOnce = 50, 100
+	for instances := 1; instances <= 3; instances += 2 {
+		t.Run(fmt.Sprintf("%d instances", instances), func(t *testing.T) {
+			t.Parallel()
+			all := []*impltest.Harness{impltest.New(t)}
+			for len(all) < instances {
+				all = append(all, all[0].Beside(t))
+			}
+			all[0].MustRegister(t, "ada")
+			access, token := login(t, all[0], "ada")
+			for round := range rounds {
+				access, token = refreshAtOnce(t, all, token, atOnce)
+				if t.Failed() {
+					t.Fatalf("in round %d", round)
+				}
+			}
+			if a := all[0].Me(t, access); a.Status != 200 {
+				t.Errorf("got %d %s", a.Status, a.Body)
+			}
+			var generation int
+			if err := all[0].Pool.QueryRow(t.Context(), "SELECT generation FROM sessions ORDER BY generation DESC LIMIT 1").Scan(&generation); err != nil || generation != rounds+1 {
+				t.Errorf("after %d rounds the session is at generation %d, %v", rounds, generation, err)
+			}
+		})
+	}
+}
+
+// refreshAtOnce presents one token n times, and answers the one successor.
+func refreshAtOnce(t *testing.T, all []*impltest.Harness, token string, n int) (access, successor string) {
+	t.Helper()
+	var (
+		mu         sync.Mutex
+		successors = map[string]int{}
+		wg         sync.WaitGroup
+		start      = make(chan struct{})
+	)
+	for i := range n {
+		h := all[i%len(all)]
+		wg.Go(func() {
+			<-start
+			a, err := h.Try(t, h.LoginRequest("grant_type", "refresh_token", "refresh_token", token))
+			if err != nil || a.Status != 200 {
+				t.Errorf("got %d %s, %v", a.Status, a.Body, err)
+				return
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			access, successor = a.Text("access_token"), a.Text("refresh_token")
+			successors[successor]++
+		})
+	}
+	close(start)
+	wg.Wait()
+	if len(successors) != 1 || successors[successor] != n {
+		t.Errorf("%d successors", len(successors))
+	}
+	return access, successor
+}
+
+// Whatever is wrong with a refresh token, the answer is the same but for the request's id.
+func TestL2_BadRefreshTokens(t *testing.T) {
+	t.Parallel()
+	h := impltest.New(t)
+	stranger := h.MustRegister(t, "eve")
+	h.MustRegister(t, "ada")
+	access, good := login(t, h, "ada")
+	ended, endedRefresh := login(t, h, "ada")
+	if a := h.Do(t, h.Request("POST", impltest.LogoutPath, "", "Authorization", "Bearer "+ended)); a.Status != 204 {
+		t.Fatalf("got %d %s", a.Status, a.Body)
+	}
+	withSecret := func(secret string) string {
+		o := impltest.Options{Secret: secret}
+		other := impltest.New(t, o)
+		other.MustRegister(t, "ada")
+		_, token := login(t, other, "ada")
+		return token
+	}
+	flipped := []byte(good)
+	flipped[len(flipped)/2] ^= 1
+	rows := map[string][]string{
+		"absent":               {"grant_type", "refresh_token"},
+		"empty":                {"grant_type", "refresh_token", "refresh_token", ""},
+		"a word":               {"grant_type", "refresh_token", "refresh_token", "asdf"},
+		"the prefix alone":     {"grant_type", "refresh_token", "refresh_token", auth.RefreshPrefix},
+		"without the prefix":   {"grant_type", "refresh_token", "refresh_token", strings.TrimPrefix(good, auth.RefreshPrefix)},
+		"truncated":            {"grant_type", "refresh_token", "refresh_token", good[:len(good)-1]},
+		"padded":               {"grant_type", "refresh_token", "refresh_token", good + "=="},
+		"with a space":         {"grant_type", "refresh_token", "refresh_token", " " + good},
+		"with a line feed":     {"grant_type", "refresh_token", "refresh_token", good[:20] + "\n" + good[20:]},
+		"a bit flipped":        {"grant_type", "refresh_token", "refresh_token", string(flipped)},
+		"10 kB":                {"grant_type", "refresh_token", "refresh_token", good + strings.Repeat("A", 10<<10)},
+		"of another key":       {"grant_type", "refresh_token", "refresh_token", withSecret("another-secret-key-of-48-bytes-abcdefghij9876543")},
+		"of another database":  {"grant_type", "refresh_token", "refresh_token", withSecret(impltest.SecretKey)},
+		"of an ended session":  {"grant_type", "refresh_token", "refresh_token", endedRefresh},
+		"an access token":      {"grant_type", "refresh_token", "refresh_token", access},
+		"with username beside": {"grant_type", "refresh_token", "refresh_token", good, "username", "ada@example.com"},
+		"with password beside": {"grant_type", "refresh_token", "refresh_token", good, "password", impltest.Password},
+	}
+	want := string(refresh(t, h, "nothing").Body)
+	for name, fields := range rows {
+		a := h.Login(t, fields...)
+		wantRefreshRefused(t, a, "invalid_refresh_token")
+		if got := string(a.Body); got != want {
+			t.Errorf("%s: got %s", name, got)
+		}
+	}
+	// Beside the access token of somebody else.
+	r := h.LoginRequest("grant_type", "refresh_token", "refresh_token", good)
+	r.Header.Set("Authorization", "Bearer "+stranger)
+	wantRefreshRefused(t, h.Do(t, r), "invalid_refresh_token")
+	// None of these has ended the session, and beside its own access token it goes on.
+	r = h.LoginRequest("grant_type", "refresh_token", "refresh_token", good)
+	r.Header.Set("Authorization", "Bearer "+access)
+	wantRefreshed(t, h.Do(t, r))
+}
+
+// A bit flipped anywhere makes it another's, and no spelling but one is taken.
+func TestEveryBitOfARefreshTokenCounts(t *testing.T) {
+	t.Parallel()
+	h := impltest.New(t)
+	h.MustRegister(t, "ada")
+	_, good := login(t, h, "ada")
+	for i := range len(good) {
+		for bit := range 8 {
+			spoilt := []byte(good)
+			spoilt[i] ^= 1 << bit
+			if _, err := h.Auth.Refresh(t.Context(), auth.Caller{}, auth.NewSecret(string(spoilt))); err == nil {
+				t.Fatalf("byte %d, bit %d was taken", i, bit)
+			}
+		}
+	}
+	wantRefreshed(t, refresh(t, h, good))
+}
+
+// R-7: a session ends when nobody refreshes it, and however often somebody does.
+func TestR7_IdleAndAbsoluteLimits(t *testing.T) {
+	t.Parallel()
+	const day = 24 * time.Hour
+	h := impltest.New(t)
+	h.MustRegister(t, "ada")
+	_, idle := login(t, h, "ada")
+	h.Clock.Advance(30*day - time.Second)
+	_, idle = wantRefreshed(t, refresh(t, h, idle))
+	h.Clock.Advance(30 * day)
+	wantRefreshRefused(t, refresh(t, h, idle), "invalid_refresh_token")
+
+	a := h.Login(t, "username", "ada@example.com", "password", impltest.Password)
+	token, began := a.Text("refresh_token"), h.Clock.Now()
+	if got := a.JSON("refresh_expires_in"); got != (30 * day).Seconds() {
+		t.Errorf("refresh_expires_in is %v", got)
+	}
+	for range 4 {
+		h.Clock.Advance(20 * day)
+		a = refresh(t, h, token)
+		_, token = wantRefreshed(t, a)
+	}
+	if got := a.JSON("refresh_expires_in"); got != (10 * day).Seconds() {
+		t.Errorf("10 days before the end refresh_expires_in is %v s", got)
+	}
+	h.Clock.Advance(10*day - time.Second)
+	access, token := wantRefreshed(t, refresh(t, h, token))
+	if a := h.Me(t, access); a.Status != 200 {
+		t.Errorf("in the last second: got %d", a.Status)
+	}
+	h.Clock.Advance(time.Second)
+	if h.Clock.Now().Sub(began) != 90*day {
+		t.Fatal("the test can't count")
+	}
+	wantRefreshRefused(t, refresh(t, h, token), "invalid_refresh_token")
+	wantRefusal(t, h.Me(t, access), badToken)
+
+	// They are forgotten, and what lives is not.
+	alive, _ := login(t, h, "ada")
+	if n, err := h.Auth.SweepSessions(t.Context()); err != nil || n != 3 {
+		t.Errorf("%d sessions were swept, %v", n, err)
+	}
+	if a := h.Me(t, alive); a.Status != 200 {
+		t.Errorf("got %d", a.Status)
+	}
+}
+
+// R-3, and the issue of a copied database: what is stored gives no token to whoever lacks the secret key.
+func TestR3_TheDatabaseAloneLogsInNobody(t *testing.T) {
+	t.Parallel()
+	h := impltest.New(t)
+	h.MustRegister(t, "ada")
+	access, r1 := login(t, h, "ada")
+	_, r2 := wantRefreshed(t, refresh(t, h, r1))
+	var dump string
+	for _, table := range []string{"users", "sessions", "signing_keys", "rate_limits", "known_addresses"} {
+		var text string
+		if err := h.Pool.QueryRow(t.Context(), "SELECT coalesce(string_agg(x::text, ';'), '') FROM "+table+" x").Scan(&text); err != nil {
+			t.Fatal(err)
+		}
+		dump += text
+	}
+	for name, secret := range map[string]string{
+		"a refresh token": r1, "its successor": r2, "an access token": access, "the end of a refresh token": r1[len(r1)-30:],
+		"the secret key": impltest.SecretKey, "a private key's beginning": "\\x30819302",
+	} {
+		if strings.Contains(dump, secret) {
+			t.Errorf("the database holds %s", name)
+		}
+	}
+	if !strings.Contains(dump, "ada@example.com") {
+		t.Error("the dump is none")
+	}
+}
+
+// L-5: a session's refreshes are bounded, above what any client needs.
+func TestL5_Refreshes(t *testing.T) {
+	t.Parallel()
+	h := limited(t)
+	registerFrom(t, h, home, "ada")
+	_, token := login(t, h, "ada")
+	for i := range 300 {
+		a := refresh(t, h, token)
+		if a.Status != 200 {
+			t.Fatalf("refresh %d: got %d %s", i, a.Status, a.Body)
+		}
+		token = a.Text("refresh_token")
+	}
+	a := refresh(t, h, token)
+	if a.Status != 429 || a.Header.Get("RateLimit") != `"session";r=0;t=1` || a.Header.Get("RateLimit-Policy") != `"session";q=300;w=300` || a.Header.Get("Retry-After") != "1" {
+		t.Errorf("got %d %v %s", a.Status, a.Header, a.Body)
+	}
+	h.Clock.Advance(time.Second)
+	wantRefreshed(t, refresh(t, h, token))
+	if got := h.Auth.Stats(); got.LimitedBySession != 1 || got.Refreshed != 301 {
+		t.Errorf("got %+v", got)
+	}
+}
+
+// F-16: no token is given out by a refresh that a change of the password has overtaken.
+func TestF16_ChangesBesideRefreshes(t *testing.T) {
+	t.Parallel()
+	h := impltest.New(t)
+	other := h.Beside(t)
+	for i := range 20 {
+		name := fmt.Sprintf("user%d", i)
+		h.MustRegister(t, name)
+		user, err := h.Auth.FindUser(t.Context(), name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, token := login(t, h, name)
+		var (
+			wg     sync.WaitGroup
+			access = make(chan string, 8)
+		)
+		for range 8 {
+			wg.Go(func() {
+				a, err := other.Try(t, other.LoginRequest("grant_type", "refresh_token", "refresh_token", token))
+				if err != nil || a.Status != 200 && a.Status != 401 {
+					t.Errorf("got %d %s, %v", a.Status, a.Body, err)
+				}
+				access <- a.Text("access_token")
+			})
+		}
+		wg.Go(func() {
+			if _, err := h.Auth.SetPassword(context.Background(), user, auth.NewSecret("another correct horse")); err != nil {
+				t.Error(err)
+			}
+		})
+		wg.Wait()
+		close(access)
+		for token := range access {
+			if token != "" {
+				wantRefusal(t, h.Me(t, token), badToken)
+			}
+		}
+		wantRefreshRefused(t, refresh(t, h, token), "invalid_refresh_token")
+	}
+}

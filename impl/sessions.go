@@ -1,0 +1,66 @@
+package impl
+
+import (
+	"context"
+	"errors"
+
+	"github.com/google/uuid"
+
+	"github.com/latchkey-auth/latchkey/gen/api"
+	"github.com/latchkey-auth/latchkey/impl/auth"
+)
+
+// Logout ends the session whose token was sent.
+func (s *Server) Logout(ctx context.Context, _ api.LogoutRequestObject) (api.LogoutResponseObject, error) {
+	who := requestOf(ctx).principal
+	if err := s.auth.EndSession(ctx, who.User.ID, who.SessionID); err != nil && !errors.Is(err, auth.ErrNoSession) { // somebody was faster
+		return nil, err
+	}
+	return api.Logout204Response{}, nil
+}
+
+// ListSessions lists where the user is logged in.
+func (s *Server) ListSessions(ctx context.Context, _ api.ListSessionsRequestObject) (api.ListSessionsResponseObject, error) {
+	who := requestOf(ctx).principal
+	sessions, err := s.auth.Sessions(ctx, who.User.ID)
+	if err != nil {
+		return nil, err
+	}
+	list := api.SessionList{Sessions: make([]api.Session, len(sessions))}
+	for i, session := range sessions {
+		list.Sessions[i] = sessionBody(session, who.SessionID)
+	}
+	return api.ListSessions200JSONResponse(list), nil
+}
+
+// EndSession ends one of the user's sessions.
+func (s *Server) EndSession(ctx context.Context, req api.EndSessionRequestObject) (api.EndSessionResponseObject, error) {
+	id, err := uuid.Parse(req.SessionID)
+	if err != nil || id.String() != req.SessionID {
+		return nil, auth.ErrNoSession
+	}
+	if err := s.auth.EndSession(ctx, requestOf(ctx).principal.User.ID, id); err != nil {
+		return nil, err
+	}
+	return api.EndSession204Response{}, nil
+}
+
+// EndAllSessions ends all of the user's sessions.
+func (s *Server) EndAllSessions(ctx context.Context, _ api.EndAllSessionsRequestObject) (api.EndAllSessionsResponseObject, error) {
+	if err := s.auth.EndSessions(ctx, requestOf(ctx).principal.User.ID); err != nil {
+		return nil, err
+	}
+	return api.EndAllSessions204Response{}, nil
+}
+
+func sessionBody(session auth.Session, current uuid.UUID) api.Session {
+	return api.Session{
+		ID:         session.ID.String(),
+		CreatedAt:  session.CreatedAt,
+		LastUsedAt: session.UsedAt,
+		ExpiresAt:  session.ExpiresAt,
+		UserAgent:  session.UserAgent,
+		Address:    session.Address,
+		IsCurrent:  session.ID == current,
+	}
+}

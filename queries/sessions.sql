@@ -1,0 +1,84 @@
+-- name: SessionRefresh :one
+-- Exchanges a refresh token, by the session and the generation that it is of, in one statement. The newest token is rotated; its
+-- immediate predecessor gets the same successor while the window is open; any other ends the session. What
+-- has come of it is told by the row: `generation` is that of the token to answer, and 0 where there is none.
+-- The lock makes all who present one token at the same moment come one after the other, on every instance.
+WITH found AS (
+    SELECT s.id, s.user_id, s.generation, s.rotated_at, s.expires_at, s.created_at, s.budget_at
+    FROM sessions s
+    WHERE s.id = sqlc.arg(id)
+    FOR UPDATE
+), judged AS (
+    SELECT
+        f.id, f.user_id, f.generation, f.budget_at,
+        u.is_active AND f.expires_at > sqlc.arg(now)::timestamptz
+            AND (u.tokens_not_before IS NULL OR f.created_at > u.tokens_not_before)
+            AND (sqlc.arg(owner)::uuid = '00000000-0000-0000-0000-000000000000' OR sqlc.arg(owner)::uuid = f.user_id) AS is_alive,
+        greatest(f.budget_at, sqlc.arg(now)::timestamptz) + sqlc.arg(budget_step)::interval
+            <= sqlc.arg(now)::timestamptz + sqlc.arg(budget_window)::interval AS is_allowed,
+        f.generation = sqlc.arg(generation)::integer AS is_newest,
+        f.generation = sqlc.arg(generation)::integer + 1
+            AND f.rotated_at + sqlc.arg(reuse_window)::interval > sqlc.arg(now)::timestamptz AS is_repeated,
+        f.generation < sqlc.arg(generation)::integer AS is_unknown
+    FROM found f
+    JOIN users u ON u.id = f.user_id
+), exchanged AS (
+    UPDATE sessions s
+    SET
+        generation = CASE WHEN j.is_newest THEN j.generation + 1 ELSE j.generation END,
+        rotated_at = CASE WHEN j.is_newest THEN sqlc.arg(now)::timestamptz ELSE s.rotated_at END,
+        expires_at = CASE WHEN j.is_newest THEN least(sqlc.arg(now)::timestamptz + sqlc.arg(idle)::interval, s.ends_at) ELSE s.expires_at END,
+        budget_at = greatest(j.budget_at, sqlc.arg(now)::timestamptz) + sqlc.arg(budget_step)::interval
+    FROM judged j
+    WHERE s.id = j.id AND j.is_alive AND j.is_allowed AND (j.is_newest OR j.is_repeated)
+    RETURNING s.generation, s.expires_at
+), ended AS (
+    DELETE FROM sessions s
+    USING judged j
+    WHERE s.id = j.id AND j.is_alive AND NOT j.is_newest AND NOT j.is_repeated AND NOT j.is_unknown
+    RETURNING s.id
+)
+SELECT
+    j.is_alive::boolean AS is_alive,
+    (j.is_alive AND NOT j.is_allowed AND (j.is_newest OR j.is_repeated))::boolean AS is_limited,
+    j.budget_at::timestamptz AS budget_at,
+    EXISTS (SELECT FROM ended)::boolean AS is_reused,
+    coalesce((SELECT e.generation FROM exchanged e), 0)::integer AS generation,
+    coalesce((SELECT e.expires_at FROM exchanged e), sqlc.arg(now))::timestamptz AS expires_at,
+    u.id AS user_id, u.email, u.username
+FROM judged j
+JOIN users u ON u.id = j.user_id;
+
+-- name: SessionListByUser :many
+-- A user's sessions that live, the newest first; ids are of version 7. At most as many as the contract has room for.
+SELECT s.id, s.user_agent, s.address, s.created_at, s.rotated_at, s.expires_at
+FROM sessions s
+JOIN users u ON u.id = s.user_id
+WHERE s.user_id = sqlc.arg(user_id) AND s.expires_at > sqlc.arg(now) AND (u.tokens_not_before IS NULL OR s.created_at > u.tokens_not_before)
+ORDER BY s.id DESC
+LIMIT 1000;
+
+-- name: SessionEnd :execrows
+-- Ends a session of a user, and not one of another.
+DELETE FROM sessions WHERE id = sqlc.arg(id) AND user_id = sqlc.arg(user_id);
+
+-- name: SessionEndAll :exec
+-- Ends the sessions of a user.
+DELETE FROM sessions WHERE user_id = sqlc.arg(user_id);
+
+-- name: SessionRevoke :exec
+-- Ends a session for whoever has a token of it.
+DELETE FROM sessions WHERE id = @id;
+
+-- name: SessionSweep :execrows
+-- Forgets sessions that have ended, some at a time, and by one instance at a time: it forgets none while another one does.
+WITH turn AS (
+    SELECT pg_try_advisory_xact_lock(hashtextextended('latchkey session sweep', 0)) AS is_ours
+)
+DELETE FROM sessions
+WHERE id IN (
+    SELECT s.id FROM sessions s, turn
+    WHERE turn.is_ours AND s.expires_on <= (sqlc.arg(now)::timestamptz AT TIME ZONE 'UTC')::date AND s.expires_at <= sqlc.arg(now)
+    LIMIT sqlc.arg(batch)
+    FOR UPDATE OF s SKIP LOCKED
+);

@@ -1,0 +1,116 @@
+import { execFile } from 'node:child_process'
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { promisify } from 'node:util'
+
+import { decodeProtectedHeader, SignJWT } from 'jose'
+import { expect, onTestFinished, test, vi } from 'vitest'
+
+import { startServer, type Server } from '../../e2e/server.ts'
+import { createClient, memoryStorage } from '../dist/index.js'
+import { createVerifier, InvalidToken, KeysUnavailable } from '../dist/verify.js'
+import { someone } from './person.ts'
+
+const names = { issuer: 'latchkey', audience: 'latchkey:auth' }
+
+async function started(env: Record<string, string> = {}): Promise<Server> {
+  const server = await startServer(env)
+  onTestFinished(() => server.stop())
+  return server
+}
+
+async function tokenOf(server: Server): Promise<string> {
+  const storage = memoryStorage()
+  expect(await createClient({ baseUrl: server.url, storage }).register(someone())).toMatchObject({ ok: true })
+  return (JSON.parse(storage.get() ?? '') as { access_token: string }).access_token
+}
+
+/** Runs a command of the binary beside the server. */
+async function latchkey(server: Server, ...args: string[]): Promise<string> {
+  const { stdout } = await promisify(execFile)(server.binary, args, { env: server.env, cwd: server.folder })
+  return stdout
+}
+
+test.each(['ES256', 'EdDSA', 'RS256'])('a token under %s is verified, and what is not one is refused', async (alg) => {
+  const server = await started({ LATCHKEY_JWT_ALGORITHM: alg })
+  const verify = createVerifier({ url: `${server.url}/`, ...names })
+  const token = await tokenOf(server)
+  const claims = await verify(token)
+  expect(claims).toMatchObject({ iss: 'latchkey', aud: 'latchkey:auth' })
+  for (const id of [claims.uid, claims.sid]) expect(id).toMatch(/^[0-9a-f-]{36}$/)
+
+  const [head = '', payload = '', signature = ''] = token.split('.')
+  const { kid } = decodeProtectedHeader(token)
+  const forged = (header: object) =>
+    new SignJWT({ ...claims })
+      .setProtectedHeader({ alg: 'HS256', ...header })
+      .sign(new TextEncoder().encode('0123456789'.repeat(4)))
+  const headOf = (header: object) => Buffer.from(JSON.stringify(header)).toString('base64url')
+  const refused = {
+    nothing: '',
+    'two parts': `${head}.${payload}`,
+    'alg none': `${headOf({ alg: 'none', typ: 'at+jwt', kid })}.${payload}.`,
+    'another key': await forged({ typ: 'at+jwt', kid: kid ?? '' }),
+    'no kid': `${headOf({ alg, typ: 'at+jwt' })}.${payload}.${signature}`,
+    'one member more': `${headOf({ alg, typ: 'at+jwt', kid, jku: server.url })}.${payload}.${signature}`,
+    'a changed claim': `${head}.${Buffer.from(JSON.stringify({ ...claims, uid: claims.sid })).toString('base64url')}.${signature}`,
+    'a changed signature': `${head}.${payload}.${signature.replace(/^./, (c) => (c === 'A' ? 'B' : 'A'))}`,
+    'too long': `${token}${'A'.repeat(5000)}`,
+  }
+  for (const [name, text] of Object.entries(refused)) await expect(verify(text), name).rejects.toThrow(InvalidToken)
+  for (const other of [{ audience: 'another' }, { issuer: 'another' }]) {
+    await expect(createVerifier({ url: server.url, ...names, ...other })(token)).rejects.toThrow(InvalidToken)
+  }
+})
+
+test('a key that was made since is found, and one that was retired is forgotten', async () => {
+  const server = await started()
+  const verify = createVerifier({ url: server.url, ...names })
+  const first = await tokenOf(server)
+  await verify(first)
+  const { kid = '' } = decodeProtectedHeader(first)
+  await latchkey(server, 'key', 'retire', kid)
+  // The server follows within ten seconds.
+  let second = first
+  await expect
+    .poll(async () => decodeProtectedHeader((second = await tokenOf(server))).kid, { timeout: 20_000, interval: 500 })
+    .not.toBe(kid)
+  vi.useFakeTimers({ toFake: ['Date'] })
+  onTestFinished(() => {
+    vi.useRealTimers()
+  })
+  vi.setSystemTime(Date.now() + 10_001)
+  expect(await verify(second)).toMatchObject(names.issuer ? { iss: names.issuer } : {})
+  await expect(verify(first)).rejects.toThrow(InvalidToken)
+})
+
+test('keys that are known serve on while the server is down, for a day', async () => {
+  const server = await startServer()
+  const verify = createVerifier({ url: server.url, ...names })
+  const token = await tokenOf(server)
+  const claims = await verify(token)
+  await server.stop()
+  vi.useFakeTimers({ toFake: ['Date'] })
+  onTestFinished(() => {
+    vi.useRealTimers()
+  })
+  vi.setSystemTime(Date.now() + 10 * 60_000)
+  expect(await verify(token)).toEqual(claims)
+  vi.setSystemTime(Date.now() + 86_400_000)
+  await expect(verify(token)).rejects.toThrow(KeysUnavailable)
+  await expect(createVerifier({ url: server.url, ...names })(token)).rejects.toThrow(KeysUnavailable)
+})
+
+test('something else than keys is told as such', async () => {
+  const odd = createServer((_, response) => response.end('<h1>It works</h1>')).listen(0, '127.0.0.1')
+  await once(odd, 'listening')
+  onTestFinished(() => {
+    odd.closeAllConnections()
+    odd.close()
+  })
+  const url = `http://127.0.0.1:${(odd.address() as AddressInfo).port}`
+  const header = Buffer.from(JSON.stringify({ alg: 'ES256', typ: 'at+jwt', kid: 'a' })).toString('base64url')
+  const token = `${header}.e30.${'A'.repeat(86)}`
+  await expect(createVerifier({ url, ...names })(token)).rejects.toThrow(KeysUnavailable)
+})
