@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -77,7 +78,7 @@ func (b *bench) settings(more ...string) []string {
 
 // account is a user that logs in.
 type account struct {
-	id, token, me string // me is what it gets at /api/users/me/
+	id, session, token, refresh, me string // me is what it gets at /api/users/me/
 }
 
 func email(name string) string { return name + "@example.com" }
@@ -92,13 +93,11 @@ func register(p *process, name string) (account, error) {
 	if err != nil {
 		return account{}, err
 	}
-	var token struct {
-		Text string `json:"access_token"`
+	token, err := tokensOf(text)
+	if err != nil {
+		return account{}, err
 	}
-	if err := json.Unmarshal(text, &token); err != nil || token.Text == "" {
-		return account{}, fmt.Errorf("no token in %s (%w)", text, err)
-	}
-	_, me, err := ask(http.MethodGet, p.addr, mePath, "", token.Text, "")
+	_, me, err := ask(http.MethodGet, p.addr, mePath, "", token.Access, "")
 	if err != nil {
 		return account{}, err
 	}
@@ -106,8 +105,36 @@ func register(p *process, name string) (account, error) {
 		ID string `json:"id"`
 	}
 	err = json.Unmarshal(me, &user)
-	return account{user.ID, token.Text, string(me)}, err
+	return account{user.ID, token.session(), token.Access, token.Refresh, string(me)}, err
 }
+
+type tokens struct {
+	Access  string `json:"access_token"`
+	Refresh string `json:"refresh_token"`
+}
+
+func tokensOf(answer []byte) (t tokens, err error) {
+	if err := json.Unmarshal(answer, &t); err != nil || t.Access == "" {
+		return t, fmt.Errorf("no token in %s (%w)", answer, err)
+	}
+	return t, nil
+}
+
+// session is the token's `sid`, or empty where it has none.
+func (t tokens) session() string {
+	var claims struct {
+		Session string `json:"sid"`
+	}
+	if parts := strings.Split(t.Access, "."); len(parts) == 3 {
+		payload, err := base64.RawURLEncoding.DecodeString(parts[1])
+		if err == nil {
+			_ = json.Unmarshal(payload, &claims) // of a token that was just issued
+		}
+	}
+	return claims.Session
+}
+
+func refreshForm(token string) string { return "grant_type=refresh_token&refresh_token=" + token }
 
 func loginForm(name, password string) string {
 	return "username=" + strings.ReplaceAll(email(name), "@", "%40") + "&password=" + strings.ReplaceAll(password, " ", "+")
@@ -141,14 +168,15 @@ func (b *bench) login(p *process, name string) shot {
 }
 
 // meStatement is what one request to /api/users/me/ asks the database.
-const meStatement = `SELECT id, email, username, email_verified, is_active, is_superuser, tokens_not_before, created_at, updated_at
-FROM users WHERE id = :id;
+const meStatement = `SELECT u.id, u.email, u.username, u.email_verified, u.is_active, u.is_superuser, u.created_at, u.updated_at,
+	coalesce(s.expires_at > now() AND (u.tokens_not_before IS NULL OR s.created_at > u.tokens_not_before), false)
+FROM users u LEFT JOIN sessions s ON s.id = :session AND s.user_id = u.id WHERE u.id = :id;
 `
 
 var errNoPgbench = errors.New("there is no pgbench")
 
 // pgbench answers how often a second the statement is answered on so many connections.
-func (b *bench) pgbench(ctx context.Context, id string, connections int) (float64, error) {
+func (b *bench) pgbench(ctx context.Context, a account, connections int) (float64, error) {
 	program, err := findPgbench()
 	if err != nil {
 		return 0, err
@@ -161,7 +189,7 @@ func (b *bench) pgbench(ctx context.Context, id string, connections int) (float6
 	if err != nil {
 		return 0, err
 	}
-	cmd := exec.CommandContext(ctx, program, "--no-vacuum", "-M", "prepared", "-f", script, "-D", "id="+id,
+	cmd := exec.CommandContext(ctx, program, "--no-vacuum", "-M", "prepared", "-f", script, "-D", "id="+a.id, "-D", "session="+a.session,
 		"-c", strconv.Itoa(connections), "-j", strconv.Itoa(min(2, connections)), "-T", strconv.Itoa(max(1, int(b.duration.Seconds()))))
 	cmd.Env = append(environ(), "PGHOST="+config.Host, "PGPORT="+strconv.Itoa(int(config.Port)), "PGUSER="+config.User,
 		"PGPASSWORD="+config.Password, "PGDATABASE="+config.Database)

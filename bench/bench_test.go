@@ -25,7 +25,7 @@ func TestRun(t *testing.T) {
 		t.Fatalf("%v: %s", err, out)
 	}
 	var out strings.Builder
-	err := run(t.Context(), &out, options{binary: binary, duration: 200 * time.Millisecond, rounds: 1, users: 2000, tries: 20})
+	err := run(t.Context(), &out, options{binary: binary, duration: 200 * time.Millisecond, rounds: 1, users: 2000, tries: 20, before: binary})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,6 +14,9 @@ import (
 type shot struct {
 	addr, method, path, token, form string
 	want                            int
+	// forms are the first form of each connection, and next makes the one that follows of what was answered; nil where it is always the same.
+	forms []string
+	next  func(answer []byte) string
 }
 
 func (s shot) prepare(req *fasthttp.Request) {
@@ -22,7 +25,7 @@ func (s shot) prepare(req *fasthttp.Request) {
 	if s.token != "" {
 		req.Header.Set("Authorization", "Bearer "+s.token)
 	}
-	if s.form != "" {
+	if s.form != "" || s.next != nil {
 		req.Header.SetContentType("application/x-www-form-urlencoded")
 		req.SetBodyString(s.form)
 	}
@@ -86,7 +89,15 @@ func together(connections int, work func(i int, send func(since time.Time)), s s
 				res fasthttp.Response
 			)
 			s.prepare(&req)
-			work(i, func(since time.Time) { lists[i].fire(c, &req, &res, s.want, since) })
+			if s.next != nil {
+				req.SetBodyString(s.forms[i])
+			}
+			work(i, func(since time.Time) {
+				lists[i].fire(c, &req, &res, s.want, since)
+				if s.next != nil {
+					req.SetBodyString(s.next(res.Body()))
+				}
+			})
 		})
 	}
 	wg.Wait()

@@ -24,6 +24,7 @@ type options struct {
 	only     string
 	users    int
 	tries    int
+	before   string
 }
 
 func main() {
@@ -43,6 +44,7 @@ func main() {
 	flag.StringVar(&o.only, "only", "", "the parts to run, of "+strings.Join(names, ",")+" (default all)")
 	flag.IntVar(&o.users, "users", 1_000_000, "users of the large database, and keys in its table of limits")
 	flag.IntVar(&o.tries, "tries", 3000, "log-ins of each kind for the comparison of times")
+	flag.StringVar(&o.before, "before", "", "another release's binary, for rows that compare /me with it")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := o.check(names)
@@ -82,6 +84,8 @@ var parts = []struct {
 }{
 	{"me", "/api/users/me/ beside pgbench and a bare echo answer", (*bench).measureMe},
 	{"login", "log-ins beside argon2id", (*bench).measureLogin},
+	{"refresh", "refreshes", (*bench).measureRefresh},
+	{"before", "/api/users/me/ beside another release's binary", (*bench).measureBefore},
 	{"flood", "log-ins and /api/users/me/ together", (*bench).measureFlood},
 	{"start", "how long a start takes", (*bench).measureStart},
 	{"times", "whether time tells a known email", (*bench).measureTimes},

@@ -64,7 +64,7 @@ func (b *bench) measureMe(ctx context.Context, t *table) error {
 				return err
 			}
 			bare = append(bare, l)
-			rate, err := b.pgbench(ctx, ada.id, connections)
+			rate, err := b.pgbench(ctx, ada, connections)
 			if err != nil && !errors.Is(err, errNoPgbench) {
 				return err
 			}

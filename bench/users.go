@@ -16,6 +16,10 @@ const (
 			'user' || n || '@example.org', 'user' || n || '@example.org', 'user' || n, 'user' || n,
 			'$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHApjArZZWb2GRPPc', now(), now()
 		FROM generate_series($1::int, $2::int) n`
+	// insertSessions makes one for each of them.
+	insertSessions = `INSERT INTO sessions (id, user_id, rotated_at, expires_at, ends_at, budget_at, user_agent, address, created_at)
+		SELECT gen_random_uuid(), id, now(), now() + interval '30 days', now() + interval '90 days', now(), 'Mozilla/5.0', '203.0.113.7', now()
+		FROM users u WHERE email LIKE '%@example.org' AND NOT EXISTS (SELECT FROM sessions s WHERE s.user_id = u.id)`
 	insertLimits = `INSERT INTO rate_limits SELECT sha256(int4send(n)), now() + interval '1 hour' FROM generate_series(1, $1::int) n ON CONFLICT DO NOTHING`
 )
 
@@ -79,10 +83,13 @@ func fill(ctx context.Context, conn *pgx.Conn, from, to int) error {
 	if _, err := conn.Exec(ctx, insertUsers, from, to); err != nil {
 		return fmt.Errorf("make %d users: %w", to, err)
 	}
+	if _, err := conn.Exec(ctx, insertSessions); err != nil {
+		return fmt.Errorf("make a session for each: %w", err)
+	}
 	if _, err := conn.Exec(ctx, insertLimits, to); err != nil {
 		return fmt.Errorf("make %d keys: %w", to, err)
 	}
-	for _, sql := range []string{"VACUUM (ANALYZE) users", "VACUUM (ANALYZE) rate_limits", "CHECKPOINT"} {
+	for _, sql := range []string{"VACUUM (ANALYZE) users", "VACUUM (ANALYZE) sessions", "VACUUM (ANALYZE) rate_limits", "CHECKPOINT"} {
 		if _, err := conn.Exec(ctx, sql); err != nil {
 			return err
 		}
