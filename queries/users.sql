@@ -6,9 +6,9 @@ WITH created AS (
     VALUES (sqlc.arg(id), sqlc.arg(email), sqlc.arg(email_key), sqlc.arg(username), sqlc.arg(username_key), sqlc.arg(password_hash), sqlc.arg(is_superuser), sqlc.arg(last_login_at), sqlc.arg(now), sqlc.arg(now))
     RETURNING *
 ), known AS (
-    INSERT INTO known_addresses AS k (key, seen_at)
-    SELECT sqlc.arg(pair_key)::bytea, sqlc.arg(now) FROM created WHERE length(sqlc.arg(pair_key)::bytea) > 0
-    ON CONFLICT (key) DO UPDATE SET seen_at = excluded.seen_at
+    INSERT INTO known_addresses AS k (key, seen_at, user_id)
+    SELECT sqlc.arg(pair_key)::bytea, sqlc.arg(now), created.id FROM created WHERE length(sqlc.arg(pair_key)::bytea) > 0
+    ON CONFLICT (key) DO UPDATE SET seen_at = excluded.seen_at, user_id = excluded.user_id
 ), opened AS (
     INSERT INTO sessions (id, user_id, rotated_at, expires_at, ends_at, budget_at, user_agent, address, created_at)
     SELECT sqlc.arg(session_id)::uuid, created.id, sqlc.arg(now), sqlc.arg(now)::timestamptz + sqlc.arg(idle)::interval, sqlc.arg(now)::timestamptz + sqlc.arg(lifetime)::interval, sqlc.arg(now), sqlc.arg(user_agent), sqlc.arg(address), sqlc.arg(now)
@@ -70,8 +70,8 @@ WITH recorded AS (
     UPDATE rate_limits SET whole_at = whole_at - sqlc.arg(address_step)::interval
     WHERE key = sqlc.arg(address_key)::bytea AND EXISTS (SELECT FROM recorded)
 ), known AS (
-    INSERT INTO known_addresses AS k (key, seen_at)
-    SELECT sqlc.arg(pair_key)::bytea, sqlc.arg(now) FROM recorded WHERE length(sqlc.arg(pair_key)::bytea) > 0
+    INSERT INTO known_addresses AS k (key, seen_at, user_id)
+    SELECT sqlc.arg(pair_key)::bytea, sqlc.arg(now), recorded.id FROM recorded WHERE length(sqlc.arg(pair_key)::bytea) > 0
     ON CONFLICT (key) DO UPDATE SET seen_at = excluded.seen_at WHERE k.seen_at < excluded.seen_at - interval '1 day'
 ), opened AS (
     INSERT INTO sessions (id, user_id, rotated_at, expires_at, ends_at, budget_at, user_agent, address, created_at)
@@ -85,9 +85,11 @@ SELECT * FROM recorded;
 
 -- name: UserSetPassword :one
 -- Ends every session until now: none is dated after the last login or a moment after the last such end. So it is what tokens_not_before says
--- that counts; that the rows go is for tidiness.
+-- that counts; that the rows go is for tidiness. No address is known to the account any more.
 WITH ended AS (
     DELETE FROM sessions WHERE user_id = sqlc.arg(id)
+), forgotten AS (
+    DELETE FROM known_addresses WHERE user_id = sqlc.arg(id)
 )
 UPDATE users
 SET password_hash = sqlc.arg(password_hash), updated_at = sqlc.arg(now),
@@ -104,9 +106,11 @@ RETURNING *;
 
 -- name: UserDeactivate :one
 -- Ends every session until now: none is dated after the last login or a moment after the last such end. So it is what tokens_not_before says
--- that counts; that the rows go is for tidiness.
+-- that counts; that the rows go is for tidiness. No address is known to the account any more.
 WITH ended AS (
     DELETE FROM sessions WHERE user_id = sqlc.arg(id)
+), forgotten AS (
+    DELETE FROM known_addresses WHERE user_id = sqlc.arg(id)
 )
 UPDATE users
 SET is_active = false, updated_at = sqlc.arg(now),

@@ -10,9 +10,36 @@ import (
 	"time"
 )
 
+const attemptReturn = `-- name: AttemptReturn :exec
+WITH address AS (
+    UPDATE rate_limits SET whole_at = whole_at - $3::interval WHERE key = $4::bytea
+    RETURNING key
+)
+UPDATE rate_limits SET whole_at = whole_at - $1::interval
+WHERE key = $2::bytea AND (SELECT count(*) FROM address) >= 0
+`
+
+type AttemptReturnParams struct {
+	AccountStep time.Duration
+	AccountKey  []byte
+	AddressStep time.Duration
+	AddressKey  []byte
+}
+
+// Gives an attempt back that came to no verdict. The account's comes after the address's, in the order in which they are taken.
+func (q *Queries) AttemptReturn(ctx context.Context, arg AttemptReturnParams) error {
+	_, err := q.db.Exec(ctx, attemptReturn,
+		arg.AccountStep,
+		arg.AccountKey,
+		arg.AddressStep,
+		arg.AddressKey,
+	)
+	return err
+}
+
 const attemptSweep = `-- name: AttemptSweep :execrows
 DELETE FROM rate_limits
-WHERE key IN (SELECT l.key FROM rate_limits l WHERE l.whole_at < $1 LIMIT $2)
+WHERE key IN (SELECT l.key FROM rate_limits l WHERE l.whole_at < $1 LIMIT $2 FOR UPDATE SKIP LOCKED)
 `
 
 type AttemptSweepParams struct {
@@ -20,7 +47,7 @@ type AttemptSweepParams struct {
 	Batch int32
 }
 
-// Forgets budgets that are whole, some at a time.
+// Forgets budgets that are whole, some at a time, and waits for none that is being charged.
 func (q *Queries) AttemptSweep(ctx context.Context, arg AttemptSweepParams) (int64, error) {
 	result, err := q.db.Exec(ctx, attemptSweep, arg.Now, arg.Batch)
 	if err != nil {
@@ -31,69 +58,89 @@ func (q *Queries) AttemptSweep(ctx context.Context, arg AttemptSweepParams) (int
 
 const attemptTake = `-- name: AttemptTake :one
 WITH vouched AS (
-    SELECT $4::bytea AS key WHERE length($4::bytea) > 0
+    SELECT $5::bytea AS key, true AS is_session WHERE length($5::bytea) > 0
     UNION ALL
-    SELECT k.key FROM known_addresses k WHERE k.key = $5 AND k.seen_at > $6
+    SELECT k.key, false FROM known_addresses k WHERE k.key = $6 AND k.seen_at > $7
     LIMIT 1
-), own AS (
+), shared AS (
     INSERT INTO rate_limits AS l (key, whole_at)
-    SELECT key, $3::timestamptz + $7::interval FROM vouched
+    SELECT $1::bytea, $4::timestamptz + $8::interval FROM vouched WHERE NOT is_session
     ON CONFLICT (key) DO UPDATE
     SET whole_at = least(
-        greatest(l.whole_at, $3::timestamptz) + $7::interval,
-        $3::timestamptz + $8::interval
+        greatest(l.whole_at, $4::timestamptz) + $8::interval,
+        $4::timestamptz + $9::interval
     )
-    WHERE l.whole_at + $7::interval <= $3::timestamptz + $8::interval
-        OR l.whole_at > $3::timestamptz + $8::interval
+    WHERE l.whole_at + $8::interval <= $4::timestamptz + $9::interval
+        OR l.whole_at > $4::timestamptz + $9::interval + interval '10 minutes'
+    RETURNING l.key
+), own AS (
+    INSERT INTO rate_limits AS l (key, whole_at)
+    SELECT key, $4::timestamptz + $10::interval FROM vouched WHERE is_session OR EXISTS (SELECT FROM shared)
+    ON CONFLICT (key) DO UPDATE
+    SET whole_at = least(
+        greatest(l.whole_at, $4::timestamptz) + $10::interval,
+        $4::timestamptz + $11::interval
+    )
+    WHERE l.whole_at + $10::interval <= $4::timestamptz + $11::interval
+        OR l.whole_at > $4::timestamptz + $11::interval + interval '10 minutes'
     RETURNING l.key
 ), address AS (
     INSERT INTO rate_limits AS l (key, whole_at)
-    SELECT $2::bytea, $3::timestamptz + $9::interval WHERE NOT EXISTS (SELECT FROM vouched)
+    SELECT $3::bytea, $4::timestamptz + $12::interval WHERE NOT EXISTS (SELECT FROM vouched)
     ON CONFLICT (key) DO UPDATE
     SET whole_at = least(
-        greatest(l.whole_at, $3::timestamptz) + $9::interval,
-        $3::timestamptz + $10::interval
+        greatest(l.whole_at, $4::timestamptz) + $12::interval,
+        $4::timestamptz + $13::interval
     )
-    WHERE l.whole_at + $9::interval <= $3::timestamptz + $10::interval
-        OR l.whole_at > $3::timestamptz + $10::interval
+    WHERE l.whole_at + $12::interval <= $4::timestamptz + $13::interval
+        OR l.whole_at > $4::timestamptz + $13::interval + interval '10 minutes'
     RETURNING l.key
 ), account AS (
     INSERT INTO rate_limits AS l (key, whole_at)
-    SELECT $1::bytea, $3::timestamptz + $11::interval FROM address
+    SELECT $2::bytea, $4::timestamptz + $14::interval FROM address
     ON CONFLICT (key) DO UPDATE
     SET whole_at = least(
-        greatest(l.whole_at, $3::timestamptz) + $11::interval,
-        $3::timestamptz + $12::interval
+        greatest(l.whole_at, $4::timestamptz) + $14::interval,
+        $4::timestamptz + $15::interval
     )
-    WHERE l.whole_at + $11::interval <= $3::timestamptz + $12::interval
-        OR l.whole_at > $3::timestamptz + $12::interval
+    WHERE l.whole_at + $14::interval <= $4::timestamptz + $15::interval
+        OR l.whole_at > $4::timestamptz + $15::interval + interval '10 minutes'
     RETURNING l.key
 ), decided AS (
     SELECT
         coalesce((SELECT key FROM vouched), ''::bytea) AS vouched_key,
+        coalesce((SELECT is_session FROM vouched), false) AS is_session,
         EXISTS (SELECT FROM own) OR EXISTS (SELECT FROM account) AS allowed,
+        EXISTS (SELECT FROM shared) AS shared_allowed,
         EXISTS (SELECT FROM address) AS address_allowed
 )
 SELECT
     d.vouched_key::bytea AS vouched_key,
+    d.is_session::boolean AS is_session,
     d.allowed::boolean AS allowed,
+    d.shared_allowed::boolean AS shared_allowed,
     d.address_allowed::boolean AS address_allowed,
-    -- Of the budget that refused: it was not changed, so that the value from before the statement is the right one.
+    -- Of the budget that refused: it was not changed, so that the value from before the statement is the right one; but for what others have
+    -- used of it at the same moment.
     coalesce((SELECT l.whole_at FROM rate_limits l WHERE l.key = CASE
-        WHEN d.vouched_key <> ''::bytea THEN d.vouched_key
-        WHEN d.address_allowed THEN $1::bytea
-        ELSE $2::bytea
-    END), $3::timestamptz)::timestamptz AS whole_at
+        WHEN d.vouched_key <> ''::bytea AND (d.is_session OR d.shared_allowed) THEN d.vouched_key
+        WHEN d.vouched_key <> ''::bytea THEN $1::bytea
+        WHEN d.address_allowed THEN $2::bytea
+        ELSE $3::bytea
+    END), $4::timestamptz)::timestamptz AS whole_at
 FROM decided d
 `
 
 type AttemptTakeParams struct {
+	SharedKey     []byte
 	AccountKey    []byte
 	AddressKey    []byte
 	Now           time.Time
 	SessionKey    []byte
-	PairKey       []byte
+	VouchingKey   []byte
 	KnownSince    time.Time
+	SharedStep    time.Duration
+	SharedWindow  time.Duration
 	OwnStep       time.Duration
 	OwnWindow     time.Duration
 	AddressStep   time.Duration
@@ -104,23 +151,29 @@ type AttemptTakeParams struct {
 
 type AttemptTakeRow struct {
 	VouchedKey     []byte
+	IsSession      bool
 	Allowed        bool
+	SharedAllowed  bool
 	AddressAllowed bool
 	WholeAt        time.Time
 }
 
 // Charges one attempt, before anything is hashed for it. Who presents a session of the account, or comes from an address that
-// has logged in to it lately, has a budget of its own; everybody else needs some of the address's and then of the account's,
-// so that an address without budget can't use up an account's. A budget is whole at most a window from now. If it says later, the
-// clock was set back, and one attempt brings it into the window again.
+// has logged in to it lately, has a budget of its own; such an address also shares one for all accounts that know it, lest whoever
+// is behind it tries them all. Everybody else needs some of the address's and then of the account's,
+// so that an address without budget can't use up an account's. A budget is whole at most a window from now. If it says much later, the
+// clock was set back, and one attempt brings it into the window again; a little later is an instance whose clock is ahead.
 func (q *Queries) AttemptTake(ctx context.Context, arg AttemptTakeParams) (AttemptTakeRow, error) {
 	row := q.db.QueryRow(ctx, attemptTake,
+		arg.SharedKey,
 		arg.AccountKey,
 		arg.AddressKey,
 		arg.Now,
 		arg.SessionKey,
-		arg.PairKey,
+		arg.VouchingKey,
 		arg.KnownSince,
+		arg.SharedStep,
+		arg.SharedWindow,
 		arg.OwnStep,
 		arg.OwnWindow,
 		arg.AddressStep,
@@ -131,7 +184,9 @@ func (q *Queries) AttemptTake(ctx context.Context, arg AttemptTakeParams) (Attem
 	var i AttemptTakeRow
 	err := row.Scan(
 		&i.VouchedKey,
+		&i.IsSession,
 		&i.Allowed,
+		&i.SharedAllowed,
 		&i.AddressAllowed,
 		&i.WholeAt,
 	)
@@ -140,7 +195,7 @@ func (q *Queries) AttemptTake(ctx context.Context, arg AttemptTakeParams) (Attem
 
 const knownAddressSweep = `-- name: KnownAddressSweep :execrows
 DELETE FROM known_addresses
-WHERE key IN (SELECT k.key FROM known_addresses k WHERE k.seen_at < $1 LIMIT $2)
+WHERE key IN (SELECT k.key FROM known_addresses k WHERE k.seen_at < $1 LIMIT $2 FOR UPDATE SKIP LOCKED)
 `
 
 type KnownAddressSweepParams struct {

@@ -14,6 +14,7 @@ import (
 type KnownAddress struct {
 	Key    []byte
 	SeenAt time.Time
+	UserID uuid.UUID
 }
 
 type RateLimit struct {

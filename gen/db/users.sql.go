@@ -52,9 +52,9 @@ WITH created AS (
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9)
     RETURNING id, email, email_key, username, username_key, password_hash, email_verified, is_active, is_superuser, tokens_not_before, last_login_at, created_at, updated_at
 ), known AS (
-    INSERT INTO known_addresses AS k (key, seen_at)
-    SELECT $10::bytea, $9 FROM created WHERE length($10::bytea) > 0
-    ON CONFLICT (key) DO UPDATE SET seen_at = excluded.seen_at
+    INSERT INTO known_addresses AS k (key, seen_at, user_id)
+    SELECT $10::bytea, $9, created.id FROM created WHERE length($10::bytea) > 0
+    ON CONFLICT (key) DO UPDATE SET seen_at = excluded.seen_at, user_id = excluded.user_id
 ), opened AS (
     INSERT INTO sessions (id, user_id, rotated_at, expires_at, ends_at, budget_at, user_agent, address, created_at)
     SELECT $11::uuid, created.id, $9, $9::timestamptz + $12::interval, $9::timestamptz + $13::interval, $9, $14, $15, $9
@@ -139,6 +139,8 @@ func (q *Queries) UserCreate(ctx context.Context, arg UserCreateParams) (UserCre
 const userDeactivate = `-- name: UserDeactivate :one
 WITH ended AS (
     DELETE FROM sessions WHERE user_id = $2
+), forgotten AS (
+    DELETE FROM known_addresses WHERE user_id = $2
 )
 UPDATE users
 SET is_active = false, updated_at = $1,
@@ -153,7 +155,7 @@ type UserDeactivateParams struct {
 }
 
 // Ends every session until now: none is dated after the last login or a moment after the last such end. So it is what tokens_not_before says
-// that counts; that the rows go is for tidiness.
+// that counts; that the rows go is for tidiness. No address is known to the account any more.
 func (q *Queries) UserDeactivate(ctx context.Context, arg UserDeactivateParams) (User, error) {
 	row := q.db.QueryRow(ctx, userDeactivate, arg.Now, arg.ID)
 	var i User
@@ -409,8 +411,8 @@ WITH recorded AS (
     UPDATE rate_limits SET whole_at = whole_at - $6::interval
     WHERE key = $7::bytea AND EXISTS (SELECT FROM recorded)
 ), known AS (
-    INSERT INTO known_addresses AS k (key, seen_at)
-    SELECT $8::bytea, $1 FROM recorded WHERE length($8::bytea) > 0
+    INSERT INTO known_addresses AS k (key, seen_at, user_id)
+    SELECT $8::bytea, $1, recorded.id FROM recorded WHERE length($8::bytea) > 0
     ON CONFLICT (key) DO UPDATE SET seen_at = excluded.seen_at WHERE k.seen_at < excluded.seen_at - interval '1 day'
 ), opened AS (
     INSERT INTO sessions (id, user_id, rotated_at, expires_at, ends_at, budget_at, user_agent, address, created_at)
@@ -497,6 +499,8 @@ func (q *Queries) UserRecordLogin(ctx context.Context, arg UserRecordLoginParams
 const userSetPassword = `-- name: UserSetPassword :one
 WITH ended AS (
     DELETE FROM sessions WHERE user_id = $3
+), forgotten AS (
+    DELETE FROM known_addresses WHERE user_id = $3
 )
 UPDATE users
 SET password_hash = $1, updated_at = $2,
@@ -512,7 +516,7 @@ type UserSetPasswordParams struct {
 }
 
 // Ends every session until now: none is dated after the last login or a moment after the last such end. So it is what tokens_not_before says
-// that counts; that the rows go is for tidiness.
+// that counts; that the rows go is for tidiness. No address is known to the account any more.
 func (q *Queries) UserSetPassword(ctx context.Context, arg UserSetPasswordParams) (User, error) {
 	row := q.db.QueryRow(ctx, userSetPassword, arg.PasswordHash, arg.Now, arg.ID)
 	var i User

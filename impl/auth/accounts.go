@@ -36,16 +36,22 @@ func (s *Service) Register(ctx context.Context, c Caller, r Registration) (Grant
 }
 
 // create fills in what every new user has and inserts it. Without a caller, it is the operator who makes one.
-func (s *Service) create(ctx context.Context, c *Caller, r Registration, p db.UserCreateParams) (db.User, error) {
+func (s *Service) create(ctx context.Context, c *Caller, r Registration, p db.UserCreateParams) (user db.User, err error) {
 	emailKey, usernameKey, err := s.checkRegistration(r)
 	if err != nil {
 		return db.User{}, err
 	}
 	if c != nil {
-		taken, err := s.limiter.registration(ctx, *c, emailKey)
-		if err != nil {
-			return db.User{}, err
+		ctx = hashedFor(ctx, emailKey, *c)
+		if s.hasher.isFull(ctx, lineNew) {
+			return db.User{}, ErrOverloaded // before it is charged
 		}
+		taken, limited := s.limiter.registration(ctx, *c, emailKey)
+		s.counters.countLimited(limited)
+		if limited != nil {
+			return db.User{}, limited
+		}
+		defer func() { s.limiter.settle(ctx, taken, err) }()
 		p.PairKey = taken.pair
 	}
 	hash, err := s.hasher.Hash(ctx, r.Password)
@@ -106,7 +112,6 @@ const loginAttempts = 3
 func (s *Service) Login(ctx context.Context, c Caller, email string, password Secret) (Grant, error) {
 	grant, err := s.login(ctx, c, email, password)
 	s.counters.count(err)
-	s.limiter.count(err)
 	return grant, err
 }
 
@@ -116,16 +121,27 @@ func (s *Service) login(ctx context.Context, c Caller, email string, password Se
 		// No account can have these, whoever asks; so the answer needs no hash to tell nothing.
 		return Grant{}, &LoginError{Reason: "malformed"}
 	}
+	ctx = hashedFor(ctx, key, c)
+	if s.hasher.isFull(ctx, lineCheck) {
+		return Grant{}, ErrOverloaded // before it is charged
+	}
 	taken, err := s.limiter.login(ctx, c, key)
 	if err != nil {
 		return Grant{}, err
 	}
+	grant, err := s.openSession(ctx, c, taken, key, password)
+	s.limiter.settle(ctx, taken, err)
+	return grant, err
+}
+
+// openSession checks the password and opens the session, by an attempt that was charged.
+func (s *Service) openSession(ctx context.Context, c Caller, taken attempt, emailKey string, password Secret) (Grant, error) {
 	session, err := s.newSession(c)
 	if err != nil {
 		return Grant{}, err
 	}
 	for range loginAttempts {
-		row, err := s.checkPassword(ctx, key, password)
+		row, err := s.checkPassword(ctx, emailKey, password)
 		if err != nil {
 			return Grant{}, err
 		}
@@ -181,11 +197,12 @@ func (s *Service) checkPassword(ctx context.Context, emailKey string, password S
 func (s *Service) recordLogin(ctx context.Context, taken attempt, user checkedUser, password Secret, session newSession) (db.User, error) {
 	hash := user.PasswordHash
 	if user.outdated {
-		renewed, err := s.hasher.Hash(ctx, password)
-		if err != nil {
+		// Where there is no room for it now, the next log-in renews it.
+		if renewed, err := s.hasher.Hash(ctx, password); err == nil {
+			hash = renewed
+		} else if !errors.Is(err, ErrOverloaded) {
 			return db.User{}, busy(err)
 		}
-		hash = renewed
 	}
 	now := s.now()
 	row, err := s.users.UserRecordLogin(ctx, db.UserRecordLoginParams{

@@ -49,6 +49,7 @@ type line struct{ jobs []*hashJob }
 
 // hashJob is work for one worker. It is begun once or never.
 type hashJob struct {
+	owner    hashOwner
 	work     func(*argon2id.Memory)
 	done     chan struct{}
 	panicked any // what the work has panicked with
@@ -81,7 +82,7 @@ func (q *hashQueue) do(ctx context.Context, which int, work func(*argon2id.Memor
 	}
 	waiting, cancel := context.WithTimeout(ctx, q.wait)
 	defer cancel()
-	job := &hashJob{work: work, done: make(chan struct{})}
+	job := &hashJob{owner: hashOwnerOf(ctx), work: work, done: make(chan struct{})}
 	if !q.enter(which, job) {
 		q.refused.Add(1)
 		return ErrOverloaded
@@ -115,10 +116,10 @@ func (q *hashQueue) stats() (waiting int, refused uint64) {
 func (q *hashQueue) enter(which int, job *hashJob) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	l := &q.lines[which]
-	if len(l.jobs) >= q.length {
+	if q.isFullFor(which, job.owner) {
 		return false
 	}
+	l := &q.lines[which]
 	l.jobs = append(l.jobs, job)
 	switch {
 	case q.idle > 0:
@@ -129,6 +130,54 @@ func (q *hashQueue) enter(which int, job *hashJob) bool {
 		go q.run()
 	}
 	return true
+}
+
+// isFullFor tells whether there is no room in a line for who wants to wait there. No account may have more than three eighths of it and no
+// network more than three quarters, lest one of them alone keep everybody else out, whatever they know the password of.
+func (q *hashQueue) isFullFor(which int, owner hashOwner) bool {
+	jobs := q.lines[which].jobs
+	if len(jobs) >= q.length {
+		return true
+	}
+	accounts, networks := 0, 0
+	for _, job := range jobs {
+		if owner.account != "" && job.owner.account == owner.account {
+			accounts++
+		}
+		if owner.network != "" && job.owner.network == owner.network {
+			networks++
+		}
+	}
+	return accounts >= max(leastShare, q.length*3/8) || networks >= max(leastShare, q.length*3/4)
+}
+
+// leastShare is how much work of one account or network may wait in a line in any case.
+const leastShare = 16
+
+// hashOwner is for whom work is done; empty for the operator.
+type hashOwner struct{ account, network string }
+
+type hashOwnerKey struct{}
+
+// hashedFor says in a context for whom hashes are made.
+func hashedFor(ctx context.Context, emailKey string, c Caller) context.Context {
+	return context.WithValue(ctx, hashOwnerKey{}, hashOwner{emailKey, networkOf(c.Address)})
+}
+
+func hashOwnerOf(ctx context.Context) hashOwner {
+	owner, _ := ctx.Value(hashOwnerKey{}).(hashOwner)
+	return owner
+}
+
+// isFull tells whether work would be refused at this moment.
+func (h *Hasher) isFull(ctx context.Context, which int) bool {
+	h.queue.mu.Lock()
+	defer h.queue.mu.Unlock()
+	full := h.queue.isFullFor(which, hashOwnerOf(ctx))
+	if full {
+		h.queue.refused.Add(1)
+	}
+	return full
 }
 
 // leave takes a job out of its line; false if it has begun.

@@ -39,7 +39,8 @@ func (b Budget) Window() time.Duration { return time.Duration(b.Quota) * b.Step 
 var (
 	loginAccount    = Budget{Name: "account", Quota: 10, Step: 15 * time.Minute}
 	loginAddress    = Budget{Name: "address", Quota: 100, Step: 36 * time.Second}
-	loginOwn        = Budget{Name: "own", Quota: 10, Step: time.Minute}
+	loginOwn        = Budget{Name: "own", Quota: 10, Step: 5 * time.Minute}
+	loginShared     = Budget{Name: "address", Quota: 300, Step: 12 * time.Second} // of an address, to all accounts that know it
 	registerAccount = Budget{Name: "account", Quota: 5, Step: 12 * time.Minute}
 	registerAddress = Budget{Name: "address", Quota: 50, Step: 72 * time.Second}
 	// What can't be forged needs no budget by address: a refresh token that isn't ours costs no statement. That of a session is in its
@@ -50,8 +51,10 @@ var (
 const (
 	// knownFor is how long an address counts as known to an account after a log-in.
 	knownFor = 90 * 24 * time.Hour
-	// refusedKeys bounds what is remembered of those that were refused, at about 100 bytes each.
+	// refusedKeys bounds what is remembered of those that were refused, at about 100 bytes each, and refusedFor for how long: by then
+	// an attempt may have been given back, or the address become known, at another instance.
 	refusedKeys = 65536
+	refusedFor  = 5 * time.Second
 )
 
 // LimitedError says that a budget is used up. It says the same for an account that doesn't exist.
@@ -72,7 +75,7 @@ type Limiter struct {
 	key     []byte
 	now     func() time.Time
 	brake   brake
-	// refused spares the database those who go on although they were refused: until when, by pair of account and address.
+	// refused spares the database those who go on although an account's budget was used up: by pair of account and address.
 	refused recent[limitKey, refusal]
 }
 
@@ -89,7 +92,14 @@ func (c *Claims) isOf(emailKey string) bool {
 
 type refusal struct {
 	budget Budget
+	at     time.Time
 	until  time.Time
+}
+
+// holds tells whether the refusal still counts; one that comes from the future was made before the clock was set back.
+func (r refusal) holds(now time.Time) bool {
+	since := now.Sub(r.at)
+	return since >= 0 && since < refusedFor && now.Before(r.until)
 }
 
 // NewLimiter makes a [Limiter] that keeps its budgets in the database under keys made with the secret one.
@@ -110,7 +120,8 @@ func NewLimiter(conn db.DBTX, key Secret, now func() time.Time) (*Limiter, error
 // attempt is one try that was charged, with what is needed to give it back.
 type attempt struct {
 	pair, address, forgiven []byte
-	addressStep             time.Duration
+	addressStep, step       time.Duration
+	refusedKey              limitKey
 }
 
 // login charges an attempt to log in. It fails with a [*LimitedError] or [ErrUnavailable].
@@ -130,6 +141,26 @@ func (l *Limiter) registration(ctx context.Context, c Caller, emailKey string) (
 	return l.take(ctx, Caller{Address: c.Address}, "register", emailKey, registerAccount, registerAddress)
 }
 
+// settle tells what has come of an attempt that was charged. One that came to no verdict, since there was no room to hash or no database, is given
+// back: whoever was told to try again must not be held back for it.
+func (l *Limiter) settle(ctx context.Context, taken attempt, err error) {
+	if l == nil {
+		return
+	}
+	var failed *LoginError
+	switch {
+	case err == nil:
+		l.refused.add(taken.refusedKey, refusal{}) // whoever has got in is known from now on
+	case errors.As(err, &failed):
+		l.brake.fail(l.now())
+	case errors.Is(err, ErrOverloaded), errors.Is(err, ErrUnavailable), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		// The client may have gone; and where the database has too, so has the budget's change.
+		_ = l.queries.AttemptReturn(context.WithoutCancel(ctx), db.AttemptReturnParams{
+			AddressKey: taken.address, AddressStep: taken.addressStep, AccountKey: taken.forgiven, AccountStep: taken.step,
+		})
+	}
+}
+
 // refreshes is the budget of a session's refreshes; the zero one, which is never used up, where there are to be no limits.
 func (l *Limiter) refreshes() Budget {
 	if l == nil {
@@ -138,28 +169,24 @@ func (l *Limiter) refreshes() Budget {
 	return refreshSession
 }
 
-// count tells the brake of a log-in that failed.
-func (l *Limiter) count(err error) {
-	var failed *LoginError
-	if l != nil && errors.As(err, &failed) {
-		l.brake.fail(l.now())
-	}
-}
-
 func (l *Limiter) take(ctx context.Context, c Caller, what, emailKey string, account, address Budget) (attempt, error) {
 	network := networkOf(c.Address)
 	accountKey, addressKey := l.keyOf(what, "account", emailKey), l.keyOf(what, "address", network)
-	pairKey := l.keyOf("login", "pair", network, emailKey)
+	pairKey, sharedKey := l.keyOf("login", "pair", network, emailKey), l.keyOf("login", "shared", network)
+	refusedKey := l.keyOf(what, "refused", network, emailKey)
 	now := l.now()
 	params := db.AttemptTakeParams{
-		AccountKey: accountKey[:], AddressKey: addressKey[:], PairKey: pairKey[:], Now: now, KnownSince: now.Add(-knownFor),
-		OwnStep: loginOwn.Step, OwnWindow: loginOwn.Window(),
+		AccountKey: accountKey[:], AddressKey: addressKey[:], SharedKey: sharedKey[:], Now: now, KnownSince: now.Add(-knownFor),
+		SharedStep: loginShared.Step, SharedWindow: loginShared.Window(), OwnStep: loginOwn.Step, OwnWindow: loginOwn.Window(),
 		AddressStep: address.Step, AddressWindow: address.Window(), AccountStep: account.Step, AccountWindow: account.Window(),
+	}
+	if what == "login" {
+		params.VouchingKey = pairKey[:] // that somebody has logged in is no reason to let more register
 	}
 	if c.Session.isOf(emailKey) {
 		sessionKey := l.keyOf(what, "session", c.Session.SessionID.String())
 		params.SessionKey = sessionKey[:]
-	} else if known, ok := l.refused.get(pairKey); ok && now.Before(known.until) {
+	} else if known, ok := l.refused.get(refusedKey); ok && known.holds(now) {
 		return attempt{}, &LimitedError{Budget: known.budget, RetryAfter: known.until.Sub(now)}
 	}
 	row, err := l.queries.AttemptTake(ctx, params)
@@ -167,24 +194,35 @@ func (l *Limiter) take(ctx context.Context, c Caller, what, emailKey string, acc
 		return attempt{}, storeError(err)
 	}
 	if row.Allowed {
-		taken := attempt{pair: pairKey[:], forgiven: accountKey[:], address: addressKey[:], addressStep: address.Step}
+		taken := attempt{
+			pair: pairKey[:], refusedKey: refusedKey, forgiven: accountKey[:], step: account.Step, address: addressKey[:], addressStep: address.Step,
+		}
 		if len(row.VouchedKey) > 0 {
-			taken.forgiven, taken.address = row.VouchedKey, nil
+			taken.forgiven, taken.step = row.VouchedKey, loginOwn.Step
+			taken.address, taken.addressStep = sharedKey[:], loginShared.Step
+			if row.IsSession {
+				taken.address = nil
+			}
 		}
 		return taken, nil
 	}
 	budget := account
 	switch {
-	case len(row.VouchedKey) > 0:
+	case len(row.VouchedKey) > 0 && (row.IsSession || row.SharedAllowed):
 		budget = loginOwn
+	case len(row.VouchedKey) > 0:
+		budget = loginShared
 	case !row.AddressAllowed:
 		budget = address
 	}
 	until := row.WholeAt.Add(budget.Step - budget.Window())
-	if params.SessionKey == nil {
-		l.refused.add(pairKey, refusal{budget, until})
+	if !until.After(now) {
+		until = now.Add(budget.Step) // others have used it up at this moment
 	}
-	return attempt{}, &LimitedError{Budget: budget, RetryAfter: max(until.Sub(now), time.Second)}
+	if budget == account {
+		l.refused.add(refusedKey, refusal{budget, now, until})
+	}
+	return attempt{}, &LimitedError{Budget: budget, RetryAfter: min(max(until.Sub(now), time.Second), budget.Window())}
 }
 
 // keyOf names a budget without telling whose it is.
@@ -230,4 +268,4 @@ func (l *Limiter) Sweep(ctx context.Context) (int64, error) {
 }
 
 // sweepBatch is how many rows one statement of a sweep deletes at most, so that none runs for long.
-const sweepBatch = 10_000
+const sweepBatch = 1000

@@ -46,15 +46,21 @@ func (s *Service) Stats() Stats {
 
 // count keeps the figures of a log-in's outcome.
 func (c *counters) count(err error) {
-	var (
-		failed  *LoginError
-		limited *LimitedError
-	)
+	var failed *LoginError
 	switch {
 	case err == nil:
 		c.succeeded.Add(1)
 	case errors.As(err, &failed):
 		c.failed.Add(1)
+	default:
+		c.countLimited(err)
+	}
+}
+
+// countLimited keeps the figures of what a budget has refused.
+func (c *counters) countLimited(err error) {
+	var limited *LimitedError
+	switch {
 	case !errors.As(err, &limited):
 	case limited.Budget.Name == loginAddress.Name:
 		c.byAddress.Add(1)

@@ -44,6 +44,8 @@ type Options struct {
 	Origins []string
 	// Limits turns the rate limits on.
 	Limits bool
+	// Skew is by how much this instance's clock is ahead.
+	Skew time.Duration
 	// Proxies are the networks of the proxies in front.
 	Proxies []netip.Prefix
 	// Ready replaces the readiness check.
@@ -134,21 +136,24 @@ func (h *Harness) build(tb testing.TB, o Options) {
 	policy, err := auth.NewPasswordPolicy(8)
 	must(tb, err)
 	secret := auth.NewSecret(orDefault(o.Secret, SecretKey))
+	now := func() time.Time { return h.Clock.Now().Add(o.Skew) }
 	h.Keys, err = auth.OpenKeyring(tb.Context(), auth.KeyringOptions{
-		DB: h.Pool, Secret: secret, Previous: auth.NewSecret(o.Previous), Algorithm: orDefault(o.Algorithm, "ES256"), TokenTTL: 15 * time.Minute, Now: h.Clock.Now,
+		DB: h.Pool, Secret: secret, Previous: auth.NewSecret(o.Previous), Algorithm: orDefault(o.Algorithm, "ES256"), TokenTTL: 15 * time.Minute, Now: now,
 	})
 	must(tb, err)
-	tokens, err := auth.NewTokens(h.tokenOptions(o.Tokens))
+	options := h.tokenOptions(o.Tokens)
+	options.Now = now
+	tokens, err := auth.NewTokens(options)
 	must(tb, err)
 	if o.Sessions == (auth.SessionTimes{}) {
 		o.Sessions = auth.DefaultSessionTimes
 	}
 	if o.Limits {
-		h.Limiter, err = auth.NewLimiter(auth.Bounded(h.Pool), auth.NewSecret(SecretKey), h.Clock.Now)
+		h.Limiter, err = auth.NewLimiter(auth.Bounded(h.Pool), auth.NewSecret(SecretKey), now)
 		must(tb, err)
 	}
 	h.Auth, err = auth.New(auth.Options{
-		DB: auth.Bounded(h.Pool), Hasher: hasher, Tokens: tokens, Policy: policy, Limiter: h.Limiter, Now: h.Clock.Now,
+		DB: auth.Bounded(h.Pool), Hasher: hasher, Tokens: tokens, Policy: policy, Limiter: h.Limiter, Now: now,
 		Secret: secret, Previous: auth.NewSecret(o.Previous), Sessions: o.Sessions,
 	})
 	must(tb, err)
@@ -160,7 +165,7 @@ func (h *Harness) build(tb testing.TB, o Options) {
 		handler = slog.NewJSONHandler(h.Log, nil)
 	}
 	h.Server, err = impl.New(impl.Options{
-		Auth: h.Auth, Ready: o.Ready, Logger: slog.New(handler), Now: h.Clock.Now, Timeouts: o.Timeouts,
+		Auth: h.Auth, Ready: o.Ready, Logger: slog.New(handler), Now: now, Timeouts: o.Timeouts,
 		Origins: o.Origins, Proxies: o.Proxies,
 	})
 	must(tb, err)
@@ -184,7 +189,6 @@ func (h *Harness) tokenOptions(o auth.TokenOptions) auth.TokenOptions {
 	if o.TTL == 0 {
 		o.TTL = 15 * time.Minute
 	}
-	o.Now = h.Clock.Now
 	return o
 }
 

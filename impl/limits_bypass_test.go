@@ -1,0 +1,217 @@
+package impl_test
+
+import (
+	"fmt"
+	"net/netip"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/latchkey-auth/latchkey/impl/auth"
+	"github.com/latchkey-auth/latchkey/impl/impltest"
+)
+
+// What tries nothing puts on no brake: whoever sends no credentials could else take everybody's budget away.
+func TestL5_NoBrakeByForms(t *testing.T) {
+	t.Parallel()
+	h := limited(t)
+	for range 700 {
+		loginFrom(t, h, "203.0.113.1", "x", "y")
+	}
+	if h.Auth.Stats().Braking {
+		t.Error("malformed log-ins brake")
+	}
+}
+
+// Whoever was told to try again, since there was no room to hash, is not held back for it.
+func TestL5_OverloadIsNotCharged(t *testing.T) {
+	t.Parallel()
+	h := impltest.New(t, impltest.Options{
+		Limits: true, Hash: auth.PasswordParams{MemoryKiB: 4096, Passes: 8, Lanes: 1},
+		Proxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")},
+	})
+	registerFrom(t, h, home, "ada")
+	var (
+		wg    sync.WaitGroup
+		mu    sync.Mutex
+		codes = map[string]int{}
+	)
+	for range 150 {
+		r := h.LoginRequest("username", "ada@example.com", "password", impltest.Password)
+		r.Header.Set("X-Forwarded-For", home)
+		wg.Go(func() {
+			a, err := h.Try(t, r)
+			if err != nil {
+				t.Error(err)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			codes[a.Text("code")]++
+		})
+	}
+	wg.Wait()
+	if codes["overloaded"]+codes["rate_limited"] == 0 || codes[""] == 0 {
+		t.Errorf("got %v", codes)
+	}
+	for range 10 {
+		if a := loginFrom(t, h, home, "ada@example.com", impltest.Password); a.Status != 200 {
+			t.Fatalf("afterwards: got %d %s (%v)", a.Status, a.Body, codes)
+		}
+	}
+}
+
+// One account, and one address, leave room in the line for others.
+func TestF10_OneAccountLeavesRoom(t *testing.T) {
+	t.Parallel()
+	h := impltest.New(t, impltest.Options{
+		Hash: auth.PasswordParams{MemoryKiB: 4096, Passes: 8, Lanes: 1}, Proxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")},
+	})
+	registerFrom(t, h, home, "eve")
+	registerFrom(t, h, "192.0.2.1", "ada")
+	stop := make(chan struct{})
+	var wg sync.WaitGroup
+	for range 150 {
+		wg.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				r := h.LoginRequest("username", "eve@example.com", "password", impltest.Password)
+				r.Header.Set("X-Forwarded-For", home)
+				if _, err := h.Try(t, r); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	for range 5 {
+		if a := loginFrom(t, h, "192.0.2.1", "ada@example.com", impltest.Password); a.Status != 200 {
+			t.Errorf("beside a flood of another account: got %d %s", a.Status, a.Body)
+		}
+	}
+	close(stop)
+	wg.Wait()
+}
+
+// A refusal is remembered for what it was of, and not for longer than it holds.
+func TestL5_RememberedRefusals(t *testing.T) {
+	t.Parallel()
+	t.Run("a registration's says nothing of a log-in", func(t *testing.T) {
+		t.Parallel()
+		h := limited(t)
+		registerFrom(t, h, home, "ada")
+		for range 6 {
+			registerFrom(t, h, "192.0.2.1", "ada")
+		}
+		if a := loginFrom(t, h, "192.0.2.1", "ada@example.com", impltest.Password); a.Status != 200 {
+			t.Errorf("got %d %v %s", a.Status, a.Header, a.Body)
+		}
+	})
+	t.Run("an address that has become known is known", func(t *testing.T) {
+		t.Parallel()
+		h := limited(t)
+		session := registerFrom(t, h, home, "ada").Text("token.access_token")
+		guess(t, h, "ada@example.com", 20)
+		const away = "192.0.2.1"
+		if a := loginFrom(t, h, away, "ada@example.com", impltest.Password); a.Status != 429 {
+			t.Fatalf("got %d", a.Status)
+		}
+		for _, headers := range [][]string{{"Authorization", "Bearer " + session}, nil} {
+			if a := loginFrom(t, h, away, "ada@example.com", impltest.Password, headers...); a.Status != 200 {
+				t.Errorf("with %d headers: got %d %s", len(headers), a.Status, a.Body)
+			}
+		}
+	})
+	t.Run("not after the clock was set back", func(t *testing.T) {
+		t.Parallel()
+		h := limited(t)
+		registerFrom(t, h, home, "ada")
+		h.Clock.Advance(365 * 24 * time.Hour)
+		for range 11 {
+			loginFrom(t, h, "192.0.2.1", "eve@example.com", "a wrong password")
+		}
+		h.Clock.Advance(-365 * 24 * time.Hour)
+		if a := loginFrom(t, h, "192.0.2.1", "eve@example.com", "a wrong password"); a.Status != 401 {
+			t.Errorf("got %d %v", a.Status, a.Header)
+		}
+	})
+}
+
+// Instances whose clocks differ share the budgets still.
+func TestL5_ClocksThatDiffer(t *testing.T) {
+	t.Parallel()
+	proxies := []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
+	behind := limited(t)
+	ahead := behind.With(t, impltest.Options{Limits: true, Proxies: proxies, Skew: time.Minute})
+	let := 0
+	for i := range 500 {
+		for _, h := range []*impltest.Harness{behind, ahead} {
+			if a := loginFrom(t, h, "203.0.113.1", fmt.Sprintf("user-%d@example.com", i), "a wrong password"); a.Status == 401 {
+				let++
+			}
+		}
+	}
+	if let > 102 { // one more each 36 s
+		t.Errorf("%d of 1000 guesses were let through, want about 100", let)
+	}
+}
+
+// Whoever is behind an address that many accounts know can't try them all.
+func TestL5_SprayingFromAKnownAddress(t *testing.T) {
+	t.Parallel()
+	h := limited(t)
+	const accounts = 40
+	for i := range accounts {
+		if registerFrom(t, h, home, fmt.Sprintf("user-%d", i)).Status != 201 {
+			t.Fatal("not registered")
+		}
+	}
+	let := 0
+	for range 10 {
+		for i := range accounts {
+			if a := loginFrom(t, h, home, fmt.Sprintf("user-%d@example.com", i), "a wrong password"); a.Status == 401 {
+				let++
+			} else if got := a.Header.Get("RateLimit-Policy"); got != `"address";q=300;w=3600` {
+				t.Fatalf("got %d %s", a.Status, got)
+			}
+		}
+	}
+	if let != 300 {
+		t.Errorf("%d of 400 guesses were let through, want 300", let)
+	}
+	// A session isn't held back by its neighbours.
+	h.Clock.Advance(12 * time.Second)
+	a := loginFrom(t, h, home, "user-1@example.com", impltest.Password)
+	if a.Status != 200 {
+		t.Fatalf("got %d", a.Status)
+	}
+	session := a.Text("access_token")
+	loginFrom(t, h, home, "user-2@example.com", "a wrong password")
+	if a := loginFrom(t, h, home, "user-1@example.com", impltest.Password, "Authorization", "Bearer "+session); a.Status != 200 {
+		t.Errorf("with a session: got %d %s", a.Status, a.Body)
+	}
+}
+
+// With the password goes what its thief's address was allowed.
+func TestL5_AnotherPasswordForgetsAddresses(t *testing.T) {
+	t.Parallel()
+	h := limited(t)
+	registerFrom(t, h, home, "ada")
+	user, err := h.Auth.FindUser(t.Context(), "ada")
+	if err != nil {
+		t.Fatal(err)
+	}
+	guess(t, h, "ada@example.com", 10)
+	if a := loginFrom(t, h, home, "ada@example.com", "a wrong password"); a.Status != 401 {
+		t.Fatalf("got %d", a.Status)
+	}
+	if _, err := h.Auth.SetPassword(t.Context(), user, auth.NewSecret("another correct horse")); err != nil {
+		t.Fatal(err)
+	}
+	if a := loginFrom(t, h, home, "ada@example.com", "a wrong password"); a.Status != 429 {
+		t.Errorf("the address of before: got %d", a.Status)
+	}
+}

@@ -1,0 +1,10 @@
+-- +goose Up
+-- Which addresses an account knows ends with its password: else whoever has had that would go on with a budget of their own.
+TRUNCATE known_addresses;
+ALTER TABLE known_addresses ADD COLUMN user_id uuid NOT NULL REFERENCES users (id) ON DELETE CASCADE;
+CREATE INDEX known_addresses_user_id ON known_addresses (user_id);
+CREATE INDEX known_addresses_seen_at ON known_addresses (seen_at);
+
+-- +goose Down
+ALTER TABLE known_addresses DROP COLUMN user_id;
+DROP INDEX known_addresses_seen_at;
