@@ -132,12 +132,13 @@ func (q *hashQueue) enter(which int, job *hashJob) bool {
 	return true
 }
 
-// isFullFor tells whether there is no room in a line for who wants to wait there. No account may have more than three eighths of it and no
-// network more than three quarters, lest one of them alone keep everybody else out, whatever they know the password of.
+// isFullFor tells whether there is no room in a line for who wants to wait there. Of the log-ins' no account may have more than three eighths and no
+// network more than three quarters, lest one of them alone keep everybody else out, whatever they know the password of. Registrations are
+// charged for good.
 func (q *hashQueue) isFullFor(which int, owner hashOwner) bool {
 	jobs := q.lines[which].jobs
-	if len(jobs) >= q.length {
-		return true
+	if len(jobs) >= q.length || which == lineNew {
+		return len(jobs) >= q.length
 	}
 	accounts, networks := 0, 0
 	for _, job := range jobs {
