@@ -106,7 +106,7 @@ func serve(tb testing.TB, dir string, environ []string, change ...func(*exec.Cmd
 	if err != nil {
 		tb.Fatal(err)
 	}
-	tb.Cleanup(func() { p.kill() })
+	tb.Cleanup(func() { p.end(tb) })
 	url, err := p.awaitURL()
 	if err != nil {
 		tb.Fatal(err)
@@ -142,6 +142,29 @@ func (p *process) signal(s syscall.Signal) error { return p.cmd.Process.Signal(s
 func (p *process) kill() {
 	_ = p.cmd.Process.Kill()
 	<-p.exited
+}
+
+// running reports whether the process has not ended.
+func (p *process) running() bool {
+	select {
+	case <-p.exited:
+		return false
+	default:
+		return true
+	}
+}
+
+// end ends what still runs, and its PostgreSQL with it, which outlives a kill by a moment in which the test's folder can't be removed.
+func (p *process) end(tb testing.TB) {
+	tb.Helper()
+	if !p.running() {
+		return
+	}
+	_ = p.signal(syscall.SIGTERM) // it may have ended just now
+	if _, err := p.wait(); err != nil {
+		tb.Error(err)
+		p.kill()
+	}
 }
 
 // stop asks the process to end, which it must do with status 0.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io/fs"
-	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -27,12 +26,14 @@ import (
 //	advance             make the database's schema newer than the binary
 //	refused N CMD ...   latchkey CMD ... ends with status N and one line on stderr
 //	start S [FLAG ...]  latchkey serve in the background; $S becomes its URL
-//	stop S, crash S     SIGTERM, which must end with status 0; SIGKILL. S.out and S.err then hold what it printed
+//	terminate S         SIGTERM, which must end it with status 0; S.out and S.err then hold what it printed
+//	crash S             SIGKILL, likewise
 //	register, login     URL EMAIL [USERNAME] PASSWORD STATUS; $TOKEN becomes the token
 //	for-ten login ...   the same ten times
 //	me, get             URL STATUS: with $TOKEN; without
 //
-// The last four put the answer's body where `stdout` looks.
+// The last four put the answer's body where `stdout` looks. A script ends each server that it starts, so that one that runs at the
+// script's end tells of a script that wasn't run to its end: testscript's own stop ends a script, and passes it.
 func TestScript(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob(filepath.Join("testdata", "script", "*.txtar"))
@@ -66,8 +67,11 @@ func (s *script) setup(env *testscript.Env) error {
 	}
 	env.Setenv("LATCHKEY_DATA_DIR", filepath.Join(env.WorkDir, "data"))
 	env.Defer(func() {
-		for p := range maps.Values(s.servers) {
-			p.kill()
+		for name, p := range s.servers {
+			if p.running() && !s.t.Failed() {
+				s.t.Errorf("the script's end left the server %s running", name)
+			}
+			p.end(s.t)
 		}
 	})
 	return nil
@@ -76,7 +80,7 @@ func (s *script) setup(env *testscript.Env) error {
 func (s *script) commands() map[string]func(*testscript.TestScript, bool, []string) {
 	commands := map[string]func(*testscript.TestScript, []string){
 		"database": s.database, "outdate": s.outdate, "advance": s.advance, "refused": s.refused,
-		"start": s.start, "stop": s.stop, "crash": s.crash,
+		"start": s.start, "terminate": s.terminate, "crash": s.crash,
 		"register": s.register, "login": s.login, "for-ten": s.tenTimes, "me": s.me, "get": s.get,
 	}
 	withoutNot := map[string]func(*testscript.TestScript, bool, []string){}
@@ -158,7 +162,7 @@ func (s *script) start(ts *testscript.TestScript, args []string) {
 	ts.Setenv(args[0], url)
 }
 
-func (s *script) stop(ts *testscript.TestScript, args []string) {
+func (s *script) terminate(ts *testscript.TestScript, args []string) {
 	if status := s.end(ts, args[0], syscall.SIGTERM); status != 0 {
 		ts.Fatalf("exit status %d, want 0: %s", status, s.servers[args[0]].stderr)
 	}
