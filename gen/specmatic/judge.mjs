@@ -36,7 +36,7 @@ try {
   const verdict = await judge(`http://127.0.0.1:${proxy.address().port}`, token)
   proxy.close()
   proxy.closeAllConnections()
-  report(verdict)
+  report(verdict, await usernamePattern())
 } finally {
   server.kill('SIGTERM')
   await stopped
@@ -73,6 +73,12 @@ async function deleteUser(username) {
   await promisify(execFile)(binary, ['user', 'delete', '--yes', '--', username], { cwd: repository, env })
 }
 
+/** Answers the contract's own pattern of usernames. */
+async function usernamePattern() {
+  const contract = JSON.parse(await readFile(join(repository, 'gen/api/openapi.json'), 'utf8'))
+  return new RegExp(contract.components.schemas.Registration.properties.username.pattern)
+}
+
 /** Runs Specmatic's tests against the server at `url`, and answers how it ended and what it wrote. */
 async function judge(url, token) {
   await writeFile(join(dir, 'openapi.json'), contractFor(await readFile(join(repository, 'gen/api/openapi.json'), 'utf8')))
@@ -100,15 +106,27 @@ async function judge(url, token) {
 }
 
 /** Shows what Specmatic has found, each finding with its request and answer, or else how many tests there were. */
-function report({ code, output }) {
+function report({ code, output }, usernames) {
   const counts = /Tests run: (\d+), Successes: (\d+), Failures: \d+.*/.exec(output)
-  const passed = code === 0 && counts?.[1] === counts?.[2] && Number(counts?.[1]) >= leastTests
-  if (passed) {
-    console.log(`Specmatic: ${counts[0]}`)
+  const failed = output.split('--------------------').filter((part) => /has FAILED/.test(part))
+  const findings = failed.filter((finding) => !isMistaken(finding, usernames))
+  const [tests, passed] = counts ? [Number(counts[1]), Number(counts[2])] : [0, 0]
+  const isWhole = tests >= leastTests && tests === passed + failed.length && (code === 0 || failed.length > 0)
+  if (isWhole && findings.length === 0) {
+    console.log(`Specmatic: ${counts[0]}${failed.length > 0 ? ', of its own making' : ''}`)
     return
   }
-  const findings = output.split('--------------------').filter((part) => /has FAILED/.test(part))
   console.error(findings.length > 0 ? findings.join('--------------------') : output)
   console.error(`Specmatic: ${counts?.[0] ?? 'no tests were run'}`)
   process.exitCode = 1
+}
+
+/**
+ * Tells whether a finding is Specmatic's own mistake. To break a pattern it puts one more `_` at its end, which a username may end
+ * in: what it makes of that fits the contract, but for the longest of them.
+ */
+function isMistaken(finding, usernames) {
+  if (!/-ve {2}Scenario: .* the key username is set to a value matching an invalid regex/.test(finding)) return false
+  const username = /"username": ("[^"\\]*")/.exec(finding)?.[1]
+  return username !== undefined && usernames.test(JSON.parse(username))
 }

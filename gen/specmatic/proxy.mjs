@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { createServer, request } from 'node:http'
 import { buffer } from 'node:stream/consumers'
 
@@ -10,6 +11,8 @@ const expected = 'specmatic-response-code'
  *
  * - Its shortest and longest usernames are always the same ones, and the second to register one would be refused, rightly, while
  *   it expects a success: so whoever holds the name is deleted by `deleteUser`, and the same request is sent once more.
+ * - Once in some thousand passwords, one that it makes up is too easily guessed, which is refused and which no schema can say: the request is
+ *   sent once more with another password of the same length.
  * - It has one `token` for all requests, and some of them end its session: so each that carries it gets that of a new login, which
  *   `login` makes. Where it expects to end the session that it names, that is the one.
  */
@@ -31,6 +34,9 @@ export async function startProxy(target, { token, deleteUser, login }) {
       await deleteUser(JSON.parse(body).username)
       answer = await send(target, passed, body)
     }
+    if (answer.status === 422 && isGuessable(JSON.parse(answer.body))) {
+      answer = await send(target, withoutLength(passed), withAnotherPassword(body))
+    }
     outgoing.sendDate = false
     outgoing.writeHead(answer.status, answer.headers)
     outgoing.end(answer.body)
@@ -50,4 +56,21 @@ async function send(target, { method, url, rawHeaders }, body) {
   sent.end(body)
   const answer = await new Promise((resolve, reject) => sent.on('response', resolve).on('error', reject))
   return { status: answer.statusCode, headers: answer.rawHeaders, body: await buffer(answer) }
+}
+
+/** Tells whether a problem names nothing but a password that is too easily guessed. */
+function isGuessable({ errors = [] }) {
+  return errors.length > 0 && errors.every(({ code }) => code === 'common_password')
+}
+
+function withAnotherPassword(body) {
+  const registration = JSON.parse(body)
+  const { length } = registration.password
+  return JSON.stringify({ ...registration, password: randomBytes(length).toString('base64url').slice(0, length) })
+}
+
+/** Leaves out the length of the body, so that it is that of the body that is sent. */
+function withoutLength({ rawHeaders, ...sent }) {
+  const kept = rawHeaders.filter((_, i) => rawHeaders[i - (i % 2)].toLowerCase() !== 'content-length')
+  return { ...sent, rawHeaders: kept }
 }
