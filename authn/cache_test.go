@@ -172,24 +172,28 @@ func TestMaxAge(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		cacheControl string
+		age          string
 		fresh        time.Duration
 	}{
-		{"public, max-age=300", 5 * time.Minute},
-		{"MAX-AGE=300", 5 * time.Minute},
-		{`max-age="300", public`, 5 * time.Minute},
-		{"max-age=61", 61 * time.Second},
-		{"max-age=1", time.Minute},
-		{"", time.Minute},
-		{"no-store", time.Minute},
-		{"max-age=-300", time.Minute},
-		{"max-age=x", time.Minute},
-		{"s-maxage=300, x-max-age=300", time.Minute},
+		{"max-age=300", "200", 100 * time.Second},
+		{"max-age=300", "400", time.Minute},
+		{"max-age=300", "-1", 5 * time.Minute},
+		{"public, max-age=300", "", 5 * time.Minute},
+		{"MAX-AGE=300", "", 5 * time.Minute},
+		{`max-age="300", public`, "", 5 * time.Minute},
+		{"max-age=61", "", 61 * time.Second},
+		{"max-age=1", "", time.Minute},
+		{"", "", time.Minute},
+		{"no-store", "", time.Minute},
+		{"max-age=-300", "", time.Minute},
+		{"max-age=x", "", time.Minute},
+		{"s-maxage=300, x-max-age=300", "", time.Minute},
 	} {
-		t.Run(test.cacheControl, func(t *testing.T) {
+		t.Run(test.cacheControl+" "+test.age, func(t *testing.T) {
 			t.Parallel()
 			signer := newEdDSA("ed")
 			s := newServer(t, signer)
-			s.change(func() { s.cacheControl = test.cacheControl })
+			s.change(func() { s.cacheControl, s.age = test.cacheControl, test.age })
 			v := s.verifier()
 			wantVerified(t, v, s.token(signer))
 			s.advance(test.fresh - 1)

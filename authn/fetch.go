@@ -106,8 +106,17 @@ func port(u *url.URL) string {
 	return "80"
 }
 
-// maxAge reads the directive of Cache-Control (RFC 9111 section 5.2.2.1); 0 where there is none.
+// maxAge reads for how long an answer may still be kept: the directive of Cache-Control (RFC 9111 section 5.2.2.1), less what a shared cache
+// has kept it for already (section 5.1); 0 where there is none.
 func maxAge(header http.Header) time.Duration {
+	age, err := strconv.ParseUint(strings.TrimSpace(header.Get("Age")), 10, 31)
+	if err != nil {
+		age = 0
+	}
+	return max(0, maxAgeOfDirective(header)-time.Duration(age)*time.Second)
+}
+
+func maxAgeOfDirective(header http.Header) time.Duration {
 	for directive := range strings.SplitSeq(strings.Join(header.Values("Cache-Control"), ","), ",") {
 		name, value, _ := strings.Cut(strings.TrimSpace(directive), "=")
 		if !strings.EqualFold(name, "max-age") {

@@ -119,6 +119,7 @@ type server struct {
 	// metadata and keySet replace a document.
 	metadata, keySet string
 	cacheControl     string
+	age              string // nothing where it is empty
 	status           int
 	redirect         string
 	// entered is sent to by each request, which then waits for gate, where they are not nil.
@@ -222,6 +223,9 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", s.cacheControl)
+	if s.age != "" {
+		w.Header().Set("Age", s.age)
+	}
 	w.WriteHeader(s.status)
 	if _, err := w.Write([]byte(body)); err != nil {
 		s.tb.Log(err)

@@ -71,6 +71,7 @@ var problems = []struct {
 	{errBodyTimeout, problem{status: 408, code: "request_timeout", detail: "The body did not arrive in time.", oauth: oauthInvalidRequest}},
 	{ErrSchemaOutdated, problem{status: 503, code: "schema_outdated", detail: "The database waits for a migration.", retryAfter: 5}},
 	{ErrSchemaTooNew, problem{status: 503, code: "schema_too_new", detail: "The database was migrated by a newer server.", retryAfter: 30}},
+	{ErrKeysUnavailable, problem{status: 503, code: "keys_unavailable", detail: "No key signs access tokens.", retryAfter: 5}},
 	{errShuttingDown, problem{status: 503, code: "shutting_down", detail: "The server is shutting down.", retryAfter: 5}},
 	{auth.ErrUnavailable, problem{status: 503, code: "unavailable", detail: "The service can't answer now. Try again.", oauth: "temporarily_unavailable", retryAfter: 1}},
 	{auth.ErrOverloaded, problem{status: 503, code: "overloaded", detail: "Too many passwords wait to be checked. Try again.", oauth: "temporarily_unavailable", retryAfter: 1}},

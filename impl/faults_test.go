@@ -88,6 +88,7 @@ func TestReadiness(t *testing.T) {
 		"deadline":    {context.DeadlineExceeded, "database_unavailable"},
 		"outdated":    {impl.ErrSchemaOutdated, "schema_outdated"},
 		"too new":     {impl.ErrSchemaTooNew, "schema_too_new"},
+		"no key":      {impl.ErrKeysUnavailable, "keys_unavailable"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

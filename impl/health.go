@@ -11,6 +11,8 @@ import (
 var (
 	ErrSchemaOutdated = errors.New("the database's schema is older than this server")
 	ErrSchemaTooNew   = errors.New("the database's schema is newer than this server")
+	// ErrKeysUnavailable says that no key signs, as where another secret key has sealed them.
+	ErrKeysUnavailable = errors.New("no key signs")
 
 	errShuttingDown = errors.New("shutting down")
 )
@@ -25,7 +27,7 @@ func (s *Server) GetLiveness(_ context.Context, _ api.GetLivenessRequestObject) 
 	return api.GetLiveness200JSONResponse{Status: api.Ok}, nil
 }
 
-// GetReadiness answers whether the database is reachable and its schema current.
+// GetReadiness answers whether the database is reachable, its schema current, and a key there to sign with.
 func (s *Server) GetReadiness(ctx context.Context, _ api.GetReadinessRequestObject) (api.GetReadinessResponseObject, error) {
 	if s.draining.Load() {
 		return nil, notReadyError{errShuttingDown}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"math/big"
 	"net/netip"
@@ -217,48 +216,6 @@ func TestR6_RotationByAge(t *testing.T) {
 	}
 }
 
-// A retired key is worth nothing at once, and another one signs; a session goes on by its refresh token.
-func TestR6_Retirement(t *testing.T) {
-	t.Parallel()
-	h := impltest.New(t)
-	beside := h.Beside(t)
-	h.MustRegister(t, "ada")
-	access, token := login(t, h, "ada")
-	if a := beside.Me(t, access); a.Status != 200 {
-		t.Fatalf("got %d", a.Status)
-	}
-	h.Clock.Advance(time.Minute)
-	if err := h.Keys.Retire(t.Context(), kidOf(t, access)); err != nil {
-		t.Fatal(err)
-	}
-	follow(t, beside)
-	for _, instance := range []*impltest.Harness{h, beside} {
-		wantRefusal(t, instance.Me(t, access), badToken)
-	}
-	next, _ := wantRefreshed(t, refresh(t, beside, token))
-	if a := h.Me(t, next); a.Status != 200 || kidOf(t, next) == kidOf(t, access) {
-		t.Errorf("got %d %s", a.Status, a.Body)
-	}
-	if err := h.Keys.Retire(t.Context(), "nothing"); !errors.Is(err, auth.ErrNoKey) {
-		t.Errorf("got %v", err)
-	}
-	// While a successor waits, it ends with the one before it; else nothing would sign until then.
-	h.Clock.Advance(time.Minute)
-	rotate(t, h, 0)
-	if err := h.Keys.Retire(t.Context(), kidOf(t, next)); err != nil {
-		t.Fatal(err)
-	}
-	after := h.Login(t, "username", "ada@example.com", "password", impltest.Password).Text("access_token")
-	h.Clock.Advance(2 * auth.KeyLead)
-	later := h.Login(t, "username", "ada@example.com", "password", impltest.Password).Text("access_token")
-	if kidOf(t, after) != kidOf(t, later) {
-		t.Error("the successor of a retired key signs after all")
-	}
-	if a := h.Me(t, after); a.Status != 200 {
-		t.Errorf("got %d %s", a.Status, a.Body)
-	}
-}
-
 // A token under a key that another instance has just made is looked for; the unknown keys that anybody can name are not looked for more than once a second.
 func TestR6_UnknownKeys(t *testing.T) {
 	t.Parallel()
@@ -293,96 +250,6 @@ func TestR6_UnknownKeys(t *testing.T) {
 	h.Clock.Advance(time.Second)
 	if a := beside.Me(t, bogus(1)); a.Status != 503 {
 		t.Errorf("got %d %s", a.Status, a.Body)
-	}
-}
-
-// What seals the keys is the secret key, and to change it logs nobody out where the former one is told.
-func TestSecretKeyChange(t *testing.T) {
-	t.Parallel()
-	const former, present = impltest.SecretKey, "another-secret-key-of-48-bytes-abcdefghij9876543"
-	for _, algorithm := range auth.Algorithms {
-		t.Run(algorithm, func(t *testing.T) {
-			t.Parallel()
-			h := impltest.New(t, impltest.Options{Algorithm: algorithm, Secret: former})
-			h.MustRegister(t, "ada")
-			access, token := login(t, h, "ada")
-			o := auth.KeyringOptions{
-				DB: h.Pool, Secret: auth.NewSecret(present), Algorithm: algorithm, TokenTTL: 15 * time.Minute, Now: h.Clock.Now,
-			}
-			if _, err := auth.OpenKeyring(t.Context(), o); !errors.Is(err, auth.ErrSealed) {
-				t.Errorf("got %v", err)
-			}
-			changed := h.With(t, impltest.Options{Algorithm: algorithm, Secret: present, Previous: former})
-			if a := changed.Me(t, access); a.Status != 200 {
-				t.Errorf("got %d %s", a.Status, a.Body)
-			}
-			_, token = wantRefreshed(t, refresh(t, changed, token))
-			h.Clock.Advance(time.Hour)
-			follow(t, changed)
-			// From then on the former one is needed no more.
-			alone := h.With(t, impltest.Options{Algorithm: algorithm, Secret: present})
-			access, _ = wantRefreshed(t, refresh(t, alone, token))
-			if a := alone.Me(t, access); a.Status != 200 {
-				t.Errorf("got %d %s", a.Status, a.Body)
-			}
-			// Where it is lost, all keys can end, and everybody logs in again.
-			lost := o
-			lost.Secret = auth.NewSecret("a-third-secret-key-of-48-bytes-abcdefghij9876543")
-			if err := auth.RetireAll(t.Context(), lost); err != nil {
-				t.Fatal(err)
-			}
-			third := h.With(t, impltest.Options{Algorithm: algorithm, Secret: lost.Secret.Reveal()})
-			wantRefusal(t, third.Me(t, access), badToken)
-			access, _ = login(t, third, "ada")
-			if a := third.Me(t, access); a.Status != 200 {
-				t.Errorf("got %d %s", a.Status, a.Body)
-			}
-		})
-	}
-}
-
-// From each algorithm to each other, nobody is logged out, and the new one signs when everybody knows its key.
-func TestAlgorithmChange(t *testing.T) {
-	t.Parallel()
-	for _, from := range auth.Algorithms {
-		for _, to := range auth.Algorithms {
-			if from == to {
-				continue
-			}
-			t.Run(from+" to "+to, func(t *testing.T) {
-				t.Parallel()
-				h := impltest.New(t, impltest.Options{Algorithm: from})
-				h.MustRegister(t, "ada")
-				first, token := login(t, h, "ada")
-				changed := h.With(t, impltest.Options{Algorithm: to})
-				meanwhile, token := wantRefreshed(t, refresh(t, changed, token))
-				if headerOf(t, meanwhile)["alg"] != from {
-					t.Error("the new key signs before everybody knows it")
-				}
-				for _, token := range []string{first, meanwhile} {
-					if a := changed.Me(t, token); a.Status != 200 {
-						t.Errorf("got %d %s", a.Status, a.Body)
-					}
-				}
-				h.Clock.Advance(auth.KeyLead)
-				after, _ := wantRefreshed(t, refresh(t, changed, token))
-				if headerOf(t, after)["alg"] != to {
-					t.Error("the new key doesn't sign")
-				}
-				// And back again, which makes the former one sign at once where it has not ended.
-				back := h.With(t, impltest.Options{Algorithm: from})
-				for _, token := range []string{meanwhile, after} {
-					if a := back.Me(t, token); a.Status != 200 {
-						t.Errorf("got %d %s", a.Status, a.Body)
-					}
-				}
-				h.Clock.Advance(2 * auth.KeyLead)
-				access, _ := login(t, back, "ada")
-				if a := back.Me(t, access); a.Status != 200 || headerOf(t, access)["alg"] != from {
-					t.Errorf("got %d %s", a.Status, a.Body)
-				}
-			})
-		}
 	}
 }
 

@@ -126,6 +126,24 @@ func TestR2_ReuseWindow(t *testing.T) {
 	})
 }
 
+// Instances whose clocks differ agree on the window, since the database's clock judges.
+func TestF17_ReuseWindowOfInstancesWhoseClocksDiffer(t *testing.T) {
+	t.Parallel()
+	h := impltest.New(t)
+	ahead := h.With(t, impltest.Options{Skew: 20 * time.Second})
+	behind := h.With(t, impltest.Options{Skew: -20 * time.Second})
+	h.MustRegister(t, "ada")
+	_, r1 := login(t, h, "ada")
+	_, r2 := wantRefreshed(t, refresh(t, behind, r1))
+	for _, instance := range []*impltest.Harness{ahead, h, behind} {
+		if _, again := wantRefreshed(t, refresh(t, instance, r1)); again != r2 {
+			t.Error("got another successor")
+		}
+	}
+	h.Clock.Advance(10 * time.Second)
+	wantRefreshRefused(t, refresh(t, behind, r1), "refresh_token_reused")
+}
+
 // R-2, F-15: whoever presents one token at the same moment, on whichever instance, gets the same successor, a hundred at a time and
 // 10,000 in all; and nobody is logged out.
 func TestR2_ConcurrentRefreshes(t *testing.T) {

@@ -2,33 +2,42 @@
 -- Exchanges a refresh token, by the session and the generation that it is of, in one statement. The newest token is rotated; its
 -- immediate predecessor gets the same successor while the window is open; any other ends the session. What
 -- has come of it is told by the row: `generation` is that of the token to answer, and 0 where there is none.
--- The lock makes all who present one token at the same moment come one after the other, on every instance.
-WITH found AS (
+-- The lock makes all who present one token at the same moment come one after the other, on every instance. The time is that of the
+-- database, since instances whose clocks differ have to agree on the window; `database_now` is for tests.
+WITH moment AS MATERIALIZED (
+    SELECT coalesce(sqlc.narg(database_now)::timestamptz, clock_timestamp()) AS now
+), found AS (
     SELECT s.id, s.user_id, s.generation, s.rotated_at, s.expires_at, s.created_at, s.budget_at
     FROM sessions s
     WHERE s.id = sqlc.arg(id)
     FOR UPDATE
 ), judged AS (
     SELECT
-        f.id, f.user_id, f.generation, f.budget_at,
-        u.is_active AND f.expires_at > sqlc.arg(now)::timestamptz
+        f.id, f.user_id, f.generation, m.now,
+        -- What was counted by a clock that has been set back since is not held against anybody for longer than the window.
+        CASE WHEN f.budget_at > m.now + sqlc.arg(budget_window)::interval + interval '10 minutes' THEN m.now ELSE f.budget_at END AS budget_at,
+        u.is_active AND f.expires_at > m.now
             AND (u.tokens_not_before IS NULL OR f.created_at > u.tokens_not_before)
             AND (sqlc.arg(owner)::uuid = '00000000-0000-0000-0000-000000000000' OR sqlc.arg(owner)::uuid = f.user_id) AS is_alive,
-        greatest(f.budget_at, sqlc.arg(now)::timestamptz) + sqlc.arg(budget_step)::interval
-            <= sqlc.arg(now)::timestamptz + sqlc.arg(budget_window)::interval AS is_allowed,
+        f.budget_at + sqlc.arg(budget_step)::interval <= m.now + sqlc.arg(budget_window)::interval
+            OR f.budget_at > m.now + sqlc.arg(budget_window)::interval + interval '10 minutes'
+            OR sqlc.arg(budget_step)::interval = interval '0' AS is_allowed,
         f.generation = sqlc.arg(generation)::integer AS is_newest,
+        -- A clock that was set back keeps no window open for long.
         f.generation = sqlc.arg(generation)::integer + 1
-            AND f.rotated_at + sqlc.arg(reuse_window)::interval > sqlc.arg(now)::timestamptz AS is_repeated,
+            AND f.rotated_at + sqlc.arg(reuse_window)::interval > m.now
+            AND f.rotated_at <= m.now + interval '5 minutes' AS is_repeated,
         f.generation < sqlc.arg(generation)::integer AS is_unknown
     FROM found f
     JOIN users u ON u.id = f.user_id
+    CROSS JOIN moment m
 ), exchanged AS (
     UPDATE sessions s
     SET
         generation = CASE WHEN j.is_newest THEN j.generation + 1 ELSE j.generation END,
-        rotated_at = CASE WHEN j.is_newest THEN sqlc.arg(now)::timestamptz ELSE s.rotated_at END,
-        expires_at = CASE WHEN j.is_newest THEN least(sqlc.arg(now)::timestamptz + sqlc.arg(idle)::interval, s.ends_at) ELSE s.expires_at END,
-        budget_at = greatest(j.budget_at, sqlc.arg(now)::timestamptz) + sqlc.arg(budget_step)::interval
+        rotated_at = CASE WHEN j.is_newest THEN j.now ELSE s.rotated_at END,
+        expires_at = CASE WHEN j.is_newest THEN least(j.now + sqlc.arg(idle)::interval, s.ends_at) ELSE s.expires_at END,
+        budget_at = greatest(j.budget_at, j.now) + sqlc.arg(budget_step)::interval
     FROM judged j
     WHERE s.id = j.id AND j.is_alive AND j.is_allowed AND (j.is_newest OR j.is_repeated)
     RETURNING s.generation, s.expires_at
@@ -44,7 +53,7 @@ SELECT
     j.budget_at::timestamptz AS budget_at,
     EXISTS (SELECT FROM ended)::boolean AS is_reused,
     coalesce((SELECT e.generation FROM exchanged e), 0)::integer AS generation,
-    coalesce((SELECT e.expires_at FROM exchanged e), sqlc.arg(now))::timestamptz AS expires_at,
+    coalesce((SELECT e.expires_at FROM exchanged e), j.now)::timestamptz AS expires_at, j.now::timestamptz AS now,
     u.id AS user_id, u.email, u.username
 FROM judged j
 JOIN users u ON u.id = j.user_id;

@@ -7,18 +7,15 @@ SELECT * FROM signing_keys ORDER BY signs_from, created_at, kid;
 LOCK TABLE signing_keys IN SHARE ROW EXCLUSIVE MODE;
 
 -- name: SigningKeyInsert :exec
-INSERT INTO signing_keys (kid, algorithm, sealed, signs_from, created_at)
-VALUES (@kid, @algorithm, @sealed, @signs_from, @created_at)
-ON CONFLICT (kid) DO UPDATE SET signs_from = excluded.signs_from, verifies_until = NULL;
+-- That of HS256 may have been there before, since it is the secret key's.
+INSERT INTO signing_keys (kid, algorithm, sealed, signs_from, token_ttl, created_at)
+VALUES (@kid, @algorithm, @sealed, @signs_from, @token_ttl, @created_at)
+ON CONFLICT (kid) DO UPDATE SET
+    sealed = excluded.sealed, signs_from = excluded.signs_from, token_ttl = excluded.token_ttl, verifies_until = NULL;
 
--- name: SigningKeyExpire :exec
--- Lets all but the successor end: those that would sign after it, and so never have, at once, the others when the last token under them has expired.
-UPDATE signing_keys
-SET verifies_until = least(verifies_until, CASE WHEN signs_from > sqlc.arg(signs_from)::timestamptz THEN sqlc.arg(now)::timestamptz ELSE sqlc.arg(until)::timestamptz END)
-WHERE kid <> sqlc.arg(successor);
-
--- name: SigningKeyRetire :execrows
-UPDATE signing_keys SET verifies_until = least(verifies_until, sqlc.arg(now)) WHERE kid = sqlc.arg(kid);
+-- name: SigningKeyUpdate :exec
+-- Gives a key other times.
+UPDATE signing_keys SET signs_from = @signs_from, verifies_until = @verifies_until, token_ttl = @token_ttl WHERE kid = @kid;
 
 -- name: SigningKeyReseal :exec
 UPDATE signing_keys SET sealed = @sealed WHERE kid = @kid;

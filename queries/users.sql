@@ -11,7 +11,7 @@ WITH created AS (
     ON CONFLICT (key) DO UPDATE SET seen_at = excluded.seen_at, user_id = excluded.user_id
 ), opened AS (
     INSERT INTO sessions (id, user_id, rotated_at, expires_at, ends_at, budget_at, user_agent, address, created_at)
-    SELECT sqlc.arg(session_id)::uuid, created.id, sqlc.arg(now), sqlc.arg(now)::timestamptz + sqlc.arg(idle)::interval, sqlc.arg(now)::timestamptz + sqlc.arg(lifetime)::interval, sqlc.arg(now), sqlc.arg(user_agent), sqlc.arg(address), sqlc.arg(now)
+    SELECT sqlc.arg(session_id)::uuid, created.id, sqlc.arg(now), sqlc.arg(now)::timestamptz + sqlc.arg(idle)::interval, sqlc.arg(now)::timestamptz + sqlc.arg(lifetime)::interval, 'epoch', sqlc.arg(user_agent), sqlc.arg(address), sqlc.arg(now)
     FROM created WHERE last_login_at IS NOT NULL
 )
 SELECT * FROM created;
@@ -76,7 +76,7 @@ WITH recorded AS (
 ), opened AS (
     INSERT INTO sessions (id, user_id, rotated_at, expires_at, ends_at, budget_at, user_agent, address, created_at)
     SELECT
-        sqlc.arg(session_id)::uuid, recorded.id, sqlc.arg(now), sqlc.arg(now)::timestamptz + sqlc.arg(idle)::interval, sqlc.arg(now)::timestamptz + sqlc.arg(lifetime)::interval, sqlc.arg(now), sqlc.arg(user_agent), sqlc.arg(address),
+        sqlc.arg(session_id)::uuid, recorded.id, sqlc.arg(now), sqlc.arg(now)::timestamptz + sqlc.arg(idle)::interval, sqlc.arg(now)::timestamptz + sqlc.arg(lifetime)::interval, 'epoch', sqlc.arg(user_agent), sqlc.arg(address),
         -- After the last change of the credentials, whatever the clock says: else it would be born dead.
         greatest(last_login_at, tokens_not_before + interval '1 microsecond')
     FROM recorded

@@ -12,14 +12,25 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/auth"
 )
 
-// openKeys opens the signing keys, and says what to do where the secret key isn't theirs.
+// openKeys opens the signing keys for a server.
 func openKeys(ctx context.Context, s settings, db *database, key auth.Secret) (*auth.Keyring, error) {
 	keys, err := auth.OpenKeyring(ctx, keyringOptions(s, db, key))
+	return keys, explainKeys(err)
+}
+
+// explainKeys says what to do where the settings aren't those of the keys.
+func explainKeys(err error) error {
+	if errors.Is(err, auth.ErrOtherAlgorithm) {
+		return usageError{fmt.Errorf("LATCHKEY_JWT_ALGORITHM: %w; set it as for the servers. To change it, restart them with the new one", err)}
+	}
+	if errors.Is(err, auth.ErrUnreadable) {
+		return usageError{fmt.Errorf("LATCHKEY_SECRET_KEY: %w; if no other server uses it, end it with: latchkey key retire ID", err)}
+	}
 	if errors.Is(err, auth.ErrSealed) {
-		return nil, usageError{fmt.Errorf("LATCHKEY_SECRET_KEY: %w; set that one as LATCHKEY_SECRET_KEY_PREVIOUS, or, where it "+
+		return usageError{fmt.Errorf("LATCHKEY_SECRET_KEY: %w; set that one as LATCHKEY_SECRET_KEY_PREVIOUS, or, where it "+
 			"is lost, log everybody out with: latchkey key retire --all", err)}
 	}
-	return keys, err
+	return err
 }
 
 func keyringOptions(s settings, db *database, key auth.Secret) auth.KeyringOptions {
@@ -48,9 +59,10 @@ func (r *root) withKeys(ctx context.Context, f func(*auth.Keyring) error) error 
 		if err != nil {
 			return err
 		}
-		keys, err := openKeys(ctx, s, db, key)
+		// A command must not change the algorithm because it was started without the server's settings.
+		keys, err := auth.OpenKeyringAsIs(ctx, keyringOptions(s, db, key))
 		if err != nil {
-			return err
+			return explainKeys(err)
 		}
 		return f(keys)
 	})
@@ -114,6 +126,7 @@ func (r *root) keyRetireCommand() *cobra.Command {
 		Short: "End a key at once, for one that somebody else may have",
 		Long: "End a key at once, for one that somebody else may have. Access tokens under it are refused from then on; whoever has one\n" +
 			"gets the next by its refresh token. If it was the key that signs, another one signs at once: the one that waits, or a new one.\n" +
+			"If it was the one that waits, the present one goes on, as if it had not been rotated.\n" +
 			"--all ends every key, also those that were sealed under another secret key. With another secret key the refresh tokens are\n" +
 			"worth nothing either, so that everybody has to log in again.",
 		Args: func(_ *cobra.Command, args []string) error {
@@ -149,7 +162,7 @@ func (r *root) retireAllKeys(ctx context.Context) error {
 			return err
 		}
 		if err := auth.RetireAll(ctx, keyringOptions(s, db, key)); err != nil {
-			return err
+			return explainKeys(err)
 		}
 		_, err = fmt.Fprintln(r.out, "All keys have ended; a new one signs.")
 		return err

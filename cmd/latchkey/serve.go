@@ -99,7 +99,7 @@ func (r *root) serve(ctx context.Context, s settings) (err error) {
 	if err != nil {
 		return err
 	}
-	handler, err := newHandler(s, service, db, logger)
+	handler, err := newHandler(s, service, db, keys, logger)
 	if err != nil {
 		return err
 	}
@@ -133,14 +133,14 @@ func newLogger(w io.Writer, format string) *slog.Logger {
 }
 
 // newHandler puts the service behind the API.
-func newHandler(s settings, service *auth.Service, db *database, logger *slog.Logger) (*impl.Server, error) {
+func newHandler(s settings, service *auth.Service, db *database, keys *auth.Keyring, logger *slog.Logger) (*impl.Server, error) {
 	networks, problem := proxies(s.TrustedProxies)
 	if problem != "" {
 		return nil, usageError{errors.New("LATCHKEY_TRUSTED_PROXIES " + problem)}
 	}
 	return impl.New(impl.Options{
 		Auth:    service,
-		Ready:   func(ctx context.Context) error { return ready(ctx, db) },
+		Ready:   func(ctx context.Context) error { return ready(ctx, db, keys) },
 		Logger:  logger,
 		Now:     time.Now,
 		Origins: s.CORSOrigins,
@@ -195,8 +195,8 @@ func passwordParams(s settings) auth.PasswordParams {
 	return auth.PasswordParams{MemoryKiB: s.PasswordHashMemory, Passes: s.PasswordHashPasses, Lanes: s.PasswordHashLanes}
 }
 
-// ready turns what the schema says into what the server answers.
-func ready(ctx context.Context, db *database) error {
+// ready turns what the schema and the keys say into what the server answers.
+func ready(ctx context.Context, db *database, keys *auth.Keyring) error {
 	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
 	defer cancel()
 	err := schema.Current(ctx, db.pool)
@@ -205,6 +205,8 @@ func ready(ctx context.Context, db *database) error {
 		return impl.ErrSchemaOutdated
 	case errors.Is(err, schema.ErrNewer):
 		return impl.ErrSchemaTooNew
+	case err == nil && keys.Ready() != nil:
+		return impl.ErrKeysUnavailable
 	}
 	return err
 }

@@ -445,6 +445,7 @@ func (e NotFoundProblemStatus) Valid() bool {
 // Defines values for NotReadyProblemCode.
 const (
 	DatabaseUnavailable NotReadyProblemCode = "database_unavailable"
+	KeysUnavailable     NotReadyProblemCode = "keys_unavailable"
 	SchemaOutdated      NotReadyProblemCode = "schema_outdated"
 	SchemaTooNew        NotReadyProblemCode = "schema_too_new"
 	ShuttingDown        NotReadyProblemCode = "shutting_down"
@@ -454,6 +455,8 @@ const (
 func (e NotReadyProblemCode) Valid() bool {
 	switch e {
 	case DatabaseUnavailable:
+		return true
+	case KeysUnavailable:
 		return true
 	case SchemaOutdated:
 		return true
@@ -3200,6 +3203,23 @@ func (response GetKeys500ApplicationProblemPlusJSONResponse) VisitGetKeysRespons
 	return err
 }
 
+type GetKeys503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response GetKeys503ApplicationProblemPlusJSONResponse) VisitGetKeysResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetMetadataRequestObject struct {
 }
 
@@ -3233,6 +3253,23 @@ func (response GetMetadata500ApplicationProblemPlusJSONResponse) VisitGetMetadat
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetMetadata503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response GetMetadata503ApplicationProblemPlusJSONResponse) VisitGetMetadataResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
 	_, err := buf.WriteTo(w)
 	return err
 }

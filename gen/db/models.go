@@ -43,6 +43,7 @@ type SigningKey struct {
 	SignsFrom     time.Time
 	VerifiesUntil *time.Time
 	CreatedAt     time.Time
+	TokenTtl      time.Duration
 }
 
 type User struct {

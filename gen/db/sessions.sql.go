@@ -92,32 +92,40 @@ func (q *Queries) SessionListByUser(ctx context.Context, arg SessionListByUserPa
 }
 
 const sessionRefresh = `-- name: SessionRefresh :one
-WITH found AS (
+WITH moment AS MATERIALIZED (
+    SELECT coalesce($1::timestamptz, clock_timestamp()) AS now
+), found AS (
     SELECT s.id, s.user_id, s.generation, s.rotated_at, s.expires_at, s.created_at, s.budget_at
     FROM sessions s
     WHERE s.id = $2
     FOR UPDATE
 ), judged AS (
     SELECT
-        f.id, f.user_id, f.generation, f.budget_at,
-        u.is_active AND f.expires_at > $1::timestamptz
+        f.id, f.user_id, f.generation, m.now,
+        -- What was counted by a clock that has been set back since is not held against anybody for longer than the window.
+        CASE WHEN f.budget_at > m.now + $3::interval + interval '10 minutes' THEN m.now ELSE f.budget_at END AS budget_at,
+        u.is_active AND f.expires_at > m.now
             AND (u.tokens_not_before IS NULL OR f.created_at > u.tokens_not_before)
-            AND ($3::uuid = '00000000-0000-0000-0000-000000000000' OR $3::uuid = f.user_id) AS is_alive,
-        greatest(f.budget_at, $1::timestamptz) + $4::interval
-            <= $1::timestamptz + $5::interval AS is_allowed,
+            AND ($4::uuid = '00000000-0000-0000-0000-000000000000' OR $4::uuid = f.user_id) AS is_alive,
+        f.budget_at + $5::interval <= m.now + $3::interval
+            OR f.budget_at > m.now + $3::interval + interval '10 minutes'
+            OR $5::interval = interval '0' AS is_allowed,
         f.generation = $6::integer AS is_newest,
+        -- A clock that was set back keeps no window open for long.
         f.generation = $6::integer + 1
-            AND f.rotated_at + $7::interval > $1::timestamptz AS is_repeated,
+            AND f.rotated_at + $7::interval > m.now
+            AND f.rotated_at <= m.now + interval '5 minutes' AS is_repeated,
         f.generation < $6::integer AS is_unknown
     FROM found f
     JOIN users u ON u.id = f.user_id
+    CROSS JOIN moment m
 ), exchanged AS (
     UPDATE sessions s
     SET
         generation = CASE WHEN j.is_newest THEN j.generation + 1 ELSE j.generation END,
-        rotated_at = CASE WHEN j.is_newest THEN $1::timestamptz ELSE s.rotated_at END,
-        expires_at = CASE WHEN j.is_newest THEN least($1::timestamptz + $8::interval, s.ends_at) ELSE s.expires_at END,
-        budget_at = greatest(j.budget_at, $1::timestamptz) + $4::interval
+        rotated_at = CASE WHEN j.is_newest THEN j.now ELSE s.rotated_at END,
+        expires_at = CASE WHEN j.is_newest THEN least(j.now + $8::interval, s.ends_at) ELSE s.expires_at END,
+        budget_at = greatest(j.budget_at, j.now) + $5::interval
     FROM judged j
     WHERE s.id = j.id AND j.is_alive AND j.is_allowed AND (j.is_newest OR j.is_repeated)
     RETURNING s.generation, s.expires_at
@@ -133,18 +141,18 @@ SELECT
     j.budget_at::timestamptz AS budget_at,
     EXISTS (SELECT FROM ended)::boolean AS is_reused,
     coalesce((SELECT e.generation FROM exchanged e), 0)::integer AS generation,
-    coalesce((SELECT e.expires_at FROM exchanged e), $1)::timestamptz AS expires_at,
+    coalesce((SELECT e.expires_at FROM exchanged e), j.now)::timestamptz AS expires_at, j.now::timestamptz AS now,
     u.id AS user_id, u.email, u.username
 FROM judged j
 JOIN users u ON u.id = j.user_id
 `
 
 type SessionRefreshParams struct {
-	Now          time.Time
+	DatabaseNow  *time.Time
 	ID           uuid.UUID
+	BudgetWindow time.Duration
 	Owner        uuid.UUID
 	BudgetStep   time.Duration
-	BudgetWindow time.Duration
 	Generation   int32
 	ReuseWindow  time.Duration
 	Idle         time.Duration
@@ -157,6 +165,7 @@ type SessionRefreshRow struct {
 	IsReused   bool
 	Generation int32
 	ExpiresAt  time.Time
+	Now        time.Time
 	UserID     uuid.UUID
 	Email      string
 	Username   string
@@ -165,14 +174,15 @@ type SessionRefreshRow struct {
 // Exchanges a refresh token, by the session and the generation that it is of, in one statement. The newest token is rotated; its
 // immediate predecessor gets the same successor while the window is open; any other ends the session. What
 // has come of it is told by the row: `generation` is that of the token to answer, and 0 where there is none.
-// The lock makes all who present one token at the same moment come one after the other, on every instance.
+// The lock makes all who present one token at the same moment come one after the other, on every instance. The time is that of the
+// database, since instances whose clocks differ have to agree on the window; `database_now` is for tests.
 func (q *Queries) SessionRefresh(ctx context.Context, arg SessionRefreshParams) (SessionRefreshRow, error) {
 	row := q.db.QueryRow(ctx, sessionRefresh,
-		arg.Now,
+		arg.DatabaseNow,
 		arg.ID,
+		arg.BudgetWindow,
 		arg.Owner,
 		arg.BudgetStep,
-		arg.BudgetWindow,
 		arg.Generation,
 		arg.ReuseWindow,
 		arg.Idle,
@@ -185,6 +195,7 @@ func (q *Queries) SessionRefresh(ctx context.Context, arg SessionRefreshParams) 
 		&i.IsReused,
 		&i.Generation,
 		&i.ExpiresAt,
+		&i.Now,
 		&i.UserID,
 		&i.Email,
 		&i.Username,

@@ -19,34 +19,11 @@ func (q *Queries) SigningKeyDeleteAll(ctx context.Context) error {
 	return err
 }
 
-const signingKeyExpire = `-- name: SigningKeyExpire :exec
-UPDATE signing_keys
-SET verifies_until = least(verifies_until, CASE WHEN signs_from > $1::timestamptz THEN $2::timestamptz ELSE $3::timestamptz END)
-WHERE kid <> $4
-`
-
-type SigningKeyExpireParams struct {
-	SignsFrom time.Time
-	Now       time.Time
-	Until     time.Time
-	Successor string
-}
-
-// Lets all but the successor end: those that would sign after it, and so never have, at once, the others when the last token under them has expired.
-func (q *Queries) SigningKeyExpire(ctx context.Context, arg SigningKeyExpireParams) error {
-	_, err := q.db.Exec(ctx, signingKeyExpire,
-		arg.SignsFrom,
-		arg.Now,
-		arg.Until,
-		arg.Successor,
-	)
-	return err
-}
-
 const signingKeyInsert = `-- name: SigningKeyInsert :exec
-INSERT INTO signing_keys (kid, algorithm, sealed, signs_from, created_at)
-VALUES ($1, $2, $3, $4, $5)
-ON CONFLICT (kid) DO UPDATE SET signs_from = excluded.signs_from, verifies_until = NULL
+INSERT INTO signing_keys (kid, algorithm, sealed, signs_from, token_ttl, created_at)
+VALUES ($1, $2, $3, $4, $5, $6)
+ON CONFLICT (kid) DO UPDATE SET
+    sealed = excluded.sealed, signs_from = excluded.signs_from, token_ttl = excluded.token_ttl, verifies_until = NULL
 `
 
 type SigningKeyInsertParams struct {
@@ -54,22 +31,25 @@ type SigningKeyInsertParams struct {
 	Algorithm string
 	Sealed    []byte
 	SignsFrom time.Time
+	TokenTtl  time.Duration
 	CreatedAt time.Time
 }
 
+// That of HS256 may have been there before, since it is the secret key's.
 func (q *Queries) SigningKeyInsert(ctx context.Context, arg SigningKeyInsertParams) error {
 	_, err := q.db.Exec(ctx, signingKeyInsert,
 		arg.Kid,
 		arg.Algorithm,
 		arg.Sealed,
 		arg.SignsFrom,
+		arg.TokenTtl,
 		arg.CreatedAt,
 	)
 	return err
 }
 
 const signingKeyList = `-- name: SigningKeyList :many
-SELECT kid, algorithm, sealed, signs_from, verifies_until, created_at FROM signing_keys ORDER BY signs_from, created_at, kid
+SELECT kid, algorithm, sealed, signs_from, verifies_until, created_at, token_ttl FROM signing_keys ORDER BY signs_from, created_at, kid
 `
 
 // Those that still sign or verify, and some more for whoever looks; the last to sign comes last.
@@ -89,6 +69,7 @@ func (q *Queries) SigningKeyList(ctx context.Context) ([]SigningKey, error) {
 			&i.SignsFrom,
 			&i.VerifiesUntil,
 			&i.CreatedAt,
+			&i.TokenTtl,
 		); err != nil {
 			return nil, err
 		}
@@ -124,28 +105,33 @@ func (q *Queries) SigningKeyReseal(ctx context.Context, arg SigningKeyResealPara
 	return err
 }
 
-const signingKeyRetire = `-- name: SigningKeyRetire :execrows
-UPDATE signing_keys SET verifies_until = least(verifies_until, $1) WHERE kid = $2
-`
-
-type SigningKeyRetireParams struct {
-	Now *time.Time
-	Kid string
-}
-
-func (q *Queries) SigningKeyRetire(ctx context.Context, arg SigningKeyRetireParams) (int64, error) {
-	result, err := q.db.Exec(ctx, signingKeyRetire, arg.Now, arg.Kid)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected(), nil
-}
-
 const signingKeySweep = `-- name: SigningKeySweep :exec
 DELETE FROM signing_keys WHERE verifies_until < $1
 `
 
 func (q *Queries) SigningKeySweep(ctx context.Context, before *time.Time) error {
 	_, err := q.db.Exec(ctx, signingKeySweep, before)
+	return err
+}
+
+const signingKeyUpdate = `-- name: SigningKeyUpdate :exec
+UPDATE signing_keys SET signs_from = $1, verifies_until = $2, token_ttl = $3 WHERE kid = $4
+`
+
+type SigningKeyUpdateParams struct {
+	SignsFrom     time.Time
+	VerifiesUntil *time.Time
+	TokenTtl      time.Duration
+	Kid           string
+}
+
+// Gives a key other times.
+func (q *Queries) SigningKeyUpdate(ctx context.Context, arg SigningKeyUpdateParams) error {
+	_, err := q.db.Exec(ctx, signingKeyUpdate,
+		arg.SignsFrom,
+		arg.VerifiesUntil,
+		arg.TokenTtl,
+		arg.Kid,
+	)
 	return err
 }

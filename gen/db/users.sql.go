@@ -57,7 +57,7 @@ WITH created AS (
     ON CONFLICT (key) DO UPDATE SET seen_at = excluded.seen_at, user_id = excluded.user_id
 ), opened AS (
     INSERT INTO sessions (id, user_id, rotated_at, expires_at, ends_at, budget_at, user_agent, address, created_at)
-    SELECT $11::uuid, created.id, $9, $9::timestamptz + $12::interval, $9::timestamptz + $13::interval, $9, $14, $15, $9
+    SELECT $11::uuid, created.id, $9, $9::timestamptz + $12::interval, $9::timestamptz + $13::interval, 'epoch', $14, $15, $9
     FROM created WHERE last_login_at IS NOT NULL
 )
 SELECT id, email, email_key, username, username_key, password_hash, email_verified, is_active, is_superuser, tokens_not_before, last_login_at, created_at, updated_at FROM created
@@ -417,7 +417,7 @@ WITH recorded AS (
 ), opened AS (
     INSERT INTO sessions (id, user_id, rotated_at, expires_at, ends_at, budget_at, user_agent, address, created_at)
     SELECT
-        $9::uuid, recorded.id, $1, $1::timestamptz + $10::interval, $1::timestamptz + $11::interval, $1, $12, $13,
+        $9::uuid, recorded.id, $1, $1::timestamptz + $10::interval, $1::timestamptz + $11::interval, 'epoch', $12, $13,
         -- After the last change of the credentials, whatever the clock says: else it would be born dead.
         greatest(last_login_at, tokens_not_before + interval '1 microsecond')
     FROM recorded

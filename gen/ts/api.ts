@@ -241,7 +241,7 @@ export interface paths {
         };
         /**
          * Whether the service can serve
-         * @description Answers 200 when the database is reachable and has the schema that this server was built for, and the server is not shutting down.
+         * @description Answers 200 when the database is reachable and has the schema that this server was built for, a key is there to sign with, and the server is not shutting down.
          */
         get: operations["GetReadiness"];
         put?: never;
@@ -816,7 +816,7 @@ export interface components {
              */
             status?: 503;
             /** @enum {string} */
-            code?: "database_unavailable" | "schema_outdated" | "schema_too_new" | "shutting_down";
+            code?: "database_unavailable" | "schema_outdated" | "schema_too_new" | "keys_unavailable" | "shutting_down";
         };
         /** @description Sent for every path that isn't in this contract. */
         NotFoundProblem: components["schemas"]["Problem"] & {
@@ -1716,6 +1716,7 @@ export interface operations {
                 };
             };
             500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
         };
     };
     GetMetadata: {
@@ -1743,6 +1744,7 @@ export interface operations {
                 };
             };
             500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
         };
     };
     GetLiveness: {

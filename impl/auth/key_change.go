@@ -3,6 +3,8 @@ package auth
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 	"time"
 
 	"github.com/latchkey-auth/latchkey/gen/db"
@@ -11,12 +13,18 @@ import (
 var (
 	// ErrNoKey says that there is no such signing key.
 	ErrNoKey = errors.New("no such signing key")
+	// ErrUnreadable says of a signing key that the secret key, which unseals others, doesn't unseal it.
+	ErrUnreadable = errors.New("the secret key doesn't unseal the signing key")
+	// ErrOtherAlgorithm says that the keys are of another algorithm than the setting.
+	ErrOtherAlgorithm = errors.New("the newest signing key is of another algorithm")
 	// ErrSecretSigns says that a key can't be changed by itself, since it is the secret key.
 	ErrSecretSigns = errors.New("HS256 signs with the secret key; change that one")
 )
 
-// change lets one at a time, of all instances and commands, change the keys, and then holds what has come of it.
-func (k *Keyring) change(ctx context.Context, f func(*db.Queries, keySet) error) error {
+// lock lets one at a time, of all instances and commands, change the keys.
+func (k *Keyring) lock(ctx context.Context, f func(context.Context, *db.Queries) error) error {
+	ctx, cancel := context.WithTimeout(ctx, keyChangeTimeout)
+	defer cancel()
 	tx, err := k.store.Begin(ctx)
 	if err != nil {
 		return storeError(err)
@@ -26,15 +34,68 @@ func (k *Keyring) change(ctx context.Context, f func(*db.Queries, keySet) error)
 	if err := q.SigningKeyLock(ctx); err != nil {
 		return storeError(err)
 	}
-	rows, err := q.SigningKeyList(ctx)
-	if err != nil {
-		return storeError(err)
+	if err := f(ctx, q); err != nil {
+		return err
 	}
-	keys, former, err := k.open(rows)
+	return storeError(tx.Commit(ctx))
+}
+
+// keyChange is a change of the keys that is under way. It knows the keys that have not ended by their times alone, so that one that can't be
+// unsealed is in nobody's way.
+type keyChange struct {
+	now  time.Time
+	keys keySet // in the order in which they sign
+	// made are the keys that are not in the database yet, by their ids.
+	made map[string][]byte
+}
+
+// change lets f change the keys that there are, gives each the end that follows, and then holds what has come of it. It fails with
+// [ErrSealed] where all keys are sealed under another secret key: nobody else could unseal one of ours.
+func (k *Keyring) change(ctx context.Context, f func(*keyChange) error) error {
+	err := k.lock(ctx, func(ctx context.Context, q *db.Queries) error {
+		rows, err := q.SigningKeyList(ctx)
+		if err != nil {
+			return storeError(err)
+		}
+		c := keyChange{now: k.now(), made: map[string][]byte{}}
+		rows = unended(rows, c.now)
+		if err := k.reseal(ctx, q, rows); err != nil {
+			return err
+		}
+		for _, row := range rows {
+			c.keys = append(c.keys, (&signingKey{kid: row.Kid, algorithm: row.Algorithm}).timedBy(row))
+		}
+		if err := f(&c); err != nil {
+			return err
+		}
+		return c.write(ctx, q)
+	})
 	if err != nil {
 		return err
 	}
-	for _, key := range former {
+	if err := k.Follow(ctx); !errors.Is(err, ErrUnreadable) {
+		return err
+	}
+	return nil
+}
+
+// reseal takes over the keys of the previous secret key. It fails with [ErrSealed] where there are keys and none is ours.
+func (k *Keyring) reseal(ctx context.Context, q *db.Queries, rows []db.SigningKey) error {
+	ours := 0
+	for _, row := range rows {
+		_, err := unseal(row, k.secret)
+		if err == nil {
+			ours++
+			continue
+		}
+		if k.previous.IsZero() || !errors.Is(err, ErrSealed) {
+			continue
+		}
+		key, err := unseal(row, k.previous)
+		if err != nil {
+			continue
+		}
+		ours++
 		if key.algorithm == algorithmHS256 {
 			continue // its key is the secret key that it was sealed under
 		}
@@ -46,19 +107,104 @@ func (k *Keyring) change(ctx context.Context, f func(*db.Queries, keySet) error)
 			return storeError(err)
 		}
 	}
-	if err := f(q, keys); err != nil {
-		return err
+	if ours == 0 && len(rows) > 0 {
+		return ErrSealed
 	}
-	if err := tx.Commit(ctx); err != nil {
-		return storeError(err)
-	}
-	return k.Follow(ctx)
+	return nil
 }
 
-// succeed makes the key that signs next: at once where none signs now, else when it has been published for long enough.
-// The others verify until the last token under them has expired.
-func (k *Keyring) succeed(ctx context.Context, q *db.Queries, keys keySet) error {
-	now := k.now()
+// write gives each key the end that follows from its successor, and keeps what has changed.
+func (c *keyChange) write(ctx context.Context, q *db.Queries) error {
+	c.keys.settle(c.now)
+	for _, key := range c.keys {
+		if sealed, ok := c.made[key.kid]; ok {
+			if err := q.SigningKeyInsert(ctx, key.insertParams(sealed, c.now)); err != nil {
+				return storeError(err)
+			}
+			if key.verifiesUntil.IsZero() {
+				continue
+			}
+		}
+		params := db.SigningKeyUpdateParams{Kid: key.kid, SignsFrom: key.signsFrom, TokenTtl: key.tokenTTL}
+		if !key.verifiesUntil.IsZero() {
+			params.VerifiesUntil = &key.verifiesUntil
+		}
+		if err := q.SigningKeyUpdate(ctx, params); err != nil {
+			return storeError(err)
+		}
+	}
+	return nil
+}
+
+func (k *signingKey) insertParams(sealed []byte, now time.Time) db.SigningKeyInsertParams {
+	return db.SigningKeyInsertParams{
+		Kid: k.kid, Algorithm: k.algorithm, Sealed: sealed, SignsFrom: k.signsFrom, TokenTtl: k.tokenTTL, CreatedAt: now,
+	}
+}
+
+// settle orders the keys, and ends each when the last token under it has expired: the newest has no end, and one that signs no more keeps
+// the one that it has.
+func (s keySet) settle(now time.Time) {
+	slices.SortStableFunc(s, func(a, b *signingKey) int { return a.signsFrom.Compare(b.signsFrom) })
+	var successor *signingKey
+	for _, key := range slices.Backward(s) {
+		switch {
+		case !key.verifies(now):
+			continue // it was retired
+		case successor == nil:
+			key.verifiesUntil = time.Time{}
+		case key.verifiesUntil.IsZero() || now.Before(successor.signsFrom):
+			// An instance that has not seen the successor yet would see it on its next look.
+			key.verifiesUntil = successor.signsFrom.Add(KeysFollow + key.tokenTTL + Leeway)
+		}
+		successor = key
+	}
+}
+
+// lengthen lets tokens under every key live for as long as the settings say.
+func (c *keyChange) lengthen(ttl time.Duration) {
+	for _, key := range c.keys {
+		key.tokenTTL = max(key.tokenTTL, ttl)
+	}
+}
+
+// retire ends a key.
+func (c *keyChange) retire(key *signingKey) { key.verifiesUntil = c.now }
+
+// waiting answers the keys that have not begun to sign.
+func (c *keyChange) waiting() (keys keySet) {
+	for _, key := range c.keys {
+		if key.verifies(c.now) && c.now.Before(key.signsFrom) {
+			keys = append(keys, key)
+		}
+	}
+	return keys
+}
+
+// turnTo lets a key sign that is such as the settings ask for: the present one, if it is, and else a new one.
+func (c *keyChange) turnTo(k *Keyring) error {
+	present := c.keys.signing(c.now)
+	if present == nil || !k.isWanted(present) {
+		return c.succeed(k)
+	}
+	for _, key := range c.waiting() {
+		if key != present {
+			c.retire(key) // nothing was signed with it
+		}
+	}
+	return nil
+}
+
+// succeed makes a key that signs after all others: at once where none signs now, else when it has been published for long enough.
+func (c *keyChange) succeed(k *Keyring) error {
+	if c.keys.signing(c.now) == nil {
+		return c.add(k, c.now)
+	}
+	return c.add(k, c.now.Add(KeyLead))
+}
+
+// add makes a key that signs from a moment on.
+func (c *keyChange) add(k *Keyring, from time.Time) error {
 	next, err := newSigningKey(k.algorithm, k.secret)
 	if err != nil {
 		return err
@@ -67,18 +213,17 @@ func (k *Keyring) succeed(ctx context.Context, q *db.Queries, keys keySet) error
 	if err != nil {
 		return err
 	}
-	from := now
-	if present := keys.signing(now); present != nil && present.kid != next.kid {
-		from = now.Add(KeyLead)
+	next.signsFrom, next.tokenTTL = from, k.tokenTTL
+	for _, key := range c.keys {
+		next.tokenTTL = max(next.tokenTTL, key.tokenTTL)
+		if key.verifies(c.now) && !key.signsFrom.Before(next.signsFrom) {
+			next.signsFrom = key.signsFrom.Add(time.Millisecond) // it was made by a clock ahead of ours
+		}
 	}
-	if err := q.SigningKeyInsert(ctx, db.SigningKeyInsertParams{
-		Kid: next.kid, Algorithm: next.algorithm, Sealed: sealed, SignsFrom: from, CreatedAt: now,
-	}); err != nil {
-		return storeError(err)
-	}
-	// An instance that has not seen the successor yet would see it on its next look.
-	until := from.Add(KeysFollow + k.tokenTTL + Leeway)
-	return storeError(q.SigningKeyExpire(ctx, db.SigningKeyExpireParams{Successor: next.kid, SignsFrom: from, Now: now, Until: until}))
+	// That of HS256 may be here, since it is the secret key's.
+	c.keys = append(slices.DeleteFunc(c.keys, func(key *signingKey) bool { return key.kid == next.kid }), next)
+	c.made[next.kid] = sealed
+	return nil
 }
 
 // Rotate makes a new key, which signs once it has been published for long enough; the present one signs until then. It
@@ -94,110 +239,82 @@ func (k *Keyring) Rotate(ctx context.Context, age time.Duration) (rotated bool, 
 	if !isDue(k.loaded()) {
 		return false, nil
 	}
-	err = k.change(ctx, func(q *db.Queries, keys keySet) error {
-		if !isDue(keys) {
+	err = k.change(ctx, func(c *keyChange) error {
+		if !isDue(c.keys) {
 			return nil // another instance was faster
 		}
 		rotated = true
-		return k.succeed(ctx, q, keys)
+		return c.succeed(k)
 	})
 	return rotated, err
 }
 
 // Retire ends a key: no token under it is taken any more, by any instance within [KeysFollow]. Where it was the one that signs, the one that
-// waits signs at once, or else a new one. It fails with [ErrNoKey], and with [ErrSecretSigns] for the key that is the secret key.
+// waits signs at once, or else a new one; where it was one that waits, the present one goes on. It fails with [ErrNoKey], and with
+// [ErrSecretSigns] for the key that is the secret key.
 func (k *Keyring) Retire(ctx context.Context, kid string) error {
 	if k.algorithm == algorithmHS256 && kid == keyID([]byte(k.secret.Reveal())) {
 		return ErrSecretSigns
 	}
-	return k.change(ctx, func(q *db.Queries, keys keySet) error {
-		now := k.now()
-		n, err := q.SigningKeyRetire(ctx, db.SigningKeyRetireParams{Kid: kid, Now: &now})
-		if err != nil {
-			return storeError(err)
-		}
-		if n == 0 {
+	return k.change(ctx, func(c *keyChange) error {
+		ended := c.keys.find(kid)
+		if ended == nil {
 			return ErrNoKey
 		}
-		if key := keys.find(kid); key != nil {
-			key.verifiesUntil = now
+		present := c.keys.signing(c.now)
+		c.retire(ended)
+		if ended != present {
+			return nil
 		}
-		if keys.newest() == nil || keys.signing(now) == nil {
-			return k.succeed(ctx, q, keys)
+		if waiting := c.waiting(); len(waiting) > 0 {
+			waiting[0].signsFrom = c.now
+			return nil
 		}
-		return nil
+		// What verifies still has been superseded, and would sign for too short a time.
+		return c.add(k, c.now)
 	})
 }
 
-// RetireAll ends every key, also those that the secret key doesn't unseal, and makes a new one, which signs at once.
+// RetireAll ends every key, also those that the secret key doesn't unseal, and makes a new one, which signs at once. No instance ever sees
+// the one without the other. It fails with [ErrSecretSigns] where the secret key itself signs and would go on to, and with
+// [ErrOtherAlgorithm] as [OpenKeyringAsIs] does.
 func RetireAll(ctx context.Context, o KeyringOptions) error {
-	if o.DB == nil {
-		return errors.New("a keyring needs a database")
+	k, err := newKeyring(o)
+	if err != nil {
+		return err
 	}
-	if err := db.New(o.DB).SigningKeyDeleteAll(ctx); err != nil {
-		return storeError(err)
-	}
-	_, err := OpenKeyring(ctx, o)
-	return err
+	return k.lock(ctx, func(ctx context.Context, q *db.Queries) error {
+		rows, err := q.SigningKeyList(ctx)
+		if err != nil {
+			return storeError(err)
+		}
+		c := keyChange{now: k.now(), made: map[string][]byte{}}
+		for _, row := range unended(rows, c.now) {
+			switch {
+			case k.algorithm == algorithmHS256 && row.Kid == keyID([]byte(k.secret.Reveal())):
+				return ErrSecretSigns
+			case row.VerifiesUntil == nil && row.Algorithm != k.algorithm:
+				return otherAlgorithm(row.Algorithm, k.algorithm)
+			}
+		}
+		if err := q.SigningKeyDeleteAll(ctx); err != nil {
+			return storeError(err)
+		}
+		if err := c.succeed(k); err != nil {
+			return err
+		}
+		return c.write(ctx, q)
+	})
+}
+
+func otherAlgorithm(present, wanted string) error {
+	return fmt.Errorf("%w: %s, not %s", ErrOtherAlgorithm, present, wanted)
 }
 
 // Sweep forgets keys that ended a week ago.
 func (k *Keyring) Sweep(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, keyLoadTimeout)
+	defer cancel()
 	before := k.now().Add(-keepEnded)
 	return storeError(k.queries.SigningKeySweep(ctx, &before))
-}
-
-// KeyState is what a key does at a moment.
-type KeyState string
-
-// What a key does: it is published and will sign, signs, only verifies, or does nothing any more.
-const (
-	KeyWaits    KeyState = "waits"
-	KeySigns    KeyState = "signs"
-	KeyVerifies KeyState = "verifies"
-	KeyEnded    KeyState = "ended"
-)
-
-// Key is a signing key without its private part.
-type Key struct {
-	ID, Algorithm string
-	State         KeyState
-	CreatedAt     time.Time
-	SignsFrom     time.Time
-	VerifiesUntil time.Time // zero where no end is known
-}
-
-// ListKeys lists the signing keys in the order in which they sign, for whoever administers the service; the secret key isn't needed.
-func ListKeys(ctx context.Context, store KeyStore, now time.Time) ([]Key, error) {
-	rows, err := db.New(store).SigningKeyList(ctx)
-	if err != nil {
-		return nil, storeError(err)
-	}
-	set := make(keySet, len(rows))
-	for i, row := range rows {
-		set[i] = &signingKey{kid: row.Kid, signsFrom: row.SignsFrom}
-		if row.VerifiesUntil != nil {
-			set[i].verifiesUntil = *row.VerifiesUntil
-		}
-	}
-	keys, signing := make([]Key, len(rows)), set.signing(now)
-	for i, key := range set {
-		state := KeyVerifies
-		switch {
-		case !key.verifies(now):
-			state = KeyEnded
-		case key == signing:
-			state = KeySigns
-		case now.Before(key.signsFrom):
-			state = KeyWaits
-		}
-		keys[i] = Key{
-			ID: key.kid, Algorithm: rows[i].Algorithm, State: state,
-			CreatedAt: rows[i].CreatedAt.UTC(), SignsFrom: key.signsFrom.UTC(), VerifiesUntil: key.verifiesUntil.UTC(),
-		}
-		if key.verifiesUntil.IsZero() {
-			keys[i].VerifiesUntil = time.Time{}
-		}
-	}
-	return keys, nil
 }

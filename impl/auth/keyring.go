@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"golang.org/x/sync/singleflight"
 
 	"github.com/latchkey-auth/latchkey/gen/db"
 )
@@ -24,8 +25,10 @@ const (
 	KeysFollow = 10 * time.Second
 	// unknownKeyPause bounds how often a token under an unknown key makes an instance look for it.
 	unknownKeyPause = time.Second
-	// keyLoadTimeout bounds one such look.
+	// keyLoadTimeout bounds each look for what has become of the keys.
 	keyLoadTimeout = 2 * time.Second
+	// keyChangeTimeout bounds each change of them, the wait for others' and the making of an RSA key included.
+	keyChangeTimeout = 30 * time.Second
 	// keepEnded is for how long a key that has ended is still listed.
 	keepEnded = 7 * 24 * time.Hour
 )
@@ -68,8 +71,9 @@ type Keyring struct {
 	tokenTTL  time.Duration
 	now       func() time.Time
 	keys      atomic.Pointer[keySet]
+	loading   sync.Mutex // is held while the keys are read, so that what is held is never older than what was
 
-	mu       sync.Mutex // is held while an unknown key is looked for
+	looks    singleflight.Group // looks for unknown keys; what follows is its own
 	lookedAt time.Time
 	lookErr  error
 }
@@ -86,20 +90,25 @@ func (s keySet) find(kid string) *signingKey {
 	return nil
 }
 
-// signing is the key that signs: the last that has begun to, and verifies still. Where none has begun, it is the first that will: the one
-// before it was retired, or the clock of who made it is ahead of ours.
+// signing is the key that signs: the last that has begun to, and verifies for as long as its tokens live. Where there is none, it is the
+// first that will, since the one before it was retired, or the clock of who made it is ahead of ours; and else the last that verifies still.
 func (s keySet) signing(now time.Time) *signingKey {
+	var superseded *signingKey
 	for _, key := range slices.Backward(s) {
-		if !now.Before(key.signsFrom) && key.verifies(now) {
+		switch {
+		case now.Before(key.signsFrom) || !key.verifies(now):
+		case key.verifies(now.Add(key.tokenTTL)):
 			return key
+		case superseded == nil:
+			superseded = key
 		}
 	}
 	for _, key := range s {
-		if key.verifies(now) {
+		if now.Before(key.signsFrom) && key.verifies(now) {
 			return key
 		}
 	}
-	return nil
+	return superseded
 }
 
 // newest is the key that signs now or next: the one whose end isn't known.
@@ -113,8 +122,46 @@ func (s keySet) newest() *signingKey {
 }
 
 // OpenKeyring reads the keys, and makes one where there is none that signs, or begins to change to the algorithm where they are of another.
-// It fails with [ErrSealed] under another secret key, or [ErrUnavailable].
+// It fails with [ErrSealed] under another secret key, [ErrUnreadable] or [ErrUnavailable].
 func OpenKeyring(ctx context.Context, o KeyringOptions) (*Keyring, error) {
+	k, err := newKeyring(o)
+	if err != nil {
+		return nil, err
+	}
+	if err := k.Follow(ctx); err != nil {
+		return nil, err
+	}
+	if k.previous.IsZero() && !k.needsChange(k.loaded()) {
+		return k, nil
+	}
+	return k, k.change(ctx, func(c *keyChange) error {
+		c.lengthen(k.tokenTTL)
+		if !k.needsSuccessor(c.keys) {
+			return nil // another instance was faster
+		}
+		return c.turnTo(k)
+	})
+}
+
+// OpenKeyringAsIs is [OpenKeyring] for whoever administers the keys: it changes nothing, suffers a key that is [ErrUnreadable], and fails with
+// [ErrOtherAlgorithm] where the newest key is of another algorithm than the options', so that nobody changes the algorithm by leaving out a
+// setting.
+func OpenKeyringAsIs(ctx context.Context, o KeyringOptions) (*Keyring, error) {
+	k, err := newKeyring(o)
+	if err != nil {
+		return nil, err
+	}
+	if err := k.Follow(ctx); err != nil && !errors.Is(err, ErrUnreadable) {
+		return nil, err
+	}
+	if newest := k.loaded().newest(); newest != nil && newest.algorithm != k.algorithm {
+		return nil, otherAlgorithm(newest.algorithm, k.algorithm)
+	}
+	return k, nil
+}
+
+// newKeyring makes a keyring that holds no key yet.
+func newKeyring(o KeyringOptions) (*Keyring, error) {
 	switch {
 	case o.DB == nil:
 		return nil, errors.New("a keyring needs a database")
@@ -134,19 +181,8 @@ func OpenKeyring(ctx context.Context, o KeyringOptions) (*Keyring, error) {
 		store: o.DB, queries: db.New(o.DB), secret: o.Secret, previous: o.Previous,
 		algorithm: o.Algorithm, tokenTTL: o.TokenTTL, now: o.Now,
 	}
-	former, err := k.load(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if len(former) == 0 && !k.needsSuccessor(k.loaded()) {
-		return k, nil
-	}
-	return k, k.change(ctx, func(q *db.Queries, keys keySet) error {
-		if !k.needsSuccessor(keys) {
-			return nil // another instance was faster
-		}
-		return k.succeed(ctx, q, keys)
-	})
+	k.keys.Store(&keySet{})
+	return k, nil
 }
 
 // NewMemoryKeyring makes a keyring of one key that ends with it, for who needs a [Service] and issues no token that is to last.
@@ -163,47 +199,72 @@ func NewMemoryKeyring(algorithm string, now func() time.Time) (*Keyring, error) 
 // needsSuccessor tells whether the newest key is not the one that the settings ask for.
 func (k *Keyring) needsSuccessor(keys keySet) bool {
 	newest := keys.newest()
-	return newest == nil || newest.algorithm != k.algorithm || k.algorithm == algorithmHS256 && newest.kid != keyID([]byte(k.secret.Reveal()))
+	return newest == nil || !k.isWanted(newest)
 }
 
-// Follow looks for what others have done to the keys.
+// needsChange tells whether the keys are not as the settings ask for.
+func (k *Keyring) needsChange(keys keySet) bool {
+	return k.needsSuccessor(keys) || slices.ContainsFunc(keys, func(key *signingKey) bool { return key.tokenTTL < k.tokenTTL })
+}
+
+// isWanted tells whether a key is such as the settings ask for.
+func (k *Keyring) isWanted(key *signingKey) bool {
+	return key.algorithm == k.algorithm && (k.algorithm != algorithmHS256 || key.kid == keyID([]byte(k.secret.Reveal())))
+}
+
+// Follow looks for what others have done to the keys. It fails with [ErrUnavailable], and then holds what it held; or with [ErrSealed] or
+// [ErrUnreadable] for all keys or some, which then count as none, while the others are followed.
 func (k *Keyring) Follow(ctx context.Context) error {
-	_, err := k.load(ctx)
+	k.loading.Lock()
+	defer k.loading.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, keyLoadTimeout)
+	defer cancel()
+	rows, err := k.queries.SigningKeyList(ctx)
+	if err != nil {
+		return storeError(err)
+	}
+	keys, err := k.read(rows)
+	k.keys.Store(&keys)
 	return err
 }
 
-// load reads the keys, and tells which of them only the previous secret key could unseal.
-func (k *Keyring) load(ctx context.Context) (former keySet, err error) {
-	rows, err := k.queries.SigningKeyList(ctx)
-	if err != nil {
-		return nil, storeError(err)
-	}
-	keys, former, err := k.open(rows)
-	if err == nil {
-		k.keys.Store(&keys)
-	}
-	return former, err
-}
-
-// open unseals those keys that have not ended, and tells which of them only the previous secret key could.
-func (k *Keyring) open(rows []db.SigningKey) (keys, former keySet, err error) {
-	now := k.now()
-	for _, row := range rows {
-		if row.VerifiesUntil != nil && !now.Before(*row.VerifiesUntil) {
-			continue
-		}
-		key, err := unseal(row, k.secret)
-		if errors.Is(err, ErrSealed) && !k.previous.IsZero() {
-			if key, err = unseal(row, k.previous); err == nil {
-				former = append(former, key)
+// read answers those keys that have not ended, but for those that can't be unsealed, and why these can't. A key that is held is not unsealed
+// again, so that it is held also when others have sealed it under the secret key that comes next.
+func (k *Keyring) read(rows []db.SigningKey) (keys keySet, failed error) {
+	held := k.loaded()
+	for _, row := range unended(rows, k.now()) {
+		key := held.find(row.Kid)
+		if key == nil {
+			var err error
+			if key, err = k.unseal(row); err != nil {
+				if failed = fmt.Errorf("%w %s", ErrUnreadable, row.Kid); !errors.Is(err, ErrSealed) {
+					failed = fmt.Errorf("%w: %w", failed, err)
+				}
+				continue
 			}
 		}
-		if err != nil {
-			return nil, nil, err
-		}
-		keys = append(keys, key)
+		keys = append(keys, key.timedBy(row))
 	}
-	return keys, former, nil
+	if failed != nil && len(keys) == 0 {
+		failed = ErrSealed
+	}
+	return keys, failed
+}
+
+// unseal reads a key that is sealed under the secret key or the previous one.
+func (k *Keyring) unseal(row db.SigningKey) (*signingKey, error) {
+	key, err := unseal(row, k.secret)
+	if errors.Is(err, ErrSealed) && !k.previous.IsZero() {
+		return unseal(row, k.previous)
+	}
+	return key, err
+}
+
+// unended leaves out the keys that have ended.
+func unended(rows []db.SigningKey, now time.Time) []db.SigningKey {
+	return slices.DeleteFunc(slices.Clone(rows), func(row db.SigningKey) bool {
+		return row.VerifiesUntil != nil && !now.Before(*row.VerifiesUntil)
+	})
 }
 
 // loaded answers the keys of this moment.
@@ -221,8 +282,9 @@ func (k *Keyring) signing(now time.Time) (*signingKey, error) {
 func (k *Keyring) find(ctx context.Context, kid string, now time.Time) (*signingKey, error) {
 	key := k.loaded().find(kid)
 	if key == nil {
-		if err := k.look(ctx, now); err != nil {
-			return nil, err
+		// That the keys can't be had must not be told as a bad token.
+		if err := k.look(ctx); err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
 		}
 		key = k.loaded().find(kid)
 	}
@@ -232,24 +294,47 @@ func (k *Keyring) find(ctx context.Context, kid string, now time.Time) (*signing
 	return key, nil
 }
 
-// look is [Keyring.Follow] at most once a second. What came of the last time counts until then: that the database couldn't be asked
-// must not be told as a bad token.
-func (k *Keyring) look(ctx context.Context, now time.Time) error {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if since := now.Sub(k.lookedAt); k.store == nil || since >= 0 && since < unknownKeyPause {
-		return k.lookErr
+// look is [Keyring.Follow], once for all who ask meanwhile, and at most once a second: what came of the last time counts until then. It waits
+// at most as long as ctx.
+func (k *Keyring) look(ctx context.Context) error {
+	if k.store == nil {
+		return nil // a keyring of one key
 	}
 	// The others that wait are answered by this one, even if its own client goes away.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), keyLoadTimeout)
-	defer cancel()
-	k.lookedAt, k.lookErr = now, k.Follow(ctx)
-	return k.lookErr
+	beside := context.WithoutCancel(ctx)
+	looked := k.looks.DoChan("", func() (_ any, err error) {
+		defer func() {
+			if p := recover(); p != nil {
+				err = fmt.Errorf("panic: %v", p) // that of no request in particular
+			}
+		}()
+		if since := k.now().Sub(k.lookedAt); since < 0 || since >= unknownKeyPause {
+			k.lookErr = k.Follow(beside)
+			k.lookedAt = k.now()
+		}
+		return nil, k.lookErr
+	})
+	select {
+	case result := <-looked:
+		return result.Err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
-// Published are the public keys that others may check tokens with, those that will sign included, and never a symmetric one.
+// Ready fails with [ErrUnavailable] where no key signs.
+func (k *Keyring) Ready() error {
+	_, err := k.signing(k.now())
+	return err
+}
+
+// Published are the public keys that others may check tokens with, those that will sign included, and never a symmetric one. It fails with
+// [ErrUnavailable] where no key signs: that there are none is not what others should learn then.
 func (k *Keyring) Published() ([]JWK, error) {
 	now := k.now()
+	if err := k.Ready(); err != nil {
+		return nil, err
+	}
 	var published []JWK
 	for _, key := range k.loaded() {
 		if key.algorithm == algorithmHS256 || !key.verifies(now) {

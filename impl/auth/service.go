@@ -14,7 +14,7 @@ import (
 	"github.com/latchkey-auth/latchkey/gen/db"
 )
 
-// Options are what a [Service] is made of. Each is required but Limiter and Previous.
+// Options are what a [Service] is made of. Each is required but Limiter, Previous and DatabaseNow.
 type Options struct {
 	// DB is where users are kept: a pool that is safe for concurrent use.
 	DB db.DBTX
@@ -32,6 +32,8 @@ type Options struct {
 	Policy PasswordPolicy
 	// Now is the clock.
 	Now func() time.Time
+	// DatabaseNow replaces the database's clock, by which refresh tokens are judged: instances agree on that one; nil for its own.
+	DatabaseNow func() time.Time
 }
 
 // Service registers users, logs them in and answers who a token belongs to.
@@ -48,6 +50,7 @@ type Service struct {
 	counters      counters
 	policy        PasswordPolicy
 	now           func() time.Time
+	databaseNow   func() *time.Time
 }
 
 // New makes a [Service] and refuses a missing dependency.
@@ -72,9 +75,13 @@ func New(o Options) (*Service, error) {
 		return nil, err
 	}
 	users := db.New(o.DB)
+	databaseNow := func() *time.Time { return nil }
+	if o.DatabaseNow != nil {
+		databaseNow = func() *time.Time { now := o.DatabaseNow(); return &now }
+	}
 	return &Service{
 		users: users, lookups: newLookups(o.Now, users.UserListBySession), hasher: o.Hasher, limiter: o.Limiter,
-		tokens: o.Tokens, refreshTokens: refresh, sessions: o.Sessions, policy: o.Policy, now: o.Now,
+		tokens: o.Tokens, refreshTokens: refresh, sessions: o.Sessions, policy: o.Policy, now: o.Now, databaseNow: databaseNow,
 	}, nil
 }
 

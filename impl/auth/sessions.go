@@ -60,7 +60,11 @@ type newSession struct {
 	idle, lifetime     time.Duration
 }
 
+// newSession fails with [ErrUnavailable] where no key would sign its tokens.
 func (s *Service) newSession(c Caller) (newSession, error) {
+	if err := s.tokens.keys.Ready(); err != nil {
+		return newSession{}, err
+	}
 	id, err := uuid.NewV7()
 	address := "unknown"
 	if c.Address.IsValid() {
@@ -119,6 +123,10 @@ func (s *Service) refresh(ctx context.Context, c Caller, token Secret) (Grant, e
 	if err != nil {
 		return Grant{}, fmt.Errorf("%w: %w", ErrInvalidRefresh, err)
 	}
+	// Nothing is rotated where no key would sign what comes of it.
+	if err := s.tokens.keys.Ready(); err != nil {
+		return Grant{}, err
+	}
 	budget := s.limiter.refreshes()
 	key := refreshKey{session: session, generation: generation}
 	if c.Session != nil {
@@ -126,11 +134,10 @@ func (s *Service) refresh(ctx context.Context, c Caller, token Secret) (Grant, e
 	}
 	row, err := s.refreshes.do(ctx, key, func(ctx context.Context) (db.SessionRefreshRow, error) {
 		return s.users.SessionRefresh(ctx, db.SessionRefreshParams{
-			ID: session, Generation: generation, Owner: key.owner, Now: s.now(), ReuseWindow: s.sessions.ReuseWindow, Idle: s.sessions.Idle,
+			ID: session, Generation: generation, Owner: key.owner, DatabaseNow: s.databaseNow(), ReuseWindow: s.sessions.ReuseWindow, Idle: s.sessions.Idle,
 			BudgetStep: budget.Step, BudgetWindow: budget.Window(),
 		})
 	})
-	now := s.now()
 	switch err := storeError(err); {
 	case errors.Is(err, ErrNoUser):
 		return Grant{}, fmt.Errorf("%w: no such session", ErrInvalidRefresh)
@@ -139,13 +146,13 @@ func (s *Service) refresh(ctx context.Context, c Caller, token Secret) (Grant, e
 	case row.IsReused:
 		return Grant{}, fmt.Errorf("%w: of user %s", ErrRefreshReused, row.UserID)
 	case row.IsLimited:
-		return Grant{}, &LimitedError{Budget: budget, RetryAfter: max(row.BudgetAt.Add(budget.Step-budget.Window()).Sub(now), time.Second)}
+		return Grant{}, &LimitedError{Budget: budget, RetryAfter: max(row.BudgetAt.Add(budget.Step-budget.Window()).Sub(row.Now), time.Second)}
 	case !row.IsAlive:
 		return Grant{}, fmt.Errorf("%w: %w", ErrInvalidRefresh, errSessionEnded)
 	case row.Generation == 0:
 		return Grant{}, fmt.Errorf("%w: the session has no such token", ErrInvalidRefresh)
 	}
-	return s.grant(User{ID: row.UserID, Email: row.Email, Username: row.Username}, session, row.Generation, row.ExpiresAt.Sub(now))
+	return s.grant(User{ID: row.UserID, Email: row.Email, Username: row.Username}, session, row.Generation, row.ExpiresAt.Sub(row.Now))
 }
 
 // Sessions lists a user's sessions that live, the newest first.

@@ -45,6 +45,18 @@ type signingKey struct {
 	signsFrom time.Time
 	// verifiesUntil is when it ends to verify; zero while no end is known.
 	verifiesUntil time.Time
+	// tokenTTL is how long the tokens under it live at most.
+	tokenTTL time.Duration
+}
+
+// timedBy is the key with the times of its row.
+func (k *signingKey) timedBy(row db.SigningKey) *signingKey {
+	timed := *k
+	timed.signsFrom, timed.verifiesUntil, timed.tokenTTL = row.SignsFrom, time.Time{}, row.TokenTtl
+	if row.VerifiesUntil != nil {
+		timed.verifiesUntil = *row.VerifiesUntil
+	}
+	return &timed
 }
 
 // verifies tells whether tokens under the key are taken.
@@ -194,10 +206,6 @@ func unseal(row db.SigningKey, secret Secret) (*signingKey, error) {
 	}
 	if key.kid != row.Kid || key.method == nil {
 		return nil, fmt.Errorf("the signing key %s is not what its row says", row.Kid)
-	}
-	key.signsFrom = row.SignsFrom
-	if row.VerifiesUntil != nil {
-		key.verifiesUntil = *row.VerifiesUntil
 	}
 	return key, nil
 }

@@ -137,12 +137,12 @@ func (h *Harness) build(tb testing.TB, o Options) {
 	must(tb, err)
 	secret := auth.NewSecret(orDefault(o.Secret, SecretKey))
 	now := func() time.Time { return h.Clock.Now().Add(o.Skew) }
+	options := tokenOptions(o.Tokens)
 	h.Keys, err = auth.OpenKeyring(tb.Context(), auth.KeyringOptions{
-		DB: h.Pool, Secret: secret, Previous: auth.NewSecret(o.Previous), Algorithm: orDefault(o.Algorithm, "ES256"), TokenTTL: 15 * time.Minute, Now: now,
+		DB: h.Pool, Secret: secret, Previous: auth.NewSecret(o.Previous), Algorithm: orDefault(o.Algorithm, "ES256"), TokenTTL: options.TTL, Now: now,
 	})
 	must(tb, err)
-	options := h.tokenOptions(o.Tokens)
-	options.Now = now
+	options.Keys, options.Now = h.Keys, now
 	tokens, err := auth.NewTokens(options)
 	must(tb, err)
 	if o.Sessions == (auth.SessionTimes{}) {
@@ -154,11 +154,11 @@ func (h *Harness) build(tb testing.TB, o Options) {
 	}
 	h.Auth, err = auth.New(auth.Options{
 		DB: auth.Bounded(h.Pool), Hasher: hasher, Tokens: tokens, Policy: policy, Limiter: h.Limiter, Now: now,
-		Secret: secret, Previous: auth.NewSecret(o.Previous), Sessions: o.Sessions,
+		Secret: secret, Previous: auth.NewSecret(o.Previous), Sessions: o.Sessions, DatabaseNow: h.Clock.Now,
 	})
 	must(tb, err)
 	if o.Ready == nil {
-		o.Ready = func(ctx context.Context) error { return Readiness(schema.Current(ctx, h.Pool)) }
+		o.Ready = func(ctx context.Context) error { return Readiness(schema.Current(ctx, h.Pool), h.Keys.Ready()) }
 	}
 	var handler slog.Handler = slog.NewTextHandler(h.Log, nil)
 	if o.LogJSON {
@@ -171,19 +171,20 @@ func (h *Harness) build(tb testing.TB, o Options) {
 	must(tb, err)
 }
 
-// Readiness turns what the schema says into what the server answers, as the binary does.
-func Readiness(err error) error {
+// Readiness turns what the schema and the keys say into what the server answers, as the binary does.
+func Readiness(current, signing error) error {
 	switch {
-	case errors.Is(err, schema.ErrOutdated):
+	case errors.Is(current, schema.ErrOutdated):
 		return impl.ErrSchemaOutdated
-	case errors.Is(err, schema.ErrNewer):
+	case errors.Is(current, schema.ErrNewer):
 		return impl.ErrSchemaTooNew
+	case current == nil && signing != nil:
+		return impl.ErrKeysUnavailable
 	}
-	return err
+	return current
 }
 
-func (h *Harness) tokenOptions(o auth.TokenOptions) auth.TokenOptions {
-	o.Keys = h.Keys
+func tokenOptions(o auth.TokenOptions) auth.TokenOptions {
 	o.Issuer = orDefault(o.Issuer, "latchkey")
 	o.Audience = orDefault(o.Audience, "latchkey:auth")
 	if o.TTL == 0 {

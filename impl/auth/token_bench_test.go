@@ -1,0 +1,39 @@
+package auth
+
+import "testing"
+
+func BenchmarkTokenIssue(b *testing.B) {
+	for _, algorithm := range Algorithms {
+		b.Run(algorithm, func(b *testing.B) {
+			f := newForger(b, algorithm)
+			b.ReportAllocs()
+			for b.Loop() {
+				f.issue(b)
+			}
+		})
+	}
+}
+
+// A token that was found good is remembered; first is what it costs the first time.
+func BenchmarkTokenCheck(b *testing.B) {
+	for _, algorithm := range Algorithms {
+		f := newForger(b, algorithm)
+		token := f.issue(b)
+		b.Run("first/"+algorithm, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := f.tokens.verify(b.Context(), token, testNow); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+		b.Run("again/"+algorithm, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := f.tokens.Check(b.Context(), token); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

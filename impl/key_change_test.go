@@ -1,0 +1,272 @@
+package impl_test
+
+import (
+	"errors"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/latchkey-auth/latchkey/impl/auth"
+	"github.com/latchkey-auth/latchkey/impl/impltest"
+)
+
+// A command doesn't know how long the servers' tokens live, and their key does.
+func TestR6_RotationByWhoeverHasOtherSettings(t *testing.T) {
+	t.Parallel()
+	const day = 24 * time.Hour
+	h := impltest.New(t)
+	h.MustRegister(t, "ada")
+	patient := h.With(t, impltest.Options{Tokens: auth.TokenOptions{TTL: day}})
+	command, err := auth.OpenKeyringAsIs(t.Context(), keyringOptions(h))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := command.Rotate(t.Context(), 0); err != nil {
+		t.Fatal(err)
+	}
+	h.Clock.Advance(auth.KeyLead - time.Second)
+	last, _ := login(t, patient, "ada")
+	h.Clock.Advance(day - time.Second)
+	follow(t, patient)
+	if a := patient.Me(t, last); a.Status != 200 {
+		t.Errorf("got %d %s", a.Status, a.Body)
+	}
+	h.Clock.Advance(time.Minute)
+	follow(t, patient)
+	if got := publishedIDs(t, patient); len(got) != 1 || got[0] == kidOf(t, last) {
+		t.Errorf("published are %v", got)
+	}
+}
+
+// keyringOptions are those of the harness's own keyring.
+func keyringOptions(h *impltest.Harness) auth.KeyringOptions {
+	return auth.KeyringOptions{
+		DB: h.Pool, Secret: auth.NewSecret(impltest.SecretKey), Algorithm: "ES256", TokenTTL: 15 * time.Minute, Now: h.Clock.Now,
+	}
+}
+
+// A key that can't be unsealed counts as none, and what others have done to the other keys is followed all the same.
+func TestAKeyThatCannotBeUnsealed(t *testing.T) {
+	t.Parallel()
+	h := impltest.New(t)
+	beside := h.Beside(t)
+	h.MustRegister(t, "ada")
+	access, token := login(t, h, "ada")
+	old := kidOf(t, access)
+	rotate(t, h, 0)
+	bad := publishedIDs(t, h)[1]
+	execute(t, h, "UPDATE signing_keys SET sealed = sealed || '!' WHERE kid = $1", bad)
+	if err := beside.Keys.Follow(t.Context()); !errors.Is(err, auth.ErrUnreadable) {
+		t.Errorf("got %v", err)
+	}
+	if a := beside.Me(t, access); a.Status != 200 {
+		t.Errorf("got %d %s", a.Status, a.Body)
+	}
+	if got := publishedIDs(t, beside); !slices.Equal(got, []string{old}) {
+		t.Errorf("published are %v", got)
+	}
+	if _, err := auth.OpenKeyring(t.Context(), keyringOptions(h)); !errors.Is(err, auth.ErrUnreadable) {
+		t.Errorf("got %v", err)
+	}
+	execute(t, h, "UPDATE signing_keys SET verifies_until = $1 WHERE kid = $2", h.Clock.Now(), old)
+	if err := beside.Keys.Follow(t.Context()); !errors.Is(err, auth.ErrSealed) {
+		t.Errorf("got %v", err)
+	}
+	// Whether a token is a good one can't be told while a key can't be read, and neither which keys there are.
+	for name, a := range map[string]impltest.Answer{
+		"me":       beside.Me(t, access),
+		"keys":     beside.Do(t, beside.Request("GET", impltest.KeysPath, "")),
+		"metadata": beside.Do(t, beside.Request("GET", impltest.MetadataPath, "")),
+		"register": beside.Register(t, "eve@example.com", "eve", impltest.Password),
+	} {
+		if a.Status != 503 || a.Header.Get("Cache-Control") != "no-store" {
+			t.Errorf("%s: got %d %v %s", name, a.Status, a.Header, a.Body)
+		}
+	}
+	if a := beside.Do(t, beside.Request("GET", "/readyz", "")); a.Status != 503 || a.Text("code") != "keys_unavailable" {
+		t.Errorf("got %d %s", a.Status, a.Body)
+	}
+	// Nothing signs, so that nothing is rotated: the refresh token is as good as before when there is a key again.
+	for range 2 {
+		if a := refresh(t, beside, token); a.Status != 503 {
+			t.Errorf("got %d %s", a.Status, a.Body)
+		}
+		h.Clock.Advance(time.Minute)
+	}
+	execute(t, h, "UPDATE signing_keys SET verifies_until = NULL WHERE kid = $1", old)
+	command, err := auth.OpenKeyringAsIs(t.Context(), keyringOptions(h))
+	if err != nil {
+		t.Fatal(err)
+	}
+	// It ends as any other does.
+	if err := command.Retire(t.Context(), bad); err != nil {
+		t.Error(err)
+	}
+	follow(t, beside)
+	wantRefreshed(t, refresh(t, beside, token))
+	if a := beside.Register(t, "eve@example.com", "eve", impltest.Password); a.Status != 201 {
+		t.Errorf("got %d %s", a.Status, a.Body)
+	}
+}
+
+func execute(t *testing.T, h *impltest.Harness, sql string, args ...any) {
+	t.Helper()
+	if _, err := h.Pool.Exec(t.Context(), sql, args...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Whoever administers the keys changes no algorithm by leaving out a setting.
+func TestOpenKeyringAsIs(t *testing.T) {
+	t.Parallel()
+	h := impltest.New(t, impltest.Options{Algorithm: "EdDSA"})
+	o := keyringOptions(h)
+	if _, err := auth.OpenKeyringAsIs(t.Context(), o); !errors.Is(err, auth.ErrOtherAlgorithm) {
+		t.Errorf("got %v", err)
+	}
+	if err := auth.RetireAll(t.Context(), o); !errors.Is(err, auth.ErrOtherAlgorithm) {
+		t.Errorf("got %v", err)
+	}
+	o.Algorithm = "EdDSA"
+	if _, err := auth.OpenKeyringAsIs(t.Context(), o); err != nil {
+		t.Error(err)
+	}
+	if got := publishedIDs(t, h.Beside(t)); len(got) != 1 {
+		t.Errorf("published are %v", got)
+	}
+}
+
+// What seals the keys is the secret key, and to change it logs nobody out where the former one is told.
+func TestSecretKeyChange(t *testing.T) {
+	t.Parallel()
+	const former, present = impltest.SecretKey, "another-secret-key-of-48-bytes-abcdefghij9876543"
+	for _, algorithm := range auth.Algorithms {
+		t.Run(algorithm, func(t *testing.T) {
+			t.Parallel()
+			h := impltest.New(t, impltest.Options{Algorithm: algorithm, Secret: former})
+			h.MustRegister(t, "ada")
+			access, token := login(t, h, "ada")
+			o := auth.KeyringOptions{
+				DB: h.Pool, Secret: auth.NewSecret(present), Algorithm: algorithm, TokenTTL: 15 * time.Minute, Now: h.Clock.Now,
+			}
+			if _, err := auth.OpenKeyring(t.Context(), o); !errors.Is(err, auth.ErrSealed) {
+				t.Errorf("got %v", err)
+			}
+			changed := h.With(t, impltest.Options{Algorithm: algorithm, Secret: present, Previous: former})
+			if a := changed.Me(t, access); a.Status != 200 {
+				t.Errorf("got %d %s", a.Status, a.Body)
+			}
+			_, token = wantRefreshed(t, refresh(t, changed, token))
+			h.Clock.Advance(time.Hour)
+			follow(t, changed)
+			// From then on the former one is needed no more.
+			alone := h.With(t, impltest.Options{Algorithm: algorithm, Secret: present})
+			access, _ = wantRefreshed(t, refresh(t, alone, token))
+			if a := alone.Me(t, access); a.Status != 200 {
+				t.Errorf("got %d %s", a.Status, a.Body)
+			}
+			// Where it is lost, all keys can end, and everybody logs in again.
+			lost := o
+			lost.Secret = auth.NewSecret("a-third-secret-key-of-48-bytes-abcdefghij9876543")
+			if err := auth.RetireAll(t.Context(), lost); err != nil {
+				t.Fatal(err)
+			}
+			third := h.With(t, impltest.Options{Algorithm: algorithm, Secret: lost.Secret.Reveal()})
+			wantRefusal(t, third.Me(t, access), badToken)
+			access, _ = login(t, third, "ada")
+			if a := third.Me(t, access); a.Status != 200 {
+				t.Errorf("got %d %s", a.Status, a.Body)
+			}
+		})
+	}
+}
+
+// An instance that was left with the former secret key goes on with the keys that it holds, and makes none that the others couldn't unseal.
+func TestSecretKeyChangeBesideAnInstanceWithTheFormerOne(t *testing.T) {
+	t.Parallel()
+	const present = "another-secret-key-of-48-bytes-abcdefghij9876543"
+	h := impltest.New(t)
+	access := h.MustRegister(t, "ada")
+	changed := h.With(t, impltest.Options{Secret: present, Previous: impltest.SecretKey})
+	follow(t, h)
+	for _, instance := range []*impltest.Harness{h, changed} {
+		if a := instance.Me(t, access); a.Status != 200 {
+			t.Errorf("got %d %s", a.Status, a.Body)
+		}
+		if got := publishedIDs(t, instance); !slices.Equal(got, []string{kidOf(t, access)}) {
+			t.Errorf("published are %v", got)
+		}
+	}
+	if _, err := h.Keys.Rotate(t.Context(), 0); !errors.Is(err, auth.ErrSealed) {
+		t.Errorf("got %v", err)
+	}
+	rotate(t, changed, 0)
+	if got := publishedIDs(t, changed); len(got) != 2 {
+		t.Errorf("published are %v", got)
+	}
+}
+
+// The secret key itself ends only by being changed, and nobody is told otherwise.
+func TestRetirementOfTheSecretKey(t *testing.T) {
+	t.Parallel()
+	h := impltest.New(t, impltest.Options{Algorithm: "HS256"})
+	access := h.MustRegister(t, "ada")
+	o := keyringOptions(h)
+	o.Algorithm = "HS256"
+	for name, err := range map[string]error{
+		"by itself": h.Keys.Retire(t.Context(), kidOf(t, access)),
+		"with all":  auth.RetireAll(t.Context(), o),
+	} {
+		if !errors.Is(err, auth.ErrSecretSigns) {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+	if a := h.Me(t, access); a.Status != 200 {
+		t.Errorf("got %d %s", a.Status, a.Body)
+	}
+}
+
+// From each algorithm to each other, nobody is logged out, and the new one signs when everybody knows its key.
+func TestAlgorithmChange(t *testing.T) {
+	t.Parallel()
+	for _, from := range auth.Algorithms {
+		for _, to := range auth.Algorithms {
+			if from == to {
+				continue
+			}
+			t.Run(from+" to "+to, func(t *testing.T) {
+				t.Parallel()
+				h := impltest.New(t, impltest.Options{Algorithm: from})
+				h.MustRegister(t, "ada")
+				first, token := login(t, h, "ada")
+				changed := h.With(t, impltest.Options{Algorithm: to})
+				meanwhile, token := wantRefreshed(t, refresh(t, changed, token))
+				if headerOf(t, meanwhile)["alg"] != from {
+					t.Error("the new key signs before everybody knows it")
+				}
+				for _, token := range []string{first, meanwhile} {
+					if a := changed.Me(t, token); a.Status != 200 {
+						t.Errorf("got %d %s", a.Status, a.Body)
+					}
+				}
+				h.Clock.Advance(auth.KeyLead)
+				after, _ := wantRefreshed(t, refresh(t, changed, token))
+				if headerOf(t, after)["alg"] != to {
+					t.Error("the new key doesn't sign")
+				}
+				// And back again, which makes the former one sign at once where it has not ended.
+				back := h.With(t, impltest.Options{Algorithm: from})
+				for _, token := range []string{meanwhile, after} {
+					if a := back.Me(t, token); a.Status != 200 {
+						t.Errorf("got %d %s", a.Status, a.Body)
+					}
+				}
+				h.Clock.Advance(2 * auth.KeyLead)
+				access, _ := login(t, back, "ada")
+				if a := back.Me(t, access); a.Status != 200 || headerOf(t, access)["alg"] != from {
+					t.Errorf("got %d %s", a.Status, a.Body)
+				}
+			})
+		}
+	}
+}
