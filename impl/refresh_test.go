@@ -189,6 +189,9 @@ func refreshAtOnce(t *testing.T, all []*impltest.Harness, token string, n int) (
 		wg.Go(func() {
 			<-start
 			a, err := h.Try(t, h.LoginRequest("grant_type", "refresh_token", "refresh_token", token))
+			for again := 0; err == nil && a.Status == 503 && again < 3; again++ { // no connection within a second, on a busy machine
+				a, err = h.Try(t, h.LoginRequest("grant_type", "refresh_token", "refresh_token", token))
+			}
 			if err != nil || a.Status != 200 {
 				t.Errorf("got %d %s, %v", a.Status, a.Body, err)
 				return
