@@ -3,7 +3,7 @@
 # gen/breaking.sh RELEASED WORKING. What semantic versioning 2.0.0 demands is read so:
 #
 #   nothing but words and examples has changed   the version may stay (there is nothing that a program could see)
-#   what oasdiff doesn't look at has changed     counts as a break: what no operation refers to, values of headers, servers
+#   what oasdiff doesn't look at has changed     counts as a break: gen/changes has the list
 #   something was added                          0.y.z: at least z moves (4)    from 1.0.0 on: at least y (7)
 #   something breaks a client                    0.y.z: at least y moves (4)    from 1.0.0 on: x (8)
 #
@@ -25,18 +25,6 @@ version_of() {
 	echo "$version"
 }
 
-# Leaves in found what oasdiff's first command finds of the second's level or above, and fails when there is something.
-find_changes() {
-	local status=0
-	found=$(bin/tools/oasdiff "$1" --fail-on "$2" --flatten-allof --allow-external-refs=false --color never \
-		"$released" "$working") || status=$?
-	if [ $status -gt 1 ]; then
-		echo "oasdiff can't compare $released and $working" >&2
-		exit 2
-	fi
-	return $status
-}
-
 old=$(version_of "$released")
 new=$(version_of "$working")
 IFS=. read -r old_x old_y old_z <<<"$old"
@@ -56,14 +44,16 @@ if ((ahead < 0)); then
 	exit 1
 fi
 
+if ! found=$(bin/tools/oasdiff changelog -f json --flatten-allof --allow-external-refs=false "$released" "$working" |
+	go run ./gen/changes "$released" "$working"); then
+	echo "can't compare $released and $working" >&2
+	exit 2
+fi
 needed=0
-if ! find_changes breaking WARN; then
+if grep -q '^break ' <<<"$found"; then
 	needed=$((old_x == 0 ? 2 : 3))
-elif ! find_changes changelog INFO; then
+elif [ -n "$found" ]; then
 	needed=$((old_x == 0 ? 1 : 2))
-elif bare=$(go run ./gen/bare "$released" "$working") && [ "$(sort -u <<<"$bare" | wc -l)" -gt 1 ]; then
-	found="$working differs from $released where oasdiff doesn't look: in what no operation refers to, a header's values or servers"
-	needed=$((old_x == 0 ? 2 : 3))
 fi
 if ((moved < needed)); then
 	names=('' patch minor major)

@@ -17,6 +17,7 @@ info:
 paths:
   /a:
     get:
+      operationId: GetA
       description: ${4:-The first.}
       responses:
         '409':
@@ -26,7 +27,7 @@ paths:
               schema: {type: object, required: [code], properties: {code: {type: string, enum: [$2]}}}
 YAML
 	if [ "$3" = more ]; then
-		printf '  /b:\n    get:\n      responses:\n        "204": {description: Nothing.}\n'
+		printf '  /b:\n    get:\n      operationId: GetB\n      responses:\n        "204": {description: Nothing.}\n'
 	fi
 }
 
@@ -64,31 +65,66 @@ back by a major|1.0.0|0.9.0|taken, gone|one||fail|goes back
 not a version|0.1.0|0.1|taken|one||fail|should be such as
 CASES
 
-# What oasdiff doesn't look at, as an edit of a contract that has it.
+# What oasdiff doesn't look at, as an edit of a contract that has it; alone, and beside an addition, which must not hide it.
 contract 0.1.0 taken one >"$dir/old.yaml"
 cat >>"$dir/old.yaml" <<'YAML'
           headers:
             Cache-Control:
               description: For caches.
-              schema: {type: string, enum: [no-store]}
+              schema: {$ref: '#/components/schemas/Caching'}
+            Retry-After:
+              schema: {type: integer}
+  # another path
 components:
   schemas:
-    Claims: {type: object, required: [jti, sub], properties: {description: {type: string}}}
+    Caching: {type: string, enum: [no-store]}
+    Claims: {type: object, required: [jti, sub], properties: {description: {$ref: '#/components/schemas/Text'}}}
+    Text: {type: string, maxLength: 5}
+  securitySchemes:
+    Token: {type: http, scheme: bearer, x-in: a}
 servers:
   - url: /
+tags:
+  - name: first
 YAML
-while IFS='|' read -r case edit want; do
+addition='s|^  # another path|  /b:\n    get:\n      responses:\n        "204": {description: Nothing.}|'
+while IFS='|' read -r case edit alone beside; do
 	sed -e "$edit" "$dir/old.yaml" >"$dir/new.yaml"
-	expect "$want" breaking 'minor number has to move'
+	expect "$alone" breaking 'minor number has to move'
+	case="$case, beside an addition"
+	sed -e "$edit; s/0\.1\.0/0.1.1/" -e "$addition" "$dir/old.yaml" >"$dir/new.yaml"
+	grep -q '^  /b:' "$dir/new.yaml" || failed=1
+	expect "$beside" breaking 'minor number has to move'
 done <<'CASES'
-a member of a lone schema that may be absent|s/, sub]/]/|fail
-a renamed member of a lone schema|s/{description: {type/{words: {type/|fail
-another value of a header|s/no-store/no-cache/|fail
-another server|s,url: /,url: /v2,|fail
-another order|s/\[jti, sub\]/[sub, jti]/|pass
-another word of a header|s/For caches/For a cache/|pass
-a break of a header under a minor|s/no-store/no-cache/; s/0.1.0/0.2.0/|pass
+a member of a lone schema that may be absent|s/, sub]/]/|fail|fail
+a renamed member of a lone schema|s/{description: {/{words: {/|fail|fail
+what a lone schema refers to|s/maxLength: 5/maxLength: 6/|fail|fail
+a lone schema that is gone|/^    Claims/d|fail|fail
+another name of an operation|s/GetA/ReadA/|fail|fail
+another name of a schema|s/Caching/Cached/|fail|fail
+another value of a header|s/no-store/no-cache/|fail|fail
+another type of a header|s/{type: integer}/{type: string}/|fail|fail
+another server|s,url: /,url: /v2,|fail|fail
+another member of a security scheme|s/x-in: a/x-in: b/|fail|fail
+another order|s/\[jti, sub\]/[sub, jti]/|pass|pass
+another word of a header|s/For caches/For a cache/|pass|pass
+another heading|s/name: first/name: second/|pass|pass
+a break of a header under a minor|s/no-store/no-cache/; s/0.1.0/0.2.0/|pass|pass
 CASES
+
+case='a lone schema that is new'
+sed -e 's/^    Claims/    Fresh: {type: string}\n    Claims/' "$dir/old.yaml" >"$dir/new.yaml"
+expect fail breaking 'patch number has to move'
+case='an operation that differs where nothing else looks'
+sed -e 's/^      operationId: GetA/      x-of-its-own: true\n      operationId: GetA/' "$dir/old.yaml" >"$dir/new.yaml"
+expect fail breaking 'minor number has to move'
+
+# The contract itself, in which a token's claims may be absent, beside an operation that is new.
+case='claims that may be absent, beside an addition'
+sed -e 's/^  version: .*/  version: 0.4.0/' gen/released/openapi.yaml >"$dir/old.yaml"
+sed -e 's/^  version: .*/  version: 0.4.1/; s/, username, uid, sid\]$/]/' \
+	-e 's|^paths:|paths:\n  /extra:\n    get:\n      responses:\n        "204": {description: Nothing.}|' gen/released/openapi.yaml >"$dir/new.yaml"
+expect fail breaking 'components/schemas/AccessTokenClaims'
 
 case='a contract that is none'
 contract 0.1.0 taken one >"$dir/old.yaml"
