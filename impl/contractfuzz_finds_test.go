@@ -26,3 +26,17 @@ func TestFound_FormNameIsNoUTF8(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+// A form of no bytes is one without fields: those that are missing are told, and not the body as a whole.
+func TestFound_EmptyForm(t *testing.T) {
+	t.Parallel()
+	h := impltest.New(t)
+	a := h.Do(t, h.Request("POST", impltest.RevokePath, "", "Content-Type", "application/x-www-form-urlencoded"))
+	if diff := cmp.Diff([][2]string{{"/token", "required"}}, violations(a)); diff != "" || a.Status != 422 {
+		t.Errorf("got %d %s", a.Status, diff)
+	}
+	a = h.Do(t, h.Request("POST", impltest.RevokePath, ""))
+	if diff := cmp.Diff([][2]string{{"", "required"}}, violations(a)); diff != "" || a.Status != 422 {
+		t.Errorf("without a media type: got %d %s", a.Status, diff)
+	}
+}

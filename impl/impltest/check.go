@@ -40,6 +40,12 @@ var (
 	leaks   = regexp.MustCompile(`SQLSTATE|pgx|pgconn|goroutine|\.go:|127\.0\.0\.1|panic|salt`)
 )
 
+// The contract's responses to what is none of its operations.
+const (
+	responseNotFound         = "NotFound"
+	responseMethodNotAllowed = "MethodNotAllowed"
+)
+
 // CheckAnswer holds an answer to the contract, and answers what is wrong with it.
 // The method and path are the request's; unknown paths must be answered 404 and unknown methods 405.
 func CheckAnswer(method, path string, res *http.Response, body []byte) error {
@@ -48,11 +54,11 @@ func CheckAnswer(method, path string, res *http.Response, body []byte) error {
 	}
 	item := pathItem(path)
 	if item == nil {
-		return checkUndeclared(res, body, http.StatusNotFound, "NotFound")
+		return checkUndeclared(res, body, http.StatusNotFound, responseNotFound)
 	}
 	op := item.GetOperation(method)
 	if op == nil {
-		return checkUndeclared(res, body, http.StatusMethodNotAllowed, "MethodNotAllowed")
+		return checkUndeclared(res, body, http.StatusMethodNotAllowed, responseMethodNotAllowed)
 	}
 	if err := errors.Join(checkDeclared(op, res, body), judgeAnswer(method, path, res, body)); err != nil {
 		return fmt.Errorf("%s %d: %w", op.OperationID, res.StatusCode, err)

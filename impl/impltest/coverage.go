@@ -5,8 +5,10 @@ import (
 	"flag"
 	"fmt"
 	"maps"
+	"net/http"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -14,67 +16,80 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/postgres/postgrestest"
 )
 
-// pair is an operation of the contract and a status that it may answer.
-type pair struct {
+// outcome is an operation of the contract, a status that it may answer, and for an error its code.
+type outcome struct {
 	operation string
 	status    string
+	code      string
 }
 
-func (p pair) String() string { return p.operation + " " + p.status }
+func (o outcome) String() string {
+	return strings.TrimSpace(o.operation + " " + o.status + " " + o.code)
+}
 
-// coverage knows which tests have produced which pair, by the names of the top-level tests.
+// coverage knows which tests have produced which outcome, by the names of the top-level tests.
 type coverage struct {
 	mu    sync.Mutex
-	tests map[pair]map[string]bool
+	tests map[outcome]map[string]bool
 }
 
-var produced = coverage{tests: map[pair]map[string]bool{}}
+var produced = coverage{tests: map[outcome]map[string]bool{}}
 
-// Record remembers that a test was answered a status that the contract declares. Others are left out.
-func Record(tb testing.TB, method, path string, status int) {
+// Record remembers what a test was answered by an operation of the contract. Other answers are left out.
+func Record(tb testing.TB, method, path string, a Answer) {
 	item := pathItem(path)
 	if item == nil || item.GetOperation(method) == nil {
 		return
 	}
+	o := outcome{operation: item.GetOperation(method).OperationID, status: strconv.Itoa(a.Status)}
+	if a.Status >= http.StatusBadRequest {
+		o.code = a.Text("code")
+	}
 	test, _, _ := strings.Cut(tb.Name(), "/")
-	produced.add(pair{item.GetOperation(method).OperationID, fmt.Sprint(status)}, test)
+	produced.add(o, test)
 }
 
-func (c *coverage) add(p pair, test string) {
+func (c *coverage) add(o outcome, test string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.tests[p] == nil {
-		c.tests[p] = map[string]bool{}
+	if c.tests[o] == nil {
+		c.tests[o] = map[string]bool{}
 	}
-	c.tests[p][test] = true
+	c.tests[o][test] = true
 }
 
-// declared lists what the contract declares, in the order of names and numbers.
-func declared() []pair {
-	var all []pair
+// declared lists what the contract declares, in the order of names, numbers and codes.
+func declared() []outcome {
+	var all []outcome
 	for _, item := range Contract().Paths.Map() {
 		for _, op := range item.Operations() {
-			for status := range op.Responses.Map() {
-				all = append(all, pair{op.OperationID, status})
+			for status, response := range op.Responses.Map() {
+				codes := codesOf(response.Value)
+				if len(codes) == 0 {
+					codes = []string{""}
+				}
+				for _, code := range codes {
+					all = append(all, outcome{op.OperationID, status, code})
+				}
 			}
 		}
 	}
-	slices.SortFunc(all, func(a, b pair) int {
-		return cmp.Or(cmp.Compare(a.operation, b.operation), cmp.Compare(a.status, b.status))
+	slices.SortFunc(all, func(a, b outcome) int {
+		return cmp.Or(cmp.Compare(a.operation, b.operation), cmp.Compare(a.status, b.status), cmp.Compare(a.code, b.code))
 	})
 	return all
 }
 
 // missing lists what the contract declares and no test has produced.
-func (c *coverage) missing() []pair {
+func (c *coverage) missing() []outcome {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return slices.DeleteFunc(declared(), func(p pair) bool { return len(c.tests[p]) > 0 })
+	return slices.DeleteFunc(declared(), func(o outcome) bool { return len(c.tests[o]) > 0 })
 }
 
-// witness answers the test that says most about a pair: the one that produces the fewest, of those the first by name. What
+// witness answers the test that says most about an outcome: the one that produces the fewest, of those the first by name. What
 // sends anything at all is asked last.
-func (c *coverage) witness(p pair) string {
+func (c *coverage) witness(o outcome) string {
 	breadth := map[string]int{}
 	for _, tests := range c.tests {
 		for test := range tests {
@@ -87,7 +102,7 @@ func (c *coverage) witness(p pair) string {
 		}
 		return 0
 	}
-	return slices.MinFunc(slices.Collect(maps.Keys(c.tests[p])), func(a, b string) int {
+	return slices.MinFunc(slices.Collect(maps.Keys(c.tests[o])), func(a, b string) int {
 		return cmp.Or(cmp.Compare(isFuzz(a), isFuzz(b)), cmp.Compare(breadth[a], breadth[b]), cmp.Compare(a, b))
 	})
 }
@@ -95,8 +110,8 @@ func (c *coverage) witness(p pair) string {
 var update = flag.Bool("update", false, "write docs/contract.md anew from what the tests have produced")
 
 // Main runs a package's tests on a PostgreSQL of their own. With a matrix, the file that says which test produces which
-// pair of operation and status, it fails the run when the contract declares a pair that no test has produced, or when the
-// file isn't true; a run of selected tests is not judged.
+// outcome, it fails the run when the contract declares one that no test has produced, or when the file isn't true; a run of
+// selected tests is not judged.
 func Main(m *testing.M, matrix string) {
 	code := postgrestest.Run(m)
 	if code == 0 && matrix != "" && !isSelection() {

@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"net/http"
 	"slices"
-	"strconv"
 	"sync"
 
 	"github.com/getkin/kin-openapi/openapi3"
@@ -15,15 +13,27 @@ import (
 
 // What the contract shows of an error is what the server answers, word by word; but for the request's id, which is new each time.
 
-// answered knows the errors that the tests were answered, by what [withoutID] leaves of their bodies.
+// answered knows the errors that the tests were answered, by where and by what [withoutID] leaves of their bodies.
 var answered sync.Map
 
-// remember keeps an error's body, for [checkExamples].
-func remember(body []byte) {
+// remember keeps the body of an error of an operation, or of one of the named responses, for [checkExamples].
+func remember(where string, body []byte) {
 	var value map[string]any
 	if json.Unmarshal(body, &value) == nil {
-		answered.Store(withoutID(value), true)
+		answered.Store(where+" "+withoutID(value), true)
 	}
+}
+
+// placeOf is where an error stands in the contract: the operation's id, or the response to what is no operation.
+func placeOf(method, path string) string {
+	item := pathItem(path)
+	switch {
+	case item == nil:
+		return responseNotFound
+	case item.GetOperation(method) == nil:
+		return responseMethodNotAllowed
+	}
+	return item.GetOperation(method).OperationID
 }
 
 func withoutID(value map[string]any) string {
@@ -37,22 +47,41 @@ func withoutID(value map[string]any) string {
 }
 
 // checkExamples refuses an error of the contract without an example for each of its codes, and an example that no test was
-// answered.
+// answered by the very operation.
 func checkExamples() error {
-	var all []error
-	for where, response := range errorResponses() {
-		for _, media := range response.Content {
-			for _, code := range codesOf(media.Schema.Value) {
-				if err := checkExample(media.Examples[code], code); err != nil {
-					all = append(all, fmt.Errorf("%s, %s: %w", where, code, err))
-				}
+	all := []error{
+		checkResponse(responseNotFound, Contract().Components.Responses[responseNotFound].Value),
+		checkResponse(responseMethodNotAllowed, Contract().Components.Responses[responseMethodNotAllowed].Value),
+	}
+	for _, item := range Contract().Paths.Map() {
+		for _, op := range item.Operations() {
+			for _, response := range op.Responses.Map() {
+				all = append(all, checkResponse(op.OperationID, response.Value))
 			}
 		}
 	}
 	return errors.Join(all...)
 }
 
-func checkExample(example *openapi3.ExampleRef, code string) error {
+func checkResponse(where string, response *openapi3.Response) error {
+	var all []error
+	codes := codesOf(response)
+	for _, media := range response.Content {
+		for _, code := range codes {
+			if err := checkExample(where, media.Examples[code], code); err != nil {
+				all = append(all, fmt.Errorf("%s, %s: %w", where, code, err))
+			}
+		}
+		for name := range media.Examples {
+			if !slices.Contains(codes, name) {
+				all = append(all, fmt.Errorf("%s: the example %s is of no code", where, name))
+			}
+		}
+	}
+	return errors.Join(all...)
+}
+
+func checkExample(where string, example *openapi3.ExampleRef, code string) error {
 	if example == nil {
 		return errors.New("there is no example of this name")
 	}
@@ -60,37 +89,22 @@ func checkExample(example *openapi3.ExampleRef, code string) error {
 	if value["code"] != code {
 		return errors.New("the example has another code")
 	}
-	if _, ok := answered.Load(withoutID(value)); !ok {
+	if _, ok := answered.Load(where + " " + withoutID(value)); !ok {
 		return errors.New("no test was answered what the example shows")
 	}
 	return nil
 }
 
-// errorResponses are those of the operations, and those that stand for every path.
-func errorResponses() map[string]*openapi3.Response {
-	all := map[string]*openapi3.Response{}
-	for name, response := range Contract().Components.Responses {
-		all[name] = response.Value
-	}
-	for _, item := range Contract().Paths.Map() {
-		for _, op := range item.Operations() {
-			for status, response := range op.Responses.Map() {
-				if code, err := strconv.Atoi(status); err == nil && code >= http.StatusBadRequest {
-					all[op.OperationID+" "+status] = response.Value
-				}
-			}
-		}
-	}
-	return all
-}
-
-// codesOf answers the codes that a problem's schema lets be.
-func codesOf(schema *openapi3.Schema) []string {
+// codesOf answers the codes that an error may have; a success has none.
+func codesOf(response *openapi3.Response) []string {
 	var codes []string
-	for _, part := range append(slices.Clone(schema.AllOf), &openapi3.SchemaRef{Value: schema}) {
-		if code := part.Value.Properties["code"]; code != nil {
-			for _, value := range code.Value.Enum {
-				codes = append(codes, value.(string))
+	for _, media := range response.Content {
+		schema := media.Schema.Value
+		for _, part := range append(slices.Clone(schema.AllOf), &openapi3.SchemaRef{Value: schema}) {
+			if code := part.Value.Properties["code"]; code != nil {
+				for _, value := range code.Value.Enum {
+					codes = append(codes, value.(string))
+				}
 			}
 		}
 	}

@@ -276,7 +276,7 @@ func (h *Harness) Try(tb testing.TB, r *http.Request) (Answer, error) {
 	if err != nil {
 		return a, err
 	}
-	Record(tb, r.Method, r.URL.EscapedPath(), a.Status)
+	Record(tb, r.Method, r.URL.EscapedPath(), a)
 	if a.Status < http.StatusMultipleChoices {
 		err = judgeRequest(r)
 	}
@@ -291,7 +291,7 @@ func ReadAnswer(method, path string, res *http.Response) (Answer, error) {
 	}
 	a := Answer{Status: res.StatusCode, Header: res.Header, Body: body}
 	if a.Status >= http.StatusBadRequest {
-		remember(body)
+		remember(placeOf(method, path), body)
 	}
 	return a, CheckAnswer(method, path, res, body)
 }

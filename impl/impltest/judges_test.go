@@ -2,10 +2,14 @@ package impltest
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
 	"testing"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/google/go-cmp/cmp"
 )
 
 // honest is an answer that both judges pass.
@@ -93,31 +97,54 @@ func TestJudges(t *testing.T) {
 
 // TestMatrix breaks a true page in each way that it can be wrong.
 func TestMatrix(t *testing.T) {
-	c := coverage{tests: map[pair]map[string]bool{}}
-	for _, p := range declared() {
-		c.add(p, "TestEverything")
-		c.add(p, "FuzzEverything")
+	c := coverage{tests: map[outcome]map[string]bool{}}
+	for _, o := range declared() {
+		c.add(o, "TestEverything")
+		c.add(o, "FuzzEverything")
 	}
-	c.add(pair{"Login", "200"}, "TestLogin")
+	ok, gone := outcome{"Login", "200", ""}, outcome{"EndAllSessions", "401", "user_not_found"}
+	c.add(ok, "TestLogin")
 	truth := c.matrix()
 	if err := c.checkMatrix(truth); err != nil {
 		t.Fatal(err)
 	}
-	if got := readMatrix(truth)[pair{"Login", "200"}]; got != "TestLogin" {
+	if got := readMatrix(truth)[ok]; got != "TestLogin" {
 		t.Errorf("Login 200 is shown by %s, want the test that is about it alone", got)
 	}
 	for what, page := range map[string]string{
 		"a test that doesn't produce it": strings.Replace(truth, "TestEverything", "TestLogin", 1),
-		"a missing line":                 strings.Replace(truth, "| 200 OK | `TestLogin` |\n", "", 1),
-		"a line too much":                truth + "| 418 I'm a teapot | `TestLogin` |\n",
+		"a missing line":                 strings.Replace(truth, "| 200 OK |  | `TestLogin` |\n", "", 1),
+		"a missing code":                 strings.Replace(truth, "| 401 Unauthorized | `user_not_found` | `TestEverything` |\n", "", 1),
+		"a line too much":                truth + "| 418 I'm a teapot |  | `TestLogin` |\n",
 		"other words":                    strings.Replace(truth, "# What", "# This", 1),
 	} {
 		if page == truth || c.checkMatrix(page) == nil {
 			t.Errorf("the matrix passes with %s", what)
 		}
 	}
-	delete(c.tests, pair{"Login", "200"})
-	if got := c.missing(); len(got) != 1 || got[0].String() != "Login 200" {
+	delete(c.tests, ok)
+	delete(c.tests, gone) // another operation's answer of the same code doesn't stand for it
+	got := c.missing()
+	if diff := cmp.Diff([]string{"EndAllSessions 401 user_not_found", "Login 200"}, []string{fmt.Sprint(got[0]), fmt.Sprint(got[len(got)-1])}); diff != "" || len(got) != 2 {
 		t.Errorf("missing: %v", got)
+	}
+}
+
+// An example counts as proved where the operation itself was answered it, and nowhere else.
+func TestExamplesByOperation(t *testing.T) {
+	example := &openapi3.ExampleRef{Value: openapi3.NewExample(map[string]any{"code": "user_not_found", "detail": "Shown by this test alone."})}
+	remember(placeOf(http.MethodGet, MePath), []byte(`{"detail": "Shown by this test alone.", "code": "user_not_found", "request_id": "1"}`))
+	if err := checkExample("GetCurrentUser", example, "user_not_found"); err != nil {
+		t.Error(err)
+	}
+	for where, code := range map[string]string{"EndAllSessions": "user_not_found", "GetCurrentUser": "user_inactive"} {
+		if checkExample(where, example, code) == nil {
+			t.Errorf("%s passes with what another was answered", where)
+		}
+	}
+	for path, want := range map[string]string{MePath: responseMethodNotAllowed, "/nothing": responseNotFound} {
+		if got := placeOf(http.MethodPut, path); got != want {
+			t.Errorf("PUT %s: got %s, want %s", path, got, want)
+		}
 	}
 }

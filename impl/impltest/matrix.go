@@ -14,9 +14,9 @@ import (
 
 const matrixHead = `# What the contract promises, and the test of it
 
-Each operation of [openapi.yaml](../openapi.yaml), each status that it may answer, and a test of the package
-[impl](../impl) in which it does: on a real PostgreSQL, over real HTTP. The tests make this page, and fail when it isn't
-true, when a pair has no test, or when the server sends anything, a header included, that the contract doesn't declare.
+Each operation of [openapi.yaml](../openapi.yaml), each status that it may answer, each code of an error, and a test of the
+package [impl](../impl) in which it does: on a real PostgreSQL, over real HTTP. The tests make this page, and fail when it isn't
+true, when a line has no test, or when the server sends anything, a header included, that the contract doesn't declare.
 How that is judged is told in [development.md](development.md#the-contract).
 `
 
@@ -39,23 +39,27 @@ func operations() []operation {
 }
 
 // rows are an operation's lines, each by the test that is named.
-func rows(id string, test func(pair) string) string {
+func rows(id string, test func(outcome) string) string {
 	var b strings.Builder
-	for _, p := range declared() {
-		if p.operation == id {
-			code, _ := strconv.Atoi(p.status)
-			fmt.Fprintf(&b, "| %s %s | `%s` |\n", p.status, http.StatusText(code), test(p))
+	for _, o := range declared() {
+		if o.operation == id {
+			status, _ := strconv.Atoi(o.status)
+			code := ""
+			if o.code != "" {
+				code = "`" + o.code + "`"
+			}
+			fmt.Fprintf(&b, "| %s %s | %s | `%s` |\n", o.status, http.StatusText(status), code, test(o))
 		}
 	}
 	return b.String()
 }
 
 // page is the whole text, by the tests that are named.
-func page(test func(pair) string) string {
+func page(test func(outcome) string) string {
 	var b strings.Builder
 	b.WriteString(matrixHead)
 	for _, op := range operations() {
-		fmt.Fprintf(&b, "\n## %s\n\n`%s %s`\n\n| Status | Test |\n| --- | --- |\n%s", op.id, op.method, op.path, rows(op.id, test))
+		fmt.Fprintf(&b, "\n## %s\n\n`%s %s`\n\n| Status | Code | Test |\n| --- | --- | --- |\n%s", op.id, op.method, op.path, rows(op.id, test))
 	}
 	return b.String()
 }
@@ -66,34 +70,36 @@ func (c *coverage) matrix() string { return page(c.witness) }
 // checkMatrix holds a page to what the tests have produced.
 func (c *coverage) checkMatrix(text string) error {
 	named := readMatrix(text)
-	for _, p := range declared() {
-		test := named[p]
+	for _, o := range declared() {
+		test := named[o]
 		if test == "" {
-			return fmt.Errorf("%s is missing", p)
+			return fmt.Errorf("%s is missing", o)
 		}
-		if !c.tests[p][test] {
-			return fmt.Errorf("%s is not produced by %s", p, test)
+		if !c.tests[o][test] {
+			return fmt.Errorf("%s is not produced by %s", o, test)
 		}
 	}
-	if text != page(func(p pair) string { return named[p] }) {
+	if text != page(func(o outcome) string { return named[o] }) {
 		return fmt.Errorf("it has other lines than it should")
 	}
 	return nil
 }
 
-// readMatrix answers the test that a page names for each pair.
-func readMatrix(text string) map[pair]string {
-	named := map[pair]string{}
+// readMatrix answers the test that a page names for each outcome.
+func readMatrix(text string) map[outcome]string {
+	named := map[outcome]string{}
 	operation := ""
 	for line := range strings.Lines(text) {
 		if title, ok := strings.CutPrefix(line, "## "); ok {
 			operation = strings.TrimSpace(title)
 		}
 		cells := strings.Split(line, "|")
-		if len(cells) == 4 {
+		if len(cells) == 5 {
 			status, _, _ := strings.Cut(strings.TrimSpace(cells[1]), " ")
-			named[pair{operation, status}] = strings.Trim(strings.TrimSpace(cells[2]), "`")
+			named[outcome{operation, status, unquote(cells[2])}] = unquote(cells[3])
 		}
 	}
 	return named
 }
+
+func unquote(cell string) string { return strings.Trim(strings.TrimSpace(cell), "`") }

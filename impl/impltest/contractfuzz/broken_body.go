@@ -28,6 +28,9 @@ func addBrokenBodies(op *operation, add adder) {
 			d.bare = true
 			if d.chance(2) {
 				d.header.Del("Content-Type")
+			} else if op.media == mediaForm {
+				d.refuse(http.StatusUnprocessableEntity, missing(op)...) // it is a form, without fields
+				return
 			}
 			d.invalid("", codeRequired)
 		})
@@ -40,6 +43,17 @@ func addBrokenBodies(op *operation, add adder) {
 	} else {
 		addBrokenJSON(op, add)
 	}
+}
+
+// missing are the errors of a body without members.
+func missing(op *operation) []fieldError {
+	var all []fieldError
+	for _, m := range op.body.members {
+		if m.required {
+			all = append(all, fieldError{pointerTo(m.name), codeRequired})
+		}
+	}
+	return all
 }
 
 // invalid says that the answer is 422 with one error.
