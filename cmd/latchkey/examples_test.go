@@ -6,7 +6,6 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -17,65 +16,40 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/impltest"
 )
 
-// How the errors that the contract shows come about, by the operation and the example's name. Those that need a broken
-// server are held by the tests of impl.
-var shown = map[string]func(server string) (answer, error){
-	"RegisterUser email_taken": func(server string) (answer, error) {
-		return postJSON(server, `{"email": "Ada@example.com", "username": "other", "password": "correct horse battery staple"}`)
-	},
-	"RegisterUser username_taken": func(server string) (answer, error) {
-		return postJSON(server, `{"email": "other@example.com", "username": "Ada", "password": "correct horse battery staple"}`)
-	},
-	"RegisterUser body_too_large": func(server string) (answer, error) {
-		return postJSON(server, strings.Repeat(" ", 65537))
-	},
-	"RegisterUser unsupported_media_type": func(server string) (answer, error) {
-		return do("POST", server+impltest.RegisterPath, "text/plain", "", "ada")
-	},
-	"RegisterUser invalid_request": func(server string) (answer, error) {
-		return postJSON(server, `{"email": "a@b", "password": "short", "is_superuser": true}`)
-	},
-	"Login invalid_credentials":    func(server string) (answer, error) { return login(server, "ada@example.com", "not this one") },
-	"Login unsupported_grant_type": func(server string) (answer, error) { return postForm(server, "grant_type=client_credentials") },
-	"Login body_too_large":         func(server string) (answer, error) { return postForm(server, strings.Repeat("a", 65537)) },
-	"Login unsupported_media_type": func(server string) (answer, error) {
-		return do("POST", server+impltest.LoginPath, "application/json", "", "{}")
-	},
-	"Login invalid_request": func(server string) (answer, error) {
-		return postForm(server, "username=ada%40example.com&username=b&password=c")
-	},
-	"GetCurrentUser not_authenticated": func(server string) (answer, error) { return me(server, "") },
-	"GetCurrentUser invalid_token":     func(server string) (answer, error) { return me(server, "e30.e30.e30") },
-	"GetCurrentUser ambiguous_credentials": func(server string) (answer, error) {
-		return do("GET", server+impltest.MePath+"?access_token=a", "", "b", "")
-	},
-}
-
-func postJSON(server, body string) (answer, error) {
-	return do("POST", server+impltest.RegisterPath, "application/json", "", body)
-}
-
-func postForm(server, body string) (answer, error) {
-	return do("POST", server+impltest.LoginPath, "application/x-www-form-urlencoded", "", body)
-}
-
 // TestExamples sends each request that the contract shows to the binary, in the order of the paths, which is that of a first
-// session; it must succeed. And it makes the binary give the errors that the contract shows.
+// session; it must succeed. And it makes the binary give the errors that the contract shows: each of them, but for those that
+// are excused by name.
 func TestExamples(t *testing.T) {
 	t.Parallel()
-	dir := openFolder(t)
-	_, server := serve(t, dir, append(testEnviron(), "LATCHKEY_DATA_DIR="+filepath.Join(dir, "data")))
-	paths, answers := impltest.Contract().Paths.Map(), 0
+	s := startShown(t)
+	paths := impltest.Contract().Paths.Map()
 	for _, path := range slices.Sorted(maps.Keys(paths)) {
 		for method, op := range paths[path].Operations() {
 			if op.RequestBody != nil {
-				sendExamples(t, method, server+path, op.RequestBody.Value.Content)
+				sendExamples(t, method, s.url+path, op.RequestBody.Value.Content)
 			}
-			answers += compareAnswers(t, server, op)
 		}
 	}
-	if answers != len(shown) {
-		t.Errorf("%d errors were compared, and this test knows of %d", answers, len(shown))
+	a, err := login(s.url, "ada@example.com", impltest.Password)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.ada = grantOf(a)
+
+	shown := shownErrors(impltest.Contract())
+	if err := complete(shown, asked()); err != nil {
+		t.Error(err)
+	}
+	for _, stage := range stages {
+		stage.prepare(t, s)
+		t.Run(stage.name, func(t *testing.T) {
+			for name, ask := range stage.asks {
+				t.Run(name, func(t *testing.T) {
+					t.Parallel()
+					compareAnswer(t, shown[name], ask, s)
+				})
+			}
+		})
 	}
 }
 
@@ -101,7 +75,7 @@ func sendExamples(t *testing.T, method, target string, content openapi3.Content)
 }
 
 func encode(mediaType string, value any) string {
-	if mediaType != "application/x-www-form-urlencoded" {
+	if mediaType != formType {
 		text, err := json.Marshal(value)
 		if err != nil {
 			panic(err) // it came from JSON
@@ -115,31 +89,96 @@ func encode(mediaType string, value any) string {
 	return form.Encode()
 }
 
-// compareAnswers holds what is shown of an operation's errors to what the binary answers, and counts them.
-func compareAnswers(t *testing.T, server string, op *openapi3.Operation) (n int) {
-	t.Helper()
-	for status, response := range op.Responses.Map() {
-		for _, media := range response.Value.Content {
-			for name, example := range media.Examples {
-				ask := shown[op.OperationID+" "+name]
-				if ask == nil {
-					continue
-				}
-				n++
-				got, err := ask(server)
-				if err != nil {
-					t.Errorf("%s %s: %v", op.OperationID, name, err)
-					continue
-				}
-				var body any
-				if err := json.Unmarshal([]byte(got.body), &body); err != nil {
-					t.Errorf("%s %s: %v", op.OperationID, name, err)
-				}
-				if diff := cmp.Diff(example.Value.Value, body); diff != "" || fmt.Sprint(got.status) != status {
-					t.Errorf("%s %s: answered %d (-shown +answered):\n%s", op.OperationID, name, got.status, diff)
+// shownError is an example of an error.
+type shownError struct {
+	status string
+	body   any
+}
+
+// shownErrors are those of the contract, by the operation and the example's name, which is its code.
+func shownErrors(contract *openapi3.T) map[string]shownError {
+	all := map[string]shownError{}
+	for _, item := range contract.Paths.Map() {
+		for _, op := range item.Operations() {
+			for status, response := range op.Responses.Map() {
+				for _, media := range response.Value.Content {
+					for name, example := range media.Examples {
+						all[op.OperationID+" "+name] = shownError{status, example.Value.Value}
+					}
 				}
 			}
 		}
 	}
-	return n
+	return all
+}
+
+// asked are the errors that a stage brings about.
+func asked() map[string]bool {
+	names := map[string]bool{}
+	for _, stage := range stages {
+		for name := range stage.asks {
+			names[name] = true
+		}
+	}
+	return names
+}
+
+// complete refuses an example that is neither asked for nor excused, and what is asked for or excused and not shown, or both.
+func complete(shown map[string]shownError, asked map[string]bool) error {
+	var wrong []string
+	for name := range shown {
+		_, isExcused := excused[name]
+		switch {
+		case !asked[name] && !isExcused:
+			wrong = append(wrong, name+" is shown, and neither asked for nor excused")
+		case asked[name] && isExcused:
+			wrong = append(wrong, name+" is asked for, and excused")
+		}
+	}
+	for _, name := range append(slices.Collect(maps.Keys(asked)), slices.Collect(maps.Keys(excused))...) {
+		if _, is := shown[name]; !is {
+			wrong = append(wrong, name+" is not shown")
+		}
+	}
+	if len(wrong) == 0 {
+		return nil
+	}
+	slices.Sort(wrong)
+	return fmt.Errorf("%s", strings.Join(wrong, "\n"))
+}
+
+// An example that nobody asks for, or that is gone, fails the run.
+func TestExamplesAreComplete(t *testing.T) {
+	t.Parallel()
+	for what, change := range map[string]func(shown map[string]shownError){
+		"a new example":         func(shown map[string]shownError) { shown["Login out_of_tea"] = shownError{} },
+		"one that is gone":      func(shown map[string]shownError) { delete(shown, "Login rate_limited") },
+		"an excuse for nothing": func(shown map[string]shownError) { delete(shown, "Login overloaded") },
+	} {
+		shown := shownErrors(impltest.Contract())
+		if change(shown); complete(shown, asked()) == nil {
+			t.Errorf("%s passes", what)
+		}
+	}
+}
+
+// compareAnswer holds what is shown of an error to what the binary answers. The request's id is new each time.
+func compareAnswer(t *testing.T, shown shownError, ask ask, s *shownServer) {
+	t.Helper()
+	got, err := ask(s)
+	if err != nil {
+		t.Fatalf("%v: %v", got, err)
+	}
+	var body map[string]any
+	if err := json.Unmarshal([]byte(got.body), &body); err != nil {
+		t.Fatalf("%v: %v", got, err)
+	}
+	want, _ := shown.body.(map[string]any)
+	want = maps.Clone(want)
+	if _, is := want["request_id"]; is {
+		want["request_id"] = body["request_id"]
+	}
+	if diff := cmp.Diff(want, body); diff != "" || fmt.Sprint(got.status) != shown.status {
+		t.Errorf("answered %d, want %s (-shown +answered):\n%s", got.status, shown.status, diff)
+	}
 }

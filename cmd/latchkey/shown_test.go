@@ -1,0 +1,255 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/latchkey-auth/latchkey/impl/impltest"
+	"github.com/latchkey-auth/latchkey/impl/postgres/postgrestest"
+)
+
+// How the errors that the contract shows come about.
+
+const formType = "application/x-www-form-urlencoded"
+
+// shownServer is a server with its database, and tokens of its users.
+type shownServer struct {
+	url, database            string
+	environ                  []string
+	ada, inactive, gone, eve grant
+}
+
+// grant is what a registration or a refresh has given.
+type grant struct{ access, refresh string }
+
+// ask is a request that is answered as an example shows.
+type ask func(s *shownServer) (answer, error)
+
+// startShown starts a server with ada, who is good, and two users who have a token and may not use it any more.
+func startShown(t *testing.T) *shownServer {
+	t.Helper()
+	s := &shownServer{database: postgrestest.NewEmpty(t)}
+	s.environ = onDatabase(s.database)
+	_, s.url = serve(t, openFolder(t), s.environ)
+	for _, user := range []struct {
+		grant *grant
+		name  string
+	}{{&s.inactive, "inactive"}, {&s.gone, "gone"}, {&s.eve, "eve"}} {
+		a, err := register(s.url, user.name+"@example.com", user.name, impltest.Password)
+		if err != nil || a.status != http.StatusCreated {
+			t.Fatalf("%s: %v %v", user.name, a, err)
+		}
+		*user.grant = grantOf(a)
+	}
+	for _, args := range [][]string{{"user", "deactivate", "inactive"}, {"user", "delete", "--yes", "gone"}} {
+		cmd := exec.Command("latchkey", args...)
+		cmd.Env = s.environ
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("%v: %v %s", args, err, out)
+		}
+	}
+	return s
+}
+
+func grantOf(a answer) grant {
+	body := impltest.Answer{Body: []byte(a.body)}
+	return grant{body.Text("access_token") + body.Text("token.access_token"), body.Text("refresh_token") + body.Text("token.refresh_token")}
+}
+
+// execute runs SQL in a database of the same cluster; an empty name means the server's own.
+func (s *shownServer) execute(t *testing.T, database string, statements ...string) {
+	t.Helper()
+	config, err := pgx.ParseConfig(s.database)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if database != "" {
+		config.Database = database
+	}
+	conn, err := pgx.ConnectConfig(t.Context(), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close(context.Background()) }()
+	for _, sql := range statements {
+		if _, err := conn.Exec(t.Context(), sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// stages are the states that a server goes through, each with the errors that it then answers, by operation and code.
+var stages = []struct {
+	name    string
+	prepare func(t *testing.T, s *shownServer)
+	asks    map[string]ask
+}{
+	{"in order", func(*testing.T, *shownServer) {}, inOrder()},
+	{"before a newer schema", func(t *testing.T, s *shownServer) {
+		s.execute(t, "", "INSERT INTO goose_db_version (version_id, is_applied) VALUES (1000000, true)")
+	}, map[string]ask{"GetReadiness schema_too_new": asking("GET", "/readyz")}},
+	{"without a schema", func(t *testing.T, s *shownServer) {
+		s.execute(t, "", "DROP SCHEMA public CASCADE", "CREATE SCHEMA public")
+	}, broken("internal_error", map[string]ask{"GetReadiness schema_outdated": asking("GET", "/readyz")})},
+	{"without a database", func(t *testing.T, s *shownServer) {
+		u, err := url.Parse(s.database)
+		if err != nil {
+			t.Fatal(err)
+		}
+		name := strings.TrimPrefix(u.Path, "/")
+		s.execute(t, "postgres", "ALTER DATABASE "+name+" ALLOW_CONNECTIONS false",
+			"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '"+name+"'")
+	}, broken("unavailable", map[string]ask{"GetReadiness database_unavailable": asking("GET", "/readyz")})},
+}
+
+// excused are the errors that no request to a binary can bring about by itself, each with the reason. The tests of impl produce
+// them (docs/contract.md names which), and compare them with what is shown.
+var excused = map[string]string{
+	"GetKeys internal_error":      "asks no database: only a fault in the program is answered so",
+	"GetMetadata internal_error":  "asks no database: only a fault in the program is answered so",
+	"GetLiveness internal_error":  "asks no database: only a fault in the program is answered so",
+	"GetReadiness internal_error": "tells of every fault of the database as 503: only a fault in the program is answered so",
+	"GetReadiness shutting_down":  "is answered in the moment between a signal and the closing of the listener",
+	"RegisterUser overloaded":     "needs more passwords at once than a machine of unknown speed hashes in a second",
+	"Login overloaded":            "needs more passwords at once than a machine of unknown speed hashes in a second",
+}
+
+// secured are the operations that ask for a token, as method and path.
+var secured = map[string][2]string{
+	"GetCurrentUser": {"GET", impltest.MePath},
+	"Logout":         {"POST", impltest.LogoutPath},
+	"ListSessions":   {"GET", impltest.SessionsPath},
+	"EndAllSessions": {"DELETE", impltest.SessionsPath},
+	"EndSession":     {"DELETE", impltest.SessionsPath + "01981f6e-3f4a-7cc0-8f1e-5d7a4c1b2e90/"},
+}
+
+func asking(method, path string) ask {
+	return func(s *shownServer) (answer, error) { return do(method, s.url+path, "", "", "") }
+}
+
+func posting(path, mediaType, body string) ask {
+	return func(s *shownServer) (answer, error) { return do("POST", s.url+path, mediaType, "", body) }
+}
+
+func loggingIn(form string) ask { return posting(impltest.LoginPath, formType, form) }
+
+// inOrder are the errors of a server that is in order.
+func inOrder() map[string]ask {
+	large := strings.Repeat(" ", 65537)
+	const taken = `{"email": "Ada@example.com", "username": "other", "password": "correct horse battery staple"}`
+	asks := map[string]ask{
+		"RegisterUser email_taken": posting(impltest.RegisterPath, "application/json", taken),
+		"RegisterUser username_taken": posting(impltest.RegisterPath, "application/json",
+			`{"email": "other@example.com", "username": "Ada", "password": "correct horse battery staple"}`),
+		"RegisterUser invalid_request":        posting(impltest.RegisterPath, "application/json", `{"email": "a@b", "password": "short", "is_superuser": true}`),
+		"RegisterUser body_too_large":         posting(impltest.RegisterPath, "application/json", large),
+		"RegisterUser unsupported_media_type": posting(impltest.RegisterPath, "text/plain", "ada"),
+		"RegisterUser request_timeout":        stalling(impltest.RegisterPath, "application/json"),
+		"RegisterUser rate_limited": repeated(posting(impltest.RegisterPath, "application/json",
+			`{"email": "eve@example.com", "username": "other", "password": "correct horse battery staple"}`)),
+		"Login invalid_credentials":          loggingIn("username=ada%40example.com&password=not+this+one"),
+		"Login invalid_refresh_token":        loggingIn("grant_type=refresh_token&refresh_token=nothing"),
+		"Login refresh_token_reused":         reusing,
+		"Login unsupported_grant_type":       loggingIn("grant_type=client_credentials"),
+		"Login invalid_request":              loggingIn("username=ada%40example.com&username=b&password=c"),
+		"Login body_too_large":               loggingIn(large),
+		"Login unsupported_media_type":       posting(impltest.LoginPath, "application/json", "{}"),
+		"Login request_timeout":              stalling(impltest.LoginPath, formType),
+		"Login rate_limited":                 repeated(loggingIn("username=nobody%40example.com&password=x")),
+		"RevokeToken invalid_request":        posting(impltest.RevokePath, formType, "token=a&username=b&username=c"),
+		"RevokeToken body_too_large":         posting(impltest.RevokePath, formType, large),
+		"RevokeToken unsupported_media_type": posting(impltest.RevokePath, "application/json", "{}"),
+		"RevokeToken request_timeout":        stalling(impltest.RevokePath, formType),
+		"EndSession session_not_found": func(s *shownServer) (answer, error) {
+			return do("DELETE", s.url+secured["EndSession"][1], "", s.ada.access, "")
+		},
+	}
+	for name, op := range secured {
+		send := func(token func(*shownServer) string, query string) ask {
+			return func(s *shownServer) (answer, error) { return do(op[0], s.url+op[1]+query, "", token(s), "") }
+		}
+		asks[name+" not_authenticated"] = send(func(*shownServer) string { return "" }, "")
+		asks[name+" invalid_token"] = send(func(*shownServer) string { return "e30.e30.e30" }, "")
+		asks[name+" user_inactive"] = send(func(s *shownServer) string { return s.inactive.access }, "")
+		asks[name+" user_not_found"] = send(func(s *shownServer) string { return s.gone.access }, "")
+		asks[name+" ambiguous_credentials"] = send(func(s *shownServer) string { return s.ada.access }, "?access_token=a")
+	}
+	return asks
+}
+
+// broken are the errors of a server whose database fails: of each operation that asks it, under the one code.
+func broken(code string, more map[string]ask) map[string]ask {
+	more["RegisterUser "+code] = posting(impltest.RegisterPath, "application/json",
+		`{"email": "hedy@example.com", "username": "hedy", "password": "correct horse battery staple"}`)
+	more["Login "+code] = loggingIn("username=ada%40example.com&password=correct+horse+battery+staple")
+	more["RevokeToken "+code] = func(s *shownServer) (answer, error) {
+		return do("POST", s.url+impltest.RevokePath, formType, "", url.Values{"token": {s.ada.refresh}}.Encode())
+	}
+	for name, op := range secured {
+		more[name+" "+code] = func(s *shownServer) (answer, error) { return do(op[0], s.url+op[1], "", s.ada.access, "") }
+	}
+	return more
+}
+
+// repeated asks until a limit is reached, which is below 20 for whatever is asked by one account.
+func repeated(once ask) ask {
+	return func(s *shownServer) (a answer, err error) {
+		for range 20 {
+			if a, err = once(s); err != nil || a.status == http.StatusTooManyRequests {
+				return a, err
+			}
+		}
+		return a, fmt.Errorf("20 attempts, and no limit")
+	}
+}
+
+// reusing presents a refresh token that is older than the last, which is never taken again.
+func reusing(s *shownServer) (answer, error) {
+	refresh := func(token string) (answer, error) {
+		return loggingIn(url.Values{"grant_type": {"refresh_token"}, "refresh_token": {token}}.Encode())(s)
+	}
+	first := s.eve.refresh
+	for token, i := first, 0; i < 2; i++ {
+		a, err := refresh(token)
+		if err != nil || a.status != http.StatusOK {
+			return a, err
+		}
+		token = grantOf(a).refresh
+	}
+	return refresh(first)
+}
+
+// stalling sends less of a body than its head announces, and waits for what the server has to say of it.
+func stalling(path, mediaType string) ask {
+	return func(s *shownServer) (answer, error) {
+		conn, err := net.DialTimeout("tcp", strings.TrimPrefix(s.url, "http://"), patience)
+		if err != nil {
+			return answer{}, err
+		}
+		defer func() { _ = conn.Close() }()
+		if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
+			return answer{}, err
+		}
+		head := "POST " + path + " HTTP/1.1\r\nHost: x\r\nContent-Type: " + mediaType + "\r\nContent-Length: 10\r\n\r\nabc"
+		if _, err := io.WriteString(conn, head); err != nil {
+			return answer{}, err
+		}
+		res, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		if err != nil {
+			return answer{}, err
+		}
+		got, err := impltest.ReadAnswer("POST", path, res)
+		return answer{got.Status, string(got.Body)}, err
+	}
+}
