@@ -4,6 +4,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
+node --test --test-reporter=dot gen/specmatic/verdict.test.mjs
+
 java=$(java -version 2>&1 | sed -n 's/.* version "\([0-9]*\).*/\1/p' | head -n 1) || java=
 if [ "${java:-0}" -lt 17 ]; then
 	echo 'Specmatic, a judge of the contract, is left out: there is no Java runtime of version 17 or later.' >&2
