@@ -8,9 +8,12 @@ import (
 	"net/http"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/latchkey-auth/latchkey/impl"
 	"github.com/latchkey-auth/latchkey/impl/impltest"
@@ -191,6 +194,85 @@ func TestH4_NoRequestSmuggling(t *testing.T) {
 				t.Errorf("got %v, want one refusal", statuses(answers))
 			}
 		})
+	}
+}
+
+// What net/http answers by itself, as the contract's introduction tells; no more statuses and no fewer.
+func TestAnswersOfHTTPItself(t *testing.T) {
+	t.Parallel()
+	h := impltest.New(t)
+	const host = "Host: x\r\n"
+	sent := map[int]bool{}
+	for _, row := range []struct {
+		name, request string
+		want          int
+	}{
+		{"no request line", "hello\r\n\r\n", 400},
+		{"TLS", "\x16\x03\x01\x00\x05hello\r\n\r\n", 400},
+		{"no host", "GET /healthz HTTP/1.1\r\n\r\n", 400},
+		{"two hosts", "GET /healthz HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400},
+		{"a host that is none", "GET /healthz HTTP/1.1\r\nHost: a b\r\n\r\n", 400},
+		{"a header without a colon", "GET /healthz HTTP/1.1\r\n" + host + "X\r\n\r\n", 400},
+		{"a name that is none", "GET /healthz HTTP/1.1\r\n" + host + "X Y: 1\r\n\r\n", 400},
+		{"a value that is none", "GET /healthz HTTP/1.1\r\n" + host + "X: \x00\r\n\r\n", 400},
+		{"a length that is none", "POST /api/users/ HTTP/1.1\r\n" + host + "Content-Length: x\r\n\r\n", 400},
+		{"an expectation", "GET /healthz HTTP/1.1\r\n" + host + "Expect: x\r\n\r\n", 417},
+		{"a head of 30 kB", "GET /healthz HTTP/1.1\r\n" + host + "X: " + strings.Repeat("a", 30_000) + "\r\n\r\n", 431},
+		{"a target of 30 kB", "GET /" + strings.Repeat("a", 30_000) + " HTTP/1.1\r\n" + host + "\r\n", 431},
+		{"a transfer coding", "POST /api/users/ HTTP/1.1\r\n" + host + "Transfer-Encoding: gzip\r\n\r\n", 501},
+		{"two transfer codings", "POST /api/users/ HTTP/1.1\r\n" + host + "Transfer-Encoding: gzip, chunked\r\n\r\n", 501},
+		{"HTTP/3", "GET /healthz HTTP/3.0\r\n" + host + "\r\n", 505},
+	} {
+		answers := rawAnswers(t, h, "", row.request)
+		if len(answers) != 1 || answers[0].StatusCode != row.want {
+			t.Errorf("%s: got %v, want %d", row.name, statuses(answers), row.want)
+			continue
+		}
+		sent[row.want] = true
+		for name := range answers[0].Header {
+			if !slices.Contains([]string{"Content-Type", "Content-Length", "Connection", "Date"}, name) {
+				t.Errorf("%s: header %s is sent", row.name, name)
+			}
+		}
+		if !answers[0].Close || strings.HasPrefix(answers[0].Header.Get("Content-Type"), "application/") {
+			t.Errorf("%s: got %v", row.name, answers[0].Header)
+		}
+	}
+	told := map[int]bool{}
+	_, paragraph, _ := strings.Cut(impltest.Contract().Info.Description, "well-formed HTTP")
+	paragraph, _, _ = strings.Cut(paragraph, "\n\n")
+	for _, status := range regexp.MustCompile(`\((\d{3})\)`).FindAllStringSubmatch(paragraph, -1) {
+		n, err := strconv.Atoi(status[1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		told[n] = true
+	}
+	if diff := cmp.Diff(told, sent); diff != "" {
+		t.Errorf("(-told +sent):\n%s", diff)
+	}
+	// What is told of a head's length.
+	fits := "GET /healthz HTTP/1.1\r\n" + host + "Connection: close\r\nX: "
+	fits += strings.Repeat("a", 20<<10-len(fits)-len("\r\n\r\n")) + "\r\n\r\n"
+	if got := statuses(rawAnswers(t, h, "GET /healthz", fits)); !slices.Equal(got, []int{200}) {
+		t.Errorf("a head of 20 KiB: got %v", got)
+	}
+}
+
+// What the contract's introduction tells of caches.
+func TestWhatMayBeKept(t *testing.T) {
+	t.Parallel()
+	h := impltest.New(t)
+	for path, want := range map[string]string{
+		impltest.KeysPath: "public, max-age=300", impltest.MetadataPath: "public, max-age=300",
+		"/healthz": "no-store", impltest.MePath: "no-store", "/nothing": "no-store",
+	} {
+		if got := h.Do(t, h.Request("GET", path, "")).Header.Get("Cache-Control"); got != want {
+			t.Errorf("%s: got %q, want %q", path, got, want)
+		}
+		if want != "no-store" && !strings.Contains(impltest.Contract().Info.Description, "`"+want+"`") {
+			t.Errorf("the introduction doesn't tell of %q", want)
+		}
 	}
 }
 
