@@ -51,8 +51,10 @@ var answers = map[string]map[string]string{
 	"docs/tokens.md": {
 		"curl -sS http://127.0.0.1:8000/.well-known/jwks": `"alg":"ES256"`,
 		"curl -sS http://127.0.0.1:8000/.well-known/oaut": `"jwks_uri":"http://127.0.0.1:`,
-		"latchkey key list":   "signs",
-		"latchkey key rotate": "A new key is published",
+		"latchkey key list":      "signs",
+		"latchkey key rotate":    "A new key is published",
+		"latchkey key retire \"": "The key has ended.",
+		"latchkey key retire -":  "All keys have ended; a new one signs.",
 	},
 	"docs/operations.md": {
 		"latchkey user create":           "ada@example.com",
@@ -61,11 +63,12 @@ var answers = map[string]map[string]string{
 	},
 }
 
-// languages are those of blocks that are no commands. Those of TypeScript are compiled with the client's tests.
-var languages = []string{"ts"}
+// languages are those of blocks that are no commands. Programs in Go are compiled here, those in TypeScript with the client's
+// tests; text is for diagrams.
+var languages = []string{"go", "text", "ts"}
 
 // TestDocuments runs each command that the READMEs and the pages below docs show, in their order, as their reader would:
-// those of a page in one folder, against the server that the page has started last.
+// those of a page in one folder, against the server that the page has started last. What is named within a line must exist.
 func TestDocuments(t *testing.T) {
 	t.Parallel()
 	root, err := filepath.Abs(filepath.Join("..", ".."))
@@ -96,6 +99,9 @@ func TestDocuments(t *testing.T) {
 			if fences := fence.FindAllString(string(text), -1); len(fences) != 2*len(blocks) {
 				t.Errorf("%d lines look like a fence, and %d blocks were found", len(fences), len(blocks))
 			}
+			if err := checkProse(root, page, string(text)); err != nil {
+				t.Error(err)
+			}
 			for _, block := range blocks {
 				d.run(t, block[1], block[2])
 			}
@@ -122,6 +128,14 @@ func (d *document) run(t *testing.T, language, script string) {
 	switch {
 	case language != "sh" && !slices.Contains(languages, language):
 		t.Fatalf("commands stand in sh blocks, which are run; %q is of the language %q", script, language)
+	case language == "go":
+		if err := compileGo(d.root, d.dir, script); err != nil {
+			t.Error(err)
+		}
+	case language == "text":
+		if err := checkText(script); err != nil {
+			t.Error(err)
+		}
 	case language != "sh", script == "make test\n": // which is what runs this test
 	case script == startDemo:
 		d.openDemo(t)

@@ -1,0 +1,216 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/latchkey-auth/latchkey/impl/impltest"
+)
+
+// What a page shows and isn't run: it must be such that nothing that could be run hides in it.
+
+var (
+	indented   = regexp.MustCompile(`(?m)^(?: {4}|\t).*`)
+	inlineCode = regexp.MustCompile("`([^`\n]+)`")
+	program    = regexp.MustCompile(`^(?:[A-Z_]+=\S+ )*(latchkey|make|go|npm|npx|node|curl|bash|sh|docker|psql) (\S.*)`)
+	makeTarget = regexp.MustCompile(`(?m)^([a-z-]+):`)
+	longFlag   = regexp.MustCompile(`--[a-z-]+`)
+)
+
+// checkProse refuses, outside of the blocks, code that is marked by its indentation alone, which nothing here reads, and commands
+// within a line that the programs don't know.
+func checkProse(root, page, text string) error {
+	prose := codeBlock.ReplaceAllString(text, "")
+	if line := indented.FindString(prose); line != "" {
+		return fmt.Errorf("code stands in fences, where it is run or compiled; this line is indented: %q", line)
+	}
+	for _, match := range inlineCode.FindAllStringSubmatch(prose, -1) {
+		command := strings.ReplaceAll(match[1], `\|`, "|") // as a table escapes it
+		found := program.FindStringSubmatch(command)
+		if found == nil {
+			continue
+		}
+		if err := checkCommand(root, filepath.Dir(page), found[1], strings.Fields(found[2])); err != nil {
+			return fmt.Errorf("`%s`: %w", command, err)
+		}
+	}
+	return nil
+}
+
+// checkCommand refuses a command that its program doesn't know, without doing what it does.
+func checkCommand(root, dir, program string, words []string) error {
+	switch program {
+	case "latchkey":
+		return checkOwnCommand(words)
+	case "make":
+		makefile, err := os.ReadFile(filepath.Join(root, "Makefile"))
+		if err != nil {
+			return err
+		}
+		for _, target := range makeTarget.FindAllStringSubmatch(string(makefile), -1) {
+			if target[1] == words[0] {
+				return nil
+			}
+		}
+		return fmt.Errorf("the Makefile has no such target")
+	case "go":
+		for _, word := range words {
+			if strings.HasPrefix(word, "./") && !strings.Contains(word, "...") {
+				if _, err := os.Stat(filepath.Join(root, word)); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	case "npm":
+		return checkScript(dir, words)
+	}
+	return fmt.Errorf("put it into a block of sh, which is run")
+}
+
+// checkOwnCommand asks the binary for help on each command that is named, such as user create|list, and for the flags.
+func checkOwnCommand(words []string) error {
+	path, flags := []string{}, []string{}
+	for _, word := range words {
+		if longFlag.MatchString(word) {
+			flags = append(flags, longFlag.FindString(word))
+		} else if strings.ToLower(word) == word && len(flags) == 0 { // ID and the like stand for a value
+			path = append(path, word)
+		}
+	}
+	last := len(path) - 1
+	if last < 0 {
+		return fmt.Errorf("it names no command")
+	}
+	for alternative := range strings.SplitSeq(path[last], "|") {
+		args := append(append([]string{}, path[:last]...), alternative)
+		out, err := exec.Command("latchkey", append(args, "--help")...).CombinedOutput()
+		if err != nil {
+			return fmt.Errorf("%w: %s", err, out)
+		}
+		// For what it doesn't know, it shows the help of the command above.
+		usage := regexp.MustCompile(`(?m)^ +latchkey ` + regexp.QuoteMeta(strings.Join(args, " ")) + `( |$)`)
+		if !usage.Match(out) {
+			return fmt.Errorf("there is no command %v", args)
+		}
+		for _, flag := range flags {
+			if !bytes.Contains(out, []byte(flag)) {
+				return fmt.Errorf("%v has no flag %s", args, flag)
+			}
+		}
+	}
+	return nil
+}
+
+// checkScript looks for a script in the package of the page's folder.
+func checkScript(dir string, words []string) error {
+	text, err := os.ReadFile(filepath.Join(dir, "package.json"))
+	if err != nil {
+		return err
+	}
+	var manifest struct{ Scripts map[string]string }
+	if err := json.Unmarshal(text, &manifest); err != nil {
+		return err
+	}
+	if len(words) != 2 || words[0] != "run" || manifest.Scripts[words[1]] == "" {
+		return fmt.Errorf("the package has no such script")
+	}
+	return nil
+}
+
+// checkText refuses a command in a block that is told to be none, such as a diagram.
+func checkText(block string) error {
+	for line := range strings.Lines(block) {
+		if program.MatchString(strings.TrimLeft(line, " $#")) {
+			return fmt.Errorf("commands stand in sh blocks, which are run: %q", line)
+		}
+	}
+	return nil
+}
+
+// compileGo compiles a program of a page against the module as it is.
+func compileGo(root, dir, text string) error {
+	file := filepath.Join(dir, "page.go")
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		return err
+	}
+	cmd := exec.Command("go", "vet", file)
+	cmd.Dir = root
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("%w: %s", err, out)
+	}
+	return nil
+}
+
+// Each way to show what doesn't work is refused.
+func TestPagesAreChecked(t *testing.T) {
+	t.Parallel()
+	root, err := filepath.Abs(filepath.Join("..", ".."))
+	if err != nil {
+		t.Fatal(err)
+	}
+	page := filepath.Join(root, "web", "demo", "README.md")
+	for name, prose := range map[string]string{
+		"an indented block":         "This:\n\n    latchkey serve\n",
+		"a block with a tab":        "This:\n\n\tlatchkey serve\n",
+		"a command that isn't":      "Call `latchkey nothing`.",
+		"a subcommand that isn't":   "Call `latchkey key nothing`.",
+		"one of several that isn't": "Call `latchkey user create\\|nothing`.",
+		"a flag that isn't":         "Call `latchkey key retire --nothing`.",
+		"a target that isn't":       "Call `make nothing`.",
+		"a package that isn't":      "Call `go run ./nothing`.",
+		"a script that isn't":       "Call `npm run nothing`.",
+		"what is not looked at":     "Call `curl http://127.0.0.1:8000/healthz`.",
+		"behind a variable":         "Call `LATCHKEY_ADDR=127.0.0.1:1 latchkey nothing`.",
+	} {
+		if checkProse(root, page, prose) == nil {
+			t.Errorf("%s passes", name)
+		}
+	}
+	good := "`latchkey user create|list`, `latchkey key retire ID`, `latchkey key retire --all`, `make test`, `npm run dev`, `go run ./bench`, `make bench BENCH='-d 2s'`.\n" +
+		"\n```text\n    a diagram\n```\n"
+	if err := checkProse(root, page, good); err != nil {
+		t.Error(err)
+	}
+	if checkText("a ──► b\n  $ latchkey serve\n") == nil || checkText("a ──► b\n") != nil {
+		t.Error("a diagram is taken for a command, or a command for a diagram")
+	}
+	if compileGo(root, t.TempDir(), "package main\n\nfunc main() { nothing() }\n") == nil {
+		t.Error("a program that can't be compiled passes")
+	}
+}
+
+// The licence that the contract and the client's package name comes with both.
+func TestLicence(t *testing.T) {
+	t.Parallel()
+	var texts []string
+	for _, folder := range []string{".", filepath.Join("web", "client")} {
+		text, err := os.ReadFile(filepath.Join("..", "..", folder, "LICENSE"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		texts = append(texts, string(text))
+	}
+	if texts[0] != texts[1] {
+		t.Error("the client's LICENSE is another one")
+	}
+	for _, part := range []string{"Apache License\n", "Version 2.0, January 2004", "END OF TERMS AND CONDITIONS"} {
+		if !strings.Contains(texts[0], part) {
+			t.Errorf("LICENSE has no %q", part)
+		}
+	}
+	manifest, err := os.ReadFile(filepath.Join("..", "..", "web", "client", "package.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := impltest.Contract().Info.License.Name; got != "Apache-2.0" || !bytes.Contains(manifest, []byte(`"license": "Apache-2.0"`)) {
+		t.Errorf("the contract names %s, the package another", got)
+	}
+}
