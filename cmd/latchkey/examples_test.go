@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/google/go-cmp/cmp"
@@ -181,4 +182,41 @@ func compareAnswer(t *testing.T, shown shownError, ask ask, s *shownServer) {
 	if diff := cmp.Diff(want, body); diff != "" || fmt.Sprint(got.status) != shown.status {
 		t.Errorf("answered %d, want %s (-shown +answered):\n%s", got.status, shown.status, diff)
 	}
+}
+
+// The times that the contract's introduction tells are those that the settings begin with.
+func TestIntroductionTellsTheDefaults(t *testing.T) {
+	t.Parallel()
+	defaults := map[string]string{}
+	for _, k := range known() {
+		defaults[strings.TrimPrefix(k.name, prefix)] = k.standard
+	}
+	introduction := strings.Join(strings.Fields(impltest.Contract().Info.Description), " ")
+	for name, phrase := range map[string]string{
+		"ACCESS_TOKEN_TTL":     "short-lived (%s by default)",
+		"REFRESH_TOKEN_TTL":    "is good for %s since the last time",
+		"SESSION_TTL":          "a session for %s in all",
+		"REFRESH_REUSE_WINDOW": "again within %s gets the same successor",
+	} {
+		d, err := time.ParseDuration(defaults[name])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := fmt.Sprintf(phrase, inWords(d)); !strings.Contains(introduction, want) {
+			t.Errorf("%s is %s, and the introduction doesn't say %q", name, d, want)
+		}
+	}
+}
+
+// inWords tells a time in the largest unit of which it is a whole number.
+func inWords(d time.Duration) string {
+	for _, unit := range []struct {
+		name string
+		long time.Duration
+	}{{"days", 24 * time.Hour}, {"hours", time.Hour}, {"minutes", time.Minute}} {
+		if d >= unit.long && d%unit.long == 0 {
+			return fmt.Sprintf("%d %s", d/unit.long, unit.name)
+		}
+	}
+	return fmt.Sprintf("%d seconds", d/time.Second)
 }
