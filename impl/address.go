@@ -37,6 +37,22 @@ func clientAddress(r *http.Request, trusted []netip.Prefix) netip.Addr {
 	return plain
 }
 
+// warnOfProxy says once in the log that a request seems to come through a proxy that isn't named: a peer nearby has sent a forwarding header, which
+// isn't believed. All who come that way count as one address.
+func (s *Server) warnOfProxy(r *http.Request) {
+	if r.Header["X-Forwarded-For"] == nil && r.Header["Forwarded"] == nil {
+		return
+	}
+	peer, err := netip.ParseAddrPort(r.RemoteAddr)
+	addr := peer.Addr().Unmap()
+	if err != nil || !addr.IsLoopback() && !addr.IsPrivate() || isTrusted(addr, s.proxies) {
+		return
+	}
+	s.unnamedProxy.Do(func() {
+		s.logger.Warn("LATCHKEY_TRUSTED_PROXIES doesn't name a proxy that seems to be in front: whoever comes through it shares its address's limits", "peer", addr.String())
+	})
+}
+
 // walk goes back from the peer through what the proxies have written, last entry first, as long as it meets proxies of ours.
 // It tells whether there was anything.
 func walk(peer netip.Addr, entries []string, trusted []netip.Prefix) (netip.Addr, bool) {

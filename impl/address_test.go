@@ -1,6 +1,7 @@
 package impl_test
 
 import (
+	"net/http/httptest"
 	"net/netip"
 	"regexp"
 	"strings"
@@ -88,5 +89,38 @@ func TestH3_SpoofedAddressesShareABudget(t *testing.T) {
 		if a := h.Do(t, r); a.Status != want {
 			t.Fatalf("attempt %d: got %d, want %d", i, a.Status, want)
 		}
+	}
+}
+
+// H-3: a proxy that isn't named is told of in the log, once; whoever is far away can't make it be told.
+func TestH3_AProxyThatIsNotNamed(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		name, proxies, peer string
+		headers             []string
+		want                int
+	}{
+		{"on this machine", "10.0.0.0/8", "127.0.0.1:4711", []string{"X-Forwarded-For", "203.0.113.7"}, 1},
+		{"in a private network", "", "[fd00::7]:4711", []string{"Forwarded", "for=203.0.113.7"}, 1},
+		{"named", "10.0.0.0/8", "10.0.0.7:4711", []string{"X-Forwarded-For", "203.0.113.7"}, 0},
+		{"no header", "", "127.0.0.1:4711", nil, 0},
+		{"anybody", "", "203.0.113.7:4711", []string{"X-Forwarded-For", "198.51.100.66"}, 0},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			var o impltest.Options
+			for network := range strings.FieldsSeq(row.proxies) {
+				o.Proxies = append(o.Proxies, netip.MustParsePrefix(network))
+			}
+			h := impltest.New(t, o)
+			for range 2 {
+				r := h.Request("GET", "/healthz", "", row.headers...)
+				r.RemoteAddr = row.peer
+				h.Server.ServeHTTP(httptest.NewRecorder(), r)
+			}
+			if got := strings.Count(h.Log.String(), "level=WARN msg=\"LATCHKEY_TRUSTED_PROXIES"); got != row.want {
+				t.Errorf("told %d times, want %d:\n%s", got, row.want, h.Log)
+			}
+		})
 	}
 }

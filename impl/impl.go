@@ -13,6 +13,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -52,6 +53,8 @@ type Server struct {
 	timeouts Timeouts
 	proxies  []netip.Prefix
 	draining atomic.Bool
+	// unnamedProxy is told of once.
+	unnamedProxy sync.Once
 }
 
 var _ api.StrictServerInterface = (*Server)(nil)

@@ -69,6 +69,7 @@ func (s *Server) startRequest(c contract) echo.MiddlewareFunc {
 				id: id, started: s.now(), address: clientAddress(hr, s.proxies), userAgent: hr.UserAgent(),
 				scheme: scheme(hr, s.proxies), host: hr.Host, operation: c[routeKey(hr.Method, ec.Path())],
 			}
+			s.warnOfProxy(hr)
 			ec.SetRequest(hr.WithContext(context.WithValue(hr.Context(), requestKey{}, r)))
 			ec.Response().Header().Set(headerRequestID, id.String())
 			return next(ec)

@@ -6,7 +6,8 @@ import (
 )
 
 // proxies reads the networks of the proxies, and says what is wrong with them. What could mean more than one thing is refused: an
-// address with bits behind its prefix, and a network that is everybody, with which any client could say that it is any other.
+// address with bits behind its prefix, and a network that is everybody, or so wide that some like it would be, with which any client could say that
+// it is any other.
 func proxies(texts []string) (networks []netip.Prefix, problem string) {
 	for _, text := range texts {
 		network, err := netip.ParsePrefix(text)
@@ -23,8 +24,30 @@ func proxies(texts []string) (networks []netip.Prefix, problem string) {
 				text, network.Masked(), network.Addr())
 		case network.Bits() == 0:
 			return nil, fmt.Sprintf("has %q, which is everybody: anyone could then claim any address", text)
+		case network.Bits() < leastBits(network):
+			return nil, fmt.Sprintf("has %q, which is too wide to be of proxies alone: an IPv4 network is a /%d or narrower, an IPv6 network a /%d, or within %s",
+				text, leastBitsV4, leastBitsV6, uniqueLocal)
 		}
 		networks = append(networks, network)
 	}
 	return networks, ""
+}
+
+// The widest networks that are taken: 10.0.0.0/8 is all private ones of its kind, and nobody has more of IPv6 than a /16 but for the private
+// ones (RFC 4193).
+const (
+	leastBitsV4 = 8
+	leastBitsV6 = 16
+)
+
+var uniqueLocal = netip.MustParsePrefix("fc00::/7")
+
+func leastBits(network netip.Prefix) int {
+	switch {
+	case network.Addr().Is4():
+		return leastBitsV4
+	case uniqueLocal.Contains(network.Addr()) && network.Bits() >= uniqueLocal.Bits():
+		return uniqueLocal.Bits()
+	}
+	return leastBitsV6
 }
