@@ -3,7 +3,6 @@ package impl_test
 import (
 	"fmt"
 	"net/netip"
-	"sync"
 	"testing"
 	"time"
 
@@ -21,79 +20,6 @@ func TestL5_NoBrakeByForms(t *testing.T) {
 	if h.Auth.Stats().Braking {
 		t.Error("malformed log-ins brake")
 	}
-}
-
-// Whoever was told to try again, since there was no room to hash, is not held back for it.
-func TestL5_OverloadIsNotCharged(t *testing.T) {
-	t.Parallel()
-	h := impltest.New(t, impltest.Options{
-		Limits: true, Hash: auth.PasswordParams{MemoryKiB: 4096, Passes: 8, Lanes: 1},
-		Proxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")},
-	})
-	registerFrom(t, h, home, "ada")
-	var (
-		wg    sync.WaitGroup
-		mu    sync.Mutex
-		codes = map[string]int{}
-	)
-	for range 150 {
-		r := h.LoginRequest("username", "ada@example.com", "password", impltest.Password)
-		r.Header.Set("X-Forwarded-For", home)
-		wg.Go(func() {
-			a, err := h.Try(t, r)
-			if err != nil {
-				t.Error(err)
-			}
-			mu.Lock()
-			defer mu.Unlock()
-			codes[a.Text("code")]++
-		})
-	}
-	wg.Wait()
-	if codes["overloaded"]+codes["rate_limited"] == 0 || codes[""] == 0 {
-		t.Errorf("got %v", codes)
-	}
-	for range 10 {
-		if a := loginFrom(t, h, home, "ada@example.com", impltest.Password); a.Status != 200 {
-			t.Fatalf("afterwards: got %d %s (%v)", a.Status, a.Body, codes)
-		}
-	}
-}
-
-// One account, and one address, leave room in the line for others.
-func TestF10_OneAccountLeavesRoom(t *testing.T) {
-	t.Parallel()
-	h := impltest.New(t, impltest.Options{
-		Hash: auth.PasswordParams{MemoryKiB: 4096, Passes: 8, Lanes: 1}, Proxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")},
-	})
-	registerFrom(t, h, home, "eve")
-	registerFrom(t, h, "192.0.2.1", "ada")
-	stop := make(chan struct{})
-	var wg sync.WaitGroup
-	for range 150 {
-		wg.Go(func() {
-			for {
-				select {
-				case <-stop:
-					return
-				default:
-				}
-				r := h.LoginRequest("username", "eve@example.com", "password", impltest.Password)
-				r.Header.Set("X-Forwarded-For", home)
-				if _, err := h.Try(t, r); err != nil {
-					t.Error(err)
-					return
-				}
-			}
-		})
-	}
-	for range 5 {
-		if a := loginFrom(t, h, "192.0.2.1", "ada@example.com", impltest.Password); a.Status != 200 {
-			t.Errorf("beside a flood of another account: got %d %s", a.Status, a.Body)
-		}
-	}
-	close(stop)
-	wg.Wait()
 }
 
 // A refusal is remembered for what it was of, and not for longer than it holds.

@@ -28,16 +28,19 @@ func addTrailingSlash(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// logAccess writes the one line that a request gets in the log, after the answer was written.
+// logAccess writes the one line that a request gets in the log, after the answer was written. That a client has gone is no error of ours,
+// whatever status nobody reads then.
 func (s *Server) logAccess(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(ec echo.Context) error {
+		client := ec.Request().Context()
 		err := next(ec)
 		if err != nil {
 			ec.Error(err)
 		}
+		gone := errors.Is(err, context.Canceled) && client.Err() != nil
 		r, hr, res := requestOf(ec.Request().Context()), ec.Request(), ec.Response()
 		level := slog.LevelInfo
-		if res.Status >= http.StatusInternalServerError || r.alarming {
+		if res.Status >= http.StatusInternalServerError && !gone || r.alarming {
 			level = slog.LevelError
 		}
 		attrs := append(make([]slog.Attr, 0, 10+len(r.attrs)),

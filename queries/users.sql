@@ -58,21 +58,28 @@ LIMIT @page_size;
 -- The one write of a login. It finds no row when, since the password was checked, it was changed or the user was deactivated or deleted.
 -- Its session is dated by last_login_at, which never goes back: so this row alone, and no two clocks, tells which session is
 -- older than a change of the password.
--- The attempt is given back to the address, and the budget whose attempts led here becomes whole: guesses count while they fail.
+-- The attempt is given back to the address, and the budget whose attempts led here becomes whole: guesses count while they fail. That the one
+-- waits for the other's count is for the order of the locks, which is that of AttemptTake, lest two of them wait for each other: what nothing reads,
+-- PostgreSQL runs in an order of its own, at present from the last to the first.
+-- The address is dated as the session is: it is known until the credentials change.
 WITH recorded AS (
     UPDATE users
     SET last_login_at = greatest(sqlc.arg(now), last_login_at), password_hash = sqlc.arg(new_hash)
     WHERE users.id = sqlc.arg(id) AND users.password_hash = sqlc.arg(checked_hash) AND users.is_active
     RETURNING *
-), forgiven AS (
-    DELETE FROM rate_limits WHERE key = sqlc.arg(forgiven_key)::bytea AND EXISTS (SELECT FROM recorded)
 ), returned AS (
     UPDATE rate_limits SET whole_at = whole_at - sqlc.arg(address_step)::interval
     WHERE key = sqlc.arg(address_key)::bytea AND EXISTS (SELECT FROM recorded)
+    RETURNING key
+), forgiven AS (
+    DELETE FROM rate_limits
+    WHERE key = sqlc.arg(forgiven_key)::bytea AND EXISTS (SELECT FROM recorded) AND (SELECT count(*) FROM returned) >= 0
 ), known AS (
     INSERT INTO known_addresses AS k (key, seen_at, user_id)
-    SELECT sqlc.arg(pair_key)::bytea, sqlc.arg(now), recorded.id FROM recorded WHERE length(sqlc.arg(pair_key)::bytea) > 0
-    ON CONFLICT (key) DO UPDATE SET seen_at = excluded.seen_at WHERE k.seen_at < excluded.seen_at - interval '1 day'
+    SELECT sqlc.arg(pair_key)::bytea, greatest(last_login_at, tokens_not_before + interval '1 microsecond'), recorded.id
+    FROM recorded WHERE length(sqlc.arg(pair_key)::bytea) > 0
+    ON CONFLICT (key) DO UPDATE SET seen_at = excluded.seen_at
+    WHERE k.seen_at < excluded.seen_at - interval '1 day' OR k.seen_at <= (SELECT tokens_not_before FROM recorded)
 ), opened AS (
     INSERT INTO sessions (id, user_id, rotated_at, expires_at, ends_at, budget_at, user_agent, address, created_at)
     SELECT
@@ -85,7 +92,7 @@ SELECT * FROM recorded;
 
 -- name: UserSetPassword :one
 -- Ends every session until now: none is dated after the last login or a moment after the last such end. So it is what tokens_not_before says
--- that counts; that the rows go is for tidiness. No address is known to the account any more.
+-- that counts, also for the addresses that are known to the account; that the rows go is for tidiness.
 WITH ended AS (
     DELETE FROM sessions WHERE user_id = sqlc.arg(id)
 ), forgotten AS (
@@ -106,7 +113,7 @@ RETURNING *;
 
 -- name: UserDeactivate :one
 -- Ends every session until now: none is dated after the last login or a moment after the last such end. So it is what tokens_not_before says
--- that counts; that the rows go is for tidiness. No address is known to the account any more.
+-- that counts, also for the addresses that are known to the account; that the rows go is for tidiness.
 WITH ended AS (
     DELETE FROM sessions WHERE user_id = sqlc.arg(id)
 ), forgotten AS (

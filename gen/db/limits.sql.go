@@ -8,7 +8,21 @@ package db
 import (
 	"context"
 	"time"
+
+	"github.com/google/uuid"
 )
+
+const attemptPages = `-- name: AttemptPages :one
+SELECT (pg_relation_size('rate_limits') / current_setting('block_size')::bigint)::bigint AS pages
+`
+
+// How many pages the budgets take, for [AttemptSweep].
+func (q *Queries) AttemptPages(ctx context.Context) (int64, error) {
+	row := q.db.QueryRow(ctx, attemptPages)
+	var pages int64
+	err := row.Scan(&pages)
+	return pages, err
+}
 
 const attemptReturn = `-- name: AttemptReturn :exec
 WITH address AS (
@@ -39,17 +53,24 @@ func (q *Queries) AttemptReturn(ctx context.Context, arg AttemptReturnParams) er
 
 const attemptSweep = `-- name: AttemptSweep :execrows
 DELETE FROM rate_limits
-WHERE key IN (SELECT l.key FROM rate_limits l WHERE l.whole_at < $1 LIMIT $2 FOR UPDATE SKIP LOCKED)
+WHERE ctid = ANY (ARRAY(
+    SELECT l.ctid FROM rate_limits l
+    WHERE l.ctid >= ('(' || $1::bigint || ',0)')::tid AND l.ctid < ('(' || $2::bigint || ',0)')::tid
+        AND l.whole_at < $3::timestamptz
+    FOR UPDATE SKIP LOCKED
+))
 `
 
 type AttemptSweepParams struct {
-	Now   time.Time
-	Batch int32
+	FirstPage int64
+	EndPage   int64
+	Now       time.Time
 }
 
-// Forgets budgets that are whole, some at a time, and waits for none that is being charged.
+// Forgets the budgets that are whole of some pages, and waits for none that is being charged. There is no index to find them by: each charge
+// would have to change it.
 func (q *Queries) AttemptSweep(ctx context.Context, arg AttemptSweepParams) (int64, error) {
-	result, err := q.db.Exec(ctx, attemptSweep, arg.Now, arg.Batch)
+	result, err := q.db.Exec(ctx, attemptSweep, arg.FirstPage, arg.EndPage, arg.Now)
 	if err != nil {
 		return 0, err
 	}
@@ -58,136 +79,150 @@ func (q *Queries) AttemptSweep(ctx context.Context, arg AttemptSweepParams) (int
 
 const attemptTake = `-- name: AttemptTake :one
 WITH vouched AS (
-    SELECT $5::bytea AS key, true AS is_session WHERE length($5::bytea) > 0
+    SELECT $2::bytea AS key, true AS is_session
+    FROM sessions s
+    JOIN users u ON u.id = s.user_id
+    WHERE length($2::bytea) > 0 AND s.id = $3::uuid AND u.email_key = $4::text
+        AND s.expires_at > $1::timestamptz AND (u.tokens_not_before IS NULL OR s.created_at > u.tokens_not_before)
     UNION ALL
-    SELECT k.key, false FROM known_addresses k WHERE k.key = $6 AND k.seen_at > $7
+    SELECT k.key, false
+    FROM known_addresses k
+    JOIN users u ON u.id = k.user_id
+    WHERE k.key = $5::bytea AND k.seen_at > $6::timestamptz
+        AND (u.tokens_not_before IS NULL OR k.seen_at > u.tokens_not_before)
     LIMIT 1
-), shared AS (
+), budgets AS (
+    SELECT
+        v.key AS vouched_key,
+        coalesce(v.is_session, false) AS is_session,
+        coalesce(v.key, $7::bytea) AS narrow_key,
+        CASE WHEN v.key IS NULL THEN $8::interval ELSE $9::interval END AS narrow_step,
+        $1::timestamptz + CASE WHEN v.key IS NULL THEN $10::interval ELSE $11::interval END AS narrow_end,
+        CASE WHEN v.key IS NULL THEN $12::bytea ELSE $13::bytea END AS wide_key,
+        CASE WHEN v.key IS NULL THEN $14::interval ELSE $15::interval END AS wide_step,
+        $1::timestamptz + CASE WHEN v.key IS NULL THEN $16::interval ELSE $17::interval END AS wide_end
+    FROM (VALUES (0)) one
+    LEFT JOIN vouched v ON true
+), used_up AS (
+    SELECT l.key
+    FROM rate_limits l
+    JOIN budgets b ON b.narrow_key = l.key
+    WHERE l.whole_at + b.narrow_step > b.narrow_end AND l.whole_at <= b.narrow_end + interval '10 minutes'
+), wide AS (
     INSERT INTO rate_limits AS l (key, whole_at)
-    SELECT $1::bytea, $4::timestamptz + $8::interval FROM vouched WHERE NOT is_session
+    SELECT b.wide_key, $1::timestamptz + b.wide_step
+    FROM budgets b
+    WHERE NOT b.is_session AND NOT EXISTS (SELECT FROM used_up)
     ON CONFLICT (key) DO UPDATE
     SET whole_at = least(
-        greatest(l.whole_at, $4::timestamptz) + $8::interval,
-        $4::timestamptz + $9::interval
+        greatest(l.whole_at, $1::timestamptz) + (SELECT b.wide_step FROM budgets b),
+        (SELECT b.wide_end FROM budgets b)
     )
-    WHERE l.whole_at + $8::interval <= $4::timestamptz + $9::interval
-        OR l.whole_at > $4::timestamptz + $9::interval + interval '10 minutes'
+    WHERE l.whole_at + (SELECT b.wide_step FROM budgets b) <= (SELECT b.wide_end FROM budgets b)
+        OR l.whole_at > (SELECT b.wide_end FROM budgets b) + interval '10 minutes'
     RETURNING l.key
-), own AS (
+), narrow AS (
     INSERT INTO rate_limits AS l (key, whole_at)
-    SELECT key, $4::timestamptz + $10::interval FROM vouched WHERE is_session OR EXISTS (SELECT FROM shared)
+    SELECT b.narrow_key, $1::timestamptz + b.narrow_step
+    FROM budgets b
+    WHERE b.is_session OR EXISTS (SELECT FROM wide)
     ON CONFLICT (key) DO UPDATE
     SET whole_at = least(
-        greatest(l.whole_at, $4::timestamptz) + $10::interval,
-        $4::timestamptz + $11::interval
+        greatest(l.whole_at, $1::timestamptz) + (SELECT b.narrow_step FROM budgets b),
+        (SELECT b.narrow_end FROM budgets b)
     )
-    WHERE l.whole_at + $10::interval <= $4::timestamptz + $11::interval
-        OR l.whole_at > $4::timestamptz + $11::interval + interval '10 minutes'
-    RETURNING l.key
-), address AS (
-    INSERT INTO rate_limits AS l (key, whole_at)
-    SELECT $3::bytea, $4::timestamptz + $12::interval WHERE NOT EXISTS (SELECT FROM vouched)
-    ON CONFLICT (key) DO UPDATE
-    SET whole_at = least(
-        greatest(l.whole_at, $4::timestamptz) + $12::interval,
-        $4::timestamptz + $13::interval
-    )
-    WHERE l.whole_at + $12::interval <= $4::timestamptz + $13::interval
-        OR l.whole_at > $4::timestamptz + $13::interval + interval '10 minutes'
-    RETURNING l.key
-), account AS (
-    INSERT INTO rate_limits AS l (key, whole_at)
-    SELECT $2::bytea, $4::timestamptz + $14::interval FROM address
-    ON CONFLICT (key) DO UPDATE
-    SET whole_at = least(
-        greatest(l.whole_at, $4::timestamptz) + $14::interval,
-        $4::timestamptz + $15::interval
-    )
-    WHERE l.whole_at + $14::interval <= $4::timestamptz + $15::interval
-        OR l.whole_at > $4::timestamptz + $15::interval + interval '10 minutes'
+    WHERE l.whole_at + (SELECT b.narrow_step FROM budgets b) <= (SELECT b.narrow_end FROM budgets b)
+        OR l.whole_at > (SELECT b.narrow_end FROM budgets b) + interval '10 minutes'
     RETURNING l.key
 ), decided AS (
     SELECT
-        coalesce((SELECT key FROM vouched), ''::bytea) AS vouched_key,
-        coalesce((SELECT is_session FROM vouched), false) AS is_session,
-        EXISTS (SELECT FROM own) OR EXISTS (SELECT FROM account) AS allowed,
-        EXISTS (SELECT FROM shared) AS shared_allowed,
-        EXISTS (SELECT FROM address) AS address_allowed
+        coalesce(b.vouched_key, ''::bytea) AS vouched_key,
+        b.is_session,
+        EXISTS (SELECT FROM narrow) AS is_allowed,
+        EXISTS (SELECT FROM wide) AS is_wide_taken,
+        b.is_session OR EXISTS (SELECT FROM used_up) OR EXISTS (SELECT FROM wide) AS is_narrow,
+        b.narrow_key,
+        b.wide_key
+    FROM budgets b
 )
 SELECT
     d.vouched_key::bytea AS vouched_key,
     d.is_session::boolean AS is_session,
-    d.allowed::boolean AS allowed,
-    d.shared_allowed::boolean AS shared_allowed,
-    d.address_allowed::boolean AS address_allowed,
-    -- Of the budget that refused: it was not changed, so that the value from before the statement is the right one; but for what others have
-    -- used of it at the same moment.
-    coalesce((SELECT l.whole_at FROM rate_limits l WHERE l.key = CASE
-        WHEN d.vouched_key <> ''::bytea AND (d.is_session OR d.shared_allowed) THEN d.vouched_key
-        WHEN d.vouched_key <> ''::bytea THEN $1::bytea
-        WHEN d.address_allowed THEN $2::bytea
-        ELSE $3::bytea
-    END), $4::timestamptz)::timestamptz AS whole_at
+    d.is_allowed::boolean AS is_allowed,
+    d.is_wide_taken::boolean AS is_wide_taken,
+    -- Of the budgets, the one that has refused, if one has. It was not changed, so that the value from before the statement is the right one; but
+    -- for what others have used of it at the same moment.
+    d.is_narrow::boolean AS is_narrow,
+    coalesce(
+        (SELECT l.whole_at FROM rate_limits l WHERE l.key = CASE WHEN d.is_narrow THEN d.narrow_key ELSE d.wide_key END), $1::timestamptz
+    )::timestamptz AS whole_at
 FROM decided d
 `
 
 type AttemptTakeParams struct {
-	SharedKey     []byte
-	AccountKey    []byte
-	AddressKey    []byte
 	Now           time.Time
 	SessionKey    []byte
+	SessionID     uuid.UUID
+	EmailKey      string
 	VouchingKey   []byte
 	KnownSince    time.Time
-	SharedStep    time.Duration
-	SharedWindow  time.Duration
-	OwnStep       time.Duration
-	OwnWindow     time.Duration
-	AddressStep   time.Duration
-	AddressWindow time.Duration
+	AccountKey    []byte
 	AccountStep   time.Duration
+	OwnStep       time.Duration
 	AccountWindow time.Duration
+	OwnWindow     time.Duration
+	AddressKey    []byte
+	SharedKey     []byte
+	AddressStep   time.Duration
+	SharedStep    time.Duration
+	AddressWindow time.Duration
+	SharedWindow  time.Duration
 }
 
 type AttemptTakeRow struct {
-	VouchedKey     []byte
-	IsSession      bool
-	Allowed        bool
-	SharedAllowed  bool
-	AddressAllowed bool
-	WholeAt        time.Time
+	VouchedKey  []byte
+	IsSession   bool
+	IsAllowed   bool
+	IsWideTaken bool
+	IsNarrow    bool
+	WholeAt     time.Time
 }
 
-// Charges one attempt, before anything is hashed for it. Who presents a session of the account, or comes from an address that
-// has logged in to it lately, has a budget of its own; such an address also shares one for all accounts that know it, lest whoever
-// is behind it tries them all. Everybody else needs some of the address's and then of the account's,
-// so that an address without budget can't use up an account's. A budget is whole at most a window from now. If it says much later, the
-// clock was set back, and one attempt brings it into the window again; a little later is an instance whose clock is ahead.
+// Charges one attempt, before anything is hashed for it: to two budgets, or to neither. The narrow one is for one account: of all strangers, or an
+// own one of who presents a session of the account that lives, or comes from an address that has logged in to it lately. The wide one is the
+// address's, for all accounts; such an address has another one of those that know it, lest whoever is behind it tries them all, and a
+// session has none. The wide one is charged only where the narrow one has room, so that whoever goes on at an account that is held takes nothing
+// from the neighbours; and the narrow one only where the wide one was, so that an address without budget can't use up an account's. Where others
+// take the last room of the narrow one at the same moment, is_wide_taken says what is to be given back.
+// A budget is whole at most a window from now. If it says much later, the clock was set back, and one attempt brings it into the window again; a
+// little later is an instance whose clock is ahead.
 func (q *Queries) AttemptTake(ctx context.Context, arg AttemptTakeParams) (AttemptTakeRow, error) {
 	row := q.db.QueryRow(ctx, attemptTake,
-		arg.SharedKey,
-		arg.AccountKey,
-		arg.AddressKey,
 		arg.Now,
 		arg.SessionKey,
+		arg.SessionID,
+		arg.EmailKey,
 		arg.VouchingKey,
 		arg.KnownSince,
-		arg.SharedStep,
-		arg.SharedWindow,
-		arg.OwnStep,
-		arg.OwnWindow,
-		arg.AddressStep,
-		arg.AddressWindow,
+		arg.AccountKey,
 		arg.AccountStep,
+		arg.OwnStep,
 		arg.AccountWindow,
+		arg.OwnWindow,
+		arg.AddressKey,
+		arg.SharedKey,
+		arg.AddressStep,
+		arg.SharedStep,
+		arg.AddressWindow,
+		arg.SharedWindow,
 	)
 	var i AttemptTakeRow
 	err := row.Scan(
 		&i.VouchedKey,
 		&i.IsSession,
-		&i.Allowed,
-		&i.SharedAllowed,
-		&i.AddressAllowed,
+		&i.IsAllowed,
+		&i.IsWideTaken,
+		&i.IsNarrow,
 		&i.WholeAt,
 	)
 	return i, err

@@ -155,7 +155,7 @@ type UserDeactivateParams struct {
 }
 
 // Ends every session until now: none is dated after the last login or a moment after the last such end. So it is what tokens_not_before says
-// that counts; that the rows go is for tidiness. No address is known to the account any more.
+// that counts, also for the addresses that are known to the account; that the rows go is for tidiness.
 func (q *Queries) UserDeactivate(ctx context.Context, arg UserDeactivateParams) (User, error) {
 	row := q.db.QueryRow(ctx, userDeactivate, arg.Now, arg.ID)
 	var i User
@@ -405,15 +405,19 @@ WITH recorded AS (
     SET last_login_at = greatest($1, last_login_at), password_hash = $2
     WHERE users.id = $3 AND users.password_hash = $4 AND users.is_active
     RETURNING id, email, email_key, username, username_key, password_hash, email_verified, is_active, is_superuser, tokens_not_before, last_login_at, created_at, updated_at
-), forgiven AS (
-    DELETE FROM rate_limits WHERE key = $5::bytea AND EXISTS (SELECT FROM recorded)
 ), returned AS (
-    UPDATE rate_limits SET whole_at = whole_at - $6::interval
-    WHERE key = $7::bytea AND EXISTS (SELECT FROM recorded)
+    UPDATE rate_limits SET whole_at = whole_at - $5::interval
+    WHERE key = $6::bytea AND EXISTS (SELECT FROM recorded)
+    RETURNING key
+), forgiven AS (
+    DELETE FROM rate_limits
+    WHERE key = $7::bytea AND EXISTS (SELECT FROM recorded) AND (SELECT count(*) FROM returned) >= 0
 ), known AS (
     INSERT INTO known_addresses AS k (key, seen_at, user_id)
-    SELECT $8::bytea, $1, recorded.id FROM recorded WHERE length($8::bytea) > 0
-    ON CONFLICT (key) DO UPDATE SET seen_at = excluded.seen_at WHERE k.seen_at < excluded.seen_at - interval '1 day'
+    SELECT $8::bytea, greatest(last_login_at, tokens_not_before + interval '1 microsecond'), recorded.id
+    FROM recorded WHERE length($8::bytea) > 0
+    ON CONFLICT (key) DO UPDATE SET seen_at = excluded.seen_at
+    WHERE k.seen_at < excluded.seen_at - interval '1 day' OR k.seen_at <= (SELECT tokens_not_before FROM recorded)
 ), opened AS (
     INSERT INTO sessions (id, user_id, rotated_at, expires_at, ends_at, budget_at, user_agent, address, created_at)
     SELECT
@@ -430,9 +434,9 @@ type UserRecordLoginParams struct {
 	NewHash     string
 	ID          uuid.UUID
 	CheckedHash string
-	ForgivenKey []byte
 	AddressStep time.Duration
 	AddressKey  []byte
+	ForgivenKey []byte
 	PairKey     []byte
 	SessionID   uuid.UUID
 	Idle        time.Duration
@@ -460,16 +464,19 @@ type UserRecordLoginRow struct {
 // The one write of a login. It finds no row when, since the password was checked, it was changed or the user was deactivated or deleted.
 // Its session is dated by last_login_at, which never goes back: so this row alone, and no two clocks, tells which session is
 // older than a change of the password.
-// The attempt is given back to the address, and the budget whose attempts led here becomes whole: guesses count while they fail.
+// The attempt is given back to the address, and the budget whose attempts led here becomes whole: guesses count while they fail. That the one
+// waits for the other's count is for the order of the locks, which is that of AttemptTake, lest two of them wait for each other: what nothing reads,
+// PostgreSQL runs in an order of its own, at present from the last to the first.
+// The address is dated as the session is: it is known until the credentials change.
 func (q *Queries) UserRecordLogin(ctx context.Context, arg UserRecordLoginParams) (UserRecordLoginRow, error) {
 	row := q.db.QueryRow(ctx, userRecordLogin,
 		arg.Now,
 		arg.NewHash,
 		arg.ID,
 		arg.CheckedHash,
-		arg.ForgivenKey,
 		arg.AddressStep,
 		arg.AddressKey,
+		arg.ForgivenKey,
 		arg.PairKey,
 		arg.SessionID,
 		arg.Idle,
@@ -516,7 +523,7 @@ type UserSetPasswordParams struct {
 }
 
 // Ends every session until now: none is dated after the last login or a moment after the last such end. So it is what tokens_not_before says
-// that counts; that the rows go is for tidiness. No address is known to the account any more.
+// that counts, also for the addresses that are known to the account; that the rows go is for tidiness.
 func (q *Queries) UserSetPassword(ctx context.Context, arg UserSetPasswordParams) (User, error) {
 	row := q.db.QueryRow(ctx, userSetPassword, arg.PasswordHash, arg.Now, arg.ID)
 	var i User

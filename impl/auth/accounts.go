@@ -42,7 +42,7 @@ func (s *Service) create(ctx context.Context, c *Caller, r Registration, p db.Us
 		return db.User{}, err
 	}
 	if c != nil {
-		ctx = hashedFor(ctx, emailKey, *c)
+		ctx = hashedFor(ctx, newHashOwner(*c, emailKey))
 		if s.hasher.isFull(ctx, lineNew) {
 			return db.User{}, ErrOverloaded // before it is charged
 		}
@@ -51,7 +51,7 @@ func (s *Service) create(ctx context.Context, c *Caller, r Registration, p db.Us
 		if limited != nil {
 			return db.User{}, limited
 		}
-		defer func() { s.limiter.settle(ctx, taken, err) }()
+		defer func() { s.limiter.settle(ctx, *c, taken, err) }()
 		p.PairKey = taken.pair
 	}
 	hash, err := s.hasher.Hash(ctx, r.Password)
@@ -121,7 +121,7 @@ func (s *Service) login(ctx context.Context, c Caller, email string, password Se
 		// No account can have these, whoever asks; so the answer needs no hash to tell nothing.
 		return Grant{}, &LoginError{Reason: "malformed"}
 	}
-	ctx = hashedFor(ctx, key, c)
+	ctx = hashedFor(ctx, newHashOwner(c, key))
 	if s.hasher.isFull(ctx, lineCheck) {
 		return Grant{}, ErrOverloaded // before it is charged
 	}
@@ -130,7 +130,7 @@ func (s *Service) login(ctx context.Context, c Caller, email string, password Se
 		return Grant{}, err
 	}
 	grant, err := s.openSession(ctx, c, taken, key, password)
-	s.limiter.settle(ctx, taken, err)
+	s.limiter.settle(ctx, c, taken, err)
 	return grant, err
 }
 

@@ -13,13 +13,14 @@ import (
 // ErrOverloaded says that too many passwords wait to be hashed already. It costs nothing to answer, and tells nothing of the account.
 var ErrOverloaded = errors.New("too many passwords wait to be hashed")
 
-// hashQueue does the work of hashing on a few workers, in order of arrival. Whoever makes the process gives Go as many
+// hashQueue does the work of hashing on a few workers. Whoever makes the process gives Go as many
 // processors more (GOMAXPROCS) as there are workers: these are then never in the way of another request's goroutine, and it is
 // the kernel that shares out the cores, by its own slices, which are much shorter than a hash. System threads of a low priority
 // would be slower to let others pass: Go now and then takes a goroutine that is bound to a thread off its processor, and what
 // waits there waits for the slow thread.
 //
-// Log-ins and registrations wait in lines of their own, which take turns: a flood of the one can't starve the other.
+// Log-ins and registrations wait in lines of their own, which take turns: a flood of the one can't starve the other. A line is shared out among
+// those who wait there, see [line]: where it is full, work of whoever has the most in it makes room for others.
 type hashQueue struct {
 	workers int           // at most
 	length  int           // of one line, at most
@@ -44,15 +45,13 @@ const (
 	lines
 )
 
-// line is a queue of work, first come first served.
-type line struct{ jobs []*hashJob }
-
 // hashJob is work for one worker. It is begun once or never.
 type hashJob struct {
-	owner    hashOwner
+	owner    *hashOwner
 	work     func(*argon2id.Memory)
 	done     chan struct{}
-	panicked any // what the work has panicked with
+	evicted  bool // to make room, without having begun
+	panicked any  // what the work has panicked with
 }
 
 // run does the work and lets whoever waits go on.
@@ -64,14 +63,21 @@ func (j *hashJob) run(m *argon2id.Memory) {
 
 // outcome panics as the work has, in the goroutine that asked for it.
 func (j *hashJob) outcome() error {
-	if j.panicked != nil {
+	switch {
+	case j.panicked != nil:
 		panic(j.panicked)
+	case j.evicted:
+		return ErrOverloaded
 	}
 	return nil
 }
 
 func newHashQueue(workers, length int, wait time.Duration) *hashQueue {
-	return &hashQueue{workers: workers, length: length, wait: wait, wake: make(chan struct{}, workers)}
+	q := &hashQueue{workers: workers, length: length, wait: wait, wake: make(chan struct{}, workers)}
+	for i := range q.lines {
+		q.lines[i].served.size = servedSites
+	}
+	return q
 }
 
 // do has the work done, and returns when it is; or fails without having begun it: with [ErrOverloaded] where the line is full or didn't move
@@ -93,7 +99,7 @@ func (q *hashQueue) do(ctx context.Context, which int, work func(*argon2id.Memor
 	case <-waiting.Done():
 	}
 	if !q.leave(which, job) {
-		<-job.done // it has begun, and ends within one hash
+		<-job.done // it has begun, and ends within one hash; or was evicted
 		return job.outcome()
 	}
 	if err := ctx.Err(); err != nil {
@@ -108,19 +114,27 @@ func (q *hashQueue) stats() (waiting int, refused uint64) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for i := range q.lines {
-		waiting += len(q.lines[i].jobs)
+		waiting += q.lines[i].waiting
 	}
 	return waiting, q.refused.Load()
 }
 
+// enter puts a job into a line. Where that is full, a job has to go; false if it is this one.
 func (q *hashQueue) enter(which int, job *hashJob) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.isFullFor(which, job.owner) {
-		return false
-	}
 	l := &q.lines[which]
-	l.jobs = append(l.jobs, job)
+	l.add(job)
+	if l.waiting > q.length {
+		out := l.surplus()
+		l.drop(out)
+		if out == job {
+			return false
+		}
+		q.refused.Add(1)
+		out.evicted = true
+		close(out.done)
+	}
 	switch {
 	case q.idle > 0:
 		q.idle--
@@ -132,67 +146,36 @@ func (q *hashQueue) enter(which int, job *hashJob) bool {
 	return true
 }
 
-// isFullFor tells whether there is no room in a line for who wants to wait there. Of the log-ins' no account may have more than three eighths and no
-// network more than three quarters, lest one of them alone keep everybody else out, whatever they know the password of. Registrations are
-// charged for good.
-func (q *hashQueue) isFullFor(which int, owner hashOwner) bool {
-	jobs := q.lines[which].jobs
-	if len(jobs) >= q.length || which == lineNew {
-		return len(jobs) >= q.length
-	}
-	accounts, networks := 0, 0
-	for _, job := range jobs {
-		if owner.account != "" && job.owner.account == owner.account {
-			accounts++
-		}
-		if owner.network != "" && job.owner.network == owner.network {
-			networks++
-		}
-	}
-	return accounts >= max(leastShare, q.length*3/8) || networks >= max(leastShare, q.length*3/4)
-}
-
-// leastShare is how much work of one account or network may wait in a line in any case.
-const leastShare = 16
-
-// hashOwner is for whom work is done; empty for the operator.
-type hashOwner struct{ account, network string }
-
 type hashOwnerKey struct{}
 
 // hashedFor says in a context for whom hashes are made.
-func hashedFor(ctx context.Context, emailKey string, c Caller) context.Context {
-	return context.WithValue(ctx, hashOwnerKey{}, hashOwner{emailKey, networkOf(c.Address)})
+func hashedFor(ctx context.Context, owner *hashOwner) context.Context {
+	return context.WithValue(ctx, hashOwnerKey{}, owner)
 }
 
-func hashOwnerOf(ctx context.Context) hashOwner {
-	owner, _ := ctx.Value(hashOwnerKey{}).(hashOwner)
-	return owner
+func hashOwnerOf(ctx context.Context) *hashOwner {
+	if owner, ok := ctx.Value(hashOwnerKey{}).(*hashOwner); ok {
+		return owner
+	}
+	return &hashOwner{}
 }
 
 // isFull tells whether work would be refused at this moment.
 func (h *Hasher) isFull(ctx context.Context, which int) bool {
 	h.queue.mu.Lock()
 	defer h.queue.mu.Unlock()
-	full := h.queue.isFullFor(which, hashOwnerOf(ctx))
+	full := !h.queue.lines[which].admits(hashOwnerOf(ctx), h.queue.length)
 	if full {
 		h.queue.refused.Add(1)
 	}
 	return full
 }
 
-// leave takes a job out of its line; false if it has begun.
+// leave takes a job out of its line; false if it has begun or was evicted.
 func (q *hashQueue) leave(which int, job *hashJob) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	l := &q.lines[which]
-	for i, other := range l.jobs {
-		if other == job {
-			l.jobs = append(l.jobs[:i], l.jobs[i+1:]...)
-			return true
-		}
-	}
-	return false
+	return q.lines[which].drop(job)
 }
 
 // run works until there has been nothing to do for a while.
@@ -227,15 +210,15 @@ func (q *hashQueue) retire() bool {
 	return true
 }
 
-// next takes the oldest work of the line whose turn it is; nil where none waits, and the worker counts as idle.
+// next takes work from the line whose turn it is; nil where none waits, and the worker counts as idle.
 func (q *hashQueue) next() *hashJob {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for range lines {
 		q.turn = (q.turn + 1) % lines
-		if l := &q.lines[q.turn]; len(l.jobs) > 0 {
-			job := l.jobs[0]
-			l.jobs = l.jobs[1:]
+		if l := &q.lines[q.turn]; l.waiting > 0 {
+			job := l.next()
+			job.owner.begun.Store(true)
 			return job
 		}
 	}

@@ -51,7 +51,7 @@ var (
 const (
 	// knownFor is how long an address counts as known to an account after a log-in.
 	knownFor = 90 * 24 * time.Hour
-	// refusedKeys bounds what is remembered of those that were refused, at about 100 bytes each, and refusedFor for how long: by then
+	// refusedKeys bounds what is remembered of those that were refused, at about 200 bytes each, 13 MB, and refusedFor for how long: by then
 	// an attempt may have been given back, or the address become known, at another instance.
 	refusedKeys = 65536
 	refusedFor  = 5 * time.Second
@@ -81,7 +81,7 @@ type Limiter struct {
 
 type limitKey [16]byte
 
-// isOf tells whether a session is one of this account. That it was not ended is not asked: it gives no more than a budget.
+// isOf tells whether a session is said to be one of this account. That it is, and lives, is asked where its budget is charged.
 func (c *Claims) isOf(emailKey string) bool {
 	if c == nil {
 		return false
@@ -129,7 +129,7 @@ func (l *Limiter) login(ctx context.Context, c Caller, emailKey string) (attempt
 	if l == nil {
 		return attempt{}, nil
 	}
-	address := l.brake.weigh(loginAddress, l.now())
+	address := l.brake.weigh(loginAddress, siteOf(c.Address), l.now())
 	return l.take(ctx, c, "login", emailKey, loginAccount, address)
 }
 
@@ -141,9 +141,10 @@ func (l *Limiter) registration(ctx context.Context, c Caller, emailKey string) (
 	return l.take(ctx, Caller{Address: c.Address}, "register", emailKey, registerAccount, registerAddress)
 }
 
-// settle tells what has come of an attempt that was charged. One that came to no verdict, since there was no room to hash or no database, is given
-// back: whoever was told to try again must not be held back for it.
-func (l *Limiter) settle(ctx context.Context, taken attempt, err error) {
+// settle tells what has come of an attempt that was charged. One that no password was hashed for is given back: whoever was told to try again
+// must not be held back for it. So is one that the database has failed after the hash; but not where it is the client that has gone, or has used up
+// the request's time: else whoever hangs up each time would have hashes for nothing.
+func (l *Limiter) settle(ctx context.Context, c Caller, taken attempt, err error) {
 	if l == nil {
 		return
 	}
@@ -152,13 +153,17 @@ func (l *Limiter) settle(ctx context.Context, taken attempt, err error) {
 	case err == nil:
 		l.refused.add(taken.refusedKey, refusal{}) // whoever has got in is known from now on
 	case errors.As(err, &failed):
-		l.brake.fail(l.now())
-	case errors.Is(err, ErrOverloaded), errors.Is(err, ErrUnavailable), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
-		// The client may have gone; and where the database has too, so has the budget's change.
-		_ = l.queries.AttemptReturn(context.WithoutCancel(ctx), db.AttemptReturnParams{
-			AddressKey: taken.address, AddressStep: taken.addressStep, AccountKey: taken.forgiven, AccountStep: taken.step,
-		})
+		l.brake.fail(siteOf(c.Address), l.now())
+	case !hashOwnerOf(ctx).begun.Load(), errors.Is(err, ErrUnavailable) && ctx.Err() == nil:
+		l.giveBack(ctx, taken)
 	}
+}
+
+// giveBack undoes a charge. The client may have gone; and where the database has too, so has the budget's change.
+func (l *Limiter) giveBack(ctx context.Context, taken attempt) {
+	_ = l.queries.AttemptReturn(context.WithoutCancel(ctx), db.AttemptReturnParams{
+		AddressKey: taken.address, AddressStep: taken.addressStep, AccountKey: taken.forgiven, AccountStep: taken.step,
+	})
 }
 
 // refreshes is the budget of a session's refreshes; the zero one, which is never used up, where there are to be no limits.
@@ -176,7 +181,7 @@ func (l *Limiter) take(ctx context.Context, c Caller, what, emailKey string, acc
 	refusedKey := l.keyOf(what, "refused", network, emailKey)
 	now := l.now()
 	params := db.AttemptTakeParams{
-		AccountKey: accountKey[:], AddressKey: addressKey[:], SharedKey: sharedKey[:], Now: now, KnownSince: now.Add(-knownFor),
+		AccountKey: accountKey[:], AddressKey: addressKey[:], SharedKey: sharedKey[:], EmailKey: emailKey, Now: now, KnownSince: now.Add(-knownFor),
 		SharedStep: loginShared.Step, SharedWindow: loginShared.Window(), OwnStep: loginOwn.Step, OwnWindow: loginOwn.Window(),
 		AddressStep: address.Step, AddressWindow: address.Window(), AccountStep: account.Step, AccountWindow: account.Window(),
 	}
@@ -185,7 +190,7 @@ func (l *Limiter) take(ctx context.Context, c Caller, what, emailKey string, acc
 	}
 	if c.Session.isOf(emailKey) {
 		sessionKey := l.keyOf(what, "session", c.Session.SessionID.String())
-		params.SessionKey = sessionKey[:]
+		params.SessionKey, params.SessionID = sessionKey[:], c.Session.SessionID
 	} else if known, ok := l.refused.get(refusedKey); ok && known.holds(now) {
 		return attempt{}, &LimitedError{Budget: known.budget, RetryAfter: known.until.Sub(now)}
 	}
@@ -193,36 +198,41 @@ func (l *Limiter) take(ctx context.Context, c Caller, what, emailKey string, acc
 	if err != nil {
 		return attempt{}, storeError(err)
 	}
-	if row.Allowed {
-		taken := attempt{
-			pair: pairKey[:], refusedKey: refusedKey, forgiven: accountKey[:], step: account.Step, address: addressKey[:], addressStep: address.Step,
-		}
-		if len(row.VouchedKey) > 0 {
-			taken.forgiven, taken.step = row.VouchedKey, loginOwn.Step
-			taken.address, taken.addressStep = sharedKey[:], loginShared.Step
-			if row.IsSession {
-				taken.address = nil
-			}
-		}
+	narrow, wide := account, address
+	taken := attempt{
+		pair: pairKey[:], refusedKey: refusedKey, forgiven: accountKey[:], step: account.Step, address: addressKey[:], addressStep: address.Step,
+	}
+	if len(row.VouchedKey) > 0 {
+		narrow, wide = loginOwn, loginShared
+		taken.forgiven, taken.step, taken.address, taken.addressStep = row.VouchedKey, loginOwn.Step, sharedKey[:], loginShared.Step
+	}
+	if !row.IsWideTaken {
+		taken.address = nil // a session's
+	}
+	if row.IsAllowed {
 		return taken, nil
 	}
-	budget := account
-	switch {
-	case len(row.VouchedKey) > 0 && (row.IsSession || row.SharedAllowed):
-		budget = loginOwn
-	case len(row.VouchedKey) > 0:
-		budget = loginShared
-	case !row.AddressAllowed:
-		budget = address
+	if row.IsWideTaken {
+		taken.forgiven = nil
+		l.giveBack(ctx, taken)
 	}
-	until := row.WholeAt.Add(budget.Step - budget.Window())
+	refused := narrow
+	if !row.IsNarrow {
+		refused = wide
+	}
+	return attempt{}, l.refuse(refused, refusedKey, now, row.WholeAt)
+}
+
+// refuse answers what a budget that is used up says, and remembers it where it is that of an account.
+func (l *Limiter) refuse(budget Budget, key limitKey, now, wholeAt time.Time) error {
+	until := wholeAt.Add(budget.Step - budget.Window())
 	if !until.After(now) {
 		until = now.Add(budget.Step) // others have used it up at this moment
 	}
-	if budget == account {
-		l.refused.add(refusedKey, refusal{budget, now, until})
+	if budget.Name == loginAccount.Name {
+		l.refused.add(key, refusal{budget, now, until})
 	}
-	return attempt{}, &LimitedError{Budget: budget, RetryAfter: min(max(until.Sub(now), time.Second), budget.Window())}
+	return &LimitedError{Budget: budget, RetryAfter: min(max(until.Sub(now), time.Second), budget.Window())}
 }
 
 // keyOf names a budget without telling whose it is.
@@ -247,25 +257,33 @@ func networkOf(addr netip.Addr) string {
 	return addr.String()
 }
 
-// Sweep forgets what no longer bounds anybody, in batches, and answers how many entries it has deleted.
-func (l *Limiter) Sweep(ctx context.Context) (int64, error) {
-	var total int64
+// Sweep forgets what no longer bounds anybody, in batches, and answers how many entries it has deleted. The budgets are gone through once,
+// from the first page to the last; what comes in behind is for the next sweep.
+func (l *Limiter) Sweep(ctx context.Context) (total int64, err error) {
 	now := l.now()
+	pages, err := l.queries.AttemptPages(ctx)
+	if err != nil {
+		return 0, storeError(err)
+	}
+	for page := int64(0); page < pages; page += sweepPages {
+		n, err := l.queries.AttemptSweep(ctx, db.AttemptSweepParams{Now: now, FirstPage: page, EndPage: page + sweepPages})
+		total += n
+		if err != nil {
+			return total, storeError(err)
+		}
+	}
 	for {
-		budgets, err := l.queries.AttemptSweep(ctx, db.AttemptSweepParams{Now: now, Batch: sweepBatch})
-		if err != nil {
+		n, err := l.queries.KnownAddressSweep(ctx, db.KnownAddressSweepParams{KnownSince: now.Add(-knownFor), Batch: sweepBatch})
+		total += n
+		if err != nil || n < sweepBatch {
 			return total, storeError(err)
-		}
-		addresses, err := l.queries.KnownAddressSweep(ctx, db.KnownAddressSweepParams{KnownSince: now.Add(-knownFor), Batch: sweepBatch})
-		if err != nil {
-			return total, storeError(err)
-		}
-		total += budgets + addresses
-		if budgets < sweepBatch && addresses < sweepBatch {
-			return total, nil
 		}
 	}
 }
 
-// sweepBatch is how many rows one statement of a sweep deletes at most, so that none runs for long.
-const sweepBatch = 1000
+const (
+	// sweepBatch is how many rows one statement of a sweep deletes at most, so that none runs for long.
+	sweepBatch = 1000
+	// sweepPages is how many pages of the budgets one looks at, for the same reason: some 20,000 of them.
+	sweepPages = 256
+)

@@ -1,0 +1,197 @@
+package impl_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/netip"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/latchkey-auth/latchkey/impl/auth"
+	"github.com/latchkey-auth/latchkey/impl/impltest"
+)
+
+// flooded is a harness with limits whose hashes take so long that a line forms.
+func flooded(t *testing.T, memoryKiB, passes uint32) *impltest.Harness {
+	t.Helper()
+	return impltest.New(t, impltest.Options{
+		Limits: true, Hash: auth.PasswordParams{MemoryKiB: memoryKiB, Passes: passes, Lanes: 1},
+		Proxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")},
+	})
+}
+
+// charged is how much of all budgets is used up, in seconds until they are whole.
+func charged(t *testing.T, h *impltest.Harness) (total float64) {
+	t.Helper()
+	const sql = `SELECT coalesce(sum(extract(epoch FROM whole_at - $1::timestamptz)), 0)::float8 FROM rate_limits WHERE whole_at > $1`
+	if err := h.Pool.QueryRow(t.Context(), sql, h.Clock.Now()).Scan(&total); err != nil {
+		t.Fatal(err)
+	}
+	return total
+}
+
+// F-10: whoever knows passwords, of as many accounts as you like, can't keep others from logging in: not from an address that they know, nor from
+// a new one, with a session or without.
+func TestF10_RightPasswordsKeepNobodyOut(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		name      string
+		accounts  int
+		addresses []string
+	}{
+		{"one account, one address", 1, []string{"192.0.2.1"}},
+		{"four accounts, two networks", 4, []string{"2001:db8:0:1::1", "2001:db8:0:2::1"}},
+		{"four accounts, two sites", 4, []string{"192.0.2.1", "203.0.113.1"}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			h := flooded(t, 8192, 8)
+			for i := range row.accounts {
+				registerFrom(t, h, row.addresses[0], fmt.Sprintf("eve%d", i))
+			}
+			token := registerFrom(t, h, home, "ada").Text("token.access_token")
+			stop := make(chan struct{})
+			var wg sync.WaitGroup
+			defer wg.Wait()
+			defer close(stop)
+			for i := range 68 { // in line are 64, and 2 are hashed
+				wg.Go(func() {
+					for {
+						select {
+						case <-stop:
+							return
+						default:
+						}
+						r := h.LoginRequest("username", fmt.Sprintf("eve%d@example.com", i%row.accounts), "password", impltest.Password)
+						r.Header.Set("X-Forwarded-For", row.addresses[i/row.accounts%len(row.addresses)])
+						if _, err := h.Try(t, r); err != nil {
+							t.Error(err)
+							return
+						}
+					}
+				})
+			}
+			for h.Auth.Stats().HashesRefused == 0 {
+				h.Me(t, token) // until the line is full
+			}
+			for i, headers := range [][]string{nil, {"Authorization", "Bearer " + token}, nil} {
+				for _, from := range []string{home, fmt.Sprintf("198.51.100.%d", 100+i)} {
+					if a := loginFrom(t, h, from, "ada@example.com", impltest.Password, headers...); a.Status != 200 {
+						t.Errorf("from %s with %d headers: got %d %s", from, len(headers), a.Status, a.Body)
+					}
+				}
+			}
+		})
+	}
+}
+
+// Whoever was told to try again, since there was no room to hash, is not held back for it: only what got a verdict is charged, and that is charged.
+func TestL5_OverloadIsNotCharged(t *testing.T) {
+	t.Parallel()
+	h := flooded(t, 4096, 8)
+	registerFrom(t, h, home, "ada")
+	before := charged(t, h)
+	var (
+		wg    sync.WaitGroup
+		mu    sync.Mutex
+		codes = map[string]int{}
+	)
+	for i := range 120 {
+		email := fmt.Sprintf("nobody%d@example.com", i)
+		if i%20 == 0 {
+			email = "ada@example.com"
+		}
+		r := h.LoginRequest("username", email, "password", "a wrong password")
+		// All but each tenth are of one site, and have to make room for those.
+		r.Header.Set("X-Forwarded-For", fmt.Sprintf("203.0.113.%d", i))
+		if i%10 == 1 {
+			r.Header.Set("X-Forwarded-For", fmt.Sprintf("192.0.%d.1", i))
+		}
+		wg.Go(func() {
+			a, err := h.Try(t, r)
+			if err != nil {
+				t.Error(err)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			codes[a.Text("code")]++
+		})
+	}
+	wg.Wait()
+	if codes["overloaded"] == 0 || codes["invalid_credentials"] == 0 {
+		t.Errorf("got %v", codes)
+	}
+	var returned int
+	if err := h.Pool.QueryRow(t.Context(), "SELECT count(*) FROM rate_limits WHERE whole_at = $1", h.Clock.Now()).Scan(&returned); err != nil {
+		t.Fatal(err)
+	}
+	if returned == 0 {
+		t.Errorf("nothing was charged and given back: %v", codes)
+	}
+	const each = 15*60 + 36 // seconds, of an account and of an address
+	if got, want := charged(t, h)-before, float64(each*codes["invalid_credentials"]); got != want {
+		t.Errorf("%.0f s were charged, want %.0f, for %v", got, want, codes)
+	}
+}
+
+// F-25: a registration whose client goes while its password is hashed has cost the hash, and is charged; one whose client goes before has not, and
+// isn't. Neither is an error in the log.
+func TestF25_CancelledRegistrations(t *testing.T) {
+	t.Parallel()
+	const each = 12*60 + 72 // seconds, of an account and of an address
+	for _, row := range []struct {
+		name  string
+		begun bool
+		want  float64
+	}{{"while it waits", false, 0}, {"while it is hashed", true, each}} {
+		t.Run(row.name, func(t *testing.T) {
+			h := flooded(t, 16384, 8)
+			var wg sync.WaitGroup
+			defer wg.Wait()
+			for i := range 2 { // keep the two workers busy
+				r := h.LoginRequest("username", "nobody@example.com", "password", "a wrong password")
+				r.Header.Set("X-Forwarded-For", fmt.Sprintf("192.0.2.%d", i))
+				wg.Go(func() {
+					if _, err := h.Try(t, r); err != nil {
+						t.Error(err)
+					}
+				})
+			}
+			waitFor(t, func() bool { return charged(t, h) >= 2*15*60 })
+			before := charged(t, h)
+			ctx, cancel := context.WithCancel(t.Context())
+			body := fmt.Sprintf(`{"email":"ada@example.com","username":"ada","password":%q}`, impltest.Password)
+			r := h.Request("POST", impltest.RegisterPath, body, "Content-Type", "application/json", "X-Forwarded-For", home)
+			wg.Go(func() {
+				if res, err := http.DefaultClient.Do(r.WithContext(ctx)); err == nil {
+					_ = res.Body.Close()
+					t.Errorf("answered %d before the client could go", res.StatusCode)
+				}
+			})
+			waitFor(t, func() bool { return charged(t, h) >= before+each && h.Auth.Stats().HashesWaiting == 1 })
+			if row.begun {
+				waitFor(t, func() bool { return h.Auth.Stats().HashesWaiting == 0 })
+			}
+			cancel()
+			waitFor(t, func() bool { return strings.Contains(h.Log.String(), "method=POST path=/api/users/ ") })
+			if got := charged(t, h) - before; got != row.want {
+				t.Errorf("%.0f s were charged, want %.0f", got, row.want)
+			}
+			if log := h.Log.String(); strings.Contains(log, "level=ERROR") {
+				t.Errorf("the log has an error:\n%s", log)
+			}
+		})
+	}
+}
+
+// waitFor asks until something is so.
+func waitFor(t *testing.T, so func() bool) {
+	t.Helper()
+	for end := time.Now().Add(30 * time.Second); !so(); {
+		if time.Now().After(end) {
+			t.Fatal("it was never so")
+		}
+	}
+}
