@@ -1,4 +1,5 @@
 import type { paths } from './api.ts'
+import type { MethodOf } from './fetch.ts'
 
 /** An operation that asks for a bearer token, which is one that answers `not_authenticated` without it. */
 type Asking<Path extends keyof paths, Method extends keyof paths[Path]> = paths[Path][Method] extends {
@@ -13,15 +14,12 @@ type Asked = {
   [Path in keyof paths]: { [Method in keyof paths[Path]]-?: Asking<Path, Method> }[keyof paths[Path]]
 }[keyof paths]
 
-/** The paths of the operations that get the session's token. */
-const asked = /^\/api\/users\/(me|logout)\//
+/** The paths of the operations that get the session's token, below the base URL. */
+const asked = /^api\/users\/(me|logout)\//
 
 /** The compiler holds them to be those of the contract that ask for one: each such operation is at one of them, and no other is. */
 type IsAsked = `${string} /api/users/${'me' | 'logout'}/${string}`
 type Operations = { [P in keyof paths]: `${Uppercase<MethodOf<P>>} ${P}` }[keyof paths]
-type MethodOf<P extends keyof paths> = {
-  [M in keyof paths[P]]-?: paths[P][M] extends { responses: unknown } ? M & string : never
-}[keyof paths[P]]
 export const isComplete: [Asked] extends [IsAsked] ? true : never = true
 export const isExact: [Extract<Operations, IsAsked>] extends [Asked] ? true : never = true
 
@@ -29,8 +27,8 @@ export const isExact: [Extract<Operations, IsAsked>] extends [Asked] ? true : ne
  * Whether a request may carry the session's token: only to an operation that asks for one, and only below the client's
  * own `baseUrl`, whatever base a single call names.
  */
-export function takesToken(baseUrl: string, request: Request, schemaPath: string): boolean {
+export function takesToken(baseUrl: string, { url }: Request): boolean {
   // Both are in the URL standard's normal form. With the slash, no longer host and no longer path begins like it.
   const base = new Request(`${baseUrl.replace(/\/$/, '')}/`).url
-  return asked.test(schemaPath) && request.url.startsWith(base)
+  return url.startsWith(base) && asked.test(url.slice(base.length))
 }

@@ -42,17 +42,28 @@ export interface UnexpectedAnswer {
 
 type ClientError = NetworkError | UnexpectedAnswer
 
-export type RegisterError = ServerError<'RegisterUser'> | ClientError
-/** What only a refresh can be answered, at the endpoint of a login. */
+/** What only a refresh can be answered, at the endpoint of a login: the session has ended. */
 type RefreshCode = 'invalid_refresh_token' | 'refresh_token_reused'
 
-export type LoginError = Exclude<ServerError<'Login'>, { code: RefreshCode }> | ClientError
-export type MeError = ServerError<'GetCurrentUser'> | ClientError
+/** What a refresh can be answered while the session goes on. What is left out are a client's mistakes, which this one doesn't make. */
+type Postponed = Extract<
+  ServerError<'Login'>,
+  { code: 'internal_error' | 'unavailable' | 'overloaded' | 'rate_limited' | 'request_timeout' }
+>
 
-/** What each call fails with. A login and a refresh are one call. */
+/** What a refresh fails with. */
+export type RefreshError = Postponed | Extract<ServerError<'Login'>, { code: RefreshCode }> | ClientError
+
+export type RegisterError = ServerError<'RegisterUser'> | ClientError
+export type LoginError = Exclude<ServerError<'Login'>, { code: RefreshCode }> | ClientError
+/** Also what the session's refresh was answered, where that had to be first. */
+export type MeError = ServerError<'GetCurrentUser'> | Postponed | ClientError
+
+/** What each call fails with. */
 export interface Errors {
   RegisterUser: RegisterError
-  Login: ServerError<'Login'> | ClientError
+  Login: LoginError
+  Refresh: RefreshError
   GetCurrentUser: MeError
 }
 
@@ -61,28 +72,19 @@ export type Result<T, E> = { ok: true; data: T } | { ok: false; error: E }
 
 type Codes<E extends { code: string }> = Record<Exclude<E['code'], ClientError['code']>, true>
 
-/** What every operation can answer, and those with a body, which are those that give tokens. */
+/** What every operation can answer, those that give tokens, and of these those whose body this client doesn't make up by itself. */
 const common = { internal_error: true, unavailable: true } as const
-const withBody = {
-  ...common,
-  invalid_request: true,
-  body_too_large: true,
-  request_timeout: true,
-  unsupported_media_type: true,
-  rate_limited: true,
-  overloaded: true,
-} as const
+const giving = { ...common, overloaded: true, rate_limited: true, request_timeout: true } as const
+const asking = { ...giving, invalid_request: true, body_too_large: true, unsupported_media_type: true } as const
 
-/** The codes that this client knows, which the compiler holds to be those of the contract, no more and no fewer. */
+/**
+ * The codes that each call is answered by itself. The compiler holds them to be those of the contract, no more and no fewer;
+ * of a refresh, those named above.
+ */
 export const codes = {
-  RegisterUser: { ...withBody, email_taken: true, username_taken: true } satisfies Codes<RegisterError>,
-  Login: {
-    ...withBody,
-    invalid_credentials: true,
-    invalid_refresh_token: true,
-    refresh_token_reused: true,
-    unsupported_grant_type: true,
-  } satisfies Codes<Errors['Login']>,
+  RegisterUser: { ...asking, email_taken: true, username_taken: true } satisfies Codes<RegisterError>,
+  Login: { ...asking, invalid_credentials: true, unsupported_grant_type: true } satisfies Codes<LoginError>,
+  Refresh: { ...giving, invalid_refresh_token: true, refresh_token_reused: true } satisfies Codes<RefreshError>,
   GetCurrentUser: {
     ...common,
     ambiguous_credentials: true,
@@ -90,5 +92,5 @@ export const codes = {
     invalid_token: true,
     user_not_found: true,
     user_inactive: true,
-  } satisfies Codes<MeError>,
+  } satisfies Codes<ServerError<'GetCurrentUser'>>,
 } as const

@@ -1,15 +1,15 @@
-import createFetchClient, { type Client as FetchClient } from 'openapi-fetch'
-
 import { registeredUserOf, tokenOf, userOf } from './answers.ts'
-import type { components, paths } from './api.ts'
+import type { components } from './api.ts'
 import { takesToken } from './bearer.ts'
-import { call } from './call.ts'
+import { call, RefreshFailed } from './call.ts'
 import type { LoginError, MeError, RegisterError, Result } from './errors.ts'
-import { patiently, refresher } from './refresh.ts'
+import { createApi, type Api } from './fetch.ts'
+import { patiently, refresher, until } from './refresh.ts'
 import { endOf, openSessions, type AuthChange, type Session } from './session.ts'
 import { memoryStorage, type TokenStorage } from './storage.ts'
 
 export type { components, operations, paths } from './api.ts'
+export type { Api, ApiOptions } from './fetch.ts'
 export type {
   FieldError,
   LoginError,
@@ -53,13 +53,13 @@ export interface CallOptions {
 export interface Client {
   /** Creates an account and logs it in. */
   register(registration: Registration, options?: CallOptions): Promise<Result<User, RegisterError>>
-  /** Logs in; the next calls are this user's. The session ends at `expiresAt` unless it is used before. */
+  /** Logs in; the next calls are this user's, and a session from before is ended. This one ends at `expiresAt` unless it is used before. */
   login(credentials: Credentials, options?: CallOptions): Promise<Result<{ expiresAt: Date }, LoginError>>
   /** Asks who is logged in. */
   me(options?: CallOptions): Promise<Result<User, MeError>>
   /**
    * Ends the session, here at once and at the server as soon as it is told; what it answers is not looked at, as nobody is logged in
-   * here any more. A `login` or `register` that is under way then answers as ever, but logs nobody in.
+   * here any more. A `login` or `register` that is under way then answers as ever, but logs nobody in: its session is ended, too.
    */
   logout(): Promise<void>
   /** Whether there is a session that has not ended. Only the server knows if it is still accepted: ask `me`. */
@@ -70,56 +70,66 @@ export interface Client {
    */
   onAuthChange(listener: (change: AuthChange) => void): () => void
   /** Every operation of the contract, typed; those that ask for a token get the session's. Unlike the rest, it throws. */
-  api: FetchClient<paths>
+  api: Api
+  /** Lets go of the clock and of the other tabs: no listener is called any more. The session stays, in its storage and at the server. */
+  close(): void
 }
 
-const form = { headers: { 'Content-Type': 'application/x-www-form-urlencoded' } }
+const form = { headers: { 'Content-Type': 'application/x-www-form-urlencoded' }, parseAs: 'text' } as const
 
 /** Makes a client. Nothing is sent until one of its methods is called. */
-export function createClient(options: ClientOptions): Client {
-  const sessions = openSessions(options.storage ?? memoryStorage())
+export function createClient({ baseUrl, storage = memoryStorage(), fetch }: ClientOptions): Client {
+  const sessions = openSessions(storage, baseUrl)
   // Looked up at each call, so that it may be replaced or instrumented later.
-  const send = options.fetch ?? ((request: Request) => globalThis.fetch(request))
-  const api = createFetchClient<paths>({ baseUrl: options.baseUrl, fetch: send })
+  const send = fetch ?? ((request: Request) => globalThis.fetch(request))
+  const sendAs = (session: Session, request: Request) => {
+    request.headers.set('Authorization', `Bearer ${session.access_token}`)
+    return send(request)
+  }
+  const api = createApi(baseUrl, async (request) => {
+    if (request.headers.has('Authorization') || !takesToken(baseUrl, request)) return send(request)
+    const used = await current(request.signal)
+    if (!used) return send(request)
+    const response = await sendAs(used, request)
+    if (response.status !== 401) return response
+    // The token would be refused the next time too. Whether the session has ended, a refresh tells.
+    sessions.renew(used, { ...used, expires_in: 1 })
+    const next = await current(request.signal).catch(() => used)
+    // What was refused was not done. A body that was sent can't be sent again.
+    if (!next || next.access_token === used.access_token || request.bodyUsed) return response
+    return sendAs(next, request)
+  })
   const ask = (body: object, signal: AbortSignal | null) =>
-    call('Login', api.POST('/api/users/login/token/', { body, ...form, parseAs: 'text', signal }), tokenOf)
-  const session = refresher(sessions, async ({ refresh_token }, signal) => {
-    const grant = { grant_type: 'refresh_token', refresh_token }
-    const result = await patiently(() => ask(grant, signal))
+    api.POST('/api/users/login/token/', { body, ...form, signal })
+
+  const current = refresher(sessions, async ({ refresh_token }) => {
+    const body = { grant_type: 'refresh_token', refresh_token }
+    const result = await patiently((signal) => call('Refresh', until(signal, ask(body, signal)), tokenOf))
     if (result.ok) return result.data
     const { error } = result
     // It can't be exchanged, or was before: the session has ended.
     if ('detail' in error && error.status === 401) return null
-    throw new Error(error.code, { cause: error })
+    throw new RefreshFailed(error)
   })
-  const sent = new WeakMap<Request, Session>()
-  const authorize = (request: Request, current: Session) => {
-    sent.set(request, current)
-    request.headers.set('Authorization', `Bearer ${current.access_token}`)
+
+  /** By the refresh token, as the access token may have expired. The page may be left before the answer, which says nothing anyway. */
+  const revoke = async ({ refresh_token: token }: Session) => {
+    await api.POST('/api/oauth/revoke/', { body: { token }, ...form, keepalive: true }).catch(() => undefined)
   }
-  api.use({
-    async onRequest({ request, schemaPath }) {
-      if (request.headers.has('Authorization') || !takesToken(options.baseUrl, request, schemaPath)) return
-      const current = await session(request.signal)
-      if (current) authorize(request, current)
-    },
-    async onResponse({ request, response }) {
-      const used = sent.get(request)
-      if (response.status !== 401 || !used) return
-      // The token would be refused the next time too. Whether the session has ended, a refresh tells.
-      sessions.renew(used, { ...used, expires_in: 1 })
-      const next = await session(request.signal).catch(() => used)
-      // What was refused was not done. A body that was sent can't be sent again.
-      if (!next || next.access_token === used.access_token || request.body) return
-      authorize(request, next)
-      return send(request)
-    },
-  })
+  /** Answers what begins a session. Who is waiting for it doesn't wait until the server has ended what it leaves behind. */
+  const opening = () => {
+    const open = sessions.opening()
+    return (token: components['schemas']['Token']) => {
+      const { session, left } = open(token)
+      if (left) void revoke(left)
+      return session
+    }
+  }
 
   return {
     api,
     async register(body, { signal = null } = {}) {
-      const begin = sessions.opening()
+      const begin = opening()
       const result = await call(
         'RegisterUser',
         api.POST('/api/users/', { body, parseAs: 'text', signal }),
@@ -131,21 +141,21 @@ export function createClient(options: ClientOptions): Client {
       return { ok: true, data }
     },
     async login({ email, password }, { signal = null } = {}) {
-      const begin = sessions.opening()
-      const result = await ask({ grant_type: 'password', username: email, password }, signal)
-      if (!result.ok) return result as { ok: false; error: LoginError }
+      const begin = opening()
+      const result = await call('Login', ask({ grant_type: 'password', username: email, password }, signal), tokenOf)
+      if (!result.ok) return result
       return { ok: true, data: { expiresAt: new Date(endOf(begin(result.data))) } }
     },
     me: ({ signal = null } = {}) =>
       call('GetCurrentUser', api.GET('/api/users/me/', { parseAs: 'text', signal }), userOf),
     async logout() {
       const ended = sessions.logout()
-      // By the refresh token, as the access token may have expired. The page may be left before the answer.
-      if (!ended) return
-      const body = { token: ended.refresh_token }
-      await api.POST('/api/oauth/revoke/', { body, ...form, parseAs: 'text', keepalive: true }).catch(() => undefined)
+      if (ended) await revoke(ended)
     },
     isAuthenticated: () => sessions.current() !== null,
     onAuthChange: (listener) => sessions.listen(listener),
+    close: () => {
+      sessions.close()
+    },
   }
 }

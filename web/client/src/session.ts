@@ -1,6 +1,8 @@
 import { tokenOf } from './answers.ts'
 import type { components } from './api.ts'
+import { wait } from './refresh.ts'
 import { memoryStorage, type TokenStorage } from './storage.ts'
+import { openChannel } from './tabs.ts'
 
 type Token = components['schemas']['Token']
 
@@ -24,19 +26,37 @@ export interface Sessions {
   /** The session, or null; one that nobody has refreshed in time is dropped. */
   current(): Session | null
   /** Answers what begins a session with tokens, unless there is a logout until then. */
-  opening(): (token: Token) => Session
+  opening(): (token: Token) => Opened
   /** Goes on with a session by other tokens, unless it has ended or another has begun meanwhile. Null ends it, as the server has refused it. */
   renew(session: Session, token: Token | null): void
+  /** What tabs that share the session, or have copies of it, call it; undefined where no other tab can have it. */
+  readonly sharedAs: string | undefined
+  /** Takes over what another tab has refreshed meanwhile, if any does have this session in another state. */
+  catchUp(): Promise<void>
   /** Ends the session, and answers which that was. */
   logout(): Session | null
   listen(listener: (change: AuthChange) => void): () => void
+  /** Hears no more of the clock and of other tabs, and tells nobody. The session stays. */
+  close(): void
 }
 
-export function openSessions(storage: TokenStorage): Sessions {
+/** What a login has come to. */
+export interface Opened {
+  readonly session: Session
+  /** The session that nobody has any more, though the server still takes it: the one before, or this one if a logout came first. */
+  readonly left: Session | null
+}
+
+/** How long other tabs may take to answer, in milliseconds; and a browser to tell them of what is stored. */
+const hearing = 100
+
+/** Opens what a storage has of the server at `baseUrl`. */
+export function openSessions(storage: TokenStorage, baseUrl = ''): Sessions {
   const listeners = new Set<(change: AuthChange) => void>()
   let timer: ReturnType<typeof setTimeout> | undefined
   /** How often there was a logout, for a login to see that it was overtaken by one. */
   let logouts = 0
+  let isClosed = false
   /** The session that the listeners know of. */
   let known: Session | null = null
 
@@ -109,29 +129,53 @@ export function openSessions(storage: TokenStorage): Sessions {
   /** Looks again once the session has ended. */
   const watch = () => {
     clearTimeout(timer)
-    if (!known) return
+    if (!known || isClosed) return
     timer = setTimeout(look, Math.min(endOf(known) - Date.now(), longestWait))
     // Node would wait for it before it ends; in a browser it is a number.
     ;(timer as { unref?: () => void }).unref?.()
   }
 
+  /** Another tab tells the session that it has. Of two states of one login the later is good for both. */
+  const compare = (text: unknown) => {
+    const mine = read()
+    const theirs = parse(text)
+    if (!mine || mine.login !== theirs?.login) return
+    if (theirs.since > mine.since) keep(theirs)
+    if (theirs.since < mine.since) tell(mine)
+  }
+
+  const tell = (session: Session | null) => {
+    if (session) channel?.postMessage(JSON.stringify(session))
+  }
+
   known = read()
   watch()
-  storage.subscribe?.(look)
+  const unsubscribe = storage.subscribe?.(look)
+  const sharedAs = storage.sharedAs && `latchkey ${baseUrl} ${storage.sharedAs}`
+  let channel = sharedAs ? openChannel(sharedAs, compare) : undefined
 
   return {
+    sharedAs,
     current,
+    catchUp: async () => {
+      if (!sharedAs) return
+      tell(read())
+      await wait(hearing)
+    },
     opening: () => {
       const before = logouts
       return (token) => {
         const session = { ...token, since: Date.now(), login: Math.random() }
-        return before === logouts ? keep(session) : session
+        if (before !== logouts) return { session, left: session }
+        const left = read()
+        keep(session)
+        return { session, left }
       }
     },
     renew: (session, token) => {
       if (!isCurrent(session)) return
-      if (token) keep({ login: session.login, since: Date.now(), ...token })
-      else end('refused')
+      if (!token) end('refused')
+      else tell(keep({ login: session.login, since: Date.now(), ...token }))
     },
     logout: () => {
       logouts++
@@ -143,6 +187,14 @@ export function openSessions(storage: TokenStorage): Sessions {
       listeners.add(listener)
       return () => void listeners.delete(listener)
     },
+    close: () => {
+      isClosed = true
+      listeners.clear()
+      clearTimeout(timer)
+      unsubscribe?.()
+      channel?.close()
+      channel = undefined
+    },
   }
 }
 
@@ -152,10 +204,10 @@ export function endOf(session: Session): number {
 }
 
 /** Reads what was kept. What isn't ours counts as nothing. */
-function parse(text: string | null): Session | null {
+function parse(text: unknown): Session | null {
   try {
-    const session = tokenOf(JSON.parse(text ?? '')) as Session
-    return session.since > 0 ? session : null
+    const session = tokenOf(JSON.parse(text as string)) as Session
+    return session.since > 0 && session.login >= 0 ? session : null
   } catch {
     return null
   }

@@ -6,6 +6,11 @@ export interface TokenStorage {
   get(): string | null
   set(value: string): void
   remove(): void
+  /**
+   * Set where other tabs of the origin may have what is kept, or a copy of it: a name for it among them. Their clients then refresh
+   * in turns, and tell each other of the tokens by a `BroadcastChannel`.
+   */
+  readonly sharedAs?: string
   /** Calls the listener after somebody else, such as another tab, has changed what is kept. Answers what ends it. */
   subscribe?(listener: () => void): () => void
 }
@@ -25,11 +30,12 @@ export function memoryStorage(): TokenStorage {
 }
 
 /**
- * Keeps the session in `sessionStorage` (until the tab is closed) or `localStorage` (until it ends, for all tabs). Every
- * script of the page's origin can read it there.
+ * Keeps the session in `sessionStorage` (until the tab is closed; a tab that is duplicated, or opened by the page, begins with a
+ * copy) or `localStorage` (until it ends, for all tabs). Every script of the page's origin can read it there.
  */
 export function webStorage(storage: Storage, key = 'latchkey'): TokenStorage {
   return {
+    sharedAs: key,
     get: () => storage.getItem(key),
     set: (value) => {
       storage.setItem(key, value)

@@ -2,7 +2,15 @@ import { randomUUID } from 'node:crypto'
 
 import { inject } from 'vitest'
 
-import { createClient, type AuthChange, type Client, type ClientOptions, type Registration } from '../dist/index.js'
+import {
+  createClient,
+  type AuthChange,
+  type Client,
+  type ClientOptions,
+  type Registration,
+  type TokenStorage,
+} from '../dist/index.js'
+import type { Locks } from '../src/refresh.ts'
 
 /** A registration that nobody has used. */
 export function someone(): Registration {
@@ -34,4 +42,61 @@ export function kept(change: object = {}): string {
     login: 1,
     ...change,
   })
+}
+
+/** A client of a server, and how often it has refreshed. `instead` is what it gets for the answer of a refresh. */
+export function counting(
+  baseUrl: string,
+  storage: TokenStorage,
+  instead: (answer: Response) => Response = (answer) => answer,
+) {
+  let refreshes = 0
+  const send = async (input: RequestInfo | URL) => {
+    const request = input as Request
+    const isRefresh = request.url.endsWith('/login/token/') && (await request.clone().text()).includes('refresh_token')
+    if (isRefresh) refreshes++
+    const answer = await fetch(request)
+    return isRefresh ? instead(answer) : answer
+  }
+  return { ...listeningTo(createClient({ baseUrl, storage, fetch: send })), refreshes: () => refreshes }
+}
+
+/** Lets the access token of what is kept expire. */
+export function expire(storage: TokenStorage): void {
+  storage.set(JSON.stringify({ ...(JSON.parse(storage.get() ?? '') as object), expires_in: 1 }))
+}
+
+/** Web Locks, as all tabs of an origin share them. Node 20 has none. */
+export function sharedLocks(): Locks {
+  const last = new Map<string, Promise<unknown>>()
+  return {
+    request: (name, callback) => {
+      const turn = (last.get(name) ?? Promise.resolve()).then(callback)
+      last.set(
+        name,
+        turn.catch(() => undefined),
+      )
+      return turn
+    },
+  }
+}
+
+/** The part of a browser's storage that is used. Its tabs share the map. */
+export function browserStorage(kept = new Map<string, string>()): Storage {
+  return {
+    get length() {
+      return kept.size
+    },
+    key: (index) => [...kept.keys()][index] ?? null,
+    clear: () => {
+      kept.clear()
+    },
+    getItem: (key) => kept.get(key) ?? null,
+    setItem: (key, value) => {
+      kept.set(key, value)
+    },
+    removeItem: (key) => {
+      kept.delete(key)
+    },
+  }
 }

@@ -1,27 +1,7 @@
 import { expect, onTestFinished, test, vi } from 'vitest'
 
 import { createClient, memoryStorage, webStorage, type TokenStorage } from '../dist/index.js'
-import { kept, listening, someone } from './person.ts'
-
-/** The part of a browser's storage that is used. Its tabs share the map. */
-function browserStorage(kept = new Map<string, string>()): Storage {
-  return {
-    get length() {
-      return kept.size
-    },
-    key: (index) => [...kept.keys()][index] ?? null,
-    clear: () => {
-      kept.clear()
-    },
-    getItem: (key) => kept.get(key) ?? null,
-    setItem: (key, value) => {
-      kept.set(key, value)
-    },
-    removeItem: (key) => {
-      kept.delete(key)
-    },
-  }
-}
+import { browserStorage, kept, listening, someone } from './person.ts'
 
 // Node has no storage events of its own; dispatching them is what the browser does.
 Object.assign(globalThis, eventTarget())

@@ -4,7 +4,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { promisify } from 'node:util'
 
-import { decodeProtectedHeader, SignJWT } from 'jose'
+import { decodeProtectedHeader, errors, generateKeyPair, SignJWT } from 'jose'
 import { expect, onTestFinished, test, vi } from 'vitest'
 
 import { startServer, type Server } from '../../e2e/server.ts'
@@ -81,8 +81,51 @@ test('a key that was made since is found, and one that was retired is forgotten'
     vi.useRealTimers()
   })
   vi.setSystemTime(Date.now() + 10_001)
-  expect(await verify(second)).toMatchObject(names.issuer ? { iss: names.issuer } : {})
+  expect(await verify(second)).toMatchObject({ iss: names.issuer })
   await expect(verify(first)).rejects.toThrow(InvalidToken)
+})
+
+test('a rotation disturbs nobody: tokens under the former key stay good, and the next key is known before it signs', async () => {
+  const server = await started()
+  const url = server.url
+  const verify = createVerifier({ url, ...names })
+  const token = await tokenOf(server)
+  const claims = await verify(token)
+  const published = async () => {
+    const answer = await fetch(`${url}/.well-known/jwks.json`)
+    return ((await answer.json()) as { keys: { kid: string }[] }).keys.map(({ kid }) => kid)
+  }
+  const [former] = await published()
+  await latchkey(server, 'key', 'rotate')
+  await expect.poll(published, { timeout: 20_000, interval: 500 }).toHaveLength(2)
+  const next = (await published()).find((kid) => kid !== former) ?? ''
+
+  /** What a verifier says of a token that somebody else has signed, and under this key. */
+  const { privateKey } = await generateKeyPair('ES256')
+  const refusal = async (kid: string) => {
+    const forged = await new SignJWT({ ...claims })
+      .setProtectedHeader({ alg: 'ES256', typ: 'at+jwt', kid })
+      .sign(privateKey)
+    const error: unknown = await verify(forged).catch((cause: unknown) => cause)
+    expect(error).toBeInstanceOf(InvalidToken)
+    return (error as InvalidToken).cause
+  }
+  // The set from before the rotation is ten seconds old at most: it is not fetched again for who names another key.
+  expect(await refusal(next)).toBeInstanceOf(errors.JWKSNoMatchingKey)
+  expect(await verify(token)).toEqual(claims)
+  vi.useFakeTimers({ toFake: ['Date'] })
+  onTestFinished(() => {
+    vi.useRealTimers()
+  })
+  vi.setSystemTime(Date.now() + 10_001)
+  // Now it is, and has the next key, which has not signed this.
+  expect(await refusal(next)).toBeInstanceOf(errors.JWSSignatureVerificationFailed)
+  expect(await refusal('nobody-s')).toBeInstanceOf(errors.JWKSNoMatchingKey)
+  for (const each of [verify, createVerifier({ url, ...names })]) expect(await each(token)).toEqual(claims)
+  // What is issued now is still under the former key: those who keep the former set need not know the next.
+  const issued = await tokenOf(server)
+  expect(decodeProtectedHeader(issued).kid).toBe(former)
+  expect(await verify(issued)).toMatchObject({ iss: 'latchkey' })
 })
 
 test('keys that are known serve on while the server is down, for a day', async () => {

@@ -1,0 +1,101 @@
+import {
+  createFinalURL,
+  createQuerySerializer,
+  defaultBodySerializer,
+  defaultPathSerializer,
+  mergeHeaders,
+  removeTrailingSlash,
+  type FetchResponse,
+  type HeadersOptions,
+  type ParamsOption,
+  type ParseAs,
+  type RequestBodyOption,
+} from 'openapi-fetch'
+
+import type { paths } from './api.ts'
+
+/** The methods that a path of the contract has, in lower case as there. */
+export type MethodOf<Path extends keyof paths> = {
+  [M in keyof paths[Path]]-?: paths[Path][M] extends { responses: unknown } ? M & string : never
+}[keyof paths[Path]]
+
+type PathsWith<M extends string> = {
+  [Path in keyof paths]: M extends MethodOf<Path> ? Path : never
+}[keyof paths]
+
+type Operation<Path extends keyof paths, M extends string> = M extends keyof paths[Path]
+  ? paths[Path][M] & Record<string, unknown>
+  : never
+
+/** What a call of an operation is given: its parameters and its body, typed by the contract, and what `fetch` takes. */
+export type ApiOptions<Op> = ParamsOption<Op> &
+  RequestBodyOption<Op> & {
+    /** Another server for this call. It gets no token. */
+    baseUrl?: string
+    headers?: HeadersOptions
+    /** What is made of the body of a success; `json` unless said. */
+    parseAs?: ParseAs
+  } & Omit<RequestInit, 'body' | 'headers' | 'method'>
+
+type ApiMethod<M extends string> = <Path extends PathsWith<M>, Options extends ApiOptions<Operation<Path, M>>>(
+  path: Path,
+  ...options: object extends ApiOptions<Operation<Path, M>> ? [Options?] : [Options]
+) => Promise<FetchResponse<Operation<Path, M>, Options, `${string}/${string}`>>
+
+/** Every operation of the contract, by its method and path, in the manner of openapi-fetch. */
+export type Api = {
+  [M in { [Path in keyof paths]: MethodOf<Path> }[keyof paths] as Uppercase<M>]: ApiMethod<M>
+}
+
+/** What the types above come to at run time. */
+interface AnyOptions extends Omit<RequestInit, 'body' | 'headers'> {
+  baseUrl?: string
+  params?: { path?: Record<string, unknown>; query?: Record<string, unknown>; header?: Record<string, string> }
+  headers?: HeadersOptions
+  body?: unknown
+  parseAs?: ParseAs
+}
+
+/**
+ * Sends what `options` say to the operations of the contract.
+ *
+ * Of openapi-fetch it takes the types and the parts that write a request. The loop that it has around them, with its hooks and
+ * its settings for each call, would be a fifth of what a page loads for a login, and nothing here needs it.
+ */
+export function createApi(ownUrl: string, send: (request: Request) => Promise<Response>): Api {
+  const method =
+    (method: string) =>
+    async (path: string, { baseUrl = ownUrl, params = {}, headers, body, parseAs, ...init }: AnyOptions = {}) => {
+      const all = mergeHeaders(body === undefined ? {} : { 'Content-Type': 'application/json' }, headers, params.header)
+      const url = createFinalURL(path, {
+        baseUrl: removeTrailingSlash(baseUrl),
+        params,
+        querySerializer: createQuerySerializer(),
+        pathSerializer: defaultPathSerializer,
+      })
+      // Its type is without the headers, by which it knows a form.
+      const serialize = defaultBodySerializer as (body: unknown, headers: Headers) => BodyInit
+      const content = body === undefined ? {} : { body: serialize(body, all) }
+      const response = await send(new Request(url, { ...init, method, headers: all, ...content }))
+      return response.ok
+        ? { data: await parsed(response, parseAs), response }
+        : { error: attempt(await response.text()), response }
+    }
+  return { GET: method('GET'), POST: method('POST'), DELETE: method('DELETE') } as unknown as Api
+}
+
+async function parsed(response: Response, parseAs: ParseAs = 'json'): Promise<unknown> {
+  if (parseAs === 'stream') return response.body
+  if (parseAs !== 'json') return response[parseAs]()
+  const text = await response.text()
+  return text ? JSON.parse(text) : undefined
+}
+
+/** JSON if it is such, else the text itself. */
+function attempt(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return text
+  }
+}
