@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { button, field, fill, heading, password, said, somebody, whereFocused } from './demo-person.ts'
+import { button, field, fill, heading, password, said, signUp, somebody, whereFocused } from './demo-person.ts'
 import { closeStage, openStage, visit, type Stage } from './demo-site.ts'
 
 /** Runs in the page before its own script, since the page's policy refuses any that is added later. */
@@ -56,6 +56,44 @@ describe('the demo', () => {
     await page.keyboard.press('Enter')
     await heading(page, 'Log in')
     await tab('Email')
+  })
+
+  test('leaves the focus where the person has put it, while an answer is awaited and after', async () => {
+    const page = await visit(stage, [[401, '/api/users/login/token/']])
+    const who = somebody()
+    /** Holds the requests to a path. Answers what lets them go. */
+    const hold = async (path: string) => {
+      let letGo: () => void = () => undefined
+      const held = new Promise<void>((resolve) => {
+        letGo = resolve
+      })
+      await page.route(`${stage.server.url}${path}`, async (route) => {
+        await held
+        await route.continue()
+      })
+      return letGo
+    }
+    await heading(page, 'Log in')
+    await fill(page, { Email: who.email, Password: who.password })
+    const login = await hold('/api/users/login/token/')
+    await button(page, 'Log in').press('Enter')
+    await button(page, 'Logging in…').waitFor()
+    expect((await whereFocused(page)).name).toBe('Logging in…')
+    await page.keyboard.press('Tab')
+    login()
+    await said(page, 'The email or the password is wrong.')
+    expect((await whereFocused(page)).name).toBe('Sign up')
+
+    await signUp(page, who)
+    await page.getByText(who.email, { exact: true }).waitFor()
+    const me = await hold('/api/users/me/')
+    const again = button(page, 'Ask again')
+    await again.press('Enter')
+    expect([await again.getAttribute('aria-busy'), (await whereFocused(page)).name]).toEqual(['true', 'Ask again'])
+    await page.keyboard.press('Tab')
+    me()
+    await said(page, 'The server still knows you.')
+    expect((await whereFocused(page)).name).toBe('Log out')
   })
 
   test('tells password managers what to fill in and what to keep', async () => {

@@ -6,15 +6,17 @@ export const serverUrl = import.meta.env.VITE_LATCHKEY_URL
 export const auth = createClient({ baseUrl: serverUrl, storage: tokenStorage() })
 
 /**
- * Keeps the token in sessionStorage, so that a reload keeps the person logged in until the tab is closed.
+ * Keeps the tokens in localStorage, so that the person stays logged in over a reload, in every tab and when the browser
+ * is started again, until they log out or the session ends.
  *
- * The price: any script that runs in this page's origin can read the token from there, today's or one that gets in
- * tomorrow. The page's policy (vite.config.ts) is what stands against that. Without `storage` the token lives only in
- * memory, where other scripts don't see it, and every reload asks for the password again.
+ * The price: any script that runs in this page's origin can read the tokens from there, today's or one that gets in
+ * at any later visit, and so can whoever uses the same browser. The page's policy (vite.config.ts) is what stands
+ * against the former, the log-out button against the latter. Without `storage` the tokens live only in memory, where
+ * other scripts don't see them, and every reload and every further tab asks for the password again.
  */
 function tokenStorage() {
   try {
-    return webStorage(sessionStorage)
+    return webStorage(localStorage)
   } catch {
     // A browser that blocks the site's data throws at the mere mention. Memory serves until the next reload.
     return memoryStorage()

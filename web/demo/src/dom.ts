@@ -1,3 +1,19 @@
+/** Whether a button is waiting for an answer. */
+export function isBusy(button: HTMLButtonElement): boolean {
+  return button.getAttribute('aria-disabled') === 'true'
+}
+
+/**
+ * Marks a button as waiting for an answer, or no longer. It isn't `disabled`: a browser takes the focus away from a button
+ * that is, and whoever uses the keyboard would begin at the top of the page again. So a press has to be ignored meanwhile.
+ */
+export function setBusy(button: HTMLButtonElement, busy: boolean): void {
+  for (const name of ['aria-disabled', 'aria-busy']) {
+    if (busy) button.setAttribute(name, 'true')
+    else button.removeAttribute(name)
+  }
+}
+
 /**
  * Makes an element. Children that are strings become text, never markup, so no value from a person or a server can
  * bring an element of its own. Attributes are for literals: a value from outside has no business in `href` or `src`.

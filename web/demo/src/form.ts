@@ -1,4 +1,4 @@
-import { el } from './dom.ts'
+import { el, isBusy, setBusy } from './dom.ts'
 import { makeField, type Field, type FieldOptions } from './field.ts'
 import { say } from './page.ts'
 import { tell, type AppError } from './words.ts'
@@ -10,7 +10,7 @@ export interface FormOptions<Name extends string> {
   readonly busy: string
   /** Sends what was typed. Answers what went wrong, or undefined when the view is about to change. */
   send(values: Readonly<Record<Name, string>>): Promise<AppError | undefined>
-  /** Where the focus goes after an error that belongs to no field; the button if not said. */
+  /** Where the focus goes after an error that belongs to no field; it stays where it is if not said. */
   readonly focusAfterError?: (error: AppError) => Name | undefined
 }
 
@@ -23,22 +23,24 @@ export function makeForm<Name extends string>(options: FormOptions<Name>): HTMLF
   const submit = async () => {
     clear(fields)
     say(options.busy, 'busy')
-    setBusy(button, options.busy)
+    setBusy(button, true)
+    button.textContent = options.busy
     const error = await options.send(valuesOf(fields)).finally(() => {
-      setIdle(button, options.submit)
+      setBusy(button, false)
+      button.textContent = options.submit
     })
     // The person may have gone to another view meanwhile; its status isn't ours to write.
     if (error === undefined || !form.isConnected) return
     const bad = showError(fields, error)
     const name = options.focusAfterError?.(error)
     const next = bad ?? fields.find((field) => field.name === name)
-    if (next) next.input.focus()
-    else button.focus()
+    // Whoever has moved on to something else in the page is left there. In Safari a button that is clicked has no focus.
+    const at = document.activeElement
+    if (at === document.body || form.contains(at)) next?.input.focus()
   }
   form.addEventListener('submit', (event) => {
     event.preventDefault()
-    // Enter in a field submits even while the button is disabled in some browsers.
-    if (!button.disabled) void submit()
+    if (!isBusy(button)) void submit()
   })
   return form
 }
@@ -65,16 +67,4 @@ function clear(fields: readonly Field<string>[]): void {
 
 function valuesOf<Name extends string>(fields: readonly Field<Name>[]): Record<Name, string> {
   return Object.fromEntries(fields.map((field) => [field.name, field.value()])) as Record<Name, string>
-}
-
-function setBusy(button: HTMLButtonElement, words: string): void {
-  button.disabled = true
-  button.setAttribute('aria-busy', 'true')
-  button.textContent = words
-}
-
-function setIdle(button: HTMLButtonElement, words: string): void {
-  button.disabled = false
-  button.removeAttribute('aria-busy')
-  button.textContent = words
 }

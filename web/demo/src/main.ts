@@ -20,11 +20,14 @@ function routeFor(hash: string): Route {
   return hash === '#/signup' ? hash : '#/login'
 }
 
-/** Shows what the address asks for. The address is corrected in place, so that Back never leads into a loop. */
-function render(): void {
+/**
+ * Shows what the address asks for. The address is corrected in place, so that Back never leads into a loop. A view that
+ * is shown already stays as it is, unless it is about somebody else now.
+ */
+function render(isAnew = false): void {
   const route = routeFor(location.hash)
   if (route !== location.hash) history.replaceState(null, '', route)
-  if (route === shown) return
+  if (route === shown && !isAnew) return
   const first = shown === undefined
   shown = route
   show(views[route]())
@@ -45,9 +48,12 @@ function wordsFor(change: AuthChange): string {
 }
 
 auth.onAuthChange((change) => {
-  render()
+  // In another tab somebody else may have logged in.
+  render(change.type === 'signed_in')
   say(wordsFor(change))
 })
-window.addEventListener('hashchange', render)
+window.addEventListener('hashchange', () => {
+  render()
+})
 document.getElementById('server')?.append(serverUrl)
 render()

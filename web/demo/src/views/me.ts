@@ -1,6 +1,6 @@
 import type { User } from '@latchkey-auth/client'
 import { auth } from '../auth.ts'
-import { el } from '../dom.ts'
+import { el, isBusy, setBusy } from '../dom.ts'
 import { say, type View } from '../page.ts'
 import { tell } from '../words.ts'
 
@@ -9,9 +9,9 @@ export function meView(): View {
   const again = el('button', { type: 'button', class: 'secondary' }, 'Ask again')
   const logout = el('button', { type: 'button', class: 'primary' }, 'Log out')
   again.addEventListener('click', () => {
+    if (isBusy(again)) return
     void ask(details, again).then((answered) => {
       if (answered) say('The server still knows you.')
-      if (again.isConnected) again.focus()
     })
   })
   // Who hears of it (main.ts) changes the view.
@@ -25,10 +25,10 @@ export function meView(): View {
  * answer, and main.ts shows the login.
  */
 async function ask(details: HTMLElement, again: HTMLButtonElement): Promise<boolean> {
-  again.disabled = true
+  setBusy(again, true)
   details.setAttribute('aria-busy', 'true')
   const result = await auth.me()
-  again.disabled = false
+  setBusy(again, false)
   details.removeAttribute('aria-busy')
   // Gone meanwhile: logged out here, or refused by the server.
   if (!details.isConnected) return false
