@@ -1,16 +1,17 @@
 import { execFile } from 'node:child_process'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { cp, mkdir, mkdtemp, readdir, rm, symlink } from 'node:fs/promises'
 import { STATUS_CODES } from 'node:http'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { promisify } from 'node:util'
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
 import { preview } from 'vite'
 import { launchBrowser, openPage } from './browser.ts'
 import { startServer, type Server } from './server.ts'
 
-const demo = join(import.meta.dirname, '..', 'demo')
-const vite = join(import.meta.dirname, '..', 'node_modules', 'vite', 'bin', 'vite.js')
+const web = resolve(import.meta.dirname, '..')
+const installed = join(web, 'node_modules')
+const run = promisify(execFile)
 
 /** The demo, served from an origin of its own. */
 export interface DemoSite {
@@ -26,7 +27,10 @@ export interface DemoSite {
  * page has to know the server's URL when it is built.
  */
 export async function openDemoSite(): Promise<DemoSite> {
-  const outDir = await mkdtemp(join(tmpdir(), 'latchkey-demo-'))
+  const folder = await mkdtemp(join(tmpdir(), 'latchkey-demo-'))
+  const demo = await copyWithPackedClient(folder)
+  const outDir = join(folder, 'dist')
+  await mkdir(outDir)
   const server = await preview({
     root: demo,
     configFile: join(demo, 'vite.config.ts'),
@@ -41,16 +45,34 @@ export async function openDemoSite(): Promise<DemoSite> {
     // A process of its own: the test runner's NODE_ENV would build another page than the one that people get.
     build: async (api) => {
       const env = { PATH: process.env['PATH'], VITE_LATCHKEY_URL: api }
-      await promisify(execFile)(process.execPath, [vite, 'build', '--outDir', outDir, '--emptyOutDir'], {
-        cwd: demo,
-        env,
-      })
+      const vite = join(installed, 'vite', 'bin', 'vite.js')
+      await run(process.execPath, [vite, 'build', '--outDir', outDir, '--emptyOutDir'], { cwd: demo, env })
     },
     stop: async () => {
       await server.close()
-      await rm(outDir, { recursive: true, force: true })
+      await rm(folder, { recursive: true, force: true })
     },
   }
+}
+
+/**
+ * Copies the demo to where it finds the client as whoever installs it does: packed, with nothing but what the package says.
+ * In the workspace it is a link to the client's folder, where all of its files are found. The client has to be built.
+ */
+async function copyWithPackedClient(folder: string): Promise<string> {
+  const demo = join(folder, 'demo')
+  const modules = join(demo, 'node_modules')
+  const client = join(modules, '@latchkey-auth', 'client')
+  await mkdir(client, { recursive: true })
+  for (const file of await readdir(join(web, 'demo'))) {
+    if (!['node_modules', 'dist'].includes(file))
+      await cp(join(web, 'demo', file), join(demo, file), { recursive: true })
+  }
+  await run('npm', ['pack', '--silent', '--ignore-scripts', '--pack-destination', folder], { cwd: join(web, 'client') })
+  const tarball = (await readdir(folder)).find((name) => name.endsWith('.tgz')) ?? ''
+  await run('tar', ['-xzf', join(folder, tarball), '-C', client, '--strip-components', '1'])
+  for (const name of ['vite', 'openapi-fetch']) await symlink(join(installed, name), join(modules, name))
+  return demo
 }
 
 /** A demo, the server that it talks to, on another origin, and a browser to visit it with. */
