@@ -1,6 +1,7 @@
 import type { components } from './api.ts'
 import type { Result } from './errors.ts'
 import type { Session, Sessions } from './session.ts'
+import { until, wait } from './wait.ts'
 
 /** Exchanges a session for the next one; null when it can't be, so that it has ended. */
 export type Refresh = (session: Session) => Promise<components['schemas']['Token'] | null>
@@ -109,27 +110,9 @@ export async function patiently<T extends Result<unknown, { code: string; status
   }
 }
 
-export function wait(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms))
-}
-
 /** Whether the access token lives for so many milliseconds more. */
 function livesFor(session: Session, ms: number): boolean {
   return Date.now() + ms < session.since + session.expires_in * 1000
-}
-
-/** Waits for a promise, or rejects with the signal's reason if that comes first. */
-export function until<T>(signal: AbortSignal, promise: Promise<T>): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const giveUp = () => {
-      reject(signal.reason as Error)
-    }
-    if (signal.aborted) giveUp()
-    signal.addEventListener('abort', giveUp)
-    void promise.then(resolve, reject).finally(() => {
-      signal.removeEventListener('abort', giveUp)
-    })
-  })
 }
 
 function globalLocks(): Locks | undefined {

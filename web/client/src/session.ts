@@ -1,8 +1,8 @@
 import { tokenOf } from './answers.ts'
 import type { components } from './api.ts'
-import { wait } from './refresh.ts'
 import { memoryStorage, type TokenStorage } from './storage.ts'
 import { openChannel } from './tabs.ts'
+import { wait } from './wait.ts'
 
 type Token = components['schemas']['Token']
 
