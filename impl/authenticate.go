@@ -40,7 +40,7 @@ func (s *Server) authenticate(next echo.HandlerFunc) echo.HandlerFunc {
 // (RFC 6750 section 2: not more than one method in a request).
 func bearerToken(r *http.Request) (string, error) {
 	headers := r.Header.Values("Authorization")
-	if len(headers) > 0 && r.URL.Query().Has("access_token") {
+	if len(headers) > 0 && r.URL.RawQuery != "" && r.URL.Query().Has("access_token") {
 		return "", errAmbiguousCredentials
 	}
 	if len(headers) != 1 {

@@ -15,7 +15,7 @@ import (
 
 // contract maps the route that echo has matched to what the contract says of it; so there is one router, and
 // nothing is looked up in the document while a request waits.
-type contract map[string]*operation
+type contract map[route]*operation
 
 // operation is what the contract says of one method of one path.
 type operation struct {
@@ -64,7 +64,8 @@ const (
 	mediaForm = "application/x-www-form-urlencoded"
 )
 
-func routeKey(method, path string) string { return method + " " + path }
+// route is how the router names an operation.
+type route struct{ method, path string }
 
 // pathParameter is a parameter as the contract writes it; the router writes :name.
 var pathParameter = regexp.MustCompile(`\{([^}]*)\}`)
@@ -78,7 +79,7 @@ func planContract(doc *openapi3.T, meaning rules) (contract, error) {
 			if err != nil {
 				return nil, fmt.Errorf("%s %s: %w", method, path, err)
 			}
-			c[routeKey(method, pathParameter.ReplaceAllString(path, ":$1"))] = plan
+			c[route{method, pathParameter.ReplaceAllString(path, ":$1")}] = plan
 		}
 	}
 	return c, nil
@@ -119,9 +120,9 @@ func planOperation(doc *openapi3.T, item *openapi3.PathItem, op *openapi3.Operat
 
 // covers refuses a route of the API of which the contract says nothing: nobody would be asked for a token there.
 func (c contract) covers(routes []*echo.Route) error {
-	for _, route := range routes {
-		if c[routeKey(route.Method, route.Path)] == nil {
-			return fmt.Errorf("the contract has no operation for %s %s", route.Method, route.Path)
+	for _, r := range routes {
+		if c[route{r.Method, r.Path}] == nil {
+			return fmt.Errorf("the contract has no operation for %s %s", r.Method, r.Path)
 		}
 	}
 	return nil

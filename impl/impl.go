@@ -84,9 +84,7 @@ func New(o Options) (*Server, error) {
 
 	e := echo.New()
 	e.HTTPErrorHandler = s.writeError
-	e.Pre(addTrailingSlash)
-	e.Use(
-		s.startRequest(contract), // the operation, the request's id, and who sends it
+	e.Use(s.startRequest(contract, // the operation, the request's id, and who sends it; then
 		s.logAccess,
 		recoverPanics,
 		setSecurityHeaders,
@@ -98,7 +96,7 @@ func New(o Options) (*Server, error) {
 		s.authenticate, // as the operation's security demands
 		validatePath,
 		validateBody, // against the operation's schema
-	)
+	))
 	api.RegisterHandlers(e, api.NewStrictHandler(s, nil))
 	if err := contract.covers(e.Routes()); err != nil {
 		return nil, fmt.Errorf("impl: %w", err)
@@ -109,7 +107,10 @@ func New(o Options) (*Server, error) {
 }
 
 // ServeHTTP answers one request.
-func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.echo.ServeHTTP(w, r) }
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	addTrailingSlash(r.URL)
+	s.echo.ServeHTTP(w, r)
+}
 
 // Drain makes the readiness check fail from now on, so that a load balancer sends no more requests here.
 func (s *Server) Drain() { s.draining.Store(true) }

@@ -5,27 +5,33 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
+	"net/url"
 	"runtime/debug"
 	"strings"
 
 	"github.com/labstack/echo/v4"
 )
 
-// addTrailingSlash serves a path below /api the same with and without its last slash. It is not a redirect: a redirected
+// addTrailingSlash makes a path below /api the same with and without its last slash, before it is routed. It is not a redirect: a redirected
 // client would send the password twice, or not at all.
-func addTrailingSlash(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(ec echo.Context) error {
-		u := ec.Request().URL
-		// As it was sent: an escaped slash is no slash.
-		if strings.HasPrefix(u.Path, "/api/") && !strings.HasSuffix(u.EscapedPath(), "/") {
-			u.Path += "/"
-			if u.RawPath != "" {
-				u.RawPath += "/"
-			}
-		}
-		return next(ec)
+func addTrailingSlash(u *url.URL) {
+	if !strings.HasPrefix(u.Path, "/api/") || strings.HasSuffix(sentPath(u), "/") {
+		return
 	}
+	u.Path += "/"
+	if u.RawPath != "" {
+		u.RawPath += "/"
+	}
+}
+
+// sentPath is a path as it was sent as far as its slashes go: an escaped one is none. Where there is one, the path has a form of its own.
+func sentPath(u *url.URL) string {
+	if u.RawPath == "" {
+		return u.Path
+	}
+	return u.EscapedPath()
 }
 
 // logAccess writes the one line that a request gets in the log, after the answer was written. That a client has gone is no error of ours,
@@ -44,7 +50,7 @@ func (s *Server) logAccess(next echo.HandlerFunc) echo.HandlerFunc {
 			level = slog.LevelError
 		}
 		attrs := append(make([]slog.Attr, 0, 10+len(r.attrs)),
-			slog.String("request_id", r.id.String()),
+			slog.String("request_id", r.idText),
 			slog.String("remote", r.address.String()),
 			slog.String("method", hr.Method),
 			// Without the query string, where a client may have put what it should not.
@@ -76,14 +82,19 @@ func recoverPanics(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// setSecurityHeaders sets what every answer carries. /docs replaces the policy by one that lets its own files in.
+// securityHeaders are what every answer carries, by their canonical names. The values are shared, and never written to: whoever sets another one
+// puts it in their place.
+var securityHeaders = http.Header{
+	"Cache-Control":           {"no-store"},
+	"Content-Security-Policy": {"default-src 'none'; frame-ancestors 'none'"},
+	"Referrer-Policy":         {"no-referrer"},
+	"X-Content-Type-Options":  {"nosniff"},
+}
+
+// setSecurityHeaders sets them. /docs replaces the policy by one that lets its own files in.
 func setSecurityHeaders(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(ec echo.Context) error {
-		h := ec.Response().Header()
-		h.Set("Cache-Control", "no-store")
-		h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
-		h.Set("Referrer-Policy", "no-referrer")
-		h.Set("X-Content-Type-Options", "nosniff")
+		maps.Copy(ec.Response().Header(), securityHeaders)
 		return next(ec)
 	}
 }
@@ -141,7 +152,7 @@ func refuseOptions(next echo.HandlerFunc) echo.HandlerFunc {
 // refuseEmptySegments answers a path such as /api/users/me/sessions// as any other that isn't served; echo would take nothing for an id.
 func refuseEmptySegments(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(ec echo.Context) error {
-		if strings.Contains(ec.Request().URL.EscapedPath(), "//") {
+		if strings.Contains(sentPath(ec.Request().URL), "//") {
 			return echo.ErrNotFound
 		}
 		return next(ec)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -15,7 +16,10 @@ import (
 // request is what is known of a request beside net/http's; one is made for each, by [Server.startRequest].
 type request struct {
 	id      uuid.UUID
+	idText  string
 	started time.Time
+	// handler is what follows behind the middleware.
+	handler echo.HandlerFunc
 	// address is where the request comes from, userAgent what the client calls itself.
 	address   netip.Addr
 	userAgent string
@@ -55,9 +59,14 @@ func (r *request) note(attrs ...slog.Attr) { r.attrs = append(r.attrs, attrs...)
 
 const headerRequestID = "X-Request-Id"
 
-// startRequest finds the operation that the router has matched, and names the request.
+// startRequest finds the operation that the router has matched, names the request, and gives it to the middleware, which is put together here once:
+// echo would do it for each request.
 // An id that the client sends is not taken over: it would let a stranger forge lines of the log.
-func (s *Server) startRequest(c contract) echo.MiddlewareFunc {
+func (s *Server) startRequest(c contract, middleware ...echo.MiddlewareFunc) echo.MiddlewareFunc {
+	chain := func(ec echo.Context) error { return requestOf(ec.Request().Context()).handler(ec) }
+	for _, m := range slices.Backward(middleware) {
+		chain = m(chain)
+	}
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(ec echo.Context) error {
 			id, err := uuid.NewV7()
@@ -66,13 +75,13 @@ func (s *Server) startRequest(c contract) echo.MiddlewareFunc {
 			}
 			hr := ec.Request()
 			r := &request{
-				id: id, started: s.now(), address: clientAddress(hr, s.proxies), userAgent: hr.UserAgent(),
-				scheme: scheme(hr, s.proxies), host: hr.Host, operation: c[routeKey(hr.Method, ec.Path())],
+				id: id, idText: id.String(), started: s.now(), address: clientAddress(hr, s.proxies), userAgent: hr.UserAgent(),
+				scheme: scheme(hr, s.proxies), host: hr.Host, operation: c[route{hr.Method, ec.Path()}], handler: next,
 			}
 			s.warnOfProxy(hr)
 			ec.SetRequest(hr.WithContext(context.WithValue(hr.Context(), requestKey{}, r)))
-			ec.Response().Header().Set(headerRequestID, id.String())
-			return next(ec)
+			ec.Response().Header()[headerRequestID] = []string{r.idText}
+			return chain(ec)
 		}
 	}
 }
