@@ -35,7 +35,7 @@ func (s *Service) Authenticate(ctx context.Context, token string) (Principal, er
 	if err != nil {
 		return Principal{}, err
 	}
-	row, err := s.lookups.get(ctx, claims.UserID, claims.SessionID)
+	row, err := s.lookups.get(claims.UserID, claims.SessionID)
 	if err != nil {
 		return Principal{}, err
 	}

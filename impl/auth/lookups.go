@@ -3,6 +3,7 @@ package auth
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -28,80 +29,107 @@ type lookups struct {
 	now     func() time.Time
 	query   func(context.Context, db.UserListBySessionParams) ([]db.UserListBySessionRow, error)
 	mu      sync.Mutex
-	waiting []*lookup
+	waiting []*batch  // in order; the last may take more lookups
 	running int       // statements
 	started time.Time // the newest of them
 }
 
-type lookup struct {
-	pair
-	row  db.UserListBySessionRow
-	err  error
-	done chan struct{}
+// pair is what a lookup is for. Several that wait together may be for the same.
+type pair struct{ user, session uuid.UUID }
+
+// batch is what one statement carries. It is answered, and all who wait for it go on, once.
+type batch struct {
+	pairs    []pair
+	done     chan struct{}
+	patience *time.Timer
+	once     sync.Once
+	// What has come of it, once done is closed.
+	rows  []db.UserListBySessionRow
+	found map[pair]int // which of the rows, or -1
+	err   error
+}
+
+func (b *batch) end(rows []db.UserListBySessionRow, found map[pair]int, err error) {
+	b.once.Do(func() {
+		b.rows, b.found, b.err = rows, found, err
+		close(b.done)
+	})
 }
 
 func newLookups(now func() time.Time, query func(context.Context, db.UserListBySessionParams) ([]db.UserListBySessionRow, error)) *lookups {
 	return &lookups{now: now, query: query}
 }
 
-// get waits for the user at most as long as ctx. It fails with [ErrNoUser] or [ErrUnavailable]; whether the session is alive, the row tells.
-func (l *lookups) get(ctx context.Context, user, session uuid.UUID) (db.UserListBySessionRow, error) {
-	asked := &lookup{pair: pair{user, session}, err: ErrNoUser, done: make(chan struct{})}
-	l.mu.Lock()
-	if l.running == 0 || l.running < lookupStatements && time.Since(l.started) > lookupPatience {
+// get fails with [ErrNoUser] or [ErrUnavailable], after lookupTimeout and a statement at the latest; whether the session is alive, the row tells. It
+// asks for no context: one whose client has gone waits so long, and all others are spared the watch over theirs, which would be most of what a lookup costs.
+func (l *lookups) get(user, session uuid.UUID) (db.UserListBySessionRow, error) {
+	asked := pair{user, session}
+	b, isOurs := l.join(asked)
+	if isOurs {
 		// Whoever finds no statement running asks the database itself: no other goroutine has to be woken for it.
-		l.running++
-		batch := append(l.takeSome(lookupBatch-1), asked)
-		l.mu.Unlock()
-		l.answer(batch)
+		l.answer(b)
 		l.goOn()
-		return asked.row, asked.err
+	} else {
+		<-b.done
 	}
-	l.waiting = append(l.waiting, asked)
-	l.mu.Unlock()
-	patience := time.NewTimer(lookupTimeout)
-	defer patience.Stop()
-	select {
-	case <-asked.done:
-		return asked.row, asked.err
-	case <-patience.C:
-		return db.UserListBySessionRow{}, fmt.Errorf("%w: no answer within %s", ErrUnavailable, lookupTimeout)
-	case <-ctx.Done():
-		return db.UserListBySessionRow{}, ctx.Err()
+	if b.err != nil {
+		return db.UserListBySessionRow{}, b.err
 	}
+	i := b.found[asked]
+	if i < 0 {
+		return db.UserListBySessionRow{}, ErrNoUser
+	}
+	return b.rows[i], nil
+}
+
+// join puts a lookup into the next statement, and tells whether it is the caller who has to ask it.
+func (l *lookups) join(asked pair) (b *batch, isOurs bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	last := len(l.waiting) - 1
+	if last < 0 || len(l.waiting[last].pairs) == lookupBatch {
+		l.waiting = append(l.waiting, &batch{done: make(chan struct{})})
+		last++
+	}
+	b = l.waiting[last]
+	b.pairs = append(b.pairs, asked)
+	if l.running == 0 || l.running < lookupStatements && time.Since(l.started) > lookupPatience {
+		l.waiting = slices.Delete(l.waiting, last, last+1)
+		l.running++
+		l.started = time.Now()
+		return b, true
+	}
+	if b.patience == nil {
+		b.patience = time.AfterFunc(lookupTimeout, func() {
+			b.end(nil, nil, fmt.Errorf("%w: no answer within %s", ErrUnavailable, lookupTimeout))
+		})
+	}
+	return b, false
 }
 
 // goOn lets the lookups that have come meanwhile be answered, after a statement.
 func (l *lookups) goOn() {
-	if batch := l.take(); len(batch) > 0 {
+	if b := l.take(); b != nil {
 		go func() {
-			for ; len(batch) > 0; batch = l.take() {
-				l.answer(batch)
+			for ; b != nil; b = l.take() {
+				l.answer(b)
 			}
 		}()
 	}
 }
 
-// take takes lookups for the next statement, or none, and then one statement less is running.
-func (l *lookups) take() []*lookup {
+// take takes the lookups of the next statement; none are left, and then one statement less is running.
+func (l *lookups) take() *batch {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if len(l.waiting) == 0 {
 		l.running--
 		return nil
 	}
-	return l.takeSome(lookupBatch)
-}
-
-func (l *lookups) takeSome(n int) []*lookup {
+	b := l.waiting[0]
+	l.waiting = slices.Delete(l.waiting, 0, 1)
 	l.started = time.Now()
-	batch := l.waiting
-	if len(batch) > n {
-		batch, l.waiting = batch[:n:n], batch[n:]
-	} else {
-		l.waiting = nil
-	}
-	return batch
+	return b
 }
 
 // ask is the query, whose panic is that of no request in particular.
@@ -115,16 +143,14 @@ func (l *lookups) ask(ctx context.Context, whom db.UserListBySessionParams) (row
 	return rows, storeError(err)
 }
 
-// pair is what a lookup is for. Several that wait together may be for the same.
-type pair struct{ user, session uuid.UUID }
-
-func (l *lookups) answer(batch []*lookup) {
-	whom := db.UserListBySessionParams{Now: l.now(), UserIds: make([]uuid.UUID, 0, len(batch)), SessionIds: make([]uuid.UUID, 0, len(batch))}
-	found := make(map[pair]int, len(batch))
-	for _, asked := range batch {
-		if _, isAsked := found[asked.pair]; !isAsked {
-			found[asked.pair] = -1
-			whom.UserIds, whom.SessionIds = append(whom.UserIds, asked.user), append(whom.SessionIds, asked.session)
+// answer asks for a batch, which nobody joins any more.
+func (l *lookups) answer(b *batch) {
+	found := make(map[pair]int, len(b.pairs))
+	whom := db.UserListBySessionParams{Now: l.now(), UserIds: make([]uuid.UUID, 0, len(b.pairs)), SessionIds: make([]uuid.UUID, 0, len(b.pairs))}
+	for _, p := range b.pairs {
+		if _, isAsked := found[p]; !isAsked {
+			found[p] = -1
+			whom.UserIds, whom.SessionIds = append(whom.UserIds, p.user), append(whom.SessionIds, p.session)
 		}
 	}
 	// Not the context of one of them: the others would be answered with its end.
@@ -132,12 +158,8 @@ func (l *lookups) answer(batch []*lookup) {
 	for i, row := range rows {
 		found[pair{row.ID, row.SessionID}] = i
 	}
-	for _, asked := range batch {
-		if i := found[asked.pair]; err != nil {
-			asked.err = err
-		} else if i >= 0 {
-			asked.row, asked.err = rows[i], nil
-		}
-		close(asked.done)
+	if b.patience != nil {
+		b.patience.Stop()
 	}
+	b.end(rows, found, err)
 }
