@@ -180,14 +180,14 @@ func newService(s settings, db *database, key auth.Secret, keys *auth.Keyring, l
 }
 
 // newHasher hashes on as many threads as there are processors: more at once would only take memory and make each slower.
-// Go is told of so many processors more, so that these are left for everything else.
+// Go is told of so many processors more while there is a hash, so that these are left for everything else.
 func newHasher(s settings) (*auth.Hasher, error) {
 	processors := runtime.GOMAXPROCS(0)
 	hasher, err := auth.NewHasher(passwordParams(s), processors)
 	if err != nil {
 		return nil, usageError{fmt.Errorf("LATCHKEY_PASSWORD_HASH_MEMORY_KIB, _PASSES, _LANES: %w", err)}
 	}
-	runtime.GOMAXPROCS(2 * processors)
+	hasher.ShareProcessors(processors, 2*processors, func(n int) { runtime.GOMAXPROCS(n) })
 	return hasher, nil
 }
 
