@@ -36,6 +36,7 @@ func newMetrics(stats func() auth.Stats) http.Handler {
 		set.WritePrometheus(w)
 		metrics.WriteProcessMetrics(w)
 	})
+	addProfiles(mux)
 	return mux
 }
 
