@@ -9,18 +9,11 @@ import (
 	"io"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"regexp"
-	"strconv"
 	"strings"
-	"sync"
+	"sync/atomic"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-	"golang.org/x/crypto/argon2"
-
-	"github.com/latchkey-auth/latchkey/impl/auth"
 	"github.com/latchkey-auth/latchkey/impl/postgres"
 )
 
@@ -36,6 +29,7 @@ type bench struct {
 	options
 	dir      string
 	database *postgres.Server
+	failed   *atomic.Int64 // requests, in all loads
 }
 
 func newBench(ctx context.Context, o options) (*bench, error) {
@@ -60,7 +54,7 @@ func newBench(ctx context.Context, o options) (*bench, error) {
 	if err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
-	return &bench{o, dir, database}, nil
+	return &bench{o, dir, database, new(atomic.Int64)}, nil
 }
 
 func (b *bench) close() error {
@@ -165,73 +159,4 @@ func (b *bench) me(p *process, a account) shot {
 
 func (b *bench) login(p *process, name string) shot {
 	return shot{addr: p.addr, method: http.MethodPost, path: loginPath, form: loginForm(name, password), want: http.StatusOK}
-}
-
-// meStatement is what one request to /api/users/me/ asks the database.
-const meStatement = `SELECT u.id, u.email, u.username, u.email_verified, u.is_active, u.is_superuser, u.created_at, u.updated_at,
-	coalesce(s.expires_at > now() AND (u.tokens_not_before IS NULL OR s.created_at > u.tokens_not_before), false)
-FROM users u LEFT JOIN sessions s ON s.id = :session AND s.user_id = u.id WHERE u.id = :id;
-`
-
-var errNoPgbench = errors.New("there is no pgbench")
-
-// pgbench answers how often a second the statement is answered on so many connections.
-func (b *bench) pgbench(ctx context.Context, a account, connections int) (float64, error) {
-	program, err := findPgbench()
-	if err != nil {
-		return 0, err
-	}
-	script := filepath.Join(b.dir, "me.sql")
-	if err := os.WriteFile(script, []byte(meStatement), 0o644); err != nil {
-		return 0, err
-	}
-	config, err := pgx.ParseConfig(b.database.URL())
-	if err != nil {
-		return 0, err
-	}
-	cmd := exec.CommandContext(ctx, program, "--no-vacuum", "-M", "prepared", "-f", script, "-D", "id="+a.id, "-D", "session="+a.session,
-		"-c", strconv.Itoa(connections), "-j", strconv.Itoa(min(2, connections)), "-T", strconv.Itoa(max(1, int(b.duration.Seconds()))))
-	cmd.Env = append(environ(), "PGHOST="+config.Host, "PGPORT="+strconv.Itoa(int(config.Port)), "PGUSER="+config.User,
-		"PGPASSWORD="+config.Password, "PGDATABASE="+config.Database)
-	out, err := cmd.CombinedOutput()
-	found := regexp.MustCompile(`tps = ([0-9.]+)`).FindSubmatch(out)
-	if err != nil || found == nil {
-		return 0, fmt.Errorf("pgbench: %w: %s", err, out)
-	}
-	return strconv.ParseFloat(string(found[1]), 64)
-}
-
-// findPgbench finds it in the path, or in the folders in which Debian keeps it.
-func findPgbench() (string, error) {
-	if path, err := exec.LookPath("pgbench"); err == nil {
-		return path, nil
-	}
-	found, err := filepath.Glob("/usr/lib/postgresql/*/bin/pgbench")
-	if err != nil || len(found) == 0 {
-		return "", errNoPgbench
-	}
-	return found[len(found)-1], nil
-}
-
-// argon2id answers how many hashes a second the processors make with the default parameters, all at work.
-func argon2id(workers int, d time.Duration) float64 {
-	p, salt := auth.DefaultPasswordParams, make([]byte, 16)
-	var (
-		mu    sync.Mutex
-		count int
-		wg    sync.WaitGroup
-	)
-	started := time.Now()
-	for range workers {
-		wg.Go(func() {
-			for time.Since(started) < d {
-				argon2.IDKey([]byte(password), salt, p.Passes, p.MemoryKiB, p.Lanes, 32)
-				mu.Lock()
-				count++
-				mu.Unlock()
-			}
-		})
-	}
-	wg.Wait()
-	return float64(count) / time.Since(started).Seconds()
 }

@@ -17,6 +17,8 @@ type shot struct {
 	// forms are the first form of each connection, and next makes the one that follows of what was answered; nil where it is always the same.
 	forms []string
 	next  func(answer []byte) string
+	// vary makes each request another one; nil where it is always the same.
+	vary func(*fasthttp.Request)
 }
 
 func (s shot) prepare(req *fasthttp.Request) {
@@ -36,6 +38,7 @@ type outcome struct {
 	rate          float64 // answers in a second
 	p50, p99, max time.Duration
 	failed        int
+	err           error // of one that failed
 }
 
 // latencies are those of one connection.
@@ -93,6 +96,9 @@ func together(connections int, work func(i int, send func(since time.Time)), s s
 				req.SetBodyString(s.forms[i])
 			}
 			work(i, func(since time.Time) {
+				if s.vary != nil {
+					s.vary(&req)
+				}
 				lists[i].fire(c, &req, &res, s.want, since)
 				if s.next != nil {
 					req.SetBodyString(s.next(res.Body()))
@@ -104,18 +110,17 @@ func together(connections int, work func(i int, send func(since time.Time)), s s
 	var (
 		all []time.Duration
 		o   outcome
-		err error
 	)
 	for _, l := range lists {
 		all = append(all, l.all...)
 		o.failed += l.failed
 		if l.err != nil {
-			err = l.err
+			o.err = l.err
 		}
 	}
 	slices.Sort(all)
 	if len(all) == 0 {
-		return o, fmt.Errorf("nothing was answered as it should: %w", err)
+		return o, fmt.Errorf("nothing was answered as it should: %w", o.err)
 	}
 	o.rate = float64(len(all)) / d.Seconds()
 	o.p50, o.p99, o.max = quantile(all, 0.5), quantile(all, 0.99), all[len(all)-1]

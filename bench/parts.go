@@ -9,8 +9,6 @@ import (
 	"path/filepath"
 	"runtime"
 	"time"
-
-	"github.com/latchkey-auth/latchkey/impl/auth"
 )
 
 // loaded is what a load came to, with the server's processor time for each answer.
@@ -25,7 +23,16 @@ func (b *bench) load(ctx context.Context, p *process, s shot, connections int) (
 	if err != nil {
 		return loaded{}, err
 	}
+	b.count(o)
 	return loaded{o, time.Duration(float64(p.cpu()-before) / (o.rate * b.duration.Seconds()))}, ctx.Err()
+}
+
+// count adds up what failed in all loads, and tells of it at once: a rate that leaves it out says less than it seems to.
+func (b *bench) count(o outcome) {
+	b.failed.Add(int64(o.failed))
+	if o.failed > 0 {
+		fmt.Fprintf(os.Stderr, "bench: %d requests failed, one of them with %v\n", o.failed, o.err)
+	}
 }
 
 func rateOf(l loaded) float64      { return l.rate }
@@ -44,6 +51,10 @@ func (b *bench) measureMe(ctx context.Context, t *table) error {
 	if err != nil {
 		return err
 	}
+	statement, err := b.statement(ctx)
+	if err != nil {
+		return err
+	}
 	echo, err := b.startEcho(ctx, ada.me)
 	if err != nil {
 		return err
@@ -51,8 +62,8 @@ func (b *bench) measureMe(ctx context.Context, t *table) error {
 	defer func() { _ = echo.stop() }()
 	for _, connections := range []int{1, 16, 64} {
 		var (
-			mine, bare []loaded
-			statements []float64
+			mine, bare        []loaded
+			statements, plain []float64
 		)
 		for range b.rounds {
 			l, err := b.load(ctx, p, b.me(p, ada), connections)
@@ -64,15 +75,21 @@ func (b *bench) measureMe(ctx context.Context, t *table) error {
 				return err
 			}
 			bare = append(bare, l)
-			rate, err := b.pgbench(ctx, ada, connections)
-			if err != nil && !errors.Is(err, errNoPgbench) {
-				return err
+			for _, s := range []struct {
+				text string
+				into *[]float64
+			}{{statement, &statements}, {plainStatement, &plain}} {
+				rate, err := b.pgbench(ctx, s.text, ada, connections)
+				if err != nil && !errors.Is(err, errNoPgbench) {
+					return err
+				}
+				*s.into = append(*s.into, rate)
 			}
-			statements = append(statements, rate)
 		}
 		name := fmt.Sprintf("/me, %d connections", connections)
 		rate, limit := median(mine, rateOf), medianOf(statements)
-		t.add(name+": rate", fmt.Sprintf("%.0f/s", rate), fmt.Sprintf("%s of pgbench's %.0f/s; bare echo %.0f/s", percent(rate, limit), limit, median(bare, rateOf)))
+		t.add(name+": rate", fmt.Sprintf("%.0f/s", rate), fmt.Sprintf("%s of pgbench's %.0f/s with the server's statement; %s of its %.0f/s with a plain join; bare echo %.0f/s",
+			percent(rate, limit), limit, percent(rate, medianOf(plain)), medianOf(plain), median(bare, rateOf)))
 		t.add(name+": p50, p99", micros(median(mine, p50Of))+", "+micros(median(mine, p99Of)), "bare echo "+micros(median(bare, p50Of))+", "+micros(median(bare, p99Of)))
 		cpu, bareCPU := median(mine, cpuOf), median(bare, cpuOf)
 		t.add(name+": server's CPU for each", micros(cpu), fmt.Sprintf("%.1f times bare echo's %s", float64(cpu)/float64(max(1, bareCPU)), micros(bareCPU)))
@@ -105,76 +122,28 @@ func (b *bench) measureLogin(ctx context.Context, t *table) error {
 	}
 	for _, connections := range []int{1, 8} {
 		var (
-			mine []loaded
-			raw  []float64
+			mine     []loaded
+			own, lib []float64
 		)
+		bound := func() {
+			workers := min(connections, runtime.GOMAXPROCS(0))
+			own = append(own, hashes(workers, b.duration/2, ownArgon2id))
+			lib = append(lib, hashes(workers, b.duration/2, libraryArgon2id))
+		}
 		for range b.rounds {
-			raw = append(raw, argon2id(min(connections, runtime.GOMAXPROCS(0)), b.duration/2))
+			bound()
 			l, err := b.load(ctx, p, b.login(p, "ada"), connections)
 			if err != nil {
 				return err
 			}
 			mine = append(mine, l)
-			raw = append(raw, argon2id(min(connections, runtime.GOMAXPROCS(0)), b.duration/2))
+			bound()
 		}
-		rate, limit := median(mine, rateOf), medianOf(raw)
+		rate, limit, library := median(mine, rateOf), medianOf(own), medianOf(lib)
 		t.add(fmt.Sprintf("login, %d connections: rate", connections), fmt.Sprintf("%.1f/s", rate),
-			fmt.Sprintf("%s of the %.1f/s of x/crypto's argon2id alone", percent(rate, limit), limit))
+			fmt.Sprintf("%s of the %.1f/s of the server's argon2id alone; %s of the %.1f/s of x/crypto's", percent(rate, limit), limit, percent(rate, library), library))
 		t.add(fmt.Sprintf("login, %d connections: p50, p99", connections), micros(median(mine, p50Of))+", "+micros(median(mine, p99Of)), "")
 	}
-	return nil
-}
-
-// The mixed flood: log-ins in a closed loop, and beside it a steady trickle of the cheapest request.
-const (
-	floodLogins = 16
-	floodRate   = 500
-)
-
-func (b *bench) measureFlood(ctx context.Context, t *table) error {
-	p, _, err := b.startServer(ctx, b.settings()...)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = p.stop() }()
-	idle, own := p.memory("VmRSS"), p.memory("RssAnon")
-	ada, err := register(p, "ada")
-	if err != nil {
-		return err
-	}
-	var (
-		alone, logins []loaded
-		mes           []outcome
-	)
-	for range b.rounds {
-		l, err := b.load(ctx, p, b.login(p, "ada"), floodLogins)
-		if err != nil {
-			return err
-		}
-		alone = append(alone, l)
-		done := make(chan error, 1)
-		go func() {
-			l, err := b.load(ctx, p, b.login(p, "ada"), floodLogins)
-			logins = append(logins, l)
-			done <- err
-		}()
-		o, err := openLoop(ctx, b.me(p, ada), 32, floodRate, b.duration)
-		if err := errors.Join(err, <-done); err != nil {
-			return err
-		}
-		mes = append(mes, o)
-	}
-	t.add(fmt.Sprintf("flood (%d log-ins at once): /me at %d/s, p50, p99, max", floodLogins, floodRate),
-		micros(median(mes, func(o outcome) time.Duration { return o.p50 }))+", "+
-			micros(median(mes, func(o outcome) time.Duration { return o.p99 }))+", "+
-			micros(median(mes, func(o outcome) time.Duration { return o.max })),
-		fmt.Sprintf("%d of them failed", median(mes, func(o outcome) int { return o.failed })))
-	with, without := median(logins, rateOf), median(alone, rateOf)
-	t.add("flood: log-ins", fmt.Sprintf("%.1f/s", with), fmt.Sprintf("%s of the %.1f/s without /me beside them", percent(with, without), without))
-	hashing := float64(runtime.NumCPU()) * float64(auth.DefaultPasswordParams.MemoryKiB) / 1024
-	t.add("memory: idle", fmt.Sprintf("%.0f MiB", idle), fmt.Sprintf("%.0f MiB of its own; the rest are the binary's pages, which the system can drop", own))
-	t.add("memory: most during the flood", fmt.Sprintf("%.0f MiB", p.memory("VmHWM")),
-		fmt.Sprintf("%.0f MiB beyond the hashes' %.0f MiB", p.memory("VmHWM")-hashing, hashing))
 	return nil
 }
 
