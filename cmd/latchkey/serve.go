@@ -64,7 +64,9 @@ func (r *root) serve(ctx context.Context, s settings) (err error) {
 	if s.SecretKey.IsZero() && !s.embedded() {
 		return errNoSecretKey
 	}
-	logger := newLogger(r.err, s.LogFormat)
+	lines := newLogWriter(r.err)
+	defer lines.close()
+	logger := newLogger(lines, s.LogFormat)
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
@@ -123,13 +125,6 @@ func unlessInterrupted(ctx context.Context, err error) error {
 		return err
 	}
 	return nil
-}
-
-func newLogger(w io.Writer, format string) *slog.Logger {
-	if format == "json" {
-		return slog.New(slog.NewJSONHandler(w, nil))
-	}
-	return slog.New(slog.NewTextHandler(w, nil))
 }
 
 // newHandler puts the service behind the API.
