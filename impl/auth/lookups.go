@@ -3,6 +3,7 @@ package auth
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"slices"
 	"sync"
 	"time"
@@ -66,9 +67,10 @@ func (l *lookups) get(user, session uuid.UUID) (db.UserListBySessionRow, error) 
 	asked := pair{user, session}
 	b, isOurs := l.join(asked)
 	if isOurs {
-		// Whoever finds no statement running asks the database itself: no other goroutine has to be woken for it.
-		l.answer(b)
-		l.goOn()
+		// Whoever finds no statement running asks the database itself: no other goroutine has to be woken for it. First it lets
+		// go on whoever can, since they may want to join; with nobody there this is no wait.
+		runtime.Gosched()
+		l.lead(b)
 	} else {
 		<-b.done
 	}
@@ -94,7 +96,6 @@ func (l *lookups) join(asked pair) (b *batch, isOurs bool) {
 	b = l.waiting[last]
 	b.pairs = append(b.pairs, asked)
 	if l.running == 0 || l.running < lookupStatements && time.Since(l.started) > lookupPatience {
-		l.waiting = slices.Delete(l.waiting, last, last+1)
 		l.running++
 		l.started = time.Now()
 		return b, true
@@ -107,12 +108,28 @@ func (l *lookups) join(asked pair) (b *batch, isOurs bool) {
 	return b, false
 }
 
+// lead answers a batch, unless a statement that has ended meanwhile has led to it already.
+func (l *lookups) lead(b *batch) {
+	l.mu.Lock()
+	i := slices.Index(l.waiting, b)
+	if i >= 0 {
+		l.waiting = slices.Delete(l.waiting, i, i+1)
+	}
+	l.mu.Unlock()
+	if i >= 0 {
+		l.answer(b)
+	}
+	l.goOn()
+	<-b.done
+}
+
 // goOn lets the lookups that have come meanwhile be answered, after a statement.
 func (l *lookups) goOn() {
 	if b := l.take(); b != nil {
 		go func() {
 			for ; b != nil; b = l.take() {
 				l.answer(b)
+				runtime.Gosched() // those who were answered may be the next to ask
 			}
 		}()
 	}
