@@ -113,8 +113,8 @@ func TestL1_OneOfEachField(t *testing.T) {
 		"a bad escape":                {"", "username=%zz", "", "malformed"},
 		"invalid UTF-8":               {"", "password=x&username=%ff", "/username", "malformed"},
 		"a lone surrogate":            {"", "password=%ED%A0%80", "/password", "malformed"},
-		"NUL in the username":         {"", "username=a%00b", "/username", "invalid_format"},
-		"NUL in the password":         {"", form + "%00", "/password", "invalid_format"},
+		"NUL in the username":         {"", "username=a%00b", "/username", "invalid_character"},
+		"NUL in the password":         {"", form + "%00", "/password", "invalid_character"},
 		"10,000-character email":      {"", "username=" + strings.Repeat("a", 10_000), "/username", "too_long"},
 	} {
 		t.Run(name, func(t *testing.T) {

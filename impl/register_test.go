@@ -116,7 +116,7 @@ func TestG1_FieldsOfARegistration(t *testing.T) {
 		"password of 7 code points":      {"password", "日本語のねこた", "too_short"},
 		"password of 1,025":              {"password", strings.Repeat("ab3-Xy", 170) + "cdefg", "too_long"},
 		"password of 1,025 bytes":        {"password", strings.Repeat("日", 341) + "xy", "too_long"},
-		"password with NUL":              {"password", "correct horse\x00battery", "invalid_format"},
+		"password with NUL":              {"password", "correct horse\x00battery", "invalid_character"},
 		"G-2 a common password":          {"password", "password123", "common_password"},
 		"G-2 a sequence":                 {"password", "abcdefghijklmnop", "common_password"},
 		"G-2 a repeat":                   {"password", "aaaaaaaaaaaaaaaa", "common_password"},

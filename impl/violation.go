@@ -3,6 +3,7 @@ package impl
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode"
@@ -69,6 +70,9 @@ func (i *invalidRequest) addUnknown(broken *openapi3.SchemaError) {
 	}
 }
 
+// exclusion is a pattern that says which characters a text may not have, and nothing of its form.
+var exclusion = regexp.MustCompile(`^\^\[\^[^]]+]\*\$$`)
+
 func tellViolation(broken *openapi3.SchemaError) (code, detail string) {
 	schema := broken.Schema
 	switch broken.SchemaField {
@@ -81,6 +85,9 @@ func tellViolation(broken *openapi3.SchemaError) (code, detail string) {
 	case "maxLength":
 		return "too_long", fmt.Sprintf("It must have at most %d characters.", *schema.MaxLength)
 	case "pattern":
+		if exclusion.MatchString(schema.Pattern) {
+			return "invalid_character", "It has a character that is not allowed."
+		}
 		return "invalid_format", fmt.Sprintf("It must match the pattern %s", schema.Pattern)
 	case "format":
 		return tellFormat(broken)

@@ -127,6 +127,9 @@ func (c *coverage) judge(file string) error {
 	if missing := c.missing(); len(missing) > 0 {
 		return fmt.Errorf("the contract declares what no test has produced: %v", missing)
 	}
+	if unsent := unsentValues(); len(unsent) > 0 {
+		return fmt.Errorf("the contract lists values that no test was answered: %q", unsent)
+	}
 	if err := checkExamples(); err != nil {
 		return fmt.Errorf("the contract shows what it shouldn't: %w", err)
 	}

@@ -293,7 +293,11 @@ func ReadAnswer(method, path string, res *http.Response) (Answer, error) {
 	if a.Status >= http.StatusBadRequest {
 		remember(placeOf(method, path), body)
 	}
-	return a, CheckAnswer(method, path, res, body)
+	if err := CheckAnswer(method, path, res, body); err != nil {
+		return a, err
+	}
+	rememberValues(method, path, res, body)
+	return a, nil
 }
 
 // Request makes a request to the harness; headers come in pairs.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -145,6 +146,29 @@ func TestExamplesByOperation(t *testing.T) {
 	for path, want := range map[string]string{MePath: responseMethodNotAllowed, "/nothing": responseNotFound} {
 		if got := placeOf(http.MethodPut, path); got != want {
 			t.Errorf("PUT %s: got %s, want %s", path, got, want)
+		}
+	}
+}
+
+// A value of a closed list counts as sent where it stood, in a header or deep in a body, and not its neighbour.
+func TestUnsentValues(t *testing.T) {
+	isUnsent := func(value string) bool {
+		return slices.ContainsFunc(unsentValues(), func(line string) bool { return strings.HasSuffix(line, " "+value) })
+	}
+	for _, value := range []string{"WWW-Authenticate Bearer", `Bearer error="invalid_request"`, "/errors/*/code unknown", "/errors/*/code malformed"} {
+		if !isUnsent(value) {
+			t.Errorf("%s counts as sent before anything was", value)
+		}
+	}
+	res, body := honest()
+	rememberValues(http.MethodGet, MePath, res, []byte(body))
+	res.StatusCode = http.StatusUnprocessableEntity
+	rememberValues(http.MethodPost, RegisterPath, res, []byte(`{"code": "invalid_request", "errors": [{"code": "unknown"}]}`))
+	for value, want := range map[string]bool{
+		"WWW-Authenticate Bearer": false, `Bearer error="invalid_request"`: true, "/errors/*/code unknown": false, "/errors/*/code malformed": true,
+	} {
+		if got := isUnsent(value); got != want {
+			t.Errorf("%s: unsent is %v, want %v", value, got, want)
 		}
 	}
 }

@@ -19,6 +19,7 @@ const (
 	codeTooShort  = "too_short"
 	codeTooLong   = "too_long"
 	codeFormat    = "invalid_format"
+	codeCharacter = "invalid_character"
 	anyCode       = ""
 )
 
@@ -103,7 +104,11 @@ func addBrokenMember(op *operation, m member, add adder) {
 		member("too long", codeTooLong, func(d *draft) any { return makeString(d.rng, m.longest+2+d.rng.IntN(2*longestMade-m.longest)) })
 	}
 	if len(m.misfits) > 0 {
-		member("pattern", codeFormat, func(d *draft) any { return d.misfit(m) })
+		code := codeFormat
+		if m.pattern.excludes() {
+			code = codeCharacter
+		}
+		member("pattern", code, func(d *draft) any { return d.misfit(m) })
 	}
 	if broken := formats[m.format].broken; len(broken) > 0 {
 		member("format", codeFormat, func(d *draft) any { return oneOf(d.rng, broken...) })

@@ -20,6 +20,16 @@ type pattern struct {
 	tree    *syntax.Regexp
 }
 
+// excludes tells a pattern that says only which characters a text may not have: any number of all others.
+func (p *pattern) excludes() bool {
+	parts := p.tree.Sub
+	if p.tree.Op != syntax.OpConcat || len(parts) != 3 || parts[1].Op != syntax.OpStar {
+		return false
+	}
+	class := parts[1].Sub[0]
+	return class.Op == syntax.OpCharClass && class.Rune[len(class.Rune)-1] == unicode.MaxRune
+}
+
 func readPattern(text string) (*pattern, error) {
 	tree, err := syntax.Parse(text, syntax.Perl)
 	if err != nil {
