@@ -116,6 +116,8 @@ func (r *root) serve(ctx context.Context, s settings) (err error) {
 	if err := announce(r.out, logger, s, ln.Addr(), db.place); err != nil {
 		return err
 	}
+	// What only the start needed, such as the contract as a document, is given back: some 3 MiB.
+	debug.FreeOSMemory()
 	return serveUntil(ctx, handler, ln, logger)
 }
 
