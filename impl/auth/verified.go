@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// verifiedTokens bounds how many tokens are remembered: at about 340 bytes each, 5.5 MB.
+// verifiedTokens bounds how many tokens are remembered: at about 340 bytes each, 5.3 MiB.
 const verifiedTokens = 16384
 
 // verified remembers what tokens say whose signature and claims were found good, so that a token that is sent again and again
