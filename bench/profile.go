@@ -104,6 +104,9 @@ func (b *bench) profile(ctx context.Context, p *process, addr string, s shot, co
 	time.Sleep(250 * time.Millisecond)
 	file := filepath.Join(b.dir, fmt.Sprintf("%s-%d.pprof", name, connections))
 	if b.profiles != "" {
+		if err := os.MkdirAll(b.profiles, 0o755); err != nil {
+			return profiled{}, err
+		}
 		file = filepath.Join(b.profiles, filepath.Base(file))
 	}
 	err := fetch(ctx, fmt.Sprintf("http://%s/debug/pprof/profile?seconds=%d", addr, seconds), file)
