@@ -55,6 +55,7 @@ func TestAKeyThatCannotBeUnsealed(t *testing.T) {
 	old := kidOf(t, access)
 	rotate(t, h, 0)
 	bad := publishedIDs(t, h)[1]
+	key := h.SigningKey(t)
 	execute(t, h, "UPDATE signing_keys SET sealed = sealed || '!' WHERE kid = $1", bad)
 	if err := beside.Keys.Follow(t.Context()); !errors.Is(err, auth.ErrUnreadable) {
 		t.Errorf("got %v", err)
@@ -64,6 +65,13 @@ func TestAKeyThatCannotBeUnsealed(t *testing.T) {
 	}
 	if got := publishedIDs(t, beside); !slices.Equal(got, []string{old}) {
 		t.Errorf("published are %v", got)
+	}
+	// A token that names it may be a good one; one that names a key that nobody has is not.
+	for kid, want := range map[string]int{bad: 503, "nobody's": 401} {
+		token := sign(t, key.Method, map[string]any{"typ": "at+jwt", "kid": kid}, decodePart(t, access, 1), key.Key)
+		if a := beside.Me(t, token); a.Status != want {
+			t.Errorf("%s: got %d %s", kid, a.Status, a.Body)
+		}
 	}
 	if _, err := auth.OpenKeyring(t.Context(), keyringOptions(h)); !errors.Is(err, auth.ErrUnreadable) {
 		t.Errorf("got %v", err)

@@ -99,8 +99,8 @@ func setSecurityHeaders(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// limitTime ends the work on a request at a deadline; what is then waiting answers 503. An operation that only asks whose token it
-// has waits for one statement, which ends by itself; a deadline more would cost it a tenth of its time.
+// limitTime ends the work on a request at a deadline; what is then waiting answers 503. An operation with a token
+// and no body waits for a statement or two, each of which ends by itself; a deadline more would cost a tenth of the time of the first.
 func (s *Server) limitTime(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(ec echo.Context) error {
 		hr := ec.Request()

@@ -214,7 +214,7 @@ func (d *document) openDemo(t *testing.T) {
 		t.Fatal(err)
 	}
 	end := func() { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
-	tooLong := time.AfterFunc(time.Minute, end)
+	tooLong := time.AfterFunc(patience, end)
 	t.Cleanup(func() {
 		tooLong.Stop()
 		end()

@@ -89,6 +89,17 @@ func (s *shownServer) execute(t *testing.T, database string, statements ...strin
 	}
 }
 
+// awaitReadiness waits until the server has followed a change of its keys, which it does within ten seconds.
+func (s *shownServer) awaitReadiness(t *testing.T, want int) {
+	t.Helper()
+	if err := eventually(fmt.Sprintf("readiness is %d", want), func() bool {
+		a, err := asking("GET", "/readyz")(s)
+		return err == nil && a.status == want
+	}); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // stages are the states that a server goes through, each with the errors that it then answers, by operation and code.
 var stages = []struct {
 	name    string
@@ -96,6 +107,18 @@ var stages = []struct {
 	asks    map[string]ask
 }{
 	{"in order", func(*testing.T, *shownServer) {}, inOrder()},
+	{"without a signing key", func(t *testing.T, s *shownServer) {
+		s.execute(t, "", "UPDATE signing_keys SET verifies_until = created_at")
+		s.awaitReadiness(t, http.StatusServiceUnavailable)
+	}, map[string]ask{
+		"GetReadiness keys_unavailable": asking("GET", "/readyz"),
+		"GetKeys unavailable":           asking("GET", impltest.KeysPath),
+		"GetMetadata unavailable":       asking("GET", impltest.MetadataPath),
+	}},
+	{"with its keys again", func(t *testing.T, s *shownServer) {
+		s.execute(t, "", "UPDATE signing_keys SET verifies_until = NULL")
+		s.awaitReadiness(t, http.StatusOK)
+	}, nil},
 	{"before a newer schema", func(t *testing.T, s *shownServer) {
 		s.execute(t, "", "INSERT INTO goose_db_version (version_id, is_applied) VALUES (1000000, true)")
 	}, map[string]ask{"GetReadiness schema_too_new": asking("GET", "/readyz")}},

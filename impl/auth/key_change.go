@@ -45,19 +45,34 @@ func (k *Keyring) lock(ctx context.Context, f func(context.Context, *db.Queries)
 type keyChange struct {
 	now  time.Time
 	keys keySet // in the order in which they sign
-	// made are the keys that are not in the database yet, by their ids.
-	made map[string][]byte
+	// spare is a new key, for a change that needs one: an RSA key takes its time to be made, while others wait for the lock.
+	spare  *signingKey
+	sealed []byte // the spare one
+}
+
+// prepare makes what a change needs, before the lock.
+func (k *Keyring) prepare() (c keyChange, err error) {
+	if c.spare, err = newSigningKey(k.algorithm, k.secret); err != nil {
+		return c, err
+	}
+	c.spare.tokenTTL = k.tokenTTL
+	c.sealed, err = c.spare.seal(k.secret)
+	return c, err
 }
 
 // change lets f change the keys that there are, gives each the end that follows, and then holds what has come of it. It fails with
 // [ErrSealed] where all keys are sealed under another secret key: nobody else could unseal one of ours.
 func (k *Keyring) change(ctx context.Context, f func(*keyChange) error) error {
-	err := k.lock(ctx, func(ctx context.Context, q *db.Queries) error {
+	c, err := k.prepare()
+	if err != nil {
+		return err
+	}
+	err = k.lock(ctx, func(ctx context.Context, q *db.Queries) error {
 		rows, err := q.SigningKeyList(ctx)
 		if err != nil {
 			return storeError(err)
 		}
-		c := keyChange{now: k.now(), made: map[string][]byte{}}
+		c.now = k.now()
 		rows = unended(rows, c.now)
 		if err := k.reseal(ctx, q, rows); err != nil {
 			return err
@@ -117,12 +132,11 @@ func (k *Keyring) reseal(ctx context.Context, q *db.Queries, rows []db.SigningKe
 func (c *keyChange) write(ctx context.Context, q *db.Queries) error {
 	c.keys.settle(c.now)
 	for _, key := range c.keys {
-		if sealed, ok := c.made[key.kid]; ok {
-			if err := q.SigningKeyInsert(ctx, key.insertParams(sealed, c.now)); err != nil {
+		if key == c.spare {
+			if err := q.SigningKeyInsert(ctx, db.SigningKeyInsertParams{
+				Kid: key.kid, Algorithm: key.algorithm, Sealed: c.sealed, SignsFrom: key.signsFrom, TokenTtl: key.tokenTTL, CreatedAt: c.now,
+			}); err != nil {
 				return storeError(err)
-			}
-			if key.verifiesUntil.IsZero() {
-				continue
 			}
 		}
 		params := db.SigningKeyUpdateParams{Kid: key.kid, SignsFrom: key.signsFrom, TokenTtl: key.tokenTTL}
@@ -134,12 +148,6 @@ func (c *keyChange) write(ctx context.Context, q *db.Queries) error {
 		}
 	}
 	return nil
-}
-
-func (k *signingKey) insertParams(sealed []byte, now time.Time) db.SigningKeyInsertParams {
-	return db.SigningKeyInsertParams{
-		Kid: k.kid, Algorithm: k.algorithm, Sealed: sealed, SignsFrom: k.signsFrom, TokenTtl: k.tokenTTL, CreatedAt: now,
-	}
 }
 
 // settle orders the keys, and ends each when the last token under it has expired: the newest has no end, and one that signs no more keeps
@@ -182,48 +190,39 @@ func (c *keyChange) waiting() (keys keySet) {
 }
 
 // turnTo lets a key sign that is such as the settings ask for: the present one, if it is, and else a new one.
-func (c *keyChange) turnTo(k *Keyring) error {
+func (c *keyChange) turnTo(k *Keyring) {
 	present := c.keys.signing(c.now)
 	if present == nil || !k.isWanted(present) {
-		return c.succeed(k)
+		c.succeed()
+		return
 	}
 	for _, key := range c.waiting() {
 		if key != present {
 			c.retire(key) // nothing was signed with it
 		}
 	}
-	return nil
 }
 
-// succeed makes a key that signs after all others: at once where none signs now, else when it has been published for long enough.
-func (c *keyChange) succeed(k *Keyring) error {
+// succeed lets the spare key sign after all others: at once where none signs now, else when it has been published for long enough.
+func (c *keyChange) succeed() {
 	if c.keys.signing(c.now) == nil {
-		return c.add(k, c.now)
+		c.add(c.now)
+	} else {
+		c.add(c.now.Add(KeyLead))
 	}
-	return c.add(k, c.now.Add(KeyLead))
 }
 
-// add makes a key that signs from a moment on.
-func (c *keyChange) add(k *Keyring, from time.Time) error {
-	next, err := newSigningKey(k.algorithm, k.secret)
-	if err != nil {
-		return err
-	}
-	sealed, err := next.seal(k.secret)
-	if err != nil {
-		return err
-	}
-	next.signsFrom, next.tokenTTL = from, k.tokenTTL
+// add lets the spare key sign from a moment on.
+func (c *keyChange) add(from time.Time) {
+	c.spare.signsFrom = from
 	for _, key := range c.keys {
-		next.tokenTTL = max(next.tokenTTL, key.tokenTTL)
-		if key.verifies(c.now) && !key.signsFrom.Before(next.signsFrom) {
-			next.signsFrom = key.signsFrom.Add(time.Millisecond) // it was made by a clock ahead of ours
+		c.spare.tokenTTL = max(c.spare.tokenTTL, key.tokenTTL)
+		if key.verifies(c.now) && !key.signsFrom.Before(c.spare.signsFrom) {
+			c.spare.signsFrom = key.signsFrom.Add(time.Millisecond) // it was made by a clock ahead of ours
 		}
 	}
 	// That of HS256 may be here, since it is the secret key's.
-	c.keys = append(slices.DeleteFunc(c.keys, func(key *signingKey) bool { return key.kid == next.kid }), next)
-	c.made[next.kid] = sealed
-	return nil
+	c.keys = append(slices.DeleteFunc(c.keys, func(key *signingKey) bool { return key.kid == c.spare.kid }), c.spare)
 }
 
 // Rotate makes a new key, which signs once it has been published for long enough; the present one signs until then. It
@@ -244,7 +243,8 @@ func (k *Keyring) Rotate(ctx context.Context, age time.Duration) (rotated bool, 
 			return nil // another instance was faster
 		}
 		rotated = true
-		return c.succeed(k)
+		c.succeed()
+		return nil
 	})
 	return rotated, err
 }
@@ -271,7 +271,8 @@ func (k *Keyring) Retire(ctx context.Context, kid string) error {
 			return nil
 		}
 		// What verifies still has been superseded, and would sign for too short a time.
-		return c.add(k, c.now)
+		c.add(c.now)
+		return nil
 	})
 }
 
@@ -283,12 +284,16 @@ func RetireAll(ctx context.Context, o KeyringOptions) error {
 	if err != nil {
 		return err
 	}
+	c, err := k.prepare()
+	if err != nil {
+		return err
+	}
 	return k.lock(ctx, func(ctx context.Context, q *db.Queries) error {
 		rows, err := q.SigningKeyList(ctx)
 		if err != nil {
 			return storeError(err)
 		}
-		c := keyChange{now: k.now(), made: map[string][]byte{}}
+		c.now = k.now()
 		for _, row := range unended(rows, c.now) {
 			switch {
 			case k.algorithm == algorithmHS256 && row.Kid == keyID([]byte(k.secret.Reveal())):
@@ -300,9 +305,7 @@ func RetireAll(ctx context.Context, o KeyringOptions) error {
 		if err := q.SigningKeyDeleteAll(ctx); err != nil {
 			return storeError(err)
 		}
-		if err := c.succeed(k); err != nil {
-			return err
-		}
+		c.succeed()
 		return c.write(ctx, q)
 	})
 }

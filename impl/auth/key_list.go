@@ -35,10 +35,7 @@ func ListKeys(ctx context.Context, store KeyStore, now time.Time) ([]Key, error)
 	}
 	set := make(keySet, len(rows))
 	for i, row := range rows {
-		set[i] = &signingKey{kid: row.Kid, signsFrom: row.SignsFrom}
-		if row.VerifiesUntil != nil {
-			set[i].verifiesUntil = *row.VerifiesUntil
-		}
+		set[i] = (&signingKey{kid: row.Kid}).timedBy(row)
 	}
 	keys, signing := make([]Key, len(rows)), set.signing(now)
 	for i, key := range set {

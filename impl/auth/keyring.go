@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -139,7 +140,8 @@ func OpenKeyring(ctx context.Context, o KeyringOptions) (*Keyring, error) {
 		if !k.needsSuccessor(c.keys) {
 			return nil // another instance was faster
 		}
-		return c.turnTo(k)
+		c.turnTo(k)
+		return nil
 	})
 }
 
@@ -232,24 +234,32 @@ func (k *Keyring) Follow(ctx context.Context) error {
 // again, so that it is held also when others have sealed it under the secret key that comes next.
 func (k *Keyring) read(rows []db.SigningKey) (keys keySet, failed error) {
 	held := k.loaded()
+	var unreadable unreadableKeys
 	for _, row := range unended(rows, k.now()) {
 		key := held.find(row.Kid)
 		if key == nil {
 			var err error
 			if key, err = k.unseal(row); err != nil {
-				if failed = fmt.Errorf("%w %s", ErrUnreadable, row.Kid); !errors.Is(err, ErrSealed) {
-					failed = fmt.Errorf("%w: %w", failed, err)
-				}
+				unreadable = append(unreadable, row.Kid)
 				continue
 			}
 		}
 		keys = append(keys, key.timedBy(row))
 	}
-	if failed != nil && len(keys) == 0 {
-		failed = ErrSealed
+	switch {
+	case len(unreadable) == 0:
+		return keys, nil
+	case len(keys) == 0:
+		return nil, ErrSealed
 	}
-	return keys, failed
+	return keys, unreadable
 }
+
+// unreadableKeys are the ids of those that are [ErrUnreadable].
+type unreadableKeys []string
+
+func (k unreadableKeys) Error() string { return ErrUnreadable.Error() + " " + strings.Join(k, ", ") }
+func (k unreadableKeys) Unwrap() error { return ErrUnreadable }
 
 // unseal reads a key that is sealed under the secret key or the previous one.
 func (k *Keyring) unseal(row db.SigningKey) (*signingKey, error) {
@@ -282,8 +292,13 @@ func (k *Keyring) signing(now time.Time) (*signingKey, error) {
 func (k *Keyring) find(ctx context.Context, kid string, now time.Time) (*signingKey, error) {
 	key := k.loaded().find(kid)
 	if key == nil {
-		// That the keys can't be had must not be told as a bad token.
-		if err := k.look(ctx); err != nil {
+		// That a key can't be had must not be told as a bad token.
+		var unreadable unreadableKeys
+		err := k.look(ctx)
+		if errors.As(err, &unreadable) && !slices.Contains(unreadable, kid) {
+			err = nil
+		}
+		if err != nil {
 			return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
 		}
 		key = k.loaded().find(kid)

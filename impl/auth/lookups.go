@@ -102,6 +102,7 @@ func (l *lookups) join(asked pair) (b *batch, isOurs bool) {
 	}
 	if b.patience == nil {
 		b.patience = time.AfterFunc(lookupTimeout, func() {
+			l.drop(b) // whoever comes next waits anew, and nobody asks for those who are gone
 			b.end(nil, nil, fmt.Errorf("%w: no answer within %s", ErrUnavailable, lookupTimeout))
 		})
 	}
@@ -110,17 +111,22 @@ func (l *lookups) join(asked pair) (b *batch, isOurs bool) {
 
 // lead answers a batch, unless a statement that has ended meanwhile has led to it already.
 func (l *lookups) lead(b *batch) {
-	l.mu.Lock()
-	i := slices.Index(l.waiting, b)
-	if i >= 0 {
-		l.waiting = slices.Delete(l.waiting, i, i+1)
-	}
-	l.mu.Unlock()
-	if i >= 0 {
+	if l.drop(b) {
 		l.answer(b)
 	}
 	l.goOn()
 	<-b.done
+}
+
+// drop takes a batch out of those that wait; false if it isn't there any more.
+func (l *lookups) drop(b *batch) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	i := slices.Index(l.waiting, b)
+	if i >= 0 {
+		l.waiting = slices.Delete(l.waiting, i, i+1)
+	}
+	return i >= 0
 }
 
 // goOn lets the lookups that have come meanwhile be answered, after a statement.

@@ -123,8 +123,17 @@ func TestLookupsStuck(t *testing.T) {
 		if err := all[lookupStatements]()[0]; !errors.Is(err, ErrUnavailable) {
 			t.Errorf("the one that found no room: %v, want %v", err, ErrUnavailable)
 		}
-		for range lookupStatements + 1 { // its statement is asked all the same
+		// Whoever comes then waits anew, and those who are gone are not asked for.
+		next := lookupsOf(l, 1, anyUser)
+		synctest.Wait()
+		for range lookupStatements + 1 {
 			d.let <- nil
+		}
+		if err := next()[0]; err != nil {
+			t.Errorf("the next: %v", err)
+		}
+		if last := d.asked[len(d.asked)-1]; len(d.asked) != lookupStatements+1 || last != 1 {
+			t.Errorf("statements of %v lookups", d.asked)
 		}
 		for i := range lookupStatements {
 			if err := all[i]()[0]; err != nil {
