@@ -90,6 +90,7 @@ test('a rotation disturbs nobody: tokens under the former key stay good, and the
   const url = server.url
   const verify = createVerifier({ url, ...names })
   const token = await tokenOf(server)
+  const fetched = Date.now()
   const claims = await verify(token)
   const published = async () => {
     const answer = await fetch(`${url}/.well-known/jwks.json`)
@@ -110,14 +111,16 @@ test('a rotation disturbs nobody: tokens under the former key stay good, and the
     expect(error).toBeInstanceOf(InvalidToken)
     return (error as InvalidToken).cause
   }
-  // The set from before the rotation is ten seconds old at most: it is not fetched again for who names another key.
-  expect(await refusal(next)).toBeInstanceOf(errors.JWKSNoMatchingKey)
-  expect(await verify(token)).toEqual(claims)
+  // The server may have taken longer to follow than the set is kept for.
   vi.useFakeTimers({ toFake: ['Date'] })
   onTestFinished(() => {
     vi.useRealTimers()
   })
-  vi.setSystemTime(Date.now() + 10_001)
+  vi.setSystemTime(fetched + 1_000)
+  // The set from before the rotation is less than ten seconds old: it is not fetched again for who names another key.
+  expect(await refusal(next)).toBeInstanceOf(errors.JWKSNoMatchingKey)
+  expect(await verify(token)).toEqual(claims)
+  vi.setSystemTime(fetched + 20_000)
   // Now it is, and has the next key, which has not signed this.
   expect(await refusal(next)).toBeInstanceOf(errors.JWSSignatureVerificationFailed)
   expect(await refusal('nobody-s')).toBeInstanceOf(errors.JWKSNoMatchingKey)
