@@ -2,7 +2,6 @@ import { tokenOf } from './answers.ts'
 import type { components } from './api.ts'
 import { memoryStorage, type TokenStorage } from './storage.ts'
 import { openChannel } from './tabs.ts'
-import { wait } from './wait.ts'
 
 type Token = components['schemas']['Token']
 
@@ -11,6 +10,11 @@ export interface Session extends Token {
   readonly since: number
   /** Tells one login from another; a refresh keeps it. */
   readonly login: number
+}
+
+/** What a tab tells the others: the session that it has, and whether it asks for a newer one, or for the word that there is none. */
+interface Told extends Session {
+  readonly asks?: boolean
 }
 
 export type SignedOutReason = 'logout' | 'expired' | 'refused'
@@ -50,6 +54,9 @@ export interface Opened {
 /** How long other tabs may take to answer, in milliseconds; and a browser to tell them of what is stored. */
 const hearing = 100
 
+/** How long where what is kept may be an old copy, the use of which ends the session: who has the newest may be busy. */
+const longHearing = 1000
+
 /** Opens what a storage has of the server at `baseUrl`. */
 export function openSessions(storage: TokenStorage, baseUrl = ''): Sessions {
   const listeners = new Set<(change: AuthChange) => void>()
@@ -59,6 +66,12 @@ export function openSessions(storage: TokenStorage, baseUrl = ''): Sessions {
   let isClosed = false
   /** The session that the listeners know of. */
   let known: Session | null = null
+  /** Whether what is kept was the newest when it was last told, rather than a copy of whatever age that the storage began with. */
+  let isNewest = false
+  /** Whether another tab has told that it has this session, since it was asked. */
+  let hasOthers = false
+  /** Ends the wait for other tabs. */
+  let answered: () => void = () => undefined
 
   /** Works on the storage. One that fails is given up: the session then is in memory, or forgotten. */
   const use = <T>(work: () => T): T => {
@@ -92,8 +105,15 @@ export function openSessions(storage: TokenStorage, baseUrl = ''): Sessions {
 
   const keep = (session: Session): Session => {
     use(() => {
-      storage.set(JSON.stringify(session))
+      try {
+        storage.set(JSON.stringify(session))
+      } catch (error) {
+        // Who reads the former token there would use it again, and so end the session.
+        storage.remove()
+        throw error
+      }
     })
+    isNewest = true
     settle(session, { type: 'signed_in' })
     return session
   }
@@ -138,15 +158,25 @@ export function openSessions(storage: TokenStorage, baseUrl = ''): Sessions {
   /** Another tab tells the session that it has. Of two states of one login the later is good for both. */
   const compare = (text: unknown) => {
     const mine = read()
-    const theirs = parse(text)
-    if (!mine || mine.login !== theirs?.login) return
-    if (theirs.since > mine.since) keep(theirs)
-    if (theirs.since < mine.since) tell(mine)
+    const told = parse(text)
+    if (!mine || mine.login !== told?.login) return
+    hasOthers = true
+    const { asks, ...theirs } = told
+    const ahead = theirs.since - mine.since
+    if (ahead > 0) {
+      keep(theirs)
+      isNewest = !asks
+    }
+    // Who doesn't know whether it has the newest leaves the answer to who does.
+    if (ahead < 0 || (!ahead && asks && isNewest)) tell(mine)
+    if (ahead >= 0 && !asks) {
+      isNewest = true
+      answered()
+    }
   }
 
-  const tell = (session: Session | null) => {
-    if (session) channel?.postMessage(JSON.stringify(session))
-  }
+  const tell = (session: Session, asks = !isNewest) =>
+    channel?.postMessage(JSON.stringify(asks ? { ...session, asks } : session))
 
   known = read()
   watch()
@@ -159,8 +189,18 @@ export function openSessions(storage: TokenStorage, baseUrl = ''): Sessions {
     current,
     catchUp: async () => {
       if (!sharedAs) return
-      tell(read())
-      await wait(hearing)
+      const mine = read()
+      if (!mine) return
+      const isLong = channel && storage.isCopied && (hasOthers || !isNewest)
+      hasOthers = false
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, isLong ? longHearing : hearing)
+        answered = () => {
+          clearTimeout(timer)
+          resolve()
+        }
+        tell(mine, true)
+      })
     },
     opening: () => {
       const before = logouts
@@ -169,13 +209,15 @@ export function openSessions(storage: TokenStorage, baseUrl = ''): Sessions {
         if (before !== logouts) return { session, left: session }
         const left = read()
         keep(session)
+        hasOthers = false
         return { session, left }
       }
     },
     renew: (session, token) => {
       if (!isCurrent(session)) return
       if (!token) end('refused')
-      else tell(keep({ login: session.login, since: Date.now(), ...token }))
+      // The later state wins, also where the clock was set back.
+      else tell(keep({ login: session.login, since: Math.max(Date.now(), session.since + 1), ...token }))
     },
     logout: () => {
       logouts++
@@ -204,9 +246,9 @@ export function endOf(session: Session): number {
 }
 
 /** Reads what was kept. What isn't ours counts as nothing. */
-function parse(text: unknown): Session | null {
+function parse(text: unknown): Told | null {
   try {
-    const session = tokenOf(JSON.parse(text as string)) as Session
+    const session = tokenOf(JSON.parse(text as string)) as Told
     return session.since > 0 && session.login >= 0 ? session : null
   } catch {
     return null

@@ -11,6 +11,11 @@ export interface TokenStorage {
    * in turns, and tell each other of the tokens by a `BroadcastChannel`.
    */
   readonly sharedAs?: string
+  /**
+   * Set where another tab may begin with a copy of what is kept, instead of having the same. As a copy grows old, the client waits
+   * longer for what other tabs have, a second at most.
+   */
+  readonly isCopied?: boolean
   /** Calls the listener after somebody else, such as another tab, has changed what is kept. Answers what ends it. */
   subscribe?(listener: () => void): () => void
 }
@@ -36,6 +41,7 @@ export function memoryStorage(): TokenStorage {
 export function webStorage(storage: Storage, key = 'latchkey'): TokenStorage {
   return {
     sharedAs: key,
+    isCopied: !isLocal(storage),
     get: () => storage.getItem(key),
     set: (value) => {
       storage.setItem(key, value)
@@ -55,5 +61,15 @@ export function webStorage(storage: Storage, key = 'latchkey'): TokenStorage {
         globalThis.removeEventListener('storage', onStorage)
       }
     },
+  }
+}
+
+/** Whether it is the storage that all tabs have in common. */
+function isLocal(storage: Storage): boolean {
+  try {
+    return storage === globalThis.localStorage
+  } catch {
+    // Forbidden to this page: then it isn't what it was given.
+    return false
   }
 }

@@ -91,6 +91,16 @@ test('a refresh without an answer is tried again by the next call', async () => 
   expect(changes).toEqual([])
 })
 
+test('a state is later than the one before, also where the clock was set back', () => {
+  const storage = memoryStorage()
+  const since = Date.now() + 3_600_000
+  storage.set(kept({ since }))
+  const { sessions } = tab(storage)
+  const before = sessions.current()
+  if (before) sessions.renew(before, token)
+  expect(sessions.current()).toMatchObject({ access_token: 'next', since: since + 1 })
+})
+
 test('a logout during a refresh stands', async () => {
   const { sessions, changes } = expired()
   const { refresh, letGo } = held(() => Promise.resolve(token))

@@ -1,7 +1,7 @@
 import { expect, onTestFinished, test, vi } from 'vitest'
 
 import { createClient, memoryStorage, webStorage, type TokenStorage } from '../dist/index.js'
-import { browserStorage, kept, listening, someone } from './person.ts'
+import { browserStorage, expire, kept, listening, someone } from './person.ts'
 
 // Node has no storage events of its own; dispatching them is what the browser does.
 Object.assign(globalThis, eventTarget())
@@ -141,6 +141,22 @@ test('a storage that fails costs no login', async () => {
   }
 })
 
+test('a storage that is full keeps no token that has been used', async () => {
+  const map = new Map<string, string>()
+  const storage = browserStorage(map)
+  const here = listening({ storage: webStorage(storage) })
+  const registered = await here.auth.register(someone())
+  expire(webStorage(storage))
+  storage.setItem = () => {
+    throw new DOMException('full', 'QuotaExceededError')
+  }
+  expect(await here.auth.me()).toEqual(registered)
+  expect(map.size).toBe(0)
+  // The page itself goes on.
+  expect(await here.auth.me()).toEqual(registered)
+  expect(here.changes).toEqual([{ type: 'signed_in' }])
+})
+
 test.each([
   ['can be emptied', false],
   ['can not be emptied either', true],
@@ -179,4 +195,16 @@ test('a listener is told no more once it has ended that', async () => {
   end()
   await auth.logout()
   expect(changes).toEqual([])
+})
+
+test('a tab begins with a copy of what is kept, but for what all tabs have in common', () => {
+  onTestFinished(() => {
+    vi.unstubAllGlobals()
+  })
+  const local = browserStorage()
+  vi.stubGlobal('localStorage', local)
+  expect(webStorage(local).isCopied).toBe(false)
+  expect(webStorage(browserStorage()).isCopied).toBe(true)
+  vi.stubGlobal('localStorage', undefined)
+  expect(webStorage(local).isCopied).toBe(true)
 })

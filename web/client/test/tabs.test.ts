@@ -1,3 +1,6 @@
+import { randomUUID } from 'node:crypto'
+import { once } from 'node:events'
+
 import { expect, inject, onTestFinished, test, vi } from 'vitest'
 
 import { createClient, memoryStorage, webStorage, type TokenStorage } from '../dist/index.js'
@@ -122,6 +125,115 @@ test('a tab takes nothing over that is of another login, of another server, olde
   open(kept({ ...later, login: 1 }))
   await sessions.catchUp()
   expect(sessions.current()).toMatchObject(later)
+})
+
+/** A client of a storage that holds this, of which the tabs have copies unless it is told otherwise; time stands still for it. */
+function waiting(text: string, isCopied = true) {
+  const storage = { ...memoryStorage(), sharedAs: randomUUID(), isCopied }
+  storage.set(text)
+  vi.useFakeTimers({ toFake: ['Date', 'setTimeout', 'clearTimeout'] })
+  const opened = (sameAs: TokenStorage = storage) => {
+    const sessions = openSessions(sameAs)
+    onTestFinished(() => {
+      sessions.close()
+    })
+    return sessions
+  }
+  const sessions = opened()
+  const channel = new BroadcastChannel(sessions.sharedAs ?? '')
+  const heard: string[] = []
+  channel.onmessage = ({ data }) => heard.push(data as string)
+  onTestFinished(() => {
+    channel.close()
+    vi.useRealTimers()
+  })
+  /** How long it waits for others, if none answers. */
+  const waitAlone = async () => {
+    const began = Date.now()
+    const caughtUp = sessions.catchUp()
+    vi.advanceTimersToNextTimer()
+    await caughtUp
+    return Date.now() - began
+  }
+  return {
+    storage,
+    sessions,
+    channel,
+    heard,
+    waitAlone,
+    copy: () => opened(copyOf(storage)),
+  }
+}
+
+/** What a tab begins with that is opened by another. */
+function copyOf<T extends TokenStorage>(storage: T): T {
+  const copy = memoryStorage()
+  copy.set(storage.get() ?? '')
+  return { ...storage, ...copy }
+}
+
+test('a tab that has the tokens may be busy for most of a second', async () => {
+  const { sessions, channel } = waiting(kept({ since: Date.now() - 900_001 }))
+  const asked = once(channel, 'message')
+  const caughtUp = sessions.catchUp()
+  await asked
+  vi.advanceTimersByTime(999)
+  channel.postMessage(kept({ access_token: 'later' }))
+  // It waits no longer than for the answer: by its clock, the second is not over.
+  await caughtUp
+  expect(sessions.current()).toMatchObject({ access_token: 'later' })
+})
+
+test('who may have an old copy waits for a second, and who can not have one for less', async () => {
+  const old = kept({ since: Date.now() - 900_001 })
+  expect(await waiting(old, false).waitAlone()).toBe(100)
+  const { sessions, channel, waitAlone } = waiting(old)
+  expect(await waitAlone()).toBe(1000)
+  // Still nobody knows whether it is the newest.
+  expect(await waitAlone()).toBe(1000)
+  const before = sessions.current()
+  if (before) sessions.renew(before, token)
+  expect(await waitAlone()).toBe(100)
+  // From the first word of another tab on there is somebody to wait for, until nobody answers.
+  channel.postMessage(kept({ since: 1 }))
+  await vi.waitFor(async () => {
+    expect(await waitAlone()).toBe(1000)
+  })
+  expect(await waitAlone()).toBe(100)
+  sessions.opening()(token)
+  expect(await waitAlone()).toBe(100)
+})
+
+test('a tab that has the newest tokens answers who has the same, and is waited for no longer', async () => {
+  const { sessions, heard, copy } = waiting(kept({ since: Date.now() - 900_001 }))
+  const before = sessions.current()
+  if (before) sessions.renew(before, token)
+  // No time passes.
+  await copy().catchUp()
+  await vi.waitFor(() => {
+    expect(heard).toHaveLength(3)
+  })
+  expect(heard.map((text) => (JSON.parse(text) as { asks?: boolean }).asks)).toEqual([undefined, true, undefined])
+})
+
+test('a tab that has but a copy itself does not answer who has the same', async () => {
+  const old = kept({ since: Date.now() - 900_001 })
+  const { sessions, channel, heard, copy } = waiting(old)
+  const other = copy()
+  const caughtUp = sessions.catchUp()
+  const later = kept({ access_token: 'later' })
+  channel.postMessage(later)
+  await caughtUp
+  await vi.waitFor(() => {
+    expect(other.current()).toMatchObject({ access_token: 'later' })
+  })
+  // Both answer this after what they have said before.
+  channel.postMessage(kept({ since: 1 }))
+  await vi.waitFor(() => {
+    expect(heard.filter((text) => text === later)).toHaveLength(2)
+  })
+  // Of the old state it has heard the question alone.
+  expect(heard.filter((text) => text.includes('e30.e30.e30'))).toHaveLength(1)
 })
 
 test('nobody waits for who has another login, another server or another storage', async () => {
