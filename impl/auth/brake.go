@@ -73,8 +73,19 @@ func (b *brake) holds(site string, now time.Time) bool {
 	return b.holdsAll(now) || b.holdsSite(site, now)
 }
 
+// holdsAll counts brakeSite of a site at most, over both windows together. Only while there are enough failures for that to matter does it
+// look at each site.
 func (b *brake) holdsAll(now time.Time) bool {
-	return b.sliding(b.present.all, b.earlier.all, now) >= brakeFailures
+	if b.sliding(b.present.all, b.earlier.all, now) < brakeFailures {
+		return false
+	}
+	count, others := 0.0, b.earlier.all // others are of sites that have none in the present window, and so no more than brakeSite
+	for site, present := range b.present.bySite {
+		earlier := b.earlier.bySite[site]
+		count += min(b.sliding(present, earlier, now), brakeSite)
+		others -= earlier
+	}
+	return count+b.sliding(0, others, now) >= brakeFailures
 }
 
 func (b *brake) holdsSite(site string, now time.Time) bool {
@@ -83,13 +94,15 @@ func (b *brake) holdsSite(site string, now time.Time) bool {
 
 // sliding is the count of the last brakeWindow, of that in the present window and that in the one before it.
 func (b *brake) sliding(present, earlier int, now time.Time) float64 {
-	left := 1 - float64(now.Sub(b.started))/float64(brakeWindow)
+	left := min(1, 1-float64(now.Sub(b.started))/float64(brakeWindow))
 	return float64(present) + left*float64(earlier)
 }
 
+// roll begins another window when it is time. Who has read the clock before another, and comes after it, is a little in the past: that is
+// still the present window. Only a clock that was set back by more than a window begins anew.
 func (b *brake) roll(now time.Time) {
 	switch passed := now.Sub(b.started); {
-	case passed < 0 || passed >= 2*brakeWindow:
+	case passed < -brakeWindow || passed >= 2*brakeWindow:
 		b.started, b.present, b.earlier = now, failures{}, failures{}
 	case passed >= brakeWindow:
 		b.started, b.present, b.earlier = b.started.Add(brakeWindow), failures{}, b.present
