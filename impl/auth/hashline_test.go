@@ -128,16 +128,13 @@ func TestF10_EvictedAtOnce(t *testing.T) {
 	results := make([]error, 3)
 	for i, name := range []string{"eve@192.0.2.1", "eve@192.0.2.1", "ada@198.51.100.7"} {
 		owners = append(owners, jobOf(name).owner)
-		before, _ := q.stats()
 		wg.Go(func() {
 			results[i] = q.do(hashedFor(t.Context(), owners[i]), lineCheck, func(*argon2id.Memory) {})
 		})
-		for waiting := before; i < 2 && waiting == before && t.Context().Err() == nil; {
-			waiting, _ = q.stats()
-		}
-	}
-	for refused := uint64(0); refused == 0 && t.Context().Err() == nil; {
-		_, refused = q.stats()
+		eventually(t, func() bool { // it stands in line, or another has made room for it
+			waiting, refused := q.stats()
+			return waiting+int(refused) == i+1
+		})
 	}
 	release()
 	wg.Wait()

@@ -37,9 +37,20 @@ func enqueue(t *testing.T, wg *sync.WaitGroup, q *hashQueue, line int, work func
 			t.Error(err)
 		}
 	})
-	for waiting := before; waiting == before; waiting, _ = q.stats() {
-		if t.Context().Err() != nil {
-			t.Fatal("it never came into the line")
+	eventually(t, func() bool {
+		waiting, _ := q.stats()
+		return waiting != before
+	})
+}
+
+// eventually returns when something is so.
+func eventually(t *testing.T, so func() bool) {
+	t.Helper()
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for end := time.Now().Add(time.Minute); !so(); <-tick.C {
+		if time.Now().After(end) {
+			t.Fatal("it was not so within a minute")
 		}
 	}
 }
@@ -85,8 +96,9 @@ func TestHashQueueIsBounded(t *testing.T) {
 	release()
 	wg.Wait()
 
-	slow := newHashQueue(1, 2, time.Millisecond)
+	slow := newHashQueue(1, 2, time.Minute)
 	release = occupy(t, slow)
+	slow.wait = time.Millisecond // only now, for what occupies the worker stands in line too
 	if err := slow.do(t.Context(), lineCheck, func(*argon2id.Memory) { t.Error("hashed too late") }); !errors.Is(err, ErrOverloaded) {
 		t.Errorf("a line that doesn't move: %v", err)
 	}
