@@ -115,7 +115,7 @@ func TestL5_DeadSessionsVouchForNothing(t *testing.T) {
 // A log-in that is recorded while another password is being set leaves no address behind that the account knows.
 func TestL5_AnotherPasswordBesideALogin(t *testing.T) {
 	t.Parallel()
-	h := limited(t)
+	h := flooded(t, auth.PasswordParams{}) // with no bound on how long the log-in waits below
 	registerFrom(t, h, home, "ada")
 	user, err := h.Auth.FindUser(t.Context(), "ada")
 	if err != nil {

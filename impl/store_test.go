@@ -2,7 +2,6 @@ package impl_test
 
 import (
 	"testing"
-	"time"
 
 	"golang.org/x/crypto/bcrypt"
 
@@ -24,18 +23,13 @@ func setHash(t *testing.T, h *impltest.Harness, username, hash string) {
 func waitForWaiters(t *testing.T, h *impltest.Harness, want int) {
 	t.Helper()
 	const sql = `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`
-	for deadline := time.Now().Add(30 * time.Second); ; {
+	waitFor(t, func() bool {
 		var got int
 		if err := h.Pool.QueryRow(t.Context(), sql).Scan(&got); err != nil {
 			t.Fatal(err)
 		}
-		if got == want {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("after 30 s %d statements wait for a lock, want %d", got, want)
-		}
-	}
+		return got == want
+	})
 }
 
 func hashOf(t *testing.T, h *impltest.Harness, username string) string {

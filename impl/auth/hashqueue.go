@@ -25,6 +25,7 @@ type hashQueue struct {
 	workers int           // at most
 	length  int           // of one line, at most
 	wait    time.Duration // that work may stand in line, at most
+	begin   func()        // before each piece of work; see [Hasher.Pace]
 
 	mu      sync.Mutex
 	lines   [lines]line
@@ -73,7 +74,7 @@ func (j *hashJob) outcome() error {
 }
 
 func newHashQueue(workers, length int, wait time.Duration) *hashQueue {
-	q := &hashQueue{workers: workers, length: length, wait: wait, wake: make(chan struct{}, workers)}
+	q := &hashQueue{workers: workers, length: length, wait: wait, begin: func() {}, wake: make(chan struct{}, workers)}
 	for i := range q.lines {
 		q.lines[i].served.size = servedSites
 	}
@@ -184,6 +185,7 @@ func (q *hashQueue) run() {
 	defer memory.Free()
 	for {
 		if job := q.next(); job != nil {
+			q.begin()
 			job.run(&memory)
 			continue
 		}

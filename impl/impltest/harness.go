@@ -1,7 +1,6 @@
 package impltest
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -12,7 +11,7 @@ import (
 	"net/netip"
 	"net/url"
 	"strings"
-	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -50,6 +49,9 @@ type Options struct {
 	Proxies []netip.Prefix
 	// Ready replaces the readiness check.
 	Ready func(context.Context) error
+	// Patient is for tests that force more on the harness than the machine may be quick at: what waits for a connection, a worker or an answer waits for a
+	// minute, as such a test is not about that; and [Harness.HoldHashes] works. It overrides Timeouts.
+	Patient bool
 	// LogJSON makes the log JSON instead of text.
 	LogJSON bool
 }
@@ -69,6 +71,9 @@ type Harness struct {
 	client  *http.Client
 
 	options Options
+	hasher  *auth.Hasher
+	gate    gate
+	gone    atomic.Int64
 }
 
 // New starts a server for one test; cheap hashes, a clock that is set by hand.
@@ -131,8 +136,15 @@ func (h *Harness) build(tb testing.TB, o Options) {
 	if o.Hash == (auth.PasswordParams{}) {
 		o.Hash = auth.PasswordParams{MemoryKiB: 64, Passes: 1, Lanes: 1}
 	}
-	hasher, err := auth.NewHasher(o.Hash, 2)
+	var err error
+	h.hasher, err = auth.NewHasher(o.Hash, hashSlots)
 	must(tb, err)
+	database := auth.Bounded(h.Pool)
+	if o.Patient {
+		database = h.Pool // a request's own bound is left
+		o.patient()
+		h.hasher.Pace(patience, h.gate.pass)
+	}
 	policy, err := auth.NewPasswordPolicy(8)
 	must(tb, err)
 	secret := auth.NewSecret(orDefault(o.Secret, SecretKey))
@@ -149,11 +161,11 @@ func (h *Harness) build(tb testing.TB, o Options) {
 		o.Sessions = auth.DefaultSessionTimes
 	}
 	if o.Limits {
-		h.Limiter, err = auth.NewLimiter(auth.Bounded(h.Pool), auth.NewSecret(SecretKey), now)
+		h.Limiter, err = auth.NewLimiter(database, auth.NewSecret(SecretKey), now)
 		must(tb, err)
 	}
 	h.Auth, err = auth.New(auth.Options{
-		DB: auth.Bounded(h.Pool), Hasher: hasher, Tokens: tokens, Policy: policy, Limiter: h.Limiter, Now: now,
+		DB: database, Hasher: h.hasher, Tokens: tokens, Policy: policy, Limiter: h.Limiter, Now: now,
 		Secret: secret, Previous: auth.NewSecret(o.Previous), Sessions: o.Sessions, DatabaseNow: h.Clock.Now,
 	})
 	must(tb, err)
@@ -205,6 +217,9 @@ func (h *Harness) listen(tb testing.TB) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	must(tb, err)
 	server := h.Server.HTTPServer()
+	if h.options.Patient {
+		server.Handler = h.watch(server.Handler)
+	}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -380,45 +395,4 @@ func must(tb testing.TB, err error) {
 	if err != nil {
 		tb.Fatal(err)
 	}
-}
-
-// Clock is a clock that stands until it is set.
-type Clock struct {
-	mu  sync.Mutex
-	now time.Time
-}
-
-// NewClock begins at the present, in whole milliseconds.
-func NewClock() *Clock { return &Clock{now: time.Now().Truncate(time.Millisecond)} }
-
-// Now tells the time.
-func (c *Clock) Now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.now
-}
-
-// Advance moves the clock.
-func (c *Clock) Advance(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.now = c.now.Add(d)
-}
-
-// Log keeps what was logged.
-type Log struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (l *Log) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.Write(p)
-}
-
-func (l *Log) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.String()
 }
