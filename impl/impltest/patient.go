@@ -87,7 +87,7 @@ func (h *Harness) HashesHeld() int { return int(h.gate.held.Load()) }
 // Gone is how many clients of a patient harness have gone before their answer, as far as the server has seen: each has its request's context cancelled by then.
 func (h *Harness) Gone() int { return int(h.gone.Load()) }
 
-// watch counts those who go. A context tells those that were made of it one after another, so what is behind has one that was told before the count.
+// watch counts those who go: only when all contexts that were made of the request's are cancelled, so that whoever sees the count can rely on it.
 func (h *Harness) watch(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithCancel(context.WithoutCancel(r.Context()))
