@@ -1,0 +1,64 @@
+package impl_test
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/latchkey-auth/latchkey/impl/auth"
+	"github.com/latchkey-auth/latchkey/impl/impltest"
+)
+
+// More passwords than may wait are refused at once, and everything else goes on.
+func TestF10_Overload(t *testing.T) {
+	t.Parallel()
+	h := impltest.New(t, impltest.Options{Patient: true, Hash: auth.PasswordParams{MemoryKiB: 4096, Passes: 2, Lanes: 1}})
+	token := h.MustRegister(t, "ada")
+	release := h.OccupyWorkers(t)
+	const (
+		clients = 400
+		served  = 2 * lineLength // of log-ins and of registrations
+		refused = clients - served
+	)
+	answers := make(chan impltest.Answer, clients)
+	for i := range clients {
+		r := h.LoginRequest("username", "ada@example.com", "password", impltest.Password)
+		if i%2 == 1 {
+			body := fmt.Sprintf(`{"email":"u%d@example.com","username":"user%d","password":%q}`, i, i, impltest.Password)
+			r = h.Request("POST", impltest.RegisterPath, body, "Content-Type", "application/json")
+		}
+		go func() {
+			a, err := h.Try(t, r)
+			if err != nil {
+				t.Error(err)
+			}
+			answers <- a
+		}()
+	}
+	got := map[string]int{}
+	for i := range clients {
+		if i == refused { // so many are answered although nothing is hashed
+			if diff := cmp.Diff(map[string]int{"503 overloaded": refused}, got); diff != "" {
+				t.Error(diff)
+			}
+			release()
+		}
+		a := <-answers
+		got[strings.TrimSpace(fmt.Sprint(a.Status, " ", a.Text("code")))]++
+		if a.Status == 503 && a.Header.Get("Retry-After") == "" {
+			t.Error("no Retry-After")
+		}
+		if me := h.Me(t, token); me.Status != http.StatusOK {
+			t.Errorf("me: got %d", me.Status)
+		}
+	}
+	if diff := cmp.Diff(map[string]int{"200": lineLength, "201": lineLength, "503 overloaded": refused}, got); diff != "" {
+		t.Error(diff)
+	}
+	if stats := h.Auth.Stats(); stats.HashesRefused != refused || stats.HashesWaiting != 0 {
+		t.Errorf("stats %+v", stats)
+	}
+}
