@@ -226,6 +226,7 @@ describe('the demo, without its server', () => {
       const words = 'The server can’t be reached. Check your connection and try again; nothing you typed is lost.'
       const who = somebody()
       await signUp(page, who)
+      await page.getByText(who.email, { exact: true }).waitFor()
       await stage.server.stop()
       await button(page, 'Ask again').click()
       await said(page, words)
