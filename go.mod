@@ -2,6 +2,8 @@ module github.com/latchkey-auth/latchkey
 
 go 1.26.0
 
+toolchain go1.27.3
+
 ignore ./web/node_modules
 
 require (

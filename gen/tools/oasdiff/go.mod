@@ -2,6 +2,8 @@ module github.com/latchkey-auth/latchkey/gen/tools/oasdiff
 
 go 1.26.0
 
+toolchain go1.27.3
+
 tool github.com/oasdiff/oasdiff
 
 require (
