@@ -1,0 +1,21 @@
+package impltest
+
+import (
+	"os"
+	"testing"
+)
+
+// Installed returns the path of a file that a Debian package of .ci/debian-packages installs. Without the file the test is
+// skipped, and `make test` names the package; with CI=true the test fails.
+func Installed(tb testing.TB, path string) string {
+	tb.Helper()
+	_, err := os.Stat(path)
+	switch {
+	case err == nil:
+	case os.Getenv("CI") == "true":
+		tb.Fatalf("%s is not installed: %v", path, err)
+	default:
+		tb.Skipf("%s is not installed; .ci/debian-packages names its package", path)
+	}
+	return path
+}
