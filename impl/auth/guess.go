@@ -5,225 +5,194 @@ import (
 	"sort"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
-// commonPasswords holds passwords that many people use, and words and names that would be, in lower case, one a line, sorted
-// by bytes. It is searched where it lies: nothing is built at start.
+// commonPasswords holds passwords that many people use, and words and names that would be, in lower
+// case, one a line, sorted by bytes. It is searched where it lies: nothing is built at start.
 //
 //go:embed common_passwords.txt
 var commonPasswords string
 
-// leastEffort is what a password must cost to guess, in the units of [guessEffort].
-const leastEffort = 6
-
-// maxGuessRunes bounds the work of [isGuessable], which looks at so many characters at once; in a longer password, at each
-// such stretch and at those that begin half-way in one. It is hard to guess where one of them is.
-const maxGuessRunes = 64
-
-// What the parts of a password cost a guesser: a character by itself costs 1.
 const (
-	effortWord     = 2 // a common password inside
-	effortContext  = 1 // the user's own name, the product's name
-	effortYear     = 1 // 1900 to 2099
-	effortSequence = 1 // abcd, 4321, qwert, and a character repeated
-	effortRepeat   = 1 // all that stood before, once more
+	// leastEffort is how many characters a password has at least beside its runs, each run counting as one.
+	leastEffort = 6
+	// leastRest is how many are left at least once the words that belong to the user are taken out.
+	leastRest = 4
+	// maxCommon is the length of the longest common password, in bytes.
+	maxCommon = 20
+	// minRun is the least length of a run.
+	minRun = 3
+	// minWord is the least length of a word that belongs to the user.
+	minWord = 3
 )
 
-// isGuessable tells whether a password is made of so few parts, each of which a guesser tries early, that it will be found soon: common
-// passwords (in any case, with digits for letters, with things added), sequences, repeats, years, and what is known of the user.
+// isGuessable reports whether a guesser tries the password early: it is common, or a repeat, or little
+// more than runs or the user's own words, in any case, with digits and signs for letters or behind it.
 func isGuessable(text string, context []string) bool {
-	runes := []rune(strings.ToLower(text))
-	plain := string(runes)
-	if isCommon(plain) || isCommon(unleet(plain)) {
-		return true
-	}
-	words := contextWords(context)
-	for {
-		if guessEffort(runes[:min(len(runes), maxGuessRunes)], words) >= leastEffort {
-			return false
-		}
-		if len(runes) <= maxGuessRunes {
+	text = strings.ToLower(text)
+	for _, spelling := range []string{text, unleet(text), unit(text), unit(unleet(text)), unit(withoutTail(text))} {
+		if isVariantOfCommon(spelling) {
 			return true
 		}
-		// The last stretch is a whole one too.
-		runes = runes[min(maxGuessRunes/2, len(runes)-maxGuessRunes):]
 	}
+	if effort(unit(text)) < leastEffort {
+		return true
+	}
+	words := ownWords(context)
+	return isOwn(text, words) || isOwn(unleet(text), words)
 }
 
-// contextWords are what a guesser would know, in lower case: each text, and its parts of letters.
-func contextWords(context []string) []string {
+// isVariantOfCommon reports whether a text is a common password with digits and signs behind it: two
+// at most where it has no letter.
+func isVariantOfCommon(text string) bool {
+	hasLetter := strings.ContainsFunc(text, unicode.IsLetter)
+	for cut := 0; hasLetter || cut <= 2; cut++ {
+		if len(text) <= maxCommon && (isCommon(text) || isCommon(unleet(text))) {
+			return true
+		}
+		last, size := utf8.DecodeLastRuneInString(text)
+		if size == 0 || unicode.IsLetter(last) {
+			return false
+		}
+		text = text[:len(text)-size]
+	}
+	return false
+}
+
+// withoutTail cuts the digits and signs off that people put behind a word.
+func withoutTail(text string) string {
+	return strings.TrimRightFunc(text, func(r rune) bool { return !unicode.IsLetter(r) })
+}
+
+// unit is the text that the whole is a repeat of, the last time perhaps in part, or the whole itself.
+func unit(text string) string {
+	// The longest border of each beginning, as Knuth, Morris and Pratt have it.
+	border := make([]int, len(text)+1)
+	for i, n := 1, 0; i < len(text); i++ {
+		for n > 0 && text[i] != text[n] {
+			n = border[n]
+		}
+		if text[i] == text[n] {
+			n++
+		}
+		border[i+1] = n
+	}
+	if period := len(text) - border[len(text)]; 2*period <= len(text)+period/2 {
+		return text[:period]
+	}
+	return text
+}
+
+// keyboard holds rows of keys that fingers run along.
+var keyboard = []string{
+	"`1234567890-=", "qwertyuiop[]", "qwertyuiopasdfghjklzxcvbnm", "asdfghjkl;'", "zxcvbnm,./", "qwertzuiop", "azertyuiop",
+	"1qaz2wsx3edc4rfv5tgb6yhn7ujm8ik,9ol.0p;/",
+}
+
+// effort counts characters, where a run counts as one: a character repeated, a step up or down the
+// alphabet or the digits, a row of the keyboard, and a year.
+func effort(text string) int {
+	runes, count := []rune(text), 0
+	if end := len(runes) - 4; end > 0 && isYear(runes[end:]) {
+		runes, count = runes[:end], 1 // a year is behind it, whatever run its first digit would belong to
+	}
+	for len(runes) > 0 {
+		runes = runes[max(1, runLen(runes)):]
+		count++
+	}
+	return count
+}
+
+// runLen is the length of the run that the text begins with, or 0.
+func runLen(text []rune) int {
+	longest := 0
+	for _, step := range []rune{-1, 0, 1} {
+		n := 1
+		for n < len(text) && text[n]-text[n-1] == step {
+			n++
+		}
+		longest = max(longest, n)
+	}
+	for _, row := range keyboard {
+		at := strings.IndexRune(row, text[0])
+		for _, step := range []int{-1, 1} {
+			n := 0
+			for n < len(text) && at >= 0 && at+step*n >= 0 && at+step*n < len(row) && rune(row[at+step*n]) == text[n] {
+				n++
+			}
+			longest = max(longest, n)
+		}
+	}
+	if isYear(text) {
+		longest = max(longest, 4)
+	}
+	if longest < minRun {
+		return 0
+	}
+	return longest
+}
+
+// isYear reports whether a text begins with a year of 1900 to 2099.
+func isYear(text []rune) bool {
+	if len(text) < 4 {
+		return false
+	}
+	century := string(text[:2])
+	return (century == "19" || century == "20") && unicode.IsDigit(text[2]) && unicode.IsDigit(text[3])
+}
+
+// ownWords are what a guesser knows of the user and of us: each text, and its parts of letters.
+func ownWords(context []string) []string {
 	words := []string{"latchkey"}
 	for _, text := range context {
+		if len(text) > maxEmailBytes {
+			continue // no email or username
+		}
 		text = strings.ToLower(text)
 		words = append(words, text)
 		words = append(words, strings.FieldsFunc(text, func(r rune) bool { return !unicode.IsLetter(r) })...)
 	}
-	kept := words[:0]
-	for _, w := range words {
-		if len(w) >= 3 {
-			kept = append(kept, w)
-		}
-	}
-	return kept
+	return words
 }
 
-// guessEffort is the least cost of putting the password together from parts, found from left to right.
-func guessEffort(runes []rune, context []string) int {
-	spellings := [][]rune{runes}
-	if other := []rune(unleet(string(runes))); len(other) == len(runes) {
-		spellings = append(spellings, other)
-	}
-	cost := make([]int, len(runes)+1)
-	for i := range runes {
-		cost[i+1] = min(orMax(cost[i+1]), cost[i]+1)
-		reach := func(n, effort int) {
-			if n > 0 && i+n <= len(runes) {
-				cost[i+n] = min(orMax(cost[i+n]), cost[i]+effort)
-			}
-		}
-		for _, spelling := range spellings {
-			rest := spelling[i:]
-			for _, n := range commonPrefixes(rest) {
-				reach(n, effortWord)
-			}
-			for _, word := range context {
-				if strings.HasPrefix(string(rest), word) {
-					reach(len([]rune(word)), effortContext)
-				}
-			}
-			reach(sequenceLen(rest), effortSequence)
-		}
-		reach(yearLen(runes[i:]), effortYear)
-		if n := repeatLen(runes, i); n > 0 {
-			reach(n, effortRepeat)
+// isOwn reports whether little is left of a text without the words, and without digits and signs behind.
+func isOwn(text string, words []string) bool {
+	rest := text
+	for _, word := range words {
+		if len(word) >= minWord {
+			rest = strings.ReplaceAll(rest, word, "")
 		}
 	}
-	return cost[len(runes)]
+	return rest != text && effort(withoutTail(rest)) < leastRest
 }
 
-// orMax reads a cost that was not set yet as one that anything beats.
-func orMax(cost int) int {
-	if cost == 0 {
-		return maxGuessRunes * 2
-	}
-	return cost
+// isCommon reports whether the list has the word.
+func isCommon(word string) bool {
+	at := searchCommon(word)
+	return word != "" && at < len(commonPasswords) && lineAt(at) == word
 }
 
-// lineAt answers the line that begins at or after an offset of [commonPasswords].
+// lineAt returns the line that begins at an offset of [commonPasswords].
 func lineAt(offset int) string {
 	line, _, _ := strings.Cut(commonPasswords[offset:], "\n")
 	return line
 }
 
-// searchCommon answers the offset of the first line that is not less than the word.
+// searchCommon returns the offset of the first line that is not less than the word.
 func searchCommon(word string) int {
 	// The offsets between two line breaks stand for the line that follows the first of them.
 	lineStart := func(i int) int {
 		if i == 0 {
 			return 0
 		}
-		next := strings.IndexByte(commonPasswords[i-1:], '\n')
-		return i + next
+		return i + strings.IndexByte(commonPasswords[i-1:], '\n')
 	}
 	i := sort.Search(len(commonPasswords), func(i int) bool {
 		start := lineStart(i)
 		return start >= len(commonPasswords) || lineAt(start) >= word
 	})
 	return min(lineStart(i), len(commonPasswords))
-}
-
-func isCommon(word string) bool {
-	at := searchCommon(word)
-	return word != "" && at < len(commonPasswords) && lineAt(at) == word
-}
-
-// minWord is the least length of a common password that counts as a part: shorter ones turn up in any text.
-const (
-	minWord = 4
-	maxWord = 20
-)
-
-// commonPrefixes are the lengths of the common passwords that the text begins with.
-func commonPrefixes(text []rune) []int {
-	var lengths []int
-	for n := minWord; n <= min(maxWord, len(text)); n++ {
-		if text[n-1] >= unicode.MaxASCII {
-			break // the list has none
-		}
-		word := string(text[:n])
-		at := searchCommon(word)
-		if at >= len(commonPasswords) || !strings.HasPrefix(commonPasswords[at:], word) {
-			break // and so no longer one begins like this either
-		}
-		if lineAt(at) == word {
-			lengths = append(lengths, n)
-		}
-	}
-	return lengths
-}
-
-// keyboardRows are what fingers run along.
-var keyboardRows = []string{"`1234567890-=", "qwertyuiop[]", "asdfghjkl;'", "zxcvbnm,./", "qwertzuiop", "azertyuiop", "1qaz2wsx3edc4rfv5tgb6yhn7ujm8ik,9ol.0p;/"}
-
-// sequenceLen is how many characters from the first on are a repeat of it, a run up or down the alphabet, the digits or a
-// row of the keyboard; 0 if fewer than 3.
-func sequenceLen(text []rune) int {
-	if len(text) < 3 {
-		return 0
-	}
-	step := text[1] - text[0]
-	n := 0
-	if step >= -1 && step <= 1 {
-		n = 2
-		for n < len(text) && text[n]-text[n-1] == step {
-			n++
-		}
-	}
-	for _, row := range keyboardRows {
-		n = max(n, alongRow(text, row, 1), alongRow(text, row, -1))
-	}
-	if n < 3 {
-		return 0
-	}
-	return n
-}
-
-func alongRow(text []rune, row string, step int) int {
-	at := strings.IndexRune(row, text[0])
-	if at < 0 {
-		return 0
-	}
-	n := 1
-	for n < len(text) && at+step*n >= 0 && at+step*n < len(row) && rune(row[at+step*n]) == text[n] {
-		n++
-	}
-	return n
-}
-
-// yearLen is 4 where the text begins with a year of 1900 to 2099.
-func yearLen(text []rune) int {
-	if len(text) < 4 {
-		return 0
-	}
-	century := string(text[:2])
-	if (century == "19" || century == "20") && unicode.IsDigit(text[2]) && unicode.IsDigit(text[3]) {
-		return 4
-	}
-	return 0
-}
-
-// repeatLen is how many characters from i on only say again what stands directly before them.
-func repeatLen(text []rune, i int) int {
-	for size := i; size >= 2; size-- {
-		n := 0
-		for i+n < len(text) && text[i+n] == text[i-size+n] {
-			n++
-		}
-		if n >= size {
-			return n
-		}
-	}
-	return 0
 }
 
 var leet = strings.NewReplacer("0", "o", "1", "i", "3", "e", "4", "a", "5", "s", "7", "t", "8", "b", "@", "a", "$", "s", "!", "i", "|", "l", "+", "t")

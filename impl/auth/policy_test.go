@@ -6,6 +6,8 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"github.com/latchkey-auth/latchkey/impl/timetest"
 )
 
 func newPolicy(tb testing.TB, minLength int) PasswordPolicy {
@@ -119,7 +121,7 @@ func TestG2_RepeatsSequencesAndDoubledWords(t *testing.T) {
 		"aaaaaaaaaaaaaaaa", "11111111111111111111", "                ", "abababababababab", "abcabcabcabcabc", "abcdefghijklmnop", "zyxwvutsrqponmlk",
 		"1234567890123456", "0987654321098765", "qwertyuiopasdfgh", "1qaz2wsx3edc4rfv", "asdfghjkl;'asdfg", "passwordpassword", "dragondragon1",
 		strings.Repeat("a", 400), strings.Repeat("a", 64) + "1234567890" + strings.Repeat("b", 64),
-		"Password2024!", "P@ssw0rd123", "Summer2024", "letmein123456789", "日本語日本語日本語日本語", "trustno1trustno1", "iloveyou2020",
+		"Password2024!", "P@ssw0rd123", "Summer2024", "letmein123456789", "日本語日本語日本語日本語", "trustno1trustno1", "iloveyou2020", "Autumn2026!", "Company2026!", "4utumn2026",
 	} {
 		if got := codeOf(t, policy.Check(NewSecret(password))); got != CodeCommonPassword {
 			t.Errorf("%q: got %q", password, got)
@@ -148,6 +150,47 @@ func TestG2_RandomPasswordsAreTaken(t *testing.T) {
 			if err := policy.Check(NewSecret(string(password)), "ada@example.com", "ada"); err != nil {
 				t.Errorf("%s %q: %v", kind, string(password), err)
 			}
+		}
+	}
+}
+
+func TestG2_RandomPassphrasesAreTaken(t *testing.T) {
+	t.Parallel()
+	policy := newPolicy(t, 8)
+	r := rand.New(rand.NewPCG(3, 4))
+	words := strings.Fields(commonPasswords)
+	for range 1000 {
+		var phrase []string
+		for range 4 {
+			phrase = append(phrase, words[r.IntN(len(words))])
+		}
+		if err := policy.Check(NewSecret(strings.Join(phrase, " ")), "ada@example.com", "ada"); err != nil {
+			t.Errorf("%q: %v", phrase, err)
+		}
+	}
+}
+
+// The check runs outside the queue of hashes and is charged to nobody, so that its work must grow no
+// faster than the password.
+func TestPolicyCostsLittleForAnyPassword(t *testing.T) {
+	t.Parallel()
+	policy := newPolicy(t, 8)
+	email := strings.Repeat("ab.", 80) + "@example.com"
+	for name, row := range map[string]struct{ piece, email string }{
+		"one letter":       {"a", email},
+		"two letters":      {"ab", email},
+		"parts of email":   {"ab.", email},
+		"words":            {"password", email},
+		"digits and signs": {"a1!2@", email},
+		"a long email":     {"ab.", strings.Repeat("ab.", 20_000)},
+		"wide characters":  {"é日", email},
+	} {
+		check := func(size int) func() {
+			password := NewSecret(strings.Repeat(row.piece, 1+size/len(row.piece))[:size/len(row.piece)*len(row.piece)])
+			return func() { _ = policy.Check(password, row.email, "ada") }
+		}
+		if growth := timetest.Growth(check(128), check(1024)); growth > 12 {
+			t.Errorf("%s: eight times the password costs %.1f times as much", name, growth)
 		}
 	}
 }
@@ -189,9 +232,16 @@ func TestG4_ContextWords(t *testing.T) {
 
 func BenchmarkPasswordPolicy(b *testing.B) {
 	policy := newPolicy(b, 8)
-	password := NewSecret("correct horse battery staple correct horse battery staple 4096")
-	b.ReportAllocs()
-	for b.Loop() {
-		_ = policy.Check(password, "ada@example.com", "ada")
+	for name, text := range map[string]string{
+		"phrase": "correct horse battery staple correct horse battery staple 4096",
+		"dear":   strings.Repeat("a", 1024),
+		"dearer": strings.Repeat("ab1!", 256),
+	} {
+		password, email := NewSecret(text), strings.Repeat("ab.", 80)+"@example.com"
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				_ = policy.Check(password, email, "ada")
+			}
+		})
 	}
 }
