@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -24,13 +25,17 @@ func (invalidRequest) Error() string { return "the request does not match the co
 // maxViolations is the contract's bound on `errors`.
 const maxViolations = 100
 
-// add keeps the first entry of each field: what is too short needs no word on its pattern.
+// add keeps the first entry of each field: a field that is too short needs no word on its pattern.
+// Once the request is full it does nothing, so that its cost doesn't grow with the number of faults.
 func (i *invalidRequest) add(pointer, code, detail string) {
-	known := slices.ContainsFunc(*i, func(e api.FieldError) bool { return e.Pointer == pointer })
-	if !known && len(*i) < maxViolations {
-		*i = append(*i, api.FieldError{Pointer: pointer, Code: api.FieldErrorCode(code), Detail: detail})
+	if i.isFull() || slices.ContainsFunc(*i, func(e api.FieldError) bool { return e.Pointer == pointer }) {
+		return
 	}
+	*i = append(*i, api.FieldError{Pointer: pointer, Code: api.FieldErrorCode(code), Detail: detail})
 }
+
+// isFull reports whether no further entry is kept. A loop over what a client sent stops there.
+func (i *invalidRequest) isFull() bool { return len(*i) >= maxViolations }
 
 // sorted puts the entries in an order that does not depend on a map's.
 func (i invalidRequest) sorted() invalidRequest {
@@ -52,20 +57,34 @@ func (i *invalidRequest) addSchema(err error) {
 		i.add("", "malformed", "The body does not match its schema.")
 		return
 	}
-	if broken.SchemaField == "properties" {
-		i.addUnknown(broken)
-		return
-	}
 	code, detail := tellViolation(broken)
 	i.add(pointerOf(broken.JSONPointer()), code, detail)
 }
 
-// addUnknown names the members that the schema doesn't have; the error names only their parent.
-func (i *invalidRequest) addUnknown(broken *openapi3.SchemaError) {
-	object, _ := broken.Value.(map[string]any)
-	for name := range object {
-		if broken.Schema.Properties[name] == nil {
-			i.add(pointerOf(append(broken.JSONPointer(), name)), "unknown", "There is no such field.")
+// takeUnknown removes the members that the schema doesn't have from a JSON value, and adds an entry
+// for each. The validator would make an error for each of them, with the whole object inside.
+func (i *invalidRequest) takeUnknown(schema *openapi3.Schema, value any, path []string) {
+	switch value := value.(type) {
+	case map[string]any:
+		isClosed := schema.AdditionalProperties.Has != nil && !*schema.AdditionalProperties.Has
+		for name, member := range value {
+			property := schema.Properties[name]
+			switch {
+			case property != nil:
+				i.takeUnknown(property.Value, member, append(path, name))
+			case isClosed:
+				delete(value, name)
+				if !i.isFull() {
+					i.add(pointerOf(append(path, name)), "unknown", "There is no such field.")
+				}
+			}
+		}
+	case []any:
+		if schema.Items == nil {
+			return
+		}
+		for n, item := range value {
+			i.takeUnknown(schema.Items.Value, item, append(path, strconv.Itoa(n)))
 		}
 	}
 }
