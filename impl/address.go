@@ -4,6 +4,8 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"path"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -11,30 +13,75 @@ import (
 // maxHops bounds how many entries of a forwarding header are looked at: more proxies than anybody has.
 const maxHops = 32
 
-// clientAddress is where a request comes from: the socket's peer, unless that is one of our proxies. Then it is the last
-// address in Forwarded (RFC 7239) or X-Forwarded-For that is not one of our proxies too: what stands before it, anybody may have
-// written. An entry that is no address ends the search, at the proxy that has passed it on.
+// source is where a request comes from, and where its client has found the server.
+type source struct {
+	address netip.Addr
+	// scheme is http or https, prefix empty or a path without a slash at its end. The host is the client's word: good for
+	// an answer to that client, or to be kept under the address that it has asked.
+	scheme, host, prefix string
+}
+
+// sourceOf is the socket's peer and what it has asked, unless the peer is one of our proxies. Then it is the last address in
+// Forwarded (RFC 7239) or X-Forwarded-For that is not one of our proxies too: anybody may have written what stands before it. An
+// entry that is no address ends the search, at the proxy that has passed it on. Scheme and host are those that the proxy has
+// written which has seen this address.
 //
 // A proxy writes one of the two headers and passes the other one on as the client sent it. If both are there and differ,
 // neither is believed, and the request counts as the proxy's own.
-func clientAddress(r *http.Request, trusted []netip.Prefix) netip.Addr {
+func sourceOf(r *http.Request, trusted []netip.Prefix) source {
+	s := source{scheme: "http", host: r.Host}
 	peer, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil {
-		return netip.Addr{}
+		return s
 	}
-	addr := peer.Addr().Unmap()
-	if !isTrusted(addr, trusted) {
-		return addr
+	s.address = peer.Addr().Unmap()
+	if !isTrusted(s.address, trusted) {
+		return s
 	}
-	forwarded, byForwarded := walk(addr, forwardedFor(r.Header.Values("Forwarded")), trusted)
-	plain, byPlain := walk(addr, splitList(r.Header.Values("X-Forwarded-For")), trusted)
+	elements := parseForwarded(r.Header.Values("Forwarded"))
+	forwarded, at := walk(s.address, forOf(elements), trusted)
+	entries := splitList(r.Header.Values("X-Forwarded-For"))
+	plain, plainAt := walk(s.address, entries, trusted)
 	switch {
-	case byForwarded && byPlain && forwarded != plain:
-		return addr
-	case byForwarded:
-		return forwarded
+	case len(elements) > 0 && len(entries) > 0 && forwarded != plain:
+		return s
+	case len(elements) > 0:
+		s.address = forwarded
+		s.take(elements[at].proto, elements[at].host, "")
+		return s
 	}
-	return plain
+	s.address = plain
+	// The first proxy has written the first value; where the search ended later, the value counts that is as far from the end.
+	value := func(name string) string {
+		values := splitList(r.Header.Values(name))
+		switch at := len(values) - len(entries) + plainAt; {
+		case len(values) == 0:
+			return ""
+		case plainAt > 0 && at > 0:
+			return values[at]
+		}
+		return values[0]
+	}
+	s.take(value("X-Forwarded-Proto"), value("X-Forwarded-Host"), value("X-Forwarded-Prefix"))
+	return s
+}
+
+var (
+	hostForm   = regexp.MustCompile(`^([A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(:[0-9]{1,5})?$`)
+	prefixForm = regexp.MustCompile(`^(/[A-Za-z0-9._~-]{1,64}){1,8}/?$`)
+)
+
+// take takes what a proxy has written, as far as it can be read.
+func (s *source) take(scheme, host, prefix string) {
+	if scheme = strings.ToLower(scheme); scheme == "https" || scheme == "http" {
+		s.scheme = scheme
+	}
+	if hostForm.MatchString(host) {
+		s.host = host
+	}
+	if prefixForm.MatchString(prefix) && path.Clean(prefix) == strings.TrimSuffix(prefix, "/") {
+		s.prefix = path.Clean(prefix)
+	}
 }
 
 // warnOfProxy says once in the log that a request seems to come through a proxy that isn't named: a peer nearby has sent a forwarding header, which
@@ -54,29 +101,20 @@ func (s *Server) warnOfProxy(r *http.Request) {
 }
 
 // walk goes back from the peer through what the proxies have written, last entry first, as long as it meets proxies of ours.
-// It tells whether there was anything.
-func walk(peer netip.Addr, entries []string, trusted []netip.Prefix) (netip.Addr, bool) {
-	at := peer
+// It returns the address where it ends, and the index of that entry.
+func walk(peer netip.Addr, entries []string, trusted []netip.Prefix) (netip.Addr, int) {
+	at, index := peer, max(0, len(entries)-1)
 	for i := len(entries) - 1; i >= max(0, len(entries)-maxHops); i-- {
 		addr, ok := parseNode(entries[i])
 		if !ok {
 			break
 		}
-		at = addr
+		at, index = addr, i
 		if !isTrusted(addr, trusted) {
 			break
 		}
 	}
-	return at, len(entries) > 0
-}
-
-// scheme is how the client has reached the server: as one of our proxies says, if it is one that asks, and else without TLS.
-func scheme(r *http.Request, trusted []netip.Prefix) string {
-	peer, err := netip.ParseAddrPort(r.RemoteAddr)
-	if err == nil && isTrusted(peer.Addr().Unmap(), trusted) && strings.EqualFold(r.Header.Get("X-Forwarded-Proto"), "https") {
-		return "https"
-	}
-	return "http"
+	return at, index
 }
 
 func isTrusted(addr netip.Addr, trusted []netip.Prefix) bool {
@@ -94,24 +132,33 @@ func splitList(values []string) []string {
 	return entries
 }
 
-// forwardedFor are the `for` parameters of a Forwarded header, "" for an element without one, or one that can't be read.
-func forwardedFor(values []string) []string {
-	var nodes []string
-	// No address has a comma or a semicolon in it, so that a quoted one is no reason to read quoted strings.
-	for _, element := range splitList(values) {
-		node := ""
-		for pair := range strings.SplitSeq(element, ";") {
+// element is one of a Forwarded header: what one proxy has written. A parameter that it hasn't, or that stands twice
+// (RFC 7239 section 4), is empty.
+type element struct{ node, proto, host string }
+
+// parseForwarded reads the elements of a Forwarded header. No value that is of use has a comma or a semicolon in it, so that a
+// quoted one is no reason to read quoted strings.
+func parseForwarded(values []string) []element {
+	var elements []element
+	for _, text := range splitList(values) {
+		parameters := map[string]string{}
+		for pair := range strings.SplitSeq(text, ";") {
 			name, value, _ := strings.Cut(strings.TrimSpace(pair), "=")
-			if !strings.EqualFold(name, "for") {
-				continue
+			name = strings.ToLower(name)
+			if _, twice := parameters[name]; twice {
+				value = ""
 			}
-			if node != "" {
-				node = "" // twice: RFC 7239 section 4
-				break
-			}
-			node = unquote(value)
+			parameters[name] = unquote(value)
 		}
-		nodes = append(nodes, node)
+		elements = append(elements, element{parameters["for"], parameters["proto"], parameters["host"]})
+	}
+	return elements
+}
+
+func forOf(elements []element) []string {
+	nodes := make([]string, len(elements))
+	for i, e := range elements {
+		nodes[i] = e.node
 	}
 	return nodes
 }

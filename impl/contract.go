@@ -168,16 +168,16 @@ func planBody(body *openapi3.RequestBody, meaning rules) (*bodyPlan, error) {
 	return plan, nil
 }
 
-// rules are what the service means by the contract's formats, so that everything that is wrong with a body is told at once.
+// rules are what the service means by the contract's formats, so that everything that is wrong with a body is reported at once.
 type rules struct {
 	formats map[string]openapi3.StringFormatValidator
-	policy  auth.PasswordPolicy
+	policy  func() auth.PasswordPolicy
 }
 
 const formatNewPassword = "new-password"
 
-func rulesOf(service *auth.Service) rules {
-	return rules{policy: service.Policy(), formats: map[string]openapi3.StringFormatValidator{
+func (s *Server) rules() rules {
+	return rules{policy: func() auth.PasswordPolicy { return s.auth.Policy() }, formats: map[string]openapi3.StringFormatValidator{
 		"idn-email": formatFunc(func(s string) error {
 			_, err := auth.CanonicalEmail(s)
 			return err
@@ -197,7 +197,7 @@ func (m rules) checkPassword(body any, invalid *invalidRequest) {
 	}
 	password := text("password")
 	var broken *auth.PolicyError
-	if password != "" && errors.As(m.policy.Check(auth.NewSecret(password), text("email"), text("username")), &broken) {
+	if password != "" && errors.As(m.policy().Check(auth.NewSecret(password), text("email"), text("username")), &broken) {
 		invalid.add("/password", broken.Code, broken.Detail)
 	}
 }

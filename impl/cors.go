@@ -2,54 +2,115 @@ package impl
 
 import (
 	"net/http"
+	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
-	"github.com/labstack/echo/v4/middleware"
+	"golang.org/x/net/http/httpguts"
 )
 
-// preflightAge is how long a browser may go by the answer to a preflight. Browsers cap it at two hours.
-const preflightAge = 10 * time.Minute
+const (
+	// preflightAge is how long a browser may go by the answer to a preflight. Browsers cap it at two hours.
+	preflightAge = 10 * time.Minute
+	// maxAskedHeaders bounds how many headers a preflight may ask for.
+	maxAskedHeaders = 64
 
-// letOriginsIn answers the CORS protocol (Fetch standard) at the paths below /api for pages of the given origins. Any
-// other origin gets what it would get without: a preflight from there is refused as every OPTIONS is.
-// Credentials in the protocol's sense are cookies, and are never allowed: a page sends its token by itself.
+	exposedHeaders = "Location,RateLimit,RateLimit-Policy,Retry-After,WWW-Authenticate,X-Request-Id"
+)
+
+// letOriginsIn speaks the CORS protocol (Fetch standard): at the paths below /api with pages of the given origins, at those
+// below /.well-known with pages of any. Any other origin gets what it would get without: a preflight is refused as every
+// OPTIONS is. Credentials in the protocol's sense are cookies, and are never allowed: a page sends its token by itself.
 func letOriginsIn(origins []string) echo.MiddlewareFunc {
-	if len(origins) == 0 {
-		return func(next echo.HandlerFunc) echo.HandlerFunc { return next }
-	}
-	protocol := middleware.CORSWithConfig(middleware.CORSConfig{
-		AllowOrigins:  origins,
-		AllowHeaders:  []string{"Authorization", "Content-Type"},
-		ExposeHeaders: []string{"Location", "RateLimit", "RateLimit-Policy", "Retry-After", "WWW-Authenticate", "X-Request-Id"},
-		MaxAge:        int(preflightAge.Seconds()),
-	})
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
-		letIn := protocol(next)
 		return func(ec echo.Context) error {
-			if !strings.HasPrefix(ec.Request().URL.Path, "/api/") {
+			hr, h := ec.Request(), ec.Response().Header()
+			switch {
+			case strings.HasPrefix(hr.URL.Path, "/.well-known/"):
+				if isPreflight(ec) {
+					return answerPreflight(ec, "*")
+				}
+				return next(ec)
+			case !strings.HasPrefix(hr.URL.Path, "/api/") || len(origins) == 0:
 				return next(ec)
 			}
-			if !isFrom(ec, origins) {
-				// For a cache it matters that with another origin there would be more headers.
-				ec.Response().Header().Set("Vary", "Origin")
-				return next(ec)
+			// For a cache it matters that with another origin there would be other headers.
+			h.Set("Vary", "Origin")
+			from := hr.Header.Values("Origin")
+			switch {
+			case len(from) != 1 || !slices.Contains(origins, from[0]):
+			case isPreflight(ec):
+				return answerPreflight(ec, from[0])
+			case hr.Method != http.MethodOptions:
+				h.Set("Access-Control-Allow-Origin", from[0])
+				h.Set("Access-Control-Expose-Headers", exposedHeaders)
 			}
-			return letIn(ec)
+			return next(ec)
 		}
 	}
 }
 
-// isFrom tells whether a request comes from a page of one of the origins, which are compared as they stand; and, if it is
-// a preflight, whether it is a whole one, for a path that exists.
-func isFrom(ec echo.Context, origins []string) bool {
+// isPreflight reports whether a request is a whole preflight, for a path that exists.
+func isPreflight(ec echo.Context) bool {
 	hr := ec.Request()
-	from := hr.Header.Values("Origin")
-	if len(from) != 1 || !slices.Contains(origins, from[0]) {
-		return false
+	_, exists := allowed(ec)
+	return hr.Method == http.MethodOptions && exists && hr.Header.Get("Origin") != "" && hr.Header.Get("Access-Control-Request-Method") != ""
+}
+
+// answerPreflight allows the path's methods and whatever headers are asked for: a page that is let in may send what it
+// likes, and a header that we don't know, such as traceparent, means nothing here.
+func answerPreflight(ec echo.Context, origin string) error {
+	methods, _ := allowed(ec)
+	h := ec.Response().Header()
+	h.Set("Access-Control-Allow-Origin", origin)
+	h.Set("Access-Control-Allow-Methods", methods)
+	h.Set("Access-Control-Max-Age", strconv.Itoa(int(preflightAge.Seconds())))
+	h.Set("Vary", "Origin, Access-Control-Request-Method, Access-Control-Request-Headers")
+	if asked := askedHeaders(ec.Request().Header); len(asked) > 0 {
+		h.Set("Access-Control-Allow-Headers", strings.Join(asked, ","))
 	}
-	return hr.Method != http.MethodOptions ||
-		hr.Header.Get("Access-Control-Request-Method") != "" && ec.Get(echo.ContextKeyHeaderAllow) != nil
+	return ec.NoContent(http.StatusNoContent)
+}
+
+// askedHeaders are the names of the headers that a preflight asks for; none where one isn't a name.
+func askedHeaders(h http.Header) []string {
+	var names []string
+	for _, name := range splitList(h.Values("Access-Control-Request-Headers")) {
+		if !httpguts.ValidHeaderFieldName(name) || len(names) == maxAskedHeaders {
+			return nil
+		}
+		names = append(names, name)
+	}
+	return names
+}
+
+// crossOrigin refuses what a page of another origin makes its visitor's browser send: a form can be posted to anywhere, and
+// ten posts of the login's form would use up the visitor's own budget.
+type crossOrigin struct{ check *http.CrossOriginProtection }
+
+func newCrossOrigin(origins []string, publicURL string) (crossOrigin, error) {
+	check := http.NewCrossOriginProtection()
+	if u, err := url.Parse(publicURL); err == nil && u.Host != "" {
+		origins = append(slices.Clone(origins), u.Scheme+"://"+u.Host) // our own pages, where a proxy rewrites Host
+	}
+	for _, origin := range origins {
+		if err := check.AddTrustedOrigin(origin); err != nil {
+			return crossOrigin{}, err
+		}
+	}
+	return crossOrigin{check}, nil
+}
+
+// refuse goes by Sec-Fetch-Site, and where a browser doesn't send that, by Origin. A request with neither isn't a page's.
+func (c crossOrigin) refuse(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(ec echo.Context) error {
+		hr := ec.Request()
+		if requestOf(hr.Context()).operation != nil && c.check.Check(hr) != nil {
+			return errCrossOrigin
+		}
+		return next(ec)
+	}
 }

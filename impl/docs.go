@@ -43,9 +43,16 @@ func registerDocs(e *echo.Echo, contract Contract) {
 	for path, p := range docsPages {
 		e.GET(path, p.serve)
 	}
+	// Relative, so that they lead to the page under a proxy's prefix too.
+	e.GET("/", redirect("docs"))
+	e.GET("/docs/", redirect("../docs"))
 	// JSON is UTF-8 by definition, and application/yaml by default (RFC 9512), so neither type has a charset.
 	e.GET("/openapi.json", newPage("application/json", func() []byte { return contract.JSON }).serve)
 	e.GET("/openapi.yaml", newPage("application/yaml", func() []byte { return contract.YAML }).serve)
+}
+
+func redirect(location string) echo.HandlerFunc {
+	return func(ec echo.Context) error { return ec.Redirect(http.StatusFound, location) }
 }
 
 // page is an answer that never changes while the process lives.

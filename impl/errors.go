@@ -23,6 +23,8 @@ var (
 	errUnsupportedGrant     = errors.New("unsupported grant type")
 	errUnsupportedMediaType = errors.New("unsupported media type")
 	errBodyTimeout          = errors.New("the body did not arrive in time")
+	errCrossOrigin          = errors.New("sent by a page of an origin that is not let in")
+	errStarting             = errors.New("starting")
 )
 
 // problem is what an error becomes on the wire.
@@ -30,7 +32,7 @@ type problem struct {
 	status int
 	code   string
 	detail string
-	// oauth is the code of RFC 6749 section 5.2, sent at the token endpoint only.
+	// oauth is the code of RFC 6749 section 5.2 or 4.1.2.1, sent at the token and the revocation endpoint only.
 	oauth string
 	// challenge is the value of WWW-Authenticate (RFC 6750 section 3).
 	challenge string
@@ -47,6 +49,9 @@ const (
 	challengeInvalidRequest = `Bearer error="invalid_request"`
 
 	oauthInvalidRequest = "invalid_request"
+	oauthInvalidGrant   = "invalid_grant"
+
+	mediaProblem = "application/problem+json"
 )
 
 // problems is the one table from an error to what is told of it. The first row that fits counts; an
@@ -55,9 +60,9 @@ var problems = []struct {
 	err error
 	problem
 }{
-	{auth.ErrInvalidCredentials, problem{status: 401, code: "invalid_credentials", detail: "Authentication was unsuccessful.", oauth: "invalid_grant", challenge: challenge}},
-	{auth.ErrRefreshReused, problem{status: 401, code: "refresh_token_reused", detail: "The refresh token was used before. Its session has been ended.", oauth: "invalid_grant", challenge: challenge}},
-	{auth.ErrInvalidRefresh, problem{status: 401, code: "invalid_refresh_token", detail: "The refresh token was not accepted.", oauth: "invalid_grant", challenge: challenge}},
+	{auth.ErrInvalidCredentials, problem{status: 401, code: "invalid_credentials", detail: "Authentication was unsuccessful.", oauth: oauthInvalidGrant, challenge: challenge}},
+	{auth.ErrRefreshReused, problem{status: 400, code: "refresh_token_reused", detail: "The refresh token was used before. Its session has been ended.", oauth: oauthInvalidGrant}},
+	{auth.ErrInvalidRefresh, problem{status: 400, code: "invalid_refresh_token", detail: "The refresh token was not accepted.", oauth: oauthInvalidGrant}},
 	{auth.ErrNoSession, problem{status: 404, code: "session_not_found", detail: "The user has no such session."}},
 	{errNotAuthenticated, problem{status: 401, code: "not_authenticated", detail: "Not authenticated", challenge: challenge}},
 	{auth.ErrInvalidToken, problem{status: 401, code: "invalid_token", detail: "Could not validate token credentials.", challenge: challengeInvalidToken}},
@@ -72,6 +77,8 @@ var problems = []struct {
 	{ErrSchemaOutdated, problem{status: 503, code: "schema_outdated", detail: "The database waits for a migration.", retryAfter: 5}},
 	{ErrSchemaTooNew, problem{status: 503, code: "schema_too_new", detail: "The database was migrated by a newer server.", retryAfter: 30}},
 	{ErrKeysUnavailable, problem{status: 503, code: "keys_unavailable", detail: "No key signs access tokens.", retryAfter: 5}},
+	{errCrossOrigin, problem{status: 403, code: "cross_origin", detail: "A page of another origin may not send this request.", oauth: oauthInvalidRequest}},
+	{errStarting, problem{status: 503, code: "starting", detail: "The server is starting.", oauth: "temporarily_unavailable", retryAfter: 1}},
 	{errShuttingDown, problem{status: 503, code: "shutting_down", detail: "The server is shutting down.", retryAfter: 5}},
 	{auth.ErrUnavailable, problem{status: 503, code: "unavailable", detail: "The service can't answer now. Try again.", oauth: "temporarily_unavailable", retryAfter: 1}},
 	{auth.ErrOverloaded, problem{status: 503, code: "overloaded", detail: "Too many passwords wait to be checked. Try again.", oauth: "temporarily_unavailable", retryAfter: 1}},
@@ -130,7 +137,7 @@ func (s *Server) writeError(err error, ec echo.Context) {
 	r := requestOf(ec.Request().Context())
 	p := problemOf(err)
 	r.note(slog.String("code", p.code))
-	if p.status >= http.StatusInternalServerError || p.status == http.StatusUnauthorized {
+	if p.status >= http.StatusInternalServerError || p.status == http.StatusUnauthorized || p.oauth == oauthInvalidGrant {
 		r.note(slog.String("error", err.Error()))
 	}
 	if ec.Response().Committed {
@@ -154,7 +161,10 @@ func (s *Server) writeError(err error, ec echo.Context) {
 		ec.Response().WriteHeader(http.StatusInternalServerError)
 		return
 	}
-	h.Set("Content-Type", "application/problem+json")
+	h.Set("Content-Type", mediaProblem)
+	if r.isOAuth() {
+		h.Set("Content-Type", mediaJSON) // RFC 6749 section 5.2
+	}
 	ec.Response().WriteHeader(p.status)
 	_, _ = ec.Response().Write(body) // a client that has gone needs no answer
 }
@@ -176,7 +186,7 @@ func (p problem) body(r *request) api.Problem {
 	if len(p.errors) > 0 {
 		doc.Errors = &p.errors
 	}
-	if r.operation != nil && r.operation.oauth && p.oauth != "" {
+	if r.isOAuth() && p.oauth != "" {
 		doc.Error, doc.ErrorDescription = &p.oauth, &p.detail
 	}
 	if p.status == http.StatusInternalServerError {

@@ -13,6 +13,8 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"net/url"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -24,7 +26,7 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/auth"
 )
 
-// Options are what a [Server] is made of. Each is required but Origins, Proxies and Timeouts.
+// Options are what a [Server] is made of. Each is required but Origins, Proxies, PublicURL and Timeouts.
 type Options struct {
 	// Auth is the service behind the API.
 	Auth *auth.Service
@@ -39,6 +41,8 @@ type Options struct {
 	Origins []string
 	// Proxies are the networks of our own proxies, whose word counts on where a request comes from; none is the default.
 	Proxies []netip.Prefix
+	// PublicURL is where clients find the service, such as `https://example.com/auth`; empty where a request says it.
+	PublicURL string
 	// Timeouts bound what a client or the database may take; zero values are replaced by [DefaultTimeouts].
 	Timeouts Timeouts
 }
@@ -52,6 +56,12 @@ type Server struct {
 	now      func() time.Time
 	timeouts Timeouts
 	proxies  []netip.Prefix
+	// publicURL has no slash at its end.
+	publicURL string
+	// issuerPath is the path of an issuer that is an address, under which its metadata is found too.
+	issuerPath string
+	// started is set once auth and ready are.
+	started  atomic.Bool
 	draining atomic.Bool
 	// unnamedProxy is told of once.
 	unnamedProxy sync.Once
@@ -61,23 +71,35 @@ var _ api.StrictServerInterface = (*Server)(nil)
 
 // New makes a [Server] from its dependencies, and refuses a missing one.
 func New(o Options) (*Server, error) {
+	s, err := NewStarting(o)
+	if err != nil {
+		return nil, err
+	}
+	return s, s.Begin(o.Auth, o.Ready)
+}
+
+// NewStarting makes a [Server] for the time before its service can serve: until [Server.Begin] it
+// answers the liveness check, and everything else with 503. It looks at neither Auth nor Ready.
+func NewStarting(o Options) (*Server, error) {
 	switch {
-	case o.Auth == nil:
-		return nil, errors.New("impl: no auth service")
-	case o.Ready == nil:
-		return nil, errors.New("impl: no readiness check")
 	case o.Logger == nil:
 		return nil, errors.New("impl: no logger")
 	case o.Now == nil:
 		return nil, errors.New("impl: no clock")
 	}
-	s := &Server{auth: o.Auth, ready: o.Ready, logger: o.Logger, now: o.Now, timeouts: o.Timeouts.orDefault(), proxies: o.Proxies}
-
+	s := &Server{
+		logger: o.Logger, now: o.Now, timeouts: o.Timeouts.orDefault(), proxies: o.Proxies,
+		publicURL: strings.TrimSuffix(o.PublicURL, "/"),
+	}
+	crossOrigin, err := newCrossOrigin(o.Origins, s.publicURL)
+	if err != nil {
+		return nil, fmt.Errorf("impl: %w", err)
+	}
 	doc, err := openapi3.NewLoader().LoadFromData(api.ContractJSON)
 	if err != nil {
 		return nil, fmt.Errorf("impl: read the contract: %w", err)
 	}
-	contract, err := planContract(doc, rulesOf(o.Auth))
+	contract, err := planContract(doc, s.rules())
 	if err != nil {
 		return nil, fmt.Errorf("impl: plan the contract: %w", err)
 	}
@@ -89,6 +111,8 @@ func New(o Options) (*Server, error) {
 		recoverPanics,
 		setSecurityHeaders,
 		letOriginsIn(o.Origins),
+		s.refuseWhileStarting,
+		crossOrigin.refuse,
 		s.limitTime,
 		limitBody,
 		refuseOptions,
@@ -106,9 +130,31 @@ func New(o Options) (*Server, error) {
 	return s, nil
 }
 
+// Begin lets the server serve. It is called once, and fails without a service or a readiness check.
+func (s *Server) Begin(service *auth.Service, ready func(context.Context) error) error {
+	switch {
+	case service == nil:
+		return errors.New("impl: no auth service")
+	case ready == nil:
+		return errors.New("impl: no readiness check")
+	}
+	s.auth, s.ready = service, ready
+	if u, err := url.Parse(issuerURL(service.Issuer())); err == nil {
+		s.issuerPath = u.Path
+	}
+	s.started.Store(true)
+	return nil
+}
+
 // ServeHTTP answers one request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	addTrailingSlash(r.URL)
+	if s.started.Load() {
+		s.ofIssuer(r.URL)
+	}
+	if r.Method == http.MethodHead {
+		r = asGet(r)
+	}
 	s.echo.ServeHTTP(w, r)
 }
 

@@ -53,12 +53,7 @@ func (s *Server) GetMetadata(ctx context.Context, _ api.GetMetadataRequestObject
 	if err != nil {
 		return nil, err
 	}
-	issuer := s.auth.Issuer()
-	base := issuerURL(issuer)
-	if base == "" {
-		r := requestOf(ctx)
-		base = r.scheme + "://" + r.host
-	}
+	issuer, base := s.auth.Issuer(), s.baseURL(ctx)
 	at := func(path string) string { return base + path }
 	answer := metadataAnswer{
 		Issuer:                            issuer,
@@ -76,6 +71,29 @@ func (s *Server) GetMetadata(ctx context.Context, _ api.GetMetadataRequestObject
 		answer.JwksURI = new(at("/.well-known/jwks.json"))
 	}
 	return answer, nil
+}
+
+// metadataPath is where RFC 8414 section 3 has the metadata of an issuer without a path.
+const metadataPath = "/.well-known/oauth-authorization-server"
+
+// ofIssuer takes the path of an issuer off the metadata's path, behind which it stands (RFC 8414 section 3.1).
+func (s *Server) ofIssuer(u *url.URL) {
+	if rest, ok := strings.CutPrefix(u.Path, metadataPath); ok && rest != "" && rest == s.issuerPath {
+		u.Path, u.RawPath = metadataPath, ""
+	}
+}
+
+// baseURL is where clients find the service, without a slash at its end: as was set, else as the issuer says if it is an
+// address, else as the request has found it.
+func (s *Server) baseURL(ctx context.Context) string {
+	if s.publicURL != "" {
+		return s.publicURL
+	}
+	if base := issuerURL(s.auth.Issuer()); base != "" {
+		return base
+	}
+	r := requestOf(ctx)
+	return r.scheme + "://" + r.host + r.prefix
 }
 
 // issuerURL is the issuer without a slash at its end if it is an address, and else "".

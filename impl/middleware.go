@@ -34,6 +34,23 @@ func sentPath(u *url.URL) string {
 	return u.EscapedPath()
 }
 
+type sentMethodKey struct{}
+
+// asGet returns a HEAD request as a GET, which has the same answer (RFC 9110 section 9.3.2). net/http leaves the body out.
+func asGet(r *http.Request) *http.Request {
+	get := r.WithContext(context.WithValue(r.Context(), sentMethodKey{}, r.Method))
+	get.Method = http.MethodGet
+	return get
+}
+
+// sentMethod is the request's method as it was sent.
+func sentMethod(r *http.Request) string {
+	if r.Method == http.MethodGet && r.Context().Value(sentMethodKey{}) != nil {
+		return http.MethodHead
+	}
+	return r.Method
+}
+
 // logAccess writes the one line that a request gets in the log, after the answer was written. That a client has gone is no error of ours,
 // whatever status nobody reads then.
 func (s *Server) logAccess(next echo.HandlerFunc) echo.HandlerFunc {
@@ -52,7 +69,7 @@ func (s *Server) logAccess(next echo.HandlerFunc) echo.HandlerFunc {
 		attrs := append(make([]slog.Attr, 0, 10+len(r.attrs)),
 			slog.String("request_id", r.idText),
 			slog.String("remote", r.address.String()),
-			slog.String("method", hr.Method),
+			slog.String("method", r.method),
 			// Without the query string, where a client may have put what it should not.
 			slog.String("path", hr.URL.Path),
 			slog.Int("status", res.Status),
@@ -133,19 +150,39 @@ func limitBody(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// refuseOptions answers OPTIONS as any other method that a path doesn't have; echo would answer it by itself, and lists it
-// among a path's methods.
+// allowed returns the methods that the path has where it doesn't have the request's, as Allow lists them.
+// echo lists OPTIONS among them, which it would answer by itself.
+func allowed(ec echo.Context) (methods string, ok bool) {
+	methods, ok = ec.Get(echo.ContextKeyHeaderAllow).(string)
+	methods = strings.TrimPrefix(methods, "OPTIONS, ")
+	return strings.Replace(methods, http.MethodGet, http.MethodGet+", "+http.MethodHead, 1), ok
+}
+
+// refuseOptions answers OPTIONS as any other method that a path doesn't have.
 func refuseOptions(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(ec echo.Context) error {
-		allowed, ok := ec.Get(echo.ContextKeyHeaderAllow).(string)
+		methods, ok := allowed(ec)
 		if !ok {
 			return next(ec)
 		}
-		ec.Set(echo.ContextKeyHeaderAllow, strings.TrimPrefix(allowed, "OPTIONS, "))
+		ec.Set(echo.ContextKeyHeaderAllow, methods)
 		if ec.Request().Method == http.MethodOptions {
 			return echo.MethodNotAllowedHandler(ec)
 		}
 		return next(ec)
+	}
+}
+
+// refuseWhileStarting refuses everything but the liveness check until the service can serve.
+func (s *Server) refuseWhileStarting(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(ec echo.Context) error {
+		if s.started.Load() {
+			return next(ec)
+		}
+		if op := requestOf(ec.Request().Context()).operation; op != nil && op.id == "GetLiveness" {
+			return next(ec)
+		}
+		return errStarting
 	}
 }
 

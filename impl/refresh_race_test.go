@@ -13,7 +13,7 @@ import (
 // The immediate predecessor gets the same successor for as long as the window is open, and then ends the session.
 func TestR2_ReuseWindow(t *testing.T) {
 	t.Parallel()
-	for after, want := range map[time.Duration]int{0: 200, 9999 * time.Millisecond: 200, 10 * time.Second: 401} {
+	for after, want := range map[time.Duration]int{0: 200, 9999 * time.Millisecond: 200, 10 * time.Second: 400} {
 		t.Run(after.String(), func(t *testing.T) {
 			t.Parallel()
 			h := impltest.New(t)
@@ -22,7 +22,7 @@ func TestR2_ReuseWindow(t *testing.T) {
 			_, r2 := wantRefreshed(t, refresh(t, h, r1))
 			h.Clock.Advance(after)
 			a := refresh(t, h, r1)
-			if want == 401 {
+			if want == 400 {
 				wantRefreshRefused(t, a, "refresh_token_reused")
 				wantRefreshRefused(t, refresh(t, h, r2), "invalid_refresh_token")
 				return

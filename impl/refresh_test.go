@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/latchkey-auth/latchkey/impl/auth"
 	"github.com/latchkey-auth/latchkey/impl/impltest"
 )
@@ -39,8 +41,9 @@ func wantRefreshed(t *testing.T, a impltest.Answer) (access, refreshToken string
 
 func wantRefreshRefused(t *testing.T, a impltest.Answer, code string) {
 	t.Helper()
-	if a.Status != 401 || a.Text("error") != "invalid_grant" || a.Text("code") != code || a.Header.Get("WWW-Authenticate") != "Bearer" {
-		t.Errorf("got %d %s, want 401 %s", a.Status, a.Body, code)
+	if a.Status != 400 || a.Text("error") != "invalid_grant" || a.Text("code") != code || a.Header.Get("WWW-Authenticate") != "" ||
+		a.Header.Get("Content-Type") != "application/json" {
+		t.Errorf("got %d %s, want 400 %s", a.Status, a.Body, code)
 	}
 }
 
@@ -99,23 +102,19 @@ func TestL2_BadRefreshTokens(t *testing.T) {
 	flipped := []byte(good)
 	flipped[len(flipped)/2] ^= 1
 	rows := map[string][]string{
-		"absent":               {"grant_type", "refresh_token"},
-		"empty":                {"grant_type", "refresh_token", "refresh_token", ""},
-		"a word":               {"grant_type", "refresh_token", "refresh_token", "asdf"},
-		"the prefix alone":     {"grant_type", "refresh_token", "refresh_token", auth.RefreshPrefix},
-		"without the prefix":   {"grant_type", "refresh_token", "refresh_token", strings.TrimPrefix(good, auth.RefreshPrefix)},
-		"truncated":            {"grant_type", "refresh_token", "refresh_token", good[:len(good)-1]},
-		"padded":               {"grant_type", "refresh_token", "refresh_token", good + "=="},
-		"with a space":         {"grant_type", "refresh_token", "refresh_token", " " + good},
-		"with a line feed":     {"grant_type", "refresh_token", "refresh_token", good[:20] + "\n" + good[20:]},
-		"a bit flipped":        {"grant_type", "refresh_token", "refresh_token", string(flipped)},
-		"10 kB":                {"grant_type", "refresh_token", "refresh_token", good + strings.Repeat("A", 10<<10)},
-		"of another key":       {"grant_type", "refresh_token", "refresh_token", withSecret("another-secret-key-of-48-bytes-abcdefghij9876543")},
-		"of another database":  {"grant_type", "refresh_token", "refresh_token", withSecret(impltest.SecretKey)},
-		"of an ended session":  {"grant_type", "refresh_token", "refresh_token", endedRefresh},
-		"an access token":      {"grant_type", "refresh_token", "refresh_token", access},
-		"with username beside": {"grant_type", "refresh_token", "refresh_token", good, "username", "ada@example.com"},
-		"with password beside": {"grant_type", "refresh_token", "refresh_token", good, "password", impltest.Password},
+		"a word":              {"grant_type", "refresh_token", "refresh_token", "asdf"},
+		"the prefix alone":    {"grant_type", "refresh_token", "refresh_token", auth.RefreshPrefix},
+		"without the prefix":  {"grant_type", "refresh_token", "refresh_token", strings.TrimPrefix(good, auth.RefreshPrefix)},
+		"truncated":           {"grant_type", "refresh_token", "refresh_token", good[:len(good)-1]},
+		"padded":              {"grant_type", "refresh_token", "refresh_token", good + "=="},
+		"with a space":        {"grant_type", "refresh_token", "refresh_token", " " + good},
+		"with a line feed":    {"grant_type", "refresh_token", "refresh_token", good[:20] + "\n" + good[20:]},
+		"a bit flipped":       {"grant_type", "refresh_token", "refresh_token", string(flipped)},
+		"10 kB":               {"grant_type", "refresh_token", "refresh_token", good + strings.Repeat("A", 10<<10)},
+		"of another key":      {"grant_type", "refresh_token", "refresh_token", withSecret("another-secret-key-of-48-bytes-abcdefghij9876543")},
+		"of another database": {"grant_type", "refresh_token", "refresh_token", withSecret(impltest.SecretKey)},
+		"of an ended session": {"grant_type", "refresh_token", "refresh_token", endedRefresh},
+		"an access token":     {"grant_type", "refresh_token", "refresh_token", access},
 	}
 	want := string(refresh(t, h, "nothing").Body)
 	for name, fields := range rows {
@@ -129,6 +128,25 @@ func TestL2_BadRefreshTokens(t *testing.T) {
 	r := h.LoginRequest("grant_type", "refresh_token", "refresh_token", good)
 	r.Header.Set("Authorization", "Bearer "+stranger)
 	wantRefreshRefused(t, h.Do(t, r), "invalid_refresh_token")
+	// A form that breaks the contract is no bad token.
+	for name, row := range map[string]struct {
+		fields []string
+		want   [][2]string
+	}{
+		"absent":               {nil, [][2]string{{"/refresh_token", "required"}}},
+		"empty":                {[]string{"refresh_token", ""}, [][2]string{{"/refresh_token", "required"}}},
+		"with username beside": {[]string{"refresh_token", good, "username", "ada@example.com"}, [][2]string{{"/username", "not_allowed"}}},
+		"with password beside": {[]string{"refresh_token", good, "password", "x"}, [][2]string{{"/password", "not_allowed"}}},
+		"with both beside": {
+			[]string{"refresh_token", good, "username", "ada@example.com", "password", impltest.Password},
+			[][2]string{{"/password", "not_allowed"}, {"/username", "not_allowed"}},
+		},
+	} {
+		a := h.Login(t, append([]string{"grant_type", "refresh_token"}, row.fields...)...)
+		if diff := cmp.Diff(row.want, violations(a)); diff != "" || a.Status != 422 || a.Text("error") != "invalid_request" {
+			t.Errorf("%s: got %d %s", name, a.Status, a.Body)
+		}
+	}
 	// None of these has ended the session, and beside its own access token it goes on.
 	r = h.LoginRequest("grant_type", "refresh_token", "refresh_token", good)
 	r.Header.Set("Authorization", "Bearer "+access)
@@ -272,7 +290,7 @@ func TestF16_ChangesBesideRefreshes(t *testing.T) {
 		for range 8 {
 			wg.Go(func() {
 				a, err := other.Try(t, other.LoginRequest("grant_type", "refresh_token", "refresh_token", token))
-				if err != nil || a.Status != 200 && a.Status != 401 {
+				if err != nil || a.Status != 200 && a.Status != 400 {
 					t.Errorf("got %d %s, %v", a.Status, a.Body, err)
 				}
 				access <- a.Text("access_token")

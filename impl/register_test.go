@@ -17,7 +17,7 @@ func TestRegister(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)
 	a := h.Register(t, "Ada.L@Example.COM", "Ada_L", impltest.Password)
-	if a.Status != 201 || a.Header.Get("Location") != impltest.MePath {
+	if a.Status != 201 || a.Header.Get("Location") != "me/" {
 		t.Fatalf("got %d %v %s", a.Status, a.Header, a.Body)
 	}
 	var got map[string]any

@@ -5,8 +5,9 @@ import (
 	"encoding/binary"
 	"log/slog"
 	"math/rand/v2"
-	"net/netip"
+	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -20,16 +21,16 @@ type request struct {
 	id      uuid.UUID
 	idText  string
 	started time.Time
+	// method is the one that was sent: a HEAD is served as a GET.
+	method string
 	// handler is what follows behind the middleware.
 	handler echo.HandlerFunc
-	// address is where the request comes from, userAgent what the client calls itself.
-	address   netip.Addr
-	userAgent string
+	source
+	userAgent string // what the client calls itself
+	// slashAdded says that the path was sent without its last slash.
+	slashAdded bool
 	// operation is nil for a path that the contract doesn't have.
 	operation *operation
-	// scheme and host are where the client has found the server. The host is the client's word: good for an answer to that client, or
-	// to be kept under the address that it has asked.
-	scheme, host string
 	// principal is who the bearer token belongs to, where the operation demands one.
 	principal auth.Principal
 	// alarming says that whoever runs the service should look, whatever the client was answered.
@@ -55,6 +56,15 @@ func requestOf(ctx context.Context) *request {
 func (r *request) caller() auth.Caller {
 	return auth.Caller{Address: r.address, Session: r.session, UserAgent: r.userAgent}
 }
+
+// sentPathOf is the path as it was sent, before the last slash was added.
+func sentPathOf(r *http.Request) string {
+	path, _, _ := strings.Cut(r.RequestURI, "?")
+	return path
+}
+
+// isOAuth reports whether the request's errors have the form of RFC 6749 section 5.2.
+func (r *request) isOAuth() bool { return r.operation != nil && r.operation.oauth }
 
 // note adds to the request's line in the log. Never a secret, and nothing that the client chose but where it is needed.
 func (r *request) note(attrs ...slog.Attr) { r.attrs = append(r.attrs, attrs...) }
@@ -88,8 +98,8 @@ func (s *Server) startRequest(c contract, middleware ...echo.MiddlewareFunc) ech
 			}
 			hr := ec.Request()
 			r := &request{
-				id: id, idText: id.String(), started: s.now(), address: clientAddress(hr, s.proxies), userAgent: hr.UserAgent(),
-				scheme: scheme(hr, s.proxies), host: hr.Host, operation: c[route{hr.Method, ec.Path()}], handler: next,
+				id: id, idText: id.String(), started: s.now(), method: sentMethod(hr), source: sourceOf(hr, s.proxies), userAgent: hr.UserAgent(),
+				slashAdded: strings.HasSuffix(hr.URL.Path, "/") && !strings.HasSuffix(sentPathOf(hr), "/"), operation: c[route{hr.Method, ec.Path()}], handler: next,
 			}
 			s.warnOfProxy(hr)
 			ec.SetRequest(hr.WithContext(context.WithValue(hr.Context(), requestKey{}, r)))

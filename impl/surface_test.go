@@ -54,7 +54,7 @@ func TestH8_Paths(t *testing.T) {
 	token := h.MustRegister(t, "ada")
 	for path, want := range map[string]int{
 		"/api/users/me/": 200, "/api/users/me": 200, "/healthz": 200, "/readyz": 200,
-		"/": 404, "/api": 404, "/api/": 404, "/nothing": 404, "/healthz/": 404, "//api/users/me/": 404,
+		"/": 302, "/docs/": 302, "/api": 404, "/api/": 404, "/nothing": 404, "/healthz/": 404, "//api/users/me/": 404,
 		"/api//users/me/": 404, "/api/users/me//": 404, "/api/users/x/../me/": 404, "/api/users/%2e%2e/users/me/": 404,
 		"/api/users/me;x/": 404, "/api/users/me%2f": 404, "/api/users/%00": 404, "/api/users/me%00": 404, "/API/users/me/": 404,
 		"/api/users/me/x": 404, "/%ff": 404,
@@ -81,7 +81,7 @@ func TestMethodNotAllowed(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)
 	for path, want := range map[string]string{
-		"/api/users/": "POST", "/api/users": "POST", "/api/users/me/": "GET", "/healthz": "GET", "/readyz": "GET",
+		"/api/users/": "POST", "/api/users": "POST", "/api/users/me/": "GET, HEAD", "/healthz": "GET, HEAD", "/readyz": "GET, HEAD",
 	} {
 		for _, method := range []string{"DELETE", "OPTIONS", "TRACE"} {
 			a := h.Do(t, h.Request(method, path, ""))

@@ -8,8 +8,14 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/auth"
 )
 
-// currentUserPath is where a user finds itself, by its token.
-const currentUserPath = "/api/users/me/"
+// currentUserPath is where a user finds itself, by its token: relative to where it is registered, since a proxy may have put a
+// prefix before both (RFC 9110 section 10.2.2).
+func currentUserPath(r *request) string {
+	if r.slashAdded {
+		return "users/me/"
+	}
+	return "me/"
+}
 
 // RegisterUser makes a user and logs it in.
 func (s *Server) RegisterUser(ctx context.Context, req api.RegisterUserRequestObject) (api.RegisterUserResponseObject, error) {
@@ -22,7 +28,7 @@ func (s *Server) RegisterUser(ctx context.Context, req api.RegisterUserRequestOb
 	requestOf(ctx).note(slog.String("registered", granted.User.ID.String()))
 	return api.RegisterUser201JSONResponse{
 		Body:    registeredUserBody(granted),
-		Headers: api.RegisterUser201ResponseHeaders{Pragma: noCache, Location: currentUserPath},
+		Headers: api.RegisterUser201ResponseHeaders{Pragma: noCache, Location: currentUserPath(requestOf(ctx))},
 	}, nil
 }
 

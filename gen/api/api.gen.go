@@ -76,6 +76,36 @@ func (e BodyTooLargeProblemStatus) Valid() bool {
 	}
 }
 
+// Defines values for CrossOriginProblemCode.
+const (
+	CrossOriginProblemCodeCrossOrigin CrossOriginProblemCode = "cross_origin"
+)
+
+// Valid indicates whether the value is a known member of the CrossOriginProblemCode enum.
+func (e CrossOriginProblemCode) Valid() bool {
+	switch e {
+	case CrossOriginProblemCodeCrossOrigin:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for CrossOriginProblemStatus.
+const (
+	CrossOriginProblemStatusN403 CrossOriginProblemStatus = 403
+)
+
+// Valid indicates whether the value is a known member of the CrossOriginProblemStatus enum.
+func (e CrossOriginProblemStatus) Valid() bool {
+	switch e {
+	case CrossOriginProblemStatusN403:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for FieldErrorCode.
 const (
 	CommonPassword   FieldErrorCode = "common_password"
@@ -83,6 +113,7 @@ const (
 	InvalidCharacter FieldErrorCode = "invalid_character"
 	InvalidFormat    FieldErrorCode = "invalid_format"
 	Malformed        FieldErrorCode = "malformed"
+	NotAllowed       FieldErrorCode = "not_allowed"
 	QueryNotAllowed  FieldErrorCode = "query_not_allowed"
 	Required         FieldErrorCode = "required"
 	TooLong          FieldErrorCode = "too_long"
@@ -104,6 +135,8 @@ func (e FieldErrorCode) Valid() bool {
 		return true
 	case Malformed:
 		return true
+	case NotAllowed:
+		return true
 	case QueryNotAllowed:
 		return true
 	case Required:
@@ -115,6 +148,60 @@ func (e FieldErrorCode) Valid() bool {
 	case Unknown:
 		return true
 	case WrongType:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for GrantRefusedProblemCode.
+const (
+	GrantRefusedProblemCodeInvalidRefreshToken  GrantRefusedProblemCode = "invalid_refresh_token"
+	GrantRefusedProblemCodeRefreshTokenReused   GrantRefusedProblemCode = "refresh_token_reused"
+	GrantRefusedProblemCodeUnsupportedGrantType GrantRefusedProblemCode = "unsupported_grant_type"
+)
+
+// Valid indicates whether the value is a known member of the GrantRefusedProblemCode enum.
+func (e GrantRefusedProblemCode) Valid() bool {
+	switch e {
+	case GrantRefusedProblemCodeInvalidRefreshToken:
+		return true
+	case GrantRefusedProblemCodeRefreshTokenReused:
+		return true
+	case GrantRefusedProblemCodeUnsupportedGrantType:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for GrantRefusedProblemError.
+const (
+	GrantRefusedProblemErrorInvalidGrant         GrantRefusedProblemError = "invalid_grant"
+	GrantRefusedProblemErrorUnsupportedGrantType GrantRefusedProblemError = "unsupported_grant_type"
+)
+
+// Valid indicates whether the value is a known member of the GrantRefusedProblemError enum.
+func (e GrantRefusedProblemError) Valid() bool {
+	switch e {
+	case GrantRefusedProblemErrorInvalidGrant:
+		return true
+	case GrantRefusedProblemErrorUnsupportedGrantType:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for GrantRefusedProblemStatus.
+const (
+	GrantRefusedProblemStatusN400 GrantRefusedProblemStatus = 400
+)
+
+// Valid indicates whether the value is a known member of the GrantRefusedProblemStatus enum.
+func (e GrantRefusedProblemStatus) Valid() bool {
+	switch e {
+	case GrantRefusedProblemStatusN400:
 		return true
 	default:
 		return false
@@ -273,19 +360,13 @@ func (e KeyUse) Valid() bool {
 
 // Defines values for LoginFailedProblemCode.
 const (
-	InvalidCredentials  LoginFailedProblemCode = "invalid_credentials"
-	InvalidRefreshToken LoginFailedProblemCode = "invalid_refresh_token"
-	RefreshTokenReused  LoginFailedProblemCode = "refresh_token_reused"
+	InvalidCredentials LoginFailedProblemCode = "invalid_credentials"
 )
 
 // Valid indicates whether the value is a known member of the LoginFailedProblemCode enum.
 func (e LoginFailedProblemCode) Valid() bool {
 	switch e {
 	case InvalidCredentials:
-		return true
-	case InvalidRefreshToken:
-		return true
-	case RefreshTokenReused:
 		return true
 	default:
 		return false
@@ -294,13 +375,13 @@ func (e LoginFailedProblemCode) Valid() bool {
 
 // Defines values for LoginFailedProblemError.
 const (
-	InvalidGrant LoginFailedProblemError = "invalid_grant"
+	LoginFailedProblemErrorInvalidGrant LoginFailedProblemError = "invalid_grant"
 )
 
 // Valid indicates whether the value is a known member of the LoginFailedProblemError enum.
 func (e LoginFailedProblemError) Valid() bool {
 	switch e {
-	case InvalidGrant:
+	case LoginFailedProblemErrorInvalidGrant:
 		return true
 	default:
 		return false
@@ -444,25 +525,28 @@ func (e NotFoundProblemStatus) Valid() bool {
 
 // Defines values for NotReadyProblemCode.
 const (
-	DatabaseUnavailable NotReadyProblemCode = "database_unavailable"
-	KeysUnavailable     NotReadyProblemCode = "keys_unavailable"
-	SchemaOutdated      NotReadyProblemCode = "schema_outdated"
-	SchemaTooNew        NotReadyProblemCode = "schema_too_new"
-	ShuttingDown        NotReadyProblemCode = "shutting_down"
+	NotReadyProblemCodeDatabaseUnavailable NotReadyProblemCode = "database_unavailable"
+	NotReadyProblemCodeKeysUnavailable     NotReadyProblemCode = "keys_unavailable"
+	NotReadyProblemCodeSchemaOutdated      NotReadyProblemCode = "schema_outdated"
+	NotReadyProblemCodeSchemaTooNew        NotReadyProblemCode = "schema_too_new"
+	NotReadyProblemCodeShuttingDown        NotReadyProblemCode = "shutting_down"
+	NotReadyProblemCodeStarting            NotReadyProblemCode = "starting"
 )
 
 // Valid indicates whether the value is a known member of the NotReadyProblemCode enum.
 func (e NotReadyProblemCode) Valid() bool {
 	switch e {
-	case DatabaseUnavailable:
+	case NotReadyProblemCodeDatabaseUnavailable:
 		return true
-	case KeysUnavailable:
+	case NotReadyProblemCodeKeysUnavailable:
 		return true
-	case SchemaOutdated:
+	case NotReadyProblemCodeSchemaOutdated:
 		return true
-	case SchemaTooNew:
+	case NotReadyProblemCodeSchemaTooNew:
 		return true
-	case ShuttingDown:
+	case NotReadyProblemCodeShuttingDown:
+		return true
+	case NotReadyProblemCodeStarting:
 		return true
 	default:
 		return false
@@ -487,6 +571,7 @@ func (e NotReadyProblemStatus) Valid() bool {
 // Defines values for OverloadedProblemCode.
 const (
 	OverloadedProblemCodeOverloaded  OverloadedProblemCode = "overloaded"
+	OverloadedProblemCodeStarting    OverloadedProblemCode = "starting"
 	OverloadedProblemCodeUnavailable OverloadedProblemCode = "unavailable"
 )
 
@@ -494,6 +579,8 @@ const (
 func (e OverloadedProblemCode) Valid() bool {
 	switch e {
 	case OverloadedProblemCodeOverloaded:
+		return true
+	case OverloadedProblemCodeStarting:
 		return true
 	case OverloadedProblemCodeUnavailable:
 		return true
@@ -700,6 +787,51 @@ func (e TokenBodyTooLargeProblemStatus) Valid() bool {
 	}
 }
 
+// Defines values for TokenCrossOriginProblemCode.
+const (
+	TokenCrossOriginProblemCodeCrossOrigin TokenCrossOriginProblemCode = "cross_origin"
+)
+
+// Valid indicates whether the value is a known member of the TokenCrossOriginProblemCode enum.
+func (e TokenCrossOriginProblemCode) Valid() bool {
+	switch e {
+	case TokenCrossOriginProblemCodeCrossOrigin:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for TokenCrossOriginProblemError.
+const (
+	TokenCrossOriginProblemErrorInvalidRequest TokenCrossOriginProblemError = "invalid_request"
+)
+
+// Valid indicates whether the value is a known member of the TokenCrossOriginProblemError enum.
+func (e TokenCrossOriginProblemError) Valid() bool {
+	switch e {
+	case TokenCrossOriginProblemErrorInvalidRequest:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for TokenCrossOriginProblemStatus.
+const (
+	TokenCrossOriginProblemStatusN403 TokenCrossOriginProblemStatus = 403
+)
+
+// Valid indicates whether the value is a known member of the TokenCrossOriginProblemStatus enum.
+func (e TokenCrossOriginProblemStatus) Valid() bool {
+	switch e {
+	case TokenCrossOriginProblemStatusN403:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for TokenInternalErrorProblemCode.
 const (
 	TokenInternalErrorProblemCodeInternalError TokenInternalErrorProblemCode = "internal_error"
@@ -792,12 +924,15 @@ func (e TokenInvalidRequestProblemStatus) Valid() bool {
 
 // Defines values for TokenOutOfReachProblemCode.
 const (
+	TokenOutOfReachProblemCodeStarting    TokenOutOfReachProblemCode = "starting"
 	TokenOutOfReachProblemCodeUnavailable TokenOutOfReachProblemCode = "unavailable"
 )
 
 // Valid indicates whether the value is a known member of the TokenOutOfReachProblemCode enum.
 func (e TokenOutOfReachProblemCode) Valid() bool {
 	switch e {
+	case TokenOutOfReachProblemCodeStarting:
+		return true
 	case TokenOutOfReachProblemCodeUnavailable:
 		return true
 	default:
@@ -928,6 +1063,7 @@ func (e TokenRequestTimeoutProblemStatus) Valid() bool {
 // Defines values for TokenUnavailableProblemCode.
 const (
 	TokenUnavailableProblemCodeOverloaded  TokenUnavailableProblemCode = "overloaded"
+	TokenUnavailableProblemCodeStarting    TokenUnavailableProblemCode = "starting"
 	TokenUnavailableProblemCodeUnavailable TokenUnavailableProblemCode = "unavailable"
 )
 
@@ -935,6 +1071,8 @@ const (
 func (e TokenUnavailableProblemCode) Valid() bool {
 	switch e {
 	case TokenUnavailableProblemCodeOverloaded:
+		return true
+	case TokenUnavailableProblemCodeStarting:
 		return true
 	case TokenUnavailableProblemCodeUnavailable:
 		return true
@@ -1059,12 +1197,15 @@ func (e UnauthenticatedProblemStatus) Valid() bool {
 
 // Defines values for UnavailableProblemCode.
 const (
+	UnavailableProblemCodeStarting    UnavailableProblemCode = "starting"
 	UnavailableProblemCodeUnavailable UnavailableProblemCode = "unavailable"
 )
 
 // Valid indicates whether the value is a known member of the UnavailableProblemCode enum.
 func (e UnavailableProblemCode) Valid() bool {
 	switch e {
+	case UnavailableProblemCodeStarting:
+		return true
 	case UnavailableProblemCodeUnavailable:
 		return true
 	default:
@@ -1081,51 +1222,6 @@ const (
 func (e UnavailableProblemStatus) Valid() bool {
 	switch e {
 	case UnavailableProblemStatusN503:
-		return true
-	default:
-		return false
-	}
-}
-
-// Defines values for UnsupportedGrantProblemCode.
-const (
-	UnsupportedGrantProblemCodeUnsupportedGrantType UnsupportedGrantProblemCode = "unsupported_grant_type"
-)
-
-// Valid indicates whether the value is a known member of the UnsupportedGrantProblemCode enum.
-func (e UnsupportedGrantProblemCode) Valid() bool {
-	switch e {
-	case UnsupportedGrantProblemCodeUnsupportedGrantType:
-		return true
-	default:
-		return false
-	}
-}
-
-// Defines values for UnsupportedGrantProblemError.
-const (
-	UnsupportedGrantProblemErrorUnsupportedGrantType UnsupportedGrantProblemError = "unsupported_grant_type"
-)
-
-// Valid indicates whether the value is a known member of the UnsupportedGrantProblemError enum.
-func (e UnsupportedGrantProblemError) Valid() bool {
-	switch e {
-	case UnsupportedGrantProblemErrorUnsupportedGrantType:
-		return true
-	default:
-		return false
-	}
-}
-
-// Defines values for UnsupportedGrantProblemStatus.
-const (
-	UnsupportedGrantProblemStatusN400 UnsupportedGrantProblemStatus = 400
-)
-
-// Valid indicates whether the value is a known member of the UnsupportedGrantProblemStatus enum.
-func (e UnsupportedGrantProblemStatus) Valid() bool {
-	switch e {
-	case UnsupportedGrantProblemStatusN400:
 		return true
 	default:
 		return false
@@ -1219,12 +1315,14 @@ type AmbiguousCredentialsProblem struct {
 	// Example: The email belongs to another user.
 	Detail string `json:"detail"`
 
-	// Error The code of RFC 6749 section 5.2, at the token endpoint only.
+	// Error At the token and the revocation endpoint only: a code of RFC 6749 section 5.2, or one of the two that section 4.1.2.1 has
+	// for a server that can't answer, `temporarily_unavailable` and `server_error`.
+	//
 	//
 	// Example: invalid_grant
 	Error *string `json:"error,omitempty"`
 
-	// ErrorDescription `detail` again, at the token endpoint only.
+	// ErrorDescription `detail` again, at the token and the revocation endpoint only.
 	//
 	// Example: Authentication was unsuccessful.
 	ErrorDescription *string `json:"error_description,omitempty"`
@@ -1264,12 +1362,14 @@ type BodyTooLargeProblem struct {
 	// Example: The email belongs to another user.
 	Detail string `json:"detail"`
 
-	// Error The code of RFC 6749 section 5.2, at the token endpoint only.
+	// Error At the token and the revocation endpoint only: a code of RFC 6749 section 5.2, or one of the two that section 4.1.2.1 has
+	// for a server that can't answer, `temporarily_unavailable` and `server_error`.
+	//
 	//
 	// Example: invalid_grant
 	Error *string `json:"error,omitempty"`
 
-	// ErrorDescription `detail` again, at the token endpoint only.
+	// ErrorDescription `detail` again, at the token and the revocation endpoint only.
 	//
 	// Example: Authentication was unsuccessful.
 	ErrorDescription *string `json:"error_description,omitempty"`
@@ -1300,12 +1400,60 @@ type BodyTooLargeProblemCode string
 // BodyTooLargeProblemStatus defines model for BodyTooLargeProblem.Status.
 type BodyTooLargeProblemStatus int
 
+// CrossOriginProblem defines model for CrossOriginProblem.
+type CrossOriginProblem struct {
+	Code CrossOriginProblemCode `json:"code"`
+
+	// Detail What went wrong.
+	//
+	// Example: The email belongs to another user.
+	Detail string `json:"detail"`
+
+	// Error At the token and the revocation endpoint only: a code of RFC 6749 section 5.2, or one of the two that section 4.1.2.1 has
+	// for a server that can't answer, `temporarily_unavailable` and `server_error`.
+	//
+	//
+	// Example: invalid_grant
+	Error *string `json:"error,omitempty"`
+
+	// ErrorDescription `detail` again, at the token and the revocation endpoint only.
+	//
+	// Example: Authentication was unsuccessful.
+	ErrorDescription *string `json:"error_description,omitempty"`
+
+	// Errors One entry for each field that breaks the contract.
+	Errors *[]FieldError `json:"errors,omitempty"`
+
+	// RequestID The request's id, where it is all that can be said.
+	//
+	// Example: 01981f6e-3f4a-7cc0-8f1e-5d7a4c1b2e90
+	RequestID *openapi_types.UUID      `json:"request_id,omitempty"`
+	Status    CrossOriginProblemStatus `json:"status"`
+
+	// Title The status in words.
+	//
+	// Example: Conflict
+	Title string `json:"title"`
+
+	// Type `urn:latchkey:problem:` and the code.
+	//
+	// Example: urn:latchkey:problem:email_taken
+	Type string `json:"type"`
+}
+
+// CrossOriginProblemCode defines model for CrossOriginProblem.Code.
+type CrossOriginProblemCode string
+
+// CrossOriginProblemStatus defines model for CrossOriginProblem.Status.
+type CrossOriginProblemStatus int
+
 // FieldError What is wrong with one field.
 type FieldError struct {
 	// Code `malformed`: can't be read. `required`: is missing. `unknown`: is not a field of this operation. `duplicate`: stands
 	// more than once. `wrong_type`: is of another type. `too_short`, `too_long`: has another length.
 	// `invalid_character`: has a character that is not allowed. `invalid_format`: is not of the form that is asked for.
 	// `common_password`: is too easily guessed. `query_not_allowed`: parameters stand in the query string.
+	// `not_allowed`: must not stand beside another field.
 	//
 	//
 	// Example: too_short
@@ -1326,9 +1474,54 @@ type FieldError struct {
 // more than once. `wrong_type`: is of another type. `too_short`, `too_long`: has another length.
 // `invalid_character`: has a character that is not allowed. `invalid_format`: is not of the form that is asked for.
 // `common_password`: is too easily guessed. `query_not_allowed`: parameters stand in the query string.
+// `not_allowed`: must not stand beside another field.
 //
 // Example: too_short
 type FieldErrorCode string
+
+// GrantRefusedProblem defines model for GrantRefusedProblem.
+type GrantRefusedProblem struct {
+	Code GrantRefusedProblemCode `json:"code"`
+
+	// Detail What went wrong.
+	//
+	// Example: The email belongs to another user.
+	Detail string                   `json:"detail"`
+	Error  GrantRefusedProblemError `json:"error"`
+
+	// ErrorDescription `detail` again, at the token and the revocation endpoint only.
+	//
+	// Example: Authentication was unsuccessful.
+	ErrorDescription string `json:"error_description"`
+
+	// Errors One entry for each field that breaks the contract.
+	Errors *[]FieldError `json:"errors,omitempty"`
+
+	// RequestID The request's id, where it is all that can be said.
+	//
+	// Example: 01981f6e-3f4a-7cc0-8f1e-5d7a4c1b2e90
+	RequestID *openapi_types.UUID       `json:"request_id,omitempty"`
+	Status    GrantRefusedProblemStatus `json:"status"`
+
+	// Title The status in words.
+	//
+	// Example: Conflict
+	Title string `json:"title"`
+
+	// Type `urn:latchkey:problem:` and the code.
+	//
+	// Example: urn:latchkey:problem:email_taken
+	Type string `json:"type"`
+}
+
+// GrantRefusedProblemCode defines model for GrantRefusedProblem.Code.
+type GrantRefusedProblemCode string
+
+// GrantRefusedProblemError defines model for GrantRefusedProblem.Error.
+type GrantRefusedProblemError string
+
+// GrantRefusedProblemStatus defines model for GrantRefusedProblem.Status.
+type GrantRefusedProblemStatus int
 
 // Health defines model for Health.
 type Health struct {
@@ -1348,12 +1541,14 @@ type InternalErrorProblem struct {
 	// Example: The email belongs to another user.
 	Detail string `json:"detail"`
 
-	// Error The code of RFC 6749 section 5.2, at the token endpoint only.
+	// Error At the token and the revocation endpoint only: a code of RFC 6749 section 5.2, or one of the two that section 4.1.2.1 has
+	// for a server that can't answer, `temporarily_unavailable` and `server_error`.
+	//
 	//
 	// Example: invalid_grant
 	Error *string `json:"error,omitempty"`
 
-	// ErrorDescription `detail` again, at the token endpoint only.
+	// ErrorDescription `detail` again, at the token and the revocation endpoint only.
 	//
 	// Example: Authentication was unsuccessful.
 	ErrorDescription *string `json:"error_description,omitempty"`
@@ -1393,12 +1588,14 @@ type InvalidRequestProblem struct {
 	// Example: The email belongs to another user.
 	Detail string `json:"detail"`
 
-	// Error The code of RFC 6749 section 5.2, at the token endpoint only.
+	// Error At the token and the revocation endpoint only: a code of RFC 6749 section 5.2, or one of the two that section 4.1.2.1 has
+	// for a server that can't answer, `temporarily_unavailable` and `server_error`.
+	//
 	//
 	// Example: invalid_grant
 	Error *string `json:"error,omitempty"`
 
-	// ErrorDescription `detail` again, at the token endpoint only.
+	// ErrorDescription `detail` again, at the token and the revocation endpoint only.
 	//
 	// Example: Authentication was unsuccessful.
 	ErrorDescription *string `json:"error_description,omitempty"`
@@ -1495,7 +1692,7 @@ type LoginFailedProblem struct {
 	Detail string                  `json:"detail"`
 	Error  LoginFailedProblemError `json:"error"`
 
-	// ErrorDescription `detail` again, at the token endpoint only.
+	// ErrorDescription `detail` again, at the token and the revocation endpoint only.
 	//
 	// Example: Authentication was unsuccessful.
 	ErrorDescription string `json:"error_description"`
@@ -1529,7 +1726,8 @@ type LoginFailedProblemError string
 // LoginFailedProblemStatus defines model for LoginFailedProblem.Status.
 type LoginFailedProblemStatus int
 
-// LoginForm A token request in the form of RFC 6749 sections 4.3.2 and 6. Fields that aren't listed are ignored (section 3.2).
+// LoginForm A token request in the form of RFC 6749 sections 4.3.2 and 6. Fields that aren't listed are ignored (section 3.2), unless
+// they stand twice.
 type LoginForm struct {
 	// ClientID Not looked at; there are no registered clients.
 	//
@@ -1543,12 +1741,12 @@ type LoginForm struct {
 
 	// GrantType `password` or `refresh_token`; empty and absent mean `password`.
 	//
-	// Example: password
+	// Example:
 	GrantType *string `json:"grant_type,omitempty"`
 
-	// Password The password.
+	// Password The password. For the grant `password` alone.
 	//
-	// Example: correct horse battery staple
+	// Example:
 	Password *string `json:"password,omitempty"`
 
 	// RefreshToken What a login, a registration or a refresh has given, for the grant of that name.
@@ -1561,9 +1759,9 @@ type LoginForm struct {
 	// Example:
 	Scope *string `json:"scope,omitempty"`
 
-	// Username The email.
+	// Username The email. For the grant `password` alone.
 	//
-	// Example: ada@example.com
+	// Example:
 	Username *string `json:"username,omitempty"`
 }
 
@@ -1628,12 +1826,14 @@ type MethodNotAllowedProblem struct {
 	// Example: The email belongs to another user.
 	Detail string `json:"detail"`
 
-	// Error The code of RFC 6749 section 5.2, at the token endpoint only.
+	// Error At the token and the revocation endpoint only: a code of RFC 6749 section 5.2, or one of the two that section 4.1.2.1 has
+	// for a server that can't answer, `temporarily_unavailable` and `server_error`.
+	//
 	//
 	// Example: invalid_grant
 	Error *string `json:"error,omitempty"`
 
-	// ErrorDescription `detail` again, at the token endpoint only.
+	// ErrorDescription `detail` again, at the token and the revocation endpoint only.
 	//
 	// Example: Authentication was unsuccessful.
 	ErrorDescription *string `json:"error_description,omitempty"`
@@ -1673,12 +1873,14 @@ type NotFoundProblem struct {
 	// Example: The email belongs to another user.
 	Detail string `json:"detail"`
 
-	// Error The code of RFC 6749 section 5.2, at the token endpoint only.
+	// Error At the token and the revocation endpoint only: a code of RFC 6749 section 5.2, or one of the two that section 4.1.2.1 has
+	// for a server that can't answer, `temporarily_unavailable` and `server_error`.
+	//
 	//
 	// Example: invalid_grant
 	Error *string `json:"error,omitempty"`
 
-	// ErrorDescription `detail` again, at the token endpoint only.
+	// ErrorDescription `detail` again, at the token and the revocation endpoint only.
 	//
 	// Example: Authentication was unsuccessful.
 	ErrorDescription *string `json:"error_description,omitempty"`
@@ -1718,12 +1920,14 @@ type NotReadyProblem struct {
 	// Example: The email belongs to another user.
 	Detail string `json:"detail"`
 
-	// Error The code of RFC 6749 section 5.2, at the token endpoint only.
+	// Error At the token and the revocation endpoint only: a code of RFC 6749 section 5.2, or one of the two that section 4.1.2.1 has
+	// for a server that can't answer, `temporarily_unavailable` and `server_error`.
+	//
 	//
 	// Example: invalid_grant
 	Error *string `json:"error,omitempty"`
 
-	// ErrorDescription `detail` again, at the token endpoint only.
+	// ErrorDescription `detail` again, at the token and the revocation endpoint only.
 	//
 	// Example: Authentication was unsuccessful.
 	ErrorDescription *string `json:"error_description,omitempty"`
@@ -1763,12 +1967,14 @@ type OverloadedProblem struct {
 	// Example: The email belongs to another user.
 	Detail string `json:"detail"`
 
-	// Error The code of RFC 6749 section 5.2, at the token endpoint only.
+	// Error At the token and the revocation endpoint only: a code of RFC 6749 section 5.2, or one of the two that section 4.1.2.1 has
+	// for a server that can't answer, `temporarily_unavailable` and `server_error`.
+	//
 	//
 	// Example: invalid_grant
 	Error *string `json:"error,omitempty"`
 
-	// ErrorDescription `detail` again, at the token endpoint only.
+	// ErrorDescription `detail` again, at the token and the revocation endpoint only.
 	//
 	// Example: Authentication was unsuccessful.
 	ErrorDescription *string `json:"error_description,omitempty"`
@@ -1812,12 +2018,14 @@ type Problem struct {
 	// Example: The email belongs to another user.
 	Detail string `json:"detail"`
 
-	// Error The code of RFC 6749 section 5.2, at the token endpoint only.
+	// Error At the token and the revocation endpoint only: a code of RFC 6749 section 5.2, or one of the two that section 4.1.2.1 has
+	// for a server that can't answer, `temporarily_unavailable` and `server_error`.
+	//
 	//
 	// Example: invalid_grant
 	Error *string `json:"error,omitempty"`
 
-	// ErrorDescription `detail` again, at the token endpoint only.
+	// ErrorDescription `detail` again, at the token and the revocation endpoint only.
 	//
 	// Example: Authentication was unsuccessful.
 	ErrorDescription *string `json:"error_description,omitempty"`
@@ -1855,12 +2063,14 @@ type RateLimitedProblem struct {
 	// Example: The email belongs to another user.
 	Detail string `json:"detail"`
 
-	// Error The code of RFC 6749 section 5.2, at the token endpoint only.
+	// Error At the token and the revocation endpoint only: a code of RFC 6749 section 5.2, or one of the two that section 4.1.2.1 has
+	// for a server that can't answer, `temporarily_unavailable` and `server_error`.
+	//
 	//
 	// Example: invalid_grant
 	Error *string `json:"error,omitempty"`
 
-	// ErrorDescription `detail` again, at the token endpoint only.
+	// ErrorDescription `detail` again, at the token and the revocation endpoint only.
 	//
 	// Example: Authentication was unsuccessful.
 	ErrorDescription *string `json:"error_description,omitempty"`
@@ -1972,12 +2182,14 @@ type RegistrationConflictProblem struct {
 	// Example: The email belongs to another user.
 	Detail string `json:"detail"`
 
-	// Error The code of RFC 6749 section 5.2, at the token endpoint only.
+	// Error At the token and the revocation endpoint only: a code of RFC 6749 section 5.2, or one of the two that section 4.1.2.1 has
+	// for a server that can't answer, `temporarily_unavailable` and `server_error`.
+	//
 	//
 	// Example: invalid_grant
 	Error *string `json:"error,omitempty"`
 
-	// ErrorDescription `detail` again, at the token endpoint only.
+	// ErrorDescription `detail` again, at the token and the revocation endpoint only.
 	//
 	// Example: Authentication was unsuccessful.
 	ErrorDescription *string `json:"error_description,omitempty"`
@@ -2017,12 +2229,14 @@ type RequestTimeoutProblem struct {
 	// Example: The email belongs to another user.
 	Detail string `json:"detail"`
 
-	// Error The code of RFC 6749 section 5.2, at the token endpoint only.
+	// Error At the token and the revocation endpoint only: a code of RFC 6749 section 5.2, or one of the two that section 4.1.2.1 has
+	// for a server that can't answer, `temporarily_unavailable` and `server_error`.
+	//
 	//
 	// Example: invalid_grant
 	Error *string `json:"error,omitempty"`
 
-	// ErrorDescription `detail` again, at the token endpoint only.
+	// ErrorDescription `detail` again, at the token and the revocation endpoint only.
 	//
 	// Example: Authentication was unsuccessful.
 	ErrorDescription *string `json:"error_description,omitempty"`
@@ -2053,7 +2267,7 @@ type RequestTimeoutProblemCode string
 // RequestTimeoutProblemStatus defines model for RequestTimeoutProblem.Status.
 type RequestTimeoutProblemStatus int
 
-// RevocationForm A revocation request in the form of RFC 7009 section 2.1. Fields that aren't listed are ignored.
+// RevocationForm A revocation request in the form of RFC 7009 section 2.1. Fields that aren't listed are ignored, unless they stand twice.
 type RevocationForm struct {
 	// ClientID Not looked at; there are no registered clients.
 	//
@@ -2129,12 +2343,14 @@ type SessionNotFoundProblem struct {
 	// Example: The email belongs to another user.
 	Detail string `json:"detail"`
 
-	// Error The code of RFC 6749 section 5.2, at the token endpoint only.
+	// Error At the token and the revocation endpoint only: a code of RFC 6749 section 5.2, or one of the two that section 4.1.2.1 has
+	// for a server that can't answer, `temporarily_unavailable` and `server_error`.
+	//
 	//
 	// Example: invalid_grant
 	Error *string `json:"error,omitempty"`
 
-	// ErrorDescription `detail` again, at the token endpoint only.
+	// ErrorDescription `detail` again, at the token and the revocation endpoint only.
 	//
 	// Example: Authentication was unsuccessful.
 	ErrorDescription *string `json:"error_description,omitempty"`
@@ -2204,7 +2420,7 @@ type TokenBodyTooLargeProblem struct {
 	Detail string                        `json:"detail"`
 	Error  TokenBodyTooLargeProblemError `json:"error"`
 
-	// ErrorDescription `detail` again, at the token endpoint only.
+	// ErrorDescription `detail` again, at the token and the revocation endpoint only.
 	//
 	// Example: Authentication was unsuccessful.
 	ErrorDescription string `json:"error_description"`
@@ -2238,6 +2454,50 @@ type TokenBodyTooLargeProblemError string
 // TokenBodyTooLargeProblemStatus defines model for TokenBodyTooLargeProblem.Status.
 type TokenBodyTooLargeProblemStatus int
 
+// TokenCrossOriginProblem defines model for TokenCrossOriginProblem.
+type TokenCrossOriginProblem struct {
+	Code TokenCrossOriginProblemCode `json:"code"`
+
+	// Detail What went wrong.
+	//
+	// Example: The email belongs to another user.
+	Detail string                       `json:"detail"`
+	Error  TokenCrossOriginProblemError `json:"error"`
+
+	// ErrorDescription `detail` again, at the token and the revocation endpoint only.
+	//
+	// Example: Authentication was unsuccessful.
+	ErrorDescription string `json:"error_description"`
+
+	// Errors One entry for each field that breaks the contract.
+	Errors *[]FieldError `json:"errors,omitempty"`
+
+	// RequestID The request's id, where it is all that can be said.
+	//
+	// Example: 01981f6e-3f4a-7cc0-8f1e-5d7a4c1b2e90
+	RequestID *openapi_types.UUID           `json:"request_id,omitempty"`
+	Status    TokenCrossOriginProblemStatus `json:"status"`
+
+	// Title The status in words.
+	//
+	// Example: Conflict
+	Title string `json:"title"`
+
+	// Type `urn:latchkey:problem:` and the code.
+	//
+	// Example: urn:latchkey:problem:email_taken
+	Type string `json:"type"`
+}
+
+// TokenCrossOriginProblemCode defines model for TokenCrossOriginProblem.Code.
+type TokenCrossOriginProblemCode string
+
+// TokenCrossOriginProblemError defines model for TokenCrossOriginProblem.Error.
+type TokenCrossOriginProblemError string
+
+// TokenCrossOriginProblemStatus defines model for TokenCrossOriginProblem.Status.
+type TokenCrossOriginProblemStatus int
+
 // TokenInternalErrorProblem defines model for TokenInternalErrorProblem.
 type TokenInternalErrorProblem struct {
 	Code TokenInternalErrorProblemCode `json:"code"`
@@ -2248,7 +2508,7 @@ type TokenInternalErrorProblem struct {
 	Detail string                         `json:"detail"`
 	Error  TokenInternalErrorProblemError `json:"error"`
 
-	// ErrorDescription `detail` again, at the token endpoint only.
+	// ErrorDescription `detail` again, at the token and the revocation endpoint only.
 	//
 	// Example: Authentication was unsuccessful.
 	ErrorDescription string `json:"error_description"`
@@ -2292,7 +2552,7 @@ type TokenInvalidRequestProblem struct {
 	Detail string                          `json:"detail"`
 	Error  TokenInvalidRequestProblemError `json:"error"`
 
-	// ErrorDescription `detail` again, at the token endpoint only.
+	// ErrorDescription `detail` again, at the token and the revocation endpoint only.
 	//
 	// Example: Authentication was unsuccessful.
 	ErrorDescription string `json:"error_description"`
@@ -2336,7 +2596,7 @@ type TokenOutOfReachProblem struct {
 	Detail string                      `json:"detail"`
 	Error  TokenOutOfReachProblemError `json:"error"`
 
-	// ErrorDescription `detail` again, at the token endpoint only.
+	// ErrorDescription `detail` again, at the token and the revocation endpoint only.
 	//
 	// Example: Authentication was unsuccessful.
 	ErrorDescription string `json:"error_description"`
@@ -2380,7 +2640,7 @@ type TokenRateLimitedProblem struct {
 	Detail string                       `json:"detail"`
 	Error  TokenRateLimitedProblemError `json:"error"`
 
-	// ErrorDescription `detail` again, at the token endpoint only.
+	// ErrorDescription `detail` again, at the token and the revocation endpoint only.
 	//
 	// Example: Authentication was unsuccessful.
 	ErrorDescription string `json:"error_description"`
@@ -2424,7 +2684,7 @@ type TokenRequestTimeoutProblem struct {
 	Detail string                          `json:"detail"`
 	Error  TokenRequestTimeoutProblemError `json:"error"`
 
-	// ErrorDescription `detail` again, at the token endpoint only.
+	// ErrorDescription `detail` again, at the token and the revocation endpoint only.
 	//
 	// Example: Authentication was unsuccessful.
 	ErrorDescription string `json:"error_description"`
@@ -2468,7 +2728,7 @@ type TokenUnavailableProblem struct {
 	Detail string                       `json:"detail"`
 	Error  TokenUnavailableProblemError `json:"error"`
 
-	// ErrorDescription `detail` again, at the token endpoint only.
+	// ErrorDescription `detail` again, at the token and the revocation endpoint only.
 	//
 	// Example: Authentication was unsuccessful.
 	ErrorDescription string `json:"error_description"`
@@ -2512,7 +2772,7 @@ type TokenUnsupportedMediaTypeProblem struct {
 	Detail string                                `json:"detail"`
 	Error  TokenUnsupportedMediaTypeProblemError `json:"error"`
 
-	// ErrorDescription `detail` again, at the token endpoint only.
+	// ErrorDescription `detail` again, at the token and the revocation endpoint only.
 	//
 	// Example: Authentication was unsuccessful.
 	ErrorDescription string `json:"error_description"`
@@ -2555,12 +2815,14 @@ type UnauthenticatedProblem struct {
 	// Example: The email belongs to another user.
 	Detail string `json:"detail"`
 
-	// Error The code of RFC 6749 section 5.2, at the token endpoint only.
+	// Error At the token and the revocation endpoint only: a code of RFC 6749 section 5.2, or one of the two that section 4.1.2.1 has
+	// for a server that can't answer, `temporarily_unavailable` and `server_error`.
+	//
 	//
 	// Example: invalid_grant
 	Error *string `json:"error,omitempty"`
 
-	// ErrorDescription `detail` again, at the token endpoint only.
+	// ErrorDescription `detail` again, at the token and the revocation endpoint only.
 	//
 	// Example: Authentication was unsuccessful.
 	ErrorDescription *string `json:"error_description,omitempty"`
@@ -2600,12 +2862,14 @@ type UnavailableProblem struct {
 	// Example: The email belongs to another user.
 	Detail string `json:"detail"`
 
-	// Error The code of RFC 6749 section 5.2, at the token endpoint only.
+	// Error At the token and the revocation endpoint only: a code of RFC 6749 section 5.2, or one of the two that section 4.1.2.1 has
+	// for a server that can't answer, `temporarily_unavailable` and `server_error`.
+	//
 	//
 	// Example: invalid_grant
 	Error *string `json:"error,omitempty"`
 
-	// ErrorDescription `detail` again, at the token endpoint only.
+	// ErrorDescription `detail` again, at the token and the revocation endpoint only.
 	//
 	// Example: Authentication was unsuccessful.
 	ErrorDescription *string `json:"error_description,omitempty"`
@@ -2636,50 +2900,6 @@ type UnavailableProblemCode string
 // UnavailableProblemStatus defines model for UnavailableProblem.Status.
 type UnavailableProblemStatus int
 
-// UnsupportedGrantProblem defines model for UnsupportedGrantProblem.
-type UnsupportedGrantProblem struct {
-	Code UnsupportedGrantProblemCode `json:"code"`
-
-	// Detail What went wrong.
-	//
-	// Example: The email belongs to another user.
-	Detail string                       `json:"detail"`
-	Error  UnsupportedGrantProblemError `json:"error"`
-
-	// ErrorDescription `detail` again, at the token endpoint only.
-	//
-	// Example: Authentication was unsuccessful.
-	ErrorDescription string `json:"error_description"`
-
-	// Errors One entry for each field that breaks the contract.
-	Errors *[]FieldError `json:"errors,omitempty"`
-
-	// RequestID The request's id, where it is all that can be said.
-	//
-	// Example: 01981f6e-3f4a-7cc0-8f1e-5d7a4c1b2e90
-	RequestID *openapi_types.UUID           `json:"request_id,omitempty"`
-	Status    UnsupportedGrantProblemStatus `json:"status"`
-
-	// Title The status in words.
-	//
-	// Example: Conflict
-	Title string `json:"title"`
-
-	// Type `urn:latchkey:problem:` and the code.
-	//
-	// Example: urn:latchkey:problem:email_taken
-	Type string `json:"type"`
-}
-
-// UnsupportedGrantProblemCode defines model for UnsupportedGrantProblem.Code.
-type UnsupportedGrantProblemCode string
-
-// UnsupportedGrantProblemError defines model for UnsupportedGrantProblem.Error.
-type UnsupportedGrantProblemError string
-
-// UnsupportedGrantProblemStatus defines model for UnsupportedGrantProblem.Status.
-type UnsupportedGrantProblemStatus int
-
 // UnsupportedMediaTypeProblem defines model for UnsupportedMediaTypeProblem.
 type UnsupportedMediaTypeProblem struct {
 	Code UnsupportedMediaTypeProblemCode `json:"code"`
@@ -2689,12 +2909,14 @@ type UnsupportedMediaTypeProblem struct {
 	// Example: The email belongs to another user.
 	Detail string `json:"detail"`
 
-	// Error The code of RFC 6749 section 5.2, at the token endpoint only.
+	// Error At the token and the revocation endpoint only: a code of RFC 6749 section 5.2, or one of the two that section 4.1.2.1 has
+	// for a server that can't answer, `temporarily_unavailable` and `server_error`.
+	//
 	//
 	// Example: invalid_grant
 	Error *string `json:"error,omitempty"`
 
-	// ErrorDescription `detail` again, at the token endpoint only.
+	// ErrorDescription `detail` again, at the token and the revocation endpoint only.
 	//
 	// Example: Authentication was unsuccessful.
 	ErrorDescription *string `json:"error_description,omitempty"`
@@ -2774,6 +2996,9 @@ type AmbiguousCredentials = AmbiguousCredentialsProblem
 // BodyTooLarge defines model for BodyTooLarge.
 type BodyTooLarge = BodyTooLargeProblem
 
+// CrossOrigin defines model for CrossOrigin.
+type CrossOrigin = CrossOriginProblem
+
 // InternalError defines model for InternalError.
 type InternalError = InternalErrorProblem
 
@@ -2797,6 +3022,9 @@ type RequestTimeout = RequestTimeoutProblem
 
 // TokenBodyTooLarge defines model for TokenBodyTooLarge.
 type TokenBodyTooLarge = TokenBodyTooLargeProblem
+
+// TokenCrossOrigin defines model for TokenCrossOrigin.
+type TokenCrossOrigin = TokenCrossOriginProblem
 
 // TokenInternalError defines model for TokenInternalError.
 type TokenInternalError = TokenInternalErrorProblem
@@ -3070,6 +3298,8 @@ type AmbiguousCredentialsApplicationProblemPlusJSONResponse struct {
 
 type BodyTooLargeApplicationProblemPlusJSONResponse BodyTooLargeProblem
 
+type CrossOriginApplicationProblemPlusJSONResponse CrossOriginProblem
+
 type InternalErrorApplicationProblemPlusJSONResponse InternalErrorProblem
 
 type InvalidRequestApplicationProblemPlusJSONResponse InvalidRequestProblem
@@ -3107,16 +3337,18 @@ type RateLimitedApplicationProblemPlusJSONResponse struct {
 
 type RequestTimeoutApplicationProblemPlusJSONResponse RequestTimeoutProblem
 
-type TokenBodyTooLargeApplicationProblemPlusJSONResponse TokenBodyTooLargeProblem
+type TokenBodyTooLargeJSONResponse TokenBodyTooLargeProblem
 
-type TokenInternalErrorApplicationProblemPlusJSONResponse TokenInternalErrorProblem
+type TokenCrossOriginJSONResponse TokenCrossOriginProblem
 
-type TokenInvalidRequestApplicationProblemPlusJSONResponse TokenInvalidRequestProblem
+type TokenInternalErrorJSONResponse TokenInternalErrorProblem
+
+type TokenInvalidRequestJSONResponse TokenInvalidRequestProblem
 
 type TokenOutOfReachResponseHeaders struct {
 	RetryAfter int
 }
-type TokenOutOfReachApplicationProblemPlusJSONResponse struct {
+type TokenOutOfReachJSONResponse struct {
 	Body TokenOutOfReachProblem
 
 	Headers TokenOutOfReachResponseHeaders
@@ -3127,24 +3359,24 @@ type TokenRateLimitedResponseHeaders struct {
 	RateLimitPolicy string
 	RetryAfter      int
 }
-type TokenRateLimitedApplicationProblemPlusJSONResponse struct {
+type TokenRateLimitedJSONResponse struct {
 	Body TokenRateLimitedProblem
 
 	Headers TokenRateLimitedResponseHeaders
 }
 
-type TokenRequestTimeoutApplicationProblemPlusJSONResponse TokenRequestTimeoutProblem
+type TokenRequestTimeoutJSONResponse TokenRequestTimeoutProblem
 
 type TokenUnavailableResponseHeaders struct {
 	RetryAfter int
 }
-type TokenUnavailableApplicationProblemPlusJSONResponse struct {
+type TokenUnavailableJSONResponse struct {
 	Body TokenUnavailableProblem
 
 	Headers TokenUnavailableResponseHeaders
 }
 
-type TokenUnsupportedMediaTypeApplicationProblemPlusJSONResponse TokenUnsupportedMediaTypeProblem
+type TokenUnsupportedMediaTypeJSONResponse TokenUnsupportedMediaTypeProblem
 
 type UnauthenticatedResponseHeaders struct {
 	WWWAuthenticate string
@@ -3290,97 +3522,105 @@ func (response RevokeToken200Response) VisitRevokeTokenResponse(w http.ResponseW
 	return nil
 }
 
-type RevokeToken408ApplicationProblemPlusJSONResponse struct {
-	TokenRequestTimeoutApplicationProblemPlusJSONResponse
-}
+type RevokeToken403JSONResponse struct{ TokenCrossOriginJSONResponse }
 
-func (response RevokeToken408ApplicationProblemPlusJSONResponse) VisitRevokeTokenResponse(w http.ResponseWriter) error {
+func (response RevokeToken403JSONResponse) VisitRevokeTokenResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
-	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RevokeToken408JSONResponse struct {
+	TokenRequestTimeoutJSONResponse
+}
+
+func (response RevokeToken408JSONResponse) VisitRevokeTokenResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(408)
 	_, err := buf.WriteTo(w)
 	return err
 }
 
-type RevokeToken413ApplicationProblemPlusJSONResponse struct {
-	TokenBodyTooLargeApplicationProblemPlusJSONResponse
-}
+type RevokeToken413JSONResponse struct{ TokenBodyTooLargeJSONResponse }
 
-func (response RevokeToken413ApplicationProblemPlusJSONResponse) VisitRevokeTokenResponse(w http.ResponseWriter) error {
+func (response RevokeToken413JSONResponse) VisitRevokeTokenResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
-	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(413)
 	_, err := buf.WriteTo(w)
 	return err
 }
 
-type RevokeToken415ApplicationProblemPlusJSONResponse struct {
-	TokenUnsupportedMediaTypeApplicationProblemPlusJSONResponse
+type RevokeToken415JSONResponse struct {
+	TokenUnsupportedMediaTypeJSONResponse
 }
 
-func (response RevokeToken415ApplicationProblemPlusJSONResponse) VisitRevokeTokenResponse(w http.ResponseWriter) error {
+func (response RevokeToken415JSONResponse) VisitRevokeTokenResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
-	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(415)
 	_, err := buf.WriteTo(w)
 	return err
 }
 
-type RevokeToken422ApplicationProblemPlusJSONResponse struct {
-	TokenInvalidRequestApplicationProblemPlusJSONResponse
+type RevokeToken422JSONResponse struct {
+	TokenInvalidRequestJSONResponse
 }
 
-func (response RevokeToken422ApplicationProblemPlusJSONResponse) VisitRevokeTokenResponse(w http.ResponseWriter) error {
+func (response RevokeToken422JSONResponse) VisitRevokeTokenResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
-	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(422)
 	_, err := buf.WriteTo(w)
 	return err
 }
 
-type RevokeToken500ApplicationProblemPlusJSONResponse struct {
-	TokenInternalErrorApplicationProblemPlusJSONResponse
-}
+type RevokeToken500JSONResponse struct{ TokenInternalErrorJSONResponse }
 
-func (response RevokeToken500ApplicationProblemPlusJSONResponse) VisitRevokeTokenResponse(w http.ResponseWriter) error {
+func (response RevokeToken500JSONResponse) VisitRevokeTokenResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
-	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(500)
 	_, err := buf.WriteTo(w)
 	return err
 }
 
-type RevokeToken503ApplicationProblemPlusJSONResponse struct {
-	TokenOutOfReachApplicationProblemPlusJSONResponse
-}
+type RevokeToken503JSONResponse struct{ TokenOutOfReachJSONResponse }
 
-func (response RevokeToken503ApplicationProblemPlusJSONResponse) VisitRevokeTokenResponse(w http.ResponseWriter) error {
+func (response RevokeToken503JSONResponse) VisitRevokeTokenResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
-	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
 	w.WriteHeader(503)
 	_, err := buf.WriteTo(w)
@@ -3415,6 +3655,22 @@ func (response RegisterUser201JSONResponse) VisitRegisterUserResponse(w http.Res
 	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
 	w.Header().Set("Pragma", fmt.Sprint(response.Headers.Pragma))
 	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RegisterUser403ApplicationProblemPlusJSONResponse struct {
+	CrossOriginApplicationProblemPlusJSONResponse
+}
+
+func (response RegisterUser403ApplicationProblemPlusJSONResponse) VisitRegisterUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -3579,15 +3835,15 @@ func (response Login200JSONResponse) VisitLoginResponse(w http.ResponseWriter) e
 	return err
 }
 
-type Login400ApplicationProblemPlusJSONResponse UnsupportedGrantProblem
+type Login400JSONResponse GrantRefusedProblem
 
-func (response Login400ApplicationProblemPlusJSONResponse) VisitLoginResponse(w http.ResponseWriter) error {
+func (response Login400JSONResponse) VisitLoginResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
-	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(400)
 	_, err := buf.WriteTo(w)
 	return err
@@ -3597,99 +3853,109 @@ type Login401ResponseHeaders struct {
 	WWWAuthenticate string
 }
 
-type Login401ApplicationProblemPlusJSONResponse struct {
+type Login401JSONResponse struct {
 	Body    LoginFailedProblem
 	Headers Login401ResponseHeaders
 }
 
-func (response Login401ApplicationProblemPlusJSONResponse) VisitLoginResponse(w http.ResponseWriter) error {
+func (response Login401JSONResponse) VisitLoginResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
-	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
 	_, err := buf.WriteTo(w)
 	return err
 }
 
-type Login408ApplicationProblemPlusJSONResponse struct {
-	TokenRequestTimeoutApplicationProblemPlusJSONResponse
-}
+type Login403JSONResponse struct{ TokenCrossOriginJSONResponse }
 
-func (response Login408ApplicationProblemPlusJSONResponse) VisitLoginResponse(w http.ResponseWriter) error {
+func (response Login403JSONResponse) VisitLoginResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
-	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type Login408JSONResponse struct {
+	TokenRequestTimeoutJSONResponse
+}
+
+func (response Login408JSONResponse) VisitLoginResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(408)
 	_, err := buf.WriteTo(w)
 	return err
 }
 
-type Login413ApplicationProblemPlusJSONResponse struct {
-	TokenBodyTooLargeApplicationProblemPlusJSONResponse
-}
+type Login413JSONResponse struct{ TokenBodyTooLargeJSONResponse }
 
-func (response Login413ApplicationProblemPlusJSONResponse) VisitLoginResponse(w http.ResponseWriter) error {
+func (response Login413JSONResponse) VisitLoginResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
-	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(413)
 	_, err := buf.WriteTo(w)
 	return err
 }
 
-type Login415ApplicationProblemPlusJSONResponse struct {
-	TokenUnsupportedMediaTypeApplicationProblemPlusJSONResponse
+type Login415JSONResponse struct {
+	TokenUnsupportedMediaTypeJSONResponse
 }
 
-func (response Login415ApplicationProblemPlusJSONResponse) VisitLoginResponse(w http.ResponseWriter) error {
+func (response Login415JSONResponse) VisitLoginResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
-	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(415)
 	_, err := buf.WriteTo(w)
 	return err
 }
 
-type Login422ApplicationProblemPlusJSONResponse struct {
-	TokenInvalidRequestApplicationProblemPlusJSONResponse
+type Login422JSONResponse struct {
+	TokenInvalidRequestJSONResponse
 }
 
-func (response Login422ApplicationProblemPlusJSONResponse) VisitLoginResponse(w http.ResponseWriter) error {
+func (response Login422JSONResponse) VisitLoginResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
-	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(422)
 	_, err := buf.WriteTo(w)
 	return err
 }
 
-type Login429ApplicationProblemPlusJSONResponse struct {
-	TokenRateLimitedApplicationProblemPlusJSONResponse
-}
+type Login429JSONResponse struct{ TokenRateLimitedJSONResponse }
 
-func (response Login429ApplicationProblemPlusJSONResponse) VisitLoginResponse(w http.ResponseWriter) error {
+func (response Login429JSONResponse) VisitLoginResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
-	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("RateLimit", fmt.Sprint(response.Headers.RateLimit))
 	w.Header().Set("RateLimit-Policy", fmt.Sprint(response.Headers.RateLimitPolicy))
 	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
@@ -3698,33 +3964,29 @@ func (response Login429ApplicationProblemPlusJSONResponse) VisitLoginResponse(w 
 	return err
 }
 
-type Login500ApplicationProblemPlusJSONResponse struct {
-	TokenInternalErrorApplicationProblemPlusJSONResponse
-}
+type Login500JSONResponse struct{ TokenInternalErrorJSONResponse }
 
-func (response Login500ApplicationProblemPlusJSONResponse) VisitLoginResponse(w http.ResponseWriter) error {
+func (response Login500JSONResponse) VisitLoginResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
-	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(500)
 	_, err := buf.WriteTo(w)
 	return err
 }
 
-type Login503ApplicationProblemPlusJSONResponse struct {
-	TokenUnavailableApplicationProblemPlusJSONResponse
-}
+type Login503JSONResponse struct{ TokenUnavailableJSONResponse }
 
-func (response Login503ApplicationProblemPlusJSONResponse) VisitLoginResponse(w http.ResponseWriter) error {
+func (response Login503JSONResponse) VisitLoginResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
-	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
 	w.WriteHeader(503)
 	_, err := buf.WriteTo(w)
@@ -3776,6 +4038,22 @@ func (response Logout401ApplicationProblemPlusJSONResponse) VisitLogoutResponse(
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type Logout403ApplicationProblemPlusJSONResponse struct {
+	CrossOriginApplicationProblemPlusJSONResponse
+}
+
+func (response Logout403ApplicationProblemPlusJSONResponse) VisitLogoutResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -3950,6 +4228,22 @@ func (response EndAllSessions401ApplicationProblemPlusJSONResponse) VisitEndAllS
 	return err
 }
 
+type EndAllSessions403ApplicationProblemPlusJSONResponse struct {
+	CrossOriginApplicationProblemPlusJSONResponse
+}
+
+func (response EndAllSessions403ApplicationProblemPlusJSONResponse) VisitEndAllSessionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type EndAllSessions500ApplicationProblemPlusJSONResponse struct {
 	InternalErrorApplicationProblemPlusJSONResponse
 }
@@ -4117,6 +4411,22 @@ func (response EndSession401ApplicationProblemPlusJSONResponse) VisitEndSessionR
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EndSession403ApplicationProblemPlusJSONResponse struct {
+	CrossOriginApplicationProblemPlusJSONResponse
+}
+
+func (response EndSession403ApplicationProblemPlusJSONResponse) VisitEndSessionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
 	_, err := buf.WriteTo(w)
 	return err
 }

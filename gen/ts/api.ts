@@ -43,8 +43,8 @@ export interface paths {
         /**
          * Log in with email and password, or refresh
          * @description With `grant_type` `password`, or without one, opens a session for an email (in the field `username`) and a password, as a form.
-         *     With `refresh_token` it exchanges the field `refresh_token` for new tokens of the same session (RFC 6749 section 6); the
-         *     fields of a login must not stand beside it.
+         *     With `refresh_token` it exchanges the field `refresh_token` for new tokens of the same session (RFC 6749 section 6). A
+         *     `username` or `password` beside it is 422 and leaves the token as it was.
          *
          *     Only the body counts: a query string is refused, and so is a field that stands twice. Wrong, empty and
          *     absent credentials, an unknown email and a deactivated account all get the same 401.
@@ -52,8 +52,9 @@ export interface paths {
          *     limited as a known one is; an attempt that succeeds is given back. Strangers' failures don't hold back whoever comes
          *     from an address that has logged in to the account in the last 90 days, or sends a valid token of it beside the form.
          *     A token that isn't valid is not looked at. Refreshes are limited by session. A refresh token that can't be read, is of another
-         *     key, of a session that has ended, or of another user than a valid access token beside it, gets the same 401.
-         *     Errors carry `error` and `error_description` (RFC 6749 section 5.2) beside the members of a problem document.
+         *     key, of a session that has ended, or of another user than a valid access token beside it, gets the same 400.
+         *     Every error is `application/json` with `error` and `error_description` (RFC 6749 section 5.2) and, beside them, the members
+         *     of a problem document.
          */
         post: operations["Login"];
         delete?: never;
@@ -161,6 +162,9 @@ export interface paths {
          * Revoke a token
          * @description Ends the session that a refresh or access token is of, with all its tokens (RFC 7009). Whoever has the token may. A token
          *     that isn't valid, or no longer, is answered 200 as well, since there is nothing to revoke (section 2.2).
+         *
+         *     Only the body counts: a query string is refused, and so is a field that stands twice, also one that isn't listed (RFC 6749
+         *     section 3.2). Errors have the form of the token endpoint's.
          */
         post: operations["RevokeToken"];
         delete?: never;
@@ -287,22 +291,25 @@ export interface components {
              */
             password: string;
         };
-        /** @description A token request in the form of RFC 6749 sections 4.3.2 and 6. Fields that aren't listed are ignored (section 3.2). */
+        /**
+         * @description A token request in the form of RFC 6749 sections 4.3.2 and 6. Fields that aren't listed are ignored (section 3.2), unless
+         *     they stand twice.
+         */
         LoginForm: {
             /**
              * @description `password` or `refresh_token`; empty and absent mean `password`.
-             * @example password
+             * @example
              */
             grant_type?: string;
             /**
-             * @description The email.
-             * @example ada@example.com
+             * @description The email. For the grant `password` alone.
+             * @example
              */
             username?: string;
             /**
              * Format: password
-             * @description The password.
-             * @example correct horse battery staple
+             * @description The password. For the grant `password` alone.
+             * @example
              */
             password?: string;
             /**
@@ -378,7 +385,7 @@ export interface components {
         RegisteredUser: components["schemas"]["User"] & {
             token: components["schemas"]["Token"];
         };
-        /** @description A revocation request in the form of RFC 7009 section 2.1. Fields that aren't listed are ignored. */
+        /** @description A revocation request in the form of RFC 7009 section 2.1. Fields that aren't listed are ignored, unless they stand twice. */
         RevocationForm: {
             /**
              * Format: password
@@ -663,12 +670,13 @@ export interface components {
             /** @description One entry for each field that breaks the contract. */
             errors?: components["schemas"]["FieldError"][];
             /**
-             * @description The code of RFC 6749 section 5.2, at the token endpoint only.
+             * @description At the token and the revocation endpoint only: a code of RFC 6749 section 5.2, or one of the two that section 4.1.2.1 has
+             *     for a server that can't answer, `temporarily_unavailable` and `server_error`.
              * @example invalid_grant
              */
             error?: string;
             /**
-             * @description `detail` again, at the token endpoint only.
+             * @description `detail` again, at the token and the revocation endpoint only.
              * @example Authentication was unsuccessful.
              */
             error_description?: string;
@@ -691,10 +699,11 @@ export interface components {
              *     more than once. `wrong_type`: is of another type. `too_short`, `too_long`: has another length.
              *     `invalid_character`: has a character that is not allowed. `invalid_format`: is not of the form that is asked for.
              *     `common_password`: is too easily guessed. `query_not_allowed`: parameters stand in the query string.
+             *     `not_allowed`: must not stand beside another field.
              * @example too_short
              * @enum {string}
              */
-            code: "malformed" | "required" | "unknown" | "duplicate" | "wrong_type" | "too_short" | "too_long" | "invalid_character" | "invalid_format" | "common_password" | "query_not_allowed";
+            code: "malformed" | "required" | "unknown" | "duplicate" | "wrong_type" | "too_short" | "too_long" | "invalid_character" | "invalid_format" | "common_password" | "query_not_allowed" | "not_allowed";
             /**
              * @description The same in words. It never repeats what was sent.
              * @example It must have at least 8 characters.
@@ -773,6 +782,15 @@ export interface components {
             /** @enum {string} */
             code?: "unsupported_media_type";
         };
+        CrossOriginProblem: components["schemas"]["Problem"] & {
+            /**
+             * Format: int32
+             * @enum {integer}
+             */
+            status?: 403;
+            /** @enum {string} */
+            code?: "cross_origin";
+        };
         InternalErrorProblem: WithRequired<components["schemas"]["Problem"], "request_id"> & {
             /**
              * Format: int32
@@ -789,7 +807,7 @@ export interface components {
              */
             status?: 503;
             /** @enum {string} */
-            code?: "unavailable";
+            code?: "unavailable" | "starting";
         };
         OverloadedProblem: components["schemas"]["Problem"] & {
             /**
@@ -798,7 +816,7 @@ export interface components {
              */
             status?: 503;
             /** @enum {string} */
-            code?: "unavailable" | "overloaded";
+            code?: "unavailable" | "overloaded" | "starting";
         };
         RateLimitedProblem: components["schemas"]["Problem"] & {
             /**
@@ -816,7 +834,7 @@ export interface components {
              */
             status?: 503;
             /** @enum {string} */
-            code?: "database_unavailable" | "schema_outdated" | "schema_too_new" | "keys_unavailable" | "shutting_down";
+            code?: "starting" | "database_unavailable" | "schema_outdated" | "schema_too_new" | "keys_unavailable" | "shutting_down";
         };
         /** @description Sent for every path that isn't in this contract. */
         NotFoundProblem: components["schemas"]["Problem"] & {
@@ -838,16 +856,16 @@ export interface components {
             /** @enum {string} */
             code?: "method_not_allowed";
         };
-        UnsupportedGrantProblem: WithRequired<components["schemas"]["Problem"], "error" | "error_description"> & {
+        GrantRefusedProblem: WithRequired<components["schemas"]["Problem"], "error" | "error_description"> & {
             /**
              * Format: int32
              * @enum {integer}
              */
             status?: 400;
             /** @enum {string} */
-            code?: "unsupported_grant_type";
+            code?: "unsupported_grant_type" | "invalid_refresh_token" | "refresh_token_reused";
             /** @enum {string} */
-            error: "unsupported_grant_type";
+            error: "unsupported_grant_type" | "invalid_grant";
         };
         LoginFailedProblem: WithRequired<components["schemas"]["Problem"], "error" | "error_description"> & {
             /**
@@ -856,9 +874,20 @@ export interface components {
              */
             status?: 401;
             /** @enum {string} */
-            code?: "invalid_credentials" | "invalid_refresh_token" | "refresh_token_reused";
+            code?: "invalid_credentials";
             /** @enum {string} */
             error: "invalid_grant";
+        };
+        TokenCrossOriginProblem: WithRequired<components["schemas"]["Problem"], "error" | "error_description"> & {
+            /**
+             * Format: int32
+             * @enum {integer}
+             */
+            status?: 403;
+            /** @enum {string} */
+            code?: "cross_origin";
+            /** @enum {string} */
+            error: "invalid_request";
         };
         TokenRequestTimeoutProblem: WithRequired<components["schemas"]["Problem"], "error" | "error_description"> & {
             /**
@@ -922,7 +951,7 @@ export interface components {
              */
             status?: 503;
             /** @enum {string} */
-            code?: "unavailable" | "overloaded";
+            code?: "unavailable" | "overloaded" | "starting";
             /** @enum {string} */
             error: "temporarily_unavailable";
         };
@@ -933,7 +962,7 @@ export interface components {
              */
             status?: 503;
             /** @enum {string} */
-            code?: "unavailable";
+            code?: "unavailable" | "starting";
             /** @enum {string} */
             error: "temporarily_unavailable";
         };
@@ -1054,6 +1083,26 @@ export interface components {
                 "application/problem+json": components["schemas"]["UnauthenticatedProblem"];
             };
         };
+        /**
+         * @description A browser says, by `Sec-Fetch-Site` or `Origin`, that a page of an origin that isn't let in sends the request. Nothing was
+         *     looked at, and no limit was charged.
+         */
+        CrossOrigin: {
+            headers: {
+                "X-Request-Id": components["headers"]["RequestId"];
+                "Cache-Control": components["headers"]["NoStore"];
+                "Content-Security-Policy": components["headers"]["ContentSecurityPolicy"];
+                "Referrer-Policy": components["headers"]["ReferrerPolicy"];
+                "X-Content-Type-Options": components["headers"]["ContentTypeOptions"];
+                Vary: components["headers"]["Vary"];
+                "Access-Control-Allow-Origin": components["headers"]["AllowOrigin"];
+                "Access-Control-Expose-Headers": components["headers"]["ExposeHeaders"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["CrossOriginProblem"];
+            };
+        };
         /** @description The server failed. The answer says nothing but the request's id. */
         InternalError: {
             headers: {
@@ -1163,6 +1212,26 @@ export interface components {
                 "application/problem+json": components["schemas"]["MethodNotAllowedProblem"];
             };
         };
+        /**
+         * @description A browser says, by `Sec-Fetch-Site` or `Origin`, that a page of an origin that isn't let in sends the request. Nothing was
+         *     looked at, and no limit was charged.
+         */
+        TokenCrossOrigin: {
+            headers: {
+                "X-Request-Id": components["headers"]["RequestId"];
+                "Cache-Control": components["headers"]["NoStore"];
+                "Content-Security-Policy": components["headers"]["ContentSecurityPolicy"];
+                "Referrer-Policy": components["headers"]["ReferrerPolicy"];
+                "X-Content-Type-Options": components["headers"]["ContentTypeOptions"];
+                Vary: components["headers"]["Vary"];
+                "Access-Control-Allow-Origin": components["headers"]["AllowOrigin"];
+                "Access-Control-Expose-Headers": components["headers"]["ExposeHeaders"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["TokenCrossOriginProblem"];
+            };
+        };
         /** @description The body did not arrive in time. The connection is closed. */
         TokenRequestTimeout: {
             headers: {
@@ -1177,7 +1246,7 @@ export interface components {
                 [name: string]: unknown;
             };
             content: {
-                "application/problem+json": components["schemas"]["TokenRequestTimeoutProblem"];
+                "application/json": components["schemas"]["TokenRequestTimeoutProblem"];
             };
         };
         /** @description The body is larger than 64 KiB. */
@@ -1194,7 +1263,7 @@ export interface components {
                 [name: string]: unknown;
             };
             content: {
-                "application/problem+json": components["schemas"]["TokenBodyTooLargeProblem"];
+                "application/json": components["schemas"]["TokenBodyTooLargeProblem"];
             };
         };
         /** @description The body is not `application/x-www-form-urlencoded`. */
@@ -1211,7 +1280,7 @@ export interface components {
                 [name: string]: unknown;
             };
             content: {
-                "application/problem+json": components["schemas"]["TokenUnsupportedMediaTypeProblem"];
+                "application/json": components["schemas"]["TokenUnsupportedMediaTypeProblem"];
             };
         };
         /** @description The request breaks this contract. `errors` has one entry for each field. */
@@ -1228,7 +1297,7 @@ export interface components {
                 [name: string]: unknown;
             };
             content: {
-                "application/problem+json": components["schemas"]["TokenInvalidRequestProblem"];
+                "application/json": components["schemas"]["TokenInvalidRequestProblem"];
             };
         };
         /** @description The server failed. The answer says nothing but the request's id. */
@@ -1245,7 +1314,7 @@ export interface components {
                 [name: string]: unknown;
             };
             content: {
-                "application/problem+json": components["schemas"]["TokenInternalErrorProblem"];
+                "application/json": components["schemas"]["TokenInternalErrorProblem"];
             };
         };
         /** @description Too many attempts by this account or from this address. Nothing was looked up for this one. */
@@ -1265,7 +1334,7 @@ export interface components {
                 [name: string]: unknown;
             };
             content: {
-                "application/problem+json": components["schemas"]["TokenRateLimitedProblem"];
+                "application/json": components["schemas"]["TokenRateLimitedProblem"];
             };
         };
         /** @description The server can't answer now, since its database is out of reach or too many passwords wait to be hashed. */
@@ -1283,7 +1352,7 @@ export interface components {
                 [name: string]: unknown;
             };
             content: {
-                "application/problem+json": components["schemas"]["TokenUnavailableProblem"];
+                "application/json": components["schemas"]["TokenUnavailableProblem"];
             };
         };
         /** @description The server can't answer now, for instance since its database is out of reach. Nothing was revoked. */
@@ -1301,7 +1370,7 @@ export interface components {
                 [name: string]: unknown;
             };
             content: {
-                "application/problem+json": components["schemas"]["TokenOutOfReachProblem"];
+                "application/json": components["schemas"]["TokenOutOfReachProblem"];
             };
         };
     };
@@ -1372,7 +1441,7 @@ export interface operations {
                     "Access-Control-Allow-Origin": components["headers"]["AllowOrigin"];
                     "Access-Control-Expose-Headers": components["headers"]["ExposeHeaders"];
                     Pragma: components["headers"]["NoCache"];
-                    /** @description Where the user is found, with the new token. */
+                    /** @description Where the user is found, with the new token; relative to this operation's own address. */
                     Location: string;
                     [name: string]: unknown;
                 };
@@ -1380,6 +1449,7 @@ export interface operations {
                     "application/json": components["schemas"]["RegisteredUser"];
                 };
             };
+            403: components["responses"]["CrossOrigin"];
             408: components["responses"]["RequestTimeout"];
             /** @description The email or the username belongs to another user. */
             409: {
@@ -1437,7 +1507,7 @@ export interface operations {
                     "application/json": components["schemas"]["Token"];
                 };
             };
-            /** @description The grant is not one that this endpoint knows. */
+            /** @description The grant is not one that this endpoint knows, or the refresh token can't be exchanged (RFC 6749 section 5.2). */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -1451,7 +1521,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["UnsupportedGrantProblem"];
+                    "application/json": components["schemas"]["GrantRefusedProblem"];
                 };
             };
             /** @description The credentials were not accepted. The answer doesn't tell why. */
@@ -1469,9 +1539,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["LoginFailedProblem"];
+                    "application/json": components["schemas"]["LoginFailedProblem"];
                 };
             };
+            403: components["responses"]["TokenCrossOrigin"];
             408: components["responses"]["TokenRequestTimeout"];
             413: components["responses"]["TokenBodyTooLarge"];
             415: components["responses"]["TokenUnsupportedMediaType"];
@@ -1539,6 +1610,7 @@ export interface operations {
             };
             400: components["responses"]["AmbiguousCredentials"];
             401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["CrossOrigin"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["Unavailable"];
         };
@@ -1601,6 +1673,7 @@ export interface operations {
             };
             400: components["responses"]["AmbiguousCredentials"];
             401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["CrossOrigin"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["Unavailable"];
         };
@@ -1634,6 +1707,7 @@ export interface operations {
             };
             400: components["responses"]["AmbiguousCredentials"];
             401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["CrossOrigin"];
             /** @description The user has no such session. */
             404: {
                 headers: {
@@ -1683,6 +1757,7 @@ export interface operations {
                 };
                 content?: never;
             };
+            403: components["responses"]["TokenCrossOrigin"];
             408: components["responses"]["TokenRequestTimeout"];
             413: components["responses"]["TokenBodyTooLarge"];
             415: components["responses"]["TokenUnsupportedMediaType"];

@@ -50,7 +50,7 @@ const parts = {
 
 SwaggerUIBundle({
   // As it was written: the other form has its members in the order of the alphabet.
-  url: '/openapi.yaml',
+  url: new URL('openapi.yaml', document.baseURI).href,
   dom_id: '#swagger-ui',
   presets: [SwaggerUIBundle.presets.apis],
   plugins: [() => ({ wrapComponents: parts })],

@@ -53,6 +53,9 @@ func CheckAnswer(method, path string, res *http.Response, body []byte) error {
 		return err
 	}
 	item := pathItem(path)
+	if item == nil && (path == "/" || path == "/docs/") {
+		return checkWayToPage(method, res, body)
+	}
 	if item == nil {
 		return checkUndeclared(res, body, http.StatusNotFound, responseNotFound)
 	}
@@ -62,6 +65,17 @@ func CheckAnswer(method, path string, res *http.Response, body []byte) error {
 	}
 	if err := errors.Join(checkDeclared(op, res, body), judgeAnswer(method, path, res, body)); err != nil {
 		return fmt.Errorf("%s %d: %w", op.OperationID, res.StatusCode, err)
+	}
+	return nil
+}
+
+// checkWayToPage holds an answer of a path that leads to the page: it redirects a GET, and has no other method.
+func checkWayToPage(method string, res *http.Response, body []byte) error {
+	if method != http.MethodGet && method != http.MethodHead {
+		return checkUndeclared(res, body, http.StatusMethodNotAllowed, responseMethodNotAllowed)
+	}
+	if location := res.Header.Get("Location"); res.StatusCode != http.StatusFound || strings.HasPrefix(location, "/") || len(body) > 0 {
+		return fmt.Errorf("status %d to %q with %d bytes, want 302 to a relative address", res.StatusCode, location, len(body))
 	}
 	return nil
 }
@@ -80,7 +94,7 @@ func checkDeclared(op *openapi3.Operation, res *http.Response, body []byte) erro
 
 // IsContractPage tells the paths that show the contract itself; they alone are served without being declared in it.
 func IsContractPage(path string) bool {
-	return path == "/openapi.json" || path == "/openapi.yaml" || path == "/docs" || strings.HasPrefix(path, "/docs/")
+	return path == "/" || path == "/openapi.json" || path == "/openapi.yaml" || path == "/docs" || strings.HasPrefix(path, "/docs/")
 }
 
 // canonicalPath is the path as the contract writes it: those below /api are served without their last slash too.

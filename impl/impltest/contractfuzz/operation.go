@@ -157,13 +157,18 @@ func (op *operation) otherMethods() []string {
 	return slices.DeleteFunc([]string{
 		http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete,
 		http.MethodOptions, http.MethodTrace, "PROPFIND", "QUERY", "X", "LATCHKEY",
-	}, func(method string) bool { return slices.Contains(op.methods, method) })
+	}, func(method string) bool {
+		return slices.Contains(op.methods, method) || method == http.MethodHead && slices.Contains(op.methods, http.MethodGet)
+	})
 }
 
 // isPath tells whether the contract has a path: those below /api may lack their last slash.
 func (op *operation) isPath(path string) bool {
 	if strings.HasPrefix(path, "/api/") && !strings.HasSuffix(path, "/") {
 		path += "/"
+	}
+	if path == "/" || path == "/docs/" {
+		return true // it leads to the page
 	}
 	return slices.ContainsFunc(op.paths, func(template string) bool {
 		want, got := strings.Split(template, "/"), strings.Split(path, "/")

@@ -156,7 +156,7 @@ func acceptAnything(d *draft) {
 
 func addHeaders(d *draft) {
 	for _, header := range [][2]string{
-		{"Origin", "https://elsewhere.example"}, {"Cookie", "session=1; a=b"}, {"X-Forwarded-For", "203.0.113.7"},
+		{"Sec-Fetch-Site", "same-origin"}, {"Cookie", "session=1; a=b"}, {"X-Forwarded-For", "203.0.113.7"},
 		{"X-Forwarded-Proto", "https"}, {"X-Http-Method-Override", "DELETE"}, {"X-Request-Id", "1"}, {"Accept-Encoding", "gzip, br"},
 		{"Accept-Language", "de-CH, *;q=0.1"}, {"Referer", "https://elsewhere.example/"}, {"User-Agent", ""}, {"Dnt", "1"},
 		{"Range", "bytes=0-0"}, {"Cache-Control", "no-cache"}, {"Pragma", "no-cache"}, {"X-Odd", "\xff\xfe é"}, {"Te", "trailers"},

@@ -36,7 +36,7 @@ var exceptions = []struct {
 	{409, "username_taken", true},
 	// The credentials have the right shape, and are nobody's.
 	{401, "invalid_credentials", false},
-	{401, "invalid_refresh_token", true},
+	{400, "invalid_refresh_token", true},
 	// The id has the right shape, and is that of nothing.
 	{404, "session_not_found", true},
 	// grant_type is any string in the contract, since RFC 6749 section 5.2 gives an unknown one an answer of its own.
