@@ -63,8 +63,14 @@ func (s *Server) logAccess(next echo.HandlerFunc) echo.HandlerFunc {
 		gone := errors.Is(err, context.Canceled) && client.Err() != nil
 		r, hr, res := requestOf(ec.Request().Context()), ec.Request(), ec.Response()
 		level := slog.LevelInfo
+		if r.isProbe() && res.Status < http.StatusBadRequest {
+			level = slog.LevelDebug
+		}
 		if res.Status >= http.StatusInternalServerError && !gone || r.alarming {
 			level = slog.LevelError
+		}
+		if !s.logger.Enabled(hr.Context(), level) {
+			return nil
 		}
 		attrs := append(make([]slog.Attr, 0, 10+len(r.attrs)),
 			slog.String("request_id", r.idText),
@@ -179,7 +185,7 @@ func (s *Server) refuseWhileStarting(next echo.HandlerFunc) echo.HandlerFunc {
 		if s.started.Load() {
 			return next(ec)
 		}
-		if op := requestOf(ec.Request().Context()).operation; op != nil && op.id == "GetLiveness" {
+		if op := requestOf(ec.Request().Context()).operation; op != nil && op.id == opLiveness {
 			return next(ec)
 		}
 		return errStarting

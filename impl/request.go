@@ -66,6 +66,14 @@ func sentPathOf(r *http.Request) string {
 // isOAuth reports whether the request's errors have the form of RFC 6749 section 5.2.
 func (r *request) isOAuth() bool { return r.operation != nil && r.operation.oauth }
 
+// isProbe reports whether the request asks for the service's health.
+func (r *request) isProbe() bool {
+	return r.operation != nil && (r.operation.id == opLiveness || r.operation.id == "GetReadiness")
+}
+
+// opLiveness is the one operation that is served before the service can serve.
+const opLiveness = "GetLiveness"
+
 // note adds to the request's line in the log. Never a secret, and nothing that the client chose but where it is needed.
 func (r *request) note(attrs ...slog.Attr) { r.attrs = append(r.attrs, attrs...) }
 

@@ -22,13 +22,15 @@ type background struct {
 	limiter *auth.Limiter // nil without limits
 	keys    *auth.Keyring
 	logger  *slog.Logger
+	// linesLost counts the lines of the log that nobody has read.
+	linesLost func() uint64
 }
 
 // inBackground starts what runs beside the API, and answers what ends it.
 func (r *root) inBackground(ctx context.Context, s settings, b background) (stop func() error, err error) {
 	stopMetrics := func() error { return nil }
 	if s.MetricsAddr != "" {
-		if stopMetrics, err = serveMetrics(ctx, s.MetricsAddr, newMetrics(b.service.Stats), b.logger); err != nil {
+		if stopMetrics, err = serveMetrics(ctx, s.MetricsAddr, newMetrics(b.service.Stats, b.linesLost), b.logger); err != nil {
 			return nil, fmt.Errorf("LATCHKEY_METRICS_ADDR: %w", err)
 		}
 	}

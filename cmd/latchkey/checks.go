@@ -54,6 +54,8 @@ var checks = []struct {
 	}},
 	{"CORS_ORIGINS", func(s settings) string { return checkOrigins(s.CORSOrigins) }},
 	{"LOG_FORMAT", func(s settings) string { return oneOf(s.LogFormat, "text", "json") }},
+	{"LOG_LEVEL", func(s settings) string { return oneOf(s.LogLevel, "debug", "info", "warn", "error") }},
+	{"DRAIN_DELAY", func(s settings) string { return lasting(s.DrainDelay, 0, 5*time.Minute) }},
 }
 
 func checkAddr(addr string) string {

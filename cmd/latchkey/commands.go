@@ -119,7 +119,7 @@ func (r *root) withDatabase(ctx context.Context, mayMake bool, f func(settings, 
 			return fmt.Errorf("there is no database in %s yet: LATCHKEY_DATA_DIR or LATCHKEY_DATABASE_URL names another", s.DataDir)
 		}
 	}
-	db, err := openDatabase(ctx, s, postgres.Attach, 0, r.console, newLogger(r.err, s.LogFormat))
+	db, err := openDatabase(ctx, s, postgres.Attach, 0, r.console, newLogger(r.err, s.LogFormat, s.logLevel()))
 	if err != nil {
 		return err
 	}

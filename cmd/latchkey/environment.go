@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -38,6 +39,7 @@ func readEnvironment(environ []string, known []setting) (values map[string]strin
 			if value != "" {
 				files[of] = value
 			}
+		case isInjected(name, value):
 		default:
 			problems = append(problems, fmt.Sprintf("%s is not a setting, perhaps %s is meant", name, nearest(name, known)))
 		}
@@ -56,6 +58,18 @@ func readEnvironment(environ []string, known []setting) (values map[string]strin
 	}
 	slices.Sort(problems)
 	return values, problems
+}
+
+// What Kubernetes sets for the addresses of Services called latchkey or latchkey-something ("Discovering services" in its
+// documentation): names that say so by themselves, and those that do where they hold an address.
+var (
+	injected        = regexp.MustCompile(`^LATCHKEY_([A-Z0-9_]+_)?(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)$`)
+	injectedAddress = regexp.MustCompile(`^LATCHKEY_([A-Z0-9_]+_)?PORT=(tcp|udp|sctp)://`)
+)
+
+// isInjected reports whether an orchestrator has set a variable, so that it is no setting of ours.
+func isInjected(name, value string) bool {
+	return injected.MatchString(name) || injectedAddress.MatchString(name+"="+value)
 }
 
 func isKnown(name string, known []setting) bool {

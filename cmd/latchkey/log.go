@@ -1,80 +1,212 @@
 package main
 
 import (
+	"bytes"
+	"context"
+	"fmt"
 	"io"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
+	"unicode"
+	"unicode/utf8"
 )
 
 const (
-	// logDelay is how long a line of the log may wait for others, so that they are written together: a system call for each would be a
-	// twentieth of what a request costs, and more where another process reads them.
+	// logDelay is how long a line of the log may wait for others, so that they are written together: a system call for each
+	// would be a twentieth of what a request costs, and more where another process reads them.
 	logDelay = 5 * time.Millisecond
-	// logRoom is how much may wait, in bytes. Beyond it whoever logs writes, and waits for whoever reads.
-	logRoom = 64 << 10
+	// logRoom is how much may wait, in bytes. Lines beyond it are lost.
+	logRoom = 1 << 20
+	// logEnd bounds how long the end of the process waits for the last lines to be read.
+	logEnd = time.Second
+	// maxLogText bounds each text of a line, in bytes: what a client sends is as long as it likes.
+	maxLogText = 512
 )
 
-func newLogger(w io.Writer, format string) *slog.Logger {
-	if format == "json" {
-		return slog.New(slog.NewJSONHandler(w, nil))
-	}
-	return slog.New(slog.NewTextHandler(w, nil))
+// newLogger makes a logger of one line for each record, in which no text is longer than [maxLogText] and no character
+// changes how a terminal or an editor shows the line.
+func newLogger(w io.Writer, format string, level slog.Level) *slog.Logger {
+	return slog.New(newLogHandler(w, format, level))
 }
 
-// logWriter gathers lines and writes them in order, each at most [logDelay] later. What has been gathered is lost only when the process is killed, or falls over a panic
-// outside of all requests.
+func newLogHandler(w io.Writer, format string, level slog.Level) slog.Handler {
+	options := &slog.HandlerOptions{Level: level}
+	if format == "json" {
+		return clipped{slog.NewJSONHandler(escaping{w}, options)}
+	}
+	return clipped{slog.NewTextHandler(escaping{w}, options)}
+}
+
+// clipped cuts the texts of a record that are too long. A stack is our own, and stays whole.
+type clipped struct{ slog.Handler }
+
+// Handle cuts the record's texts.
+func (h clipped) Handle(ctx context.Context, r slog.Record) error {
+	isLong := false
+	r.Attrs(func(a slog.Attr) bool {
+		isLong = a.Key != "stack" && len(textOf(a.Value)) > maxLogText
+		return !isLong
+	})
+	if !isLong {
+		return h.Handler.Handle(ctx, r)
+	}
+	short := slog.NewRecord(r.Time, r.Level, r.Message, r.PC)
+	r.Attrs(func(a slog.Attr) bool {
+		if text := textOf(a.Value); a.Key != "stack" && len(text) > maxLogText {
+			a.Value = slog.StringValue(clip(text))
+		}
+		short.AddAttrs(a)
+		return true
+	})
+	return h.Handler.Handle(ctx, short)
+}
+
+// WithAttrs keeps the bound for what follows.
+func (h clipped) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return clipped{h.Handler.WithAttrs(attrs)}
+}
+
+// WithGroup keeps the bound for what follows.
+func (h clipped) WithGroup(name string) slog.Handler { return clipped{h.Handler.WithGroup(name)} }
+
+// textOf is the text of a value that is one, or an error.
+func textOf(v slog.Value) string {
+	switch v.Kind() {
+	case slog.KindString:
+		return v.String()
+	case slog.KindAny:
+		if err, ok := v.Any().(error); ok {
+			return err.Error()
+		}
+	}
+	return ""
+}
+
+// clip cuts a text between two characters, and says how long it was.
+func clip(text string) string {
+	end := maxLogText
+	for end > 0 && !utf8.RuneStart(text[end]) {
+		end--
+	}
+	return fmt.Sprintf("%s… (%d bytes)", text[:end], len(text))
+}
+
+// escaping escapes what slog leaves as it is though it isn't to be seen: DEL, and in JSON C1 controls, marks of the direction
+// of writing and the like. They stand in texts alone.
+type escaping struct{ to io.Writer }
+
+// Write writes whole lines.
+func (e escaping) Write(lines []byte) (int, error) {
+	isOdd := func(r rune) bool { return r >= 0x7f && !unicode.IsPrint(r) }
+	if !bytes.ContainsFunc(lines, isOdd) {
+		return e.to.Write(lines)
+	}
+	var b bytes.Buffer
+	for _, r := range string(lines) {
+		switch {
+		case !isOdd(r):
+			b.WriteRune(r)
+		case r > 0xffff:
+			r -= 0x10000
+			fmt.Fprintf(&b, `\u%04x\u%04x`, 0xd800+r>>10, 0xdc00+r&0x3ff)
+		default:
+			fmt.Fprintf(&b, `\u%04x`, r)
+		}
+	}
+	_, err := e.to.Write(b.Bytes())
+	return len(lines), err
+}
+
+// logWriter gathers lines and writes them in order, each at most [logDelay] later. A reader that has gone, or has stopped
+// reading, costs lines, and never whoever logs: they are counted, and reported once lines are read again.
 type logWriter struct {
-	to      io.Writer
+	to io.Writer
+	// report makes the line that says how many were lost.
+	report func(lost uint64) []byte
+	lost   atomic.Uint64
+
 	mu      sync.Mutex // of what waits
 	waiting []byte
 	spare   []byte
-	due     *time.Timer
 	closed  bool
-	writing sync.Mutex // taken before mu, so that the order is kept
+	wake    chan struct{}
+	done    chan struct{}
 }
 
-func newLogWriter(to io.Writer) *logWriter { return &logWriter{to: to} }
+func newLogWriter(to io.Writer, report func(lost uint64) []byte) *logWriter {
+	w := &logWriter{to: to, report: report, wake: make(chan struct{}, 1), done: make(chan struct{})}
+	go w.run()
+	return w
+}
 
-// Write takes lines. It can't tell of an error, and nobody would be there to hear it.
+// Write takes lines, and never fails: nobody would be there to hear of it.
 func (w *logWriter) Write(lines []byte) (int, error) {
 	w.mu.Lock()
-	w.waiting = append(w.waiting, lines...)
-	full := len(w.waiting) > logRoom || w.closed
-	if !full && w.due == nil {
-		w.due = time.AfterFunc(logDelay, w.flush)
+	if w.closed || len(w.waiting)+len(lines) > logRoom {
+		w.lost.Add(countLines(lines))
+	} else {
+		w.waiting = append(w.waiting, lines...)
 	}
 	w.mu.Unlock()
-	if full {
-		w.flush()
+	select {
+	case w.wake <- struct{}{}:
+	default:
 	}
 	return len(lines), nil
 }
 
-// flush writes what waits.
-func (w *logWriter) flush() {
-	w.writing.Lock()
-	defer w.writing.Unlock()
-	w.mu.Lock()
-	lines := w.waiting
-	w.waiting, w.spare = w.spare[:0], nil
-	if w.due != nil {
-		w.due.Stop()
-		w.due = nil
-	}
-	w.mu.Unlock()
-	if len(lines) > 0 {
-		_, _ = w.to.Write(lines)
-	}
-	if cap(lines) <= 2*logRoom {
-		w.spare = lines
+func countLines(lines []byte) uint64 { return uint64(bytes.Count(lines, []byte("\n"))) }
+
+// run writes what waits, until the writer is closed.
+func (w *logWriter) run() {
+	defer close(w.done)
+	for reported := uint64(0); ; {
+		<-w.wake
+		w.mu.Lock()
+		closed := w.closed
+		w.mu.Unlock()
+		if !closed {
+			time.Sleep(logDelay)
+		}
+		w.mu.Lock()
+		lines := w.waiting
+		closed = w.closed
+		w.waiting, w.spare = w.spare[:0], nil
+		w.mu.Unlock()
+		if len(lines) > 0 {
+			written, err := w.to.Write(lines)
+			if err != nil {
+				w.lost.Add(countLines(lines[min(written, len(lines)):]))
+			} else if lost := w.lost.Load(); lost > reported {
+				if _, err := w.to.Write(w.report(lost - reported)); err == nil {
+					reported = lost
+				}
+			}
+		}
+		if cap(lines) <= logRoom/8 {
+			w.mu.Lock()
+			w.spare = lines
+			w.mu.Unlock()
+		}
+		if closed {
+			return
+		}
 	}
 }
 
-// close writes what waits, and from now on each line as it comes.
+// close writes what waits, but waits no longer than [logEnd] for its reader. Later lines are lost.
 func (w *logWriter) close() {
 	w.mu.Lock()
 	w.closed = true
 	w.mu.Unlock()
-	w.flush()
+	select {
+	case w.wake <- struct{}{}:
+	default:
+	}
+	select {
+	case <-w.done:
+	case <-time.After(logEnd):
+	}
 }

@@ -1,7 +1,10 @@
 package main
 
 import (
+	"encoding/json"
+	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"sync"
 	"testing"
@@ -9,32 +12,48 @@ import (
 	"time"
 )
 
-// counted is a stream that counts how often it is written to.
-type counted struct {
+// stream is a stream that counts how often it is written to, and fails while it is told to.
+type stream struct {
 	mu     sync.Mutex
 	text   strings.Builder
 	writes int
+	err    error
+	gate   chan struct{} // a write waits for it where there is one
 }
 
-func (c *counted) Write(p []byte) (int, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.writes++
-	return c.text.Write(p)
+func (s *stream) Write(p []byte) (int, error) {
+	if s.gate != nil {
+		<-s.gate
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.writes++
+	if s.err != nil {
+		return 0, s.err
+	}
+	return s.text.Write(p)
 }
 
-func (c *counted) read() (text string, writes int) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.text.String(), c.writes
+func (s *stream) read() (text string, writes int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.text.String(), s.writes
 }
+
+func (s *stream) fail(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.err = err
+}
+
+func lostFor(n uint64) []byte { return fmt.Appendf(nil, "lost %d\n", n) }
 
 // TestLogWriter: lines go together, in order, soon, and none is lost at the end.
 func TestLogWriter(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		out := &counted{}
-		w := newLogWriter(out)
+		out := &stream{}
+		w := newLogWriter(out, lostFor)
 		want := func(what, text string, writes int) {
 			t.Helper()
 			synctest.Wait()
@@ -55,45 +74,120 @@ func TestLogWriter(t *testing.T) {
 		w.close()
 		want("closed", "a\nb\nc\nd\n", 3)
 		write("e\n")
-		want("behind the end", "a\nb\nc\nd\ne\n", 4)
 		time.Sleep(time.Second)
-		want("for good", "a\nb\nc\nd\ne\n", 4)
+		want("behind the end", "a\nb\nc\nd\n", 3)
+		if got := w.lost.Load(); got != 1 {
+			t.Errorf("%d lines were lost, want 1", got)
+		}
 	})
 }
 
-// TestLogWriterFull: what waits is bounded, and many who write at once keep each their order.
-func TestLogWriterFull(t *testing.T) {
+// TestLogWriterLoses: a stream that fails, and one that nobody reads, cost lines and no time; they are counted.
+func TestLogWriterLoses(t *testing.T) {
 	t.Parallel()
-	out := &counted{}
-	w := newLogWriter(out)
-	long := strings.Repeat("x", logRoom/4)
+	synctest.Test(t, func(t *testing.T) {
+		out := &stream{}
+		w := newLogWriter(out, lostFor)
+		line := func(text string) {
+			_, _ = w.Write([]byte(text + "\n"))
+			time.Sleep(2 * logDelay)
+		}
+		line("a")
+		out.fail(errors.New("no space left on device"))
+		line("b")
+		line("c")
+		out.fail(nil)
+		line("d")
+		w.close()
+		if text, _ := out.read(); text != "a\nd\nlost 2\n" || w.lost.Load() != 2 {
+			t.Errorf("%d lines lost, and read %q", w.lost.Load(), text)
+		}
+	})
+	synctest.Test(t, func(t *testing.T) {
+		out := &stream{gate: make(chan struct{})}
+		w := newLogWriter(out, lostFor)
+		long := strings.Repeat("x", logRoom/8-1) + "\n"
+		for range 40 {
+			_, _ = w.Write([]byte(long))
+			time.Sleep(2 * logDelay)
+		}
+		w.mu.Lock()
+		waits := len(w.waiting)
+		w.mu.Unlock()
+		if lost := w.lost.Load(); lost < 30 || waits > logRoom {
+			t.Errorf("%d lines of 40 were lost and %d bytes wait", lost, waits)
+		}
+		began := time.Now()
+		w.close()
+		if took := time.Since(began); took > logEnd {
+			t.Errorf("the end took %s", took)
+		}
+		close(out.gate)
+	})
+}
+
+// TestLogWriterKeepsOrder: of many who write at once each keeps its order.
+func TestLogWriterKeepsOrder(t *testing.T) {
+	t.Parallel()
+	out := &stream{}
+	w := newLogWriter(out, lostFor)
 	var writers sync.WaitGroup
 	for i := range 8 {
 		writers.Go(func() {
-			for n := range 16 {
-				_, _ = fmt.Fprintf(w, "%d %02d %s\n", i, n, long)
+			for n := range 64 {
+				_, _ = fmt.Fprintf(w, "%d %02d\n", i, n)
 			}
 		})
 	}
 	writers.Wait()
-	w.mu.Lock()
-	waits := len(w.waiting)
-	w.mu.Unlock()
-	if waits > logRoom+len(long)+8 {
-		t.Errorf("%d bytes wait", waits)
-	}
 	w.close()
 	last := map[string]string{}
 	text, _ := out.read()
 	lines := strings.Split(strings.TrimSuffix(text, "\n"), "\n")
 	for _, line := range lines {
 		who, n, _ := strings.Cut(line, " ")
-		if n[:2] <= last[who] {
-			t.Errorf("writer %s: %s after %s", who, n[:2], last[who])
+		if n <= last[who] {
+			t.Errorf("writer %s: %s after %s", who, n, last[who])
 		}
-		last[who] = n[:2]
+		last[who] = n
 	}
-	if len(lines) != 8*16 {
-		t.Errorf("%d lines, want %d", len(lines), 8*16)
+	if len(lines) != 8*64 {
+		t.Errorf("%d lines, want %d", len(lines), 8*64)
+	}
+}
+
+// L-11: no text of a client's makes a line long, or unlike what it is.
+func TestL11_TextsOfTheLog(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("é", 8<<10)
+	for _, format := range []string{"text", "json"} {
+		for name, row := range map[string]struct {
+			value any
+			want  string
+		}{
+			"short":          {"/api/é", "/api/é"},
+			"long":           {long, strings.Repeat("é", 256) + "… (16384 bytes)"},
+			"long at a half": {"x" + long, "x" + strings.Repeat("é", 255) + "… (16385 bytes)"},
+			"long error":     {errors.New(long), strings.Repeat("é", 256) + "… (16384 bytes)"},
+			"C1":             {"a\u0085b\u009bc", "a\u0085b\u009bc"},
+			"DEL":            {"a\x7fb", "a\x7fb"},
+			"bidi":           {"a\u202eb\u2066c\u200fd\u061ce", "a\u202eb\u2066c\u200fd\u061ce"},
+			"astral":         {"a\U000e0041b", "a\U000e0041b"},
+			"lines":          {"a\nb\u2028c\r\x1b[0m", "a\nb\u2028c\r\x1b[0m"},
+		} {
+			var b strings.Builder
+			newLogger(&b, format, slog.LevelInfo).With("x", 1).Info("request", "path", row.value)
+			line := b.String()
+			if strings.ContainsFunc(strings.TrimSuffix(line, "\n"), func(r rune) bool { return r != 'é' && r != '…' && (r < ' ' || r > '~') }) {
+				t.Errorf("%s, %s: an odd character stands in %q", format, name, line)
+			}
+			if len(line) > 2<<10 {
+				t.Errorf("%s, %s: the line has %d bytes", format, name, len(line))
+			}
+			var record struct{ Path string }
+			if format == "json" && (json.Unmarshal([]byte(line), &record) != nil || record.Path != row.want) {
+				t.Errorf("%s, %s: the record has %q, want %q", format, name, record.Path, row.want)
+			}
+		}
 	}
 }

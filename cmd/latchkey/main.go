@@ -10,6 +10,7 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // version is set when a release is built: -ldflags "-X main.version=0.1.0".
@@ -21,9 +22,22 @@ func main() {
 	context.AfterFunc(ctx, stop)
 	err := run(ctx, os.Args[1:], os.Environ(), os.Stdin, os.Stdout, os.Stderr)
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "latchkey: "+oneLine(err.Error()))
+		complain("latchkey: " + oneLine(err.Error()))
 	}
 	os.Exit(exitStatus(err))
+}
+
+// complain writes a line to stderr, and doesn't wait for a reader that has stopped reading.
+func complain(line string) {
+	written := make(chan struct{})
+	go func() {
+		defer close(written)
+		fmt.Fprintln(os.Stderr, line)
+	}()
+	select {
+	case <-written:
+	case <-time.After(logEnd):
+	}
 }
 
 // console is what a command talks through.

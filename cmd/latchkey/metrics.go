@@ -13,8 +13,9 @@ import (
 )
 
 // newMetrics are the service's figures and the process's own, in Prometheus' text format.
-func newMetrics(stats func() auth.Stats) http.Handler {
+func newMetrics(stats func() auth.Stats, linesLost func() uint64) http.Handler {
 	set := metrics.NewSet()
+	set.NewGauge("latchkey_log_lines_lost_total", func() float64 { return float64(linesLost()) })
 	for name, figure := range map[string]func(auth.Stats) float64{
 		`latchkey_logins_total{outcome="succeeded"}`: func(s auth.Stats) float64 { return float64(s.LoginsSucceeded) },
 		`latchkey_logins_total{outcome="failed"}`:    func(s auth.Stats) float64 { return float64(s.LoginsFailed) },

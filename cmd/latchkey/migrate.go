@@ -11,7 +11,7 @@ import (
 
 // migrate brings the schema up to date and tells what it did.
 func (r *root) migrate(ctx context.Context, s settings) (err error) {
-	logger := newLogger(r.err, s.LogFormat)
+	logger := newLogger(r.err, s.LogFormat, s.logLevel())
 	db, err := openDatabase(ctx, s, postgres.Attach, s.DatabaseWait, r.console, logger)
 	if err != nil {
 		return err

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -9,8 +10,10 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/signal"
 	"runtime"
 	"runtime/debug"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -39,7 +42,8 @@ func (r *root) serveCommand() *cobra.Command {
 		Long: "Run the service. Without a database in LATCHKEY_DATABASE_URL it runs a PostgreSQL of its own in the data\n" +
 			"folder. It brings the schema up to date, and then prints one line that tells the address, the docs page and\n" +
 			"where the data is; with the log format json that line is a record of the log instead.\n" +
-			"SIGTERM or an interrupt ends it once the requests in flight are answered, at most 10 s later; a second one at once.",
+			"SIGTERM or an interrupt makes it not ready, and ends it after LATCHKEY_DRAIN_DELAY once the requests in flight are\n" +
+			"answered, at most 10 s later; a second one ends it at once.",
 		Args: cobra.NoArgs,
 		RunE: r.begin(func(cmd *cobra.Command, _ []string) error {
 			s, err := loadSettings(r.environ)
@@ -59,14 +63,17 @@ func (r *root) serveCommand() *cobra.Command {
 	return cmd
 }
 
-// serve runs the service until ctx ends. It refuses what would fail anyway before it starts anything: the port first.
+// serve runs the service until ctx ends. It refuses what would fail anyway before it starts anything: the port first. From
+// then on it answers, though until it can serve only that it is starting.
 func (r *root) serve(ctx context.Context, s settings) (err error) {
 	if s.SecretKey.IsZero() && !s.embedded() {
 		return errNoSecretKey
 	}
-	lines := newLogWriter(r.err)
+	// A log or a console whose reader has gone is no reason to end: each write then fails by itself.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
+	lines := newLogWriter(r.err, func(lost uint64) []byte { return lostLine(s.LogFormat, lost) })
 	defer lines.close()
-	logger := newLogger(lines, s.LogFormat)
+	logger := newLogger(lines, s.LogFormat, s.logLevel())
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
@@ -75,7 +82,12 @@ func (r *root) serve(ctx context.Context, s settings) (err error) {
 	if err != nil {
 		return fmt.Errorf("LATCHKEY_ADDR: %w", err)
 	}
-	defer func() { _ = ln.Close() }() // Serve has closed it, unless it never came to that
+	handler, err := newHandler(s, logger)
+	if err != nil {
+		return errors.Join(err, ln.Close())
+	}
+	server := startServer(handler, ln)
+	defer server.close()
 
 	db, err := openDatabase(ctx, s, postgres.Start, s.DatabaseWait, r.console, logger)
 	if err != nil {
@@ -85,40 +97,56 @@ func (r *root) serve(ctx context.Context, s settings) (err error) {
 	if _, err := schema.Migrate(ctx, db.url.Reveal()); err != nil {
 		return unlessInterrupted(ctx, fmt.Errorf("migrate the database: %w", err))
 	}
-	key, err := secretKey(s)
-	if err != nil {
-		return err
-	}
-	limiter, err := newLimiter(s, db, key)
-	if err != nil {
-		return err
-	}
-	keys, err := openKeys(ctx, s, db, key)
+	service, b, err := openService(ctx, s, db, logger)
 	if err != nil {
 		return unlessInterrupted(ctx, err)
 	}
-	service, err := newService(s, db, key, keys, limiter)
-	if err != nil {
-		return err
-	}
-	handler, err := newHandler(s, service, db, keys, logger)
-	if err != nil {
-		return err
-	}
-	if s.RateLimits == "off" {
-		logger.Warn("LATCHKEY_RATE_LIMITS is off: passwords can be guessed without end")
-	}
-	stop, err := r.inBackground(ctx, s, background{service, limiter, keys, logger})
+	b.linesLost = lines.lost.Load
+	stop, err := r.inBackground(ctx, s, b)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, stop()) }()
-	if err := announce(r.out, logger, s, ln.Addr(), db.place); err != nil {
+	if err := handler.Begin(service, func(ctx context.Context) error { return ready(ctx, db, b.keys) }); err != nil {
 		return err
+	}
+	if err := announce(r.out, logger, s, ln.Addr(), db.place); err != nil {
+		logger.Warn("nobody reads where the server listens", "error", err)
 	}
 	// What only the start needed, such as the contract as a document, is given back: some 3 MiB.
 	debug.FreeOSMemory()
-	return serveUntil(ctx, handler, ln, logger)
+	return server.until(ctx, s.DrainDelay, logger)
+}
+
+// openService opens what is behind the API, and what runs beside it.
+func openService(ctx context.Context, s settings, db *database, logger *slog.Logger) (*auth.Service, background, error) {
+	key, err := secretKey(s)
+	if err != nil {
+		return nil, background{}, err
+	}
+	limiter, err := newLimiter(s, db, key)
+	if err != nil {
+		return nil, background{}, err
+	}
+	keys, err := openKeys(ctx, s, db, key)
+	if err != nil {
+		return nil, background{}, err
+	}
+	service, err := newService(s, db, key, keys, limiter)
+	if err != nil {
+		return nil, background{}, err
+	}
+	if s.RateLimits == "off" {
+		logger.Warn("LATCHKEY_RATE_LIMITS is off: passwords can be guessed without end")
+	}
+	return service, background{service: service, limiter: limiter, keys: keys, logger: logger}, nil
+}
+
+// lostLine is the line that says how many lines of the log nobody has read.
+func lostLine(format string, lost uint64) []byte {
+	var b bytes.Buffer
+	newLogger(&b, format, slog.LevelInfo).Warn("lines of the log were lost: its reader had gone, or did not read", "lines", lost)
+	return b.Bytes()
 }
 
 // unlessInterrupted drops the error of a start that was told to stop: that is what was asked for.
@@ -129,15 +157,13 @@ func unlessInterrupted(ctx context.Context, err error) error {
 	return nil
 }
 
-// newHandler puts the service behind the API.
-func newHandler(s settings, service *auth.Service, db *database, keys *auth.Keyring, logger *slog.Logger) (*impl.Server, error) {
+// newHandler makes the API's handler, which waits for its service.
+func newHandler(s settings, logger *slog.Logger) (*impl.Server, error) {
 	networks, problem := proxies(s.TrustedProxies)
 	if problem != "" {
 		return nil, usageError{errors.New("LATCHKEY_TRUSTED_PROXIES " + problem)}
 	}
-	return impl.New(impl.Options{
-		Auth:    service,
-		Ready:   func(ctx context.Context) error { return ready(ctx, db, keys) },
+	return impl.NewStarting(impl.Options{
 		Logger:  logger,
 		Now:     time.Now,
 		Origins: s.CORSOrigins,
@@ -222,27 +248,45 @@ func announce(out io.Writer, logger *slog.Logger, s settings, addr net.Addr, pla
 	return err
 }
 
-// serveUntil serves until ctx ends, and returns when no request is served any more: those in flight have
-// [drainTimeout] to end, then their connections are closed.
-func serveUntil(ctx context.Context, handler *impl.Server, ln net.Listener, logger *slog.Logger) error {
-	server := handler.HTTPServer()
-	served := make(chan error, 1)
-	go func() { served <- server.Serve(ln) }()
+// running is a server that serves.
+type running struct {
+	handler *impl.Server
+	server  *http.Server
+	served  chan error
+}
+
+func startServer(handler *impl.Server, ln net.Listener) *running {
+	r := &running{handler, handler.HTTPServer(), make(chan error, 1)}
+	go func() { r.served <- r.server.Serve(ln) }()
+	return r
+}
+
+// close ends the server at once, if it still serves.
+func (r *running) close() { _ = r.server.Close() }
+
+// until serves until ctx ends, and returns when no request is served any more. From the end of ctx on the server isn't
+// ready; after the delay it takes no more connections, and requests in flight have [drainTimeout] to end.
+func (r *running) until(ctx context.Context, delay time.Duration, logger *slog.Logger) error {
 	select {
-	case err := <-served:
+	case err := <-r.served:
 		return fmt.Errorf("serve: %w", err)
 	case <-ctx.Done():
 	}
-	logger.Info("shutting down")
-	handler.Drain()
+	logger.Info("shutting down", "delay", delay)
+	r.handler.Drain()
+	select {
+	case err := <-r.served:
+		return fmt.Errorf("serve: %w", err)
+	case <-time.After(delay):
+	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
 	defer cancel()
-	err := server.Shutdown(ctx)
+	err := r.server.Shutdown(ctx)
 	if errors.Is(err, context.DeadlineExceeded) {
 		logger.Warn("requests were cut off", "after", drainTimeout)
-		err = server.Close()
+		err = r.server.Close()
 	}
-	if serveErr := <-served; !errors.Is(serveErr, http.ErrServerClosed) {
+	if serveErr := <-r.served; !errors.Is(serveErr, http.ErrServerClosed) {
 		err = errors.Join(err, serveErr)
 	}
 	return err

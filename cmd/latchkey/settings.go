@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"log/slog"
+	"net"
 	"os"
 	"reflect"
 	"strings"
@@ -44,10 +46,29 @@ type settings struct {
 	MetricsAddr        string        `env:"METRICS_ADDR" default:"none" help:"host:port on which /metrics answers, in Prometheus' text format, for nobody outside to reach"`
 	CORSOrigins        []string      `env:"CORS_ORIGINS" default:"none" help:"origins whose pages may call the API from a browser, separated by commas, such as https://app.example.com"`
 	LogFormat          string        `env:"LOG_FORMAT" envDefault:"text" help:"text or json; the log goes to stderr"`
+	LogLevel           string        `env:"LOG_LEVEL" envDefault:"info" help:"debug, info, warn or error; a probe that succeeds is logged at debug, other requests at info"`
+	DrainDelay         time.Duration `env:"DRAIN_DELAY" default:"5s; 0s where LATCHKEY_ADDR is a loopback address" help:"how long requests are still taken after SIGTERM, while /readyz says 503, 0s to 5m"`
 }
 
 // embedded reports whether the database is ours to run.
 func (s settings) embedded() bool { return s.DatabaseURL.IsZero() }
+
+// defaultDrainDelay is longer than most balancers take to see that an instance is no longer ready.
+const defaultDrainDelay = 5 * time.Second
+
+// logLevel is the level of the log. The setting was checked.
+func (s settings) logLevel() slog.Level {
+	var level slog.Level
+	_ = level.UnmarshalText([]byte(s.LogLevel))
+	return level
+}
+
+// isLoopback reports whether only this machine reaches an address, so that no balancer is in front.
+func isLoopback(addr string) bool {
+	host, _, err := net.SplitHostPort(addr)
+	ip := net.ParseIP(host)
+	return err == nil && (host == "localhost" || ip != nil && ip.IsLoopback())
+}
 
 // setting is one line of the list above.
 type setting struct {
@@ -103,6 +124,9 @@ func loadSettings(environ []string) (settings, error) {
 			// The user that PostgreSQL runs as then can't enter a home of mode 0700.
 			s.DataDir = "/var/lib/latchkey"
 		}
+	}
+	if _, isSet := values[prefix+"DRAIN_DELAY"]; !isSet && !isLoopback(s.Addr) {
+		s.DrainDelay = defaultDrainDelay
 	}
 	for _, c := range checks {
 		if _, isBroken := broken[c.name]; isBroken {

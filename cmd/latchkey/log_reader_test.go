@@ -1,0 +1,99 @@
+package main
+
+import (
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/latchkey-auth/latchkey/impl/postgres/postgrestest"
+)
+
+// A log whose reader has gone, has stopped reading, or has no room costs lines, and never a request or the way out.
+func TestLogWithoutReader(t *testing.T) {
+	t.Parallel()
+	for name, open := range map[string]func(*testing.T) *os.File{
+		"reader gone": func(t *testing.T) *os.File {
+			r, w := pipe(t)
+			if err := r.Close(); err != nil {
+				t.Fatal(err)
+			}
+			return w
+		},
+		"reader asleep": func(t *testing.T) *os.File {
+			_, w := pipe(t)
+			return w
+		},
+		"no room": func(t *testing.T) *os.File {
+			f, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = f.Close() })
+			return f
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			metrics := freeAddr(t)
+			environ := onDatabase(postgrestest.New(t), "LATCHKEY_METRICS_ADDR="+metrics, "LATCHKEY_RATE_LIMITS=off")
+			p, server := serve(t, "/", environ, func(cmd *exec.Cmd) { cmd.Stderr = open(t) })
+			long := strings.Repeat("x", 500)
+			for range 400 { // more than a pipe and what waits for it hold, at 64 KiB and 1 MiB
+				for range 8 {
+					if a, err := get(server + "/api/" + long); a.status != 404 || err != nil {
+						t.Fatalf("answered %d, %v", a.status, err)
+					}
+				}
+			}
+			res, err := http.Get("http://" + metrics + "/metrics")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = res.Body.Close() }()
+			figures, err := io.ReadAll(res.Body)
+			if err != nil || !regexp.MustCompile(`(?m)^latchkey_log_lines_lost_total [1-9]`).Match(figures) {
+				t.Errorf("no lost line is counted (%v)", err)
+			}
+			p.stop(t)
+		})
+	}
+}
+
+func pipe(t *testing.T) (r, w *os.File) {
+	t.Helper()
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _, _ = r.Close(), w.Close() })
+	return r, w
+}
+
+// Nobody has to read where the server listens.
+func TestStartLineWithoutReader(t *testing.T) {
+	t.Parallel()
+	addr := freeAddr(t)
+	r, w := pipe(t)
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+	p, err := launch("/", append(onDatabase(postgrestest.New(t)), "LATCHKEY_ADDR="+addr), []string{"serve"}, func(cmd *exec.Cmd) { cmd.Stdout = w })
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { p.end(t) })
+	if err := eventually("the server is ready", func() bool {
+		a, err := get("http://" + addr + "/readyz")
+		return err == nil && a.status == 200
+	}); err != nil {
+		t.Fatal(err, p.stderr)
+	}
+	p.stop(t)
+	if !p.stderr.contains("nobody reads where the server listens") {
+		t.Errorf("the log doesn't say so: %s", p.stderr)
+	}
+}
