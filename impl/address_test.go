@@ -14,7 +14,7 @@ import (
 func remoteOf(t *testing.T, h *impltest.Harness, headers ...string) string {
 	t.Helper()
 	before := len(h.Log.String())
-	h.Do(t, h.Request("GET", "/healthz", "", headers...))
+	h.Do(t, h.Request("GET", impltest.MePath, "", headers...))
 	found := regexp.MustCompile(` remote=(\S+)`).FindStringSubmatch(h.Log.String()[before:])
 	if found == nil {
 		t.Fatal("the log has no address")
@@ -114,7 +114,7 @@ func TestH3_AProxyThatIsNotNamed(t *testing.T) {
 			}
 			h := impltest.New(t, o)
 			for range 2 {
-				r := h.Request("GET", "/healthz", "", row.headers...)
+				r := h.Request("GET", impltest.MePath, "", row.headers...)
 				r.RemoteAddr = row.peer
 				h.Server.ServeHTTP(httptest.NewRecorder(), r)
 			}

@@ -155,7 +155,13 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Method == http.MethodHead {
 		r = asGet(r)
 	}
+	if r.ContentLength == 0 {
+		s.echo.ServeHTTP(w, r)
+		return
+	}
+	body := readOn(w, r)
 	s.echo.ServeHTTP(w, r)
+	body.discard(w)
 }
 
 // Drain makes the readiness check fail from now on, so that a load balancer sends no more requests here.

@@ -148,7 +148,6 @@ func limitBody(next echo.HandlerFunc) echo.HandlerFunc {
 			return next(ec)
 		}
 		if hr.ContentLength > maxBody {
-			ec.Response().Header().Set("Connection", "close")
 			return &http.MaxBytesError{Limit: maxBody}
 		}
 		hr.Body = http.MaxBytesReader(ec.Response(), hr.Body, maxBody)

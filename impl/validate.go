@@ -67,8 +67,6 @@ func readBody(ec echo.Context, plan *bodyPlan) ([]byte, error) {
 		return nil, nil
 	}
 	if !isMediaType(r.Header, plan.mediaType) {
-		// What isn't read would have to be read to its end, to keep the connection.
-		ec.Response().Header().Set("Connection", "close")
 		return nil, errUnsupportedMediaType
 	}
 	data, err := io.ReadAll(r.Body)
