@@ -76,6 +76,7 @@ var problems = []struct {
 	{errBodyTimeout, problem{status: 408, code: "request_timeout", detail: "The body did not arrive in time.", oauth: oauthInvalidRequest}},
 	{ErrSchemaOutdated, problem{status: 503, code: "schema_outdated", detail: "The database waits for a migration.", retryAfter: 5}},
 	{ErrSchemaTooNew, problem{status: 503, code: "schema_too_new", detail: "The database was migrated by a newer server.", retryAfter: 30}},
+	{ErrReadOnly, problem{status: 503, code: "database_read_only", detail: "The database takes no writes.", retryAfter: 1}},
 	{ErrKeysUnavailable, problem{status: 503, code: "keys_unavailable", detail: "No key signs access tokens.", retryAfter: 5}},
 	{errCrossOrigin, problem{status: 403, code: "cross_origin", detail: "A page of another origin may not send this request.", oauth: oauthInvalidRequest}},
 	{errStarting, problem{status: 503, code: "starting", detail: "The server is starting.", oauth: "temporarily_unavailable", retryAfter: 1}},

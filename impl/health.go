@@ -11,6 +11,8 @@ import (
 var (
 	ErrSchemaOutdated = errors.New("the database's schema is older than this server")
 	ErrSchemaTooNew   = errors.New("the database's schema is newer than this server")
+	// ErrReadOnly says that nothing can be written to the database.
+	ErrReadOnly = errors.New("the database is read-only")
 	// ErrKeysUnavailable says that no key signs, as where another secret key has sealed them.
 	ErrKeysUnavailable = errors.New("no key signs")
 

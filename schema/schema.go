@@ -8,14 +8,13 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"math/rand/v2"
+	"log/slog"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/lock"
@@ -24,23 +23,43 @@ import (
 //go:embed *.sql
 var migrations embed.FS
 
+// Queries of tables that goose makes, which sqlc doesn't know.
+//
+//go:embed adopt/adopt.sql
+var adoptSQL string
+
+//go:embed adopt/foreign.sql
+var foreignSQL string
+
+//go:embed adopt/version.sql
+var versionSQL string
+
 var (
 	// ErrNewer says that a later version of Latchkey has migrated the database. An older binary would write
 	// rows that break rules it doesn't know, so it refuses to.
 	ErrNewer = errors.New("the database's schema is newer than this binary")
 	// ErrOutdated says that migrations are still to be applied: the database can't serve yet.
 	ErrOutdated = errors.New("the database's schema is older than this binary")
+	// ErrReadOnly says that the database takes no writes: it is a standby, or was set so.
+	ErrReadOnly = errors.New("the database is read-only")
+	// ErrForeign says that another program's tables are in the way.
+	ErrForeign = errors.New("the database has a table users that isn't Latchkey's: give it a database, or a schema, of its own")
 )
 
 const (
-	// versionQuery reads goose's own table. It is the one query outside queries/: goose makes that table, so
-	// sqlc doesn't know it, and readiness asks it on the server's pool, which goose can't use.
-	versionQuery = `SELECT max(version_id) FROM goose_db_version`
+	versionTable = "latchkey_schema_version"
+	lockTable    = "latchkey_schema_lock"
 
 	undefinedTable = "42P01"
 
-	lockWait  = 60 * time.Second
-	lockProbe = 100 * time.Millisecond
+	// A migration is under way for as long as its lease is renewed; of one that was killed it ends by itself.
+	lockLease     = 10 * time.Second
+	lockHeartbeat = 2 * time.Second
+	// lockProbe is how often the lock is asked for, lockProbes how many times: for a minute and more.
+	lockProbe  = 200 * time.Millisecond
+	lockProbes = 400
+	// migrateTimeout bounds a migration of everything, the wait for another's included.
+	migrateTimeout = time.Hour
 )
 
 // Latest is the version of the newest migration in this binary.
@@ -65,41 +84,51 @@ var latest = func() int64 {
 }()
 
 // Migrate applies what is pending and returns how many migrations that were. Any number of servers may call it
-// at once on one database: one works, the others wait for up to a minute. A database that is newer than the
-// binary is [ErrNewer], and nothing in it is touched.
-func Migrate(ctx context.Context, databaseURL string) (applied int, err error) {
-	// The pool's parser, since the URL is the server's and may hold settings of the pool.
-	config, err := pgxpool.ParseConfig(databaseURL)
-	if err != nil {
-		return 0, err
-	}
-	db := stdlib.OpenDB(*config.ConnConfig)
+// at once on one database, also through a connection pooler: one works, the others wait for up to a minute. A database
+// that is newer than the binary is [ErrNewer], one with another program's tables is [ErrForeign], and nothing in either is touched.
+func Migrate(ctx context.Context, config *pgx.ConnConfig) (applied int, err error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, migrateTimeout, fmt.Errorf("it took more than %s", migrateTimeout))
+	defer cancel()
+	config = config.Copy()
+	config.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe // without statements that live in a session
+	db := stdlib.OpenDB(*config)
 	defer db.Close()
-	conn, err := db.Conn(ctx)
+	// Most starts find nothing to do, and need no lock to see it.
+	if err := Current(ctx, database{db}); !errors.Is(err, ErrOutdated) {
+		return 0, err
+	}
+	if _, err := db.ExecContext(ctx, adoptSQL); err != nil {
+		return 0, fmt.Errorf("take over the schema's version: %w", err)
+	}
+	if err := Current(ctx, database{db}); !errors.Is(err, ErrOutdated) {
+		return 0, err
+	}
+	foreign := false
+	if err := db.QueryRowContext(ctx, foreignSQL).Scan(&foreign); err != nil {
+		return 0, err
+	}
+	if foreign {
+		return 0, ErrForeign
+	}
+	// A row is locked, and not a session, which behind a pooler may be somebody else's the next moment.
+	locker, err := lock.NewPostgresTableLocker(
+		lock.WithTableName(lockTable), lock.WithTableLeaseDuration(lockLease), lock.WithTableHeartbeatInterval(lockHeartbeat),
+		lock.WithTableLockTimeout(lockProbe, lockProbes), lock.WithTableUnlockTimeout(lockProbe, 10), lock.WithTableLogger(slog.New(slog.DiscardHandler)),
+	)
 	if err != nil {
 		return 0, err
 	}
-	defer conn.Close()
-	// Most starts find nothing to do, and need no lock to see it.
-	if err := Current(ctx, session{conn}); !errors.Is(err, ErrOutdated) {
-		return 0, err
-	}
-	if err := acquire(ctx, conn); err != nil {
-		return 0, fmt.Errorf("lock the database for migration: %w", err)
-	}
-	defer func() { err = errors.Join(err, release(ctx, conn)) }()
-	if err := Current(ctx, session{conn}); !errors.Is(err, ErrOutdated) {
-		return 0, err
-	}
-	// goose would take its lock only after it has made its table and looked for what is pending, and then it
-	// asks for it no more often than every second. So it is called under the lock, and takes none.
-	provider, err := goose.NewProvider(goose.DialectPostgres, db, migrations, goose.WithDisableGlobalRegistry(true))
+	provider, err := goose.NewProvider(goose.DialectPostgres, db, migrations,
+		goose.WithDisableGlobalRegistry(true), goose.WithTableName(versionTable), goose.WithLocker(locker))
 	if err != nil {
 		return 0, err
 	}
 	results, err := provider.Up(ctx)
 	if partial := (*goose.PartialError)(nil); errors.As(err, &partial) {
 		results = partial.Applied
+	}
+	if err != nil && ctx.Err() != nil {
+		err = fmt.Errorf("%w: %w", context.Cause(ctx), err)
 	}
 	return len(results), err
 }
@@ -110,10 +139,14 @@ type Querier interface {
 }
 
 // Current is nil when the database's version is the binary's, [ErrOutdated] when migrations are pending or none
-// was ever applied, and [ErrNewer] when a later binary has migrated it. It costs one query on a tiny table.
+// was ever applied, [ErrNewer] when a later binary has migrated it, and [ErrReadOnly] when nothing can be written to it. It
+// costs one query on a tiny table.
 func Current(ctx context.Context, db Querier) error {
-	var version *int64 // NULL in an empty table
-	err := db.QueryRow(ctx, versionQuery).Scan(&version)
+	var (
+		version    *int64 // NULL in an empty table
+		isReadOnly bool
+	)
+	err := db.QueryRow(ctx, versionSQL).Scan(&version, &isReadOnly)
 	if pgErr := (*pgconn.PgError)(nil); errors.As(err, &pgErr) && pgErr.Code == undefinedTable {
 		err = nil
 	}
@@ -125,6 +158,8 @@ func Current(ctx context.Context, db Querier) error {
 		found = *version
 	}
 	switch {
+	case isReadOnly:
+		return ErrReadOnly
 	case found > latest:
 		return fmt.Errorf("%w: the database is at version %d, the binary at %d", ErrNewer, found, latest)
 	case found < latest:
@@ -133,45 +168,9 @@ func Current(ctx context.Context, db Querier) error {
 	return nil
 }
 
-// session lets [Current] ask goose's kind of connection.
-type session struct{ conn *sql.Conn }
+// database lets [Current] ask goose's kind of pool.
+type database struct{ db *sql.DB }
 
-func (s session) QueryRow(ctx context.Context, query string, args ...any) pgx.Row {
-	return s.conn.QueryRowContext(ctx, query, args...)
-}
-
-// acquire takes goose's advisory lock, by its number, for the connection's session. It asks again and again,
-// since a session that waits in pg_advisory_lock holds a snapshot, which would block a CREATE INDEX CONCURRENTLY of
-// the session that migrates.
-func acquire(ctx context.Context, conn *sql.Conn) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, lockWait, errors.New("another process has held it for a minute"))
-	defer cancel()
-	for {
-		var locked bool
-		err := conn.QueryRowContext(ctx, "SELECT pg_try_advisory_lock($1)", lock.DefaultLockID).Scan(&locked)
-		if err != nil || locked {
-			return err
-		}
-		select {
-		case <-time.After(lockProbe/2 + rand.N(lockProbe)):
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
-	}
-}
-
-// release gives the lock back, also when ctx has ended. The time limit is for a server that has gone silent; the
-// lock ends with the connection in any case.
-func release(ctx context.Context, conn *sql.Conn) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
-	defer cancel()
-	var unlocked bool
-	err := conn.QueryRowContext(ctx, "SELECT pg_advisory_unlock($1)", lock.DefaultLockID).Scan(&unlocked)
-	if err == nil && !unlocked {
-		err = errors.New("it was not held")
-	}
-	if err != nil {
-		return fmt.Errorf("unlock the database after migration: %w", err)
-	}
-	return nil
+func (d database) QueryRow(ctx context.Context, query string, args ...any) pgx.Row {
+	return d.db.QueryRowContext(ctx, query, args...)
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -24,6 +25,7 @@ var checks = []struct {
 	{"DATABASE_URL", func(s settings) string { return checkDatabaseURL(s.DatabaseURL) }},
 	{"DATABASE_MAX_CONNS", func(s settings) string { return within(int64(s.DatabaseMaxConns), 1, 1000) }},
 	{"DATABASE_WAIT", func(s settings) string { return lasting(s.DatabaseWait, 0, time.Hour) }},
+	{"DATABASE_POOLER", func(s settings) string { return oneOf(s.DatabasePooler, "off", "transaction") }},
 	{"SECRET_KEY", func(s settings) string { return checkSecretKey(s.SecretKey) }},
 	{"SECRET_KEY_PREVIOUS", func(s settings) string { return checkSecretKey(s.SecretKeyPrevious) }},
 	{"JWT_ALGORITHM", func(s settings) string { return oneOf(s.JWTAlgorithm, auth.Algorithms...) }},
@@ -77,8 +79,8 @@ func checkDatabaseURL(secret auth.Secret) string {
 	if secret.IsZero() {
 		return ""
 	}
-	text := secret.Reveal()
-	u, err := url.Parse(text)
+	text := databaseURL(secret)
+	u, err := url.Parse(firstHost(text))
 	if err != nil || u.Scheme != "postgres" && u.Scheme != "postgresql" {
 		return "can't be read (it isn't shown, for its password); it must be postgres://user:password@host:port/database " +
 			"with special characters percent-encoded"
@@ -91,6 +93,11 @@ func checkDatabaseURL(secret auth.Secret) string {
 	}
 	return ""
 }
+
+// firstHost leaves out all hosts but the first, since a URL has one.
+func firstHost(text string) string { return severalHosts.ReplaceAllString(text, "$1") }
+
+var severalHosts = regexp.MustCompile(`^([a-z]+://(?:[^/?#]*@)?[^/?#@,]*),[^/?#@]*`)
 
 func checkSecretKey(key auth.Secret) string {
 	if key.IsZero() {

@@ -119,14 +119,15 @@ func (r *root) withDatabase(ctx context.Context, mayMake bool, f func(settings, 
 			return fmt.Errorf("there is no database in %s yet: LATCHKEY_DATA_DIR or LATCHKEY_DATABASE_URL names another", s.DataDir)
 		}
 	}
-	db, err := openDatabase(ctx, s, postgres.Attach, 0, r.console, newLogger(r.err, s.LogFormat, s.logLevel()))
+	logger := newLogger(r.err, s.LogFormat, s.logLevel())
+	db, err := openDatabase(ctx, s, postgres.Attach, 0, r.console, logger)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, db.close()) }()
 	if fresh {
-		if _, err := schema.Migrate(ctx, db.url.Reveal()); err != nil {
-			return fmt.Errorf("migrate the database: %w", err)
+		if _, err := db.migrate(ctx, logger); err != nil {
+			return err
 		}
 	}
 	if err := schema.Current(ctx, db.pool); errors.Is(err, schema.ErrOutdated) {

@@ -7,10 +7,12 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -23,6 +25,7 @@ import (
 
 	"github.com/latchkey-auth/latchkey/impl/auth"
 	"github.com/latchkey-auth/latchkey/impl/postgres"
+	"github.com/latchkey-auth/latchkey/schema"
 )
 
 const (
@@ -31,6 +34,8 @@ const (
 	// stopTimeout is for the embedded PostgreSQL to write everything out; then it is stopped at once, which costs a
 	// recovery at the next start and no data.
 	stopTimeout = 30 * time.Second
+	// migrateReport is how often a migration that takes long says so.
+	migrateReport = 10 * time.Second
 )
 
 // startPostgres is [postgres.Start] for serve and [postgres.Attach] for the commands.
@@ -49,6 +54,7 @@ type database struct {
 func openDatabase(ctx context.Context, s settings, start startPostgres, wait time.Duration, c console, logger *slog.Logger) (_ *database, err error) {
 	db := &database{url: s.DatabaseURL, stop: func() error { return nil }}
 	if s.embedded() {
+		postgres.ForgetEnvironment() // nobody else's settings count for a database of ours
 		server, err := start(ctx, postgres.Options{
 			DataDir: s.DataDir, BinDir: s.PostgresBin, Logger: logger, Progress: progress(c.err),
 			// Room for the pool, for commands beside the server and for PostgreSQL's own three.
@@ -79,6 +85,9 @@ func openDatabase(ctx context.Context, s settings, start startPostgres, wait tim
 	if err := await(ctx, db.pool, wait, logger); err != nil {
 		return nil, err
 	}
+	if err := checkSession(ctx, db.pool, s); err != nil {
+		return nil, err
+	}
 	db.place, err = describe(ctx, s, db.pool)
 	return db, err
 }
@@ -92,7 +101,7 @@ func (d *database) close() error {
 }
 
 func poolConfig(url auth.Secret, s settings) (*pgxpool.Config, error) {
-	config, err := pgxpool.ParseConfig(url.Reveal())
+	config, err := pgxpool.ParseConfig(databaseURL(url))
 	if err != nil {
 		// The settings were checked: only a file or a variable that the URL relies on, such as a certificate's, is left.
 		return nil, errors.New("the database's URL or what it names can't be read")
@@ -103,17 +112,67 @@ func poolConfig(url auth.Secret, s settings) (*pgxpool.Config, error) {
 		return nil
 	}
 	config.ConnConfig.RuntimeParams["application_name"] = "latchkey"
+	if s.DatabasePooler == "off" {
+		for name, value := range sessionDefaults {
+			config.ConnConfig.RuntimeParams[name] = value
+		}
+	} else {
+		// No statement and no setting lives in a session, which may be another client's the next moment.
+		config.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe
+	}
 	if t := config.ConnConfig.ConnectTimeout; t <= 0 || t > connectTimeout {
 		config.ConnConfig.ConnectTimeout = connectTimeout
 	}
 	return config, nil
 }
 
+// sessionDefaults are settings of a session that what our statements mean hangs on. They win over the defaults of a role or a
+// database.
+var sessionDefaults = map[string]string{
+	"client_encoding":               "UTF8",
+	"default_transaction_isolation": "read committed",
+	"default_transaction_read_only": "off",
+	"timezone":                      "UTC",
+	"datestyle":                     "ISO",
+	"intervalstyle":                 "postgres",
+	"bytea_output":                  "hex",
+	"standard_conforming_strings":   "on",
+}
+
+// checkSession refuses a database whose encoding can't hold every text, and, behind a pooler, defaults that can't be set there.
+func checkSession(ctx context.Context, pool *pgxpool.Pool, s settings) error {
+	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
+	defer cancel()
+	show := func(name string) (value string, err error) {
+		return value, pool.QueryRow(ctx, "SHOW "+name).Scan(&value)
+	}
+	encoding, err := show("server_encoding")
+	if err != nil {
+		return err
+	}
+	if encoding != "UTF8" {
+		return fmt.Errorf("the database's encoding is %s, and must be UTF8: make another one with ENCODING 'UTF8' TEMPLATE template0", encoding)
+	}
+	if s.DatabasePooler == "off" {
+		return nil
+	}
+	for _, name := range slices.Sorted(maps.Keys(sessionDefaults)) {
+		value, err := show(name)
+		if err != nil {
+			return err
+		}
+		if want := sessionDefaults[name]; !strings.HasPrefix(value, want) && name != "timezone" {
+			return fmt.Errorf("the database or its role sets %s to %q, and behind a pooler it has to be %q: ALTER ROLE … SET %s = '%s'", name, value, want, name, want)
+		}
+	}
+	return nil
+}
+
 // await returns when the database answers, or when waiting longer is of no use.
 func await(ctx context.Context, pool *pgxpool.Pool, wait time.Duration, logger *slog.Logger) error {
 	deadline := time.Now().Add(wait)
 	for pause, told := 100*time.Millisecond, false; ; pause = min(2*pause, 2*time.Second) {
-		err := pool.Ping(ctx)
+		err := pingWithin(ctx, pool)
 		if err == nil || ctx.Err() != nil {
 			return err
 		}
@@ -133,6 +192,34 @@ func await(ctx context.Context, pool *pgxpool.Pool, wait time.Duration, logger *
 			return ctx.Err()
 		}
 	}
+}
+
+// pingWithin bounds a ping, since something that isn't PostgreSQL may listen and say nothing.
+func pingWithin(ctx context.Context, pool *pgxpool.Pool) error {
+	bounded, cancel := context.WithTimeout(ctx, 2*connectTimeout)
+	defer cancel()
+	return pool.Ping(bounded)
+}
+
+// migrate applies what is pending, and says so while it takes long.
+func (d *database) migrate(ctx context.Context, logger *slog.Logger) (applied int, err error) {
+	done := make(chan struct{})
+	defer close(done)
+	go func() {
+		for {
+			select {
+			case <-done:
+				return
+			case <-time.After(migrateReport):
+				logger.Warn("the database is still being migrated, or waits for another server that migrates it")
+			}
+		}
+	}()
+	applied, err = schema.Migrate(ctx, d.pool.Config().ConnConfig)
+	if err != nil {
+		err = fmt.Errorf("migrate the database: %w", err)
+	}
+	return applied, err
 }
 
 // passes reports whether a connection may succeed later with the settings as they are: what a server answers, such

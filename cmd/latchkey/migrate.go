@@ -17,9 +17,9 @@ func (r *root) migrate(ctx context.Context, s settings) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, db.close()) }()
-	applied, err := schema.Migrate(ctx, db.url.Reveal())
+	applied, err := db.migrate(ctx, logger)
 	if err != nil {
-		return fmt.Errorf("migrate the database: %w", err)
+		return err
 	}
 	done := "nothing to apply"
 	switch {

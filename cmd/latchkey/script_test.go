@@ -105,7 +105,7 @@ func (s *script) outdate(ts *testscript.TestScript, _ []string) {
 }
 
 func (s *script) advance(ts *testscript.TestScript, _ []string) {
-	execute(ts, "INSERT INTO goose_db_version (version_id, is_applied) VALUES (1000000, true)")
+	execute(ts, "INSERT INTO latchkey_schema_version (version_id, is_applied) VALUES (1000000, true)")
 }
 
 func execute(ts *testscript.TestScript, sql string) {

@@ -94,8 +94,8 @@ func (r *root) serve(ctx context.Context, s settings) (err error) {
 		return unlessInterrupted(ctx, err)
 	}
 	defer func() { err = errors.Join(err, db.close()) }()
-	if _, err := schema.Migrate(ctx, db.url.Reveal()); err != nil {
-		return unlessInterrupted(ctx, fmt.Errorf("migrate the database: %w", err))
+	if _, err := db.migrate(ctx, logger); err != nil {
+		return unlessInterrupted(ctx, err)
 	}
 	service, b, err := openService(ctx, s, db, logger)
 	if err != nil {
@@ -228,6 +228,9 @@ func ready(ctx context.Context, db *database, keys *auth.Keyring) error {
 		return impl.ErrSchemaOutdated
 	case errors.Is(err, schema.ErrNewer):
 		return impl.ErrSchemaTooNew
+	case errors.Is(err, schema.ErrReadOnly):
+		db.pool.Reset() // another host may have become the one that takes writes
+		return impl.ErrReadOnly
 	case err == nil && keys.Ready() != nil:
 		return impl.ErrKeysUnavailable
 	}

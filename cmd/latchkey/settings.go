@@ -25,6 +25,7 @@ type settings struct {
 	DatabaseURL        auth.Secret   `env:"DATABASE_URL" default:"an embedded PostgreSQL in the data folder" help:"postgres://user:password@host:port/database"`
 	DatabaseMaxConns   int32         `env:"DATABASE_MAX_CONNS" envDefault:"10" help:"connections to the database at most; wins over the URL's pool_max_conns"`
 	DatabaseWait       time.Duration `env:"DATABASE_WAIT" envDefault:"10s" help:"how long serve and migrate wait for a database that can't be reached yet"`
+	DatabasePooler     string        `env:"DATABASE_POOLER" envDefault:"off" help:"transaction where the URL leads to a connection pooler in transaction mode, such as PgBouncer; else off"`
 	DataDir            string        `env:"DATA_DIR" default:".latchkey in the working folder; for root /var/lib/latchkey" help:"data folder of the embedded PostgreSQL"`
 	PostgresBin        string        `env:"POSTGRES_BIN" default:"looked for" help:"folder with the programs postgres and initdb for the embedded PostgreSQL"`
 	SecretKey          auth.Secret   `env:"SECRET_KEY" default:"made once and kept in the data folder; with LATCHKEY_DATABASE_URL it must be set" help:"makes the refresh tokens and seals the signing keys; at least 32 bytes, from openssl rand -base64 48"`

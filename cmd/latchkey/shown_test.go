@@ -120,7 +120,7 @@ var stages = []struct {
 		s.awaitReadiness(t, http.StatusOK)
 	}, nil},
 	{"before a newer schema", func(t *testing.T, s *shownServer) {
-		s.execute(t, "", "INSERT INTO goose_db_version (version_id, is_applied) VALUES (1000000, true)")
+		s.execute(t, "", "INSERT INTO latchkey_schema_version (version_id, is_applied) VALUES (1000000, true)")
 	}, map[string]ask{"GetReadiness schema_too_new": asking("GET", "/readyz")}},
 	{"without a schema", func(t *testing.T, s *shownServer) {
 		s.execute(t, "", "DROP SCHEMA public CASCADE", "CREATE SCHEMA public")

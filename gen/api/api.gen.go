@@ -525,6 +525,7 @@ func (e NotFoundProblemStatus) Valid() bool {
 
 // Defines values for NotReadyProblemCode.
 const (
+	NotReadyProblemCodeDatabaseReadOnly    NotReadyProblemCode = "database_read_only"
 	NotReadyProblemCodeDatabaseUnavailable NotReadyProblemCode = "database_unavailable"
 	NotReadyProblemCodeKeysUnavailable     NotReadyProblemCode = "keys_unavailable"
 	NotReadyProblemCodeSchemaOutdated      NotReadyProblemCode = "schema_outdated"
@@ -536,6 +537,8 @@ const (
 // Valid indicates whether the value is a known member of the NotReadyProblemCode enum.
 func (e NotReadyProblemCode) Valid() bool {
 	switch e {
+	case NotReadyProblemCodeDatabaseReadOnly:
+		return true
 	case NotReadyProblemCodeDatabaseUnavailable:
 		return true
 	case NotReadyProblemCodeKeysUnavailable:

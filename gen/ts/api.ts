@@ -245,7 +245,7 @@ export interface paths {
         };
         /**
          * Whether the service can serve
-         * @description Answers 200 when the database is reachable and has the schema that this server was built for, a key is there to sign with, and the server is not shutting down.
+         * @description Answers 200 when the database is reachable, takes writes and has the schema that this server was built for, a key is there to sign with, and the server is not shutting down.
          */
         get: operations["GetReadiness"];
         put?: never;
@@ -834,7 +834,7 @@ export interface components {
              */
             status?: 503;
             /** @enum {string} */
-            code?: "starting" | "database_unavailable" | "schema_outdated" | "schema_too_new" | "keys_unavailable" | "shutting_down";
+            code?: "starting" | "database_unavailable" | "database_read_only" | "schema_outdated" | "schema_too_new" | "keys_unavailable" | "shutting_down";
         };
         /** @description Sent for every path that isn't in this contract. */
         NotFoundProblem: components["schemas"]["Problem"] & {

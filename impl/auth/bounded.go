@@ -2,6 +2,9 @@ package auth
 
 import (
 	"context"
+	"errors"
+	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -23,14 +26,30 @@ const (
 //
 // A statement that was sent is not given up with its context, whose client may have gone: that would cost the connection.
 // So the driver needs no goroutine that watches over the context; the bound is the connection's own deadline.
-func Bounded(pool *pgxpool.Pool) db.DBTX { return bounded{pool} }
+//
+// A connection whose server turns read-only or shuts down is of no use any more, and neither are the others to that server:
+// where several hosts are named, another one may have taken its place. So all are made anew, at most once a second.
+func Bounded(pool *pgxpool.Pool) db.DBTX { return &bounded{pool: pool} }
 
-type bounded struct{ pool *pgxpool.Pool }
+type bounded struct {
+	pool *pgxpool.Pool
+	// resetAt is when the connections were made anew last, in nanoseconds of this process.
+	resetAt atomic.Int64
+}
+
+// resetPause bounds how often all connections are made anew.
+const resetPause = time.Second
+
+// processStart is what [bounded.resetAt] counts from, by the monotonic clock.
+var processStart = time.Now()
 
 // acquired is a connection for one statement, with the statement's deadline.
-type acquired struct{ *pgxpool.Conn }
+type acquired struct {
+	*pgxpool.Conn
+	owner *bounded
+}
 
-func (b bounded) acquire(ctx context.Context) (acquired, error) {
+func (b *bounded) acquire(ctx context.Context) (acquired, error) {
 	waiting, cancel := context.WithTimeout(ctx, acquireTimeout)
 	defer cancel()
 	conn, err := b.pool.Acquire(waiting)
@@ -41,42 +60,62 @@ func (b bounded) acquire(ctx context.Context) (acquired, error) {
 		conn.Release()
 		return acquired{}, err
 	}
-	return acquired{conn}, nil
+	return acquired{conn, b}, nil
 }
 
-func (a acquired) release() {
+// release gives the connection back after a statement that came to err.
+func (a acquired) release(err error) {
+	if isOtherHosts(err) {
+		a.owner.reset()
+	}
 	if !a.Conn.Conn().IsClosed() {
 		_ = a.Conn.Conn().PgConn().Conn().SetDeadline(time.Time{}) // fails where it is closed, and then the pool drops it
 	}
 	a.Release()
 }
 
+// isOtherHosts reports whether an error says that another host may be the one to ask: 25006 of a server that turned read-only,
+// 57P01 to 57P03 of one that shuts down or is starting.
+func isOtherHosts(err error) bool {
+	var refused *pgconn.PgError
+	return errors.As(err, &refused) && (refused.Code == "25006" || strings.HasPrefix(refused.Code, "57P0"))
+}
+
+// reset has all connections made anew. Those that are in use are closed when they are given back.
+func (b *bounded) reset() {
+	last, now := b.resetAt.Load(), int64(time.Since(processStart))
+	if (last == 0 || now-last > int64(resetPause)) && b.resetAt.CompareAndSwap(last, now) {
+		b.pool.Reset()
+	}
+}
+
 // Exec runs a statement that answers no rows.
-func (b bounded) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
+func (b *bounded) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
 	conn, err := b.acquire(ctx)
 	if err != nil {
 		return pgconn.CommandTag{}, err
 	}
-	defer conn.release()
-	return conn.Exec(context.Background(), sql, args...)
+	tag, err := conn.Exec(context.Background(), sql, args...)
+	conn.release(err)
+	return tag, err
 }
 
 // Query runs a statement; its connection is given back when the rows are closed.
-func (b bounded) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
+func (b *bounded) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
 	conn, err := b.acquire(ctx)
 	if err != nil {
 		return nil, err
 	}
 	rows, err := conn.Query(context.Background(), sql, args...)
 	if err != nil {
-		conn.release()
+		conn.release(err)
 		return nil, err
 	}
 	return &boundedRows{rows, conn, false}, nil
 }
 
 // QueryRow runs a statement that answers one row; its connection is given back when the row is scanned.
-func (b bounded) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
+func (b *bounded) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
 	conn, err := b.acquire(ctx)
 	if err != nil {
 		return failedRow{err}
@@ -94,7 +133,7 @@ func (r *boundedRows) Close() {
 	r.Rows.Close()
 	if !r.closed {
 		r.closed = true
-		r.conn.release()
+		r.conn.release(r.Err())
 	}
 }
 
@@ -104,8 +143,9 @@ type boundedRow struct {
 }
 
 func (r boundedRow) Scan(dest ...any) error {
-	defer r.conn.release()
-	return r.Row.Scan(dest...)
+	err := r.Row.Scan(dest...)
+	r.conn.release(err)
+	return err
 }
 
 type failedRow struct{ err error }

@@ -190,6 +190,8 @@ func Readiness(current, signing error) error {
 		return impl.ErrSchemaOutdated
 	case errors.Is(current, schema.ErrNewer):
 		return impl.ErrSchemaTooNew
+	case errors.Is(current, schema.ErrReadOnly):
+		return impl.ErrReadOnly
 	case current == nil && signing != nil:
 		return impl.ErrKeysUnavailable
 	}

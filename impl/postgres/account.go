@@ -9,6 +9,7 @@ import (
 	"os/user"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 )
 
@@ -94,4 +95,14 @@ func (a account) barrier(path string) (string, error) {
 		return "", err
 	}
 	return path, nil
+}
+
+// ForgetEnvironment removes the variables of libpq, such as PGHOST and PGSERVICE, from the environment of this process. They
+// are for databases that somebody else runs, and the driver reads them whatever a URL says.
+func ForgetEnvironment() {
+	for _, entry := range os.Environ() {
+		if name, _, _ := strings.Cut(entry, "="); strings.HasPrefix(name, "PG") {
+			_ = os.Unsetenv(name) // it has just been there
+		}
+	}
 }

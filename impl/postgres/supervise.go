@@ -32,6 +32,11 @@ const (
 
 	// orphanWait bounds how long the first start waits for what a killed server left in shared memory.
 	orphanWait = 20 * time.Second
+
+	// startWait bounds how long a start waits for an answer: longer than a recovery after a crash takes.
+	startWait = 10 * time.Minute
+	// startReport is how often a start that takes long says so.
+	startReport = 5 * time.Second
 )
 
 // databaseURL names a database behind a socket. In a client's session errors aren't logged: the client has them,
@@ -209,7 +214,9 @@ func (c *child) logTail() string {
 
 // await returns when the server answers and its database exists.
 func (s *Server) await(ctx context.Context, socket string) error {
-	report := time.Now().Add(5 * time.Second)
+	ctx, cancel := context.WithTimeoutCause(ctx, startWait, fmt.Errorf("it took more than %s", startWait))
+	defer cancel()
+	report := time.Now().Add(startReport)
 	for {
 		err := ping(ctx, s.url)
 		if pgErr := (*pgconn.PgError)(nil); errors.As(err, &pgErr) && pgErr.Code == invalidCatalogName {
@@ -221,7 +228,8 @@ func (s *Server) await(ctx context.Context, socket string) error {
 		}
 		if time.Now().After(report) {
 			s.options.Progress("PostgreSQL is still starting")
-			report = time.Now().Add(5 * time.Second)
+			s.options.Logger.Warn("the embedded PostgreSQL is still starting", "error", err, "log", s.folder.path("postgres.log"))
+			report = time.Now().Add(startReport)
 		}
 		select {
 		case err := <-s.failed:

@@ -38,6 +38,7 @@ func Main(m *testing.M) { os.Exit(Run(m)) }
 
 // Run runs the tests and then stops PostgreSQL, if a test has started it. It returns the process's exit status.
 func Run(m *testing.M) (status int) {
+	postgres.ForgetEnvironment()
 	in := &instance{}
 	current.Store(in)
 	defer func() {
@@ -109,7 +110,11 @@ func (in *instance) open() {
 		if err := in.exec("CREATE DATABASE " + template); err != nil {
 			return err
 		}
-		_, err = schema.Migrate(ctx, in.url(template))
+		config, err := pgx.ParseConfig(in.url(template))
+		if err != nil {
+			return err
+		}
+		_, err = schema.Migrate(ctx, config)
 		return err
 	}()
 }

@@ -23,10 +23,10 @@ func TestDatabasesAreApart(t *testing.T) {
 
 func TestNewIsMigratedAndEmptyIsNot(t *testing.T) {
 	t.Parallel()
-	if n, err := schema.Migrate(t.Context(), postgrestest.New(t)); n != 0 || err != nil {
+	if n, err := schema.Migrate(t.Context(), parse(t, postgrestest.New(t))); n != 0 || err != nil {
 		t.Errorf("Migrate of New: %d, %v; want nothing to apply", n, err)
 	}
-	if n, err := schema.Migrate(t.Context(), postgrestest.NewEmpty(t)); n == 0 || err != nil {
+	if n, err := schema.Migrate(t.Context(), parse(t, postgrestest.NewEmpty(t))); n == 0 || err != nil {
 		t.Errorf("Migrate of NewEmpty: %d, %v; want migrations", n, err)
 	}
 }
@@ -45,6 +45,15 @@ func TestDatabaseIsDropped(t *testing.T) {
 		conn.Close(t.Context())
 		t.Error("the database is still there after its test")
 	}
+}
+
+func parse(t *testing.T, url string) *pgx.ConnConfig {
+	t.Helper()
+	config, err := pgx.ParseConfig(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return config
 }
 
 func exec(t *testing.T, url, sql string) {

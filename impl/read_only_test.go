@@ -1,0 +1,45 @@
+package impl_test
+
+import (
+	"net/http"
+	"testing"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/latchkey-auth/latchkey/impl/impltest"
+)
+
+// spoil makes every connection of the pool one to a server that takes no writes.
+func spoil(t *testing.T, pool *pgxpool.Pool) {
+	t.Helper()
+	for _, conn := range pool.AcquireAllIdle(t.Context()) {
+		if _, err := conn.Exec(t.Context(), "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY"); err != nil {
+			t.Fatal(err)
+		}
+		conn.Release()
+	}
+}
+
+// F-3: a server that turns read-only costs its connections, since another host may have become the one to ask.
+func TestF3_ServerThatTurnsReadOnly(t *testing.T) {
+	t.Parallel()
+	h := impltest.New(t)
+	token := h.MustRegister(t, "ada")
+	spoil(t, h.Pool)
+	if a := h.Do(t, h.Request(http.MethodGet, "/readyz", "")); a.Status != 503 || a.Text("code") != "database_read_only" {
+		t.Errorf("readiness: got %d %s", a.Status, a.Body)
+	}
+	if a := h.Register(t, "eve@example.com", "eve", impltest.Password); a.Status != 503 || a.Text("code") != "unavailable" {
+		t.Errorf("the first write: got %d %s", a.Status, a.Body)
+	}
+	// All of them are new now, and not only the one that met it.
+	if a := h.Register(t, "eve@example.com", "eve", impltest.Password); a.Status != 201 {
+		t.Errorf("the next write: got %d %s", a.Status, a.Body)
+	}
+	if a := h.Do(t, h.Request(http.MethodGet, "/readyz", "")); a.Status != 200 {
+		t.Errorf("readiness afterwards: got %d %s", a.Status, a.Body)
+	}
+	if a := h.Me(t, token); a.Status != 200 {
+		t.Errorf("/me: got %d %s", a.Status, a.Body)
+	}
+}
