@@ -21,7 +21,7 @@ STEP      = @printf '\n== %s\n'
 export GOFLAGS := $(strip $(filter-out -buildvcs=%,$(shell go env GOFLAGS)) -buildvcs=false)
 
 .PHONY: help build run demo test left-out vet lint lint-contract lint-web check-generated unit test-client test-web specmatic \
-	client generate release-contract fuzz bench clean
+	client generate release-contract fuzz audit bench clean
 
 help: ## lists the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -109,6 +109,9 @@ fuzz: ## sends 20,000 requests made from the contract, and runs each fuzz target
 	  done; \
 	done
 
+audit: $(TOOLS)/.audit $(NPM_RUN) ## asks for known vulnerabilities and for the licences of all dependencies
+	bash gen/audit.sh
+
 bench: build ## measures the server beside what bounds it (BENCH='-d 1s -rounds 1'), then runs the Go benchmarks
 	go run ./bench $(BENCH)
 	go test -run '^$$' -bench . -benchmem ./...
@@ -133,6 +136,11 @@ $(TOOLS)/.generators: gen/tools/go.mod gen/tools/go.sum
 $(TOOLS)/.oasdiff: gen/tools/oasdiff/go.mod gen/tools/oasdiff/go.sum
 	@mkdir -p $(TOOLS)
 	cd gen/tools/oasdiff && go build -o "$(CURDIR)/$(TOOLS)/" tool
+	@touch $@
+
+$(TOOLS)/.audit: gen/tools/audit/go.mod gen/tools/audit/go.sum $(wildcard gen/tools/audit/licences/*.go)
+	@mkdir -p $(TOOLS)
+	cd gen/tools/audit && go build -o "$(CURDIR)/$(TOOLS)/" tool ./licences
 	@touch $@
 
 $(TOOLS)/.lint: gen/tools/lint/go.mod gen/tools/lint/go.sum

@@ -137,7 +137,7 @@ func parseRSA(n, e string) (*rsa.PublicKey, error) {
 	}
 	bigN, bigE := new(big.Int).SetBytes(modulus), new(big.Int).SetBytes(exponent)
 	switch bits := bigN.BitLen(); {
-	case bits < minRSABits || bits > maxRSABits || bigN.Bit(0) == 0:
+	case bits < minRSABits || bits > maxRSABits || bigN.Bit(0) == 0 || isROCA(bigN):
 		return nil, errKey
 	case bigE.Cmp(big.NewInt(minRSAExponent)) < 0 || bigE.Cmp(big.NewInt(maxRSAExponent)) > 0 || bigE.Bit(0) == 0:
 		return nil, errKey

@@ -18,7 +18,7 @@ import (
 )
 
 const (
-	secretKey = "a-secret-key-for-measurements-of-at-least-48-bytes"
+	secretKey = "Tk5wN9xRq2ZvB7yMc4PhJ1sLg8FdU3eXa6ToWiV0rKnQmHbY"
 	password  = "correct horse battery staple"
 	loginPath = "/api/users/login/token/"
 	mePath    = "/api/users/me/"

@@ -35,7 +35,7 @@ func TestVerifierThroughARotation(t *testing.T) {
 			verify(first)
 			// As slowly as time goes: at no moment is a good token refused.
 			rotate(t, h, 0)
-			for waited := time.Duration(0); waited < auth.KeyLead+time.Minute; waited += 20 * time.Second {
+			for waited := time.Duration(0); waited < auth.MinKeyLead+time.Minute; waited += 20 * time.Second {
 				h.Clock.Advance(20 * time.Second)
 				follow(t, h)
 				var access string
@@ -49,7 +49,7 @@ func TestVerifierThroughARotation(t *testing.T) {
 			}
 			verify(last)
 
-			other := impltest.New(t, impltest.Options{Algorithm: algorithm, Secret: "another-secret-key-of-48-bytes-abcdefghij9876543"})
+			other := impltest.New(t, impltest.Options{Algorithm: algorithm, Secret: "Qm7xT2vLk9ZpR4wBn6YcH1sJf8GdU3eKa5XoVtW0iNrMqPyC"})
 			if _, err := verifier.Verify(t.Context(), other.MustRegister(t, "ada")); !errors.Is(err, authn.ErrInvalidToken) {
 				t.Errorf("another server's token: got %v", err)
 			}

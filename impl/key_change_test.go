@@ -24,7 +24,7 @@ func TestR6_RotationByWhoeverHasOtherSettings(t *testing.T) {
 	if _, err := command.Rotate(t.Context(), 0); err != nil {
 		t.Fatal(err)
 	}
-	h.Clock.Advance(auth.KeyLead - time.Second)
+	h.Clock.Advance(auth.MinKeyLead - time.Second)
 	last, _ := login(t, patient, "ada")
 	h.Clock.Advance(day - time.Second)
 	follow(t, patient)
@@ -41,7 +41,8 @@ func TestR6_RotationByWhoeverHasOtherSettings(t *testing.T) {
 // keyringOptions are those of the harness's own keyring.
 func keyringOptions(h *impltest.Harness) auth.KeyringOptions {
 	return auth.KeyringOptions{
-		DB: h.Pool, Secret: auth.NewSecret(impltest.SecretKey), Algorithm: "ES256", TokenTTL: 15 * time.Minute, Now: h.Clock.Now,
+		Lead: auth.MinKeyLead,
+		DB:   h.Pool, Secret: auth.NewSecret(impltest.SecretKey), Algorithm: "ES256", TokenTTL: 15 * time.Minute, Now: h.Clock.Now,
 	}
 }
 
@@ -146,7 +147,7 @@ func TestOpenKeyringAsIs(t *testing.T) {
 // What seals the keys is the secret key, and to change it logs nobody out where the former one is told.
 func TestSecretKeyChange(t *testing.T) {
 	t.Parallel()
-	const former, present = impltest.SecretKey, "another-secret-key-of-48-bytes-abcdefghij9876543"
+	const former, present = impltest.SecretKey, "Qm7xT2vLk9ZpR4wBn6YcH1sJf8GdU3eKa5XoVtW0iNrMqPyC"
 	for _, algorithm := range auth.Algorithms {
 		t.Run(algorithm, func(t *testing.T) {
 			t.Parallel()
@@ -154,7 +155,8 @@ func TestSecretKeyChange(t *testing.T) {
 			h.MustRegister(t, "ada")
 			access, token := login(t, h, "ada")
 			o := auth.KeyringOptions{
-				DB: h.Pool, Secret: auth.NewSecret(present), Algorithm: algorithm, TokenTTL: 15 * time.Minute, Now: h.Clock.Now,
+				Lead: auth.MinKeyLead,
+				DB:   h.Pool, Secret: auth.NewSecret(present), Algorithm: algorithm, TokenTTL: 15 * time.Minute, Now: h.Clock.Now,
 			}
 			if _, err := auth.OpenKeyring(t.Context(), o); !errors.Is(err, auth.ErrSealed) {
 				t.Errorf("got %v", err)
@@ -174,7 +176,7 @@ func TestSecretKeyChange(t *testing.T) {
 			}
 			// Where it is lost, all keys can end, and everybody logs in again.
 			lost := o
-			lost.Secret = auth.NewSecret("a-third-secret-key-of-48-bytes-abcdefghij9876543")
+			lost.Secret = auth.NewSecret("Zb4nW8rKq1XvM6tYc9PhL3sGj7FdR2eUa5ToQiV0kNxBmJwH")
 			if err := auth.RetireAll(t.Context(), lost); err != nil {
 				t.Fatal(err)
 			}
@@ -191,7 +193,7 @@ func TestSecretKeyChange(t *testing.T) {
 // An instance that was left with the former secret key goes on with the keys that it holds, and makes none that the others couldn't unseal.
 func TestSecretKeyChangeBesideAnInstanceWithTheFormerOne(t *testing.T) {
 	t.Parallel()
-	const present = "another-secret-key-of-48-bytes-abcdefghij9876543"
+	const present = "Qm7xT2vLk9ZpR4wBn6YcH1sJf8GdU3eKa5XoVtW0iNrMqPyC"
 	h := impltest.New(t)
 	access := h.MustRegister(t, "ada")
 	changed := h.With(t, impltest.Options{Secret: present, Previous: impltest.SecretKey})
@@ -256,7 +258,7 @@ func TestAlgorithmChange(t *testing.T) {
 						t.Errorf("got %d %s", a.Status, a.Body)
 					}
 				}
-				h.Clock.Advance(auth.KeyLead)
+				h.Clock.Advance(auth.MinKeyLead)
 				after, _ := wantRefreshed(t, refresh(t, changed, token))
 				if headerOf(t, after)["alg"] != to {
 					t.Error("the new key doesn't sign")
@@ -268,7 +270,7 @@ func TestAlgorithmChange(t *testing.T) {
 						t.Errorf("got %d %s", a.Status, a.Body)
 					}
 				}
-				h.Clock.Advance(2 * auth.KeyLead)
+				h.Clock.Advance(2 * auth.MinKeyLead)
 				access, _ := login(t, back, "ada")
 				if a := back.Me(t, access); a.Status != 200 || headerOf(t, access)["alg"] != from {
 					t.Errorf("got %d %s", a.Status, a.Body)

@@ -63,7 +63,7 @@ func TestR6_RetirementAfterARotation(t *testing.T) {
 			h.MustRegister(t, "ada")
 			first, _ := login(t, h, "ada")
 			rotate(t, h, 0)
-			h.Clock.Advance(auth.KeyLead - time.Second)
+			h.Clock.Advance(auth.MinKeyLead - time.Second)
 			last, _ := login(t, h, "ada") // under the first key, just before it signs no more
 			h.Clock.Advance(2 * time.Minute)
 			second, _ := login(t, h, "ada")
@@ -140,7 +140,7 @@ func TestR6_RetirementOfOneOfTwoSuccessors(t *testing.T) {
 				t.Fatal(err)
 			}
 			left := ids[2-i]
-			begins := map[string]time.Duration{ids[1]: auth.KeyLead - 5*time.Minute, ids[2]: auth.KeyLead}[left]
+			begins := map[string]time.Duration{ids[1]: auth.MinKeyLead - 5*time.Minute, ids[2]: auth.MinKeyLead}[left]
 			h.Clock.Advance(begins - time.Second)
 			last, _ := login(t, h, "ada")
 			if kidOf(t, last) != ids[0] {

@@ -57,6 +57,7 @@ func (s *Server) GetMetadata(ctx context.Context, _ api.GetMetadataRequestObject
 	at := func(path string) string { return base + path }
 	answer := metadataAnswer{
 		Issuer:                            issuer,
+		KeyLeadSeconds:                    int(s.auth.KeyLead() / time.Second),
 		TokenEndpoint:                     at("/api/users/login/token/"),
 		RevocationEndpoint:                at("/api/oauth/revoke/"),
 		ServiceDocumentation:              new(at("/docs")),

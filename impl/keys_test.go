@@ -160,7 +160,7 @@ func TestR6_Rotation(t *testing.T) {
 			}
 			next := publishedIDs(t, beside)[1]
 
-			h.Clock.Advance(auth.KeyLead - time.Second)
+			h.Clock.Advance(auth.MinKeyLead - time.Second)
 			last, token := wantRefreshed(t, refresh(t, beside, token))
 			if kidOf(t, last) != old {
 				t.Error("the new key signs before everybody knows it")

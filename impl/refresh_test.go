@@ -111,7 +111,7 @@ func TestL2_BadRefreshTokens(t *testing.T) {
 		"with a line feed":    {"grant_type", "refresh_token", "refresh_token", good[:20] + "\n" + good[20:]},
 		"a bit flipped":       {"grant_type", "refresh_token", "refresh_token", string(flipped)},
 		"10 kB":               {"grant_type", "refresh_token", "refresh_token", good + strings.Repeat("A", 10<<10)},
-		"of another key":      {"grant_type", "refresh_token", "refresh_token", withSecret("another-secret-key-of-48-bytes-abcdefghij9876543")},
+		"of another key":      {"grant_type", "refresh_token", "refresh_token", withSecret("Qm7xT2vLk9ZpR4wBn6YcH1sJf8GdU3eKa5XoVtW0iNrMqPyC")},
 		"of another database": {"grant_type", "refresh_token", "refresh_token", withSecret(impltest.SecretKey)},
 		"of an ended session": {"grant_type", "refresh_token", "refresh_token", endedRefresh},
 		"an access token":     {"grant_type", "refresh_token", "refresh_token", access},

@@ -47,7 +47,8 @@ func (s *Server) EndSession(ctx context.Context, req api.EndSessionRequestObject
 
 // EndAllSessions ends all of the user's sessions.
 func (s *Server) EndAllSessions(ctx context.Context, _ api.EndAllSessionsRequestObject) (api.EndAllSessionsResponseObject, error) {
-	if err := s.auth.EndSessions(ctx, requestOf(ctx).principal.User.ID); err != nil {
+	r := requestOf(ctx)
+	if err := s.auth.EndSessions(ctx, r.caller(), r.principal.User); err != nil {
 		return nil, err
 	}
 	return api.EndAllSessions204Response{}, nil

@@ -71,9 +71,20 @@ LIMIT 1000;
 -- Ends a session of a user, and not one of another.
 DELETE FROM sessions WHERE id = sqlc.arg(id) AND user_id = sqlc.arg(user_id);
 
--- name: SessionEndAll :exec
--- Ends the sessions of a user.
-DELETE FROM sessions WHERE user_id = sqlc.arg(user_id);
+-- name: SessionTrim :exec
+-- Ends those sessions of a user that were used least recently, beyond as many as are kept. Of a user who has far more, from before there was
+-- a bound, 1,000 are looked at a time.
+DELETE FROM sessions
+WHERE id IN (
+    SELECT s.id
+    FROM (SELECT sessions.id, sessions.rotated_at FROM sessions WHERE sessions.user_id = sqlc.arg(user_id) LIMIT sqlc.arg(keep)::integer + 1000) s
+    ORDER BY s.rotated_at DESC, s.id DESC
+    OFFSET sqlc.arg(keep)::integer
+);
+
+-- name: SessionDeleteSome :execrows
+-- Deletes sessions of a user, some at a time.
+DELETE FROM sessions WHERE id IN (SELECT s.id FROM sessions s WHERE s.user_id = sqlc.arg(user_id) LIMIT sqlc.arg(batch));
 
 -- name: SessionRevoke :exec
 -- Ends a session for whoever has a token of it.

@@ -87,22 +87,41 @@ WITH recorded AS (
         -- After the last change of the credentials, whatever the clock says: else it would be born dead.
         greatest(last_login_at, tokens_not_before + interval '1 microsecond')
     FROM recorded
+), crowd AS (
+    -- How many sessions there were before, as far as it matters: log-ins at the same moment don't see each other's.
+    SELECT count(*)::integer AS sessions FROM (SELECT s.id FROM sessions s WHERE s.user_id = sqlc.arg(id) LIMIT sqlc.arg(crowd)::integer) few
 )
-SELECT * FROM recorded;
+SELECT * FROM recorded, crowd;
 
 -- name: UserSetPassword :one
 -- Ends every session until now: none is dated after the last login or a moment after the last such end. So it is what tokens_not_before says
--- that counts, also for the addresses that are known to the account; that the rows go is for tidiness.
+-- that counts, also for the addresses that are known to the account; that the rows go is for tidiness, and those beyond 1,000 go with the sweep.
 WITH ended AS (
-    DELETE FROM sessions WHERE user_id = sqlc.arg(id)
+    DELETE FROM sessions WHERE sessions.id IN (SELECT s.id FROM sessions s WHERE s.user_id = sqlc.arg(id) LIMIT 1000)
 ), forgotten AS (
-    DELETE FROM known_addresses WHERE user_id = sqlc.arg(id)
+    DELETE FROM known_addresses WHERE known_addresses.key IN (SELECT k.key FROM known_addresses k WHERE k.user_id = sqlc.arg(id) LIMIT 1000)
 )
 UPDATE users
 SET password_hash = sqlc.arg(password_hash), updated_at = sqlc.arg(now),
     tokens_not_before = greatest(sqlc.arg(now), last_login_at, tokens_not_before + interval '1 microsecond')
 WHERE users.id = sqlc.arg(id)
 RETURNING *;
+
+-- name: UserEndSessions :exec
+-- Ends every session until now, as UserSetPassword does, in work that is bounded whatever their number. The address that asks stays known.
+WITH ended AS (
+    UPDATE users
+    SET tokens_not_before = greatest(sqlc.arg(now)::timestamptz, last_login_at, tokens_not_before + interval '1 microsecond')
+    WHERE users.id = sqlc.arg(id)
+    RETURNING *
+), known AS (
+    INSERT INTO known_addresses AS k (key, seen_at, user_id)
+    SELECT sqlc.arg(pair_key)::bytea, tokens_not_before + interval '1 microsecond', ended.id FROM ended WHERE length(sqlc.arg(pair_key)::bytea) > 0
+    ON CONFLICT (key) DO UPDATE SET seen_at = excluded.seen_at
+), deleted AS (
+    DELETE FROM sessions WHERE sessions.id IN (SELECT s.id FROM sessions s WHERE s.user_id = sqlc.arg(id) LIMIT 1000)
+)
+SELECT * FROM ended;
 
 -- name: UserActivate :one
 -- Tokens from before the deactivation stay dead.
@@ -113,11 +132,11 @@ RETURNING *;
 
 -- name: UserDeactivate :one
 -- Ends every session until now: none is dated after the last login or a moment after the last such end. So it is what tokens_not_before says
--- that counts, also for the addresses that are known to the account; that the rows go is for tidiness.
+-- that counts, also for the addresses that are known to the account; that the rows go is for tidiness, and those beyond 1,000 go with the sweep.
 WITH ended AS (
-    DELETE FROM sessions WHERE user_id = sqlc.arg(id)
+    DELETE FROM sessions WHERE sessions.id IN (SELECT s.id FROM sessions s WHERE s.user_id = sqlc.arg(id) LIMIT 1000)
 ), forgotten AS (
-    DELETE FROM known_addresses WHERE user_id = sqlc.arg(id)
+    DELETE FROM known_addresses WHERE known_addresses.key IN (SELECT k.key FROM known_addresses k WHERE k.user_id = sqlc.arg(id) LIMIT 1000)
 )
 UPDATE users
 SET is_active = false, updated_at = sqlc.arg(now),

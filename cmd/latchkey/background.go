@@ -86,7 +86,7 @@ func (b background) followKeys(ctx context.Context, rotation time.Duration) erro
 	}
 	rotated, err := b.keys.Rotate(ctx, rotation)
 	if rotated && err == nil {
-		b.logger.Info("made a new signing key", "signs_in", auth.KeyLead)
+		b.logger.Info("made a new signing key", "signs_in", b.keys.Lead())
 	}
 	return err
 }

@@ -30,6 +30,8 @@ var checks = []struct {
 	{"SECRET_KEY_PREVIOUS", func(s settings) string { return checkSecretKey(s.SecretKeyPrevious) }},
 	{"JWT_ALGORITHM", func(s settings) string { return oneOf(s.JWTAlgorithm, auth.Algorithms...) }},
 	{"KEY_ROTATION", checkKeyRotation},
+	{"KEY_LEAD", func(s settings) string { return lasting(s.KeyLead, auth.MinKeyLead, 24*time.Hour) }},
+	{"SESSIONS_PER_USER", func(s settings) string { return within(int64(s.SessionsPerUser), 1, 1000) }},
 	{"JWT_ISSUER", func(s settings) string { return checkName(s.JWTIssuer) }},
 	{"JWT_AUDIENCE", func(s settings) string { return checkName(s.JWTAudience) }},
 	{"ACCESS_TOKEN_TTL", func(s settings) string { return lasting(s.AccessTokenTTL, time.Second, 24*time.Hour) }},
@@ -135,6 +137,8 @@ func checkKeyRotation(s settings) string {
 		return ""
 	case s.JWTAlgorithm == "HS256":
 		return "is " + s.KeyRotation.String() + ", but HS256 signs with the secret key, which is yours to change"
+	case s.KeyRotation <= s.KeyLead:
+		return fmt.Sprintf("is %s, must be longer than LATCHKEY_KEY_LEAD, %s", s.KeyRotation, s.KeyLead)
 	}
 	return lasting(s.KeyRotation, time.Hour, 10*365*24*time.Hour)
 }

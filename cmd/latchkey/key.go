@@ -35,7 +35,7 @@ func explainKeys(err error) error {
 
 func keyringOptions(s settings, db *database, key auth.Secret) auth.KeyringOptions {
 	return auth.KeyringOptions{
-		DB: db.pool, Secret: key, Previous: s.SecretKeyPrevious, Algorithm: s.JWTAlgorithm, TokenTTL: s.AccessTokenTTL, Now: time.Now,
+		DB: db.pool, Secret: key, Previous: s.SecretKeyPrevious, Algorithm: s.JWTAlgorithm, TokenTTL: s.AccessTokenTTL, Lead: s.KeyLead, Now: time.Now,
 	}
 }
 
@@ -104,14 +104,14 @@ func (r *root) keyRotateCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "rotate",
 		Short: "Make a new key",
-		Long: "Make a new key. It is published at once and signs in " + auth.KeyLead.String() + ", when nobody keeps the former set of keys any more; until then the\n" +
+		Long: "Make a new key. It is published at once and signs after LATCHKEY_KEY_LEAD, when nobody keeps the former set of keys any more; until then the\n" +
 			"present key signs, which then verifies until the last token under it has expired. Nobody is logged out.",
 		Args: cobra.NoArgs,
 		RunE: r.begin(func(cmd *cobra.Command, _ []string) error {
 			return r.withKeys(cmd.Context(), func(keys *auth.Keyring) error {
 				_, err := keys.Rotate(cmd.Context(), 0)
 				if err == nil {
-					_, err = fmt.Fprintf(r.out, "A new key is published, and signs in %s.\n", auth.KeyLead)
+					_, err = fmt.Fprintf(r.out, "A new key is published, and signs in %s.\n", keys.Lead())
 				}
 				return err
 			})

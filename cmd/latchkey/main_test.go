@@ -22,7 +22,7 @@ import (
 const patience = 90 * time.Second
 
 // testKey is a secret key for servers on a database of the tests.
-const testKey = "a-secret-key-for-tests-of-48-bytes-0123456789abc"
+const testKey = "hV3kq8Zr1wXtN6yPbC0mJ4sLgE9dFuA7oT5iRvQ2KxWnYzHj"
 
 // TestMain puts the real binary into PATH as latchkey: this one, which is main when it is called so.
 func TestMain(m *testing.M) {

@@ -197,7 +197,7 @@ func newService(s settings, db *database, key auth.Secret, keys *auth.Keyring, l
 	}
 	return auth.New(auth.Options{
 		DB: auth.Bounded(db.pool), Hasher: hasher, Tokens: tokens, Policy: policy, Limiter: limiter, Now: time.Now,
-		Secret: key, Previous: s.SecretKeyPrevious,
+		Secret: key, Previous: s.SecretKeyPrevious, SessionsPerUser: s.SessionsPerUser,
 		Sessions: auth.SessionTimes{Idle: s.RefreshTokenTTL, Lifetime: s.SessionTTL, ReuseWindow: s.RefreshReuseWindow},
 	})
 }

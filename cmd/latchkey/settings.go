@@ -32,6 +32,7 @@ type settings struct {
 	SecretKeyPrevious  auth.Secret   `env:"SECRET_KEY_PREVIOUS" default:"none" help:"the secret key before it was changed, so that the change logs nobody out"`
 	JWTAlgorithm       string        `env:"JWT_ALGORITHM" envDefault:"ES256" help:"what access tokens are signed with: ES256, EdDSA, RS256, or HS256 with the secret key"`
 	KeyRotation        time.Duration `env:"KEY_ROTATION" envDefault:"0s" help:"how often a new signing key is made, 1h or more; 0s for never, then latchkey key rotate does it"`
+	KeyLead            time.Duration `env:"KEY_LEAD" envDefault:"20m" help:"how long a new signing key is published before it signs, 6m to 24h: longer than any gateway keeps the keys"`
 	JWTIssuer          string        `env:"JWT_ISSUER" envDefault:"latchkey" help:"the tokens' iss, which is demanded of them too"`
 	JWTAudience        string        `env:"JWT_AUDIENCE" envDefault:"latchkey:auth" help:"the tokens' aud, which is demanded of them too"`
 	AccessTokenTTL     time.Duration `env:"ACCESS_TOKEN_TTL" envDefault:"15m" help:"life of an access token, 1s to 24h"`
@@ -42,6 +43,7 @@ type settings struct {
 	PasswordHashMemory uint32        `env:"PASSWORD_HASH_MEMORY_KIB" envDefault:"19456" help:"argon2id: memory in KiB"`
 	PasswordHashPasses uint32        `env:"PASSWORD_HASH_PASSES" envDefault:"2" help:"argon2id: passes"`
 	PasswordHashLanes  uint8         `env:"PASSWORD_HASH_LANES" envDefault:"1" help:"argon2id: lanes"`
+	SessionsPerUser    int           `env:"SESSIONS_PER_USER" envDefault:"100" help:"sessions of one user at most, 1 to 1000; a log-in beyond ends the one that was used least recently"`
 	RateLimits         string        `env:"RATE_LIMITS" envDefault:"on" help:"on or off; off only for measuring, as passwords can then be guessed without end"`
 	TrustedProxies     []string      `env:"TRUSTED_PROXIES" default:"none" help:"networks of the reverse proxies in front, separated by commas, such as 10.0.0.0/8; their Forwarded or X-Forwarded-For then says who asks"`
 	MetricsAddr        string        `env:"METRICS_ADDR" default:"none" help:"host:port on which /metrics answers, in Prometheus' text format, for nobody outside to reach"`

@@ -1783,6 +1783,11 @@ type Metadata struct {
 	// Example: https://auth.example.com/.well-known/jwks.json
 	JwksURI *string `json:"jwks_uri,omitempty"`
 
+	// KeyLeadSeconds For how long a new key stands among the published ones before it signs, in seconds. Who keeps the keys must ask for them again sooner.
+	//
+	// Example: 1200
+	KeyLeadSeconds int `json:"key_lead_seconds"`
+
 	// ResponseTypesSupported `none`, as there is no authorization endpoint; RFC 8414 demands the member.
 	ResponseTypesSupported []MetadataResponseTypesSupported `json:"response_types_supported"`
 

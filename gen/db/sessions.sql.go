@@ -12,6 +12,24 @@ import (
 	"github.com/google/uuid"
 )
 
+const sessionDeleteSome = `-- name: SessionDeleteSome :execrows
+DELETE FROM sessions WHERE id IN (SELECT s.id FROM sessions s WHERE s.user_id = $1 LIMIT $2)
+`
+
+type SessionDeleteSomeParams struct {
+	UserID uuid.UUID
+	Batch  int32
+}
+
+// Deletes sessions of a user, some at a time.
+func (q *Queries) SessionDeleteSome(ctx context.Context, arg SessionDeleteSomeParams) (int64, error) {
+	result, err := q.db.Exec(ctx, sessionDeleteSome, arg.UserID, arg.Batch)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
 const sessionEnd = `-- name: SessionEnd :execrows
 DELETE FROM sessions WHERE id = $1 AND user_id = $2
 `
@@ -28,16 +46,6 @@ func (q *Queries) SessionEnd(ctx context.Context, arg SessionEndParams) (int64, 
 		return 0, err
 	}
 	return result.RowsAffected(), nil
-}
-
-const sessionEndAll = `-- name: SessionEndAll :exec
-DELETE FROM sessions WHERE user_id = $1
-`
-
-// Ends the sessions of a user.
-func (q *Queries) SessionEndAll(ctx context.Context, userID uuid.UUID) error {
-	_, err := q.db.Exec(ctx, sessionEndAll, userID)
-	return err
 }
 
 const sessionListByUser = `-- name: SessionListByUser :many
@@ -238,4 +246,26 @@ func (q *Queries) SessionSweep(ctx context.Context, arg SessionSweepParams) (int
 		return 0, err
 	}
 	return result.RowsAffected(), nil
+}
+
+const sessionTrim = `-- name: SessionTrim :exec
+DELETE FROM sessions
+WHERE id IN (
+    SELECT s.id
+    FROM (SELECT sessions.id, sessions.rotated_at FROM sessions WHERE sessions.user_id = $1 LIMIT $2::integer + 1000) s
+    ORDER BY s.rotated_at DESC, s.id DESC
+    OFFSET $2::integer
+)
+`
+
+type SessionTrimParams struct {
+	UserID uuid.UUID
+	Keep   int32
+}
+
+// Ends those sessions of a user that were used least recently, beyond as many as are kept. Of a user who has far more, from before there was
+// a bound, 1,000 are looked at a time.
+func (q *Queries) SessionTrim(ctx context.Context, arg SessionTrimParams) error {
+	_, err := q.db.Exec(ctx, sessionTrim, arg.UserID, arg.Keep)
+	return err
 }

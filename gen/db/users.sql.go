@@ -138,9 +138,9 @@ func (q *Queries) UserCreate(ctx context.Context, arg UserCreateParams) (UserCre
 
 const userDeactivate = `-- name: UserDeactivate :one
 WITH ended AS (
-    DELETE FROM sessions WHERE user_id = $2
+    DELETE FROM sessions WHERE sessions.id IN (SELECT s.id FROM sessions s WHERE s.user_id = $2 LIMIT 1000)
 ), forgotten AS (
-    DELETE FROM known_addresses WHERE user_id = $2
+    DELETE FROM known_addresses WHERE known_addresses.key IN (SELECT k.key FROM known_addresses k WHERE k.user_id = $2 LIMIT 1000)
 )
 UPDATE users
 SET is_active = false, updated_at = $1,
@@ -155,7 +155,7 @@ type UserDeactivateParams struct {
 }
 
 // Ends every session until now: none is dated after the last login or a moment after the last such end. So it is what tokens_not_before says
-// that counts, also for the addresses that are known to the account; that the rows go is for tidiness.
+// that counts, also for the addresses that are known to the account; that the rows go is for tidiness, and those beyond 1,000 go with the sweep.
 func (q *Queries) UserDeactivate(ctx context.Context, arg UserDeactivateParams) (User, error) {
 	row := q.db.QueryRow(ctx, userDeactivate, arg.Now, arg.ID)
 	var i User
@@ -202,6 +202,34 @@ func (q *Queries) UserDelete(ctx context.Context, id uuid.UUID) (User, error) {
 		&i.UpdatedAt,
 	)
 	return i, err
+}
+
+const userEndSessions = `-- name: UserEndSessions :exec
+WITH ended AS (
+    UPDATE users
+    SET tokens_not_before = greatest($1::timestamptz, last_login_at, tokens_not_before + interval '1 microsecond')
+    WHERE users.id = $2
+    RETURNING id, email, email_key, username, username_key, password_hash, email_verified, is_active, is_superuser, tokens_not_before, last_login_at, created_at, updated_at
+), known AS (
+    INSERT INTO known_addresses AS k (key, seen_at, user_id)
+    SELECT $3::bytea, tokens_not_before + interval '1 microsecond', ended.id FROM ended WHERE length($3::bytea) > 0
+    ON CONFLICT (key) DO UPDATE SET seen_at = excluded.seen_at
+), deleted AS (
+    DELETE FROM sessions WHERE sessions.id IN (SELECT s.id FROM sessions s WHERE s.user_id = $2 LIMIT 1000)
+)
+SELECT id, email, email_key, username, username_key, password_hash, email_verified, is_active, is_superuser, tokens_not_before, last_login_at, created_at, updated_at FROM ended
+`
+
+type UserEndSessionsParams struct {
+	Now     time.Time
+	ID      uuid.UUID
+	PairKey []byte
+}
+
+// Ends every session until now, as UserSetPassword does, in work that is bounded whatever their number. The address that asks stays known.
+func (q *Queries) UserEndSessions(ctx context.Context, arg UserEndSessionsParams) error {
+	_, err := q.db.Exec(ctx, userEndSessions, arg.Now, arg.ID, arg.PairKey)
+	return err
 }
 
 const userGetByEmailKey = `-- name: UserGetByEmailKey :one
@@ -425,8 +453,11 @@ WITH recorded AS (
         -- After the last change of the credentials, whatever the clock says: else it would be born dead.
         greatest(last_login_at, tokens_not_before + interval '1 microsecond')
     FROM recorded
+), crowd AS (
+    -- How many sessions there were before, as far as it matters: log-ins at the same moment don't see each other's.
+    SELECT count(*)::integer AS sessions FROM (SELECT s.id FROM sessions s WHERE s.user_id = $3 LIMIT $14::integer) few
 )
-SELECT id, email, email_key, username, username_key, password_hash, email_verified, is_active, is_superuser, tokens_not_before, last_login_at, created_at, updated_at FROM recorded
+SELECT id, email, email_key, username, username_key, password_hash, email_verified, is_active, is_superuser, tokens_not_before, last_login_at, created_at, updated_at, sessions FROM recorded, crowd
 `
 
 type UserRecordLoginParams struct {
@@ -443,6 +474,7 @@ type UserRecordLoginParams struct {
 	Lifetime    time.Duration
 	UserAgent   string
 	Address     string
+	Crowd       int32
 }
 
 type UserRecordLoginRow struct {
@@ -459,6 +491,7 @@ type UserRecordLoginRow struct {
 	LastLoginAt     *time.Time
 	CreatedAt       time.Time
 	UpdatedAt       time.Time
+	Sessions        int32
 }
 
 // The one write of a login. It finds no row when, since the password was checked, it was changed or the user was deactivated or deleted.
@@ -483,6 +516,7 @@ func (q *Queries) UserRecordLogin(ctx context.Context, arg UserRecordLoginParams
 		arg.Lifetime,
 		arg.UserAgent,
 		arg.Address,
+		arg.Crowd,
 	)
 	var i UserRecordLoginRow
 	err := row.Scan(
@@ -499,15 +533,16 @@ func (q *Queries) UserRecordLogin(ctx context.Context, arg UserRecordLoginParams
 		&i.LastLoginAt,
 		&i.CreatedAt,
 		&i.UpdatedAt,
+		&i.Sessions,
 	)
 	return i, err
 }
 
 const userSetPassword = `-- name: UserSetPassword :one
 WITH ended AS (
-    DELETE FROM sessions WHERE user_id = $3
+    DELETE FROM sessions WHERE sessions.id IN (SELECT s.id FROM sessions s WHERE s.user_id = $3 LIMIT 1000)
 ), forgotten AS (
-    DELETE FROM known_addresses WHERE user_id = $3
+    DELETE FROM known_addresses WHERE known_addresses.key IN (SELECT k.key FROM known_addresses k WHERE k.user_id = $3 LIMIT 1000)
 )
 UPDATE users
 SET password_hash = $1, updated_at = $2,
@@ -523,7 +558,7 @@ type UserSetPasswordParams struct {
 }
 
 // Ends every session until now: none is dated after the last login or a moment after the last such end. So it is what tokens_not_before says
-// that counts, also for the addresses that are known to the account; that the rows go is for tidiness.
+// that counts, also for the addresses that are known to the account; that the rows go is for tidiness, and those beyond 1,000 go with the sweep.
 func (q *Queries) UserSetPassword(ctx context.Context, arg UserSetPasswordParams) (User, error) {
 	row := q.db.QueryRow(ctx, userSetPassword, arg.PasswordHash, arg.Now, arg.ID)
 	var i User

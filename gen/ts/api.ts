@@ -532,6 +532,12 @@ export interface components {
              */
             jwks_uri?: string;
             /**
+             * Format: int32
+             * @description For how long a new key stands among the published ones before it signs, in seconds. Who keeps the keys must ask for them again sooner.
+             * @example 1200
+             */
+            key_lead_seconds: number;
+            /**
              * Format: uri
              * @description For people who develop.
              * @example https://auth.example.com/docs

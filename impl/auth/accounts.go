@@ -209,9 +209,26 @@ func (s *Service) recordLogin(ctx context.Context, taken attempt, user checkedUs
 		ID: user.ID, CheckedHash: user.PasswordHash, NewHash: hash, Now: &now,
 		PairKey: taken.pair, ForgivenKey: taken.forgiven, AddressKey: taken.address, AddressStep: taken.addressStep,
 		SessionID: session.id, UserAgent: session.userAgent, Address: session.address, Idle: session.idle, Lifetime: session.lifetime,
+		Crowd: s.crowd(),
 	})
-	return db.User(row), storeError(err)
+	if err != nil {
+		return db.User{}, storeError(err)
+	}
+	if row.Sessions >= s.crowd() {
+		// A statement of its own, since it has to see the sessions of log-ins at the same moment too. If it fails, the next
+		// log-in makes up for it.
+		_ = s.users.SessionTrim(ctx, db.SessionTrimParams{UserID: user.ID, Keep: int32(s.perUser)})
+	}
+	return db.User{
+		ID: row.ID, Email: row.Email, EmailKey: row.EmailKey, Username: row.Username, UsernameKey: row.UsernameKey, PasswordHash: row.PasswordHash,
+		EmailVerified: row.EmailVerified, IsActive: row.IsActive, IsSuperuser: row.IsSuperuser, TokensNotBefore: row.TokensNotBefore,
+		LastLoginAt: row.LastLoginAt, CreatedAt: row.CreatedAt, UpdatedAt: row.UpdatedAt,
+	}, nil
 }
+
+// crowd is from how many sessions on a log-in looks whether there are too many: so few that as many more at the same moment, which don't
+// see each other, are no more than there may be.
+func (s *Service) crowd() int32 { return int32(s.perUser) / 2 }
 
 // busy turns a wait for a hashing slot that outlasted the request's deadline into [ErrUnavailable].
 func busy(err error) error {

@@ -79,6 +79,15 @@ func (s *Service) Deactivate(ctx context.Context, id uuid.UUID) (User, error) {
 
 // DeleteUser deletes the user; its tokens belong to nobody from then on.
 func (s *Service) DeleteUser(ctx context.Context, id uuid.UUID) (User, error) {
+	for { // a foreign key would delete all of them in one statement, however many there are
+		n, err := s.users.SessionDeleteSome(ctx, db.SessionDeleteSomeParams{UserID: id, Batch: sweepBatch})
+		if err != nil {
+			return User{}, storeError(err)
+		}
+		if n < sweepBatch {
+			break
+		}
+	}
 	row, err := s.users.UserDelete(ctx, id)
 	return userOf(row), storeError(err)
 }

@@ -48,6 +48,7 @@ type keyChange struct {
 	// spare is a new key, for a change that needs one: an RSA key takes its time to be made, while others wait for the lock.
 	spare  *signingKey
 	sealed []byte // the spare one
+	lead   time.Duration
 }
 
 // prepare makes what a change needs, before the lock.
@@ -55,7 +56,7 @@ func (k *Keyring) prepare() (c keyChange, err error) {
 	if c.spare, err = newSigningKey(k.algorithm, k.secret); err != nil {
 		return c, err
 	}
-	c.spare.tokenTTL = k.tokenTTL
+	c.spare.tokenTTL, c.lead = k.tokenTTL, k.lead
 	c.sealed, err = c.spare.seal(k.secret)
 	return c, err
 }
@@ -208,7 +209,7 @@ func (c *keyChange) succeed() {
 	if c.keys.signing(c.now) == nil {
 		c.add(c.now)
 	} else {
-		c.add(c.now.Add(KeyLead))
+		c.add(c.now.Add(c.lead))
 	}
 }
 

@@ -20,8 +20,11 @@ import (
 const (
 	// KeysMaxAge is how long others may keep the published keys before they ask for them again.
 	KeysMaxAge = 5 * time.Minute
-	// KeyLead is how long a new key is published before it signs: until nobody keeps a set without it any more.
-	KeyLead = KeysMaxAge + time.Minute
+	// MinKeyLead is how long a new key is published at least before it signs: until nobody who keeps the published keys for as
+	// long as they say has a set without it any more.
+	MinKeyLead = KeysMaxAge + time.Minute
+	// DefaultKeyLead leaves room for gateways that keep the keys for longer than they say: Envoy for 10 minutes.
+	DefaultKeyLead = 20 * time.Minute
 	// KeysFollow is how often an instance should look for what others have done to the keys ([Keyring.Follow]).
 	KeysFollow = 10 * time.Second
 	// unknownKeyPause bounds how often a token under an unknown key makes an instance look for it.
@@ -54,6 +57,8 @@ type KeyringOptions struct {
 	Algorithm string
 	// TokenTTL is how long access tokens live.
 	TokenTTL time.Duration
+	// Lead is how long a new key is published before it signs, [MinKeyLead] at least.
+	Lead time.Duration
 	// Now is the clock.
 	Now func() time.Time
 }
@@ -70,6 +75,7 @@ type Keyring struct {
 	previous  Secret
 	algorithm string
 	tokenTTL  time.Duration
+	lead      time.Duration
 	now       func() time.Time
 	keys      atomic.Pointer[keySet]
 	loading   sync.Mutex // is held while the keys are read, so that what is held is never older than what was
@@ -171,6 +177,8 @@ func newKeyring(o KeyringOptions) (*Keyring, error) {
 		return nil, fmt.Errorf("there is no JWT algorithm %q here", o.Algorithm)
 	case o.TokenTTL < time.Second:
 		return nil, fmt.Errorf("tokens must live for at least 1s, not %s", o.TokenTTL)
+	case o.Lead < MinKeyLead:
+		return nil, fmt.Errorf("a new key must be published for at least %s before it signs, not %s", MinKeyLead, o.Lead)
 	case o.Now == nil:
 		return nil, errors.New("a keyring needs a clock")
 	}
@@ -181,7 +189,7 @@ func newKeyring(o KeyringOptions) (*Keyring, error) {
 	}
 	k := &Keyring{
 		store: o.DB, queries: db.New(o.DB), secret: o.Secret, previous: o.Previous,
-		algorithm: o.Algorithm, tokenTTL: o.TokenTTL, now: o.Now,
+		algorithm: o.Algorithm, tokenTTL: o.TokenTTL, lead: o.Lead, now: o.Now,
 	}
 	k.keys.Store(&keySet{})
 	return k, nil
@@ -193,7 +201,7 @@ func NewMemoryKeyring(algorithm string, now func() time.Time) (*Keyring, error) 
 	if err != nil {
 		return nil, err
 	}
-	k := &Keyring{algorithm: algorithm, now: now}
+	k := &Keyring{algorithm: algorithm, lead: DefaultKeyLead, now: now}
 	k.keys.Store(&keySet{key})
 	return k, nil
 }
@@ -336,6 +344,9 @@ func (k *Keyring) look(ctx context.Context) error {
 		return ctx.Err()
 	}
 }
+
+// Lead is how long a new key is published before it signs.
+func (k *Keyring) Lead() time.Duration { return k.lead }
 
 // Ready fails with [ErrUnavailable] where no key signs.
 func (k *Keyring) Ready() error {

@@ -174,6 +174,15 @@ func (l *Limiter) refreshes() Budget {
 	return refreshSession
 }
 
+// pairOf is the key by which the account knows an address; nil without limits.
+func (l *Limiter) pairOf(c Caller, emailKey string) []byte {
+	if l == nil {
+		return nil
+	}
+	key := l.keyOf("login", "pair", networkOf(c.Address), emailKey)
+	return key[:]
+}
+
 func (l *Limiter) take(ctx context.Context, c Caller, what, emailKey string, account, address Budget) (attempt, error) {
 	network := networkOf(c.Address)
 	accountKey, addressKey := l.keyOf(what, "account", emailKey), l.keyOf(what, "address", network)

@@ -3,10 +3,12 @@ package auth
 import (
 	"crypto/hkdf"
 	"crypto/sha256"
+	_ "embed"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // minKeyBytes is the least length of a secret key, that of one for HS256 (RFC 7518 section 3.2).
@@ -24,30 +26,86 @@ var placeholders = []string{
 // minKeySymbols is how many different bytes a key must have: 32 random ones have about 30, their hex digits about 14.
 const minKeySymbols = 8
 
+// minKeyUnits is how many units a key must have at least, where a word, a run of the alphabet, the digits or the keyboard, and
+// any other character are one each. 32 hex digits of a random key have 31 on average and, in ten million keys, never fewer
+// than 18; a phrase of words has as many as it has words.
+const minKeyUnits = 14
+
 // CheckKey refuses a key that can be guessed: shorter than 32 bytes (RFC 7518 section 3.2), of few different bytes, one that
-// repeats itself within 32 bytes, a run of the alphabet or the digits, or a well-known placeholder.
+// repeats itself within 32 bytes, one that is made of words and runs, or a well-known placeholder.
 func CheckKey(key Secret) error {
 	text := key.Reveal()
 	if len(text) < minKeyBytes {
 		return fmt.Errorf("the secret key must have at least %d bytes, not %d", minKeyBytes, len(text))
 	}
 	symbols := map[byte]bool{}
-	steps := map[byte]int{} // how often each difference of two neighbours occurs
 	for i := range len(text) {
 		symbols[text[i]] = true
-		if i > 0 {
-			steps[text[i]-text[i-1]]++
-		}
 	}
-	if len(symbols) < minKeySymbols || steps[1] > len(text)/2 || repeatsItself(text) || hasPlaceholder(text) {
+	if len(symbols) < minKeySymbols || repeatsItself(text) || hasPlaceholder(text) || keyUnits(text) < minKeyUnits {
 		return errors.New("the secret key is a well-known or trivial one; take random bytes")
 	}
 	return nil
 }
 
+const (
+	// keySeparators stand between the words of a phrase, and add little to it.
+	keySeparators = " _-.,:;/"
+	// maxKeyText bounds how much of a key is looked at, in bytes.
+	maxKeyText = 256
+)
+
+// keyWords are what phrases have besides the list of common passwords, which has few short words.
+//
+//go:embed key_words.txt
+var keyWords string
+
+// keyUnits counts the units of a key.
+func keyUnits(text string) int {
+	text = strings.ToLower(text[:min(len(text), maxKeyText)])
+	count := 0
+	for len(text) > 0 {
+		n := max(1, wordLen(text), runLen([]rune(text[:min(len(text), maxCommon)])))
+		if n > 1 || !strings.Contains(keySeparators, text[:1]) {
+			count++
+		}
+		text = text[n:]
+	}
+	return count
+}
+
+// minKeyWord is the least length of a common password that counts as a word: shorter ones turn up in any text.
+const minKeyWord = 4
+
+// wordSet is [keyWords] to look up in.
+var wordSet = sync.OnceValue(func() map[string]bool {
+	set := map[string]bool{}
+	for word := range strings.FieldsSeq(keyWords) {
+		set[word] = true
+	}
+	return set
+})
+
+// wordLen is the length of the longest word that a text begins with, or 0. A word has letters alone.
+func wordLen(text string) (longest int) {
+	for n := 1; n <= min(len(text), maxCommon) && text[n-1] >= 'a' && text[n-1] <= 'z'; n++ {
+		if wordSet()[text[:n]] {
+			longest = n
+		}
+		if n < minKeyWord {
+			continue
+		}
+		at := searchCommon(text[:n])
+		if at < len(commonPasswords) && lineAt(at) == text[:n] {
+			longest = n
+		}
+	}
+	return longest
+}
+
 // repeatsItself tells a text that is as secret as its first few bytes.
 func repeatsItself(text string) bool {
-	for period := 1; period < minKeyBytes && period < len(text); period++ {
+	for period := 1; period < minKeyBytes && period <= len(text)/2; period++ {
 		if text[period:] == text[:len(text)-period] {
 			return true
 		}

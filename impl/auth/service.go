@@ -14,7 +14,7 @@ import (
 	"github.com/latchkey-auth/latchkey/gen/db"
 )
 
-// Options are what a [Service] is made of. Each is required but Limiter, Previous and DatabaseNow.
+// Options are what a [Service] is made of. Each is required but SessionsPerUser, Limiter, Previous and DatabaseNow.
 type Options struct {
 	// DB is where users are kept: a pool that is safe for concurrent use.
 	DB db.DBTX
@@ -26,6 +26,8 @@ type Options struct {
 	Secret, Previous Secret
 	// Sessions bound how long sessions last.
 	Sessions SessionTimes
+	// SessionsPerUser is how many sessions a user has at most; 0 for [DefaultSessionsPerUser].
+	SessionsPerUser int
 	// Limiter bounds how often passwords are guessed; nil for no bounds.
 	Limiter *Limiter
 	// Policy says which passwords a user may choose.
@@ -46,6 +48,7 @@ type Service struct {
 	refreshTokens refreshTokens
 	refreshes     refreshes
 	sessions      SessionTimes
+	perUser       int
 	limiter       *Limiter
 	counters      counters
 	policy        PasswordPolicy
@@ -75,15 +78,21 @@ func New(o Options) (*Service, error) {
 		return nil, err
 	}
 	users := db.New(o.DB)
+	if o.SessionsPerUser == 0 {
+		o.SessionsPerUser = DefaultSessionsPerUser
+	}
 	databaseNow := func() *time.Time { return nil }
 	if o.DatabaseNow != nil {
 		databaseNow = func() *time.Time { now := o.DatabaseNow(); return &now }
 	}
 	return &Service{
 		users: users, lookups: newLookups(o.Now, users.UserListBySession), hasher: o.Hasher, limiter: o.Limiter,
-		tokens: o.Tokens, refreshTokens: refresh, sessions: o.Sessions, policy: o.Policy, now: o.Now, databaseNow: databaseNow,
+		tokens: o.Tokens, refreshTokens: refresh, sessions: o.Sessions, perUser: o.SessionsPerUser, policy: o.Policy, now: o.Now, databaseNow: databaseNow,
 	}, nil
 }
+
+// KeyLead is how long a new signing key is published before it signs.
+func (s *Service) KeyLead() time.Duration { return s.tokens.keys.Lead() }
 
 // Policy says which passwords a user may choose.
 func (s *Service) Policy() PasswordPolicy { return s.policy }

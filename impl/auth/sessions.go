@@ -42,6 +42,9 @@ func (t SessionTimes) check() error {
 	return nil
 }
 
+// DefaultSessionsPerUser is that of `latchkey serve`.
+const DefaultSessionsPerUser = 100
+
 // DefaultSessionTimes are those of `latchkey serve`.
 var DefaultSessionTimes = SessionTimes{Idle: 30 * 24 * time.Hour, Lifetime: 90 * 24 * time.Hour, ReuseWindow: 10 * time.Second}
 
@@ -180,9 +183,14 @@ func (s *Service) EndSession(ctx context.Context, user, session uuid.UUID) error
 	return storeError(err)
 }
 
-// EndSessions ends all sessions of a user. It fails with [ErrUnavailable].
-func (s *Service) EndSessions(ctx context.Context, user uuid.UUID) error {
-	return storeError(s.users.SessionEndAll(ctx, user))
+// EndSessions ends all sessions of a user, in one statement whatever their number. The address that asks is still known to the
+// account, so that strangers' failures don't keep its owner out. It fails with [ErrUnavailable].
+func (s *Service) EndSessions(ctx context.Context, c Caller, user User) error {
+	key, err := CanonicalEmail(user.Email)
+	if err != nil {
+		return err
+	}
+	return storeError(s.users.UserEndSessions(ctx, db.UserEndSessionsParams{ID: user.ID, Now: s.now(), PairKey: s.limiter.pairOf(c, key)}))
 }
 
 // Revoke ends the session that a token of either kind is of (RFC 7009 section 2.1). What isn't a token of ours, or has

@@ -26,7 +26,7 @@ import (
 )
 
 // SecretKey signs the tokens of a harness.
-const SecretKey = "a-secret-key-for-tests-of-48-bytes-0123456789abc"
+const SecretKey = "hV3kq8Zr1wXtN6yPbC0mJ4sLgE9dFuA7oT5iRvQ2KxWnYzHj"
 
 // Options are what a test may want otherwise than [New] has it.
 type Options struct {
@@ -151,7 +151,7 @@ func (h *Harness) build(tb testing.TB, o Options) {
 	now := func() time.Time { return h.Clock.Now().Add(o.Skew) }
 	options := tokenOptions(o.Tokens)
 	h.Keys, err = auth.OpenKeyring(tb.Context(), auth.KeyringOptions{
-		DB: h.Pool, Secret: secret, Previous: auth.NewSecret(o.Previous), Algorithm: orDefault(o.Algorithm, "ES256"), TokenTTL: options.TTL, Now: now,
+		DB: h.Pool, Secret: secret, Previous: auth.NewSecret(o.Previous), Algorithm: orDefault(o.Algorithm, "ES256"), TokenTTL: options.TTL, Lead: auth.MinKeyLead, Now: now,
 	})
 	must(tb, err)
 	options.Keys, options.Now = h.Keys, now

@@ -1,0 +1,30 @@
+#!/usr/bin/env bash
+# Asks for what is known of the dependencies today: vulnerabilities, by the database's newest version, and licences. It stands
+# beside the tests, which must not fail for a finding of tomorrow. The database comes as a Go module, so that nothing but
+# the module proxy is needed.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+status=0
+
+database=$PWD/bin/vulndb
+folder=$(cd gen/tools/audit && go mod download -json golang.org/x/vulndb@latest | sed -n 's/^\t"Dir": "\(.*\)",$/\1/p')
+rm -rf "$database"
+bin/tools/indexdb -vulns "$folder/data/osv" -out "$database" >/dev/null
+echo "== vulnerabilities, by $(basename "$folder")"
+bin/tools/govulncheck -db "file://$database" ./... || status=1
+
+echo "== licences of the Go modules in the binary"
+go list -deps -f '{{with .Module}}{{if not .Main}}{{.Path}} {{.Dir}}{{end}}{{end}}' ./cmd/latchkey | sort -u | bin/tools/licences || status=1
+
+echo "== licences of the npm packages that are published or run"
+node --input-type=module - <<'JS' || status=1
+import { readFileSync } from 'node:fs'
+const allowed = ['Apache-2.0', 'MIT', 'MIT-0', 'BSD-2-Clause', 'BSD-3-Clause', 'ISC', '0BSD', 'PostgreSQL']
+const { packages } = JSON.parse(readFileSync('web/package-lock.json', 'utf8'))
+const shipped = Object.entries(packages).filter(([path, p]) => path.startsWith('node_modules/') && !p.dev && !p.link)
+const bad = shipped.filter(([, p]) => !allowed.includes(p.license))
+for (const [path, p] of bad) console.error(`${path}: ${p.license}`)
+console.log(`${shipped.length} packages, ${bad.length} whose licence isn't allowed`)
+process.exit(bad.length > 0 || shipped.length === 0 ? 1 : 0)
+JS
+exit $status
