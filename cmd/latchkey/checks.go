@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"path"
 	"regexp"
 	"strconv"
 	"strings"
@@ -46,6 +47,8 @@ var checks = []struct {
 	{"PASSWORD_HASH_PASSES", func(s settings) string { return within(int64(s.PasswordHashPasses), 1, 64) }},
 	{"PASSWORD_HASH_LANES", func(s settings) string { return within(int64(s.PasswordHashLanes), 1, 16) }},
 	{"RATE_LIMITS", func(s settings) string { return oneOf(s.RateLimits, "on", "off") }},
+	{"PUBLIC_URL", func(s settings) string { return checkPublicURL(s.PublicURL) }},
+	{"IDLE_TIMEOUT", func(s settings) string { return lasting(s.IdleTimeout, time.Second, time.Hour) }},
 	{"TRUSTED_PROXIES", func(s settings) string {
 		_, problem := proxies(s.TrustedProxies)
 		return problem
@@ -71,6 +74,16 @@ func checkAddr(addr string) string {
 		return fmt.Sprintf("has the port %q, must be 0 to 65535", port)
 	} else if strconv.FormatUint(n, 10) != port {
 		return fmt.Sprintf("has the port %q, must be a plain number", port)
+	}
+	return ""
+}
+
+func checkPublicURL(text string) string {
+	u, err := url.Parse(text)
+	isPlain := err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Host != "" && u.User == nil && u.Opaque == "" &&
+		!strings.ContainsAny(text, "?#") && path.Clean("/"+u.Path) == "/"+strings.Trim(u.Path, "/")
+	if text != "" && !isPlain {
+		return "must be an address such as https://auth.example.com or https://example.com/auth, without a query"
 	}
 	return ""
 }

@@ -164,10 +164,12 @@ func newHandler(s settings, logger *slog.Logger) (*impl.Server, error) {
 		return nil, usageError{errors.New("LATCHKEY_TRUSTED_PROXIES " + problem)}
 	}
 	return impl.NewStarting(impl.Options{
-		Logger:  logger,
-		Now:     time.Now,
-		Origins: s.CORSOrigins,
-		Proxies: networks,
+		Logger:    logger,
+		Now:       time.Now,
+		Origins:   s.CORSOrigins,
+		Proxies:   networks,
+		PublicURL: s.PublicURL,
+		Timeouts:  impl.Timeouts{Idle: s.IdleTimeout},
 	})
 }
 

@@ -45,6 +45,8 @@ type settings struct {
 	PasswordHashLanes  uint8         `env:"PASSWORD_HASH_LANES" envDefault:"1" help:"argon2id: lanes"`
 	SessionsPerUser    int           `env:"SESSIONS_PER_USER" envDefault:"100" help:"sessions of one user at most, 1 to 1000; a log-in beyond ends the one that was used least recently"`
 	RateLimits         string        `env:"RATE_LIMITS" envDefault:"on" help:"on or off; off only for measuring, as passwords can then be guessed without end"`
+	PublicURL          string        `env:"PUBLIC_URL" default:"as each request says" help:"where clients find the service, such as https://example.com/auth; the metadata's addresses are under it"`
+	IdleTimeout        time.Duration `env:"IDLE_TIMEOUT" envDefault:"2m" help:"how long an idle connection is kept, 1s to 1h: longer than the balancer in front keeps it"`
 	TrustedProxies     []string      `env:"TRUSTED_PROXIES" default:"none" help:"networks of the reverse proxies in front, separated by commas, such as 10.0.0.0/8; their Forwarded or X-Forwarded-For then says who asks"`
 	MetricsAddr        string        `env:"METRICS_ADDR" default:"none" help:"host:port on which /metrics answers, in Prometheus' text format, for nobody outside to reach"`
 	CORSOrigins        []string      `env:"CORS_ORIGINS" default:"none" help:"origins whose pages may call the API from a browser, separated by commas, such as https://app.example.com"`

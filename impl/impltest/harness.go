@@ -47,6 +47,8 @@ type Options struct {
 	Skew time.Duration
 	// Proxies are the networks of the proxies in front.
 	Proxies []netip.Prefix
+	// PublicURL is where clients find the service.
+	PublicURL string
 	// Ready replaces the readiness check.
 	Ready func(context.Context) error
 	// Patient is for tests that force more on the harness than the machine may be quick at: what waits for a connection, a worker or an answer waits for a
@@ -178,7 +180,7 @@ func (h *Harness) build(tb testing.TB, o Options) {
 	}
 	h.Server, err = impl.New(impl.Options{
 		Auth: h.Auth, Ready: o.Ready, Logger: slog.New(handler), Now: now, Timeouts: o.Timeouts,
-		Origins: o.Origins, Proxies: o.Proxies,
+		Origins: o.Origins, Proxies: o.Proxies, PublicURL: o.PublicURL,
 	})
 	must(tb, err)
 }
