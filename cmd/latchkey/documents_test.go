@@ -64,8 +64,9 @@ var answers = map[string]map[string]string{
 }
 
 // languages are those of blocks that are no commands. Programs in Go are compiled here, those in TypeScript with the client's
-// tests; text is for diagrams.
-var languages = []string{"go", "text", "ts"}
+// tests; text is for
+// diagrams; those for nginx are what TestPrefix runs.
+var languages = []string{"go", "nginx", "text", "ts"}
 
 // TestDocuments runs each command that the READMEs and the pages below docs show, in their order, as their reader would:
 // those of a page in one folder, against the server that the page has started last. What is named within a line must exist.

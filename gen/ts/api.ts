@@ -205,7 +205,9 @@ export interface paths {
         /**
          * Where what is found
          * @description What a client of RFC 8414 asks for. The addresses below are under `issuer` where that is a URL, and else under the one that
-         *     was asked. The password grant is not offered here, as it is for first parties only.
+         *     was asked; where the server was told its public address, they are under that. Where `issuer` is a URL with a path, the
+         *     metadata is found with that path behind this one too (section 3.1). The password grant is not offered here, as it is
+         *     for first parties only.
          */
         get: operations["GetMetadata"];
         put?: never;

@@ -48,12 +48,25 @@ const parts = {
   },
 };
 
+// The page's own address says where the service is, also where a proxy has put a prefix before it. The document's addresses are
+// relative, which Swagger UI doesn't resolve alike everywhere.
+const base = new URL('.', document.baseURI);
+const withAddresses = (spec) => {
+  spec.servers = [{ url: base.href.replace(/\/$/, '') }];
+  for (const flow of Object.values(spec.components?.securitySchemes?.OAuth2Password?.flows ?? {})) {
+    flow.tokenUrl = new URL(flow.tokenUrl, base).href;
+    flow.refreshUrl = new URL(flow.refreshUrl, base).href;
+  }
+  return spec;
+};
+const addresses = { spec: { wrapActions: { updateJsonSpec: (update) => (spec) => update(withAddresses(spec)) } } };
+
 SwaggerUIBundle({
   // As it was written: the other form has its members in the order of the alphabet.
-  url: new URL('openapi.yaml', document.baseURI).href,
+  url: new URL('openapi.yaml', base).href,
   dom_id: '#swagger-ui',
   presets: [SwaggerUIBundle.presets.apis],
-  plugins: [() => ({ wrapComponents: parts })],
+  plugins: [() => ({ wrapComponents: parts, statePlugins: addresses })],
   // The other layout has a bar to load foreign documents with.
   layout: 'BaseLayout',
   deepLinking: true,
