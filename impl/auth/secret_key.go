@@ -23,12 +23,12 @@ var placeholders = []string{
 	"replace-me", "replace_me", "replaceme",
 }
 
-// minKeySymbols is how many different bytes a key must have: 32 random ones have about 30, their hex digits about 14.
-const minKeySymbols = 8
+// minKeySymbols is how many different bytes a key must have: 32 random hex digits have about 14, and one of a million such keys 7.
+const minKeySymbols = 6
 
 // minKeyUnits is how many units a key must have at least, where a word, a run of the alphabet, the digits or the keyboard, and
-// any other character are one each. 32 hex digits of a random key have 31 on average and, in ten million keys, never fewer
-// than 18; a phrase of words has as many as it has words.
+// any other character are one each. Of a million random keys of 32 hex digits, the shortest that are taken, the least has 19;
+// a phrase of words has as many as it has words.
 const minKeyUnits = 14
 
 // CheckKey refuses a key that can be guessed: shorter than 32 bytes (RFC 7518 section 3.2), of few different bytes, one that
