@@ -60,18 +60,24 @@ const (
 //go:embed key_words.txt
 var keyWords string
 
-// keyUnits counts the units of a key.
+// keyUnits counts the units that a key is made of, as few as may be.
 func keyUnits(text string) int {
 	text = strings.ToLower(text[:min(len(text), maxKeyText)])
-	count := 0
-	for len(text) > 0 {
-		n := max(1, wordLen(text), runLen([]rune(text[:min(len(text), maxCommon)])))
-		if n > 1 || !strings.Contains(keySeparators, text[:1]) {
-			count++
+	least := make([]int, len(text)+1) // of what begins at each place
+	for i := len(text) - 1; i >= 0; i-- {
+		least[i] = least[i+1]
+		if !strings.Contains(keySeparators, text[i:i+1]) {
+			least[i]++
 		}
-		text = text[n:]
+		rest := text[i:min(len(text), i+maxCommon)]
+		for n := minRun; n <= runLen([]rune(rest)) && n <= len(rest); n++ {
+			least[i] = min(least[i], 1+least[i+n])
+		}
+		for _, n := range wordLens(rest) {
+			least[i] = min(least[i], 1+least[i+n])
+		}
 	}
-	return count
+	return least[0]
 }
 
 // minKeyWord is the least length of a common password that counts as a word: shorter ones turn up in any text.
@@ -86,21 +92,14 @@ var wordSet = sync.OnceValue(func() map[string]bool {
 	return set
 })
 
-// wordLen is the length of the longest word that a text begins with, or 0. A word has letters alone.
-func wordLen(text string) (longest int) {
-	for n := 1; n <= min(len(text), maxCommon) && text[n-1] >= 'a' && text[n-1] <= 'z'; n++ {
-		if wordSet()[text[:n]] {
-			longest = n
-		}
-		if n < minKeyWord {
-			continue
-		}
-		at := searchCommon(text[:n])
-		if at < len(commonPasswords) && lineAt(at) == text[:n] {
-			longest = n
+// wordLens are the lengths of the words that a text begins with. A word has letters alone.
+func wordLens(text string) (lengths []int) {
+	for n := 1; n <= len(text) && text[n-1] >= 'a' && text[n-1] <= 'z'; n++ {
+		if wordSet()[text[:n]] || n >= minKeyWord && isCommon(text[:n]) {
+			lengths = append(lengths, n)
 		}
 	}
-	return longest
+	return lengths
 }
 
 // repeatsItself tells a text that is as secret as its first few bytes.
