@@ -2,11 +2,12 @@ import type { components, operations } from './api.ts'
 
 type Responses<Op extends keyof operations> = operations[Op]['responses']
 
-type ProblemOf<R> = R extends { content: { 'application/problem+json': infer P } } ? P : never
+/** The body of an answer, in whatever media type the operation has for it. */
+type BodyOf<R> = R extends { content: infer Content } ? Content[keyof Content] : never
 
-/** What an operation of the contract answers when it fails, whatever the status. */
-type Problems<Op extends keyof operations> = {
-  [Status in keyof Responses<Op>]: ProblemOf<Responses<Op>[Status]>
+/** The bodies of all answers of an operation; only those of its failures have a `code`. */
+type Bodies<Op extends keyof operations> = {
+  [Status in keyof Responses<Op>]: BodyOf<Responses<Op>[Status]>
 }[keyof Responses<Op>]
 
 /** One member for each code, so that a `switch` over `code` narrows to it. */
@@ -21,7 +22,7 @@ type EachCode<P> = P extends { code: infer Code; status: infer Status; detail: s
   : never
 
 /** What the server can answer to an operation when it fails, with the contract's `code` to tell the cases apart. */
-export type ServerError<Op extends keyof operations> = EachCode<Problems<Op>>
+export type ServerError<Op extends keyof operations> = EachCode<Bodies<Op>>
 
 /** What is wrong with one field of a request. */
 export type FieldError = components['schemas']['FieldError']
@@ -48,7 +49,10 @@ type RefreshCode = 'invalid_refresh_token' | 'refresh_token_reused'
 /** What a refresh can be answered while the session goes on. What is left out are a client's mistakes, which this one doesn't make. */
 type Postponed = Extract<
   ServerError<'Login'>,
-  { code: 'internal_error' | 'unavailable' | 'overloaded' | 'rate_limited' | 'request_timeout' }
+  {
+    code:
+      'internal_error' | 'starting' | 'unavailable' | 'overloaded' | 'rate_limited' | 'request_timeout' | 'cross_origin'
+  }
 >
 
 /** What a refresh fails with. */
@@ -73,8 +77,8 @@ export type Result<T, E> = { ok: true; data: T } | { ok: false; error: E }
 type Codes<E extends { code: string }> = Record<Exclude<E['code'], ClientError['code']>, true>
 
 /** What every operation can answer, those that give tokens, and of these those whose body this client doesn't make up by itself. */
-const common = { internal_error: true, unavailable: true } as const
-const giving = { ...common, overloaded: true, rate_limited: true, request_timeout: true } as const
+const common = { internal_error: true, starting: true, unavailable: true } as const
+const giving = { ...common, overloaded: true, rate_limited: true, request_timeout: true, cross_origin: true } as const
 const asking = { ...giving, invalid_request: true, body_too_large: true, unsupported_media_type: true } as const
 
 /**

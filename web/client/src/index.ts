@@ -108,8 +108,8 @@ export function createClient({ baseUrl, storage = memoryStorage(), fetch }: Clie
     const result = await patiently((signal) => call('Refresh', until(signal, ask(body, signal)), tokenOf))
     if (result.ok) return result.data
     const { error } = result
-    // It can't be exchanged, or was before: the session has ended.
-    if ('detail' in error && error.status === 401) return null
+    // The token can't be exchanged, or was before: the session has ended. Contract 0.5 has 401 for it, later ones 400.
+    if ('detail' in error && error.status <= 401) return null
     throw new RefreshFailed(error)
   })
 

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net'
 
 import { expect, inject, onTestFinished, test } from 'vitest'
 
-import { createClient, memoryStorage } from '../dist/index.js'
+import { createClient, memoryStorage, type TokenStorage } from '../dist/index.js'
 import { kept, listening, someone } from './person.ts'
 
 /** Something else than Latchkey at the other end: a proxy, or a server of another release. */
@@ -70,11 +70,11 @@ const user = {
 }
 
 /** A client of something that answers this to everything. */
-async function told(status: number, body: unknown) {
+async function told(status: number, body: unknown, options: { storage?: TokenStorage } = {}) {
   const baseUrl = await answering((_, response) => {
     response.writeHead(status, json).end(JSON.stringify(body))
   })
-  return listening({ baseUrl })
+  return listening({ baseUrl, ...options })
 }
 
 test('what has all members, and others, is an answer', async () => {
@@ -126,6 +126,23 @@ test.each([
   const { auth } = await told(422, { code: 'invalid_request', status: 422, detail: 'No.', errors })
   expect(await auth.login(someone())).toMatchObject({ ok: false, error: { code: 'unexpected_answer', status: 422 } })
   expect(await auth.register(someone())).toMatchObject({ ok: false, error: { code: 'unexpected_answer', status: 422 } })
+})
+
+test.each([
+  ['ends', 400, 'invalid_refresh_token'],
+  ['ends', 400, 'refresh_token_reused'],
+  // A server of contract 0.5.
+  ['ends', 401, 'invalid_refresh_token'],
+  ['keeps', 400, 'unsupported_grant_type'],
+  ['keeps', 403, 'cross_origin'],
+  ['keeps', 422, 'invalid_request'],
+  ['keeps', 429, 'rate_limited'],
+])('a refresh %s the session where it is answered %i %s', async (outcome, status, code) => {
+  const storage = memoryStorage()
+  storage.set(kept({ since: Date.now() - 900_001 }))
+  const { auth } = await told(status, { code, status, detail: 'No.' }, { storage })
+  expect(await auth.me()).toMatchObject({ ok: false, error: { status } })
+  expect(auth.isAuthenticated()).toBe(outcome === 'keeps')
 })
 
 test('a token goes to no other server, and to no operation that does not ask for one', async () => {

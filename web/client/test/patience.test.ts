@@ -87,7 +87,11 @@ describe('a refresh of which nobody knows what came of it', () => {
     ['unavailable', 503, 3, [0, 3000]],
     // A longer wait would end the session.
     ['unavailable', 503, 3600, [0, 7000]],
+    ['starting', 503, 1, [0, 1000]],
+    ['invalid_refresh_token', 400, undefined, [0]],
+    // Of a server of contract 0.5.
     ['invalid_refresh_token', 401, undefined, [0]],
+    ['cross_origin', 403, undefined, [0]],
     ['rate_limited', 429, 1, [0]],
     ['unexpected_answer', 404, undefined, [0]],
   ])('is tried again after %s (%i, Retry-After %o) at %o', async (code, status, retryAfter, expected) => {

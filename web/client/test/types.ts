@@ -12,8 +12,10 @@ export function everyCodeOfLogin(error: LoginError): string {
     case 'body_too_large':
     case 'request_timeout':
     case 'unsupported_media_type':
+    case 'cross_origin':
     case 'internal_error':
       return error.detail
+    case 'starting':
     case 'unavailable':
     case 'overloaded':
     case 'rate_limited':
@@ -36,6 +38,7 @@ export function withoutOne(error: MeError): string {
     case 'user_not_found':
     case 'ambiguous_credentials':
     case 'internal_error':
+    case 'starting':
     case 'unavailable':
     case 'network_error':
     case 'unexpected_answer':
@@ -43,6 +46,7 @@ export function withoutOne(error: MeError): string {
     case 'overloaded':
     case 'rate_limited':
     case 'request_timeout':
+    case 'cross_origin':
       return error.code
     default:
       // @ts-expect-error user_inactive is missing above

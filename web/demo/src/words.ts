@@ -42,6 +42,7 @@ export function tell(error: AppError): Told {
       return told('The connection was too slow and the server gave up. Try again.')
     case 'rate_limited':
       return told(`Too many attempts. Try again ${inSeconds(error.retryAfter)}.`)
+    case 'starting':
     case 'unavailable':
     case 'overloaded':
       return told(`The service is not available now. Try again ${inSeconds(error.retryAfter)}.`)
@@ -53,6 +54,7 @@ export function tell(error: AppError): Told {
     case 'unsupported_media_type':
     case 'unsupported_grant_type':
     case 'ambiguous_credentials':
+    case 'cross_origin':
       return told(`This page sent something that the server refuses (${error.code}).${quote(error.requestId)}`)
     case 'unexpected_answer':
       return told('Something other than the server answered. Try again later.')
@@ -84,6 +86,7 @@ function tellField(field: FieldError): string {
     case 'duplicate':
     case 'wrong_type':
     case 'query_not_allowed':
+    case 'not_allowed':
       // A form like ours doesn't send these; the server's words help whoever changes it.
       return field.detail
     default:
