@@ -46,6 +46,11 @@ func do(method, target, contentType, token, body string) (answer, error) {
 	if token != "" {
 		req.Header.Set("Authorization", "Bearer "+token)
 	}
+	return send(req)
+}
+
+// send sends a request, and holds the answer to the contract.
+func send(req *http.Request) (answer, error) {
 	res, err := client.Do(req)
 	if err != nil {
 		return answer{}, err
@@ -55,7 +60,7 @@ func do(method, target, contentType, token, body string) (answer, error) {
 		text, err := io.ReadAll(res.Body)
 		return answer{res.StatusCode, string(text)}, err
 	}
-	got, err := impltest.ReadAnswer(method, req.URL.EscapedPath(), res)
+	got, err := impltest.ReadAnswer(req.Method, req.URL.EscapedPath(), res)
 	return answer{got.Status, string(got.Body)}, err
 }
 
