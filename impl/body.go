@@ -97,7 +97,8 @@ func (i *invalidRequest) addSyntax(err error) {
 	i.add("", "malformed", "The body is not one JSON value in UTF-8.")
 }
 
-// bindForm reads strictly: no field twice (RFC 6749 section 3.2), no invalid UTF-8, and only the body counts.
+// bindForm reads strictly: no field twice, no invalid UTF-8, and only the body counts. A field without
+// a value counts as absent (RFC 6749 section 3.2).
 func bindForm(r *http.Request, data []byte, plan *bodyPlan) invalidRequest {
 	var invalid invalidRequest
 	if bytes.Count(data, []byte("&")) >= maxValues {
@@ -119,12 +120,15 @@ func bindForm(r *http.Request, data []byte, plan *bodyPlan) invalidRequest {
 			invalid.add(pointerOf([]string{name}), "duplicate", "The field stands more than once.")
 		case !utf8.ValidString(name) || !utf8.ValidString(values[0]):
 			invalid.add(pointerOf([]string{name}), "malformed", "The field is not in UTF-8.")
-		case plan.schema.Properties[name] != nil:
+		case plan.schema.Properties[name] != nil && values[0] != "":
 			body[name] = values[0]
 		}
 	}
 	if err := plan.schema.VisitJSON(body, plan.options...); err != nil {
 		invalid.addSchema(err)
+	}
+	if plan.together != nil {
+		plan.together(body, &invalid)
 	}
 	// The stub asks echo for the form, and echo would merge the query string into it.
 	for name := range form {

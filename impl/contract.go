@@ -54,8 +54,9 @@ type bodyPlan struct {
 	required  bool
 	schema    *openapi3.Schema
 	options   []openapi3.SchemaValidationOption
-	// together adds what only a look at several fields shows, where the schema has found something else already; nil
-	// where there is no such thing.
+	// together adds what only a look at several fields shows; nil where there is no such thing. For a
+	// form it is always called. For a JSON body it is called only where the schema has found something
+	// else, because the service judges a body that fits.
 	together func(body any, invalid *invalidRequest)
 }
 
@@ -164,6 +165,9 @@ func planBody(body *openapi3.RequestBody, meaning rules) (*bodyPlan, error) {
 	}
 	if p := plan.schema.Properties["password"]; p != nil && p.Value.Format == formatNewPassword {
 		plan.together = meaning.checkPassword
+	}
+	if plan.schema.Properties["grant_type"] != nil {
+		plan.together = checkGrant
 	}
 	return plan, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -12,21 +13,60 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/auth"
 )
 
-// grants are those that the token endpoint knows (RFC 6749 section 1.3), each in a file of its own. A grant says what it gives for
-// a form and what the log shall know; everything else is the endpoint's.
-var grants = map[string]func(context.Context, *Server, api.LoginForm) (auth.Grant, error){
-	"":              grantPassword,
-	"password":      grantPassword,
-	"refresh_token": grantRefresh,
+// grant is a way to tokens that the token endpoint knows (RFC 6749 section 1.3).
+type grant struct {
+	// fields are those of the form that this grant alone takes.
+	fields []string
+	// give returns the tokens for a form, and notes the outcome for the log.
+	give func(context.Context, *Server, api.LoginForm) (auth.Grant, error)
+}
+
+const grantTypeRefresh = "refresh_token"
+
+// grants are the grants by their grant_type.
+var grants = map[string]grant{
+	"password":       {[]string{"username", "password"}, grantPassword},
+	grantTypeRefresh: {[]string{"refresh_token"}, grantRefresh},
+}
+
+// grantOf returns the grant that a grant_type names; absent and empty mean the password's.
+func grantOf(grantType string) (grant, bool) {
+	if grantType == "" {
+		grantType = "password"
+	}
+	g, ok := grants[grantType]
+	return g, ok
+}
+
+// checkGrant adds an entry for each field of a token request that belongs to another grant, and for a
+// missing refresh token. Such a form is refused before its tokens are looked at, so that they stay as
+// good as they were. Missing credentials are no such fault: they get the same 401 as wrong ones.
+func checkGrant(body any, invalid *invalidRequest) {
+	fields, _ := body.(map[string]any)
+	grantType, _ := fields["grant_type"].(string)
+	own, ok := grantOf(grantType)
+	if !ok {
+		return // errUnsupportedGrant
+	}
+	for _, other := range grants {
+		for _, name := range other.fields {
+			if fields[name] != nil && !slices.Contains(own.fields, name) {
+				invalid.add("/"+name, "not_allowed", "The field belongs to another grant.")
+			}
+		}
+	}
+	if grantType == grantTypeRefresh && fields["refresh_token"] == nil {
+		invalid.add("/refresh_token", "required", "The field is missing.")
+	}
 }
 
 // Login exchanges what proves who asks for the tokens of a session.
 func (s *Server) Login(ctx context.Context, req api.LoginRequestObject) (api.LoginResponseObject, error) {
-	grant, ok := grants[value(req.Body.GrantType)]
+	grant, ok := grantOf(value(req.Body.GrantType))
 	if !ok {
 		return nil, errUnsupportedGrant
 	}
-	granted, err := grant(ctx, s, *req.Body)
+	granted, err := grant.give(ctx, s, *req.Body)
 	if err != nil {
 		return nil, err
 	}

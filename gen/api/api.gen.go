@@ -1456,7 +1456,7 @@ type FieldError struct {
 	// more than once. `wrong_type`: is of another type. `too_short`, `too_long`: has another length.
 	// `invalid_character`: has a character that is not allowed. `invalid_format`: is not of the form that is asked for.
 	// `common_password`: is too easily guessed. `query_not_allowed`: parameters stand in the query string.
-	// `not_allowed`: must not stand beside another field.
+	// `not_allowed`: belongs to another `grant_type`.
 	//
 	//
 	// Example: too_short
@@ -1477,7 +1477,7 @@ type FieldError struct {
 // more than once. `wrong_type`: is of another type. `too_short`, `too_long`: has another length.
 // `invalid_character`: has a character that is not allowed. `invalid_format`: is not of the form that is asked for.
 // `common_password`: is too easily guessed. `query_not_allowed`: parameters stand in the query string.
-// `not_allowed`: must not stand beside another field.
+// `not_allowed`: belongs to another `grant_type`.
 //
 // Example: too_short
 type FieldErrorCode string
@@ -1729,8 +1729,8 @@ type LoginFailedProblemError string
 // LoginFailedProblemStatus defines model for LoginFailedProblem.Status.
 type LoginFailedProblemStatus int
 
-// LoginForm A token request in the form of RFC 6749 sections 4.3.2 and 6. Fields that aren't listed are ignored (section 3.2), unless
-// they stand twice.
+// LoginForm A token request in the form of RFC 6749 sections 4.3.2 and 6. Fields that aren't listed are ignored (section 3.2) if they
+// stand once and are in UTF-8. A form has 1,000 fields at most.
 type LoginForm struct {
 	// ClientID Not looked at; there are no registered clients.
 	//
@@ -1747,12 +1747,12 @@ type LoginForm struct {
 	// Example:
 	GrantType *string `json:"grant_type,omitempty"`
 
-	// Password The password. For the grant `password` alone.
+	// Password The password. It belongs to the grant `password`.
 	//
 	// Example:
 	Password *string `json:"password,omitempty"`
 
-	// RefreshToken What a login, a registration or a refresh has given, for the grant of that name.
+	// RefreshToken What a login, a registration or a refresh has given. It belongs to the grant `refresh_token`.
 	//
 	// Example:
 	RefreshToken *string `json:"refresh_token,omitempty"`
@@ -1762,7 +1762,7 @@ type LoginForm struct {
 	// Example:
 	Scope *string `json:"scope,omitempty"`
 
-	// Username The email. For the grant `password` alone.
+	// Username The email. It belongs to the grant `password`.
 	//
 	// Example:
 	Username *string `json:"username,omitempty"`
@@ -2275,7 +2275,8 @@ type RequestTimeoutProblemCode string
 // RequestTimeoutProblemStatus defines model for RequestTimeoutProblem.Status.
 type RequestTimeoutProblemStatus int
 
-// RevocationForm A revocation request in the form of RFC 7009 section 2.1. Fields that aren't listed are ignored, unless they stand twice.
+// RevocationForm A revocation request in the form of RFC 7009 section 2.1. Fields that aren't listed are ignored if they stand once and are in
+// UTF-8. A form has 1,000 fields at most.
 type RevocationForm struct {
 	// ClientID Not looked at; there are no registered clients.
 	//

@@ -43,10 +43,11 @@ export interface paths {
         /**
          * Log in with email and password, or refresh
          * @description With `grant_type` `password`, or without one, opens a session for an email (in the field `username`) and a password, as a form.
-         *     With `refresh_token` it exchanges the field `refresh_token` for new tokens of the same session (RFC 6749 section 6). A
-         *     `username` or `password` beside it is 422 and leaves the token as it was.
+         *     With `refresh_token` it exchanges the field `refresh_token` for new tokens of the same session (RFC 6749 section 6).
          *
-         *     Only the body counts: a query string is refused, and so is a field that stands twice. Wrong, empty and
+         *     A form that breaks this contract is 422, with an entry in `errors` for each field: fields that belong to the other grant
+         *     (`not_allowed`), a missing `refresh_token`, a field that stands twice, and a query string, as only the body counts. No password
+         *     is looked at then, and a refresh token stays as good as it was. A field without a value counts as absent. Wrong, empty and
          *     absent credentials, an unknown email and a deactivated account all get the same 401.
          *     Attempts are limited by account and by address (429), before anything is looked up, so that an unknown email is
          *     limited as a known one is; an attempt that succeeds is given back. Strangers' failures don't hold back whoever comes
@@ -163,8 +164,12 @@ export interface paths {
          * @description Ends the session that a refresh or access token is of, with all its tokens (RFC 7009). Whoever has the token may. A token
          *     that isn't valid, or no longer, is answered 200 as well, since there is nothing to revoke (section 2.2).
          *
-         *     Only the body counts: a query string is refused, and so is a field that stands twice, also one that isn't listed (RFC 6749
-         *     section 3.2). Errors have the form of the token endpoint's.
+         *     A form that breaks this contract is 422, with an entry in `errors` for each field: a `token` that is missing or has no value, a
+         *     field that stands twice, also one that isn't listed (RFC 6749 section 3.2), and a query string, as only the body counts. An
+         *     `Authorization` header is not looked at.
+         *
+         *     Every error is `application/json` with `error` and `error_description` (RFC 6749 section 5.2) and, beside them, the members
+         *     of a problem document.
          */
         post: operations["RevokeToken"];
         delete?: never;
@@ -294,8 +299,8 @@ export interface components {
             password: string;
         };
         /**
-         * @description A token request in the form of RFC 6749 sections 4.3.2 and 6. Fields that aren't listed are ignored (section 3.2), unless
-         *     they stand twice.
+         * @description A token request in the form of RFC 6749 sections 4.3.2 and 6. Fields that aren't listed are ignored (section 3.2) if they
+         *     stand once and are in UTF-8. A form has 1,000 fields at most.
          */
         LoginForm: {
             /**
@@ -304,19 +309,19 @@ export interface components {
              */
             grant_type?: string;
             /**
-             * @description The email. For the grant `password` alone.
+             * @description The email. It belongs to the grant `password`.
              * @example
              */
             username?: string;
             /**
              * Format: password
-             * @description The password. For the grant `password` alone.
+             * @description The password. It belongs to the grant `password`.
              * @example
              */
             password?: string;
             /**
              * Format: password
-             * @description What a login, a registration or a refresh has given, for the grant of that name.
+             * @description What a login, a registration or a refresh has given. It belongs to the grant `refresh_token`.
              * @example
              */
             refresh_token?: string;
@@ -387,7 +392,10 @@ export interface components {
         RegisteredUser: components["schemas"]["User"] & {
             token: components["schemas"]["Token"];
         };
-        /** @description A revocation request in the form of RFC 7009 section 2.1. Fields that aren't listed are ignored, unless they stand twice. */
+        /**
+         * @description A revocation request in the form of RFC 7009 section 2.1. Fields that aren't listed are ignored if they stand once and are in
+         *     UTF-8. A form has 1,000 fields at most.
+         */
         RevocationForm: {
             /**
              * Format: password
@@ -707,7 +715,7 @@ export interface components {
              *     more than once. `wrong_type`: is of another type. `too_short`, `too_long`: has another length.
              *     `invalid_character`: has a character that is not allowed. `invalid_format`: is not of the form that is asked for.
              *     `common_password`: is too easily guessed. `query_not_allowed`: parameters stand in the query string.
-             *     `not_allowed`: must not stand beside another field.
+             *     `not_allowed`: belongs to another `grant_type`.
              * @example too_short
              * @enum {string}
              */

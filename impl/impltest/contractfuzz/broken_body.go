@@ -95,7 +95,11 @@ func addBrokenMember(op *operation, m member, add adder) {
 	if m.kind != "string" {
 		return
 	}
-	if m.shortest > 0 {
+	switch {
+	case m.shortest > 0 && op.media == mediaForm:
+		// A field of a form without a value counts as absent (RFC 6749 section 3.2).
+		member("empty", codeRequired, func(*draft) any { return "" })
+	case m.shortest > 0:
 		member("too short by one", codeTooShort, func(d *draft) any { return d.anyText(m.shortest - 1) })
 		member("too short", codeTooShort, func(d *draft) any { return d.anyText(d.rng.IntN(m.shortest)) })
 	}
