@@ -31,6 +31,8 @@ export function contractFor(json) {
   LoginForm.properties.username.enum = [ada.email]
   LoginForm.properties.password.enum = [ada.password]
   LoginForm.properties.grant_type.enum = ['password']
+  // Which fields go together is not for a schema to say: a refresh token belongs to the other grant.
+  LoginForm.properties.refresh_token.enum = ['']
 
   // A token that may be sent, it takes for one that must be.
   contract.paths['/api/users/login/token/'].post.security = []
