@@ -12,10 +12,11 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/impltest"
 )
 
-// RFC 6749 sections 4.3 and 6: an ordinary OAuth2 client logs in, and refreshes by itself when its token has expired.
+// RFC 6749 sections 4.3, 5.2 and 6: an ordinary OAuth2 client logs in, refreshes by itself when its
+// token has expired, and reports what fails by its own type of error.
 func TestOAuth2Client(t *testing.T) {
 	t.Parallel()
-	h := impltest.New(t)
+	h := impltest.New(t, impltest.Options{Limits: true})
 	h.MustRegister(t, "ada")
 	config := oauth2.Config{Endpoint: oauth2.Endpoint{TokenURL: h.URL + impltest.LoginPath, AuthStyle: oauth2.AuthStyleInParams}}
 	ctx := context.WithValue(t.Context(), oauth2.HTTPClient, &http.Client{Timeout: 10 * time.Second})
@@ -38,6 +39,7 @@ func TestOAuth2Client(t *testing.T) {
 		}
 	}
 	me(token)
+	first := token.RefreshToken
 	for range 3 {
 		expired := *token
 		expired.AccessToken, expired.Expiry = "expired", time.Now().Add(-time.Second)
@@ -52,10 +54,30 @@ func TestOAuth2Client(t *testing.T) {
 		me(next)
 		token = next
 	}
-	// RFC 6749 section 5.2: what a client is told of a token that is good for nothing.
-	_, err = config.TokenSource(ctx, &oauth2.Token{RefreshToken: "nothing"}).Token()
-	var refused *oauth2.RetrieveError
-	if !errors.As(err, &refused) || refused.ErrorCode != "invalid_grant" {
-		t.Errorf("got %v", err)
+	// Its own type of error has what the server says (RFC 6749 section 5.2).
+	refused := func(what string, err error, status int, code string) {
+		t.Helper()
+		var refusal *oauth2.RetrieveError
+		if !errors.As(err, &refusal) || refusal.Response.StatusCode != status ||
+			refusal.ErrorCode != code || refusal.ErrorDescription == "" {
+			t.Errorf("%s: got %v, want %d %s", what, err, status, code)
+		}
 	}
+	refresh := func(refreshToken string) (*oauth2.Token, error) {
+		return config.TokenSource(ctx, &oauth2.Token{RefreshToken: refreshToken}).Token()
+	}
+	_, err = refresh("nothing")
+	refused("a token that is none", err, 400, "invalid_grant")
+	_, err = refresh(first)
+	refused("a token that was used before", err, 400, "invalid_grant")
+	_, err = refresh(token.RefreshToken)
+	refused("a token of the session that has ended by it", err, 400, "invalid_grant")
+	_, err = config.PasswordCredentialsToken(ctx, "ada@example.com", "wrong")
+	refused("a wrong password", err, 401, "invalid_grant")
+	_, err = config.Exchange(ctx, "a code")
+	refused("another grant", err, 400, "unsupported_grant_type")
+	for range 11 {
+		_, err = config.PasswordCredentialsToken(ctx, "nobody@example.com", "wrong")
+	}
+	refused("too many attempts", err, 429, "temporarily_unavailable")
 }
