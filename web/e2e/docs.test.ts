@@ -65,8 +65,18 @@ async function execute(page: Page, tag: string, id: string): Promise<{ status: s
   return { status, body: JSON.parse(await shown.locator('.highlight-code code').first().innerText()) }
 }
 
-const refused = (path: string) =>
-  `Failed to load resource: the server responded with a status of 401 (Unauthorized) (${server.url}${path})`
+/** Fills in fields of the login operation's form, and sends it. */
+async function fillIn(page: Page, fields: Record<string, string>) {
+  for (const [name, value] of Object.entries(fields)) {
+    await operation(page, 'tokens', 'Login').locator(`tr[data-property-name="${name}"] input`).first().fill(value)
+  }
+  return execute(page, 'tokens', 'Login')
+}
+
+const refused = (path: string, status = '401 (Unauthorized)') =>
+  `Failed to load resource: the server responded with a status of ${status} (${server.url}${path})`
+
+const tokenPath = '/api/users/login/token/'
 
 describe('/docs', () => {
   test('lists the operations folded, with an open lock at those that ask for a token', async () => {
@@ -133,7 +143,7 @@ describe('/docs', () => {
   })
 
   test('says in the dialog that credentials are wrong, and stays open', async () => {
-    const page = await openDocs({ errors: [refused('/api/users/login/token/')] })
+    const page = await openDocs({ errors: [refused(tokenPath)] })
     await authorize(page, 'not her password')
     const error = dialog(page).locator('.errors')
     await error.waitFor()
@@ -154,10 +164,43 @@ describe('/docs', () => {
     expect((await register(grace)).status).toBe(409)
   })
 
-  test('logs in through the login operation, with the form that the contract gives as an example', async () => {
-    const page = await openDocs()
+  test('logs in and refreshes through the login operation, whose form has nothing in it but what is typed', async () => {
+    const page = await openDocs({ errors: [refused(tokenPath), refused(tokenPath, '422 (Unprocessable Entity)')] })
     await unfold(page, 'tokens', 'Login')
-    expect(await execute(page, 'tokens', 'Login')).toMatchObject({ status: '200', body: { token_type: 'bearer' } })
+    // Credentials that stood there would be sent beside a refresh token, too.
+    const fields = operation(page, 'tokens', 'Login').locator('tr[data-property-name] input:not([type=checkbox])')
+    expect(await fields.evaluateAll((inputs) => inputs.map((input) => (input as HTMLInputElement).value))).toEqual(
+      Array<string>(7).fill(''),
+    )
+    expect(await execute(page, 'tokens', 'Login')).toMatchObject({ status: '401' })
+
+    const login = await fillIn(page, { username: ada.email, password: ada.password })
+    expect(login).toMatchObject({ status: '200', body: { token_type: 'bearer' } })
+    const { refresh_token } = login.body as { refresh_token: string }
+    // What was typed before stands beside it: that is told, and costs no session.
+    expect(await fillIn(page, { grant_type: 'refresh_token', refresh_token })).toMatchObject({
+      status: '422',
+      body: { errors: [{ pointer: '/password' }, { pointer: '/username' }] },
+    })
+    expect(await fillIn(page, { username: '', password: '' })).toMatchObject({ status: '200' })
+  })
+
+  test('refreshes with what a reader of the page fills in', async () => {
+    const page = await openDocs()
+    const answer = await fetch(`${server.url}${tokenPath}`, {
+      method: 'POST',
+      body: new URLSearchParams({ username: ada.email, password: ada.password }),
+    })
+    const { refresh_token } = (await answer.json()) as { refresh_token: string }
+    await unfold(page, 'tokens', 'Login')
+    const sent = page.waitForRequest((request) => request.method() === 'POST')
+    expect(await fillIn(page, { grant_type: 'refresh_token', refresh_token })).toMatchObject({ status: '200' })
+    // A field without a value counts as absent.
+    const form = [...new URLSearchParams((await sent).postData() ?? '')].filter(([, value]) => value !== '')
+    expect(form).toEqual([
+      ['grant_type', 'refresh_token'],
+      ['refresh_token', refresh_token],
+    ])
   })
 
   test('is operated with the keyboard: the dialog takes the focus, Enter logs in, and Escape gives the focus back', async () => {
