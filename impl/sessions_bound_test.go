@@ -25,11 +25,11 @@ func TestSessionsPerUser(t *testing.T) {
 	h := impltest.New(t)
 	h.MustRegister(t, "ada")
 	h.Clock.Advance(time.Second)
-	used, usedRefresh := login(t, h, "ada")
+	_, usedRefresh := login(t, h, "ada")
 	h.Clock.Advance(time.Second)
 	unused, _ := login(t, h, "ada")
 	h.Clock.Advance(time.Minute)
-	used, _ = wantRefreshed(t, refresh(t, h, usedRefresh))
+	used, _ := wantRefreshed(t, refresh(t, h, usedRefresh))
 	for range 98 {
 		h.Clock.Advance(time.Second)
 		login(t, h, "ada")

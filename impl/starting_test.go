@@ -2,7 +2,6 @@ package impl_test
 
 import (
 	"context"
-	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -18,7 +17,7 @@ import (
 func TestStarting(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t) // a service to begin with
-	server, err := impl.NewStarting(impl.Options{Logger: slog.New(slog.NewTextHandler(io.Discard, nil)), Now: time.Now})
+	server, err := impl.NewStarting(impl.Options{Logger: slog.New(slog.DiscardHandler), Now: time.Now})
 	if err != nil {
 		t.Fatal(err)
 	}

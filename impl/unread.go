@@ -37,7 +37,7 @@ func readOn(w http.ResponseWriter, r *http.Request) *unread {
 // Read reads the body, and notes its end.
 func (u *unread) Read(p []byte) (int, error) {
 	n, err := u.ReadCloser.Read(p)
-	if err == io.EOF { //nolint:errorlint // io.Reader demands this very value
+	if errors.Is(err, io.EOF) {
 		u.isRead = true
 	}
 	return n, err

@@ -150,10 +150,14 @@ func checkKeyRotation(s settings) string {
 		return ""
 	case s.JWTAlgorithm == "HS256":
 		return "is " + s.KeyRotation.String() + ", but HS256 signs with the secret key, which is yours to change"
-	case s.KeyRotation <= s.KeyLead:
+	}
+	if problem := lasting(s.KeyRotation, time.Hour, 10*365*24*time.Hour); problem != "" {
+		return problem
+	}
+	if s.KeyRotation <= s.KeyLead {
 		return fmt.Sprintf("is %s, must be longer than LATCHKEY_KEY_LEAD, %s", s.KeyRotation, s.KeyLead)
 	}
-	return lasting(s.KeyRotation, time.Hour, 10*365*24*time.Hour)
+	return ""
 }
 
 func checkName(name string) string {
