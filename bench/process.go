@@ -29,7 +29,7 @@ func (b *bench) startServer(ctx context.Context, settings ...string) (*process, 
 	}
 	cmd := exec.Command(b.binary, "serve")
 	cmd.Env = append(environ(), append(settings, "LATCHKEY_ADDR="+addr)...)
-	return b.begin(ctx, cmd, addr, "/healthz")
+	return b.begin(ctx, cmd, addr, "/readyz")
 }
 
 // begin starts a command and asks it until it answers 200.
