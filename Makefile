@@ -102,7 +102,8 @@ check-generated: $(TOOLS)/.generators $(NPM) ## deletes what is generated, gener
 release-contract: $(TOOLS)/.oasdiff ## makes openapi.yaml the contract that the next change is held to
 	bash gen/release.sh
 
-fuzz: ## sends 20,000 requests made from the contract, and runs each fuzz target for FUZZTIME
+fuzz: ## tries a million random keys of each form, sends 20,000 requests made from the contract, and runs each fuzz target for FUZZTIME
+	go test ./impl/auth -count=1 -timeout 1h -run '^TestB13_RandomKeysAreTaken$$' -random-keys 1000000
 	go test ./impl -count=1 -v -run '^TestContractFuzz$$' -contractfuzz.n=20000 -contractfuzz.seed=0
 	@set -eu; for file in $$(grep -rl --include='*_test.go' --exclude-dir=node_modules '^func Fuzz' .); do \
 	  for target in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p' "$$file"); do \

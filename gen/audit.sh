@@ -29,7 +29,7 @@ fi
 echo "== licences of the Go modules in the binary"
 go list -deps -f '{{with .Module}}{{if not .Main}}{{.Path}} {{.Dir}}{{end}}{{end}}' ./cmd/latchkey | sort -u | bin/tools/licences || status=1
 
-echo "== licences of the npm packages that are published or run"
+echo "== licences of the npm packages that are published or run (not those of the tools)"
 node --input-type=module - <<'JS' || status=1
 import { readFileSync } from 'node:fs'
 const allowed = ['Apache-2.0', 'MIT', 'MIT-0', 'BSD-2-Clause', 'BSD-3-Clause', 'ISC', '0BSD', 'PostgreSQL']

@@ -51,18 +51,19 @@ func sourceOf(r *http.Request, trusted []netip.Prefix) source {
 		return s
 	}
 	s.address = plain
-	// The first proxy has written the first value; where the search ended later, the value counts that is as far from the end.
+	// The value counts that is as far from the end as the address.
 	value := func(name string) string {
 		values := splitList(r.Header.Values(name))
-		switch at := len(values) - len(entries) + plainAt; {
-		case len(values) == 0:
+		if len(values) == 0 {
 			return ""
-		case plainAt > 0 && at > 0:
-			return values[at]
 		}
-		return values[0]
+		return values[min(len(values)-1, max(0, len(values)-max(1, len(entries))+plainAt))]
 	}
-	s.take(value("X-Forwarded-Proto"), value("X-Forwarded-Host"), value("X-Forwarded-Prefix"))
+	scheme := value("X-Forwarded-Proto")
+	if len(entries) == 0 { // no address says how many proxies there are: the first has seen the client
+		scheme, _, _ = strings.Cut(r.Header.Get("X-Forwarded-Proto"), ",")
+	}
+	s.take(strings.TrimSpace(scheme), value("X-Forwarded-Host"), value("X-Forwarded-Prefix"))
 	return s
 }
 

@@ -166,6 +166,7 @@ func (s *Server) writeError(err error, ec echo.Context) {
 	if r.isOAuth() {
 		h.Set("Content-Type", mediaJSON) // RFC 6749 section 5.2
 	}
+	h.Set("Content-Length", strconv.Itoa(len(body))) // so that the answer is whole once it is sent, whatever follows
 	ec.Response().WriteHeader(p.status)
 	_, _ = ec.Response().Write(body) // a client that has gone needs no answer
 }

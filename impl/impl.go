@@ -159,9 +159,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.echo.ServeHTTP(w, r)
 		return
 	}
-	body := readOn(w, r)
-	s.echo.ServeHTTP(w, r)
-	body.discard(w)
+	s.serveWithBody(w, r)
 }
 
 // Drain makes the readiness check fail from now on, so that a load balancer sends no more requests here.

@@ -8,30 +8,21 @@ import (
 )
 
 const (
-	// lingerTime and lingerBytes bound how long the rest of a body is read whose answer was written early.
+	// lingerTime and lingerBytes bound how long the rest of a body is read after an early answer.
 	lingerTime  = 2 * time.Second
 	lingerBytes = 16 << 20
 )
 
-// unread is a request's body, of which something may be left when the answer is written: it is too large, of another type,
-// late, or not wanted. A client that is still sending reads no answer, and a connection that is closed with bytes unread
-// is reset, which takes the answer with it (RFC 9112 section 9.6). So the rest is read after the answer, for a bounded while.
+// unread is a request's body. Something of it may be left when the answer is written, because the body
+// is too large, late, of another type, or not wanted.
+//
+// A client that is still sending doesn't read. A connection that is closed with bytes unread is reset,
+// and the client loses the answer (RFC 9112 section 9.6). So the rest is read after the answer, for a
+// bounded while, and then the connection ends: its next bytes could be the body's.
 type unread struct {
 	io.ReadCloser
 	isRead  bool
-	expects bool // the client waits for a word before it sends
-}
-
-// readOn lets the request's body be read after its answer. It ends the connection behind a body of chunks: net/http hides
-// whether a length was told beside them, which is how requests are smuggled past a proxy (RFC 9112 section 6.1).
-func readOn(w http.ResponseWriter, r *http.Request) *unread {
-	body := &unread{ReadCloser: r.Body, expects: r.Header.Get("Expect") != ""}
-	r.Body = body
-	if len(r.TransferEncoding) > 0 || r.ContentLength > maxBody {
-		w.Header().Set("Connection", "close")
-	}
-	_ = http.NewResponseController(w).EnableFullDuplex() // a recorder of the tests can't, and needs it not
-	return body
+	expects bool // the client waits for 100 Continue before it sends
 }
 
 // Read reads the body, and notes its end.
@@ -43,14 +34,40 @@ func (u *unread) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// discard sends the answer and reads what is left of the body.
-func (u *unread) discard(w http.ResponseWriter) {
-	if u.isRead || u.expects {
+// earlyWriter ends the connection behind an answer that is written before the body was read, and behind
+// a body in chunks: net/http hides whether the head had a length beside them, which is how requests are
+// smuggled past a proxy (RFC 9112 section 6.1).
+type earlyWriter struct {
+	http.ResponseWriter
+	body      *unread
+	isChunked bool
+}
+
+// WriteHeader writes the head of the answer.
+func (w earlyWriter) WriteHeader(status int) {
+	if w.isChunked || !w.body.isRead {
+		w.Header().Set("Connection", "close")
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// Unwrap returns net/http's own writer, for [http.ResponseController].
+func (w earlyWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// serveWithBody serves a request that has a body. It works on a copy of the request: net/http looks at
+// the body of its own to decide whether the connection can be used again.
+func (s *Server) serveWithBody(w http.ResponseWriter, r *http.Request) {
+	own := r.WithContext(r.Context())
+	body := &unread{ReadCloser: r.Body, expects: r.Header.Get("Expect") != ""}
+	own.Body = body
+	control := http.NewResponseController(w)
+	_ = control.EnableFullDuplex() // fails for the recorders of tests, which need no such thing
+	s.echo.ServeHTTP(earlyWriter{w, body, len(r.TransferEncoding) > 0}, own)
+	if body.isRead || body.expects {
 		return
 	}
-	control := http.NewResponseController(w)
 	if err := errors.Join(control.Flush(), control.SetReadDeadline(time.Now().Add(lingerTime))); err != nil {
 		return
 	}
-	_, _ = io.CopyN(io.Discard, u, lingerBytes) // the answer was sent, whatever comes of it
+	_, _ = io.CopyN(io.Discard, body, lingerBytes) // the answer was sent, and the connection ends
 }

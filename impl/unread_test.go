@@ -122,6 +122,52 @@ func TestEarlyAnswersOfSlowAndCutBodies(t *testing.T) {
 	})
 }
 
+// H-4: behind an early answer the connection ends, so that what follows is never taken for a request: neither the rest of the
+// body, sent late, nor a request behind a body that the client was told not to send.
+func TestH4_EarlyAnswersEndTheConnection(t *testing.T) {
+	t.Parallel()
+	h := impltest.New(t)
+	const form, next = "Content-Type: application/x-www-form-urlencoded\r\n", "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+	for name, row := range map[string]struct {
+		request, head string
+		want          int
+	}{
+		"404": {"POST /nothing", "", 404},
+		"405": {"PUT /api/users/", "", 405},
+		"415": {"POST /api/users/", "Content-Type: text/plain\r\n", 415},
+		"401": {"POST /api/users/logout/", "", 401},
+		"403": {"POST /api/users/login/token/", form + "Sec-Fetch-Site: cross-site\r\n", 403},
+		"200": {"GET /healthz", "", 200},
+		"302": {"GET /", "", 302},
+	} {
+		for _, expect := range []string{"", "Expect: 100-continue\r\n"} {
+			t.Run(name+" "+expect, func(t *testing.T) {
+				t.Parallel()
+				conn := dial(t, h)
+				fmt.Fprintf(conn, "%s HTTP/1.1\r\nHost: x\r\n%s%sContent-Length: 400\r\n\r\n", row.request, row.head, expect)
+				if expect == "" {
+					if _, err := io.WriteString(conn, "0123456789"); err != nil {
+						t.Fatal(err)
+					}
+				}
+				reader := bufio.NewReader(conn)
+				res, err := http.ReadResponse(reader, nil)
+				if err != nil || res.StatusCode != row.want || !res.Close {
+					t.Fatalf("got %v, %v; want %d and the end", res, err, row.want)
+				}
+				if _, err := io.Copy(io.Discard, res.Body); err != nil {
+					t.Fatal(err)
+				}
+				// The server reads on, and then ends: what comes in between is the body's.
+				_, _ = io.WriteString(conn, next) // it may have ended already
+				if res, err := http.ReadResponse(reader, nil); err == nil {
+					t.Errorf("there is a second answer: %d", res.StatusCode)
+				}
+			})
+		}
+	}
+}
+
 // H-4: RFC 9112 section 6.1. Behind chunks the connection ends, whatever length was told beside them.
 func TestH4_ChunksEndTheConnection(t *testing.T) {
 	t.Parallel()

@@ -108,16 +108,19 @@ WHERE users.id = sqlc.arg(id)
 RETURNING *;
 
 -- name: UserEndSessions :exec
--- Ends every session until now, as UserSetPassword does, in work that is bounded whatever their number. The address that asks stays known.
+-- Ends every session until now, as UserSetPassword does, in work that is bounded whatever their number. The address that asks stays known, if it is:
+-- a stolen token makes none known.
 WITH ended AS (
     UPDATE users
     SET tokens_not_before = greatest(sqlc.arg(now)::timestamptz, last_login_at, tokens_not_before + interval '1 microsecond')
     WHERE users.id = sqlc.arg(id)
     RETURNING *
 ), known AS (
-    INSERT INTO known_addresses AS k (key, seen_at, user_id)
-    SELECT sqlc.arg(pair_key)::bytea, tokens_not_before + interval '1 microsecond', ended.id FROM ended WHERE length(sqlc.arg(pair_key)::bytea) > 0
-    ON CONFLICT (key) DO UPDATE SET seen_at = excluded.seen_at
+    UPDATE known_addresses k
+    SET seen_at = ended.tokens_not_before + interval '1 microsecond'
+    FROM ended, users u
+    WHERE k.key = sqlc.arg(pair_key)::bytea AND k.user_id = ended.id AND u.id = ended.id
+        AND (u.tokens_not_before IS NULL OR k.seen_at > u.tokens_not_before)
 ), deleted AS (
     DELETE FROM sessions WHERE sessions.id IN (SELECT s.id FROM sessions s WHERE s.user_id = sqlc.arg(id) LIMIT 1000)
 )

@@ -241,7 +241,11 @@ func cause(err error) string {
 	)
 	switch {
 	case errors.As(err, &answer):
-		return fmt.Sprintf("%s (SQLSTATE %s)", answer.Message, answer.Code)
+		text := fmt.Sprintf("%s (SQLSTATE %s)", answer.Message, answer.Code)
+		if strings.Contains(answer.Message, "startup parameter") {
+			text += "; before a connection pooler LATCHKEY_DATABASE_POOLER must be transaction"
+		}
+		return text
 	case errors.As(err, &lookup):
 		return lookup.Error()
 	case errors.As(err, &network) && network.Err != nil:

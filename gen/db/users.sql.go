@@ -211,9 +211,11 @@ WITH ended AS (
     WHERE users.id = $2
     RETURNING id, email, email_key, username, username_key, password_hash, email_verified, is_active, is_superuser, tokens_not_before, last_login_at, created_at, updated_at
 ), known AS (
-    INSERT INTO known_addresses AS k (key, seen_at, user_id)
-    SELECT $3::bytea, tokens_not_before + interval '1 microsecond', ended.id FROM ended WHERE length($3::bytea) > 0
-    ON CONFLICT (key) DO UPDATE SET seen_at = excluded.seen_at
+    UPDATE known_addresses k
+    SET seen_at = ended.tokens_not_before + interval '1 microsecond'
+    FROM ended, users u
+    WHERE k.key = $3::bytea AND k.user_id = ended.id AND u.id = ended.id
+        AND (u.tokens_not_before IS NULL OR k.seen_at > u.tokens_not_before)
 ), deleted AS (
     DELETE FROM sessions WHERE sessions.id IN (SELECT s.id FROM sessions s WHERE s.user_id = $2 LIMIT 1000)
 )
@@ -226,7 +228,8 @@ type UserEndSessionsParams struct {
 	PairKey []byte
 }
 
-// Ends every session until now, as UserSetPassword does, in work that is bounded whatever their number. The address that asks stays known.
+// Ends every session until now, as UserSetPassword does, in work that is bounded whatever their number. The address that asks stays known, if it is:
+// a stolen token makes none known.
 func (q *Queries) UserEndSessions(ctx context.Context, arg UserEndSessionsParams) error {
 	_, err := q.db.Exec(ctx, userEndSessions, arg.Now, arg.ID, arg.PairKey)
 	return err

@@ -226,9 +226,9 @@ func (s *Service) recordLogin(ctx context.Context, taken attempt, user checkedUs
 	}, nil
 }
 
-// crowd is from how many sessions on a log-in looks whether there are too many: so few that as many more at the same moment, which don't
-// see each other, are no more than there may be.
-func (s *Service) crowd() int32 { return int32(s.perUser) / 2 }
+// crowd is the number of sessions from which on a log-in looks whether there are too many. It leaves room for
+// log-ins at the same moment, which don't see each other's sessions.
+func (s *Service) crowd() int32 { return int32(max(0, s.perUser-64)) }
 
 // busy turns a wait for a hashing slot that outlasted the request's deadline into [ErrUnavailable].
 func busy(err error) error {

@@ -66,6 +66,9 @@ func (b *bounded) acquire(ctx context.Context) (acquired, error) {
 // release gives the connection back after a statement that came to err.
 func (a acquired) release(err error) {
 	if isOtherHosts(err) {
+		ctx, cancel := context.WithTimeout(context.Background(), acquireTimeout)
+		defer cancel()
+		_ = a.Conn.Conn().Close(ctx) // this one in any case; the pool drops it
 		a.owner.reset()
 	}
 	if !a.Conn.Conn().IsClosed() {

@@ -183,8 +183,8 @@ func (s *Service) EndSession(ctx context.Context, user, session uuid.UUID) error
 	return storeError(err)
 }
 
-// EndSessions ends all sessions of a user, in one statement whatever their number. The address that asks is still known to the
-// account, so that strangers' failures don't keep its owner out. It fails with [ErrUnavailable].
+// EndSessions ends all sessions of a user, in one statement whatever their number. If the account knows the address that
+// asks, it stays known, so that strangers' failures don't keep the owner out. It fails with [ErrUnavailable].
 func (s *Service) EndSessions(ctx context.Context, c Caller, user User) error {
 	key, err := CanonicalEmail(user.Email)
 	if err != nil {
