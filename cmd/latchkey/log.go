@@ -120,7 +120,7 @@ func (e escaping) Write(lines []byte) (int, error) {
 }
 
 // logWriter gathers lines and writes them in order, each at most [logDelay] later. A reader that has gone, or has stopped
-// reading, costs lines, and never whoever logs: they are counted, and reported once lines are read again.
+// reading, costs lines, and no time. Lost lines are counted, and reported once lines are read again.
 type logWriter struct {
 	to io.Writer
 	// report makes the line that says how many were lost.

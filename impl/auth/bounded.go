@@ -63,7 +63,7 @@ func (b *bounded) acquire(ctx context.Context) (acquired, error) {
 	return acquired{conn, b}, nil
 }
 
-// release gives the connection back after a statement that came to err.
+// release gives the connection back. err is the outcome of its statement.
 func (a acquired) release(err error) {
 	if isOtherHosts(err) {
 		ctx, cancel := context.WithTimeout(context.Background(), acquireTimeout)

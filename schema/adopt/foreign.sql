@@ -1,2 +1,2 @@
--- Reports whether the name of our table of users is another program's: nothing tells of a version of ours, and it is there.
+-- Reports whether another program has our table's name: a table users exists, and no version of ours is recorded.
 SELECT to_regclass('latchkey_schema_version') IS NULL AND to_regclass('users') IS NOT NULL
