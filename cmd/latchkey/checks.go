@@ -81,9 +81,16 @@ func checkAddr(addr string) string {
 func checkPublicURL(text string) string {
 	u, err := url.Parse(text)
 	isPlain := err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Host != "" && u.User == nil && u.Opaque == "" &&
-		!strings.ContainsAny(text, "?#") && path.Clean("/"+u.Path) == "/"+strings.Trim(u.Path, "/")
+		!strings.ContainsAny(text, "?#") && !strings.Contains(u.Path, "//") && path.Clean("/"+u.Path) == "/"+strings.Trim(u.Path, "/")
 	if text != "" && !isPlain {
 		return "must be an address such as https://auth.example.com or https://example.com/auth, without a query"
+	}
+	if text == "" {
+		return ""
+	}
+	// Browsers are judged by it, and write it in one way.
+	if sent, ok := serializeOrigin(u.Scheme + "://" + u.Host); !ok || sent != u.Scheme+"://"+u.Host {
+		return fmt.Sprintf("has the origin %s://%s, which browsers write as %s", u.Scheme, u.Host, sent)
 	}
 	return ""
 }

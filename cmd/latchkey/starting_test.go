@@ -118,3 +118,20 @@ func TestInjectedVariables(t *testing.T) {
 		}
 	}
 }
+
+func TestPublicURLs(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{"", "https://auth.example.com", "https://example.com/auth", "https://example.com/auth/", "http://127.0.0.1:8000", "https://example.com/a/b"} {
+		if problem := checkPublicURL(text); problem != "" {
+			t.Errorf("%s %s", text, problem)
+		}
+	}
+	for _, text := range []string{
+		"example.com", "/auth", "ftp://example.com", "https://", "https://u@example.com", "https://example.com?a", "https://example.com#a", "https://example.com//a",
+		"https://example.com/a/../b", "https://Example.com", "https://example.com:443", "https:example.com", "https://exa mple.com",
+	} {
+		if checkPublicURL(text) == "" {
+			t.Errorf("%s is taken", text)
+		}
+	}
+}
