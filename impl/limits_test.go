@@ -290,38 +290,31 @@ func TestLimitsAreShared(t *testing.T) {
 	}
 }
 
-// Passwords that are sprayed over many accounts from many addresses use up no budget, but many log-ins fail: then a new address gets
-// a tenth as many attempts, and people, who need a few, still get in.
+// Passwords that are sprayed over many accounts from many addresses use up no budget. The figures show them, and no
+// other address loses anything for it.
 func TestL5_SprayFromManyAddresses(t *testing.T) {
 	t.Parallel()
 	h := limited(t)
 	registerFrom(t, h, home, "ada")
-	for i := range 700 {
+	const spray = 700
+	for i := range spray {
 		a := loginFrom(t, h, fmt.Sprintf("203.0.%d.%d", i%7, i/7), fmt.Sprintf("user%d@example.com", i), "a wrong password")
 		if a.Status != 401 {
 			t.Fatalf("attempt %d: got %d %s", i, a.Status, a.Body)
 		}
 	}
-	if !h.Auth.Stats().Braking {
-		t.Error("the brake doesn't hold")
+	if got := h.Auth.Stats().LoginsFailed; got != spray {
+		t.Errorf("%d failed logins were counted, want %d", got, spray)
 	}
 	for i := range 12 {
-		want := 401
-		if i >= 10 {
-			want = 429
-		}
-		if a := loginFrom(t, h, "192.0.2.1", fmt.Sprintf("new%d@example.com", i), "a wrong password"); a.Status != want {
-			t.Errorf("attempt %d of one address: got %d, want %d", i, a.Status, want)
+		if a := loginFrom(t, h, "192.0.2.1", fmt.Sprintf("new%d@example.com", i), "a wrong password"); a.Status != 401 {
+			t.Errorf("attempt %d of one address: got %d, want 401", i, a.Status)
 		}
 	}
 	for _, address := range []string{home, "192.0.2.2"} {
 		if a := loginFrom(t, h, address, "ada@example.com", impltest.Password); a.Status != 200 {
 			t.Errorf("a person at %s: got %d %s", address, a.Status, a.Body)
 		}
-	}
-	h.Clock.Advance(2 * time.Minute)
-	if h.Auth.Stats().Braking {
-		t.Error("the brake still holds two minutes later")
 	}
 }
 

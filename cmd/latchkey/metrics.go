@@ -25,7 +25,6 @@ func newMetrics(stats func() auth.Stats, linesLost func() uint64) http.Handler {
 		`latchkey_limited_total{budget="session"}`:   func(s auth.Stats) float64 { return float64(s.LimitedBySession) },
 		`latchkey_refreshes_total`:                   func(s auth.Stats) float64 { return float64(s.Refreshed) },
 		`latchkey_refresh_tokens_reused_total`:       func(s auth.Stats) float64 { return float64(s.RefreshesReused) },
-		`latchkey_login_brake`:                       func(s auth.Stats) float64 { return oneIf(s.Braking) },
 		`latchkey_password_hashes_waiting`:           func(s auth.Stats) float64 { return float64(s.HashesWaiting) },
 		`latchkey_password_hashes_refused_total`:     func(s auth.Stats) float64 { return float64(s.HashesRefused) },
 	} {
@@ -39,13 +38,6 @@ func newMetrics(stats func() auth.Stats, linesLost func() uint64) http.Handler {
 	})
 	addProfiles(mux)
 	return mux
-}
-
-func oneIf(b bool) float64 {
-	if b {
-		return 1
-	}
-	return 0
 }
 
 // serveMetrics answers /metrics at an address of its own until stop is called.

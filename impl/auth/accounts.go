@@ -51,7 +51,7 @@ func (s *Service) create(ctx context.Context, c *Caller, r Registration, p db.Us
 		if limited != nil {
 			return db.User{}, limited
 		}
-		defer func() { s.limiter.settle(ctx, *c, taken, err) }()
+		defer func() { s.limiter.settle(ctx, taken, err) }()
 		p.PairKey = taken.pair
 	}
 	hash, err := s.hasher.Hash(ctx, r.Password)
@@ -130,7 +130,7 @@ func (s *Service) login(ctx context.Context, c Caller, email string, password Se
 		return Grant{}, err
 	}
 	grant, err := s.openSession(ctx, c, taken, key, password)
-	s.limiter.settle(ctx, c, taken, err)
+	s.limiter.settle(ctx, taken, err)
 	return grant, err
 }
 

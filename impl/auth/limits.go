@@ -74,7 +74,6 @@ type Limiter struct {
 	queries *db.Queries
 	key     []byte
 	now     func() time.Time
-	brake   brake
 	// refused spares the database those who go on although an account's budget was used up: by pair of account and address.
 	refused recent[limitKey, refusal]
 }
@@ -129,8 +128,7 @@ func (l *Limiter) login(ctx context.Context, c Caller, emailKey string) (attempt
 	if l == nil {
 		return attempt{}, nil
 	}
-	address := l.brake.weigh(loginAddress, siteOf(c.Address), l.now())
-	return l.take(ctx, c, "login", emailKey, loginAccount, address)
+	return l.take(ctx, c, "login", emailKey, loginAccount, loginAddress)
 }
 
 // registration charges an attempt to register. It fails as login does.
@@ -144,7 +142,7 @@ func (l *Limiter) registration(ctx context.Context, c Caller, emailKey string) (
 // settle tells what has come of an attempt that was charged. One that no password was hashed for is given back: whoever was told to try again
 // must not be held back for it. So is one that the database has failed after the hash; but not where it is the client that has gone, or has used up
 // the request's time: else whoever hangs up each time would have hashes for nothing.
-func (l *Limiter) settle(ctx context.Context, c Caller, taken attempt, err error) {
+func (l *Limiter) settle(ctx context.Context, taken attempt, err error) {
 	if l == nil {
 		return
 	}
@@ -152,8 +150,7 @@ func (l *Limiter) settle(ctx context.Context, c Caller, taken attempt, err error
 	switch {
 	case err == nil:
 		l.refused.add(taken.refusedKey, refusal{}) // whoever has got in is known from now on
-	case errors.As(err, &failed):
-		l.brake.fail(siteOf(c.Address), l.now())
+	case errors.As(err, &failed): // it stays charged
 	case !hashOwnerOf(ctx).begun.Load(), errors.Is(err, ErrUnavailable) && ctx.Err() == nil:
 		l.giveBack(ctx, taken)
 	}

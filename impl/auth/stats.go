@@ -13,8 +13,6 @@ type Stats struct {
 	LimitedByAccount, LimitedByAddress, LimitedByOwn, LimitedBySession uint64
 	// Refreshed counts exchanged refresh tokens, RefreshesReused those that ended their session since they were exchanged before.
 	Refreshed, RefreshesReused uint64
-	// Braking says that so many log-ins fail at the moment that addresses have smaller budgets.
-	Braking bool
 	// HashesWaiting are passwords that wait at the moment, HashesRefused those for which there was no room or no time.
 	HashesWaiting int
 	HashesRefused uint64
@@ -38,9 +36,6 @@ func (s *Service) Stats() Stats {
 		RefreshesReused:  s.counters.reused.Load(),
 	}
 	stats.HashesWaiting, stats.HashesRefused = s.hasher.queue.stats()
-	if s.limiter != nil {
-		stats.Braking = s.limiter.brake.engaged(s.now())
-	}
 	return stats
 }
 
