@@ -3,8 +3,12 @@ package auth
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/google/uuid"
+
+	"github.com/latchkey-auth/latchkey/gen/db"
+	"github.com/latchkey-auth/latchkey/impl/auth/batch"
 )
 
 // Session answers what a valid access token says, for a [Caller]; nil for any other text. That its session lives is not asked.
@@ -28,6 +32,28 @@ type Principal struct {
 	SessionID uuid.UUID
 }
 
+// sessionKey is what an access token names: a user, and a session of that user.
+type sessionKey struct{ user, session uuid.UUID }
+
+// usersBySession is the one query of authenticated requests.
+func usersBySession(users *db.Queries, now func() time.Time) batch.Query[sessionKey, db.UserListBySessionRow] {
+	return func(ctx context.Context, keys []sessionKey) (map[sessionKey]db.UserListBySessionRow, error) {
+		params := db.UserListBySessionParams{Now: now(), UserIds: make([]uuid.UUID, len(keys)), SessionIds: make([]uuid.UUID, len(keys))}
+		for i, key := range keys {
+			params.UserIds[i], params.SessionIds[i] = key.user, key.session
+		}
+		rows, err := users.UserListBySession(ctx, params)
+		if err != nil {
+			return nil, storeError(err)
+		}
+		found := make(map[sessionKey]db.UserListBySessionRow, len(rows))
+		for _, row := range rows {
+			found[sessionKey{row.ID, row.SessionID}] = row
+		}
+		return found, nil
+	}
+}
+
 // Authenticate answers whose access token this is, and that its session lives, by one query.
 // It fails with [ErrInvalidToken], [ErrNoUser], [ErrInactiveUser] or [ErrUnavailable].
 func (s *Service) Authenticate(ctx context.Context, token string) (Principal, error) {
@@ -35,11 +61,13 @@ func (s *Service) Authenticate(ctx context.Context, token string) (Principal, er
 	if err != nil {
 		return Principal{}, err
 	}
-	row, err := s.lookups.get(claims.UserID, claims.SessionID)
-	if err != nil {
+	row, found, err := s.callers.Load(sessionKey{claims.UserID, claims.SessionID})
+	switch {
+	case err != nil:
 		return Principal{}, err
-	}
-	if !row.IsActive {
+	case !found:
+		return Principal{}, ErrNoUser
+	case !row.IsActive:
 		return Principal{}, ErrInactiveUser
 	}
 	if !row.IsAlive {

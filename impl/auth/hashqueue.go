@@ -13,11 +13,7 @@ import (
 // ErrOverloaded says that too many passwords wait to be hashed already. It costs nothing to answer, and tells nothing of the account.
 var ErrOverloaded = errors.New("too many passwords wait to be hashed")
 
-// hashQueue does the work of hashing on a few workers. Go has as many processors more (GOMAXPROCS, see [Hasher.ShareProcessors]) as there are
-// workers while they work: they are then never in the way of another request's goroutine, and it is
-// the kernel that shares out the cores, by its own slices, which are much shorter than a hash. System threads of a low priority
-// would be slower to let others pass: Go now and then takes a goroutine that is bound to a thread off its processor, and what
-// waits there waits for the slow thread.
+// hashQueue does the work of hashing on a few workers.
 //
 // Log-ins and registrations wait in lines of their own, which take turns: a flood of the one can't starve the other. A line is shared out among
 // those who wait there, see [line]: where it is full, work of whoever has the most in it makes room for others.

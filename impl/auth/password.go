@@ -21,8 +21,6 @@ import (
 type Hasher struct {
 	params PasswordParams
 	queue  *hashQueue
-	// processors are those that Go has, quiet and while passwords are hashed.
-	processors processors
 	// dummy is a hash that no password has, verified in place of an unknown user's.
 	dummy phc
 }
@@ -43,18 +41,6 @@ func NewHasher(params PasswordParams, slots int) (*Hasher, error) {
 		}
 	}
 	return h, nil
-}
-
-// ShareProcessors lets the hasher say to Go, by set, how many processors it has: busy while passwords are hashed, and quiet from a second after the last
-// one on. It is for whoever makes the process, before the hasher is used.
-func (h *Hasher) ShareProcessors(quiet, busy int, set func(processors int)) {
-	h.processors.quiet, h.processors.busy, h.processors.set = quiet, busy, set
-}
-
-func (h *Hasher) do(ctx context.Context, which int, work func(*argon2id.Memory)) error {
-	h.processors.begin()
-	defer h.processors.end()
-	return h.queue.do(ctx, which, work)
 }
 
 const (
@@ -89,7 +75,7 @@ func (h *Hasher) Hash(ctx context.Context, password Secret) (string, error) {
 	if !ok {
 		return "", errors.New("a password that the policy refuses can't be hashed")
 	}
-	if err := h.do(ctx, lineNew, func(m *argon2id.Memory) { made.key = derive(m, text, made.params, made.salt, keyBytes) }); err != nil {
+	if err := h.queue.do(ctx, lineNew, func(m *argon2id.Memory) { made.key = derive(m, text, made.params, made.salt, keyBytes) }); err != nil {
 		return "", err
 	}
 	return made.String(), nil
@@ -107,7 +93,7 @@ func (h *Hasher) Verify(ctx context.Context, stored string, password Secret) (Ve
 		return Verdict{}, fmt.Errorf("%w: %w", errStoredHash, err)
 	}
 	verdict := Verdict{Outdated: hash.params != h.params || len(hash.salt) != saltBytes || len(hash.key) != keyBytes}
-	err = h.do(ctx, lineCheck, func(m *argon2id.Memory) {
+	err = h.queue.do(ctx, lineCheck, func(m *argon2id.Memory) {
 		key := derive(m, text, hash.params, hash.salt, uint32(len(hash.key)))
 		verdict.Match = subtle.ConstantTimeCompare(key, hash.key) == 1 && valid
 		if !verdict.Match {
@@ -123,7 +109,7 @@ func (h *Hasher) Verify(ctx context.Context, stored string, password Secret) (Ve
 // VerifyUnknown takes as long as [Hasher.Verify] of a hash with the present parameters, for a user that doesn't exist.
 func (h *Hasher) VerifyUnknown(ctx context.Context, password Secret) error {
 	text, _ := normalisePassword(password)
-	return h.do(ctx, lineCheck, func(m *argon2id.Memory) {
+	return h.queue.do(ctx, lineCheck, func(m *argon2id.Memory) {
 		key := derive(m, text, h.dummy.params, h.dummy.salt, keyBytes)
 		_ = subtle.ConstantTimeCompare(key, h.dummy.key)
 	})
@@ -141,7 +127,7 @@ func (h *Hasher) verifyBcrypt(ctx context.Context, stored, text string, valid bo
 	}
 	fits := len(text) <= maxBcryptBytes
 	var match bool
-	queued := h.do(ctx, lineCheck, func(m *argon2id.Memory) {
+	queued := h.queue.do(ctx, lineCheck, func(m *argon2id.Memory) {
 		err = bcrypt.CompareHashAndPassword([]byte(stored), []byte(text[:min(len(text), maxBcryptBytes)]))
 		if match = err == nil && fits && valid; !match {
 			h.burn(m, text, bcryptWork<<cost)

@@ -12,6 +12,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/latchkey-auth/latchkey/gen/db"
+	"github.com/latchkey-auth/latchkey/impl/auth/batch"
 )
 
 // Options are what a [Service] is made of. Each is required but SessionsPerUser, Limiter, Previous and DatabaseNow.
@@ -42,7 +43,7 @@ type Options struct {
 // It is safe for concurrent use.
 type Service struct {
 	users         *db.Queries
-	lookups       *lookups
+	callers       *batch.Loader[sessionKey, db.UserListBySessionRow]
 	hasher        *Hasher
 	tokens        *Tokens
 	refreshTokens refreshTokens
@@ -86,7 +87,7 @@ func New(o Options) (*Service, error) {
 		databaseNow = func() *time.Time { now := o.DatabaseNow(); return &now }
 	}
 	return &Service{
-		users: users, lookups: newLookups(o.Now, users.UserListBySession), hasher: o.Hasher, limiter: o.Limiter,
+		users: users, callers: batch.New(usersBySession(users, o.Now)), hasher: o.Hasher, limiter: o.Limiter,
 		tokens: o.Tokens, refreshTokens: refresh, sessions: o.Sessions, perUser: o.SessionsPerUser, policy: o.Policy, now: o.Now, databaseNow: databaseNow,
 	}, nil
 }
