@@ -18,10 +18,10 @@ import (
 )
 
 const (
-	secretKey = "Tk5wN9xRq2ZvB7yMc4PhJ1sLg8FdU3eXa6ToWiV0rKnQmHbY"
-	password  = "correct horse battery staple"
-	loginPath = "/api/users/login/token/"
-	mePath    = "/api/users/me/"
+	secretKey  = "Tk5wN9xRq2ZvB7yMc4PhJ1sLg8FdU3eXa6ToWiV0rKnQmHbY"
+	passphrase = "correct horse battery staple"
+	loginPath  = "/api/users/login/token/"
+	mePath     = "/api/users/me/"
 )
 
 // bench is a PostgreSQL, and what is measured on it.
@@ -79,11 +79,11 @@ func email(name string) string { return name + "@example.com" }
 
 // register makes a user, or logs it in where it exists.
 func register(p *process, name string) (account, error) {
-	body := fmt.Sprintf(`{"email":%q,"username":%q,"password":%q}`, email(name), name, password)
+	body := fmt.Sprintf(`{"email":%q,"username":%q,"password":%q}`, email(name), name, passphrase)
 	if _, _, err := ask(http.MethodPost, p.addr, "/api/users/", "application/json", "", body); err != nil {
 		return account{}, err
 	}
-	_, text, err := ask(http.MethodPost, p.addr, loginPath, "application/x-www-form-urlencoded", "", loginForm(name, password))
+	_, text, err := ask(http.MethodPost, p.addr, loginPath, "application/x-www-form-urlencoded", "", loginForm(name, passphrase))
 	if err != nil {
 		return account{}, err
 	}
@@ -131,7 +131,7 @@ func (t tokens) session() string {
 func refreshForm(token string) string { return "grant_type=refresh_token&refresh_token=" + token }
 
 func loginForm(name, password string) string {
-	return "username=" + strings.ReplaceAll(email(name), "@", "%40") + "&password=" + strings.ReplaceAll(password, " ", "+")
+	return "username=" + strings.ReplaceAll(email(name), "@", "%40") + "&password=" + strings.ReplaceAll(passphrase, " ", "+")
 }
 
 func ask(method, addr, path, mediaType, token, body string) (int, []byte, error) {
@@ -158,5 +158,5 @@ func (b *bench) me(p *process, a account) shot {
 }
 
 func (b *bench) login(p *process, name string) shot {
-	return shot{addr: p.addr, method: http.MethodPost, path: loginPath, form: loginForm(name, password), want: http.StatusOK}
+	return shot{addr: p.addr, method: http.MethodPost, path: loginPath, form: loginForm(name, passphrase), want: http.StatusOK}
 }

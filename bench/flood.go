@@ -7,7 +7,7 @@ import (
 	"runtime"
 	"time"
 
-	"github.com/latchkey-auth/latchkey/impl/auth"
+	"github.com/latchkey-auth/latchkey/impl/auth/password"
 )
 
 // The mixed flood: log-ins in a closed loop, and beside it a steady trickle of the cheapest request.
@@ -61,7 +61,7 @@ func (b *bench) measureFlood(ctx context.Context, t *table) error {
 		fmt.Sprintf("%d of them failed", median(mes, func(o outcome) int { return o.failed })))
 	with, without := median(logins, rateOf), median(alone, rateOf)
 	t.add("flood: log-ins", fmt.Sprintf("%.1f/s", with), fmt.Sprintf("%s of the %.1f/s without /me beside them", percent(with, without), without))
-	hashing := float64(runtime.NumCPU()) * float64(auth.DefaultPasswordParams.MemoryKiB) / 1024
+	hashing := float64(runtime.NumCPU()) * float64(password.DefaultParams.MemoryKiB) / 1024
 	t.add("memory: idle", fmt.Sprintf("%.0f MiB", idle), fmt.Sprintf("%.0f MiB of its own; the rest are the binary's pages, which the system can drop", own))
 	t.add("memory: most during the flood", fmt.Sprintf("%.0f MiB", p.memory("VmHWM")),
 		fmt.Sprintf("%.0f MiB beyond the hashes' %.0f MiB", p.memory("VmHWM")-hashing, hashing))

@@ -16,8 +16,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"golang.org/x/crypto/argon2"
 
-	"github.com/latchkey-auth/latchkey/impl/auth"
-	ours "github.com/latchkey-auth/latchkey/impl/auth/argon2id"
+	"github.com/latchkey-auth/latchkey/impl/auth/password"
+	ours "github.com/latchkey-auth/latchkey/impl/auth/password/argon2id"
 )
 
 // plainStatement is what one request to /api/users/me/ would ask the database, were it alone.
@@ -114,12 +114,12 @@ func hashes(workers int, d time.Duration, worker func() (hash, end func())) floa
 
 // libraryArgon2id takes its memory anew for each hash, which the collector then cleans up.
 func libraryArgon2id() (hash, end func()) {
-	p, salt := auth.DefaultPasswordParams, make([]byte, 16)
-	return func() { argon2.IDKey([]byte(password), salt, p.Passes, p.MemoryKiB, p.Lanes, 32) }, func() {}
+	p, salt := password.DefaultParams, make([]byte, 16)
+	return func() { argon2.IDKey([]byte(passphrase), salt, p.Passes, p.MemoryKiB, p.Lanes, 32) }, func() {}
 }
 
 // ownArgon2id is the server's, over memory that is kept: what bounds its log-ins.
 func ownArgon2id() (hash, end func()) {
-	p, salt, memory := auth.DefaultPasswordParams, make([]byte, 16), new(ours.Memory)
-	return func() { ours.Key(memory, []byte(password), salt, p.Passes, p.MemoryKiB, p.Lanes, 32) }, memory.Free
+	p, salt, memory := password.DefaultParams, make([]byte, 16), new(ours.Memory)
+	return func() { ours.Key(memory, []byte(passphrase), salt, p.Passes, p.MemoryKiB, p.Lanes, 32) }, memory.Free
 }

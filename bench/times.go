@@ -11,9 +11,9 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/latchkey-auth/latchkey/impl/auth/password"
+	"github.com/latchkey-auth/latchkey/impl/secret"
 	"github.com/valyala/fasthttp"
-
-	"github.com/latchkey-auth/latchkey/impl/auth"
 )
 
 const (
@@ -31,7 +31,7 @@ var errTimesTell = errors.New("the time of a refused log-in tells of an account"
 // The kinds of email that a log-in is refused for.
 var refusals = [...]string{"unknown email", "known email", "deactivated account"}
 
-// measureTimes asks whether the time of a refused log-in tells that an email has an account: an email without one, a wrong password, and the right
+// measureTimes asks whether the time of a refused log-in tells that an email has an account: an email without one, a wrong passphrase, and the right
 // password of a deactivated account, in turns and each in many accounts, with hashes that cost as little as can be, so that what differs beside the hash is not lost in it.
 // With limits each try comes from an address of its own, behind a proxy that says so, since they would end it.
 func (b *bench) measureTimes(ctx context.Context, t *table) (err error) {
@@ -78,7 +78,7 @@ func (b *bench) refuse(ctx context.Context, p *process) (times [len(refusals)][]
 			)
 			secret := "a wrong password"
 			if kind == 2 {
-				secret = password
+				secret = passphrase
 			}
 			form := loginForm(refusedName(prefix, kind, i%accounts), secret)
 			shot{addr: p.addr, method: http.MethodPost, path: loginPath, form: form}.prepare(&req)
@@ -148,14 +148,14 @@ func compare(a, b []time.Duration) (difference, low, high float64) {
 
 // hashTime is what one hash with the default parameters takes.
 func hashTime() time.Duration {
-	hasher, err := auth.NewHasher(auth.DefaultPasswordParams, 1)
+	hasher, err := newHasher(password.DefaultParams)
 	if err != nil {
 		panic(err)
 	}
 	var times []time.Duration
 	for range 15 {
 		started := time.Now()
-		if err := hasher.VerifyUnknown(context.Background(), auth.NewSecret(password)); err != nil {
+		if err := hasher.VerifyUnknown(context.Background(), "", secret.New(passphrase)); err != nil {
 			panic(err)
 		}
 		times = append(times, time.Since(started))

@@ -10,9 +10,10 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/latchkey-auth/latchkey/impl/auth/password"
+	"github.com/latchkey-auth/latchkey/impl/auth/password/hashqueue"
+	"github.com/latchkey-auth/latchkey/impl/secret"
 	"github.com/valyala/fasthttp"
-
-	"github.com/latchkey-auth/latchkey/impl/auth"
 )
 
 const (
@@ -34,7 +35,7 @@ const (
 )
 
 // cheapParams are for hashes that cost next to nothing. Users with an even number have such a one.
-var cheapParams = auth.PasswordParams{MemoryKiB: 64, Passes: 1, Lanes: 1}
+var cheapParams = password.Params{MemoryKiB: 64, Passes: 1, Lanes: 1}
 
 // cheapHashes are a server's settings that make new hashes cost as much; then it leaves such a one as it is.
 var cheapHashes = []string{"LATCHKEY_PASSWORD_HASH_MEMORY_KIB=64", "LATCHKEY_PASSWORD_HASH_PASSES=1"}
@@ -107,7 +108,7 @@ func (b *bench) meOfAny(p *process, access []string) shot {
 // loginOfAny logs in one of so many users at random.
 func (b *bench) loginOfAny(p *process, users int) shot {
 	s := b.login(p, userName(1))
-	s.vary = func(req *fasthttp.Request) { req.SetBodyString(loginForm(dearUser(users), password)) }
+	s.vary = func(req *fasthttp.Request) { req.SetBodyString(loginForm(dearUser(users), passphrase)) }
 	return s
 }
 
@@ -122,7 +123,7 @@ func (b *bench) fill(ctx context.Context, users int) (err error) {
 	if err != nil {
 		return err
 	}
-	dear, err := hashOf(ctx, auth.DefaultPasswordParams)
+	dear, err := hashOf(ctx, password.DefaultParams)
 	if err != nil {
 		return err
 	}
@@ -143,12 +144,12 @@ func (b *bench) fill(ctx context.Context, users int) (err error) {
 	return nil
 }
 
-func hashOf(ctx context.Context, params auth.PasswordParams) (string, error) {
-	hasher, err := auth.NewHasher(params, 1)
+func hashOf(ctx context.Context, params password.Params) (string, error) {
+	hasher, err := newHasher(params)
 	if err != nil {
 		return "", err
 	}
-	return hasher.Hash(ctx, auth.NewSecret(password))
+	return hasher.Hash(ctx, "", secret.New(passphrase))
 }
 
 // logIn answers the access tokens of so many sessions of users drawn at random, by a server of its own that lives no longer.
@@ -175,7 +176,7 @@ func (b *bench) logIn(ctx context.Context, users, sessions int) (access []string
 					l   latencies
 					t   tokens
 				)
-				shot{addr: p.addr, method: http.MethodPost, path: loginPath, form: loginForm(cheapUser(users), password)}.prepare(&req)
+				shot{addr: p.addr, method: http.MethodPost, path: loginPath, form: loginForm(cheapUser(users), passphrase)}.prepare(&req)
 				l.fire(c, &req, &res, http.StatusOK, time.Now())
 				if errs[w] = l.err; errs[w] == nil {
 					t, errs[w] = tokensOf(res.Body())
@@ -186,4 +187,12 @@ func (b *bench) logIn(ctx context.Context, users, sessions int) (access []string
 	}
 	wg.Wait()
 	return access, errors.Join(append(errs[:], ctx.Err())...)
+}
+
+func newHasher(params password.Params) (*password.Hasher, error) {
+	queue, err := hashqueue.New(1, hashqueue.DefaultWait)
+	if err != nil {
+		return nil, err
+	}
+	return password.NewHasher(params, queue)
 }

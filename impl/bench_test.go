@@ -5,7 +5,7 @@ import (
 	"net/http/httptest"
 	"testing"
 
-	"github.com/latchkey-auth/latchkey/impl/auth"
+	"github.com/latchkey-auth/latchkey/impl/auth/password"
 	"github.com/latchkey-auth/latchkey/impl/impltest"
 )
 
@@ -30,7 +30,7 @@ func BenchmarkGetCurrentUser(b *testing.B) {
 
 // BenchmarkLogin hashes with the parameters that the service has by default.
 func BenchmarkLogin(b *testing.B) {
-	h := impltest.New(b, impltest.Options{Hash: auth.DefaultPasswordParams})
+	h := impltest.New(b, impltest.Options{Hash: password.DefaultParams})
 	h.MustRegister(b, "ada")
 	b.ReportAllocs()
 	for b.Loop() {

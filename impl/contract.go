@@ -11,6 +11,8 @@ import (
 
 	"github.com/latchkey-auth/latchkey/gen/api"
 	"github.com/latchkey-auth/latchkey/impl/auth"
+	"github.com/latchkey-auth/latchkey/impl/auth/password"
+	"github.com/latchkey-auth/latchkey/impl/secret"
 )
 
 // contract maps the route that echo has matched to what the contract says of it; so there is one router, and
@@ -175,13 +177,13 @@ func planBody(body *openapi3.RequestBody, meaning rules) (*bodyPlan, error) {
 // rules are what the service means by the contract's formats, so that everything that is wrong with a body is reported at once.
 type rules struct {
 	formats map[string]openapi3.StringFormatValidator
-	policy  func() auth.PasswordPolicy
+	policy  func() password.Policy
 }
 
 const formatNewPassword = "new-password"
 
 func (s *Server) rules() rules {
-	return rules{policy: func() auth.PasswordPolicy { return s.auth.Policy() }, formats: map[string]openapi3.StringFormatValidator{
+	return rules{policy: func() password.Policy { return s.auth.Policy() }, formats: map[string]openapi3.StringFormatValidator{
 		"idn-email": formatFunc(func(s string) error {
 			_, err := auth.CanonicalEmail(s)
 			return err
@@ -199,9 +201,9 @@ func (m rules) checkPassword(body any, invalid *invalidRequest) {
 		s, _ := fields[name].(string)
 		return s
 	}
-	password := text("password")
-	var broken *auth.PolicyError
-	if password != "" && errors.As(m.policy().Check(auth.NewSecret(password), text("email"), text("username")), &broken) {
+	chosen := text("password")
+	var broken *password.PolicyError
+	if chosen != "" && errors.As(m.policy().Check(secret.New(chosen), text("email"), text("username")), &broken) {
 		invalid.add("/password", broken.Code, broken.Detail)
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/auth"
 	"github.com/latchkey-auth/latchkey/impl/impltest"
 	"github.com/latchkey-auth/latchkey/impl/impltest/contractfuzz"
+	"github.com/latchkey-auth/latchkey/impl/secret"
 )
 
 var (
@@ -74,7 +75,7 @@ func newContractFuzzer(t *testing.T, h *impltest.Harness) *contractfuzz.Fuzzer {
 	credentials := func() (token string, params map[string]string) {
 		name := fmt.Sprintf("fuzzed-%d", users.Add(1))
 		granted, err := h.Auth.Register(t.Context(), auth.Caller{}, auth.Registration{
-			Email: name + "@example.com", Username: name, Password: auth.NewSecret(impltest.Password),
+			Email: name + "@example.com", Username: name, Password: secret.New(impltest.Password),
 		})
 		if err != nil {
 			t.Error(err)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/latchkey-auth/latchkey/impl/auth"
 	"github.com/latchkey-auth/latchkey/impl/impltest"
+	"github.com/latchkey-auth/latchkey/impl/secret"
 )
 
 // A command doesn't know how long the servers' tokens live, and their key does.
@@ -42,7 +43,7 @@ func TestR6_RotationByWhoeverHasOtherSettings(t *testing.T) {
 func keyringOptions(h *impltest.Harness) auth.KeyringOptions {
 	return auth.KeyringOptions{
 		Lead: auth.MinKeyLead,
-		DB:   h.Pool, Secret: auth.NewSecret(impltest.SecretKey), Algorithm: "ES256", TokenTTL: 15 * time.Minute, Now: h.Clock.Now,
+		DB:   h.Pool, Secret: secret.New(impltest.SecretKey), Algorithm: "ES256", TokenTTL: 15 * time.Minute, Now: h.Clock.Now,
 	}
 }
 
@@ -156,7 +157,7 @@ func TestSecretKeyChange(t *testing.T) {
 			access, token := login(t, h, "ada")
 			o := auth.KeyringOptions{
 				Lead: auth.MinKeyLead,
-				DB:   h.Pool, Secret: auth.NewSecret(present), Algorithm: algorithm, TokenTTL: 15 * time.Minute, Now: h.Clock.Now,
+				DB:   h.Pool, Secret: secret.New(present), Algorithm: algorithm, TokenTTL: 15 * time.Minute, Now: h.Clock.Now,
 			}
 			if _, err := auth.OpenKeyring(t.Context(), o); !errors.Is(err, auth.ErrSealed) {
 				t.Errorf("got %v", err)
@@ -176,7 +177,7 @@ func TestSecretKeyChange(t *testing.T) {
 			}
 			// Where it is lost, all keys can end, and everybody logs in again.
 			lost := o
-			lost.Secret = auth.NewSecret("Zb4nW8rKq1XvM6tYc9PhL3sGj7FdR2eUa5ToQiV0kNxBmJwH")
+			lost.Secret = secret.New("Zb4nW8rKq1XvM6tYc9PhL3sGj7FdR2eUa5ToQiV0kNxBmJwH")
 			if err := auth.RetireAll(t.Context(), lost); err != nil {
 				t.Fatal(err)
 			}

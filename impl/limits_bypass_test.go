@@ -6,8 +6,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/latchkey-auth/latchkey/impl/auth"
 	"github.com/latchkey-auth/latchkey/impl/impltest"
+	"github.com/latchkey-auth/latchkey/impl/secret"
 )
 
 // A login that can't be any account's is charged to nobody. Otherwise a client that sends no credentials could use up
@@ -135,7 +135,7 @@ func TestL5_AnotherPasswordForgetsAddresses(t *testing.T) {
 	if a := loginFrom(t, h, home, "ada@example.com", "a wrong password"); a.Status != 401 {
 		t.Fatalf("got %d", a.Status)
 	}
-	if _, err := h.Auth.SetPassword(t.Context(), user, auth.NewSecret("another correct horse")); err != nil {
+	if _, err := h.Auth.SetPassword(t.Context(), user, secret.New("another correct horse")); err != nil {
 		t.Fatal(err)
 	}
 	if a := loginFrom(t, h, home, "ada@example.com", "a wrong password"); a.Status != 429 {

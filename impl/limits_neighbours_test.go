@@ -5,8 +5,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/latchkey-auth/latchkey/impl/auth"
+	"github.com/latchkey-auth/latchkey/impl/auth/password"
 	"github.com/latchkey-auth/latchkey/impl/impltest"
+	"github.com/latchkey-auth/latchkey/impl/secret"
 )
 
 // Whoever goes on at an account that is held takes nothing from the neighbours at the same address.
@@ -102,7 +103,7 @@ func TestL5_DeadSessionsVouchForNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := h.Auth.SetPassword(t.Context(), user, auth.NewSecret("another correct horse")); err != nil {
+	if _, err := h.Auth.SetPassword(t.Context(), user, secret.New("another correct horse")); err != nil {
 		t.Fatal(err)
 	}
 	for _, token := range tokens {
@@ -115,7 +116,7 @@ func TestL5_DeadSessionsVouchForNothing(t *testing.T) {
 // A log-in that is recorded while another password is being set leaves no address behind that the account knows.
 func TestL5_AnotherPasswordBesideALogin(t *testing.T) {
 	t.Parallel()
-	h := flooded(t, auth.PasswordParams{}) // with no bound on how long the log-in waits below
+	h := flooded(t, password.Params{}) // with no bound on how long the log-in waits below
 	registerFrom(t, h, home, "ada")
 	user, err := h.Auth.FindUser(t.Context(), "ada")
 	if err != nil {
@@ -140,7 +141,7 @@ func TestL5_AnotherPasswordBesideALogin(t *testing.T) {
 	})
 	waitForWaiters(t, h, 1)
 	wg.Go(func() {
-		if _, err := h.Auth.SetPassword(t.Context(), user, auth.NewSecret("another correct horse")); err != nil {
+		if _, err := h.Auth.SetPassword(t.Context(), user, secret.New("another correct horse")); err != nil {
 			t.Error(err)
 		}
 	})
@@ -177,7 +178,7 @@ func TestL5_KnownByAClockThatIsBehind(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := h.Auth.SetPassword(t.Context(), user, auth.NewSecret("another correct horse")); err != nil {
+	if _, err := h.Auth.SetPassword(t.Context(), user, secret.New("another correct horse")); err != nil {
 		t.Fatal(err)
 	}
 	h.Clock.Advance(-time.Minute)

@@ -8,19 +8,19 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/latchkey-auth/latchkey/impl/auth"
+	"github.com/latchkey-auth/latchkey/impl/auth/password"
 	"github.com/latchkey-auth/latchkey/impl/impltest"
 )
 
 // More passwords than may wait are refused at once, and everything else goes on.
 func TestF10_Overload(t *testing.T) {
 	t.Parallel()
-	h := impltest.New(t, impltest.Options{Patient: true, Hash: auth.PasswordParams{MemoryKiB: 4096, Passes: 2, Lanes: 1}})
+	h := impltest.New(t, impltest.Options{Patient: true, Hash: password.Params{MemoryKiB: 4096, Passes: 2, Lanes: 1}})
 	token := h.MustRegister(t, "ada")
 	release := h.OccupyWorkers(t)
 	const (
 		clients = 400
-		served  = 2 * lineLength // of log-ins and of registrations
+		served  = 2 * networkLength // of logins and of registrations
 		refused = clients - served
 	)
 	answers := make(chan impltest.Answer, clients)
@@ -55,7 +55,7 @@ func TestF10_Overload(t *testing.T) {
 			t.Errorf("me: got %d", me.Status)
 		}
 	}
-	if diff := cmp.Diff(map[string]int{"200": lineLength, "201": lineLength, "503 overloaded": refused}, got); diff != "" {
+	if diff := cmp.Diff(map[string]int{"200": networkLength, "201": networkLength, "503 overloaded": refused}, got); diff != "" {
 		t.Error(diff)
 	}
 	if stats := h.Auth.Stats(); stats.HashesRefused != refused || stats.HashesWaiting != 0 {

@@ -11,7 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
 
-	"github.com/latchkey-auth/latchkey/impl/auth"
+	"github.com/latchkey-auth/latchkey/impl/auth/password"
 	"github.com/latchkey-auth/latchkey/impl/impltest"
 )
 
@@ -279,7 +279,7 @@ func TestOutdatedHashesAreRenewed(t *testing.T) {
 	h := impltest.New(t)
 	for name, stored := range map[string]string{
 		"bcrypt":           bcryptOf(t, impltest.Password),
-		"other parameters": argon2Of(t, impltest.Password, auth.PasswordParams{MemoryKiB: 128, Passes: 2, Lanes: 1}),
+		"other parameters": argon2Of(t, impltest.Password, password.Params{MemoryKiB: 128, Passes: 2, Lanes: 1}),
 	} {
 		user := "u" + uuid.NewString()[:8]
 		h.MustRegister(t, user)

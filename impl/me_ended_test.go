@@ -7,6 +7,7 @@ import (
 
 	"github.com/latchkey-auth/latchkey/impl/auth"
 	"github.com/latchkey-auth/latchkey/impl/impltest"
+	"github.com/latchkey-auth/latchkey/impl/secret"
 )
 
 func TestB12_DeactivatedDeletedAndChanged(t *testing.T) {
@@ -36,7 +37,7 @@ func TestB12_DeactivatedDeletedAndChanged(t *testing.T) {
 	}
 	h.Clock.Advance(time.Second)
 	const other = "another horse, another staple"
-	if _, err := h.Auth.SetPassword(t.Context(), find(), auth.NewSecret(other)); err != nil {
+	if _, err := h.Auth.SetPassword(t.Context(), find(), secret.New(other)); err != nil {
 		t.Fatal(err)
 	}
 	wantRefusal(t, h.Me(t, token), badToken)
@@ -83,7 +84,7 @@ func TestB12_LoginThatAChangeOvertakes(t *testing.T) {
 	}()
 	waitForWaiters(t, h, 1)
 	go func() {
-		_, err := h.Auth.SetPassword(t.Context(), user, auth.NewSecret("another correct horse"))
+		_, err := h.Auth.SetPassword(t.Context(), user, secret.New("another correct horse"))
 		changed <- err
 	}()
 	waitForWaiters(t, h, 2)
@@ -117,7 +118,7 @@ func TestB12_ChangesWithinOneSecond(t *testing.T) {
 		if a := h.Me(t, token); a.Status != 200 {
 			t.Fatalf("round %d: got %d %s", i, a.Status, a.Body)
 		}
-		if _, err := h.Auth.SetPassword(t.Context(), user, auth.NewSecret(impltest.Password)); err != nil {
+		if _, err := h.Auth.SetPassword(t.Context(), user, secret.New(impltest.Password)); err != nil {
 			t.Fatal(err)
 		}
 		wantRefusal(t, h.Me(t, token), badToken)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/latchkey-auth/latchkey/impl/auth"
 	"github.com/latchkey-auth/latchkey/impl/impltest"
+	"github.com/latchkey-auth/latchkey/impl/secret"
 )
 
 // refresh sends a refresh token; more fields come in pairs.
@@ -142,7 +143,7 @@ func TestEveryBitOfARefreshTokenCounts(t *testing.T) {
 		for bit := range 8 {
 			spoilt := []byte(good)
 			spoilt[i] ^= 1 << bit
-			if _, err := h.Auth.Refresh(t.Context(), auth.Caller{}, auth.NewSecret(string(spoilt))); err == nil {
+			if _, err := h.Auth.Refresh(t.Context(), auth.Caller{}, secret.New(string(spoilt))); err == nil {
 				t.Fatalf("byte %d, bit %d was taken", i, bit)
 			}
 		}
@@ -276,7 +277,7 @@ func TestF16_ChangesBesideRefreshes(t *testing.T) {
 			})
 		}
 		wg.Go(func() {
-			if _, err := h.Auth.SetPassword(context.Background(), user, auth.NewSecret("another correct horse")); err != nil {
+			if _, err := h.Auth.SetPassword(context.Background(), user, secret.New("another correct horse")); err != nil {
 				t.Error(err)
 			}
 		})

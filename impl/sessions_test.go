@@ -12,6 +12,7 @@ import (
 	"github.com/latchkey-auth/latchkey/gen/api"
 	"github.com/latchkey-auth/latchkey/impl/auth"
 	"github.com/latchkey-auth/latchkey/impl/impltest"
+	"github.com/latchkey-auth/latchkey/impl/secret"
 )
 
 func as(t *testing.T, h *impltest.Harness, token, method, path string) impltest.Answer {
@@ -99,7 +100,7 @@ func TestB12_EndedSessions(t *testing.T) {
 		}, true, badToken},
 		"end-all": {func(t *testing.T, _, access string) { must(t, as(t, h, access, "DELETE", impltest.SessionsPath)) }, false, badToken},
 		"password": {func(t *testing.T, name, _ string) {
-			if _, err := h.Auth.SetPassword(t.Context(), user(name), auth.NewSecret("another correct horse")); err != nil {
+			if _, err := h.Auth.SetPassword(t.Context(), user(name), secret.New("another correct horse")); err != nil {
 				t.Fatal(err)
 			}
 		}, false, badToken},

@@ -5,8 +5,10 @@ import (
 
 	"golang.org/x/crypto/bcrypt"
 
-	"github.com/latchkey-auth/latchkey/impl/auth"
+	"github.com/latchkey-auth/latchkey/impl/auth/password"
+	"github.com/latchkey-auth/latchkey/impl/auth/password/hashqueue"
 	"github.com/latchkey-auth/latchkey/impl/impltest"
+	"github.com/latchkey-auth/latchkey/impl/secret"
 )
 
 // What stands in the database is read and set here as an older release, or another system, would have left it.
@@ -50,13 +52,17 @@ func bcryptOf(t *testing.T, password string) string {
 	return string(hash)
 }
 
-func argon2Of(t *testing.T, password string, params auth.PasswordParams) string {
+func argon2Of(t *testing.T, text string, params password.Params) string {
 	t.Helper()
-	hasher, err := auth.NewHasher(params, 1)
+	queue, err := hashqueue.New(1, hashqueue.DefaultWait)
 	if err != nil {
 		t.Fatal(err)
 	}
-	hash, err := hasher.Hash(t.Context(), auth.NewSecret(password))
+	hasher, err := password.NewHasher(params, queue)
+	if err != nil {
+		t.Fatal(err)
+	}
+	hash, err := hasher.Hash(t.Context(), "", secret.New(text))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/latchkey-auth/latchkey/gen/api"
 	"github.com/latchkey-auth/latchkey/impl/auth"
+	"github.com/latchkey-auth/latchkey/impl/secret"
 )
 
 // grant is a way to tokens that the token endpoint knows (RFC 6749 section 1.3).
@@ -75,7 +76,7 @@ func (s *Server) Login(ctx context.Context, req api.LoginRequestObject) (api.Log
 
 // RevokeToken ends the session that a token is of, and says the same of what is no token (RFC 7009 section 2.2).
 func (s *Server) RevokeToken(ctx context.Context, req api.RevokeTokenRequestObject) (api.RevokeTokenResponseObject, error) {
-	if err := s.auth.Revoke(ctx, auth.NewSecret(req.Body.Token)); err != nil {
+	if err := s.auth.Revoke(ctx, secret.New(req.Body.Token)); err != nil {
 		return nil, err
 	}
 	return api.RevokeToken200Response{}, nil

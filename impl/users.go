@@ -6,6 +6,7 @@ import (
 
 	"github.com/latchkey-auth/latchkey/gen/api"
 	"github.com/latchkey-auth/latchkey/impl/auth"
+	"github.com/latchkey-auth/latchkey/impl/secret"
 )
 
 // currentUserPath is where a user finds itself, by its token: relative to where it is registered, since a proxy may have put a
@@ -20,7 +21,7 @@ func currentUserPath(r *request) string {
 // RegisterUser makes a user and logs it in.
 func (s *Server) RegisterUser(ctx context.Context, req api.RegisterUserRequestObject) (api.RegisterUserResponseObject, error) {
 	granted, err := s.auth.Register(ctx, requestOf(ctx).caller(), auth.Registration{
-		Email: req.Body.Email, Username: req.Body.Username, Password: auth.NewSecret(req.Body.Password),
+		Email: req.Body.Email, Username: req.Body.Username, Password: secret.New(req.Body.Password),
 	})
 	if err != nil {
 		return nil, err

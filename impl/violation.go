@@ -15,6 +15,7 @@ import (
 
 	"github.com/latchkey-auth/latchkey/gen/api"
 	"github.com/latchkey-auth/latchkey/impl/auth"
+	"github.com/latchkey-auth/latchkey/impl/auth/password"
 )
 
 // invalidRequest is all that is wrong with a request, an entry for each field; it answers 422.
@@ -117,7 +118,7 @@ func tellViolation(broken *openapi3.SchemaError) (code, detail string) {
 // tellFormat tells in the service's own words, which repeat nothing, what is wrong with an email or a password.
 func tellFormat(broken *openapi3.SchemaError) (code, detail string) {
 	var (
-		policy *auth.PolicyError
+		policy *password.PolicyError
 		email  *auth.InvalidEmailError
 	)
 	switch {

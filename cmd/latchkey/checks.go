@@ -15,6 +15,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/latchkey-auth/latchkey/impl/auth"
+	"github.com/latchkey-auth/latchkey/impl/secret"
 )
 
 // checks say what is wrong with a setting that was parsed, "" when nothing is. A problem never repeats a secret.
@@ -97,7 +98,7 @@ func checkPublicURL(text string) string {
 
 // checkDatabaseURL never repeats the URL, for its password; the parser's errors do, and what they take for the password
 // to leave out is a guess where the URL is malformed.
-func checkDatabaseURL(secret auth.Secret) string {
+func checkDatabaseURL(secret secret.Text) string {
 	if secret.IsZero() {
 		return ""
 	}
@@ -121,11 +122,11 @@ func firstHost(text string) string { return severalHosts.ReplaceAllString(text, 
 
 var severalHosts = regexp.MustCompile(`^([a-z]+://(?:[^/?#]*@)?[^/?#@,]*),[^/?#@]*`)
 
-func checkSecretKey(key auth.Secret) string {
+func checkSecretKey(key secret.Text) string {
 	if key.IsZero() {
 		return ""
 	}
-	if err := auth.CheckKey(key); err != nil {
+	if err := secret.CheckKey(key); err != nil {
 		return fmt.Sprintf("is refused: %v; make one with: openssl rand -base64 48", err)
 	}
 	return ""

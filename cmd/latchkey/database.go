@@ -23,8 +23,8 @@ import (
 	pgxuuid "github.com/vgarvardt/pgx-google-uuid/v5"
 	"golang.org/x/term"
 
-	"github.com/latchkey-auth/latchkey/impl/auth"
 	"github.com/latchkey-auth/latchkey/impl/postgres"
+	"github.com/latchkey-auth/latchkey/impl/secret"
 	"github.com/latchkey-auth/latchkey/schema"
 )
 
@@ -44,7 +44,7 @@ type startPostgres func(context.Context, postgres.Options) (*postgres.Server, er
 // database is the one that a command works on.
 type database struct {
 	pool  *pgxpool.Pool
-	url   auth.Secret
+	url   secret.Text
 	place string // where it is, without the password
 	stop  func() error
 }
@@ -63,7 +63,7 @@ func openDatabase(ctx context.Context, s settings, start startPostgres, wait tim
 		if err != nil {
 			return nil, fmt.Errorf("embedded PostgreSQL: %w", err)
 		}
-		db.url = auth.NewSecret(server.URL())
+		db.url = secret.New(server.URL())
 		db.stop = func() error {
 			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
 			defer cancel()
@@ -100,7 +100,7 @@ func (d *database) close() error {
 	return d.stop()
 }
 
-func poolConfig(url auth.Secret, s settings) (*pgxpool.Config, error) {
+func poolConfig(url secret.Text, s settings) (*pgxpool.Config, error) {
 	config, err := pgxpool.ParseConfig(databaseURL(url))
 	if err != nil {
 		// The settings were checked: only a file or a variable that the URL relies on, such as a certificate's, is left.

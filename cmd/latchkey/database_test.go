@@ -9,8 +9,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"github.com/latchkey-auth/latchkey/impl/auth"
 	"github.com/latchkey-auth/latchkey/impl/postgres/postgrestest"
+	"github.com/latchkey-auth/latchkey/impl/secret"
 )
 
 // Every form of a URL that libpq takes is taken, and leads where libpq goes.
@@ -29,7 +29,7 @@ func TestDatabaseURLs(t *testing.T) {
 		"postgres://u@[::1]:1/db?sslmode=disable":                   "[::1]:1 u  db",
 		"postgres://u@[::1]:1,[::2]:2/db?sslmode=disable":           "[::1]:1, [::2]:2 u  db",
 	} {
-		secret := auth.NewSecret(text)
+		secret := secret.New(text)
 		if problem := checkDatabaseURL(secret); problem != "" {
 			t.Errorf("%s %s", text, problem)
 			continue
@@ -48,7 +48,7 @@ func TestDatabaseURLs(t *testing.T) {
 		"host=/run/postgresql dbname=canary", "mysql://u:canary@h/db", "postgres://u:can%zzary@h/db", "postgres://u:canary@h:port/db",
 		"postgres://u:canary@%2Frun%zz/db", "canary", "postgres://u:canary@h/db?sslmode=perhaps", "postgres://u:canary@h/db?sslrootcert=/nothing/here",
 	} {
-		if problem := checkDatabaseURL(auth.NewSecret(text)); problem == "" || strings.Contains(problem, "canary") {
+		if problem := checkDatabaseURL(secret.New(text)); problem == "" || strings.Contains(problem, "canary") {
 			t.Errorf("%s: got %q", text, problem)
 		}
 	}

@@ -5,12 +5,12 @@ import (
 	"regexp"
 	"strings"
 
-	"github.com/latchkey-auth/latchkey/impl/auth"
+	"github.com/latchkey-auth/latchkey/impl/secret"
 )
 
 // databaseURL is the URL as the driver takes it: libpq lets a socket's folder stand where the host does, with its slashes
 // escaped (PostgreSQL 34.1.1.2), and Go's net/url doesn't.
-func databaseURL(secret auth.Secret) string {
+func databaseURL(secret secret.Text) string {
 	text := secret.Reveal()
 	parts := authority.FindStringSubmatch(text)
 	if parts == nil || !strings.Contains(strings.ToLower(parts[3]), "%2f") {

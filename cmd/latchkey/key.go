@@ -10,10 +10,11 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/latchkey-auth/latchkey/impl/auth"
+	"github.com/latchkey-auth/latchkey/impl/secret"
 )
 
 // openKeys opens the signing keys for a server.
-func openKeys(ctx context.Context, s settings, db *database, key auth.Secret) (*auth.Keyring, error) {
+func openKeys(ctx context.Context, s settings, db *database, key secret.Text) (*auth.Keyring, error) {
 	keys, err := auth.OpenKeyring(ctx, keyringOptions(s, db, key))
 	return keys, explainKeys(err)
 }
@@ -33,7 +34,7 @@ func explainKeys(err error) error {
 	return err
 }
 
-func keyringOptions(s settings, db *database, key auth.Secret) auth.KeyringOptions {
+func keyringOptions(s settings, db *database, key secret.Text) auth.KeyringOptions {
 	return auth.KeyringOptions{
 		DB: db.pool, Secret: key, Previous: s.SecretKeyPrevious, Algorithm: s.JWTAlgorithm, TokenTTL: s.AccessTokenTTL, Lead: s.KeyLead, Now: time.Now,
 	}

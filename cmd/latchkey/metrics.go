@@ -26,6 +26,7 @@ func newMetrics(stats func() auth.Stats, linesLost func() uint64) http.Handler {
 		`latchkey_refreshes_total`:                   func(s auth.Stats) float64 { return float64(s.Refreshed) },
 		`latchkey_refresh_tokens_reused_total`:       func(s auth.Stats) float64 { return float64(s.RefreshesReused) },
 		`latchkey_password_hashes_waiting`:           func(s auth.Stats) float64 { return float64(s.HashesWaiting) },
+		`latchkey_password_hashes_running`:           func(s auth.Stats) float64 { return float64(s.HashesRunning) },
 		`latchkey_password_hashes_refused_total`:     func(s auth.Stats) float64 { return float64(s.HashesRefused) },
 	} {
 		set.NewGauge(name, func() float64 { return figure(stats()) })

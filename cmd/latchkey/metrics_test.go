@@ -41,7 +41,7 @@ func TestMetrics(t *testing.T) {
 	for _, line := range []string{
 		`latchkey_logins_total{outcome="succeeded"} 1`, `latchkey_logins_total{outcome="failed"} 10`,
 		`latchkey_limited_total{budget="account"} 2`, `latchkey_limited_total{budget="address"} 0`,
-		`latchkey_password_hashes_waiting 0`, `latchkey_password_hashes_refused_total 0`,
+		`latchkey_password_hashes_waiting 0`, `latchkey_password_hashes_running 0`, `latchkey_password_hashes_refused_total 0`,
 		`process_resident_memory_bytes`,
 	} {
 		if !strings.Contains(a.body, line) {

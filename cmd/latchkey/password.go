@@ -9,10 +9,9 @@ import (
 	"os"
 	"strings"
 
+	"github.com/latchkey-auth/latchkey/impl/secret"
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
-
-	"github.com/latchkey-auth/latchkey/impl/auth"
 )
 
 // maxPasswordLine bounds what is read as a password, in bytes; the policy's limit, which is lower, tells the user.
@@ -30,48 +29,48 @@ func (p *passwordSource) addFlags(cmd *cobra.Command) {
 }
 
 // generated is the password if it was made here, so that it must be told.
-func (p passwordSource) generated(password auth.Secret) auth.Secret {
+func (p passwordSource) generated(password secret.Text) secret.Text {
 	if p.generate {
 		return password
 	}
-	return auth.Secret{}
+	return secret.Text{}
 }
 
-func (r *root) readPassword(ctx context.Context, from passwordSource) (auth.Secret, error) {
+func (r *root) readPassword(ctx context.Context, from passwordSource) (secret.Text, error) {
 	switch {
 	case from.generate:
-		return auth.NewSecret(rand.Text()), nil // at least 128 random bits
+		return secret.New(rand.Text()), nil // at least 128 random bits
 	case from.stdin || !isTerminal(r.in):
 		return readLine(r.in)
 	}
 	first, err := r.prompt(ctx, "Password: ")
 	if err != nil {
-		return auth.Secret{}, err
+		return secret.Text{}, err
 	}
 	second, err := r.prompt(ctx, "Password again: ")
 	if err != nil {
-		return auth.Secret{}, err
+		return secret.Text{}, err
 	}
 	if first != second {
-		return auth.Secret{}, errors.New("the two passwords differ")
+		return secret.Text{}, errors.New("the two passwords differ")
 	}
-	return auth.NewSecret(first), nil
+	return secret.New(first), nil
 }
 
 // readLine is the only line of r. A second one is refused, since it would be cut off a password without a word.
-func readLine(r io.Reader) (auth.Secret, error) {
+func readLine(r io.Reader) (secret.Text, error) {
 	text, err := io.ReadAll(io.LimitReader(r, maxPasswordLine))
 	if err != nil {
-		return auth.Secret{}, fmt.Errorf("read the password: %w", err)
+		return secret.Text{}, fmt.Errorf("read the password: %w", err)
 	}
 	line := strings.TrimSuffix(strings.TrimSuffix(string(text), "\n"), "\r")
 	switch {
 	case line == "":
-		return auth.Secret{}, errors.New("there is no password on the standard input")
+		return secret.Text{}, errors.New("there is no password on the standard input")
 	case strings.Contains(line, "\n"):
-		return auth.Secret{}, errors.New("the password on the standard input has more than one line")
+		return secret.Text{}, errors.New("the password on the standard input has more than one line")
 	}
-	return auth.NewSecret(line), nil
+	return secret.New(line), nil
 }
 
 // prompt reads a line from the terminal without showing it. An interrupt ends it, with the terminal as it was before.

@@ -15,8 +15,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"github.com/latchkey-auth/latchkey/impl/auth"
 	"github.com/latchkey-auth/latchkey/impl/postgres/postgrestest"
+	"github.com/latchkey-auth/latchkey/impl/secret"
 )
 
 // Each script is a conversation with the real binary. Beside testscript's own commands there are:
@@ -242,7 +242,7 @@ func TestSecretKeyIsMadeOnce(t *testing.T) {
 			t.Error("two processes have two keys")
 		}
 	}
-	if problem := checkSecretKey(auth.NewSecret(first)); problem != "" {
+	if problem := checkSecretKey(secret.New(first)); problem != "" {
 		t.Errorf("the key %s", problem)
 	}
 	left := 0

@@ -11,7 +11,7 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/latchkey-auth/latchkey/impl/auth"
+	"github.com/latchkey-auth/latchkey/impl/secret"
 )
 
 // keyFile is the kept key's name in the data folder.
@@ -24,44 +24,44 @@ var errNoSecretKey = usageError{errors.New("LATCHKEY_SECRET_KEY must be set when
 	"every server on that database; make one with: openssl rand -base64 48")}
 
 // secretKey is the key that the settings give, or else the one in the data folder, which is made at the first start.
-func secretKey(s settings) (auth.Secret, error) {
+func secretKey(s settings) (secret.Text, error) {
 	if !s.SecretKey.IsZero() {
 		return s.SecretKey, nil
 	}
 	if !s.embedded() {
-		return auth.Secret{}, errNoSecretKey
+		return secret.Text{}, errNoSecretKey
 	}
 	path := filepath.Join(s.DataDir, keyFile)
 	key, err := readKey(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		if err := makeKey(path); err != nil {
-			return auth.Secret{}, fmt.Errorf("keep a new secret key in the data folder: %w", err)
+			return secret.Text{}, fmt.Errorf("keep a new secret key in the data folder: %w", err)
 		}
 		return readKey(path)
 	}
 	return key, err
 }
 
-func readKey(path string) (auth.Secret, error) {
+func readKey(path string) (secret.Text, error) {
 	info, err := os.Lstat(path)
 	if err != nil {
-		return auth.Secret{}, err
+		return secret.Text{}, err
 	}
 	switch mode := info.Mode(); {
 	case !mode.IsRegular():
-		return auth.Secret{}, usageError{fmt.Errorf("the secret key %s is not a regular file", path)}
+		return secret.Text{}, usageError{fmt.Errorf("the secret key %s is not a regular file", path)}
 	case mode.Perm()&0o077 != 0:
-		return auth.Secret{}, usageError{fmt.Errorf("the secret key %s can be read by others (mode %04o): remove it if they may "+
+		return secret.Text{}, usageError{fmt.Errorf("the secret key %s can be read by others (mode %04o): remove it if they may "+
 			"have read it, so that another one is made, and chmod 600 it otherwise", path, mode.Perm())}
 	}
 	text, err := readSettingFile(path)
 	if err != nil {
-		return auth.Secret{}, usageError{fmt.Errorf("the kept secret key: %w", err)}
+		return secret.Text{}, usageError{fmt.Errorf("the kept secret key: %w", err)}
 	}
-	if problem := checkSecretKey(auth.NewSecret(text)); problem != "" {
-		return auth.Secret{}, usageError{fmt.Errorf("the secret key %s %s", path, problem)}
+	if problem := checkSecretKey(secret.New(text)); problem != "" {
+		return secret.Text{}, usageError{fmt.Errorf("the secret key %s %s", path, problem)}
 	}
-	return auth.NewSecret(text), nil
+	return secret.New(text), nil
 }
 
 // makeKey keeps a new key at path. It is written beside it, whole and on the disk, and then linked, which fails when

@@ -20,7 +20,10 @@ import (
 
 	"github.com/latchkey-auth/latchkey/impl"
 	"github.com/latchkey-auth/latchkey/impl/auth"
+	"github.com/latchkey-auth/latchkey/impl/auth/password"
+	"github.com/latchkey-auth/latchkey/impl/auth/password/hashqueue"
 	"github.com/latchkey-auth/latchkey/impl/postgres"
+	"github.com/latchkey-auth/latchkey/impl/secret"
 	"github.com/latchkey-auth/latchkey/schema"
 )
 
@@ -177,7 +180,7 @@ func newHandler(s settings, logger *slog.Logger) (*impl.Server, error) {
 }
 
 // newLimiter is nil where there are to be no limits.
-func newLimiter(s settings, db *database, key auth.Secret) (*auth.Limiter, error) {
+func newLimiter(s settings, db *database, key secret.Text) (*auth.Limiter, error) {
 	if s.RateLimits == "off" {
 		return nil, nil
 	}
@@ -185,12 +188,12 @@ func newLimiter(s settings, db *database, key auth.Secret) (*auth.Limiter, error
 }
 
 // newService puts the service together.
-func newService(s settings, db *database, key auth.Secret, keys *auth.Keyring, limiter *auth.Limiter) (*auth.Service, error) {
+func newService(s settings, db *database, key secret.Text, keys *auth.Keyring, limiter *auth.Limiter) (*auth.Service, error) {
 	hasher, err := newHasher(s)
 	if err != nil {
 		return nil, err
 	}
-	policy, err := auth.NewPasswordPolicy(s.PasswordMinLength)
+	policy, err := password.NewPolicy(s.PasswordMinLength)
 	if err != nil {
 		return nil, usageError{fmt.Errorf("LATCHKEY_PASSWORD_MIN_LENGTH: %w", err)}
 	}
@@ -208,16 +211,20 @@ func newService(s settings, db *database, key auth.Secret, keys *auth.Keyring, l
 }
 
 // newHasher returns a hasher with a worker for each processor. More would only take memory and make each hash slower.
-func newHasher(s settings) (*auth.Hasher, error) {
-	hasher, err := auth.NewHasher(passwordParams(s), runtime.GOMAXPROCS(0))
+func newHasher(s settings) (*password.Hasher, error) {
+	queue, err := hashqueue.New(runtime.GOMAXPROCS(0), hashqueue.DefaultWait)
+	if err != nil {
+		return nil, err
+	}
+	hasher, err := password.NewHasher(passwordParams(s), queue)
 	if err != nil {
 		return nil, usageError{fmt.Errorf("LATCHKEY_PASSWORD_HASH_MEMORY_KIB, _PASSES, _LANES: %w", err)}
 	}
 	return hasher, nil
 }
 
-func passwordParams(s settings) auth.PasswordParams {
-	return auth.PasswordParams{MemoryKiB: s.PasswordHashMemory, Passes: s.PasswordHashPasses, Lanes: s.PasswordHashLanes}
+func passwordParams(s settings) password.Params {
+	return password.Params{MemoryKiB: s.PasswordHashMemory, Passes: s.PasswordHashPasses, Lanes: s.PasswordHashLanes}
 }
 
 // ready turns what the schema and the keys say into what the server answers.

@@ -11,8 +11,7 @@ import (
 	"time"
 
 	"github.com/caarlos0/env/v11"
-
-	"github.com/latchkey-auth/latchkey/impl/auth"
+	"github.com/latchkey-auth/latchkey/impl/secret"
 )
 
 // prefix begins the name of every setting.
@@ -22,14 +21,14 @@ const prefix = "LATCHKEY_"
 // A tag `default` is for the help alone, where there is more to say than a value.
 type settings struct {
 	Addr               string        `env:"ADDR" envDefault:"127.0.0.1:8000" help:"host:port to listen on; port 0 takes a free one"`
-	DatabaseURL        auth.Secret   `env:"DATABASE_URL" default:"an embedded PostgreSQL in the data folder" help:"postgres://user:password@host:port/database"`
+	DatabaseURL        secret.Text   `env:"DATABASE_URL" default:"an embedded PostgreSQL in the data folder" help:"postgres://user:password@host:port/database"`
 	DatabaseMaxConns   int32         `env:"DATABASE_MAX_CONNS" envDefault:"10" help:"connections to the database at most; wins over the URL's pool_max_conns"`
 	DatabaseWait       time.Duration `env:"DATABASE_WAIT" envDefault:"10s" help:"how long serve and migrate wait for a database that can't be reached yet"`
 	DatabasePooler     string        `env:"DATABASE_POOLER" envDefault:"off" help:"transaction where the URL leads to a connection pooler in transaction mode, such as PgBouncer; else off"`
 	DataDir            string        `env:"DATA_DIR" default:".latchkey in the working folder; for root /var/lib/latchkey" help:"data folder of the embedded PostgreSQL"`
 	PostgresBin        string        `env:"POSTGRES_BIN" default:"looked for" help:"folder with the programs postgres and initdb for the embedded PostgreSQL"`
-	SecretKey          auth.Secret   `env:"SECRET_KEY" default:"made once and kept in the data folder; with LATCHKEY_DATABASE_URL it must be set" help:"makes the refresh tokens and seals the signing keys; at least 32 bytes, from openssl rand -base64 48"`
-	SecretKeyPrevious  auth.Secret   `env:"SECRET_KEY_PREVIOUS" default:"none" help:"the secret key before it was changed, so that the change logs nobody out"`
+	SecretKey          secret.Text   `env:"SECRET_KEY" default:"made once and kept in the data folder; with LATCHKEY_DATABASE_URL it must be set" help:"makes the refresh tokens and seals the signing keys; at least 32 bytes, from openssl rand -base64 48"`
+	SecretKeyPrevious  secret.Text   `env:"SECRET_KEY_PREVIOUS" default:"none" help:"the secret key before it was changed, so that the change logs nobody out"`
 	JWTAlgorithm       string        `env:"JWT_ALGORITHM" envDefault:"ES256" help:"what access tokens are signed with: ES256, EdDSA, RS256, or HS256 with the secret key"`
 	KeyRotation        time.Duration `env:"KEY_ROTATION" envDefault:"0s" help:"how often a new signing key is made, 1h or more; 0s for never, then latchkey key rotate does it"`
 	KeyLead            time.Duration `env:"KEY_LEAD" envDefault:"20m" help:"how long a new signing key is published before it signs, 6m to 24h: longer than any gateway keeps the keys"`
@@ -116,7 +115,7 @@ func loadSettings(environ []string) (settings, error) {
 		Prefix:      prefix,
 		Environment: values,
 		FuncMap: map[reflect.Type]env.ParserFunc{
-			reflect.TypeFor[auth.Secret](): func(v string) (any, error) { return auth.NewSecret(v), nil },
+			reflect.TypeFor[secret.Text](): func(v string) (any, error) { return secret.New(v), nil },
 		},
 	})
 	broken, err := unparsed(err, values)

@@ -8,8 +8,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-
-	"github.com/latchkey-auth/latchkey/impl/auth"
+	"github.com/latchkey-auth/latchkey/impl/auth/password"
 )
 
 func TestDefaults(t *testing.T) {
@@ -18,7 +17,7 @@ func TestDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(auth.DefaultPasswordParams, passwordParams(s)); diff != "" {
+	if diff := cmp.Diff(password.DefaultParams, passwordParams(s)); diff != "" {
 		t.Errorf("password parameters (-auth +settings):\n%s", diff)
 	}
 	if !s.embedded() {
@@ -136,7 +135,7 @@ func TestChecksAgreeWithTheService(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := auth.NewPasswordPolicy(s.PasswordMinLength); err != nil {
+		if _, err := password.NewPolicy(s.PasswordMinLength); err != nil {
 			t.Error(err)
 		}
 	}

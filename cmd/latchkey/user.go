@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/latchkey-auth/latchkey/impl/auth"
+	"github.com/latchkey-auth/latchkey/impl/secret"
 )
 
 func (r *root) userCommand() *cobra.Command {
@@ -38,7 +39,7 @@ func (r *root) withService(ctx context.Context, mayMake bool, f func(*auth.Servi
 		if err != nil {
 			return err
 		}
-		service, err := newService(s, db, auth.NewSecret(rand.Text()+rand.Text()), keys, nil)
+		service, err := newService(s, db, secret.New(rand.Text()+rand.Text()), keys, nil)
 		if err != nil {
 			return err
 		}

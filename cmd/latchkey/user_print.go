@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/latchkey-auth/latchkey/impl/auth"
+	"github.com/latchkey-auth/latchkey/impl/secret"
 )
 
 // userRecord is a user as JSON, with the names that the contract has for its fields.
@@ -58,7 +59,7 @@ func printUser(w io.Writer, u auth.User, asJSON bool) error {
 }
 
 // printCreated prints a new user, and the password where it was made here: nobody can read it again.
-func (r *root) printCreated(u auth.User, password auth.Secret, asJSON bool) error {
+func (r *root) printCreated(u auth.User, password secret.Text, asJSON bool) error {
 	if asJSON {
 		record := recordOf(u)
 		record.Password = password.Reveal()
@@ -75,7 +76,7 @@ func (r *root) printDone(what string, u auth.User) error {
 	return err
 }
 
-func printPassword(w io.Writer, password auth.Secret) error {
+func printPassword(w io.Writer, password secret.Text) error {
 	if password.IsZero() {
 		return nil
 	}

@@ -8,13 +8,16 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/latchkey-auth/latchkey/gen/db"
+	"github.com/latchkey-auth/latchkey/impl/auth/password"
+	"github.com/latchkey-auth/latchkey/impl/auth/password/hashqueue"
+	"github.com/latchkey-auth/latchkey/impl/secret"
 )
 
 // Registration is what a new user chooses.
 type Registration struct {
 	Email    string
 	Username string
-	Password Secret
+	Password secret.Text
 }
 
 // Register makes a user and logs it in, at the price of two statements and one hash.
@@ -41,9 +44,10 @@ func (s *Service) create(ctx context.Context, c *Caller, r Registration, p db.Us
 	if err != nil {
 		return db.User{}, err
 	}
+	network := "" // an operator's
 	if c != nil {
-		ctx = hashedFor(ctx, newHashOwner(*c, emailKey))
-		if s.hasher.isFull(ctx, lineNew) {
+		network = networkOf(c.Address)
+		if !s.hasher.Queue().HasRoom(hashqueue.Registration, network) {
 			return db.User{}, ErrOverloaded // before it is charged
 		}
 		taken, limited := s.limiter.registration(ctx, *c, emailKey)
@@ -54,7 +58,7 @@ func (s *Service) create(ctx context.Context, c *Caller, r Registration, p db.Us
 		defer func() { s.limiter.settle(ctx, taken, err) }()
 		p.PairKey = taken.pair
 	}
-	hash, err := s.hasher.Hash(ctx, r.Password)
+	hash, err := s.hasher.Hash(ctx, network, r.Password)
 	if err != nil {
 		return db.User{}, busy(err)
 	}
@@ -92,7 +96,7 @@ func (s *Service) checkRegistration(r Registration) (emailKey, usernameKey strin
 
 func (e *InvalidInputError) add(field string, err error) {
 	entry := FieldError{Field: field, Code: "invalid_format", Detail: err.Error()}
-	var broken *PolicyError
+	var broken *password.PolicyError
 	if errors.As(err, &broken) {
 		entry.Code, entry.Detail = broken.Code, broken.Detail
 	}
@@ -109,43 +113,42 @@ const loginAttempts = 3
 // as a known one. A [*LimitedError] comes before anything is looked up or hashed, [ErrOverloaded] before anything is hashed, and
 // [ErrUnavailable] says that the database can't answer. No token is given for a user that was deactivated or deleted, or
 // got another password, while the password was being checked: the write finds no row then.
-func (s *Service) Login(ctx context.Context, c Caller, email string, password Secret) (Grant, error) {
-	grant, err := s.login(ctx, c, email, password)
+func (s *Service) Login(ctx context.Context, c Caller, email string, pass secret.Text) (Grant, error) {
+	grant, err := s.login(ctx, c, email, pass)
 	s.counters.count(err)
 	return grant, err
 }
 
-func (s *Service) login(ctx context.Context, c Caller, email string, password Secret) (Grant, error) {
+func (s *Service) login(ctx context.Context, c Caller, email string, pass secret.Text) (Grant, error) {
 	key, err := CanonicalEmail(email)
-	if err != nil || password.IsZero() {
+	if err != nil || pass.IsZero() {
 		// No account can have these, whoever asks; so the answer needs no hash to tell nothing.
 		return Grant{}, &LoginError{Reason: "malformed"}
 	}
-	ctx = hashedFor(ctx, newHashOwner(c, key))
-	if s.hasher.isFull(ctx, lineCheck) {
+	if !s.hasher.Queue().HasRoom(hashqueue.Login, networkOf(c.Address)) {
 		return Grant{}, ErrOverloaded // before it is charged
 	}
 	taken, err := s.limiter.login(ctx, c, key)
 	if err != nil {
 		return Grant{}, err
 	}
-	grant, err := s.openSession(ctx, c, taken, key, password)
+	grant, err := s.openSession(ctx, c, taken, key, pass)
 	s.limiter.settle(ctx, taken, err)
 	return grant, err
 }
 
 // openSession checks the password and opens the session, by an attempt that was charged.
-func (s *Service) openSession(ctx context.Context, c Caller, taken attempt, emailKey string, password Secret) (Grant, error) {
+func (s *Service) openSession(ctx context.Context, c Caller, taken attempt, emailKey string, pass secret.Text) (Grant, error) {
 	session, err := s.newSession(c)
 	if err != nil {
 		return Grant{}, err
 	}
 	for range loginAttempts {
-		row, err := s.checkPassword(ctx, emailKey, password)
+		row, err := s.checkPassword(ctx, networkOf(c.Address), emailKey, pass)
 		if err != nil {
 			return Grant{}, err
 		}
-		recorded, err := s.recordLogin(ctx, taken, row, password, session)
+		recorded, err := s.recordLogin(ctx, networkOf(c.Address), taken, row, pass, session)
 		if errors.Is(err, ErrNoUser) {
 			continue
 		}
@@ -164,10 +167,10 @@ type checkedUser struct {
 	outdated bool
 }
 
-func (s *Service) checkPassword(ctx context.Context, emailKey string, password Secret) (checkedUser, error) {
+func (s *Service) checkPassword(ctx context.Context, network, emailKey string, pass secret.Text) (checkedUser, error) {
 	row, err := s.users.UserGetByEmailKey(ctx, emailKey)
-	if err = storeError(err); errors.Is(err, ErrNoUser) {
-		if err := s.hasher.VerifyUnknown(ctx, password); err != nil {
+	if err = notHashed(storeError(err)); errors.Is(err, ErrNoUser) {
+		if err := s.hasher.VerifyUnknown(ctx, network, pass); err != nil {
 			return checkedUser{}, busy(err)
 		}
 		return checkedUser{}, &LoginError{Reason: "unknown_email"}
@@ -175,11 +178,11 @@ func (s *Service) checkPassword(ctx context.Context, emailKey string, password S
 	if err != nil {
 		return checkedUser{}, err
 	}
-	verdict, err := s.hasher.Verify(ctx, row.PasswordHash, password)
+	verdict, err := s.hasher.Verify(ctx, network, row.PasswordHash, pass)
 	switch {
-	case errors.Is(err, errStoredHash):
+	case errors.Is(err, password.ErrStoredHash):
 		// Whoever tries it learns no more than of an email without an account.
-		if err := s.hasher.VerifyUnknown(ctx, password); err != nil {
+		if err := s.hasher.VerifyUnknown(ctx, network, pass); err != nil {
 			return checkedUser{}, busy(err)
 		}
 		return checkedUser{}, &LoginError{Reason: ReasonUnreadableHash, UserID: row.ID}
@@ -194,11 +197,11 @@ func (s *Service) checkPassword(ctx context.Context, emailKey string, password S
 }
 
 // recordLogin is the one write of a log-in; [ErrNoUser] says that the user is no longer as it was checked.
-func (s *Service) recordLogin(ctx context.Context, taken attempt, user checkedUser, password Secret, session newSession) (db.User, error) {
+func (s *Service) recordLogin(ctx context.Context, network string, taken attempt, user checkedUser, pass secret.Text, session newSession) (db.User, error) {
 	hash := user.PasswordHash
 	if user.outdated {
 		// Where there is no room for it now, the next log-in renews it.
-		if renewed, err := s.hasher.Hash(ctx, password); err == nil {
+		if renewed, err := s.hasher.Hash(ctx, network, pass); err == nil {
 			hash = renewed
 		} else if !errors.Is(err, ErrOverloaded) {
 			return db.User{}, busy(err)
@@ -229,6 +232,17 @@ func (s *Service) recordLogin(ctx context.Context, taken attempt, user checkedUs
 // crowd is the number of sessions from which on a log-in looks whether there are too many. It leaves room for
 // log-ins at the same moment, which don't see each other's sessions.
 func (s *Service) crowd() int32 { return int32(max(0, s.perUser-64)) }
+
+// errNotHashed reports that an attempt ended before its password was hashed.
+var errNotHashed = errors.New("no password was hashed")
+
+// notHashed marks an error of a step before the hash.
+func notHashed(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%w: %w", errNotHashed, err)
+}
 
 // busy turns a wait for a hashing slot that outlasted the request's deadline into [ErrUnavailable].
 func busy(err error) error {

@@ -7,6 +7,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/latchkey-auth/latchkey/gen/db"
+	"github.com/latchkey-auth/latchkey/impl/secret"
 )
 
 // CreateUser makes a user without logging it in; for whoever administers the service.
@@ -94,11 +95,11 @@ func (s *Service) DeleteUser(ctx context.Context, id uuid.UUID) (User, error) {
 
 // SetPassword gives the user another password and ends every token issued until now.
 // It fails with an [*InvalidInputError], [ErrNoUser] or [ErrUnavailable].
-func (s *Service) SetPassword(ctx context.Context, user User, password Secret) (User, error) {
-	if _, _, err := s.checkRegistration(Registration{Email: user.Email, Username: user.Username, Password: password}); err != nil {
+func (s *Service) SetPassword(ctx context.Context, user User, pass secret.Text) (User, error) {
+	if _, _, err := s.checkRegistration(Registration{Email: user.Email, Username: user.Username, Password: pass}); err != nil {
 		return User{}, err
 	}
-	hash, err := s.hasher.Hash(ctx, password)
+	hash, err := s.hasher.Hash(ctx, "", pass)
 	if err != nil {
 		return User{}, busy(err)
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/puddle/v2"
+	"github.com/latchkey-auth/latchkey/impl/auth/password/hashqueue"
 )
 
 // What can go wrong, in the words of the service. Whatever is not one of these
@@ -26,6 +27,8 @@ var (
 	ErrNoUser = errors.New("no such user")
 	// ErrInactiveUser says that the user was deactivated.
 	ErrInactiveUser = errors.New("inactive user")
+	// ErrOverloaded says that too many passwords wait to be hashed. It tells nothing of the account.
+	ErrOverloaded = hashqueue.ErrFull
 	// ErrUnavailable says that the database can't answer now; a repeated call may succeed.
 	ErrUnavailable = errors.New("database unavailable")
 )

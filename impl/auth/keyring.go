@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sync/singleflight"
 
 	"github.com/latchkey-auth/latchkey/gen/db"
+	"github.com/latchkey-auth/latchkey/impl/secret"
 )
 
 const (
@@ -50,9 +51,9 @@ type KeyStore interface {
 type KeyringOptions struct {
 	DB KeyStore
 	// Secret seals the keys, and is the key of HS256: at least 32 bytes.
-	Secret Secret
+	Secret secret.Text
 	// Previous is the secret key before it was changed, whose keys are taken over; or none.
-	Previous Secret
+	Previous secret.Text
 	// Algorithm is one of [Algorithms].
 	Algorithm string
 	// TokenTTL is how long access tokens live.
@@ -71,8 +72,8 @@ type KeyringOptions struct {
 type Keyring struct {
 	store     KeyStore
 	queries   *db.Queries
-	secret    Secret
-	previous  Secret
+	secret    secret.Text
+	previous  secret.Text
 	algorithm string
 	tokenTTL  time.Duration
 	lead      time.Duration
@@ -182,8 +183,8 @@ func newKeyring(o KeyringOptions) (*Keyring, error) {
 	case o.Now == nil:
 		return nil, errors.New("a keyring needs a clock")
 	}
-	for _, key := range []Secret{o.Secret, o.Previous} {
-		if err := CheckKey(key); err != nil && (!key.IsZero() || o.Secret.IsZero()) {
+	for _, key := range []secret.Text{o.Secret, o.Previous} {
+		if err := secret.CheckKey(key); err != nil && (!key.IsZero() || o.Secret.IsZero()) {
 			return nil, err
 		}
 	}
@@ -197,7 +198,7 @@ func newKeyring(o KeyringOptions) (*Keyring, error) {
 
 // NewMemoryKeyring makes a keyring of one key that ends with it, for who needs a [Service] and issues no token that is to last.
 func NewMemoryKeyring(algorithm string, now func() time.Time) (*Keyring, error) {
-	key, err := newSigningKey(algorithm, NewSecret(rand.Text()+rand.Text()))
+	key, err := newSigningKey(algorithm, secret.New(rand.Text()+rand.Text()))
 	if err != nil {
 		return nil, err
 	}

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/latchkey-auth/latchkey/gen/db"
+	"github.com/latchkey-auth/latchkey/impl/auth/password/hashqueue"
+	"github.com/latchkey-auth/latchkey/impl/secret"
 )
 
 // Caller is who asks, as far as it bears on how often.
@@ -102,11 +104,11 @@ func (r refusal) holds(now time.Time) bool {
 }
 
 // NewLimiter makes a [Limiter] that keeps its budgets in the database under keys made with the secret one.
-func NewLimiter(conn db.DBTX, key Secret, now func() time.Time) (*Limiter, error) {
+func NewLimiter(conn db.DBTX, key secret.Text, now func() time.Time) (*Limiter, error) {
 	if conn == nil || now == nil {
 		return nil, fmt.Errorf("a limiter needs a database and a clock")
 	}
-	if err := CheckKey(key); err != nil {
+	if err := secret.CheckKey(key); err != nil {
 		return nil, err
 	}
 	mac := hmac.New(sha256.New, []byte(key.Reveal()))
@@ -151,7 +153,7 @@ func (l *Limiter) settle(ctx context.Context, taken attempt, err error) {
 	case err == nil:
 		l.refused.add(taken.refusedKey, refusal{}) // whoever has got in is known from now on
 	case errors.As(err, &failed): // it stays charged
-	case !hashOwnerOf(ctx).begun.Load(), errors.Is(err, ErrUnavailable) && ctx.Err() == nil:
+	case errors.Is(err, errNotHashed), errors.Is(err, hashqueue.ErrGivenUp), errors.Is(err, ErrOverloaded), errors.Is(err, ErrUnavailable) && ctx.Err() == nil:
 		l.giveBack(ctx, taken)
 	}
 }
@@ -176,12 +178,12 @@ func (l *Limiter) pairOf(c Caller, emailKey string) []byte {
 	if l == nil {
 		return nil
 	}
-	key := l.keyOf("login", "pair", networkOf(c.Address), emailKey)
+	key := l.keyOf("login", "pair", addressOf(c.Address), emailKey)
 	return key[:]
 }
 
 func (l *Limiter) take(ctx context.Context, c Caller, what, emailKey string, account, address Budget) (attempt, error) {
-	network := networkOf(c.Address)
+	network := addressOf(c.Address)
 	accountKey, addressKey := l.keyOf(what, "account", emailKey), l.keyOf(what, "address", network)
 	pairKey, sharedKey := l.keyOf("login", "pair", network, emailKey), l.keyOf("login", "shared", network)
 	refusedKey := l.keyOf(what, "refused", network, emailKey)
@@ -251,8 +253,22 @@ func (l *Limiter) keyOf(parts ...string) limitKey {
 	return limitKey(mac.Sum(nil)[:len(limitKey{})])
 }
 
-// networkOf is what counts as one address: whoever has an IPv6 address has at least a /64 of them (RFC 6177, RFC 7934).
+// networkOf returns the network of an address: a /48 of IPv6 (RFC 6177), or a /24 of IPv4, the least that is routed.
 func networkOf(addr netip.Addr) string {
+	addr = addr.Unmap().WithZone("")
+	bits := 24
+	if addr.Is6() {
+		bits = 48
+	}
+	network, err := addr.Prefix(bits)
+	if err != nil {
+		return ""
+	}
+	return network.String()
+}
+
+// addressOf returns what counts as one address. A client with an IPv6 address has at least a /64 of them (RFC 6177, RFC 7934).
+func addressOf(addr netip.Addr) string {
 	addr = addr.Unmap().WithZone("")
 	if addr.Is6() {
 		network, err := addr.Prefix(64)

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/google/uuid"
+	"github.com/latchkey-auth/latchkey/impl/secret"
 )
 
 // RefreshPrefix begins each refresh token, for scanners that look for secrets in the wrong places.
@@ -30,12 +31,12 @@ type refreshTokens struct {
 	former []byte
 }
 
-func newRefreshTokens(secret, previous Secret) (t refreshTokens, err error) {
-	if err := CheckKey(secret); err != nil {
+func newRefreshTokens(key, previous secret.Text) (t refreshTokens, err error) {
+	if err := secret.CheckKey(key); err != nil {
 		return t, err
 	}
-	if t.key, err = derivedKey(secret, refreshPurpose); err == nil && !previous.IsZero() {
-		t.former, err = derivedKey(previous, refreshPurpose)
+	if t.key, err = secret.Derive(key, refreshPurpose); err == nil && !previous.IsZero() {
+		t.former, err = secret.Derive(previous, refreshPurpose)
 	}
 	return t, err
 }
@@ -43,18 +44,18 @@ func newRefreshTokens(secret, previous Secret) (t refreshTokens, err error) {
 const refreshPurpose = "latchkey refresh tokens"
 
 // issue answers the token of a session's generation; always the same one.
-func (t refreshTokens) issue(session uuid.UUID, generation int32) Secret {
+func (t refreshTokens) issue(session uuid.UUID, generation int32) secret.Text {
 	body := binary.BigEndian.AppendUint32(session[:], uint32(generation))
-	return NewSecret(RefreshPrefix + base64.RawURLEncoding.EncodeToString(append(body, sign(t.key, body)...)))
+	return secret.New(RefreshPrefix + base64.RawURLEncoding.EncodeToString(append(body, sign(t.key, body)...)))
 }
 
 // read answers what a token is of. Nothing of it is believed before the HMAC, which is compared in constant time.
-func (t refreshTokens) read(token Secret) (session uuid.UUID, generation int32, err error) {
+func (t refreshTokens) read(token secret.Text) (session uuid.UUID, generation int32, err error) {
 	text, ok := strings.CutPrefix(token.Reveal(), RefreshPrefix)
 	if !ok || len(text) != base64.RawURLEncoding.EncodedLen(refreshBytes) {
 		return uuid.Nil, 0, errRefreshToken
 	}
-	raw, err := decodeStrict(tokenEncoding, text)
+	raw, err := tokenEncoding.DecodeString(text)
 	if err != nil || len(raw) != refreshBytes || !t.isSigned(raw[:refreshBodyBytes], raw[refreshBodyBytes:]) {
 		return uuid.Nil, 0, errRefreshToken
 	}

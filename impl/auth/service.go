@@ -13,6 +13,8 @@ import (
 
 	"github.com/latchkey-auth/latchkey/gen/db"
 	"github.com/latchkey-auth/latchkey/impl/auth/batch"
+	"github.com/latchkey-auth/latchkey/impl/auth/password"
+	"github.com/latchkey-auth/latchkey/impl/secret"
 )
 
 // Options are what a [Service] is made of. Each is required but SessionsPerUser, Limiter, Previous and DatabaseNow.
@@ -20,11 +22,11 @@ type Options struct {
 	// DB is where users are kept: a pool that is safe for concurrent use.
 	DB db.DBTX
 	// Hasher hashes and verifies passwords.
-	Hasher *Hasher
+	Hasher *password.Hasher
 	// Tokens issues and checks access tokens.
 	Tokens *Tokens
 	// Secret makes the refresh tokens; Previous is the one before it was changed, whose tokens are still taken.
-	Secret, Previous Secret
+	Secret, Previous secret.Text
 	// Sessions bound how long sessions last.
 	Sessions SessionTimes
 	// SessionsPerUser is how many sessions a user has at most; 0 for [DefaultSessionsPerUser].
@@ -32,7 +34,7 @@ type Options struct {
 	// Limiter bounds how often passwords are guessed; nil for no bounds.
 	Limiter *Limiter
 	// Policy says which passwords a user may choose.
-	Policy PasswordPolicy
+	Policy password.Policy
 	// Now is the clock.
 	Now func() time.Time
 	// DatabaseNow replaces the database's clock, by which refresh tokens are judged: instances agree on that one; nil for its own.
@@ -44,7 +46,7 @@ type Options struct {
 type Service struct {
 	users         *db.Queries
 	callers       *batch.Loader[sessionKey, db.UserListBySessionRow]
-	hasher        *Hasher
+	hasher        *password.Hasher
 	tokens        *Tokens
 	refreshTokens refreshTokens
 	refreshes     refreshes
@@ -52,7 +54,7 @@ type Service struct {
 	perUser       int
 	limiter       *Limiter
 	counters      counters
-	policy        PasswordPolicy
+	policy        password.Policy
 	now           func() time.Time
 	databaseNow   func() *time.Time
 }
@@ -66,7 +68,7 @@ func New(o Options) (*Service, error) {
 		return nil, errors.New("auth: no hasher")
 	case o.Tokens == nil:
 		return nil, errors.New("auth: no tokens")
-	case o.Policy == PasswordPolicy{}:
+	case o.Policy == password.Policy{}:
 		return nil, errors.New("auth: no password policy")
 	case o.Now == nil:
 		return nil, errors.New("auth: no clock")
@@ -96,7 +98,7 @@ func New(o Options) (*Service, error) {
 func (s *Service) KeyLead() time.Duration { return s.tokens.keys.Lead() }
 
 // Policy says which passwords a user may choose.
-func (s *Service) Policy() PasswordPolicy { return s.policy }
+func (s *Service) Policy() password.Policy { return s.policy }
 
 // User is an account without its password hash, so that no caller can let it out.
 type User struct {

@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/latchkey-auth/latchkey/gen/db"
+	"github.com/latchkey-auth/latchkey/impl/secret"
 )
 
 var (
@@ -52,7 +53,7 @@ var DefaultSessionTimes = SessionTimes{Idle: 30 * 24 * time.Hour, Lifetime: 90 *
 type Grant struct {
 	User             User // of a refresh, only its id, email and username
 	Access           AccessToken
-	Refresh          Secret
+	Refresh          secret.Text
 	RefreshExpiresIn time.Duration
 }
 
@@ -115,13 +116,13 @@ func shortUserAgent(text string) string {
 // those who present it again within the window, each gets the same successor.
 //
 // It fails with [ErrInvalidRefresh], also beside a valid access token of another user, [ErrRefreshReused], a [*LimitedError] or [ErrUnavailable].
-func (s *Service) Refresh(ctx context.Context, c Caller, token Secret) (Grant, error) {
+func (s *Service) Refresh(ctx context.Context, c Caller, token secret.Text) (Grant, error) {
 	grant, err := s.refresh(ctx, c, token)
 	s.counters.countRefresh(err)
 	return grant, err
 }
 
-func (s *Service) refresh(ctx context.Context, c Caller, token Secret) (Grant, error) {
+func (s *Service) refresh(ctx context.Context, c Caller, token secret.Text) (Grant, error) {
 	session, generation, err := s.refreshTokens.read(token)
 	if err != nil {
 		return Grant{}, fmt.Errorf("%w: %w", ErrInvalidRefresh, err)
@@ -195,7 +196,7 @@ func (s *Service) EndSessions(ctx context.Context, c Caller, user User) error {
 
 // Revoke ends the session that a token of either kind is of (RFC 7009 section 2.1). What isn't a token of ours, or has
 // expired, needs no revoking. It fails with [ErrUnavailable].
-func (s *Service) Revoke(ctx context.Context, token Secret) error {
+func (s *Service) Revoke(ctx context.Context, token secret.Text) error {
 	session, _, err := s.refreshTokens.read(token)
 	if err != nil {
 		claims, err := s.tokens.Check(ctx, token.Reveal())

@@ -18,9 +18,9 @@ import (
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
-	"golang.org/x/crypto/chacha20poly1305"
 
 	"github.com/latchkey-auth/latchkey/gen/db"
+	"github.com/latchkey-auth/latchkey/impl/secret"
 )
 
 // Algorithms are what access tokens can be signed with, the default first (RFC 7518 section 3.1, RFC 8037 section 3.1).
@@ -65,7 +65,7 @@ func (k *signingKey) verifies(now time.Time) bool {
 }
 
 // newSigningKey makes a key for an algorithm.
-func newSigningKey(algorithm string, secret Secret) (*signingKey, error) {
+func newSigningKey(algorithm string, master secret.Text) (*signingKey, error) {
 	switch algorithm {
 	case "ES256":
 		key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -77,7 +77,7 @@ func newSigningKey(algorithm string, secret Secret) (*signingKey, error) {
 		key, err := rsa.GenerateKey(rand.Reader, rsaBits)
 		return signingKeyOf(algorithm, key, err)
 	case algorithmHS256:
-		return signingKeyOf(algorithm, []byte(secret.Reveal()), nil)
+		return signingKeyOf(algorithm, []byte(master.Reveal()), nil)
 	}
 	return nil, fmt.Errorf("there is no JWT algorithm %q here", algorithm)
 }
@@ -151,7 +151,7 @@ func (k *signingKey) jwk() (JWK, error) {
 
 // seal encrypts the key for the database, bound to its id and algorithm. The key of HS256 is not in there: what is sealed
 // then is nothing, and shows whether the secret key is the right one.
-func (k *signingKey) seal(secret Secret) ([]byte, error) {
+func (k *signingKey) seal(master secret.Text) ([]byte, error) {
 	var plain []byte
 	if k.algorithm != algorithmHS256 {
 		var err error
@@ -159,44 +159,23 @@ func (k *signingKey) seal(secret Secret) ([]byte, error) {
 			return nil, err
 		}
 	}
-	key, err := derivedKey(secret, sealPurpose)
-	if err != nil {
-		return nil, err
-	}
-	aead, err := chacha20poly1305.NewX(key)
-	if err != nil {
-		return nil, err
-	}
-	nonce := make([]byte, aead.NonceSize(), aead.NonceSize()+len(plain)+aead.Overhead())
-	if _, err := rand.Read(nonce); err != nil {
-		return nil, err
-	}
-	return aead.Seal(nonce, nonce, plain, sealedAs(k.kid, k.algorithm)), nil
+	return secret.Seal(master, sealPurpose, sealedAs(k.kid, k.algorithm), plain)
 }
 
 const sealPurpose = "latchkey signing keys"
 
-func sealedAs(kid, algorithm string) []byte { return []byte(kid + " " + algorithm) }
+func sealedAs(kid, algorithm string) string { return kid + " " + algorithm }
 
 // unseal reads a key from the database. It fails with [ErrSealed] under another secret key.
-func unseal(row db.SigningKey, secret Secret) (*signingKey, error) {
-	derived, err := derivedKey(secret, sealPurpose)
+func unseal(row db.SigningKey, master secret.Text) (*signingKey, error) {
+	plain, err := secret.Open(master, sealPurpose, sealedAs(row.Kid, row.Algorithm), row.Sealed)
+	if errors.Is(err, secret.ErrSealed) {
+		return nil, ErrSealed
+	}
 	if err != nil {
 		return nil, err
 	}
-	aead, err := chacha20poly1305.NewX(derived)
-	if err != nil {
-		return nil, err
-	}
-	if len(row.Sealed) < aead.NonceSize() {
-		return nil, ErrSealed
-	}
-	nonce, box := row.Sealed[:aead.NonceSize()], row.Sealed[aead.NonceSize():]
-	plain, err := aead.Open(nil, nonce, box, sealedAs(row.Kid, row.Algorithm))
-	if err != nil {
-		return nil, ErrSealed
-	}
-	var private any = []byte(secret.Reveal())
+	var private any = []byte(master.Reveal())
 	if row.Algorithm != algorithmHS256 {
 		private, err = x509.ParsePKCS8PrivateKey(plain)
 	}

@@ -13,9 +13,10 @@ type Stats struct {
 	LimitedByAccount, LimitedByAddress, LimitedByOwn, LimitedBySession uint64
 	// Refreshed counts exchanged refresh tokens, RefreshesReused those that ended their session since they were exchanged before.
 	Refreshed, RefreshesReused uint64
-	// HashesWaiting are passwords that wait at the moment, HashesRefused those for which there was no room or no time.
-	HashesWaiting int
-	HashesRefused uint64
+	// HashesWaiting and HashesRunning are passwords that wait and that are hashed at the moment. HashesRefused counts
+	// those for which there was no room or no time.
+	HashesWaiting, HashesRunning int
+	HashesRefused                uint64
 }
 
 // counters are the part of the figures that only grows.
@@ -35,7 +36,8 @@ func (s *Service) Stats() Stats {
 		Refreshed:        s.counters.refreshed.Load(),
 		RefreshesReused:  s.counters.reused.Load(),
 	}
-	stats.HashesWaiting, stats.HashesRefused = s.hasher.queue.stats()
+	hashes := s.hasher.Queue().Stats()
+	stats.HashesWaiting, stats.HashesRunning, stats.HashesRefused = hashes.Waiting, hashes.Running, hashes.Refused
 	return stats
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 	"github.com/google/uuid"
+	"github.com/latchkey-auth/latchkey/impl/secret"
 )
 
 // ErrInvalidToken says that a text is not an access token that is valid now. What wraps it tells the log why, and never shows the token.
@@ -84,7 +85,7 @@ type Claims struct {
 
 // AccessToken is a token that was just issued.
 type AccessToken struct {
-	Text      Secret
+	Text      secret.Text
 	ExpiresIn time.Duration
 	Claims    Claims
 }
@@ -112,7 +113,7 @@ func (t *Tokens) Issue(s Subject) (AccessToken, error) {
 		return AccessToken{}, err
 	}
 	return AccessToken{
-		Text:      NewSecret(text),
+		Text:      secret.New(text),
 		ExpiresIn: time.Duration(expires-issued) * time.Second,
 		Claims: Claims{
 			UserID: s.UserID, SessionID: s.SessionID, Subject: s.Email, TokenID: id.String(),

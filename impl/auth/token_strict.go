@@ -170,3 +170,11 @@ func numericDate(value jsontext.Value) (time.Time, error) {
 	}
 	return time.Unix(int64(seconds), 0), nil
 }
+
+// decodeStrict refuses the line breaks that encoding/base64 passes over.
+func decodeStrict(e *base64.Encoding, s string) ([]byte, error) {
+	if strings.ContainsAny(s, "\r\n") {
+		return nil, errTokenHeader
+	}
+	return e.DecodeString(s)
+}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 	"github.com/google/uuid"
+	"github.com/latchkey-auth/latchkey/impl/secret"
 )
 
 const testKey = "uN6yPbC0mJ4sLgE9dFhV3kq8Zr1wXtA7oT5iRvQ2"
@@ -25,7 +26,7 @@ func testClock() time.Time { return testNow }
 var testKeys = sync.OnceValue(func() map[string]*signingKey {
 	keys := map[string]*signingKey{}
 	for _, algorithm := range Algorithms {
-		key, err := newSigningKey(algorithm, NewSecret(testKey))
+		key, err := newSigningKey(algorithm, secret.New(testKey))
 		if err != nil {
 			panic(err)
 		}

@@ -21,7 +21,10 @@ import (
 
 	"github.com/latchkey-auth/latchkey/impl"
 	"github.com/latchkey-auth/latchkey/impl/auth"
+	"github.com/latchkey-auth/latchkey/impl/auth/password"
+	"github.com/latchkey-auth/latchkey/impl/auth/password/hashqueue"
 	"github.com/latchkey-auth/latchkey/impl/postgres/postgrestest"
+	"github.com/latchkey-auth/latchkey/impl/secret"
 	"github.com/latchkey-auth/latchkey/schema"
 )
 
@@ -31,7 +34,7 @@ const SecretKey = "hV3kq8Zr1wXtN6yPbC0mJ4sLgE9dFuA7oT5iRvQ2KxWnYzHj"
 // Options are what a test may want otherwise than [New] has it.
 type Options struct {
 	Timeouts impl.Timeouts
-	Hash     auth.PasswordParams
+	Hash     password.Params
 	Tokens   auth.TokenOptions // its zero fields are filled in
 	// Algorithm is ES256 where it is empty.
 	Algorithm string
@@ -73,8 +76,7 @@ type Harness struct {
 	client  *http.Client
 
 	options Options
-	hasher  *auth.Hasher
-	gate    gate
+	queue   *hashqueue.Queue
 	gone    atomic.Int64
 }
 
@@ -135,25 +137,30 @@ func (h *Harness) start(tb testing.TB, pool *pgxpool.Pool, o Options) *Harness {
 
 func (h *Harness) build(tb testing.TB, o Options) {
 	tb.Helper()
-	if o.Hash == (auth.PasswordParams{}) {
-		o.Hash = auth.PasswordParams{MemoryKiB: 64, Passes: 1, Lanes: 1}
+	if o.Hash == (password.Params{}) {
+		o.Hash = password.Params{MemoryKiB: 64, Passes: 1, Lanes: 1}
 	}
 	var err error
-	h.hasher, err = auth.NewHasher(o.Hash, hashSlots)
+	wait := hashqueue.DefaultWait
+	if o.Patient {
+		wait = patience
+	}
+	h.queue, err = hashqueue.New(hashSlots, wait)
+	must(tb, err)
+	hasher, err := password.NewHasher(o.Hash, h.queue)
 	must(tb, err)
 	database := auth.Bounded(h.Pool)
 	if o.Patient {
 		database = h.Pool // a request's own bound is left
 		o.patient()
-		h.hasher.Pace(patience, h.gate.pass)
 	}
-	policy, err := auth.NewPasswordPolicy(8)
+	policy, err := password.NewPolicy(8)
 	must(tb, err)
-	secret := auth.NewSecret(orDefault(o.Secret, SecretKey))
+	key := secret.New(orDefault(o.Secret, SecretKey))
 	now := func() time.Time { return h.Clock.Now().Add(o.Skew) }
 	options := tokenOptions(o.Tokens)
 	h.Keys, err = auth.OpenKeyring(tb.Context(), auth.KeyringOptions{
-		DB: h.Pool, Secret: secret, Previous: auth.NewSecret(o.Previous), Algorithm: orDefault(o.Algorithm, "ES256"), TokenTTL: options.TTL, Lead: auth.MinKeyLead, Now: now,
+		DB: h.Pool, Secret: key, Previous: secret.New(o.Previous), Algorithm: orDefault(o.Algorithm, "ES256"), TokenTTL: options.TTL, Lead: auth.MinKeyLead, Now: now,
 	})
 	must(tb, err)
 	options.Keys, options.Now = h.Keys, now
@@ -163,12 +170,12 @@ func (h *Harness) build(tb testing.TB, o Options) {
 		o.Sessions = auth.DefaultSessionTimes
 	}
 	if o.Limits {
-		h.Limiter, err = auth.NewLimiter(database, auth.NewSecret(SecretKey), now)
+		h.Limiter, err = auth.NewLimiter(database, secret.New(SecretKey), now)
 		must(tb, err)
 	}
 	h.Auth, err = auth.New(auth.Options{
-		DB: database, Hasher: h.hasher, Tokens: tokens, Policy: policy, Limiter: h.Limiter, Now: now,
-		Secret: secret, Previous: auth.NewSecret(o.Previous), Sessions: o.Sessions, DatabaseNow: h.Clock.Now,
+		DB: database, Hasher: hasher, Tokens: tokens, Policy: policy, Limiter: h.Limiter, Now: now,
+		Secret: key, Previous: secret.New(o.Previous), Sessions: o.Sessions, DatabaseNow: h.Clock.Now,
 	})
 	must(tb, err)
 	if o.Ready == nil {

@@ -4,12 +4,12 @@ import (
 	"context"
 	"net/http"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/latchkey-auth/latchkey/impl"
-	"github.com/latchkey-auth/latchkey/impl/auth"
+	"github.com/latchkey-auth/latchkey/impl/auth/password/argon2id"
+	"github.com/latchkey-auth/latchkey/impl/auth/password/hashqueue"
 )
 
 // patience is for a request, and for all that it waits for.
@@ -23,66 +23,29 @@ func (o *Options) patient() {
 	o.Timeouts = impl.Timeouts{Header: patience, Read: patience, Request: patience, Write: 2 * patience, Idle: patience}
 }
 
-// gate is where the workers of a harness come by before each hash.
-type gate struct {
-	mu   sync.Mutex
-	shut chan struct{} // nil while it is open
-	held atomic.Int64
-}
-
-func (g *gate) pass() {
-	g.mu.Lock()
-	shut := g.shut
-	g.mu.Unlock()
-	if shut == nil {
-		return
-	}
-	g.held.Add(1)
-	defer g.held.Add(-1)
-	<-shut
-}
-
-// HoldHashes keeps what is begun from now on from being hashed, until it is released: once or more often, and at the end of the test by itself.
-// The harness has to be [Options.Patient].
-func (h *Harness) HoldHashes(tb testing.TB) (release func()) {
-	tb.Helper()
-	if !h.options.Patient {
-		tb.Fatal("only a patient harness holds hashes")
-	}
-	shut := make(chan struct{})
-	h.gate.mu.Lock()
-	defer h.gate.mu.Unlock()
-	h.gate.shut = shut
-	release = sync.OnceFunc(func() {
-		h.gate.mu.Lock()
-		defer h.gate.mu.Unlock()
-		h.gate.shut = nil
-		close(shut)
-	})
-	tb.Cleanup(release)
-	return release
-}
-
-// OccupyWorkers is [Harness.HoldHashes] with hashes of its own for all workers, so that whatever comes now waits in line.
+// OccupyWorkers keeps all of a harness's workers busy until it is released: once or more often, and at the end of the
+// test by itself. Every password that comes meanwhile waits in line. The harness has to be [Options.Patient].
 func (h *Harness) OccupyWorkers(tb testing.TB) (release func()) {
 	tb.Helper()
-	open := h.HoldHashes(tb)
-	var wg sync.WaitGroup
+	if !h.options.Patient {
+		tb.Fatal("what waits in line needs a patient harness")
+	}
+	var (
+		held = make(chan struct{})
+		wg   sync.WaitGroup
+	)
 	for range hashSlots {
 		wg.Go(func() {
-			if err := h.hasher.VerifyUnknown(context.Background(), auth.NewSecret(Password)); err != nil {
+			if err := h.queue.Do(context.Background(), hashqueue.Login, "", func(*argon2id.Memory) { <-held }); err != nil {
 				tb.Errorf("occupy a worker: %v", err)
 			}
 		})
 	}
-	release = func() { open(); wg.Wait() }
+	release = sync.OnceFunc(func() { close(held); wg.Wait() })
 	tb.Cleanup(release)
-	Eventually(tb, func() bool { return h.HashesHeld() == hashSlots })
+	Eventually(tb, func() bool { stats := h.queue.Stats(); return stats.Waiting == 0 && stats.Running == hashSlots })
 	return release
 }
-
-// HashesHeld is how many hashes were begun and are held.
-func (h *Harness) HashesHeld() int { return int(h.gate.held.Load()) }
 
 // Gone is how many clients of a patient harness have gone before their answer, as far as the server has seen: each has its request's context cancelled by then.
 func (h *Harness) Gone() int { return int(h.gone.Load()) }

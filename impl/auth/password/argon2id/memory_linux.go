@@ -6,7 +6,8 @@ import "golang.org/x/sys/unix"
 func mapMemory(size int) ([]byte, error) {
 	mapped, err := unix.Mmap(-1, 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON)
 	if err == nil {
-		_ = unix.Madvise(mapped, unix.MADV_HUGEPAGE) // as well without, where the kernel has none
+		_ = unix.Madvise(mapped, unix.MADV_HUGEPAGE) // it works without, where the kernel has none
+		_ = unix.Madvise(mapped, unix.MADV_DONTDUMP) // a core dump must not hold what passwords leave behind
 	}
 	return mapped, err
 }

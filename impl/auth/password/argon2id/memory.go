@@ -33,3 +33,9 @@ func (m *Memory) Free() {
 	}
 	m.mapped, m.own = nil, nil
 }
+
+// Clear overwrites what was derived in the memory.
+func (m *Memory) Clear() {
+	clear(m.mapped)
+	clear(m.own)
+}

@@ -1,19 +1,26 @@
-package auth
+package password
 
 import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/latchkey-auth/latchkey/impl/auth/password/hashqueue"
+	"github.com/latchkey-auth/latchkey/impl/secret"
 	"golang.org/x/crypto/argon2"
 	"golang.org/x/crypto/bcrypt"
 )
 
-var cheap = PasswordParams{MemoryKiB: 64, Passes: 1, Lanes: 1}
+var cheap = Params{MemoryKiB: 64, Passes: 1, Lanes: 1}
 
-func newHasher(tb testing.TB, params PasswordParams, slots int) *Hasher {
+func newHasher(tb testing.TB, params Params, workers int) *Hasher {
 	tb.Helper()
-	h, err := NewHasher(params, slots)
+	queue, err := hashqueue.New(workers, time.Minute)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	h, err := NewHasher(params, queue)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -22,7 +29,7 @@ func newHasher(tb testing.TB, params PasswordParams, slots int) *Hasher {
 
 func hash(tb testing.TB, h *Hasher, password string) string {
 	tb.Helper()
-	s, err := h.Hash(tb.Context(), NewSecret(password))
+	s, err := h.Hash(tb.Context(), "", secret.New(password))
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -35,11 +42,11 @@ func TestVerifyForeignHash(t *testing.T) {
 	// argon2id, "password", "somesalt", t=2, m=65536, p=1, from the reference implementation's test.c.
 	const stored = "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc"
 	h := newHasher(t, cheap, 1)
-	got, err := h.Verify(t.Context(), stored, NewSecret("password"))
+	got, err := h.Verify(t.Context(), "", stored, secret.New("password"))
 	if want := (Verdict{Match: true, Outdated: true}); err != nil || got != want {
 		t.Errorf("got %+v, %v", got, err)
 	}
-	got, err = h.Verify(t.Context(), stored, NewSecret("passwore"))
+	got, err = h.Verify(t.Context(), "", stored, secret.New("passwore"))
 	if want := (Verdict{Outdated: true}); err != nil || got != want {
 		t.Errorf("got %+v, %v", got, err)
 	}
@@ -79,13 +86,13 @@ func TestL7_PasswordVerifiedExactly(t *testing.T) {
 		"bcrypt $2y$":                 {"$2y$" + bcrypted("secret horse")[4:], "secret horse", true, outdated},
 		"bcrypt of 72 bytes":          {bcrypted(long), long, true, outdated},
 		"bcrypt of 72 bytes and more": {bcrypted(long), long + "X", false, outdated},
-		"other passes":                {hash(t, newHasher(t, PasswordParams{64, 2, 1}, 1), "secret horse"), "secret horse", true, outdated},
-		"other memory":                {hash(t, newHasher(t, PasswordParams{32, 1, 1}, 1), "secret horse"), "secret house", false, outdated},
-		"other lanes":                 {hash(t, newHasher(t, PasswordParams{64, 1, 2}, 1), "secret horse"), "secret horse", true, outdated},
+		"other passes":                {hash(t, newHasher(t, Params{64, 2, 1}, 1), "secret horse"), "secret horse", true, outdated},
+		"other memory":                {hash(t, newHasher(t, Params{32, 1, 1}, 1), "secret horse"), "secret house", false, outdated},
+		"other lanes":                 {hash(t, newHasher(t, Params{64, 1, 2}, 1), "secret horse"), "secret horse", true, outdated},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got, err := h.Verify(t.Context(), row.stored, NewSecret(row.tried))
+			got, err := h.Verify(t.Context(), "", row.stored, secret.New(row.tried))
 			if want := (Verdict{row.match, row.outdated}); err != nil || got != want {
 				t.Errorf("got %+v, %v; want %+v", got, err, want)
 			}
@@ -108,23 +115,23 @@ func TestStoredHashesAreBounded(t *testing.T) {
 		"$argon2id$v=19$m=64,t=1,p=1$c2FsdA$" + strings.Repeat("A", 43), "$argon2id$v=19$m=64,t=1,p=1$" + strings.Repeat("A", 200) + "$" + strings.Repeat("A", 43),
 		"$2b$15$" + strings.Repeat("a", 53), "$2b$31$" + strings.Repeat("a", 53), "$2b$10$short", "$2b$",
 	} {
-		if got, err := h.Verify(t.Context(), stored, NewSecret("secret horse")); !errors.Is(err, errStoredHash) || got.Match {
+		if got, err := h.Verify(t.Context(), "", stored, secret.New("secret horse")); !errors.Is(err, ErrStoredHash) || got.Match {
 			t.Errorf("%q: got %+v, %v", stored, got, err)
 		}
 	}
 }
 
-func TestPasswordParamsBounds(t *testing.T) {
+func TestParamsBounds(t *testing.T) {
 	t.Parallel()
-	for _, p := range []PasswordParams{{}, {7, 1, 1}, {64, 0, 1}, {64, 1, 0}, {64, 65, 1}, {64, 1, 17}, {1<<20 + 1, 1, 1}, {15, 1, 2}} {
-		if _, err := NewHasher(p, 1); err == nil {
+	for _, p := range []Params{{}, {7, 1, 1}, {64, 0, 1}, {64, 1, 0}, {64, 65, 1}, {64, 1, 17}, {1<<20 + 1, 1, 1}, {15, 1, 2}} {
+		if _, err := NewHasher(p, newHasher(t, cheap, 1).queue); err == nil {
 			t.Errorf("%+v was taken", p)
 		}
 	}
-	if _, err := NewHasher(cheap, 0); err == nil {
-		t.Error("no slots were taken")
+	if _, err := NewHasher(cheap, nil); err == nil {
+		t.Error("no queue was taken")
 	}
-	if err := DefaultPasswordParams.Validate(); err != nil {
+	if err := DefaultParams.Validate(); err != nil {
 		t.Error(err)
 	}
 }
@@ -137,14 +144,14 @@ func TestL6_UnknownUsersCostAHash(t *testing.T) {
 		t.Errorf("the dummy is %v", h.dummy)
 	}
 	// What a cheaper hash leaves of the time is spent as well: the two add up to the present parameters' work.
-	for spent, want := range map[uint64]PasswordParams{
+	for spent, want := range map[uint64]Params{
 		0: {64, 1, 1}, 16: {48, 1, 1}, 63: {1, 1, 1}, 64: {0, 1, 1}, 1 << 40: {0, 1, 1},
 	} {
 		if got := h.rest(spent); got != want {
 			t.Errorf("after %d: got %+v, want %+v", spent, got, want)
 		}
 	}
-	if err := h.VerifyUnknown(t.Context(), NewSecret("secret horse")); err != nil {
+	if err := h.VerifyUnknown(t.Context(), "", secret.New("secret horse")); err != nil {
 		t.Error(err)
 	}
 }
@@ -169,7 +176,7 @@ func FuzzPHC(f *testing.F) {
 }
 
 func BenchmarkPasswordHash(b *testing.B) {
-	h := newHasher(b, DefaultPasswordParams, 1)
+	h := newHasher(b, DefaultParams, 1)
 	b.ReportAllocs()
 	for b.Loop() {
 		hash(b, h, "correct horse battery staple")
@@ -178,7 +185,7 @@ func BenchmarkPasswordHash(b *testing.B) {
 
 // BenchmarkArgon2id is the bare function, which [BenchmarkPasswordHash] is to be measured by.
 func BenchmarkArgon2id(b *testing.B) {
-	p, salt := DefaultPasswordParams, make([]byte, saltBytes)
+	p, salt := DefaultParams, make([]byte, saltBytes)
 	b.ReportAllocs()
 	for b.Loop() {
 		argon2.IDKey([]byte("correct horse battery staple"), salt, p.Passes, p.MemoryKiB, p.Lanes, keyBytes)

@@ -1,4 +1,4 @@
-package auth
+package password
 
 import (
 	"encoding/base64"
@@ -10,8 +10,8 @@ import (
 	"golang.org/x/crypto/argon2"
 )
 
-// PasswordParams are the costs of argon2id (RFC 9106).
-type PasswordParams struct {
+// Params are the costs of argon2id (RFC 9106).
+type Params struct {
 	// MemoryKiB is the memory of one hash, in KiB.
 	MemoryKiB uint32
 	// Passes is how often the memory is gone over.
@@ -20,10 +20,10 @@ type PasswordParams struct {
 	Lanes uint8
 }
 
-// DefaultPasswordParams are the second choice of OWASP's cheat sheet: 19 MiB, 2 passes, 1 lane.
-var DefaultPasswordParams = PasswordParams{MemoryKiB: 19456, Passes: 2, Lanes: 1}
+// DefaultParams are the second choice of OWASP's cheat sheet: 19 MiB, 2 passes, 1 lane.
+var DefaultParams = Params{MemoryKiB: 19456, Passes: 2, Lanes: 1}
 
-// Bounds of [PasswordParams], for the settings and for what stands in the database: a stored hash must not be able to
+// Bounds of [Params], for the settings and for what stands in the database: a stored hash must not be able to
 // take all of the memory or of the time.
 const (
 	maxMemoryKiB = 1 << 20 // 1 GiB
@@ -36,7 +36,7 @@ const (
 
 // Validate tells whether the parameters are within their bounds: at least 8 KiB a lane, as RFC 9106 section 3.1 demands,
 // at most 1 GiB, 64 passes and 16 lanes.
-func (p PasswordParams) Validate() error {
+func (p Params) Validate() error {
 	switch {
 	case p.Lanes < 1 || p.Lanes > maxLanes:
 		return fmt.Errorf("password hash lanes must be 1 to %d, not %d", maxLanes, p.Lanes)
@@ -49,11 +49,11 @@ func (p PasswordParams) Validate() error {
 }
 
 // work is a measure of a hash's time: the KiB that are gone over.
-func (p PasswordParams) work() uint64 { return uint64(p.MemoryKiB) * uint64(p.Passes) }
+func (p Params) work() uint64 { return uint64(p.MemoryKiB) * uint64(p.Passes) }
 
 // phc is an argon2id hash in the PHC string format: $argon2id$v=19$m=19456,t=2,p=1$salt$hash.
 type phc struct {
-	params PasswordParams
+	params Params
 	salt   []byte
 	key    []byte
 }
@@ -70,7 +70,7 @@ func (h phc) String() string {
 }
 
 // parsePHC reads a hash strictly: what it takes is what [phc.String] writes, byte for byte. The parameters are
-// within the bounds of [PasswordParams.Validate], salt and key within 8 to 64 bytes.
+// within the bounds of [Params.Validate], salt and key within 8 to 64 bytes.
 func parsePHC(s string) (phc, error) {
 	fields := strings.Split(s, "$")
 	if len(fields) != 6 || fields[0] != "" || fields[1] != "argon2id" || fields[2] != "v="+strconv.Itoa(argon2.Version) {

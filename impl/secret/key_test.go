@@ -1,4 +1,4 @@
-package auth
+package secret
 
 import (
 	"encoding/base32"
@@ -27,7 +27,7 @@ func TestB13_GuessableKeys(t *testing.T) {
 		"secretsecretsecretsecretsecret12", "TOP-SECRET-DO-NOT-SHARE-WITH-ANYONE!!", "insert-your-very-own-random-secret-here", "00000000000000000000000000000000000000001",
 		"django-insecure-abcdefghijklmnopqrstuvwxyz", "abcdefghijklmnopqrstuvwxyz0123456789", strings.Repeat("s3cr3tkey", 5),
 	} {
-		if CheckKey(NewSecret(key)) == nil {
+		if CheckKey(New(key)) == nil {
 			t.Errorf("%q was taken", key)
 		}
 	}
@@ -59,7 +59,7 @@ func TestB13_RandomKeysAreTaken(t *testing.T) {
 			for range *keysOfEachForm {
 				_, _ = random.Read(key) // never fails
 				text := form(key)
-				if err := CheckKey(NewSecret(text)); err != nil {
+				if err := CheckKey(New(text)); err != nil {
 					t.Errorf("%q: %v", text, err)
 				}
 				least = min(least, keyUnits(text))

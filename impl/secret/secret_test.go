@@ -1,4 +1,4 @@
-package auth
+package secret
 
 import (
 	"bytes"
@@ -12,9 +12,9 @@ import (
 func TestSecretIsNeverShown(t *testing.T) {
 	t.Parallel()
 	const canary = "CANARY-pw-31c7"
-	secret := NewSecret(canary)
-	holder := struct{ Password Secret }{secret}
-	hidden := struct{ password Secret }{secret}
+	secret := New(canary)
+	holder := struct{ Password Text }{secret}
+	hidden := struct{ password Text }{secret}
 	var shown []string
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%T %v"} {
 		shown = append(shown, fmt.Sprintf(verb, secret), fmt.Sprintf(verb, holder), fmt.Sprintf(verb, &holder), fmt.Sprintf(verb, hidden), fmt.Sprintf(verb, &hidden))
@@ -37,7 +37,7 @@ func TestSecretIsNeverShown(t *testing.T) {
 	if !strings.Contains(log.String(), redacted) || !strings.Contains(string(data), redacted) {
 		t.Errorf("not told to be redacted: %s %s", data, log.String())
 	}
-	if secret.Reveal() != canary || secret.IsZero() || !NewSecret("").IsZero() {
+	if secret.Reveal() != canary || secret.IsZero() || !New("").IsZero() {
 		t.Error("the secret is not kept")
 	}
 }

@@ -1,28 +1,20 @@
-package auth
+package password
 
 import (
-	_ "embed"
-	"sort"
 	"strings"
 	"unicode"
 	"unicode/utf8"
-)
 
-// commonPasswords holds passwords that many people use, and words and names that would be, in lower
-// case, one a line, sorted by bytes. It is searched where it lies: nothing is built at start.
-//
-//go:embed common_passwords.txt
-var commonPasswords string
+	"github.com/latchkey-auth/latchkey/impl/wordlist"
+)
 
 const (
 	// leastEffort is how many characters a password has at least beside its runs, each run counting as one.
 	leastEffort = 6
 	// leastRest is how many are left at least once the words that belong to the user are taken out.
 	leastRest = 4
-	// maxCommon is the length of the longest common password, in bytes.
-	maxCommon = 20
-	// minRun is the least length of a run.
-	minRun = 3
+	// maxContextBytes bounds a text about the user, in bytes: that of the longest email (RFC 5321 section 4.5.3.1.3).
+	maxContextBytes = 254
 	// minWord is the least length of a word that belongs to the user.
 	minWord = 3
 )
@@ -48,7 +40,7 @@ func isGuessable(text string, context []string) bool {
 func isVariantOfCommon(text string) bool {
 	hasLetter := strings.ContainsFunc(text, unicode.IsLetter)
 	for cut := 0; hasLetter || cut <= 2; cut++ {
-		if len(text) <= maxCommon && (isCommon(text) || isCommon(unleet(text))) {
+		if len(text) <= wordlist.MaxLength && (wordlist.Has(text) || wordlist.Has(unleet(text))) {
 			return true
 		}
 		last, size := utf8.DecodeLastRuneInString(text)
@@ -84,69 +76,25 @@ func unit(text string) string {
 	return text
 }
 
-// keyboard holds rows of keys that fingers run along.
-var keyboard = []string{
-	"`1234567890-=", "qwertyuiop[]", "qwertyuiopasdfghjklzxcvbnm", "asdfghjkl;'", "zxcvbnm,./", "qwertzuiop", "azertyuiop",
-	"1qaz2wsx3edc4rfv5tgb6yhn7ujm8ik,9ol.0p;/",
-}
-
 // effort counts characters, where a run counts as one: a character repeated, a step up or down the
 // alphabet or the digits, a row of the keyboard, and a year.
 func effort(text string) int {
 	runes, count := []rune(text), 0
-	if end := len(runes) - 4; end > 0 && isYear(runes[end:]) {
+	if end := len(runes) - 4; end > 0 && wordlist.IsYear(runes[end:]) {
 		runes, count = runes[:end], 1 // a year is behind it, whatever run its first digit would belong to
 	}
 	for len(runes) > 0 {
-		runes = runes[max(1, runLen(runes)):]
+		runes = runes[max(1, wordlist.Run(runes)):]
 		count++
 	}
 	return count
-}
-
-// runLen is the length of the run that the text begins with, or 0.
-func runLen(text []rune) int {
-	longest := 0
-	for _, step := range []rune{-1, 0, 1} {
-		n := 1
-		for n < len(text) && text[n]-text[n-1] == step {
-			n++
-		}
-		longest = max(longest, n)
-	}
-	for _, row := range keyboard {
-		at := strings.IndexRune(row, text[0])
-		for _, step := range []int{-1, 1} {
-			n := 0
-			for n < len(text) && at >= 0 && at+step*n >= 0 && at+step*n < len(row) && rune(row[at+step*n]) == text[n] {
-				n++
-			}
-			longest = max(longest, n)
-		}
-	}
-	if isYear(text) {
-		longest = max(longest, 4)
-	}
-	if longest < minRun {
-		return 0
-	}
-	return longest
-}
-
-// isYear reports whether a text begins with a year of 1900 to 2099.
-func isYear(text []rune) bool {
-	if len(text) < 4 {
-		return false
-	}
-	century := string(text[:2])
-	return (century == "19" || century == "20") && unicode.IsDigit(text[2]) && unicode.IsDigit(text[3])
 }
 
 // ownWords are what a guesser knows of the user and of us: each text, and its parts of letters.
 func ownWords(context []string) []string {
 	words := []string{"latchkey"}
 	for _, text := range context {
-		if len(text) > maxEmailBytes {
+		if len(text) > maxContextBytes {
 			continue // no email or username
 		}
 		text = strings.ToLower(text)
@@ -165,34 +113,6 @@ func isOwn(text string, words []string) bool {
 		}
 	}
 	return rest != text && effort(withoutTail(rest)) < leastRest
-}
-
-// isCommon reports whether the list has the word.
-func isCommon(word string) bool {
-	at := searchCommon(word)
-	return word != "" && at < len(commonPasswords) && lineAt(at) == word
-}
-
-// lineAt returns the line that begins at an offset of [commonPasswords].
-func lineAt(offset int) string {
-	line, _, _ := strings.Cut(commonPasswords[offset:], "\n")
-	return line
-}
-
-// searchCommon returns the offset of the first line that is not less than the word.
-func searchCommon(word string) int {
-	// The offsets between two line breaks stand for the line that follows the first of them.
-	lineStart := func(i int) int {
-		if i == 0 {
-			return 0
-		}
-		return i + strings.IndexByte(commonPasswords[i-1:], '\n')
-	}
-	i := sort.Search(len(commonPasswords), func(i int) bool {
-		start := lineStart(i)
-		return start >= len(commonPasswords) || lineAt(start) >= word
-	})
-	return min(lineStart(i), len(commonPasswords))
 }
 
 var leet = strings.NewReplacer("0", "o", "1", "i", "3", "e", "4", "a", "5", "s", "7", "t", "8", "b", "@", "a", "$", "s", "!", "i", "|", "l", "+", "t")

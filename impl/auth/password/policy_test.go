@@ -1,4 +1,4 @@
-package auth
+package password
 
 import (
 	"errors"
@@ -7,12 +7,14 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/latchkey-auth/latchkey/impl/secret"
 	"github.com/latchkey-auth/latchkey/impl/timetest"
+	"github.com/latchkey-auth/latchkey/impl/wordlist"
 )
 
-func newPolicy(tb testing.TB, minLength int) PasswordPolicy {
+func newPolicy(tb testing.TB, minLength int) Policy {
 	tb.Helper()
-	p, err := NewPasswordPolicy(minLength)
+	p, err := NewPolicy(minLength)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -57,13 +59,13 @@ func TestG1_Length(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if got := codeOf(t, newPolicy(t, row.minLength).Check(NewSecret(row.password))); got != row.want {
+			if got := codeOf(t, newPolicy(t, row.minLength).Check(secret.New(row.password))); got != row.want {
 				t.Errorf("got %q, want %q", got, row.want)
 			}
 		})
 	}
 	for _, n := range []int{-1, 0, 7, 65} {
-		if _, err := NewPasswordPolicy(n); err == nil {
+		if _, err := NewPolicy(n); err == nil {
 			t.Errorf("a least length of %d was taken", n)
 		}
 	}
@@ -74,8 +76,7 @@ func TestG2_CommonPasswordsAreRefused(t *testing.T) {
 	t.Parallel()
 	policy := newPolicy(t, 8)
 	tried := 0
-	for line := range strings.Lines(commonPasswords) {
-		word := strings.TrimSuffix(line, "\n")
+	for _, word := range wordlist.Words() {
 		if len(word) < 8 {
 			continue
 		}
@@ -85,7 +86,7 @@ func TestG2_CommonPasswordsAreRefused(t *testing.T) {
 			variants = []string{strings.ToUpper(word), strings.ToUpper(word[:1]) + word[1:], word + "1", word + "!", word + word}
 		}
 		for _, variant := range variants {
-			if got := codeOf(t, policy.Check(NewSecret(variant))); got != CodeCommonPassword {
+			if got := codeOf(t, policy.Check(secret.New(variant))); got != CodeCommonPassword {
 				t.Errorf("%q: got %q", variant, got)
 			}
 		}
@@ -108,7 +109,7 @@ func TestG2_TheMostCommonOfAnotherList(t *testing.T) {
 		t.Fatalf("%d words, want 3,000", len(words))
 	}
 	for _, word := range words {
-		if got := codeOf(t, policy.Check(NewSecret(word))); got != CodeCommonPassword {
+		if got := codeOf(t, policy.Check(secret.New(word))); got != CodeCommonPassword {
 			t.Errorf("%q: got %q", word, got)
 		}
 	}
@@ -123,7 +124,7 @@ func TestG2_RepeatsSequencesAndDoubledWords(t *testing.T) {
 		strings.Repeat("a", 400), strings.Repeat("a", 64) + "1234567890" + strings.Repeat("b", 64),
 		"Password2024!", "P@ssw0rd123", "Summer2024", "letmein123456789", "日本語日本語日本語日本語", "trustno1trustno1", "iloveyou2020", "Autumn2026!", "Company2026!", "4utumn2026",
 	} {
-		if got := codeOf(t, policy.Check(NewSecret(password))); got != CodeCommonPassword {
+		if got := codeOf(t, policy.Check(secret.New(password))); got != CodeCommonPassword {
 			t.Errorf("%q: got %q", password, got)
 		}
 	}
@@ -147,7 +148,7 @@ func TestG2_RandomPasswordsAreTaken(t *testing.T) {
 			for i := range password {
 				password[i] = symbols[r.IntN(len(symbols))]
 			}
-			if err := policy.Check(NewSecret(string(password)), "ada@example.com", "ada"); err != nil {
+			if err := policy.Check(secret.New(string(password)), "ada@example.com", "ada"); err != nil {
 				t.Errorf("%s %q: %v", kind, string(password), err)
 			}
 		}
@@ -158,13 +159,13 @@ func TestG2_RandomPassphrasesAreTaken(t *testing.T) {
 	t.Parallel()
 	policy := newPolicy(t, 8)
 	r := rand.New(rand.NewPCG(3, 4))
-	words := strings.Fields(commonPasswords)
+	words := wordlist.Words()
 	for range 1000 {
 		var phrase []string
 		for range 4 {
 			phrase = append(phrase, words[r.IntN(len(words))])
 		}
-		if err := policy.Check(NewSecret(strings.Join(phrase, " ")), "ada@example.com", "ada"); err != nil {
+		if err := policy.Check(secret.New(strings.Join(phrase, " ")), "ada@example.com", "ada"); err != nil {
 			t.Errorf("%q: %v", phrase, err)
 		}
 	}
@@ -186,7 +187,7 @@ func TestPolicyCostsLittleForAnyPassword(t *testing.T) {
 		"wide characters":  {"é日", email},
 	} {
 		check := func(size int) func() {
-			password := NewSecret(strings.Repeat(row.piece, 1+size/len(row.piece))[:size/len(row.piece)*len(row.piece)])
+			password := secret.New(strings.Repeat(row.piece, 1+size/len(row.piece))[:size/len(row.piece)*len(row.piece)])
 			return func() { _ = policy.Check(password, row.email, "ada") }
 		}
 		if growth := timetest.Growth(check(128), check(1024)); growth > 12 {
@@ -203,7 +204,7 @@ func TestG3_NoCompositionRules(t *testing.T) {
 		strings.Repeat("a", 64) + "qmzvkrtwplxnbghvjk", strings.Repeat("a", 60) + "qmzvkrtwplxn" + strings.Repeat("b", 60),
 		"correct horse battery staple", "four words picked at random", "ja-sieben-und-zwanzig-mal",
 	} {
-		if err := policy.Check(NewSecret(password)); err != nil {
+		if err := policy.Check(secret.New(password)); err != nil {
 			t.Errorf("%q: %v", password, err)
 		}
 	}
@@ -224,20 +225,20 @@ func TestG4_ContextWords(t *testing.T) {
 		"latchkeylatchkey":              CodeCommonPassword,
 		"marguerite-xK9$kd02mv":         "", // who guesses the name has the rest still to find
 	} {
-		if got := codeOf(t, policy.Check(NewSecret(password), context...)); got != want {
+		if got := codeOf(t, policy.Check(secret.New(password), context...)); got != want {
 			t.Errorf("%q: got %q, want %q", password, got, want)
 		}
 	}
 }
 
-func BenchmarkPasswordPolicy(b *testing.B) {
+func BenchmarkPolicy(b *testing.B) {
 	policy := newPolicy(b, 8)
 	for name, text := range map[string]string{
 		"phrase": "correct horse battery staple correct horse battery staple 4096",
 		"dear":   strings.Repeat("a", 1024),
 		"dearer": strings.Repeat("ab1!", 256),
 	} {
-		password, email := NewSecret(text), strings.Repeat("ab.", 80)+"@example.com"
+		password, email := secret.New(text), strings.Repeat("ab.", 80)+"@example.com"
 		b.Run(name, func(b *testing.B) {
 			for b.Loop() {
 				_ = policy.Check(password, email, "ada")

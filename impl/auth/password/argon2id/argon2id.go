@@ -34,8 +34,8 @@ func processBlock(out, a, b *block)
 //go:noescape
 func processBlockXOR(out, a, b *block)
 
-// Key answers [argon2.IDKey] of the same arguments, and panics with it: passes and lanes are at least 1. memoryKiB is rounded down to a multiple
-// of 4 lanes, and is at least 8 of them. With no memory given it takes its own.
+// Key returns [argon2.IDKey] of the same arguments, and panics with it: passes and lanes are at least 1. memoryKiB is
+// rounded down to a multiple of 4 lanes, and is at least 8 of them. Without a Memory it takes its own.
 func Key(m *Memory, password, salt []byte, passes, memoryKiB uint32, lanes uint8, size uint32) []byte {
 	if passes < 1 || lanes < 1 {
 		panic("argon2id: at least one pass and one lane are needed")
@@ -44,8 +44,14 @@ func Key(m *Memory, password, salt []byte, passes, memoryKiB uint32, lanes uint8
 		m = &Memory{}
 		defer m.Free()
 	}
-	p := uint32(lanes)
-	h0 := initialHash(password, salt, passes, memoryKiB, p, size)
+	return derive(m, inputs{password: password, salt: salt}, passes, memoryKiB, uint32(lanes), size)
+}
+
+// inputs are what a key is derived from. Passwords have neither pepper nor data; the vectors of RFC 9106 have.
+type inputs struct{ password, salt, pepper, data []byte }
+
+func derive(m *Memory, in inputs, passes, memoryKiB, p, size uint32) []byte {
+	h0 := initialHash(in, passes, memoryKiB, p, size)
 	f := filling{passes: passes, lanes: p, segment: max(2, memoryKiB/(slices*p))}
 	f.lane = f.segment * slices
 	f.blocks = m.blocks(int(f.lane * p))
@@ -55,18 +61,16 @@ func Key(m *Memory, password, salt []byte, passes, memoryKiB uint32, lanes uint8
 }
 
 // initialHash is H_0 of RFC 9106 section 3.2.
-func initialHash(password, salt []byte, passes, memoryKiB, lanes, size uint32) [blake2b.Size]byte {
-	b := make([]byte, 0, 128+len(password)+len(salt))
+func initialHash(in inputs, passes, memoryKiB, lanes, size uint32) [blake2b.Size]byte {
+	b := make([]byte, 0, 128+len(in.password)+len(in.salt))
 	word := func(n uint32) { b = binary.LittleEndian.AppendUint32(b, n) }
 	for _, n := range []uint32{lanes, size, memoryKiB, passes, argon2.Version, typeID} {
 		word(n)
 	}
-	word(uint32(len(password)))
-	b = append(b, password...)
-	word(uint32(len(salt)))
-	b = append(b, salt...)
-	word(0) // no secret
-	word(0) // no associated data
+	for _, text := range [][]byte{in.password, in.salt, in.pepper, in.data} {
+		word(uint32(len(text)))
+		b = append(b, text...)
+	}
 	sum := blake2b.Sum512(b)
 	clear(b)
 	return sum

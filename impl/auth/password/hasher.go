@@ -1,4 +1,4 @@
-package auth
+package password
 
 import (
 	"context"
@@ -7,33 +7,38 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 	"unicode/utf8"
 
 	"golang.org/x/crypto/bcrypt"
 	"golang.org/x/text/unicode/norm"
 
-	"github.com/latchkey-auth/latchkey/impl/auth/argon2id"
+	"github.com/latchkey-auth/latchkey/impl/auth/password/argon2id"
+	"github.com/latchkey-auth/latchkey/impl/auth/password/hashqueue"
+	"github.com/latchkey-auth/latchkey/impl/secret"
 )
 
-// Hasher makes and verifies password hashes: argon2id, and bcrypt for those that came from elsewhere. No more than its slots
-// are worked on at once, so that the memory is bounded by slots times the memory of one hash.
+// Hasher makes and verifies password hashes: argon2id, and bcrypt for those that came from elsewhere. All of them go
+// through a queue, whose workers bound the memory. It is safe for concurrent use.
 type Hasher struct {
-	params PasswordParams
-	queue  *hashQueue
+	params Params
+	queue  *hashqueue.Queue
 	// dummy is a hash that no password has, verified in place of an unknown user's.
 	dummy phc
 }
 
-// NewHasher makes a [Hasher] for these parameters, which hashes at most so many passwords at once.
-func NewHasher(params PasswordParams, slots int) (*Hasher, error) {
+// NewHasher returns a [Hasher] for new hashes with these parameters. It fails if argon2id doesn't
+// derive what it has to: then no password would be checked as it was set.
+func NewHasher(params Params, queue *hashqueue.Queue) (*Hasher, error) {
 	if err := params.Validate(); err != nil {
 		return nil, err
 	}
-	if slots < 1 {
-		return nil, fmt.Errorf("password hashing needs at least one slot, not %d", slots)
+	if queue == nil {
+		return nil, errors.New("password: no queue")
 	}
-	h := &Hasher{params: params, queue: newHashQueue(slots, slots*hashLine, hashWait)}
+	if err := argon2id.SelfTest(); err != nil {
+		return nil, err
+	}
+	h := &Hasher{params: params, queue: queue}
 	h.dummy = phc{params: params, salt: make([]byte, saltBytes), key: make([]byte, keyBytes)}
 	for _, b := range [][]byte{h.dummy.salt, h.dummy.key} {
 		if _, err := rand.Read(b); err != nil {
@@ -43,12 +48,8 @@ func NewHasher(params PasswordParams, slots int) (*Hasher, error) {
 	return h, nil
 }
 
-const (
-	// hashLine is how much work may stand in line for each thread: about 0.8 s of it with the default parameters.
-	hashLine = 32
-	// hashWait is how long work may stand in line, however slow the machine is.
-	hashWait = 3 * time.Second
-)
+// Queue returns the queue that the hashes go through.
+func (h *Hasher) Queue() *hashqueue.Queue { return h.queue }
 
 // Verdict says whether a password fits a stored hash, and whether that hash is of another kind than new ones.
 type Verdict struct{ Match, Outdated bool }
@@ -59,14 +60,15 @@ const maxBcryptCost = 14
 // maxBcryptBytes is all that bcrypt looks at. A longer password never matches a bcrypt hash, lest whatever follows be ignored.
 const maxBcryptBytes = 72
 
-// bcryptWork is the work of one of bcrypt's 2^cost rounds in the measure of [PasswordParams.work]: 57 µs are to 0.49 µs, as
+// bcryptWork is the work of one of bcrypt's 2^cost rounds in the measure of [Params.work]: 57 µs are to 0.49 µs, as
 // measured on one machine. On another the ratio differs by a factor below two, and so does what is left of the difference.
 const bcryptWork = 116
 
-var errStoredHash = errors.New("a stored password hash can't be read")
+// ErrStoredHash reports that a stored hash can't be read, or asks for more than the bounds of [Params] allow.
+var ErrStoredHash = errors.New("a stored password hash can't be read")
 
 // Hash makes a hash in the PHC string format. It waits for a slot, at most as long as ctx.
-func (h *Hasher) Hash(ctx context.Context, password Secret) (string, error) {
+func (h *Hasher) Hash(ctx context.Context, network string, password secret.Text) (string, error) {
 	made := phc{params: h.params, salt: make([]byte, saltBytes)}
 	if _, err := rand.Read(made.salt); err != nil {
 		return "", err
@@ -75,25 +77,25 @@ func (h *Hasher) Hash(ctx context.Context, password Secret) (string, error) {
 	if !ok {
 		return "", errors.New("a password that the policy refuses can't be hashed")
 	}
-	if err := h.queue.do(ctx, lineNew, func(m *argon2id.Memory) { made.key = derive(m, text, made.params, made.salt, keyBytes) }); err != nil {
+	if err := h.queue.Do(ctx, hashqueue.Registration, network, func(m *argon2id.Memory) { made.key = derive(m, text, made.params, made.salt, keyBytes) }); err != nil {
 		return "", err
 	}
 	return made.String(), nil
 }
 
 // Verify compares a password with a stored hash, in constant time. A stored hash that can't be read, or asks for more than the bounds allow,
-// is an error, an errStoredHash: it is the server's fault, not the client's. It waits for a slot, at most as long as ctx.
-func (h *Hasher) Verify(ctx context.Context, stored string, password Secret) (Verdict, error) {
+// is an error, an ErrStoredHash: it is the server's fault, not the client's. It waits for a slot, at most as long as ctx.
+func (h *Hasher) Verify(ctx context.Context, network, stored string, password secret.Text) (Verdict, error) {
 	text, valid := normalisePassword(password)
 	if isBcrypt(stored) {
-		return h.verifyBcrypt(ctx, stored, text, valid)
+		return h.verifyBcrypt(ctx, network, stored, text, valid)
 	}
 	hash, err := parsePHC(stored)
 	if err != nil {
-		return Verdict{}, fmt.Errorf("%w: %w", errStoredHash, err)
+		return Verdict{}, fmt.Errorf("%w: %w", ErrStoredHash, err)
 	}
 	verdict := Verdict{Outdated: hash.params != h.params || len(hash.salt) != saltBytes || len(hash.key) != keyBytes}
-	err = h.queue.do(ctx, lineCheck, func(m *argon2id.Memory) {
+	err = h.queue.Do(ctx, hashqueue.Login, network, func(m *argon2id.Memory) {
 		key := derive(m, text, hash.params, hash.salt, uint32(len(hash.key)))
 		verdict.Match = subtle.ConstantTimeCompare(key, hash.key) == 1 && valid
 		if !verdict.Match {
@@ -107,9 +109,9 @@ func (h *Hasher) Verify(ctx context.Context, stored string, password Secret) (Ve
 }
 
 // VerifyUnknown takes as long as [Hasher.Verify] of a hash with the present parameters, for a user that doesn't exist.
-func (h *Hasher) VerifyUnknown(ctx context.Context, password Secret) error {
+func (h *Hasher) VerifyUnknown(ctx context.Context, network string, password secret.Text) error {
 	text, _ := normalisePassword(password)
-	return h.queue.do(ctx, lineCheck, func(m *argon2id.Memory) {
+	return h.queue.Do(ctx, hashqueue.Login, network, func(m *argon2id.Memory) {
 		key := derive(m, text, h.dummy.params, h.dummy.salt, keyBytes)
 		_ = subtle.ConstantTimeCompare(key, h.dummy.key)
 	})
@@ -120,14 +122,14 @@ func (h *Hasher) VerifyUnknown(ctx context.Context, password Secret) error {
 // Accepted weakness: until its user logs in once, when the hash is renewed, a bcrypt hash that is dearer than the present
 // parameters (of cost 9 and more, by default) takes longer, so that a stranger who measures can tell that the email has an
 // account. Equal times for all would make every log-in as slow as the slowest hash in the database.
-func (h *Hasher) verifyBcrypt(ctx context.Context, stored, text string, valid bool) (Verdict, error) {
+func (h *Hasher) verifyBcrypt(ctx context.Context, network, stored, text string, valid bool) (Verdict, error) {
 	cost, err := bcrypt.Cost([]byte(stored))
 	if err != nil || cost > maxBcryptCost {
-		return Verdict{}, fmt.Errorf("%w: bcrypt of cost %d", errStoredHash, cost)
+		return Verdict{}, fmt.Errorf("%w: bcrypt of cost %d", ErrStoredHash, cost)
 	}
 	fits := len(text) <= maxBcryptBytes
 	var match bool
-	queued := h.queue.do(ctx, lineCheck, func(m *argon2id.Memory) {
+	queued := h.queue.Do(ctx, hashqueue.Login, network, func(m *argon2id.Memory) {
 		err = bcrypt.CompareHashAndPassword([]byte(stored), []byte(text[:min(len(text), maxBcryptBytes)]))
 		if match = err == nil && fits && valid; !match {
 			h.burn(m, text, bcryptWork<<cost)
@@ -137,7 +139,7 @@ func (h *Hasher) verifyBcrypt(ctx context.Context, stored, text string, valid bo
 	case queued != nil:
 		return Verdict{}, queued
 	case err != nil && !errors.Is(err, bcrypt.ErrMismatchedHashAndPassword):
-		return Verdict{}, fmt.Errorf("%w: %w", errStoredHash, err)
+		return Verdict{}, fmt.Errorf("%w: %w", ErrStoredHash, err)
 	}
 	return Verdict{Match: match, Outdated: true}, nil
 }
@@ -163,15 +165,15 @@ func (h *Hasher) burn(m *argon2id.Memory, text string, spent uint64) {
 
 // rest are the parameters whose work and the spent one add up to a present hash's, but for less than a pass over 1 KiB;
 // without memory where nothing is left.
-func (h *Hasher) rest(spent uint64) PasswordParams {
-	rest := PasswordParams{Passes: h.params.Passes, Lanes: h.params.Lanes}
+func (h *Hasher) rest(spent uint64) Params {
+	rest := Params{Passes: h.params.Passes, Lanes: h.params.Lanes}
 	if spent < h.params.work() {
 		rest.MemoryKiB = uint32((h.params.work() - spent) / uint64(rest.Passes))
 	}
 	return rest
 }
 
-func derive(m *argon2id.Memory, text string, p PasswordParams, salt []byte, size uint32) []byte {
+func derive(m *argon2id.Memory, text string, p Params, salt []byte, size uint32) []byte {
 	return argon2id.Key(m, []byte(text), salt, p.Passes, p.MemoryKiB, p.Lanes, size)
 }
 
@@ -180,7 +182,7 @@ const maxPasswordBytes = 1024
 
 // normalisePassword brings a password into the form that is hashed, on both sides: Unicode's NFC, and nothing else. It answers false for what no
 // user can have; the text may be worked on all the same, and is bounded.
-func normalisePassword(password Secret) (string, bool) {
+func normalisePassword(password secret.Text) (string, bool) {
 	text := password.Reveal()
 	if len(text) > 4*maxPasswordBytes {
 		return text[:maxPasswordBytes], false

@@ -37,7 +37,34 @@ func TestKeyIsThatOfTheLibrary(t *testing.T) {
 	}
 }
 
-// RFC 9106 section 5.3 has a secret and associated data, which passwords here have not; this is of its reference implementation.
+// RFC 9106 section 5.3.
+func TestSelfTest(t *testing.T) {
+	t.Parallel()
+	if err := SelfTest(); err != nil {
+		t.Error(err)
+	}
+}
+
+// What passwords leave behind is gone from the memory once it is cleared, and from core dumps at all times.
+func TestMemoryIsCleared(t *testing.T) {
+	t.Parallel()
+	for _, m := range []*Memory{{}, {own: make([]block, 64)}} {
+		defer m.Free()
+		Key(m, []byte("password"), []byte("somesalt"), 1, 64, 1, 32)
+		blocks := m.blocks(64)
+		if blocks[63] == (block{}) {
+			t.Fatal("nothing was derived in the memory")
+		}
+		m.Clear()
+		for i := range blocks {
+			if blocks[i] != (block{}) {
+				t.Fatalf("block %d holds something", i)
+			}
+		}
+	}
+}
+
+// The reference implementation's first vector.
 func TestKnownAnswer(t *testing.T) {
 	t.Parallel()
 	got := hex.EncodeToString(Key(nil, []byte("password"), []byte("somesalt"), 2, 65536, 1, 32))

@@ -1,4 +1,4 @@
-package auth
+package secret
 
 import (
 	"crypto/hkdf"
@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"github.com/latchkey-auth/latchkey/impl/wordlist"
 )
 
 // minKeyBytes is the least length of a secret key, that of one for HS256 (RFC 7518 section 3.2).
@@ -33,7 +35,7 @@ const minKeyUnits = 14
 
 // CheckKey refuses a key that can be guessed: shorter than 32 bytes (RFC 7518 section 3.2), of few different bytes, one that
 // repeats itself within 32 bytes, one that is made of words and runs, or a well-known placeholder.
-func CheckKey(key Secret) error {
+func CheckKey(key Text) error {
 	text := key.Reveal()
 	if len(text) < minKeyBytes {
 		return fmt.Errorf("the secret key must have at least %d bytes, not %d", minKeyBytes, len(text))
@@ -69,8 +71,8 @@ func keyUnits(text string) int {
 		if !strings.Contains(keySeparators, text[i:i+1]) {
 			least[i]++
 		}
-		rest := text[i:min(len(text), i+maxCommon)]
-		for n := minRun; n <= runLen([]rune(rest)) && n <= len(rest); n++ {
+		rest := text[i:min(len(text), i+wordlist.MaxLength)]
+		for n := wordlist.MinRun; n <= wordlist.Run([]rune(rest)) && n <= len(rest); n++ {
 			least[i] = min(least[i], 1+least[i+n])
 		}
 		for _, n := range wordLens(rest) {
@@ -95,7 +97,7 @@ var wordSet = sync.OnceValue(func() map[string]bool {
 // wordLens are the lengths of the words that a text begins with. A word has letters alone.
 func wordLens(text string) (lengths []int) {
 	for n := 1; n <= len(text) && text[n-1] >= 'a' && text[n-1] <= 'z'; n++ {
-		if wordSet()[text[:n]] || n >= minKeyWord && isCommon(text[:n]) {
+		if wordSet()[text[:n]] || n >= minKeyWord && wordlist.Has(text[:n]) {
 			lengths = append(lengths, n)
 		}
 	}
@@ -117,8 +119,8 @@ func hasPlaceholder(text string) bool {
 	return slices.ContainsFunc(placeholders, func(p string) bool { return strings.Contains(lower, p) })
 }
 
-// derivedKey is a key of 32 bytes for one purpose, from which neither the secret key nor a key for another purpose can be told (RFC 5869).
-func derivedKey(secret Secret, purpose string) ([]byte, error) {
+// Derive returns a key of 32 bytes for one purpose. Nothing can be learnt from it of the secret key or of other purposes' keys (RFC 5869).
+func Derive(secret Text, purpose string) ([]byte, error) {
 	key, err := hkdf.Key(sha256.New, []byte(secret.Reveal()), nil, purpose, sha256.Size)
 	if err != nil {
 		return nil, fmt.Errorf("derive the key for %s: %w", purpose, err)

@@ -1,10 +1,11 @@
-package auth
+package password
 
 import (
 	"fmt"
 	"strings"
 	"unicode/utf8"
 
+	"github.com/latchkey-auth/latchkey/impl/secret"
 	"golang.org/x/text/unicode/norm"
 )
 
@@ -26,29 +27,29 @@ type PolicyError struct {
 
 func (e *PolicyError) Error() string { return e.Detail }
 
-// PasswordPolicy says which passwords a user may choose (NIST SP 800-63B-4 section 3.1.1.2, ASVS 5.0 section 6.2).
-type PasswordPolicy struct {
+// Policy says which passwords a user may choose (NIST SP 800-63B-4 section 3.1.1.2, ASVS 5.0 section 6.2).
+type Policy struct {
 	// MinLength is in code points of the password in NFC.
 	MinLength int
 }
 
-// Bounds of [PasswordPolicy.MinLength]: the contract promises 8, and 64 must be allowed.
+// Bounds of [Policy.MinLength]: the contract promises 8, and 64 must be allowed.
 const (
 	minMinLength = 8
 	maxMinLength = 64
 )
 
-// NewPasswordPolicy makes a policy; the least length is 8 to 64 characters.
-func NewPasswordPolicy(minLength int) (PasswordPolicy, error) {
+// NewPolicy makes a policy; the least length is 8 to 64 characters.
+func NewPolicy(minLength int) (Policy, error) {
 	if minLength < minMinLength || minLength > maxMinLength {
-		return PasswordPolicy{}, fmt.Errorf("the least length of a password must be %d to %d, not %d", minMinLength, maxMinLength, minLength)
+		return Policy{}, fmt.Errorf("the least length of a password must be %d to %d, not %d", minMinLength, maxMinLength, minLength)
 	}
-	return PasswordPolicy{MinLength: minLength}, nil
+	return Policy{MinLength: minLength}, nil
 }
 
 // Check tells whether a user may choose this password: nil or a [*PolicyError]. The context is what a guesser would know
 // of the user, such as the email and the username. No kind of character is demanded.
-func (p PasswordPolicy) Check(password Secret, context ...string) error {
+func (p Policy) Check(password secret.Text, context ...string) error {
 	text := password.Reveal()
 	if !utf8.ValidString(text) || strings.ContainsRune(text, 0) {
 		return &PolicyError{CodeInvalidCharacter, "It must be UTF-8 without the character NUL."}

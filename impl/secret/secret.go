@@ -1,0 +1,47 @@
+package secret
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+)
+
+// Text is a text that must not be shown: a password, a key, a token. It prints as [redacted] under every verb, in JSON,
+// as text and in slog; only [Text.Reveal] gives it away, so that each place that does can be found.
+//
+// The text stands behind a pointer: fmt can't call Format on an unexported field of another struct, and prints its parts
+// instead; of a pointer it prints the address. Hence two Texts must not be compared by ==.
+type Text struct{ text *string }
+
+const redacted = "[redacted]"
+
+// NewSecret wraps a text.
+func New(text string) Text {
+	if text == "" {
+		return Text{}
+	}
+	return Text{&text}
+}
+
+// Reveal answers the text itself.
+func (s Text) Reveal() string {
+	if s.text == nil {
+		return ""
+	}
+	return *s.text
+}
+
+// IsZero tells whether there is no text.
+func (s Text) IsZero() bool { return s.text == nil }
+
+// Format prints [redacted] under every verb.
+func (Text) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redacted) }
+
+// String is [redacted].
+func (Text) String() string { return redacted }
+
+// MarshalText is [redacted]; encoding/json uses it too.
+func (Text) MarshalText() ([]byte, error) { return []byte(redacted), nil }
+
+// LogValue is [redacted].
+func (Text) LogValue() slog.Value { return slog.StringValue(redacted) }
