@@ -84,7 +84,7 @@ specmatic: $(NPM)
 lint: vet $(TOOLS)/.lint ## runs go vet and golangci-lint
 	$(TOOLS)/golangci-lint run
 
-lint-contract: $(NPM) $(TOOLS)/.oasdiff ## lints openapi.yaml, and holds its version to what has changed
+lint-contract: $(NPM) $(TOOLS)/.oasdiff ## lints openapi.yaml, and fails if it breaks clients under the same version
 	bash gen/lint/test.sh
 	bash gen/lint.sh
 	bash gen/released/test.sh
