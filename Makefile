@@ -62,8 +62,10 @@ left-out:
 	@awk '!/^#/ && NF == 2 && system("test -e " $$2) != 0 {print "left out: the tests that go through " $$1 ", which is not installed"}' \
 	  .ci/debian-packages
 
+# bench is a module of its own, so that the server's go.mod has nothing that only measuring needs.
 unit: $(NPM)
 	go test -race ./...
+	cd bench && go test -race ./...
 
 client: $(NPM)
 	npm --prefix web/client run --silent build
@@ -83,6 +85,7 @@ specmatic: $(NPM)
 
 lint: vet $(TOOLS)/.lint ## runs go vet and golangci-lint
 	$(TOOLS)/golangci-lint run
+	cd bench && "$(CURDIR)/$(TOOLS)/golangci-lint" run
 
 lint-contract: $(NPM) $(TOOLS)/.oasdiff ## lints openapi.yaml, and fails if it breaks clients under the same version
 	bash gen/lint/test.sh
@@ -92,6 +95,7 @@ lint-contract: $(NPM) $(TOOLS)/.oasdiff ## lints openapi.yaml, and fails if it b
 
 vet:
 	go vet ./...
+	cd bench && go vet ./...
 
 generate: $(TOOLS)/.generators $(NPM) ## makes everything below gen that is made
 	bash gen/generate.sh
@@ -103,7 +107,7 @@ release-contract: $(TOOLS)/.oasdiff ## makes openapi.yaml the contract that the 
 	bash gen/release.sh
 
 fuzz: ## tries a million random keys of each form, sends 20,000 requests made from the contract, and runs each fuzz target for FUZZTIME
-	go test ./impl/auth -count=1 -timeout 1h -run '^TestB13_RandomKeysAreTaken$$' -random-keys 1000000
+	go test ./impl/secret -count=1 -timeout 1h -run '^TestB13_RandomKeysAreTaken$$' -random-keys 1000000
 	go test ./impl -count=1 -v -run '^TestContractFuzz$$' -contractfuzz.n=20000 -contractfuzz.seed=0
 	@set -eu; for file in $$(grep -rl --include='*_test.go' --exclude-dir=node_modules '^func Fuzz' .); do \
 	  for target in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p' "$$file"); do \
@@ -115,8 +119,8 @@ fuzz: ## tries a million random keys of each form, sends 20,000 requests made fr
 audit: $(TOOLS)/.audit $(NPM_RUN) ## asks for known vulnerabilities and for the licences of all dependencies
 	bash gen/audit.sh
 
-bench: build ## measures the server beside what bounds it (BENCH='-d 1s -rounds 1'), then runs the Go benchmarks
-	go run ./bench $(BENCH)
+bench: build ## measures the server (BENCH='-d 1s -rounds 1'), then runs the Go benchmarks
+	cd bench && go run . $(BENCH)
 	go test -run '^$$' -bench . -benchmem ./...
 
 clean: ## removes what was built and installed here

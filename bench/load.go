@@ -2,127 +2,133 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"os"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/valyala/fasthttp"
 )
 
-// shot is a request that is sent again and again, and the status that it is to get.
+// shot is a request, and the status that is expected.
 type shot struct {
-	addr, method, path, token, form string
+	addr, method, path, token, body string
 	want                            int
-	// forms are the first form of each connection, and next makes the one that follows of what was answered; nil where it is always the same.
-	forms []string
-	next  func(answer []byte) string
-	// vary makes each request another one; nil where it is always the same.
-	vary func(*fasthttp.Request)
 }
 
-func (s shot) prepare(req *fasthttp.Request) {
+// set makes req the request.
+func (s shot) set(req *fasthttp.Request) {
 	req.SetRequestURI("http://" + s.addr + s.path)
 	req.Header.SetMethod(s.method)
 	if s.token != "" {
 		req.Header.Set("Authorization", "Bearer "+s.token)
 	}
-	if s.form != "" || s.next != nil {
-		req.Header.SetContentType("application/x-www-form-urlencoded")
-		req.SetBodyString(s.form)
-	}
-}
-
-// outcome is what a load came to.
-type outcome struct {
-	rate          float64 // answers in a second
-	p50, p99, max time.Duration
-	failed        int
-	err           error // of one that failed
-}
-
-// latencies are those of one connection.
-type latencies struct {
-	all    []time.Duration
-	failed int
-	err    error // of the last that failed
-}
-
-func (l *latencies) fire(c *fasthttp.HostClient, req *fasthttp.Request, res *fasthttp.Response, want int, since time.Time) {
-	if err := c.Do(req, res); err != nil || res.StatusCode() != want {
-		l.failed++
-		l.err = fmt.Errorf("status %d: %s (%w)", res.StatusCode(), res.Body(), err)
+	if s.body == "" {
 		return
 	}
-	l.all = append(l.all, time.Since(since))
+	req.Header.SetContentType("application/x-www-form-urlencoded")
+	if strings.HasPrefix(s.body, "{") {
+		req.Header.SetContentType("application/json")
+	}
+	req.SetBodyString(s.body)
 }
 
-// closedLoop sends on so many connections, each the next request when the last was answered.
-func closedLoop(ctx context.Context, s shot, connections int, d time.Duration) (outcome, error) {
-	ctx, cancel := context.WithTimeout(ctx, d)
-	defer cancel()
-	return together(connections, func(_ int, send func(time.Time)) {
-		for ctx.Err() == nil {
-			send(time.Now())
-		}
-	}, s, d)
+// fire fails for a response with another status than the wanted one.
+func fire(c *fasthttp.HostClient, req *fasthttp.Request, res *fasthttp.Response, want int) error {
+	if err := c.Do(req, res); err != nil || res.StatusCode() != want {
+		return fmt.Errorf("status %d: %s (%w)", res.StatusCode(), res.Body(), err)
+	}
+	return nil
 }
 
-// openLoop sends at a steady rate, whatever becomes of the answers: a latency counts from the moment at which the request was due.
-func openLoop(ctx context.Context, s shot, connections int, rate float64, d time.Duration) (outcome, error) {
-	start := time.Now()
-	each := time.Duration(float64(connections) / rate * float64(time.Second))
-	return together(connections, func(i int, send func(time.Time)) {
-		for due := start.Add(each * time.Duration(i) / time.Duration(connections)); due.Sub(start) < d && ctx.Err() == nil; due = due.Add(each) {
-			time.Sleep(time.Until(due))
-			send(due)
-		}
-	}, s, d)
+// once sends the request by itself, and returns the body of the response.
+func (s shot) once() ([]byte, error) {
+	var (
+		req fasthttp.Request
+		res fasthttp.Response
+		c   = &fasthttp.HostClient{Addr: s.addr}
+	)
+	defer c.CloseIdleConnections()
+	s.set(&req)
+	err := fire(c, &req, &res, s.want)
+	return res.Body(), err
 }
 
-func together(connections int, work func(i int, send func(since time.Time)), s shot, d time.Duration) (outcome, error) {
-	lists := make([]latencies, connections)
-	var wg sync.WaitGroup
-	for i := range lists {
+// shots returns the request that a connection sends next. body is that of its last response, and
+// empty before the first request.
+type shots func(body []byte) shot
+
+func always(s shot) shots { return func([]byte) shot { return s } }
+
+// outcome is the result of a load.
+type outcome struct {
+	rate     float64 // responses in a second
+	p50, p99 time.Duration
+	cpu      time.Duration // of the server, for each response
+}
+
+// load sends requests on several connections. With a rate of 0, each connection sends its next request
+// after the last response. Otherwise they send at that rate together, and a latency counts from the
+// moment at which the request was due.
+func (b *bench) load(ctx context.Context, p *process, next shots, connections int, rate float64) (outcome, error) {
+	var (
+		first = make([]shot, connections)
+		times = make([][]time.Duration, connections)
+		errs  = make([][]error, connections)
+		wg    sync.WaitGroup
+	)
+	for i := range first { // outside of what is measured
+		first[i] = next(nil)
+	}
+	start, spent := time.Now(), p.cpu()
+	for i := range connections {
 		wg.Go(func() {
-			c := &fasthttp.HostClient{Addr: s.addr, MaxConns: 1}
+			c := &fasthttp.HostClient{Addr: p.addr, MaxConns: 1}
 			defer c.CloseIdleConnections()
 			var (
-				req fasthttp.Request
-				res fasthttp.Response
+				req  fasthttp.Request
+				res  fasthttp.Response
+				last shot
 			)
-			s.prepare(&req)
-			if s.next != nil {
-				req.SetBodyString(s.forms[i])
+			for n, s := 0, first[i]; ; n, s = n+1, next(res.Body()) {
+				due := time.Now()
+				if rate > 0 {
+					due = start.Add(time.Duration(float64(n*connections+i) / rate * float64(time.Second)))
+					time.Sleep(time.Until(due))
+				}
+				if due.Sub(start) >= b.duration || ctx.Err() != nil {
+					return
+				}
+				if s != last {
+					s.set(&req)
+					last = s
+				}
+				if err := fire(c, &req, &res, s.want); err != nil {
+					errs[i] = append(errs[i], err)
+				} else {
+					times[i] = append(times[i], time.Since(due))
+				}
 			}
-			work(i, func(since time.Time) {
-				if s.vary != nil {
-					s.vary(&req)
-				}
-				lists[i].fire(c, &req, &res, s.want, since)
-				if s.next != nil {
-					req.SetBodyString(s.next(res.Body()))
-				}
-			})
 		})
 	}
 	wg.Wait()
-	var (
-		all []time.Duration
-		o   outcome
-	)
-	for _, l := range lists {
-		all = append(all, l.all...)
-		o.failed += l.failed
-		if l.err != nil {
-			o.err = l.err
-		}
+	took, cpu := time.Since(start), p.cpu()-spent
+	all, failed := slices.Sorted(slices.Values(slices.Concat(times...))), slices.Concat(errs...)
+	if len(failed) > 0 { // reported at once, because a rate leaves them out
+		b.failed.Add(int64(len(failed)))
+		fmt.Fprintf(os.Stderr, "bench: %s: %d requests failed, one of them with %v\n", p.name, len(failed), failed[0])
 	}
-	slices.Sort(all)
 	if len(all) == 0 {
-		return o, fmt.Errorf("nothing was answered as it should: %w", o.err)
+		return outcome{}, fmt.Errorf("%s: no request succeeded: %w", p.name, errors.Join(append(failed[:min(1, len(failed))], ctx.Err())...))
 	}
-	o.rate = float64(len(all)) / d.Seconds()
-	o.p50, o.p99, o.max = quantile(all, 0.5), quantile(all, 0.99), all[len(all)-1]
-	return o, nil
+	rate = float64(len(all)) / took.Seconds()
+	return outcome{rate, quantile(all, 0.5), quantile(all, 0.99), cpu / time.Duration(len(all))}, ctx.Err()
+}
+
+// quantile returns the value below which the share q of the sorted durations lies.
+func quantile(sorted []time.Duration, q float64) time.Duration {
+	return sorted[int(float64(len(sorted)-1)*q)]
 }

@@ -4,182 +4,193 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"os/exec"
+	"net/http"
 	"path/filepath"
 	"runtime"
+	"sync/atomic"
 	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/latchkey-auth/latchkey/impl/auth/password"
+	"github.com/latchkey-auth/latchkey/impl/secret"
 )
 
-// loaded is what a load came to, with the server's processor time for each answer.
-type loaded struct {
-	outcome
-	cpu time.Duration
+// series are loads that are put on the releases in turn.
+type series struct {
+	what        string
+	connections []int
+	settings    []string
+	// prepare returns the requests for a server.
+	prepare func(*process) (shots, error)
+	// beside, if not nil, measures in each round what else belongs to the rows.
+	beside func(what string, connections int) error
 }
 
-func (b *bench) load(ctx context.Context, p *process, s shot, connections int) (loaded, error) {
-	before := p.cpu()
-	o, err := closedLoop(ctx, s, connections, b.duration)
-	if err != nil {
-		return loaded{}, err
-	}
-	b.count(o)
-	return loaded{o, time.Duration(float64(p.cpu()-before) / (o.rate * b.duration.Seconds()))}, ctx.Err()
-}
-
-// count adds up what failed in all loads, and tells of it at once: a rate that leaves it out says less than it seems to.
-func (b *bench) count(o outcome) {
-	b.failed.Add(int64(o.failed))
-	if o.failed > 0 {
-		fmt.Fprintf(os.Stderr, "bench: %d requests failed, one of them with %v\n", o.failed, o.err)
-	}
-}
-
-func rateOf(l loaded) float64      { return l.rate }
-func p50Of(l loaded) time.Duration { return l.p50 }
-func p99Of(l loaded) time.Duration { return l.p99 }
-func cpuOf(l loaded) time.Duration { return l.cpu }
-
-// measureMe: /api/users/me/ beside pgbench and a bare echo answer.
-func (b *bench) measureMe(ctx context.Context, t *table) error {
-	p, _, err := b.startServer(ctx, b.settings()...)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = p.stop() }()
-	ada, err := register(p, "ada")
-	if err != nil {
-		return err
-	}
-	statement, err := b.statement(ctx)
-	if err != nil {
-		return err
-	}
-	echo, err := b.startEcho(ctx, ada.me)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = echo.stop() }()
-	for _, connections := range []int{1, 16, 64} {
-		var (
-			mine, bare        []loaded
-			statements, plain []float64
-		)
-		for range b.rounds {
-			l, err := b.load(ctx, p, b.me(p, ada), connections)
-			if err != nil {
-				return err
+func (b *bench) measure(ctx context.Context, t *table, s series) error {
+	return b.withServers(ctx, s.settings, func(servers []*process) error {
+		requests := map[*process]shots{}
+		for _, p := range servers {
+			var err error
+			if requests[p], err = s.prepare(p); err != nil {
+				return fmt.Errorf("%s: %w", p.name, err)
 			}
-			mine = append(mine, l)
-			if l, err = b.load(ctx, echo, shot{addr: echo.addr, method: "GET", path: mePath, want: 200}, connections); err != nil {
-				return err
-			}
-			bare = append(bare, l)
-			for _, s := range []struct {
-				text string
-				into *[]float64
-			}{{statement, &statements}, {plainStatement, &plain}} {
-				rate, err := b.pgbench(ctx, s.text, ada, connections)
-				if err != nil && !errors.Is(err, errNoPgbench) {
+		}
+		for _, connections := range s.connections {
+			what := fmt.Sprintf("%s, %d connections", s.what, connections)
+			for range b.rounds {
+				for _, p := range servers {
+					o, err := b.load(ctx, p, requests[p], connections, 0)
+					if err != nil {
+						return err
+					}
+					t.add(p.name, what+": rate", perSecond, o.rate)
+					t.add(p.name, what+": p50", duration, float64(o.p50))
+					t.add(p.name, what+": p99", duration, float64(o.p99))
+					t.add(p.name, what+": server's CPU for each", duration, float64(o.cpu))
+				}
+				if s.beside == nil {
+					continue
+				}
+				if err := s.beside(what, connections); err != nil {
 					return err
 				}
-				*s.into = append(*s.into, rate)
 			}
 		}
-		name := fmt.Sprintf("/me, %d connections", connections)
-		rate, limit := median(mine, rateOf), medianOf(statements)
-		t.add(name+": rate", fmt.Sprintf("%.0f/s", rate), fmt.Sprintf("%s of pgbench's %.0f/s with the server's statement; %s of its %.0f/s with a plain join; bare echo %.0f/s",
-			percent(rate, limit), limit, percent(rate, medianOf(plain)), medianOf(plain), median(bare, rateOf)))
-		t.add(name+": p50, p99", micros(median(mine, p50Of))+", "+micros(median(mine, p99Of)), "bare echo "+micros(median(bare, p50Of))+", "+micros(median(bare, p99Of)))
-		cpu, bareCPU := median(mine, cpuOf), median(bare, cpuOf)
-		t.add(name+": server's CPU for each", micros(cpu), fmt.Sprintf("%.1f times bare echo's %s", float64(cpu)/float64(max(1, bareCPU)), micros(bareCPU)))
-	}
-	return nil
+		return nil
+	})
 }
 
-func (b *bench) startEcho(ctx context.Context, body string) (*process, error) {
-	self, err := os.Executable()
-	if err != nil {
-		return nil, err
-	}
-	addr, err := freeAddr()
-	if err != nil {
-		return nil, err
-	}
-	p, _, err := b.begin(ctx, exec.Command(self, echoCommand, addr, body), addr, "/")
-	return p, err
+func (b *bench) measureMe(ctx context.Context, t *table) error {
+	return b.measure(ctx, t, series{
+		what: "/me", connections: []int{16, 64},
+		prepare: func(p *process) (shots, error) {
+			ada, err := register(p, "ada")
+			return always(meShot(p, ada.Access)), err
+		},
+	})
 }
 
-// measureLogin: log-ins beside argon2id alone, on all processors.
+// measureLogin measures logins beside argon2id alone, on as many processors.
 func (b *bench) measureLogin(ctx context.Context, t *table) error {
-	p, _, err := b.startServer(ctx, b.settings()...)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = p.stop() }()
-	if _, err := register(p, "ada"); err != nil {
-		return err
-	}
-	for _, connections := range []int{1, 8} {
-		var (
-			mine     []loaded
-			own, lib []float64
-		)
-		bound := func() {
-			workers := min(connections, runtime.GOMAXPROCS(0))
-			own = append(own, hashes(workers, b.duration/2, ownArgon2id))
-			lib = append(lib, hashes(workers, b.duration/2, libraryArgon2id))
-		}
-		for range b.rounds {
-			bound()
-			l, err := b.load(ctx, p, b.login(p, "ada"), connections)
-			if err != nil {
-				return err
-			}
-			mine = append(mine, l)
-			bound()
-		}
-		rate, limit, library := median(mine, rateOf), medianOf(own), medianOf(lib)
-		t.add(fmt.Sprintf("login, %d connections: rate", connections), fmt.Sprintf("%.1f/s", rate),
-			fmt.Sprintf("%s of the %.1f/s of the server's argon2id alone; %s of the %.1f/s of x/crypto's", percent(rate, limit), limit, percent(rate, library), library))
-		t.add(fmt.Sprintf("login, %d connections: p50, p99", connections), micros(median(mine, p50Of))+", "+micros(median(mine, p99Of)), "")
-	}
-	return nil
+	return b.measure(ctx, t, series{
+		what: "login", connections: []int{1, 8},
+		prepare: func(p *process) (shots, error) {
+			_, err := register(p, "ada")
+			return always(loginShot(p, "ada")), err
+		},
+		beside: func(what string, connections int) error {
+			rate, err := hashRate(ctx, min(connections, runtime.GOMAXPROCS(0)), b.duration)
+			t.add("argon2id alone", what+": rate", perSecond, rate)
+			return err
+		},
+	})
 }
 
-// measureStart: from the start of the process to its first 200, and what it takes.
+// hashRate returns how many hashes a second the workers make with the default parameters.
+func hashRate(ctx context.Context, workers int, d time.Duration) (float64, error) {
+	hasher, err := newHasher(password.DefaultParams, workers)
+	if err != nil {
+		return 0, err
+	}
+	var (
+		made    atomic.Int64
+		started = time.Now()
+		g       errgroup.Group
+	)
+	for range workers {
+		g.Go(func() (err error) {
+			for ; time.Since(started) < d && err == nil; made.Add(1) {
+				err = hasher.VerifyUnknown(ctx, "", secret.New(passphrase))
+			}
+			return err
+		})
+	}
+	err = g.Wait()
+	return float64(made.Load()) / time.Since(started).Seconds(), err
+}
+
+// measureRefresh measures refreshes: each connection refreshes a session of its own.
+func (b *bench) measureRefresh(ctx context.Context, t *table) error {
+	return b.measure(ctx, t, series{
+		what: "refresh", connections: []int{16},
+		prepare: func(p *process) (shots, error) {
+			_, err := register(p, "ada")
+			return func(body []byte) shot {
+				token, err := tokensOf(body)
+				if err != nil { // before the first request, and after one that failed
+					token, _ = login(p, "ada") // without a token, the refresh fails too, and is counted
+				}
+				return shot{p.addr, http.MethodPost, loginPath, "", "grant_type=refresh_token&refresh_token=" + token.Refresh, http.StatusOK}
+			}, err
+		},
+	})
+}
+
+// The flood: logins without a pause, and beside them a steady rate of the cheapest request.
+const (
+	floodLogins = 16
+	floodMes    = 500
+)
+
+func (b *bench) measureFlood(ctx context.Context, t *table) error {
+	return b.withServers(ctx, nil, func(servers []*process) error {
+		for range b.rounds {
+			for _, p := range servers {
+				// A user that logs in without a pause loses the session that was used least recently.
+				eve, err := register(p, "eve")
+				if err != nil {
+					return err
+				}
+				if _, err := register(p, "ada"); err != nil {
+					return err
+				}
+				var (
+					g          errgroup.Group
+					logins, me outcome
+				)
+				g.Go(func() (err error) {
+					logins, err = b.load(ctx, p, always(loginShot(p, "ada")), floodLogins, 0)
+					return err
+				})
+				me, err = b.load(ctx, p, always(meShot(p, eve.Access)), 32, floodMes)
+				if err := errors.Join(err, g.Wait()); err != nil {
+					return err
+				}
+				what := fmt.Sprintf("flood (%d logins at once): ", floodLogins)
+				t.add(p.name, what+"logins", perSecond, logins.rate)
+				t.add(p.name, what+fmt.Sprintf("/me at %d/s: p50", floodMes), duration, float64(me.p50))
+				t.add(p.name, what+fmt.Sprintf("/me at %d/s: p99", floodMes), duration, float64(me.p99))
+				t.add(p.name, what+"most memory", mebibytes, p.memory("VmHWM"))
+			}
+		}
+		return nil
+	})
+}
+
+// measureStart measures the time from a start to the first 200, and the memory then.
 func (b *bench) measureStart(ctx context.Context, t *table) error {
-	var running, cold, warm []time.Duration
-	started := func(into *[]time.Duration, settings ...string) error {
-		p, took, err := b.startServer(ctx, settings...)
+	start := func(r release, what string, settings ...string) error {
+		p, err := b.startServer(ctx, r, settings...)
 		if err != nil {
 			return err
 		}
-		*into = append(*into, took)
+		t.add(r.name, "start to the first 200, "+what, duration, float64(p.took))
+		if r.postgres != nil {
+			t.add(r.name, "memory when idle", mebibytes, p.memory("VmRSS"))
+		}
 		return p.stop()
 	}
-	var once []time.Duration
-	if err := started(&once, b.settings()...); err != nil { // applies the migrations
-		return err
-	}
-	for i := range max(3, b.rounds) {
-		data := "LATCHKEY_DATA_DIR=" + filepath.Join(b.dir, fmt.Sprintf("own-%d", i))
-		for range 3 {
-			if err := started(&running, b.settings()...); err != nil {
+	for i := range b.rounds {
+		for _, r := range b.releases {
+			own := release{name: r.name, binary: r.binary}
+			data := "LATCHKEY_DATA_DIR=" + filepath.Join(b.dir, fmt.Sprintf("%s-%d", r.name, i))
+			// With -only start, the first start applies the migrations. The median of three leaves it out.
+			err := errors.Join(start(r, "database running"), start(own, "own database, first start", data), start(own, "own database, later", data))
+			if err != nil {
 				return err
 			}
 		}
-		if err := errors.Join(started(&cold, data), started(&warm, data)); err != nil {
-			return err
-		}
 	}
-	t.add("start to the first 200, database running", micros(medianOf(running)), "")
-	t.add("start to the first 200, own database, first start", micros(medianOf(cold)), "")
-	t.add("start to the first 200, own database, later", micros(medianOf(warm)), "")
-	info, err := os.Stat(b.binary)
-	if err != nil {
-		return err
-	}
-	t.add("binary", fmt.Sprintf("%.1f MB", float64(info.Size())/1e6), "")
 	return nil
 }

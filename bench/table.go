@@ -6,73 +6,109 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"time"
+	"text/tabwriter"
 )
 
-// table collects rows: what was measured, the figure, and what it is held to.
-type table struct{ rows [][3]string }
+// The first two columns of figures. What else is measured stands in the last column.
+const (
+	tree   = "tree"
+	before = "before"
+)
 
-func (t *table) add(what, figure, limit string) {
-	t.rows = append(t.rows, [3]string{what, figure, limit})
+// unit is how a figure is written.
+type unit int
+
+const (
+	perSecond  unit = iota
+	duration        // in nanoseconds
+	difference      // of two durations, in nanoseconds. It has no ratio.
+	mebibytes
+	count
+)
+
+// table collects figures: each is of one row, and of who or what was measured.
+type table struct{ rows []*row }
+
+type row struct {
+	what    string
+	unit    unit
+	figures map[string][]float64 // by who was measured
+	beside  []string             // who else was measured, in order
+	note    string
+}
+
+func (t *table) row(what string, u unit) *row {
+	for _, r := range t.rows {
+		if r.what == what {
+			return r
+		}
+	}
+	r := &row{what: what, unit: u, figures: map[string][]float64{}}
+	t.rows = append(t.rows, r)
+	return r
+}
+
+func (t *table) add(who, what string, u unit, figure float64) {
+	r := t.row(what, u)
+	if r.figures[who] == nil && who != tree && who != before {
+		r.beside = append(r.beside, who)
+	}
+	r.figures[who] = append(r.figures[who], figure)
+}
+
+// cell returns the median of one's figures and, of all but the tree's, the tree's share of it.
+func (r *row) cell(who string) string {
+	figures := r.figures[who]
+	if len(figures) == 0 {
+		return ""
+	}
+	text := r.unit.format(median(figures))
+	if whole := median(figures); who != tree && r.unit != difference && whole != 0 {
+		text += fmt.Sprintf(" (%.0f %%)", 100*median(r.figures[tree])/whole)
+	}
+	return text
 }
 
 func (t *table) print(w io.Writer) {
-	widths := [3]int{}
-	rows := append([][3]string{{"what", "measured", "beside it"}}, t.rows...)
-	for _, row := range rows {
-		for i, cell := range row {
-			widths[i] = max(widths[i], len([]rune(cell)))
+	// Debug ends each cell with a bar.
+	aligned := tabwriter.NewWriter(w, 0, 0, 1, ' ', tabwriter.Debug)
+	_, _ = fmt.Fprintf(aligned, "| what\t %s\t %s (tree, of it)\t beside it (tree, of it)\t\n|---\t---\t---\t---\t\n", tree, before)
+	for _, r := range t.rows {
+		var others []string
+		for _, who := range r.beside {
+			others = append(others, who+" "+r.cell(who))
 		}
+		if r.note != "" {
+			others = append(others, r.note)
+		}
+		_, _ = fmt.Fprintf(aligned, "| %s\t %s\t %s\t %s\t\n", r.what, r.cell(tree), r.cell(before), strings.Join(others, ", "))
 	}
-	for i, row := range rows {
-		line := "|"
-		for c, cell := range row {
-			line += " " + cell + strings.Repeat(" ", widths[c]-len([]rune(cell))) + " |"
-		}
-		_, _ = fmt.Fprintln(w, line)
-		if i == 0 {
-			_, _ = fmt.Fprintf(w, "|%s|%s|%s|\n", strings.Repeat("-", widths[0]+2), strings.Repeat("-", widths[1]+2), strings.Repeat("-", widths[2]+2))
-		}
-	}
+	_ = aligned.Flush()
 }
 
-// median answers the middle of what f says of each.
-func median[T any, N cmp.Ordered](all []T, f func(T) N) N {
-	var zero N
-	if len(all) == 0 {
-		return zero
-	}
-	values := make([]N, len(all))
-	for i, v := range all {
-		values[i] = f(v)
-	}
-	slices.Sort(values)
-	return values[len(values)/2]
-}
-
-func medianOf[N cmp.Ordered](all []N) N { return median(all, func(n N) N { return n }) }
-
-// quantile answers the q-th part of sorted times.
-func quantile(sorted []time.Duration, q float64) time.Duration {
-	if len(sorted) == 0 {
-		return 0
-	}
-	return sorted[int(float64(len(sorted)-1)*q)]
-}
-
-func micros(d time.Duration) string {
+func (u unit) format(figure float64) string {
 	switch {
-	case d < 10*time.Millisecond:
-		return fmt.Sprintf("%d µs", d.Microseconds())
-	case d < 10*time.Second:
-		return fmt.Sprintf("%d ms", d.Milliseconds())
+	case u == perSecond && figure < 100:
+		return fmt.Sprintf("%.1f/s", figure)
+	case u == perSecond:
+		return fmt.Sprintf("%.0f/s", figure)
+	case u == difference:
+		return fmt.Sprintf("%+.1f µs", figure/1e3)
+	case u == duration && figure < 1e7:
+		return fmt.Sprintf("%.0f µs", figure/1e3)
+	case u == duration:
+		return fmt.Sprintf("%.0f ms", figure/1e6)
+	case u == mebibytes:
+		return fmt.Sprintf("%.1f MiB", figure)
 	}
-	return d.Round(time.Second).String()
+	return fmt.Sprintf("%.0f", figure)
 }
 
-func percent(part, whole float64) string {
-	if whole == 0 {
-		return "n/a"
+// median returns the middle value, or zero of none.
+func median[N cmp.Ordered](values []N) (middle N) {
+	if len(values) == 0 {
+		return middle
 	}
-	return fmt.Sprintf("%.0f %%", 100*part/whole)
+	sorted := slices.Sorted(slices.Values(values))
+	return sorted[len(sorted)/2]
 }

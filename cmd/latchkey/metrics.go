@@ -37,7 +37,6 @@ func newMetrics(stats func() auth.Stats, linesLost func() uint64) http.Handler {
 		set.WritePrometheus(w)
 		metrics.WriteProcessMetrics(w)
 	})
-	addProfiles(mux)
 	return mux
 }
 

@@ -174,7 +174,7 @@ func TestPagesAreChecked(t *testing.T) {
 			t.Errorf("%s passes", name)
 		}
 	}
-	good := "`latchkey user create|list`, `latchkey key retire ID`, `latchkey key retire --all`, `make test`, `npm run dev`, `go run ./bench`, `make bench BENCH='-d 2s'`.\n" +
+	good := "`latchkey user create|list`, `latchkey key retire ID`, `latchkey key retire --all`, `make test`, `npm run dev`, `go run ./cmd/latchkey`, `make bench BENCH='-d 2s'`.\n" +
 		"\n```text\n    a diagram\n```\n"
 	if err := checkProse(root, page, good); err != nil {
 		t.Error(err)

@@ -9,9 +9,10 @@ import (
 	"os"
 	"strings"
 
-	"github.com/latchkey-auth/latchkey/impl/secret"
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
+
+	"github.com/latchkey-auth/latchkey/impl/secret"
 )
 
 // maxPasswordLine bounds what is read as a password, in bytes; the policy's limit, which is lower, tells the user.

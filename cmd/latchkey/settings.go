@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/caarlos0/env/v11"
+
 	"github.com/latchkey-auth/latchkey/impl/secret"
 )
 

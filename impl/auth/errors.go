@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/puddle/v2"
+
 	"github.com/latchkey-auth/latchkey/impl/auth/password/hashqueue"
 )
 

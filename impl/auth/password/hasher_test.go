@@ -6,10 +6,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/latchkey-auth/latchkey/impl/auth/password/hashqueue"
-	"github.com/latchkey-auth/latchkey/impl/secret"
 	"golang.org/x/crypto/argon2"
 	"golang.org/x/crypto/bcrypt"
+
+	"github.com/latchkey-auth/latchkey/impl/auth/password/hashqueue"
+	"github.com/latchkey-auth/latchkey/impl/secret"
 )
 
 var cheap = Params{MemoryKiB: 64, Passes: 1, Lanes: 1}

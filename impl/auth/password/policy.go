@@ -5,8 +5,9 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/latchkey-auth/latchkey/impl/secret"
 	"golang.org/x/text/unicode/norm"
+
+	"github.com/latchkey-auth/latchkey/impl/secret"
 )
 
 // What a [PolicyError] may say.
