@@ -11,6 +11,7 @@ import (
 
 	"github.com/latchkey-auth/latchkey/gen/api"
 	"github.com/latchkey-auth/latchkey/impl/auth"
+	"github.com/latchkey-auth/latchkey/impl/auth/account"
 	"github.com/latchkey-auth/latchkey/impl/auth/password"
 	"github.com/latchkey-auth/latchkey/impl/secret"
 )
@@ -185,7 +186,7 @@ const formatNewPassword = "new-password"
 func (s *Server) rules() rules {
 	return rules{policy: func() password.Policy { return s.auth.Policy() }, formats: map[string]openapi3.StringFormatValidator{
 		"idn-email": formatFunc(func(s string) error {
-			_, err := auth.CanonicalEmail(s)
+			_, err := account.CanonicalEmail(s)
 			return err
 		}),
 		// The service judges it, once, together with the email and the username.

@@ -151,7 +151,7 @@ func TestL5_AnotherPasswordBesideALogin(t *testing.T) {
 	}
 	wg.Wait()
 	var known int
-	if err := h.Pool.QueryRow(t.Context(), "SELECT count(*) FROM known_addresses").Scan(&known); err != nil || known != 1 {
+	if err := h.Pool.QueryRow(t.Context(), "SELECT count(*) FROM known_addresses").Scan(&known); err != nil || known != 2 {
 		t.Fatalf("%d addresses, %v: the log-in was not recorded beside", known, err)
 	}
 	guess(t, h, "ada@example.com", 10)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/latchkey-auth/latchkey/impl/auth"
+	"github.com/latchkey-auth/latchkey/impl/auth/session"
 	"github.com/latchkey-auth/latchkey/impl/impltest"
 	"github.com/latchkey-auth/latchkey/impl/secret"
 )
@@ -102,8 +103,8 @@ func TestL2_BadRefreshTokens(t *testing.T) {
 	flipped[len(flipped)/2] ^= 1
 	rows := map[string][]string{
 		"a word":              {"grant_type", "refresh_token", "refresh_token", "asdf"},
-		"the prefix alone":    {"grant_type", "refresh_token", "refresh_token", auth.RefreshPrefix},
-		"without the prefix":  {"grant_type", "refresh_token", "refresh_token", strings.TrimPrefix(good, auth.RefreshPrefix)},
+		"the prefix alone":    {"grant_type", "refresh_token", "refresh_token", session.RefreshPrefix},
+		"without the prefix":  {"grant_type", "refresh_token", "refresh_token", strings.TrimPrefix(good, session.RefreshPrefix)},
 		"truncated":           {"grant_type", "refresh_token", "refresh_token", good[:len(good)-1]},
 		"padded":              {"grant_type", "refresh_token", "refresh_token", good + "=="},
 		"with a space":        {"grant_type", "refresh_token", "refresh_token", " " + good},

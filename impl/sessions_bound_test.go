@@ -119,6 +119,10 @@ func TestEndingManySessions(t *testing.T) {
 			if alive != 0 {
 				t.Errorf("%d sessions are alive", alive)
 			}
+			swept, err := h.Auth.SweepSessions(t.Context())
+			if left := count(t, h, sessionCount, "ada"); err != nil || left != 0 || swept != int64(before) {
+				t.Errorf("the sweep has deleted %d of %d, and left %d, %v", swept, before, left, err)
+			}
 		})
 	}
 	t.Run("delete", func(t *testing.T) {

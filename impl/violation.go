@@ -15,6 +15,7 @@ import (
 
 	"github.com/latchkey-auth/latchkey/gen/api"
 	"github.com/latchkey-auth/latchkey/impl/auth"
+	"github.com/latchkey-auth/latchkey/impl/auth/account"
 	"github.com/latchkey-auth/latchkey/impl/auth/password"
 )
 
@@ -119,7 +120,7 @@ func tellViolation(broken *openapi3.SchemaError) (code, detail string) {
 func tellFormat(broken *openapi3.SchemaError) (code, detail string) {
 	var (
 		policy *password.PolicyError
-		email  *auth.InvalidEmailError
+		email  *account.InvalidEmailError
 	)
 	switch {
 	case errors.As(broken.Origin, &policy):

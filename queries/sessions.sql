@@ -71,6 +71,14 @@ LIMIT 1000;
 -- Ends a session of a user, and not one of another.
 DELETE FROM sessions WHERE id = sqlc.arg(id) AND user_id = sqlc.arg(user_id);
 
+-- name: SessionOpen :exec
+INSERT INTO sessions (id, user_id, rotated_at, expires_at, ends_at, budget_at, user_agent, address, created_at, authenticated_at, methods)
+VALUES (
+    sqlc.arg(id), sqlc.arg(user_id), sqlc.arg(now), sqlc.arg(now)::timestamptz + sqlc.arg(idle)::interval,
+    sqlc.arg(now)::timestamptz + sqlc.arg(lifetime)::interval, 'epoch', sqlc.arg(user_agent), sqlc.arg(address), sqlc.arg(created_at),
+    sqlc.arg(now), sqlc.arg(methods)
+);
+
 -- name: SessionTrim :exec
 -- Ends those sessions of a user that were used least recently, beyond as many as are kept. Of a user who has far more, from before there was
 -- a bound, 1,000 are looked at a time.
@@ -91,14 +99,33 @@ DELETE FROM sessions WHERE id IN (SELECT s.id FROM sessions s WHERE s.user_id = 
 DELETE FROM sessions WHERE id = @id;
 
 -- name: SessionSweep :execrows
--- Forgets sessions that have ended, some at a time, and by one instance at a time: it forgets none while another one does.
+-- Deletes sessions that have expired, some at a time, and by one instance at a time: it deletes none while another one does. The clock is
+-- the database's, so that no instance whose clock is wrong ends anybody's session. A test may pass another.
 WITH turn AS (
-    SELECT pg_try_advisory_xact_lock(hashtextextended('latchkey session sweep', 0)) AS is_ours
+    SELECT pg_try_advisory_xact_lock(hashtextextended('latchkey session sweep', 0)) AS is_ours,
+        coalesce(sqlc.narg(database_now)::timestamptz, clock_timestamp()) AS now
 )
 DELETE FROM sessions
 WHERE id IN (
     SELECT s.id FROM sessions s, turn
-    WHERE turn.is_ours AND s.expires_on <= (sqlc.arg(now)::timestamptz AT TIME ZONE 'UTC')::date AND s.expires_at <= sqlc.arg(now)
+    WHERE turn.is_ours AND s.expires_on <= (turn.now AT TIME ZONE 'UTC')::date AND s.expires_at <= turn.now
+    LIMIT sqlc.arg(batch)
+    FOR UPDATE OF s SKIP LOCKED
+);
+
+-- name: SessionSweepEnded :execrows
+-- Deletes sessions that were ended with all others of their user within a day, some at a time, as [SessionSweep] does. What is left
+-- over after a day goes when it expires.
+WITH turn AS (
+    SELECT pg_try_advisory_xact_lock(hashtextextended('latchkey session sweep', 0)) AS is_ours,
+        coalesce(sqlc.narg(database_now)::timestamptz, clock_timestamp()) AS now
+)
+DELETE FROM sessions
+WHERE id IN (
+    SELECT s.id
+    FROM turn, users u
+    JOIN sessions s ON s.user_id = u.id
+    WHERE turn.is_ours AND u.tokens_not_before > turn.now - interval '1 day' AND s.created_at <= u.tokens_not_before
     LIMIT sqlc.arg(batch)
     FOR UPDATE OF s SKIP LOCKED
 );

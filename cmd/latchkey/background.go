@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/latchkey-auth/latchkey/impl/auth"
+	"github.com/latchkey-auth/latchkey/impl/auth/ratelimit"
 )
 
 // sweepEvery is how often is forgotten what counts no more: budgets that are whole again, sessions that have ended, keys. No table
@@ -19,7 +20,7 @@ const sweepEvery = time.Minute
 // background is what the work beside the API is done on.
 type background struct {
 	service *auth.Service
-	limiter *auth.Limiter // nil without limits
+	limiter *ratelimit.Limiter // nil without limits
 	keys    *auth.Keyring
 	logger  *slog.Logger
 	// linesLost counts the lines of the log that nobody has read.

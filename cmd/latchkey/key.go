@@ -13,12 +13,6 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/secret"
 )
 
-// openKeys opens the signing keys for a server.
-func openKeys(ctx context.Context, s settings, db *database, key secret.Text) (*auth.Keyring, error) {
-	keys, err := auth.OpenKeyring(ctx, keyringOptions(s, db, key))
-	return keys, explainKeys(err)
-}
-
 // explainKeys says what to do where the settings aren't those of the keys.
 func explainKeys(err error) error {
 	if errors.Is(err, auth.ErrOtherAlgorithm) {

@@ -22,8 +22,9 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/auth"
 	"github.com/latchkey-auth/latchkey/impl/auth/password"
 	"github.com/latchkey-auth/latchkey/impl/auth/password/hashqueue"
+	"github.com/latchkey-auth/latchkey/impl/auth/session"
 	"github.com/latchkey-auth/latchkey/impl/postgres"
-	"github.com/latchkey-auth/latchkey/impl/secret"
+	"github.com/latchkey-auth/latchkey/impl/wire"
 	"github.com/latchkey-auth/latchkey/schema"
 )
 
@@ -130,22 +131,16 @@ func openService(ctx context.Context, s settings, db *database, logger *slog.Log
 	if err != nil {
 		return nil, background{}, err
 	}
-	limiter, err := newLimiter(s, db, key)
+	config := serviceConfig(s, db)
+	config.Secret, config.Previous, config.Limits = key, s.SecretKeyPrevious, s.RateLimits != "off"
+	parts, err := wire.New(ctx, config)
 	if err != nil {
-		return nil, background{}, err
-	}
-	keys, err := openKeys(ctx, s, db, key)
-	if err != nil {
-		return nil, background{}, err
-	}
-	service, err := newService(s, db, key, keys, limiter)
-	if err != nil {
-		return nil, background{}, err
+		return nil, background{}, explainKeys(err)
 	}
 	if s.RateLimits == "off" {
 		logger.Warn("LATCHKEY_RATE_LIMITS is off: passwords can be guessed without end")
 	}
-	return service, background{service: service, limiter: limiter, keys: keys, logger: logger}, nil
+	return parts.Auth, background{service: parts.Auth, limiter: parts.Limiter, keys: parts.Keys, logger: logger}, nil
 }
 
 // lostLine is the line that says how many lines of the log nobody has read.
@@ -179,48 +174,23 @@ func newHandler(s settings, logger *slog.Logger) (*impl.Server, error) {
 	})
 }
 
-// newLimiter is nil where there are to be no limits.
-func newLimiter(s settings, db *database, key secret.Text) (*auth.Limiter, error) {
-	if s.RateLimits == "off" {
-		return nil, nil
+// serviceConfig returns what the settings say of the service, without the secret key.
+func serviceConfig(s settings, db *database) wire.Config {
+	return wire.Config{
+		Pool:              db.pool,
+		Algorithm:         s.JWTAlgorithm,
+		Issuer:            s.JWTIssuer,
+		Audience:          s.JWTAudience,
+		AccessTokenTTL:    s.AccessTokenTTL,
+		KeyLead:           s.KeyLead,
+		Hash:              passwordParams(s),
+		HashWorkers:       runtime.GOMAXPROCS(0), // more would only take memory and make each hash slower
+		HashWait:          hashqueue.DefaultWait,
+		PasswordMinLength: s.PasswordMinLength,
+		Sessions:          session.Times{Idle: s.RefreshTokenTTL, Lifetime: s.SessionTTL, ReuseWindow: s.RefreshReuseWindow},
+		SessionsPerUser:   s.SessionsPerUser,
+		Now:               time.Now,
 	}
-	return auth.NewLimiter(auth.Bounded(db.pool), key, time.Now)
-}
-
-// newService puts the service together.
-func newService(s settings, db *database, key secret.Text, keys *auth.Keyring, limiter *auth.Limiter) (*auth.Service, error) {
-	hasher, err := newHasher(s)
-	if err != nil {
-		return nil, err
-	}
-	policy, err := password.NewPolicy(s.PasswordMinLength)
-	if err != nil {
-		return nil, usageError{fmt.Errorf("LATCHKEY_PASSWORD_MIN_LENGTH: %w", err)}
-	}
-	tokens, err := auth.NewTokens(auth.TokenOptions{
-		Keys: keys, Issuer: s.JWTIssuer, Audience: s.JWTAudience, TTL: s.AccessTokenTTL, Now: time.Now,
-	})
-	if err != nil {
-		return nil, usageError{fmt.Errorf("LATCHKEY_JWT_*: %w", err)}
-	}
-	return auth.New(auth.Options{
-		DB: auth.Bounded(db.pool), Hasher: hasher, Tokens: tokens, Policy: policy, Limiter: limiter, Now: time.Now,
-		Secret: key, Previous: s.SecretKeyPrevious, SessionsPerUser: s.SessionsPerUser,
-		Sessions: auth.SessionTimes{Idle: s.RefreshTokenTTL, Lifetime: s.SessionTTL, ReuseWindow: s.RefreshReuseWindow},
-	})
-}
-
-// newHasher returns a hasher with a worker for each processor. More would only take memory and make each hash slower.
-func newHasher(s settings) (*password.Hasher, error) {
-	queue, err := hashqueue.New(runtime.GOMAXPROCS(0), hashqueue.DefaultWait)
-	if err != nil {
-		return nil, err
-	}
-	hasher, err := password.NewHasher(passwordParams(s), queue)
-	if err != nil {
-		return nil, usageError{fmt.Errorf("LATCHKEY_PASSWORD_HASH_MEMORY_KIB, _PASSES, _LANES: %w", err)}
-	}
-	return hasher, nil
 }
 
 func passwordParams(s settings) password.Params {

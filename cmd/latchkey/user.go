@@ -2,15 +2,13 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/latchkey-auth/latchkey/impl/auth"
-	"github.com/latchkey-auth/latchkey/impl/secret"
+	"github.com/latchkey-auth/latchkey/impl/wire"
 )
 
 func (r *root) userCommand() *cobra.Command {
@@ -33,13 +31,7 @@ func (r *root) userCommand() *cobra.Command {
 // withService runs f on the service.
 func (r *root) withService(ctx context.Context, mayMake bool, f func(*auth.Service) error) error {
 	return r.withDatabase(ctx, mayMake, func(s settings, db *database) error {
-		// The service can't be without keys, but no command issues or checks a token. So that they work where
-		// the server's key isn't at hand, they get one that nothing else has and that ends with them.
-		keys, err := auth.NewMemoryKeyring("HS256", time.Now)
-		if err != nil {
-			return err
-		}
-		service, err := newService(s, db, secret.New(rand.Text()+rand.Text()), keys, nil)
+		service, err := wire.NewForOperator(serviceConfig(s, db))
 		if err != nil {
 			return err
 		}

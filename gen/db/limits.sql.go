@@ -12,235 +12,218 @@ import (
 	"github.com/google/uuid"
 )
 
-const attemptPages = `-- name: AttemptPages :one
-SELECT (pg_relation_size('rate_limits') / current_setting('block_size')::bigint)::bigint AS pages
+const addressKeep = `-- name: AddressKeep :exec
+UPDATE known_addresses SET seen_at = $1
+WHERE key = $2 AND user_id = $3 AND ($4::timestamptz IS NULL OR seen_at > $4::timestamptz)
 `
 
-// How many pages the budgets take, for [AttemptSweep].
-func (q *Queries) AttemptPages(ctx context.Context) (int64, error) {
-	row := q.db.QueryRow(ctx, attemptPages)
-	var pages int64
-	err := row.Scan(&pages)
-	return pages, err
+type AddressKeepParams struct {
+	SeenAt    time.Time
+	Key       []byte
+	UserID    uuid.UUID
+	NotBefore *time.Time
 }
 
-const attemptReturn = `-- name: AttemptReturn :exec
-WITH address AS (
-    UPDATE rate_limits SET whole_at = whole_at - $3::interval WHERE key = $4::bytea
-    RETURNING key
-)
-UPDATE rate_limits SET whole_at = whole_at - $1::interval
-WHERE key = $2::bytea AND (SELECT count(*) FROM address) >= 0
-`
-
-type AttemptReturnParams struct {
-	AccountStep time.Duration
-	AccountKey  []byte
-	AddressStep time.Duration
-	AddressKey  []byte
-}
-
-// Gives an attempt back that came to no verdict. The account's comes after the address's, in the order in which they are taken.
-func (q *Queries) AttemptReturn(ctx context.Context, arg AttemptReturnParams) error {
-	_, err := q.db.Exec(ctx, attemptReturn,
-		arg.AccountStep,
-		arg.AccountKey,
-		arg.AddressStep,
-		arg.AddressKey,
+// Keeps an address known, if it is, although the user's sessions were ended.
+func (q *Queries) AddressKeep(ctx context.Context, arg AddressKeepParams) error {
+	_, err := q.db.Exec(ctx, addressKeep,
+		arg.SeenAt,
+		arg.Key,
+		arg.UserID,
+		arg.NotBefore,
 	)
 	return err
 }
 
-const attemptSweep = `-- name: AttemptSweep :execrows
-DELETE FROM rate_limits
-WHERE ctid = ANY (ARRAY(
-    SELECT l.ctid FROM rate_limits l
-    WHERE l.ctid >= ('(' || $1::bigint || ',0)')::tid AND l.ctid < ('(' || $2::bigint || ',0)')::tid
-        AND l.whole_at < $3::timestamptz
-    FOR UPDATE SKIP LOCKED
-))
+const addressKnow = `-- name: AddressKnow :exec
+INSERT INTO known_addresses AS k (key, seen_at, user_id) VALUES ($1, $2, $3)
+ON CONFLICT (key) DO UPDATE SET seen_at = excluded.seen_at, user_id = excluded.user_id
+WHERE k.user_id <> excluded.user_id OR k.seen_at < excluded.seen_at - interval '1 day' OR k.seen_at <= $4::timestamptz
 `
 
-type AttemptSweepParams struct {
-	FirstPage int64
-	EndPage   int64
-	Now       time.Time
+type AddressKnowParams struct {
+	Key       []byte
+	SeenAt    time.Time
+	UserID    uuid.UUID
+	NotBefore *time.Time
 }
 
-// Forgets the budgets that are whole of some pages, and waits for none that is being charged. There is no index to find them by: each charge
-// would have to change it.
-func (q *Queries) AttemptSweep(ctx context.Context, arg AttemptSweepParams) (int64, error) {
-	result, err := q.db.Exec(ctx, attemptSweep, arg.FirstPage, arg.EndPage, arg.Now)
+// Records from which address a user has logged in. A row is written again once a day, or when the credentials were changed since.
+func (q *Queries) AddressKnow(ctx context.Context, arg AddressKnowParams) error {
+	_, err := q.db.Exec(ctx, addressKnow,
+		arg.Key,
+		arg.SeenAt,
+		arg.UserID,
+		arg.NotBefore,
+	)
+	return err
+}
+
+const addressSweep = `-- name: AddressSweep :execrows
+DELETE FROM known_addresses
+WHERE key IN (
+    SELECT k.key FROM known_addresses k
+    WHERE k.seen_at < coalesce($1::timestamptz, clock_timestamp()) - $2::interval
+    LIMIT $3
+    FOR UPDATE SKIP LOCKED
+)
+`
+
+type AddressSweepParams struct {
+	DatabaseNow *time.Time
+	KnownFor    time.Duration
+	Batch       int32
+}
+
+// Deletes addresses that were not seen for long, some at a time, by the database's clock.
+func (q *Queries) AddressSweep(ctx context.Context, arg AddressSweepParams) (int64, error) {
+	result, err := q.db.Exec(ctx, addressSweep, arg.DatabaseNow, arg.KnownFor, arg.Batch)
 	if err != nil {
 		return 0, err
 	}
 	return result.RowsAffected(), nil
 }
 
-const attemptTake = `-- name: AttemptTake :one
-WITH vouched AS (
-    SELECT $2::bytea AS key, true AS is_session
-    FROM sessions s
-    JOIN users u ON u.id = s.user_id
-    WHERE length($2::bytea) > 0 AND s.id = $3::uuid AND u.email_key = $4::text
-        AND s.expires_at > $1::timestamptz AND (u.tokens_not_before IS NULL OR s.created_at > u.tokens_not_before)
-    UNION ALL
-    SELECT k.key, false
-    FROM known_addresses k
-    JOIN users u ON u.id = k.user_id
-    WHERE k.key = $5::bytea AND k.seen_at > $6::timestamptz
-        AND (u.tokens_not_before IS NULL OR k.seen_at > u.tokens_not_before)
-    LIMIT 1
-), budgets AS (
-    SELECT
-        v.key AS vouched_key,
-        coalesce(v.is_session, false) AS is_session,
-        coalesce(v.key, $7::bytea) AS narrow_key,
-        CASE WHEN v.key IS NULL THEN $8::interval ELSE $9::interval END AS narrow_step,
-        $1::timestamptz + CASE WHEN v.key IS NULL THEN $10::interval ELSE $11::interval END AS narrow_end,
-        CASE WHEN v.key IS NULL THEN $12::bytea ELSE $13::bytea END AS wide_key,
-        CASE WHEN v.key IS NULL THEN $14::interval ELSE $15::interval END AS wide_step,
-        $1::timestamptz + CASE WHEN v.key IS NULL THEN $16::interval ELSE $17::interval END AS wide_end
-    FROM (VALUES (0)) one
-    LEFT JOIN vouched v ON true
-), used_up AS (
-    SELECT l.key
-    FROM rate_limits l
-    JOIN budgets b ON b.narrow_key = l.key
-    WHERE l.whole_at + b.narrow_step > b.narrow_end AND l.whole_at <= b.narrow_end + interval '10 minutes'
-), wide AS (
-    INSERT INTO rate_limits AS l (key, whole_at)
-    SELECT b.wide_key, $1::timestamptz + b.wide_step
-    FROM budgets b
-    WHERE NOT b.is_session AND NOT EXISTS (SELECT FROM used_up)
-    ON CONFLICT (key) DO UPDATE
-    SET whole_at = least(
-        greatest(l.whole_at, $1::timestamptz) + (SELECT b.wide_step FROM budgets b),
-        (SELECT b.wide_end FROM budgets b)
-    )
-    WHERE l.whole_at + (SELECT b.wide_step FROM budgets b) <= (SELECT b.wide_end FROM budgets b)
-        OR l.whole_at > (SELECT b.wide_end FROM budgets b) + interval '10 minutes'
-    RETURNING l.key
-), narrow AS (
-    INSERT INTO rate_limits AS l (key, whole_at)
-    SELECT b.narrow_key, $1::timestamptz + b.narrow_step
-    FROM budgets b
-    WHERE b.is_session OR EXISTS (SELECT FROM wide)
-    ON CONFLICT (key) DO UPDATE
-    SET whole_at = least(
-        greatest(l.whole_at, $1::timestamptz) + (SELECT b.narrow_step FROM budgets b),
-        (SELECT b.narrow_end FROM budgets b)
-    )
-    WHERE l.whole_at + (SELECT b.narrow_step FROM budgets b) <= (SELECT b.narrow_end FROM budgets b)
-        OR l.whole_at > (SELECT b.narrow_end FROM budgets b) + interval '10 minutes'
-    RETURNING l.key
-), decided AS (
-    SELECT
-        coalesce(b.vouched_key, ''::bytea) AS vouched_key,
-        b.is_session,
-        EXISTS (SELECT FROM narrow) AS is_allowed,
-        EXISTS (SELECT FROM wide) AS is_wide_taken,
-        b.is_session OR EXISTS (SELECT FROM used_up) OR EXISTS (SELECT FROM wide) AS is_narrow,
-        b.narrow_key,
-        b.wide_key
-    FROM budgets b
-)
-SELECT
-    d.vouched_key::bytea AS vouched_key,
-    d.is_session::boolean AS is_session,
-    d.is_allowed::boolean AS is_allowed,
-    d.is_wide_taken::boolean AS is_wide_taken,
-    -- Of the budgets, the one that has refused, if one has. It was not changed, so that the value from before the statement is the right one; but
-    -- for what others have used of it at the same moment.
-    d.is_narrow::boolean AS is_narrow,
-    coalesce(
-        (SELECT l.whole_at FROM rate_limits l WHERE l.key = CASE WHEN d.is_narrow THEN d.narrow_key ELSE d.wide_key END), $1::timestamptz
-    )::timestamptz AS whole_at
-FROM decided d
+const attemptVouch = `-- name: AttemptVouch :one
+SELECT true AS is_session
+FROM sessions s
+JOIN users u ON u.id = s.user_id
+WHERE s.id = $1 AND u.email_key = $2
+    AND s.expires_at > $3::timestamptz AND (u.tokens_not_before IS NULL OR s.created_at > u.tokens_not_before)
+UNION ALL
+SELECT false
+FROM known_addresses k
+JOIN users u ON u.id = k.user_id
+WHERE k.key = $4 AND k.seen_at > $5::timestamptz
+    AND (u.tokens_not_before IS NULL OR k.seen_at > u.tokens_not_before)
+LIMIT 1
 `
 
-type AttemptTakeParams struct {
-	Now           time.Time
-	SessionKey    []byte
-	SessionID     uuid.UUID
-	EmailKey      string
-	VouchingKey   []byte
-	KnownSince    time.Time
-	AccountKey    []byte
-	AccountStep   time.Duration
-	OwnStep       time.Duration
-	AccountWindow time.Duration
-	OwnWindow     time.Duration
-	AddressKey    []byte
-	SharedKey     []byte
-	AddressStep   time.Duration
-	SharedStep    time.Duration
-	AddressWindow time.Duration
-	SharedWindow  time.Duration
+type AttemptVouchParams struct {
+	SessionID  uuid.UUID
+	EmailKey   string
+	Now        time.Time
+	PairKey    []byte
+	KnownSince time.Time
 }
 
-type AttemptTakeRow struct {
-	VouchedKey  []byte
-	IsSession   bool
-	IsAllowed   bool
-	IsWideTaken bool
-	IsNarrow    bool
-	WholeAt     time.Time
-}
-
-// Charges one attempt, before anything is hashed for it: to two budgets, or to neither. The narrow one is for one account: of all strangers, or an
-// own one of who presents a session of the account that lives, or comes from an address that has logged in to it lately. The wide one is the
-// address's, for all accounts; such an address has another one of those that know it, lest whoever is behind it tries them all, and a
-// session has none. The wide one is charged only where the narrow one has room, so that whoever goes on at an account that is held takes nothing
-// from the neighbours; and the narrow one only where the wide one was, so that an address without budget can't use up an account's. Where others
-// take the last room of the narrow one at the same moment, is_wide_taken says what is to be given back.
-// A budget is whole at most a window from now. If it says much later, the clock was set back, and one attempt brings it into the window again; a
-// little later is an instance whose clock is ahead.
-func (q *Queries) AttemptTake(ctx context.Context, arg AttemptTakeParams) (AttemptTakeRow, error) {
-	row := q.db.QueryRow(ctx, attemptTake,
-		arg.Now,
-		arg.SessionKey,
+// Reports who vouches for an attempt on an account: a session of it that lives, or an address that has logged in to it lately.
+// No row means that it is a stranger's.
+func (q *Queries) AttemptVouch(ctx context.Context, arg AttemptVouchParams) (bool, error) {
+	row := q.db.QueryRow(ctx, attemptVouch,
 		arg.SessionID,
 		arg.EmailKey,
-		arg.VouchingKey,
+		arg.Now,
+		arg.PairKey,
 		arg.KnownSince,
-		arg.AccountKey,
-		arg.AccountStep,
-		arg.OwnStep,
-		arg.AccountWindow,
-		arg.OwnWindow,
-		arg.AddressKey,
-		arg.SharedKey,
-		arg.AddressStep,
-		arg.SharedStep,
-		arg.AddressWindow,
-		arg.SharedWindow,
 	)
-	var i AttemptTakeRow
-	err := row.Scan(
-		&i.VouchedKey,
-		&i.IsSession,
-		&i.IsAllowed,
-		&i.IsWideTaken,
-		&i.IsNarrow,
-		&i.WholeAt,
-	)
-	return i, err
+	var is_session bool
+	err := row.Scan(&is_session)
+	return is_session, err
 }
 
-const knownAddressSweep = `-- name: KnownAddressSweep :execrows
-DELETE FROM known_addresses
-WHERE key IN (SELECT k.key FROM known_addresses k WHERE k.seen_at < $1 LIMIT $2 FOR UPDATE SKIP LOCKED)
+const budgetForgive = `-- name: BudgetForgive :exec
+DELETE FROM rate_limits WHERE key = $1
 `
 
-type KnownAddressSweepParams struct {
-	KnownSince time.Time
-	Batch      int32
+// Makes a budget whole.
+func (q *Queries) BudgetForgive(ctx context.Context, key []byte) error {
+	_, err := q.db.Exec(ctx, budgetForgive, key)
+	return err
 }
 
-// Forgets addresses that were not seen for long, some at a time.
-func (q *Queries) KnownAddressSweep(ctx context.Context, arg KnownAddressSweepParams) (int64, error) {
-	result, err := q.db.Exec(ctx, knownAddressSweep, arg.KnownSince, arg.Batch)
+const budgetGet = `-- name: BudgetGet :one
+SELECT whole_at FROM rate_limits WHERE key = $1
+`
+
+func (q *Queries) BudgetGet(ctx context.Context, key []byte) (time.Time, error) {
+	row := q.db.QueryRow(ctx, budgetGet, key)
+	var whole_at time.Time
+	err := row.Scan(&whole_at)
+	return whole_at, err
+}
+
+const budgetPages = `-- name: BudgetPages :one
+SELECT (pg_relation_size('rate_limits') / current_setting('block_size')::bigint)::bigint AS pages
+`
+
+// How many pages the budgets take, for [BudgetSweep].
+func (q *Queries) BudgetPages(ctx context.Context) (int64, error) {
+	row := q.db.QueryRow(ctx, budgetPages)
+	var pages int64
+	err := row.Scan(&pages)
+	return pages, err
+}
+
+const budgetReturn = `-- name: BudgetReturn :exec
+UPDATE rate_limits SET whole_at = whole_at - $1::interval WHERE key = $2
+`
+
+type BudgetReturnParams struct {
+	Step time.Duration
+	Key  []byte
+}
+
+// Gives one attempt back.
+func (q *Queries) BudgetReturn(ctx context.Context, arg BudgetReturnParams) error {
+	_, err := q.db.Exec(ctx, budgetReturn, arg.Step, arg.Key)
+	return err
+}
+
+const budgetSweep = `-- name: BudgetSweep :execrows
+DELETE FROM rate_limits
+WHERE ctid = ANY (ARRAY(
+    SELECT l.ctid FROM rate_limits l
+    WHERE l.ctid >= ('(' || $1::bigint || ',0)')::tid AND l.ctid < ('(' || $2::bigint || ',0)')::tid
+        AND l.whole_at < coalesce($3::timestamptz, clock_timestamp())
+    FOR UPDATE SKIP LOCKED
+))
+`
+
+type BudgetSweepParams struct {
+	FirstPage   int64
+	EndPage     int64
+	DatabaseNow *time.Time
+}
+
+// Deletes the budgets of some pages that are whole, and waits for none that is being charged. There is no index to find them by: each charge
+// would have to change it. The clock is the database's, unless a test passes another.
+func (q *Queries) BudgetSweep(ctx context.Context, arg BudgetSweepParams) (int64, error) {
+	result, err := q.db.Exec(ctx, budgetSweep, arg.FirstPage, arg.EndPage, arg.DatabaseNow)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const budgetTake = `-- name: BudgetTake :execrows
+INSERT INTO rate_limits AS l (key, whole_at)
+VALUES ($1, $2::timestamptz + $3::interval)
+ON CONFLICT (key) DO UPDATE
+SET whole_at = least(
+    greatest(l.whole_at, $2::timestamptz) + $3::interval,
+    $2::timestamptz + $4::interval
+)
+WHERE l.whole_at + $3::interval <= $2::timestamptz + $4::interval
+    OR l.whole_at > $2::timestamptz + $4::interval + interval '10 minutes'
+`
+
+type BudgetTakeParams struct {
+	Key          []byte
+	Now          time.Time
+	Step         time.Duration
+	WindowLength time.Duration
+}
+
+// Takes one attempt out of a budget, which is whole again at most a window from now. It changes no row where the budget is
+// used up. A row that is whole much later was written before the clock was set back: one attempt brings it into the window again.
+func (q *Queries) BudgetTake(ctx context.Context, arg BudgetTakeParams) (int64, error) {
+	result, err := q.db.Exec(ctx, budgetTake,
+		arg.Key,
+		arg.Now,
+		arg.Step,
+		arg.WindowLength,
+	)
 	if err != nil {
 		return 0, err
 	}

@@ -17,23 +17,37 @@ type KnownAddress struct {
 	UserID uuid.UUID
 }
 
+type Password struct {
+	UserID    uuid.UUID
+	Hash      string
+	ChangedAt time.Time
+}
+
 type RateLimit struct {
 	Key     []byte
 	WholeAt time.Time
 }
 
+type SealedKey struct {
+	Name      string
+	Sealed    []byte
+	CreatedAt time.Time
+}
+
 type Session struct {
-	ID         uuid.UUID
-	UserID     uuid.UUID
-	Generation int32
-	RotatedAt  time.Time
-	ExpiresAt  time.Time
-	EndsAt     time.Time
-	ExpiresOn  pgtype.Date
-	BudgetAt   time.Time
-	UserAgent  string
-	Address    string
-	CreatedAt  time.Time
+	ID              uuid.UUID
+	UserID          uuid.UUID
+	Generation      int32
+	RotatedAt       time.Time
+	ExpiresAt       time.Time
+	EndsAt          time.Time
+	ExpiresOn       pgtype.Date
+	BudgetAt        time.Time
+	UserAgent       string
+	Address         string
+	CreatedAt       time.Time
+	AuthenticatedAt *time.Time
+	Methods         []string
 }
 
 type SigningKey struct {
@@ -52,7 +66,7 @@ type User struct {
 	EmailKey        string
 	Username        string
 	UsernameKey     string
-	PasswordHash    string
+	PasswordHash    *string
 	EmailVerified   bool
 	IsActive        bool
 	IsSuperuser     bool

@@ -99,6 +99,42 @@ func (q *Queries) SessionListByUser(ctx context.Context, arg SessionListByUserPa
 	return items, nil
 }
 
+const sessionOpen = `-- name: SessionOpen :exec
+INSERT INTO sessions (id, user_id, rotated_at, expires_at, ends_at, budget_at, user_agent, address, created_at, authenticated_at, methods)
+VALUES (
+    $1, $2, $3, $3::timestamptz + $4::interval,
+    $3::timestamptz + $5::interval, 'epoch', $6, $7, $8,
+    $3, $9
+)
+`
+
+type SessionOpenParams struct {
+	ID        uuid.UUID
+	UserID    uuid.UUID
+	Now       time.Time
+	Idle      time.Duration
+	Lifetime  time.Duration
+	UserAgent string
+	Address   string
+	CreatedAt time.Time
+	Methods   []string
+}
+
+func (q *Queries) SessionOpen(ctx context.Context, arg SessionOpenParams) error {
+	_, err := q.db.Exec(ctx, sessionOpen,
+		arg.ID,
+		arg.UserID,
+		arg.Now,
+		arg.Idle,
+		arg.Lifetime,
+		arg.UserAgent,
+		arg.Address,
+		arg.CreatedAt,
+		arg.Methods,
+	)
+	return err
+}
+
 const sessionRefresh = `-- name: SessionRefresh :one
 WITH moment AS MATERIALIZED (
     SELECT coalesce($1::timestamptz, clock_timestamp()) AS now
@@ -223,25 +259,58 @@ func (q *Queries) SessionRevoke(ctx context.Context, id uuid.UUID) error {
 
 const sessionSweep = `-- name: SessionSweep :execrows
 WITH turn AS (
-    SELECT pg_try_advisory_xact_lock(hashtextextended('latchkey session sweep', 0)) AS is_ours
+    SELECT pg_try_advisory_xact_lock(hashtextextended('latchkey session sweep', 0)) AS is_ours,
+        coalesce($2::timestamptz, clock_timestamp()) AS now
 )
 DELETE FROM sessions
 WHERE id IN (
     SELECT s.id FROM sessions s, turn
-    WHERE turn.is_ours AND s.expires_on <= ($1::timestamptz AT TIME ZONE 'UTC')::date AND s.expires_at <= $1
-    LIMIT $2
+    WHERE turn.is_ours AND s.expires_on <= (turn.now AT TIME ZONE 'UTC')::date AND s.expires_at <= turn.now
+    LIMIT $1
     FOR UPDATE OF s SKIP LOCKED
 )
 `
 
 type SessionSweepParams struct {
-	Now   time.Time
-	Batch int32
+	Batch       int32
+	DatabaseNow *time.Time
 }
 
-// Forgets sessions that have ended, some at a time, and by one instance at a time: it forgets none while another one does.
+// Deletes sessions that have expired, some at a time, and by one instance at a time: it deletes none while another one does. The clock is
+// the database's, so that no instance whose clock is wrong ends anybody's session. A test may pass another.
 func (q *Queries) SessionSweep(ctx context.Context, arg SessionSweepParams) (int64, error) {
-	result, err := q.db.Exec(ctx, sessionSweep, arg.Now, arg.Batch)
+	result, err := q.db.Exec(ctx, sessionSweep, arg.Batch, arg.DatabaseNow)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const sessionSweepEnded = `-- name: SessionSweepEnded :execrows
+WITH turn AS (
+    SELECT pg_try_advisory_xact_lock(hashtextextended('latchkey session sweep', 0)) AS is_ours,
+        coalesce($2::timestamptz, clock_timestamp()) AS now
+)
+DELETE FROM sessions
+WHERE id IN (
+    SELECT s.id
+    FROM turn, users u
+    JOIN sessions s ON s.user_id = u.id
+    WHERE turn.is_ours AND u.tokens_not_before > turn.now - interval '1 day' AND s.created_at <= u.tokens_not_before
+    LIMIT $1
+    FOR UPDATE OF s SKIP LOCKED
+)
+`
+
+type SessionSweepEndedParams struct {
+	Batch       int32
+	DatabaseNow *time.Time
+}
+
+// Deletes sessions that were ended with all others of their user within a day, some at a time, as [SessionSweep] does. What is left
+// over after a day goes when it expires.
+func (q *Queries) SessionSweepEnded(ctx context.Context, arg SessionSweepEndedParams) (int64, error) {
+	result, err := q.db.Exec(ctx, sessionSweepEnded, arg.Batch, arg.DatabaseNow)
 	if err != nil {
 		return 0, err
 	}

@@ -47,77 +47,35 @@ func (q *Queries) UserActivate(ctx context.Context, arg UserActivateParams) (Use
 }
 
 const userCreate = `-- name: UserCreate :one
-WITH created AS (
-    INSERT INTO users (id, email, email_key, username, username_key, password_hash, is_superuser, last_login_at, created_at, updated_at)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9)
-    RETURNING id, email, email_key, username, username_key, password_hash, email_verified, is_active, is_superuser, tokens_not_before, last_login_at, created_at, updated_at
-), known AS (
-    INSERT INTO known_addresses AS k (key, seen_at, user_id)
-    SELECT $10::bytea, $9, created.id FROM created WHERE length($10::bytea) > 0
-    ON CONFLICT (key) DO UPDATE SET seen_at = excluded.seen_at, user_id = excluded.user_id
-), opened AS (
-    INSERT INTO sessions (id, user_id, rotated_at, expires_at, ends_at, budget_at, user_agent, address, created_at)
-    SELECT $11::uuid, created.id, $9, $9::timestamptz + $12::interval, $9::timestamptz + $13::interval, 'epoch', $14, $15, $9
-    FROM created WHERE last_login_at IS NOT NULL
-)
-SELECT id, email, email_key, username, username_key, password_hash, email_verified, is_active, is_superuser, tokens_not_before, last_login_at, created_at, updated_at FROM created
+INSERT INTO users (id, email, email_key, username, username_key, is_superuser, last_login_at, created_at, updated_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8)
+RETURNING id, email, email_key, username, username_key, password_hash, email_verified, is_active, is_superuser, tokens_not_before, last_login_at, created_at, updated_at
 `
 
 type UserCreateParams struct {
-	ID           uuid.UUID
-	Email        string
-	EmailKey     string
-	Username     string
-	UsernameKey  string
-	PasswordHash string
-	IsSuperuser  bool
-	LastLoginAt  *time.Time
-	Now          time.Time
-	PairKey      []byte
-	SessionID    uuid.UUID
-	Idle         time.Duration
-	Lifetime     time.Duration
-	UserAgent    string
-	Address      string
+	ID          uuid.UUID
+	Email       string
+	EmailKey    string
+	Username    string
+	UsernameKey string
+	IsSuperuser bool
+	LastLoginAt *time.Time
+	Now         time.Time
 }
 
-type UserCreateRow struct {
-	ID              uuid.UUID
-	Email           string
-	EmailKey        string
-	Username        string
-	UsernameKey     string
-	PasswordHash    string
-	EmailVerified   bool
-	IsActive        bool
-	IsSuperuser     bool
-	TokensNotBefore *time.Time
-	LastLoginAt     *time.Time
-	CreatedAt       time.Time
-	UpdatedAt       time.Time
-}
-
-// Uniqueness is the constraints' business: users_email_key and users_username_key. Who registers has logged in from there,
-// to a first session.
-func (q *Queries) UserCreate(ctx context.Context, arg UserCreateParams) (UserCreateRow, error) {
+// Uniqueness is the constraints' business: users_email_key and users_username_key.
+func (q *Queries) UserCreate(ctx context.Context, arg UserCreateParams) (User, error) {
 	row := q.db.QueryRow(ctx, userCreate,
 		arg.ID,
 		arg.Email,
 		arg.EmailKey,
 		arg.Username,
 		arg.UsernameKey,
-		arg.PasswordHash,
 		arg.IsSuperuser,
 		arg.LastLoginAt,
 		arg.Now,
-		arg.PairKey,
-		arg.SessionID,
-		arg.Idle,
-		arg.Lifetime,
-		arg.UserAgent,
-		arg.Address,
 	)
-	var i UserCreateRow
+	var i User
 	err := row.Scan(
 		&i.ID,
 		&i.Email,
@@ -137,15 +95,9 @@ func (q *Queries) UserCreate(ctx context.Context, arg UserCreateParams) (UserCre
 }
 
 const userDeactivate = `-- name: UserDeactivate :one
-WITH ended AS (
-    DELETE FROM sessions WHERE sessions.id IN (SELECT s.id FROM sessions s WHERE s.user_id = $2 LIMIT 1000)
-), forgotten AS (
-    DELETE FROM known_addresses WHERE known_addresses.key IN (SELECT k.key FROM known_addresses k WHERE k.user_id = $2 LIMIT 1000)
-)
 UPDATE users
-SET is_active = false, updated_at = $1,
-    tokens_not_before = greatest($1, last_login_at, tokens_not_before + interval '1 microsecond')
-WHERE users.id = $2
+SET is_active = false, updated_at = $1
+WHERE id = $2
 RETURNING id, email, email_key, username, username_key, password_hash, email_verified, is_active, is_superuser, tokens_not_before, last_login_at, created_at, updated_at
 `
 
@@ -154,8 +106,6 @@ type UserDeactivateParams struct {
 	ID  uuid.UUID
 }
 
-// Ends every session until now: none is dated after the last login or a moment after the last such end. So it is what tokens_not_before says
-// that counts, also for the addresses that are known to the account; that the rows go is for tidiness, and those beyond 1,000 go with the sweep.
 func (q *Queries) UserDeactivate(ctx context.Context, arg UserDeactivateParams) (User, error) {
 	row := q.db.QueryRow(ctx, userDeactivate, arg.Now, arg.ID)
 	var i User
@@ -204,42 +154,46 @@ func (q *Queries) UserDelete(ctx context.Context, id uuid.UUID) (User, error) {
 	return i, err
 }
 
-const userEndSessions = `-- name: UserEndSessions :exec
-WITH ended AS (
-    UPDATE users
-    SET tokens_not_before = greatest($1::timestamptz, last_login_at, tokens_not_before + interval '1 microsecond')
-    WHERE users.id = $2
-    RETURNING id, email, email_key, username, username_key, password_hash, email_verified, is_active, is_superuser, tokens_not_before, last_login_at, created_at, updated_at
-), known AS (
-    UPDATE known_addresses k
-    SET seen_at = ended.tokens_not_before + interval '1 microsecond'
-    FROM ended, users u
-    WHERE k.key = $3::bytea AND k.user_id = ended.id AND u.id = ended.id
-        AND (u.tokens_not_before IS NULL OR k.seen_at > u.tokens_not_before)
-), deleted AS (
-    DELETE FROM sessions WHERE sessions.id IN (SELECT s.id FROM sessions s WHERE s.user_id = $2 LIMIT 1000)
-)
-SELECT id, email, email_key, username, username_key, password_hash, email_verified, is_active, is_superuser, tokens_not_before, last_login_at, created_at, updated_at FROM ended
+const userEndSessions = `-- name: UserEndSessions :one
+UPDATE users
+SET tokens_not_before = greatest($1::timestamptz, last_login_at, tokens_not_before + interval '1 microsecond')
+WHERE id = $2
+RETURNING id, email, email_key, username, username_key, password_hash, email_verified, is_active, is_superuser, tokens_not_before, last_login_at, created_at, updated_at
 `
 
 type UserEndSessionsParams struct {
-	Now     time.Time
-	ID      uuid.UUID
-	PairKey []byte
+	Now time.Time
+	ID  uuid.UUID
 }
 
-// Ends every session until now, as UserSetPassword does, in work that is bounded whatever their number. The address that asks stays known, if it is:
-// a stolen token makes none known.
-func (q *Queries) UserEndSessions(ctx context.Context, arg UserEndSessionsParams) error {
-	_, err := q.db.Exec(ctx, userEndSessions, arg.Now, arg.ID, arg.PairKey)
-	return err
+// Ends every session until now, in work that doesn't grow with their number: none is dated after the last login, or a moment after
+// the last such end. The rows go with the sweep. It locks the user's row.
+func (q *Queries) UserEndSessions(ctx context.Context, arg UserEndSessionsParams) (User, error) {
+	row := q.db.QueryRow(ctx, userEndSessions, arg.Now, arg.ID)
+	var i User
+	err := row.Scan(
+		&i.ID,
+		&i.Email,
+		&i.EmailKey,
+		&i.Username,
+		&i.UsernameKey,
+		&i.PasswordHash,
+		&i.EmailVerified,
+		&i.IsActive,
+		&i.IsSuperuser,
+		&i.TokensNotBefore,
+		&i.LastLoginAt,
+		&i.CreatedAt,
+		&i.UpdatedAt,
+	)
+	return i, err
 }
 
 const userGetByEmailKey = `-- name: UserGetByEmailKey :one
 SELECT id, email, email_key, username, username_key, password_hash, email_verified, is_active, is_superuser, tokens_not_before, last_login_at, created_at, updated_at FROM users WHERE email_key = $1
 `
 
-// The one query of a login.
+// For the commands.
 func (q *Queries) UserGetByEmailKey(ctx context.Context, emailKey string) (User, error) {
 	row := q.db.QueryRow(ctx, userGetByEmailKey, emailKey)
 	var i User
@@ -294,6 +248,53 @@ SELECT id, email, email_key, username, username_key, password_hash, email_verifi
 // For the commands, which take an email, a username or an id.
 func (q *Queries) UserGetByUsernameKey(ctx context.Context, usernameKey string) (User, error) {
 	row := q.db.QueryRow(ctx, userGetByUsernameKey, usernameKey)
+	var i User
+	err := row.Scan(
+		&i.ID,
+		&i.Email,
+		&i.EmailKey,
+		&i.Username,
+		&i.UsernameKey,
+		&i.PasswordHash,
+		&i.EmailVerified,
+		&i.IsActive,
+		&i.IsSuperuser,
+		&i.TokensNotBefore,
+		&i.LastLoginAt,
+		&i.CreatedAt,
+		&i.UpdatedAt,
+	)
+	return i, err
+}
+
+const userGetCredentials = `-- name: UserGetCredentials :one
+SELECT u.id, u.is_active, p.hash AS password_hash
+FROM users u
+LEFT JOIN passwords p ON p.user_id = u.id
+WHERE u.email_key = $1
+`
+
+type UserGetCredentialsRow struct {
+	ID           uuid.UUID
+	IsActive     bool
+	PasswordHash *string
+}
+
+// What a login checks. The hash is NULL for a user without a password.
+func (q *Queries) UserGetCredentials(ctx context.Context, emailKey string) (UserGetCredentialsRow, error) {
+	row := q.db.QueryRow(ctx, userGetCredentials, emailKey)
+	var i UserGetCredentialsRow
+	err := row.Scan(&i.ID, &i.IsActive, &i.PasswordHash)
+	return i, err
+}
+
+const userGetForUpdate = `-- name: UserGetForUpdate :one
+SELECT id, email, email_key, username, username_key, password_hash, email_verified, is_active, is_superuser, tokens_not_before, last_login_at, created_at, updated_at FROM users WHERE id = $1 FOR UPDATE
+`
+
+// Locks the user's row until the transaction ends.
+func (q *Queries) UserGetForUpdate(ctx context.Context, id uuid.UUID) (User, error) {
+	row := q.db.QueryRow(ctx, userGetForUpdate, id)
 	var i User
 	err := row.Scan(
 		&i.ID,
@@ -430,98 +431,23 @@ func (q *Queries) UserListBySession(ctx context.Context, arg UserListBySessionPa
 	return items, nil
 }
 
-const userRecordLogin = `-- name: UserRecordLogin :one
-WITH recorded AS (
-    UPDATE users
-    SET last_login_at = greatest($1, last_login_at), password_hash = $2
-    WHERE users.id = $3 AND users.password_hash = $4 AND users.is_active
-    RETURNING id, email, email_key, username, username_key, password_hash, email_verified, is_active, is_superuser, tokens_not_before, last_login_at, created_at, updated_at
-), returned AS (
-    UPDATE rate_limits SET whole_at = whole_at - $5::interval
-    WHERE key = $6::bytea AND EXISTS (SELECT FROM recorded)
-    RETURNING key
-), forgiven AS (
-    DELETE FROM rate_limits
-    WHERE key = $7::bytea AND EXISTS (SELECT FROM recorded) AND (SELECT count(*) FROM returned) >= 0
-), known AS (
-    INSERT INTO known_addresses AS k (key, seen_at, user_id)
-    SELECT $8::bytea, greatest(last_login_at, tokens_not_before + interval '1 microsecond'), recorded.id
-    FROM recorded WHERE length($8::bytea) > 0
-    ON CONFLICT (key) DO UPDATE SET seen_at = excluded.seen_at
-    WHERE k.seen_at < excluded.seen_at - interval '1 day' OR k.seen_at <= (SELECT tokens_not_before FROM recorded)
-), opened AS (
-    INSERT INTO sessions (id, user_id, rotated_at, expires_at, ends_at, budget_at, user_agent, address, created_at)
-    SELECT
-        $9::uuid, recorded.id, $1, $1::timestamptz + $10::interval, $1::timestamptz + $11::interval, 'epoch', $12, $13,
-        -- After the last change of the credentials, whatever the clock says: else it would be born dead.
-        greatest(last_login_at, tokens_not_before + interval '1 microsecond')
-    FROM recorded
-), crowd AS (
-    -- How many sessions there were before, as far as it matters: log-ins at the same moment don't see each other's.
-    SELECT count(*)::integer AS sessions FROM (SELECT s.id FROM sessions s WHERE s.user_id = $3 LIMIT $14::integer) few
-)
-SELECT id, email, email_key, username, username_key, password_hash, email_verified, is_active, is_superuser, tokens_not_before, last_login_at, created_at, updated_at, sessions FROM recorded, crowd
+const userLogIn = `-- name: UserLogIn :one
+UPDATE users
+SET last_login_at = greatest($1, last_login_at)
+WHERE id = $2 AND is_active
+RETURNING id, email, email_key, username, username_key, password_hash, email_verified, is_active, is_superuser, tokens_not_before, last_login_at, created_at, updated_at
 `
 
-type UserRecordLoginParams struct {
-	Now         *time.Time
-	NewHash     string
-	ID          uuid.UUID
-	CheckedHash string
-	AddressStep time.Duration
-	AddressKey  []byte
-	ForgivenKey []byte
-	PairKey     []byte
-	SessionID   uuid.UUID
-	Idle        time.Duration
-	Lifetime    time.Duration
-	UserAgent   string
-	Address     string
-	Crowd       int32
+type UserLogInParams struct {
+	Now *time.Time
+	ID  uuid.UUID
 }
 
-type UserRecordLoginRow struct {
-	ID              uuid.UUID
-	Email           string
-	EmailKey        string
-	Username        string
-	UsernameKey     string
-	PasswordHash    string
-	EmailVerified   bool
-	IsActive        bool
-	IsSuperuser     bool
-	TokensNotBefore *time.Time
-	LastLoginAt     *time.Time
-	CreatedAt       time.Time
-	UpdatedAt       time.Time
-	Sessions        int32
-}
-
-// The one write of a login. It finds no row when, since the password was checked, it was changed or the user was deactivated or deleted.
-// Its session is dated by last_login_at, which never goes back: so this row alone, and no two clocks, tells which session is
-// older than a change of the password.
-// The attempt is given back to the address, and the budget whose attempts led here becomes whole: guesses count while they fail. That the one
-// waits for the other's count is for the order of the locks, which is that of AttemptTake, lest two of them wait for each other: what nothing reads,
-// PostgreSQL runs in an order of its own, at present from the last to the first.
-// The address is dated as the session is: it is known until the credentials change.
-func (q *Queries) UserRecordLogin(ctx context.Context, arg UserRecordLoginParams) (UserRecordLoginRow, error) {
-	row := q.db.QueryRow(ctx, userRecordLogin,
-		arg.Now,
-		arg.NewHash,
-		arg.ID,
-		arg.CheckedHash,
-		arg.AddressStep,
-		arg.AddressKey,
-		arg.ForgivenKey,
-		arg.PairKey,
-		arg.SessionID,
-		arg.Idle,
-		arg.Lifetime,
-		arg.UserAgent,
-		arg.Address,
-		arg.Crowd,
-	)
-	var i UserRecordLoginRow
+// Records a login, and locks the user's row until the transaction ends. It finds no row if the user was deactivated or deleted.
+// last_login_at never goes back, so that sessions can be dated by it whatever the servers' clocks say.
+func (q *Queries) UserLogIn(ctx context.Context, arg UserLogInParams) (User, error) {
+	row := q.db.QueryRow(ctx, userLogIn, arg.Now, arg.ID)
+	var i User
 	err := row.Scan(
 		&i.ID,
 		&i.Email,
@@ -536,34 +462,22 @@ func (q *Queries) UserRecordLogin(ctx context.Context, arg UserRecordLoginParams
 		&i.LastLoginAt,
 		&i.CreatedAt,
 		&i.UpdatedAt,
-		&i.Sessions,
 	)
 	return i, err
 }
 
-const userSetPassword = `-- name: UserSetPassword :one
-WITH ended AS (
-    DELETE FROM sessions WHERE sessions.id IN (SELECT s.id FROM sessions s WHERE s.user_id = $3 LIMIT 1000)
-), forgotten AS (
-    DELETE FROM known_addresses WHERE known_addresses.key IN (SELECT k.key FROM known_addresses k WHERE k.user_id = $3 LIMIT 1000)
-)
-UPDATE users
-SET password_hash = $1, updated_at = $2,
-    tokens_not_before = greatest($2, last_login_at, tokens_not_before + interval '1 microsecond')
-WHERE users.id = $3
-RETURNING id, email, email_key, username, username_key, password_hash, email_verified, is_active, is_superuser, tokens_not_before, last_login_at, created_at, updated_at
+const userTouch = `-- name: UserTouch :one
+UPDATE users SET updated_at = $1 WHERE id = $2 RETURNING id, email, email_key, username, username_key, password_hash, email_verified, is_active, is_superuser, tokens_not_before, last_login_at, created_at, updated_at
 `
 
-type UserSetPasswordParams struct {
-	PasswordHash string
-	Now          time.Time
-	ID           uuid.UUID
+type UserTouchParams struct {
+	Now time.Time
+	ID  uuid.UUID
 }
 
-// Ends every session until now: none is dated after the last login or a moment after the last such end. So it is what tokens_not_before says
-// that counts, also for the addresses that are known to the account; that the rows go is for tidiness, and those beyond 1,000 go with the sweep.
-func (q *Queries) UserSetPassword(ctx context.Context, arg UserSetPasswordParams) (User, error) {
-	row := q.db.QueryRow(ctx, userSetPassword, arg.PasswordHash, arg.Now, arg.ID)
+// Dates the last change of a user's account.
+func (q *Queries) UserTouch(ctx context.Context, arg UserTouchParams) (User, error) {
+	row := q.db.QueryRow(ctx, userTouch, arg.Now, arg.ID)
 	var i User
 	err := row.Scan(
 		&i.ID,

@@ -9,6 +9,8 @@ import (
 
 	"github.com/latchkey-auth/latchkey/gen/db"
 	"github.com/latchkey-auth/latchkey/impl/auth/batch"
+	"github.com/latchkey-auth/latchkey/impl/auth/session"
+	"github.com/latchkey-auth/latchkey/impl/auth/store"
 )
 
 // Session answers what a valid access token says, for a [Caller]; nil for any other text. That its session lives is not asked.
@@ -44,7 +46,7 @@ func usersBySession(users *db.Queries, now func() time.Time) batch.Query[session
 		}
 		rows, err := users.UserListBySession(ctx, params)
 		if err != nil {
-			return nil, storeError(err)
+			return nil, store.Error(err)
 		}
 		found := make(map[sessionKey]db.UserListBySessionRow, len(rows))
 		for _, row := range rows {
@@ -71,7 +73,7 @@ func (s *Service) Authenticate(ctx context.Context, token string) (Principal, er
 		return Principal{}, ErrInactiveUser
 	}
 	if !row.IsAlive {
-		return Principal{}, fmt.Errorf("%w: %w", ErrInvalidToken, errSessionEnded)
+		return Principal{}, fmt.Errorf("%w: %w", ErrInvalidToken, session.ErrEnded)
 	}
 	return Principal{SessionID: claims.SessionID, User: User{
 		ID:            row.ID,

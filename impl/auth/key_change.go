@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/latchkey-auth/latchkey/gen/db"
+	"github.com/latchkey-auth/latchkey/impl/auth/store"
 )
 
 var (
@@ -27,17 +28,17 @@ func (k *Keyring) lock(ctx context.Context, f func(context.Context, *db.Queries)
 	defer cancel()
 	tx, err := k.store.Begin(ctx)
 	if err != nil {
-		return storeError(err)
+		return store.Error(err)
 	}
 	defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }() // does nothing after the commit
 	q := k.queries.WithTx(tx)
 	if err := q.SigningKeyLock(ctx); err != nil {
-		return storeError(err)
+		return store.Error(err)
 	}
 	if err := f(ctx, q); err != nil {
 		return err
 	}
-	return storeError(tx.Commit(ctx))
+	return store.Error(tx.Commit(ctx))
 }
 
 // keyChange is a change of the keys that is under way. It knows the keys that have not ended by their times alone, so that one that can't be
@@ -71,7 +72,7 @@ func (k *Keyring) change(ctx context.Context, f func(*keyChange) error) error {
 	err = k.lock(ctx, func(ctx context.Context, q *db.Queries) error {
 		rows, err := q.SigningKeyList(ctx)
 		if err != nil {
-			return storeError(err)
+			return store.Error(err)
 		}
 		c.now = k.now()
 		rows = unended(rows, c.now)
@@ -120,7 +121,7 @@ func (k *Keyring) reseal(ctx context.Context, q *db.Queries, rows []db.SigningKe
 			return err
 		}
 		if err := q.SigningKeyReseal(ctx, db.SigningKeyResealParams{Kid: key.kid, Sealed: sealed}); err != nil {
-			return storeError(err)
+			return store.Error(err)
 		}
 	}
 	if ours == 0 && len(rows) > 0 {
@@ -137,7 +138,7 @@ func (c *keyChange) write(ctx context.Context, q *db.Queries) error {
 			if err := q.SigningKeyInsert(ctx, db.SigningKeyInsertParams{
 				Kid: key.kid, Algorithm: key.algorithm, Sealed: c.sealed, SignsFrom: key.signsFrom, TokenTtl: key.tokenTTL, CreatedAt: c.now,
 			}); err != nil {
-				return storeError(err)
+				return store.Error(err)
 			}
 		}
 		params := db.SigningKeyUpdateParams{Kid: key.kid, SignsFrom: key.signsFrom, TokenTtl: key.tokenTTL}
@@ -145,7 +146,7 @@ func (c *keyChange) write(ctx context.Context, q *db.Queries) error {
 			params.VerifiesUntil = &key.verifiesUntil
 		}
 		if err := q.SigningKeyUpdate(ctx, params); err != nil {
-			return storeError(err)
+			return store.Error(err)
 		}
 	}
 	return nil
@@ -292,7 +293,7 @@ func RetireAll(ctx context.Context, o KeyringOptions) error {
 	return k.lock(ctx, func(ctx context.Context, q *db.Queries) error {
 		rows, err := q.SigningKeyList(ctx)
 		if err != nil {
-			return storeError(err)
+			return store.Error(err)
 		}
 		c.now = k.now()
 		for _, row := range unended(rows, c.now) {
@@ -304,7 +305,7 @@ func RetireAll(ctx context.Context, o KeyringOptions) error {
 			}
 		}
 		if err := q.SigningKeyDeleteAll(ctx); err != nil {
-			return storeError(err)
+			return store.Error(err)
 		}
 		c.succeed()
 		return c.write(ctx, q)
@@ -320,5 +321,5 @@ func (k *Keyring) Sweep(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, keyLoadTimeout)
 	defer cancel()
 	before := k.now().Add(-keepEnded)
-	return storeError(k.queries.SigningKeySweep(ctx, &before))
+	return store.Error(k.queries.SigningKeySweep(ctx, &before))
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/latchkey-auth/latchkey/gen/db"
+	"github.com/latchkey-auth/latchkey/impl/auth/store"
 )
 
 // KeyState is what a key does at a moment.
@@ -28,10 +29,10 @@ type Key struct {
 }
 
 // ListKeys lists the signing keys in the order in which they sign, for whoever administers the service; the secret key isn't needed.
-func ListKeys(ctx context.Context, store KeyStore, now time.Time) ([]Key, error) {
-	rows, err := db.New(store).SigningKeyList(ctx)
+func ListKeys(ctx context.Context, from KeyStore, now time.Time) ([]Key, error) {
+	rows, err := db.New(from).SigningKeyList(ctx)
 	if err != nil {
-		return nil, storeError(err)
+		return nil, store.Error(err)
 	}
 	set := make(keySet, len(rows))
 	for i, row := range rows {

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sync/singleflight"
 
 	"github.com/latchkey-auth/latchkey/gen/db"
+	"github.com/latchkey-auth/latchkey/impl/auth/store"
 	"github.com/latchkey-auth/latchkey/impl/secret"
 )
 
@@ -232,7 +233,7 @@ func (k *Keyring) Follow(ctx context.Context) error {
 	defer cancel()
 	rows, err := k.queries.SigningKeyList(ctx)
 	if err != nil {
-		return storeError(err)
+		return store.Error(err)
 	}
 	keys, err := k.read(rows)
 	k.keys.Store(&keys)

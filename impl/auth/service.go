@@ -1,65 +1,57 @@
-// Package auth is the auth service: passwords, tokens, accounts. It knows nothing of HTTP.
+// Package auth is the auth service: register, log in, refresh, sessions, operators. It knows nothing of HTTP.
 //
-// Passwords are argon2id hashes in the PHC format. A log-in opens a session, whose access tokens are JWTs under the keys of a [Keyring],
-// and whose refresh tokens are made of the secret key alone. A user is found by a canonical email,
-// and a token's user by the ids in it; each operation is one statement, and the database alone decides what is unique.
+// Each use case is a sequence of named steps. What the steps are made of is in the packages below: accounts, passwords,
+// sessions, tokens and their keys, budgets.
 package auth
 
 import (
 	"errors"
+	"net/netip"
 	"time"
 
-	"github.com/google/uuid"
-
 	"github.com/latchkey-auth/latchkey/gen/db"
+	"github.com/latchkey-auth/latchkey/impl/auth/account"
 	"github.com/latchkey-auth/latchkey/impl/auth/batch"
 	"github.com/latchkey-auth/latchkey/impl/auth/password"
+	"github.com/latchkey-auth/latchkey/impl/auth/ratelimit"
+	"github.com/latchkey-auth/latchkey/impl/auth/session"
+	"github.com/latchkey-auth/latchkey/impl/auth/store"
 	"github.com/latchkey-auth/latchkey/impl/secret"
 )
 
-// Options are what a [Service] is made of. Each is required but SessionsPerUser, Limiter, Previous and DatabaseNow.
+// Options are what a [Service] is made of. Each is required but Limiter.
 type Options struct {
 	// DB is where users are kept: a pool that is safe for concurrent use.
-	DB db.DBTX
+	DB store.DB
 	// Hasher hashes and verifies passwords.
 	Hasher *password.Hasher
 	// Tokens issues and checks access tokens.
 	Tokens *Tokens
-	// Secret makes the refresh tokens; Previous is the one before it was changed, whose tokens are still taken.
-	Secret, Previous secret.Text
-	// Sessions bound how long sessions last.
-	Sessions SessionTimes
-	// SessionsPerUser is how many sessions a user has at most; 0 for [DefaultSessionsPerUser].
-	SessionsPerUser int
+	// Sessions opens, refreshes and ends sessions.
+	Sessions *session.Sessions
 	// Limiter bounds how often passwords are guessed; nil for no bounds.
-	Limiter *Limiter
+	Limiter *ratelimit.Limiter
 	// Policy says which passwords a user may choose.
 	Policy password.Policy
 	// Now is the clock.
 	Now func() time.Time
-	// DatabaseNow replaces the database's clock, by which refresh tokens are judged: instances agree on that one; nil for its own.
-	DatabaseNow func() time.Time
 }
 
-// Service registers users, logs them in and answers who a token belongs to.
-// It is safe for concurrent use.
+// Service registers users, logs them in and returns who a token belongs to. It is safe for concurrent use.
 type Service struct {
-	users         *db.Queries
-	callers       *batch.Loader[sessionKey, db.UserListBySessionRow]
-	hasher        *password.Hasher
-	tokens        *Tokens
-	refreshTokens refreshTokens
-	refreshes     refreshes
-	sessions      SessionTimes
-	perUser       int
-	limiter       *Limiter
-	counters      counters
-	policy        password.Policy
-	now           func() time.Time
-	databaseNow   func() *time.Time
+	db       store.DB
+	queries  *db.Queries
+	callers  *batch.Loader[sessionKey, db.UserListBySessionRow]
+	hasher   *password.Hasher
+	tokens   *Tokens
+	sessions *session.Sessions
+	limiter  *ratelimit.Limiter
+	counters counters
+	policy   password.Policy
+	now      func() time.Time
 }
 
-// New makes a [Service] and refuses a missing dependency.
+// New returns a [Service], and refuses a missing dependency.
 func New(o Options) (*Service, error) {
 	switch {
 	case o.DB == nil:
@@ -68,29 +60,17 @@ func New(o Options) (*Service, error) {
 		return nil, errors.New("auth: no hasher")
 	case o.Tokens == nil:
 		return nil, errors.New("auth: no tokens")
+	case o.Sessions == nil:
+		return nil, errors.New("auth: no sessions")
 	case o.Policy == password.Policy{}:
 		return nil, errors.New("auth: no password policy")
 	case o.Now == nil:
 		return nil, errors.New("auth: no clock")
 	}
-	if err := o.Sessions.check(); err != nil {
-		return nil, err
-	}
-	refresh, err := newRefreshTokens(o.Secret, o.Previous)
-	if err != nil {
-		return nil, err
-	}
-	users := db.New(o.DB)
-	if o.SessionsPerUser == 0 {
-		o.SessionsPerUser = DefaultSessionsPerUser
-	}
-	databaseNow := func() *time.Time { return nil }
-	if o.DatabaseNow != nil {
-		databaseNow = func() *time.Time { now := o.DatabaseNow(); return &now }
-	}
+	queries := db.New(o.DB)
 	return &Service{
-		users: users, callers: batch.New(usersBySession(users, o.Now)), hasher: o.Hasher, limiter: o.Limiter,
-		tokens: o.Tokens, refreshTokens: refresh, sessions: o.Sessions, perUser: o.SessionsPerUser, policy: o.Policy, now: o.Now, databaseNow: databaseNow,
+		db: o.DB, queries: queries, callers: batch.New(usersBySession(queries, o.Now)), hasher: o.Hasher, tokens: o.Tokens,
+		sessions: o.Sessions, limiter: o.Limiter, policy: o.Policy, now: o.Now,
 	}, nil
 }
 
@@ -100,33 +80,70 @@ func (s *Service) KeyLead() time.Duration { return s.tokens.keys.Lead() }
 // Policy says which passwords a user may choose.
 func (s *Service) Policy() password.Policy { return s.policy }
 
-// User is an account without its password hash, so that no caller can let it out.
-type User struct {
-	ID            uuid.UUID
-	Email         string // as typed
-	Username      string // as typed
-	EmailVerified bool
-	IsActive      bool
-	IsSuperuser   bool
-	LastLoginAt   *time.Time // nil before the first log-in
-	CreatedAt     time.Time
-	UpdatedAt     time.Time
+// User is an account without its password, so that no caller can let it out.
+type User = account.User
+
+// Session is one of a user's sessions.
+type Session = session.Session
+
+// Caller is who sends a request.
+type Caller struct {
+	// Address is where the request comes from.
+	Address netip.Addr
+	// Session is what a valid access token says that was sent beside, or nil.
+	Session *Claims
+	// UserAgent is what the client calls itself.
+	UserAgent string
 }
 
-func userOf(row db.User) User {
-	u := User{
-		ID:            row.ID,
-		Email:         row.Email,
-		Username:      row.Username,
-		EmailVerified: row.EmailVerified,
-		IsActive:      row.IsActive,
-		IsSuperuser:   row.IsSuperuser,
-		CreatedAt:     row.CreatedAt.UTC(),
-		UpdatedAt:     row.UpdatedAt.UTC(),
+// network returns the network of the caller's address, which a share of the hashes belongs to: a /48 of IPv6 (RFC 6177), or
+// a /24 of IPv4, the least that is routed.
+func (c Caller) network() string {
+	addr := c.Address.Unmap().WithZone("")
+	bits := 24
+	if addr.Is6() {
+		bits = 48
 	}
-	if row.LastLoginAt != nil {
-		at := row.LastLoginAt.UTC()
-		u.LastLoginAt = &at
+	network, err := addr.Prefix(bits)
+	if err != nil {
+		return ""
 	}
-	return u
+	return network.String()
+}
+
+// address returns what a session records of the caller's address.
+func (c Caller) address() string {
+	if !c.Address.IsValid() {
+		return "unknown"
+	}
+	return c.Address.String()
+}
+
+// who is the caller that makes an attempt on an account, for the limits.
+func (c Caller) who(emailKey string) ratelimit.Who {
+	who := ratelimit.Who{Address: c.Address, Account: emailKey}
+	if c.Session != nil {
+		// The session is said to be one of this account. That it is, and lives, is asked where it is charged.
+		if key, err := account.CanonicalEmail(c.Session.Subject); err == nil && key == emailKey {
+			who.Session = c.Session.SessionID
+		}
+	}
+	return who
+}
+
+// Grant is what a login, a registration and a refresh give.
+type Grant struct {
+	User             User // of a refresh, only its id, email and username
+	Access           AccessToken
+	Refresh          secret.Text
+	RefreshExpiresIn time.Duration
+}
+
+// grant issues the access token of a session beside its refresh token.
+func (s *Service) grant(user User, tokens session.Tokens) (Grant, error) {
+	access, err := s.tokens.Issue(Subject{UserID: user.ID, SessionID: tokens.SessionID, Email: user.Email, Username: user.Username})
+	if err != nil {
+		return Grant{}, err
+	}
+	return Grant{User: user, Access: access, Refresh: tokens.Refresh, RefreshExpiresIn: tokens.ExpiresIn}, nil
 }

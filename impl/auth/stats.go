@@ -59,9 +59,9 @@ func (c *counters) countLimited(err error) {
 	var limited *LimitedError
 	switch {
 	case !errors.As(err, &limited):
-	case limited.Budget.Name == loginAddress.Name:
+	case limited.Budget.Name == "address":
 		c.byAddress.Add(1)
-	case limited.Budget.Name == loginOwn.Name:
+	case limited.Budget.Name == "own":
 		c.byOwn.Add(1)
 	default:
 		c.byAccount.Add(1)

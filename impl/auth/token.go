@@ -10,6 +10,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 	"github.com/google/uuid"
 
+	"github.com/latchkey-auth/latchkey/impl/auth/recent"
 	"github.com/latchkey-auth/latchkey/impl/secret"
 )
 
@@ -41,7 +42,7 @@ type Tokens struct {
 	ttl              time.Duration
 	now              func() time.Time
 	validator        *jwt.Validator
-	verified         verified
+	verified         *verified
 }
 
 // NewTokens makes [Tokens], and refuses a missing dependency.
@@ -57,7 +58,7 @@ func NewTokens(o TokenOptions) (*Tokens, error) {
 		return nil, errors.New("tokens need a clock")
 	}
 	return &Tokens{
-		verified: verified{size: verifiedTokens},
+		verified: recent.New[tokenDigest, verifiedToken](verifiedTokens),
 		keys:     o.Keys, issuer: o.Issuer, audience: o.Audience, ttl: o.TTL, now: o.Now,
 		validator: jwt.NewValidator(
 			jwt.WithIssuer(o.Issuer), jwt.WithAudience(o.Audience),
@@ -134,7 +135,7 @@ func (t *Tokens) Check(ctx context.Context, text string) (Claims, error) {
 	}
 	now := t.now()
 	digest := tokenDigest(sha256.Sum256([]byte(text)))
-	if known, ok := t.verified.get(digest); ok && now.Before(known.until) && !now.Before(known.from) {
+	if known, ok := t.verified.Get(digest); ok && now.Before(known.until) && !now.Before(known.from) {
 		if key := t.keys.loaded().find(known.kid); key != nil && key.verifies(now) {
 			return known.claims, nil
 		}
@@ -146,7 +147,7 @@ func (t *Tokens) Check(ctx context.Context, text string) (Claims, error) {
 	if err != nil {
 		return Claims{}, invalid(err)
 	}
-	t.verified.add(digest, known)
+	t.verified.Add(digest, known)
 	return known.claims, nil
 }
 

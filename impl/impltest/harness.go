@@ -23,8 +23,11 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/auth"
 	"github.com/latchkey-auth/latchkey/impl/auth/password"
 	"github.com/latchkey-auth/latchkey/impl/auth/password/hashqueue"
+	"github.com/latchkey-auth/latchkey/impl/auth/ratelimit"
+	"github.com/latchkey-auth/latchkey/impl/auth/session"
 	"github.com/latchkey-auth/latchkey/impl/postgres/postgrestest"
 	"github.com/latchkey-auth/latchkey/impl/secret"
+	"github.com/latchkey-auth/latchkey/impl/wire"
 	"github.com/latchkey-auth/latchkey/schema"
 )
 
@@ -41,7 +44,7 @@ type Options struct {
 	// Secret is [SecretKey] where it is empty, Previous none.
 	Secret, Previous string
 	// Sessions are those of the binary where they are zero.
-	Sessions auth.SessionTimes
+	Sessions session.Times
 	// Origins are those whose pages may call the API.
 	Origins []string
 	// Limits turns the rate limits on.
@@ -69,7 +72,7 @@ type Harness struct {
 	Auth   *auth.Service
 	Keys   *auth.Keyring
 	// Limiter is nil without limits.
-	Limiter *auth.Limiter
+	Limiter *ratelimit.Limiter
 	Pool    *pgxpool.Pool
 	Clock   *Clock
 	Log     *Log
@@ -140,44 +143,25 @@ func (h *Harness) build(tb testing.TB, o Options) {
 	if o.Hash == (password.Params{}) {
 		o.Hash = password.Params{MemoryKiB: 64, Passes: 1, Lanes: 1}
 	}
-	var err error
+	if o.Sessions == (session.Times{}) {
+		o.Sessions = session.DefaultTimes
+	}
 	wait := hashqueue.DefaultWait
 	if o.Patient {
 		wait = patience
-	}
-	h.queue, err = hashqueue.New(hashSlots, wait)
-	must(tb, err)
-	hasher, err := password.NewHasher(o.Hash, h.queue)
-	must(tb, err)
-	database := auth.Bounded(h.Pool)
-	if o.Patient {
-		database = h.Pool // a request's own bound is left
 		o.patient()
 	}
-	policy, err := password.NewPolicy(8)
-	must(tb, err)
-	key := secret.New(orDefault(o.Secret, SecretKey))
 	now := func() time.Time { return h.Clock.Now().Add(o.Skew) }
-	options := tokenOptions(o.Tokens)
-	h.Keys, err = auth.OpenKeyring(tb.Context(), auth.KeyringOptions{
-		DB: h.Pool, Secret: key, Previous: secret.New(o.Previous), Algorithm: orDefault(o.Algorithm, "ES256"), TokenTTL: options.TTL, Lead: auth.MinKeyLead, Now: now,
+	tokens := tokenOptions(o.Tokens)
+	parts, err := wire.New(tb.Context(), wire.Config{
+		Pool: h.Pool, Unbounded: o.Patient, // then only a request's own bound is left
+		Secret: secret.New(orDefault(o.Secret, SecretKey)), Previous: secret.New(o.Previous),
+		Algorithm: orDefault(o.Algorithm, "ES256"), Issuer: tokens.Issuer, Audience: tokens.Audience, AccessTokenTTL: tokens.TTL, KeyLead: auth.MinKeyLead,
+		Hash: o.Hash, HashWorkers: hashSlots, HashWait: wait, PasswordMinLength: 8,
+		Sessions: o.Sessions, Limits: o.Limits, Now: now, DatabaseNow: h.Clock.Now,
 	})
 	must(tb, err)
-	options.Keys, options.Now = h.Keys, now
-	tokens, err := auth.NewTokens(options)
-	must(tb, err)
-	if o.Sessions == (auth.SessionTimes{}) {
-		o.Sessions = auth.DefaultSessionTimes
-	}
-	if o.Limits {
-		h.Limiter, err = auth.NewLimiter(database, secret.New(SecretKey), now)
-		must(tb, err)
-	}
-	h.Auth, err = auth.New(auth.Options{
-		DB: database, Hasher: hasher, Tokens: tokens, Policy: policy, Limiter: h.Limiter, Now: now,
-		Secret: key, Previous: secret.New(o.Previous), Sessions: o.Sessions, DatabaseNow: h.Clock.Now,
-	})
-	must(tb, err)
+	h.Auth, h.Keys, h.Limiter, h.queue = parts.Auth, parts.Keys, parts.Limiter, parts.Queue
 	if o.Ready == nil {
 		o.Ready = func(ctx context.Context) error { return Readiness(schema.Current(ctx, h.Pool), h.Keys.Ready()) }
 	}

@@ -1,4 +1,4 @@
-package auth
+package store
 
 import (
 	"context"
@@ -10,8 +10,6 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
-
-	"github.com/latchkey-auth/latchkey/gen/db"
 )
 
 const (
@@ -22,14 +20,14 @@ const (
 )
 
 // Bounded makes every statement on a pool end: one that gets no connection within 1 s, or no answer within 5 s, fails with
-// an error that the service tells as [ErrUnavailable].
+// an [ErrUnavailable]. A transaction has these 5 s for all of its statements.
 //
 // A statement that was sent is not given up with its context, whose client may have gone: that would cost the connection.
 // So the driver needs no goroutine that watches over the context; the bound is the connection's own deadline.
 //
 // A connection whose server turns read-only or shuts down is of no use any more, and neither are the others to that server:
 // where several hosts are named, another one may have taken its place. So all are made anew, at most once a second.
-func Bounded(pool *pgxpool.Pool) db.DBTX { return &bounded{pool: pool} }
+func Bounded(pool *pgxpool.Pool) DB { return &bounded{pool: pool} }
 
 type bounded struct {
 	pool *pgxpool.Pool
@@ -124,6 +122,81 @@ func (b *bounded) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
 		return failedRow{err}
 	}
 	return boundedRow{conn.QueryRow(context.Background(), sql, args...), conn}
+}
+
+// Begin starts a transaction; its connection is given back by Commit or Rollback.
+func (b *bounded) Begin(ctx context.Context) (pgx.Tx, error) {
+	conn, err := b.acquire(ctx)
+	if err != nil {
+		return nil, err
+	}
+	tx, err := conn.Begin(context.Background())
+	if err != nil {
+		conn.release(err)
+		return nil, err
+	}
+	return &boundedTx{Tx: tx, conn: conn}, nil
+}
+
+// boundedTx sends each statement without its context, as [Bounded] says.
+type boundedTx struct {
+	pgx.Tx
+	conn  acquired
+	ended bool
+	// failed is the first error of a statement.
+	failed error
+}
+
+func (t *boundedTx) Exec(_ context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
+	tag, err := t.Tx.Exec(context.Background(), sql, args...)
+	t.note(err)
+	return tag, err
+}
+
+func (t *boundedTx) Query(_ context.Context, sql string, args ...any) (pgx.Rows, error) {
+	rows, err := t.Tx.Query(context.Background(), sql, args...)
+	t.note(err)
+	return rows, err
+}
+
+func (t *boundedTx) QueryRow(_ context.Context, sql string, args ...any) pgx.Row {
+	return notedRow{t.Tx.QueryRow(context.Background(), sql, args...), t}
+}
+
+func (t *boundedTx) note(err error) {
+	if t.failed == nil {
+		t.failed = err
+	}
+}
+
+// Commit ends the transaction, and gives its connection back.
+func (t *boundedTx) Commit(context.Context) error {
+	return t.end(t.Tx.Commit(context.Background()))
+}
+
+// Rollback ends the transaction if it hasn't ended yet, and gives its connection back.
+func (t *boundedTx) Rollback(context.Context) error {
+	return t.end(t.Tx.Rollback(context.Background()))
+}
+
+func (t *boundedTx) end(err error) error {
+	t.note(err)
+	if !t.ended {
+		t.ended = true
+		t.conn.release(t.failed)
+	}
+	return err
+}
+
+type notedRow struct {
+	pgx.Row
+	tx *boundedTx
+}
+
+func (r notedRow) Scan(dest ...any) error {
+	err := r.Row.Scan(dest...)
+	r.tx.note(err)
+	return err
 }
 
 type boundedRows struct {

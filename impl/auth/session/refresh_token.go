@@ -1,4 +1,4 @@
-package auth
+package session
 
 import (
 	"crypto/hmac"
@@ -18,6 +18,9 @@ const RefreshPrefix = "lkr_"
 
 // errRefreshToken says that a text is no refresh token of ours. It never shows the text.
 var errRefreshToken = errors.New("not a refresh token")
+
+// refreshEncoding refuses the second spellings that base64 has.
+var refreshEncoding = base64.RawURLEncoding.Strict()
 
 const (
 	refreshBodyBytes = 16 + 4
@@ -47,7 +50,7 @@ const refreshPurpose = "latchkey refresh tokens"
 // issue answers the token of a session's generation; always the same one.
 func (t refreshTokens) issue(session uuid.UUID, generation int32) secret.Text {
 	body := binary.BigEndian.AppendUint32(session[:], uint32(generation))
-	return secret.New(RefreshPrefix + base64.RawURLEncoding.EncodeToString(append(body, sign(t.key, body)...)))
+	return secret.New(RefreshPrefix + refreshEncoding.EncodeToString(append(body, sign(t.key, body)...)))
 }
 
 // read answers what a token is of. Nothing of it is believed before the HMAC, which is compared in constant time.
@@ -56,7 +59,7 @@ func (t refreshTokens) read(token secret.Text) (session uuid.UUID, generation in
 	if !ok || len(text) != base64.RawURLEncoding.EncodedLen(refreshBytes) {
 		return uuid.Nil, 0, errRefreshToken
 	}
-	raw, err := tokenEncoding.DecodeString(text)
+	raw, err := refreshEncoding.DecodeString(text)
 	if err != nil || len(raw) != refreshBytes || !t.isSigned(raw[:refreshBodyBytes], raw[refreshBodyBytes:]) {
 		return uuid.Nil, 0, errRefreshToken
 	}

@@ -1,15 +1,15 @@
-package auth
+package recent
 
 import "testing"
 
 // However many entries come, it holds no more than its size, and of them the newest and those that are asked for.
 func TestRecentIsBounded(t *testing.T) {
 	t.Parallel()
-	r := recent[int, int]{size: 100}
-	r.add(-1, 1)
+	r := New[int, int](100)
+	r.Add(-1, 1)
 	for i := range 10_000 {
-		r.add(i, i)
-		if _, ok := r.get(-1); !ok {
+		r.Add(i, i)
+		if _, ok := r.Get(-1); !ok {
 			t.Fatalf("what is asked for all the time is forgotten after %d others", i)
 		}
 		if got := len(r.newer) + len(r.older); got > 100 {
@@ -17,11 +17,11 @@ func TestRecentIsBounded(t *testing.T) {
 		}
 	}
 	for i := 10_000 - 40; i < 10_000; i++ {
-		if got, ok := r.get(i); !ok || got != i {
+		if got, ok := r.Get(i); !ok || got != i {
 			t.Errorf("%d: got %d, %v", i, got, ok)
 		}
 	}
-	if _, ok := r.get(0); ok {
+	if _, ok := r.Get(0); ok {
 		t.Error("the oldest is still there")
 	}
 }

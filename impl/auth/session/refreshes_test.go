@@ -1,4 +1,4 @@
-package auth
+package session
 
 import (
 	"context"
@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/latchkey-auth/latchkey/gen/db"
+	"github.com/latchkey-auth/latchkey/impl/auth/store"
 )
 
 // A token waits for nobody who presents another one, also one of the same session, or one beside another
@@ -36,8 +37,10 @@ func TestRefreshesAreSharedByToken(t *testing.T) {
 	for _, other := range []refreshKey{
 		{session: session, generation: 2}, {session: session, generation: 1, owner: owner}, {session: owner, generation: 1},
 	} {
-		exchange := func(context.Context) (db.SessionRefreshRow, error) { return db.SessionRefreshRow{}, ErrUnavailable }
-		if _, err := r.do(t.Context(), other, exchange); !errors.Is(err, ErrUnavailable) {
+		exchange := func(context.Context) (db.SessionRefreshRow, error) {
+			return db.SessionRefreshRow{}, store.ErrUnavailable
+		}
+		if _, err := r.do(t.Context(), other, exchange); !errors.Is(err, store.ErrUnavailable) {
 			t.Errorf("%+v: got %v, want its own error", other, err)
 		}
 	}

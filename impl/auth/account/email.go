@@ -1,4 +1,5 @@
-package auth
+// Package account is what a user is, and by which forms emails and usernames are compared.
+package account
 
 import (
 	"strings"

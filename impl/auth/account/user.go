@@ -1,0 +1,79 @@
+package account
+
+import (
+	"errors"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/latchkey-auth/latchkey/gen/db"
+	"github.com/latchkey-auth/latchkey/impl/auth/store"
+)
+
+var (
+	// ErrEmailTaken and ErrUsernameTaken report that another user has it.
+	ErrEmailTaken    = errors.New("email taken")
+	ErrUsernameTaken = errors.New("username taken")
+	// ErrNoUser reports that the user doesn't exist, or no longer.
+	ErrNoUser = errors.New("no such user")
+)
+
+// User is an account.
+type User struct {
+	ID            uuid.UUID
+	Email         string // as typed
+	Username      string // as typed
+	EmailVerified bool
+	IsActive      bool
+	IsSuperuser   bool
+	LastLoginAt   *time.Time // nil before the first login
+	CreatedAt     time.Time
+	UpdatedAt     time.Time
+}
+
+// Of returns the user of a row.
+func Of(row db.User) User {
+	u := User{
+		ID:            row.ID,
+		Email:         row.Email,
+		Username:      row.Username,
+		EmailVerified: row.EmailVerified,
+		IsActive:      row.IsActive,
+		IsSuperuser:   row.IsSuperuser,
+		CreatedAt:     row.CreatedAt.UTC(),
+		UpdatedAt:     row.UpdatedAt.UTC(),
+	}
+	if row.LastLoginAt != nil {
+		at := row.LastLoginAt.UTC()
+		u.LastLoginAt = &at
+	}
+	return u
+}
+
+// Error returns what an error of a statement on users means, beside what [store.Error] says.
+func Error(err error) error {
+	err = store.Error(err)
+	var taken *store.TakenError
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return ErrNoUser
+	case errors.As(err, &taken) && taken.Constraint == "users_email_key":
+		return ErrEmailTaken
+	case errors.As(err, &taken) && taken.Constraint == "users_username_key":
+		return ErrUsernameTaken
+	}
+	return err
+}
+
+// ValidFrom returns the time by which whatever a login opens is dated: after the last change of the credentials,
+// whatever the server's clock says. Otherwise it would be dead from the beginning.
+func ValidFrom(row db.User) time.Time {
+	at := row.CreatedAt
+	if row.LastLoginAt != nil {
+		at = *row.LastLoginAt
+	}
+	if ended := row.TokensNotBefore; ended != nil && !at.After(*ended) {
+		at = ended.Add(time.Microsecond)
+	}
+	return at
+}

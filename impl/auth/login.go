@@ -1,0 +1,227 @@
+package auth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/google/uuid"
+
+	"github.com/latchkey-auth/latchkey/gen/db"
+	"github.com/latchkey-auth/latchkey/impl/auth/account"
+	"github.com/latchkey-auth/latchkey/impl/auth/password"
+	"github.com/latchkey-auth/latchkey/impl/auth/password/hashqueue"
+	"github.com/latchkey-auth/latchkey/impl/auth/ratelimit"
+	"github.com/latchkey-auth/latchkey/impl/auth/session"
+	"github.com/latchkey-auth/latchkey/impl/auth/store"
+	"github.com/latchkey-auth/latchkey/impl/secret"
+)
+
+// Login opens a session for an email and a password.
+//
+// Every failure of the credentials is an [ErrInvalidCredentials], a [*LoginError]; an unknown email costs the same as a known
+// one. A [*LimitedError] comes before anything is looked up or hashed, and [ErrOverloaded] before anything is hashed.
+// [ErrUnavailable] reports that the database can't answer.
+func (s *Service) Login(ctx context.Context, c Caller, email string, pass secret.Text) (Grant, error) {
+	grant, err := s.login(ctx, c, email, pass)
+	s.counters.count(err)
+	return grant, err
+}
+
+func (s *Service) login(ctx context.Context, c Caller, email string, pass secret.Text) (Grant, error) {
+	emailKey, err := account.CanonicalEmail(email)
+	if err != nil || pass.IsZero() {
+		// No account can have these, so that the answer needs no hash to tell nothing.
+		return Grant{}, &LoginError{Reason: "malformed"}
+	}
+	if !s.hasher.Queue().HasRoom(hashqueue.Login, c.network()) {
+		return Grant{}, ErrOverloaded // before it is charged
+	}
+	attempt, err := s.limiter.Login(ctx, c.who(emailKey))
+	if err != nil {
+		return Grant{}, err
+	}
+	grant, err := s.loginCharged(ctx, c, attempt, emailKey, pass)
+	s.limiter.Settle(ctx, attempt, outcome(ctx, err, ratelimit.LoggedIn))
+	return grant, err
+}
+
+// loginAttempts bounds how often a login starts anew because its user was changed beside it: once for a hash that another
+// login has just renewed, and once to spare.
+const loginAttempts = 3
+
+// loginCharged goes from the first factor to a session. It starts anew if the user was changed meanwhile.
+func (s *Service) loginCharged(ctx context.Context, c Caller, attempt ratelimit.Attempt, emailKey string, pass secret.Text) (Grant, error) {
+	for range loginAttempts {
+		proof, err := s.provePassword(ctx, c.network(), emailKey, pass)
+		if err != nil {
+			return Grant{}, err
+		}
+		grant, err := s.conclude(ctx, c, attempt, s.judge(proof))
+		if !errors.Is(err, errChanged) {
+			return grant, err
+		}
+	}
+	// The password was right each time, so the client isn't told that it was wrong.
+	return Grant{}, fmt.Errorf("%w: the user was changed in each of %d attempts", ErrUnavailable, loginAttempts)
+}
+
+// proof is a first factor that was proved.
+type proof struct {
+	userID uuid.UUID
+	// hash is the stored hash that the password was checked with, and renewed, if not empty, the one to take its place.
+	hash, renewed string
+}
+
+// methodPassword is how RFC 8176 calls a password among the methods of authentication.
+const methodPassword = "pwd"
+
+// provePassword checks a password. It fails with a [*LoginError], [ErrOverloaded] or [ErrUnavailable].
+func (s *Service) provePassword(ctx context.Context, network, emailKey string, pass secret.Text) (proof, error) {
+	row, err := s.queries.UserGetCredentials(ctx, emailKey)
+	if err = account.Error(err); err != nil && !errors.Is(err, ErrNoUser) {
+		return proof{}, fmt.Errorf("%w: %w", errNotHashed, err)
+	}
+	if err != nil || row.PasswordHash == nil {
+		return proof{}, s.refuseUnknown(ctx, network, pass, LoginError{Reason: "unknown_email", UserID: row.ID})
+	}
+	verdict, err := s.hasher.Verify(ctx, network, *row.PasswordHash, pass)
+	switch {
+	case errors.Is(err, password.ErrStoredHash):
+		return proof{}, s.refuseUnknown(ctx, network, pass, LoginError{Reason: ReasonUnreadableHash, UserID: row.ID})
+	case err != nil:
+		return proof{}, busy(err)
+	case !verdict.Match:
+		return proof{}, &LoginError{Reason: "wrong_password", UserID: row.ID}
+	case !row.IsActive:
+		return proof{}, &LoginError{Reason: "inactive_user", UserID: row.ID}
+	}
+	p := proof{userID: row.ID, hash: *row.PasswordHash}
+	if verdict.Outdated {
+		// Where there is no room for it now, the next login renews the hash.
+		if p.renewed, err = s.hasher.Hash(ctx, network, pass); err != nil && !errors.Is(err, ErrOverloaded) {
+			return proof{}, busy(err)
+		}
+	}
+	return p, nil
+}
+
+// refuseUnknown takes as long as a wrong password, so that a client learns no more than of an email without an account.
+func (s *Service) refuseUnknown(ctx context.Context, network string, pass secret.Text, reason LoginError) error {
+	if err := s.hasher.VerifyUnknown(ctx, network, pass); err != nil {
+		return busy(err)
+	}
+	return &reason
+}
+
+// verdict is what follows from a proved first factor: an admission or a challenge.
+type verdict interface{ isVerdict() }
+
+// admission opens a session: what was proved suffices.
+type admission struct{ proof }
+
+// challenge demands a second factor before a session is opened.
+type challenge struct{ proof }
+
+func (admission) isVerdict() {}
+func (challenge) isVerdict() {}
+
+// judge decides whether what was proved suffices. There is no second factor yet, so that it does.
+func (s *Service) judge(p proof) verdict { return admission{p} }
+
+// errChanged reports that the user got another password, was deactivated or deleted while the password was hashed.
+var errChanged = errors.New("the user was changed meanwhile")
+
+// conclude carries out a verdict. It fails with errChanged, or as the database does.
+func (s *Service) conclude(ctx context.Context, c Caller, attempt ratelimit.Attempt, v verdict) (Grant, error) {
+	switch v := v.(type) {
+	case admission:
+		return s.admit(ctx, c, attempt, v.proof)
+	case challenge:
+		return Grant{}, errors.New("there is no second factor to ask for")
+	}
+	return Grant{}, fmt.Errorf("no such verdict: %T", v)
+}
+
+// admit opens the session of a proof that suffices, in one transaction.
+func (s *Service) admit(ctx context.Context, c Caller, attempt ratelimit.Attempt, p proof) (Grant, error) {
+	if err := s.tokens.keys.Ready(); err != nil {
+		return Grant{}, err
+	}
+	var (
+		user   db.User
+		tokens session.Tokens
+	)
+	err := store.InTx(ctx, s.db, func(tx *db.Queries) (err error) {
+		if user, err = s.confirm(ctx, tx, p); err != nil {
+			return err
+		}
+		tokens, err = s.openSession(ctx, tx, c, user, attempt)
+		return err
+	})
+	if err != nil {
+		return Grant{}, err
+	}
+	return s.grant(account.Of(user), tokens)
+}
+
+// confirm locks the user's row, and fails with errChanged unless user and password are as they were when the password was
+// checked. The password is read by a statement of its own: one that waits for the row sees the other tables as they were before.
+func (s *Service) confirm(ctx context.Context, tx *db.Queries, p proof) (db.User, error) {
+	now := s.now()
+	user, err := tx.UserLogIn(ctx, db.UserLogInParams{ID: p.userID, Now: &now})
+	if err = account.Error(err); errors.Is(err, ErrNoUser) {
+		return db.User{}, errChanged
+	} else if err != nil {
+		return db.User{}, err
+	}
+	hash, err := tx.PasswordGet(ctx, p.userID)
+	if err = store.Error(err); err != nil && !errors.Is(err, store.ErrNotFound) {
+		return db.User{}, err
+	}
+	if hash != p.hash {
+		return db.User{}, errChanged
+	}
+	if p.renewed != "" {
+		err = store.Error(tx.PasswordRenewHash(ctx, db.PasswordRenewHashParams{UserID: p.userID, Hash: p.renewed}))
+	}
+	return user, err
+}
+
+// openSession is the one place that opens sessions. The transaction has locked the user's row. The account knows the address
+// from then on.
+func (s *Service) openSession(ctx context.Context, tx *db.Queries, c Caller, user db.User, attempt ratelimit.Attempt) (session.Tokens, error) {
+	from := account.ValidFrom(user)
+	tokens, err := s.sessions.Open(ctx, tx, session.Beginning{
+		UserID: user.ID, ValidFrom: from, Methods: []string{methodPassword}, UserAgent: c.UserAgent, Address: c.address(),
+	})
+	if err != nil || len(attempt.AddressKey) == 0 {
+		return tokens, err
+	}
+	return tokens, store.Error(tx.AddressKnow(ctx, db.AddressKnowParams{
+		Key: attempt.AddressKey, SeenAt: from, UserID: user.ID, NotBefore: user.TokensNotBefore,
+	}))
+}
+
+// errNotHashed reports that an attempt ended before its password was hashed.
+var errNotHashed = errors.New("no password was hashed")
+
+// outcome returns what the limits record of an attempt that ended with an error, or of one that succeeded.
+func outcome(ctx context.Context, err error, success ratelimit.Outcome) ratelimit.Outcome {
+	switch {
+	case err == nil:
+		return success
+	case errors.Is(err, errNotHashed), errors.Is(err, hashqueue.ErrGivenUp), errors.Is(err, ErrOverloaded),
+		errors.Is(err, ErrUnavailable) && ctx.Err() == nil:
+		return ratelimit.NotTried
+	}
+	return ratelimit.Failed
+}
+
+// busy turns a wait for a hash that outlasted the request's deadline into [ErrUnavailable].
+func busy(err error) error {
+	if errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("%w: no time left to hash: %w", ErrUnavailable, err)
+	}
+	return err
+}

@@ -1,0 +1,133 @@
+package auth
+
+import (
+	"context"
+	"errors"
+
+	"github.com/google/uuid"
+
+	"github.com/latchkey-auth/latchkey/gen/db"
+	"github.com/latchkey-auth/latchkey/impl/auth/account"
+	"github.com/latchkey-auth/latchkey/impl/auth/store"
+	"github.com/latchkey-auth/latchkey/impl/secret"
+)
+
+// CreateUser makes a user without logging it in; for operators.
+// It fails as [Service.Register] does.
+func (s *Service) CreateUser(ctx context.Context, r Registration, superuser bool) (User, error) {
+	keys, err := s.checkRegistration(r)
+	if err != nil {
+		return User{}, err
+	}
+	hash, err := s.hasher.Hash(ctx, "", r.Password)
+	if err != nil {
+		return User{}, busy(err)
+	}
+	return s.change(ctx, func(tx *db.Queries) (db.User, error) { return s.createUser(ctx, tx, r, keys, hash, superuser, nil) })
+}
+
+// change runs a change of a user in a transaction, and returns the user as it is then.
+func (s *Service) change(ctx context.Context, f func(*db.Queries) (db.User, error)) (User, error) {
+	var user db.User
+	err := store.InTx(ctx, s.db, func(tx *db.Queries) (err error) {
+		user, err = f(tx)
+		return err
+	})
+	if err != nil {
+		return User{}, account.Error(err)
+	}
+	return account.Of(user), nil
+}
+
+// FindUser finds a user by id, email or username, in this order: what can be read as an id is looked up as one first.
+// It fails with [ErrNoUser] or [ErrUnavailable].
+func (s *Service) FindUser(ctx context.Context, who string) (User, error) {
+	lookups := make([]func() (db.User, error), 0, 2)
+	if id, err := uuid.Parse(who); err == nil {
+		lookups = append(lookups, func() (db.User, error) { return s.queries.UserGetByID(ctx, id) })
+	}
+	if key, err := account.CanonicalEmail(who); err == nil {
+		lookups = append(lookups, func() (db.User, error) { return s.queries.UserGetByEmailKey(ctx, key) })
+	} else if key, err := account.CanonicalUsername(who); err == nil {
+		lookups = append(lookups, func() (db.User, error) { return s.queries.UserGetByUsernameKey(ctx, key) })
+	}
+	for _, lookup := range lookups {
+		row, err := lookup()
+		if err = account.Error(err); err == nil {
+			return account.Of(row), nil
+		} else if !errors.Is(err, ErrNoUser) {
+			return User{}, err
+		}
+	}
+	return User{}, ErrNoUser
+}
+
+// listPage is how many users [Service.EachUser] reads at once.
+const listPage = 500
+
+// EachUser calls f with every user in the order of their making, and stops at its first error.
+func (s *Service) EachUser(ctx context.Context, f func(User) error) error {
+	var last uuid.UUID
+	for {
+		rows, err := s.queries.UserList(ctx, db.UserListParams{After: last, PageSize: listPage})
+		if err != nil {
+			return account.Error(err)
+		}
+		for _, row := range rows {
+			if err := f(account.Of(row)); err != nil {
+				return err
+			}
+		}
+		if len(rows) < listPage {
+			return nil
+		}
+		last = rows[len(rows)-1].ID
+	}
+}
+
+// Activate lets the user log in again; tokens from before the deactivation stay dead.
+func (s *Service) Activate(ctx context.Context, id uuid.UUID) (User, error) {
+	row, err := s.queries.UserActivate(ctx, db.UserActivateParams{ID: id, Now: s.now()})
+	return account.Of(row), account.Error(err)
+}
+
+// Deactivate ends every session of the user, whatever their number, and lets nobody log in as it.
+func (s *Service) Deactivate(ctx context.Context, id uuid.UUID) (User, error) {
+	return s.change(ctx, func(tx *db.Queries) (db.User, error) {
+		if _, err := tx.UserEndSessions(ctx, db.UserEndSessionsParams{ID: id, Now: s.now()}); err != nil {
+			return db.User{}, err
+		}
+		return tx.UserDeactivate(ctx, db.UserDeactivateParams{ID: id, Now: s.now()})
+	})
+}
+
+// DeleteUser deletes the user; its tokens belong to nobody from then on.
+func (s *Service) DeleteUser(ctx context.Context, id uuid.UUID) (User, error) {
+	// A foreign key would delete all sessions in one statement, however many there are.
+	if err := s.sessions.DeleteAll(ctx, id); err != nil {
+		return User{}, err
+	}
+	row, err := s.queries.UserDelete(ctx, id)
+	return account.Of(row), account.Error(err)
+}
+
+// SetPassword gives the user another password and ends every session until now.
+// It fails with an [*InvalidInputError], [ErrNoUser] or [ErrUnavailable].
+func (s *Service) SetPassword(ctx context.Context, user User, pass secret.Text) (User, error) {
+	if _, err := s.checkRegistration(Registration{Email: user.Email, Username: user.Username, Password: pass}); err != nil {
+		return User{}, err
+	}
+	hash, err := s.hasher.Hash(ctx, "", pass)
+	if err != nil {
+		return User{}, busy(err)
+	}
+	return s.change(ctx, func(tx *db.Queries) (db.User, error) {
+		if _, err := tx.UserEndSessions(ctx, db.UserEndSessionsParams{ID: user.ID, Now: s.now()}); err != nil {
+			return db.User{}, err
+		}
+		if err := tx.PasswordSet(ctx, db.PasswordSetParams{UserID: user.ID, Hash: hash, Now: s.now()}); err != nil {
+			return db.User{}, err
+		}
+		return tx.UserTouch(ctx, db.UserTouchParams{ID: user.ID, Now: s.now()})
+	})
+}

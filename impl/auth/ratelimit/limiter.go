@@ -1,0 +1,295 @@
+package ratelimit
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/latchkey-auth/latchkey/gen/db"
+	"github.com/latchkey-auth/latchkey/impl/auth/recent"
+	"github.com/latchkey-auth/latchkey/impl/auth/store"
+)
+
+const (
+	// knownFor is how long an address counts as known to an account after a login.
+	knownFor = 90 * 24 * time.Hour
+	// refusedKeys bounds how many refusals are remembered, at about 200 bytes each, 13 MB.
+	refusedKeys = 65536
+	// refusedFor is how long a refusal is remembered. By then an attempt may have been given back, or the address have
+	// become known, at another instance.
+	refusedFor = 5 * time.Second
+)
+
+// Limiter charges attempts to budgets. All instances share the budgets, which are in the database. A nil Limiter bounds
+// nothing. It is safe for concurrent use.
+type Limiter struct {
+	queries *db.Queries
+	key     []byte
+	now     func() time.Time
+	// databaseNow replaces the database's clock in tests.
+	databaseNow func() *time.Time
+	// refused spares the database clients that go on at an account whose budget is used up.
+	refused *recent.Map[budgetKey, refusal]
+}
+
+type budgetKey [16]byte
+
+// New returns a [Limiter] with the key that [OpenKey] returns. databaseNow may be nil, for the database's own clock.
+func New(on store.DB, key []byte, now, databaseNow func() time.Time) (*Limiter, error) {
+	if on == nil || now == nil || len(key) != keyBytes {
+		return nil, fmt.Errorf("ratelimit: a database, a clock and a key of %d bytes are needed", keyBytes)
+	}
+	l := &Limiter{queries: db.New(on), key: key, now: now, refused: recent.New[budgetKey, refusal](refusedKeys)}
+	l.databaseNow = func() *time.Time { return nil }
+	if databaseNow != nil {
+		l.databaseNow = func() *time.Time { t := databaseNow(); return &t }
+	}
+	return l, nil
+}
+
+// Who is who makes an attempt.
+type Who struct {
+	Address netip.Addr
+	// Account is the email, in its canonical form, that the attempt is on.
+	Account string
+	// Session is the session of that account whose token was sent beside, or zero. Whether it lives is asked where it is charged.
+	Session uuid.UUID
+}
+
+// charge is a budget under one key.
+type charge struct {
+	Budget
+	key budgetKey
+}
+
+// Attempt is one try that was charged.
+type Attempt struct {
+	// AddressKey is the key by which the account knows the address; empty without limits.
+	AddressKey []byte
+	// narrow is the budget of the account, wide that of the address, nil for a session.
+	narrow  charge
+	wide    *charge
+	refused budgetKey
+}
+
+// Login charges an attempt to log in to two budgets, or to neither: to that of the account, and to that of the address for all
+// accounts. A client that the account knows has a budget of its own for both. It fails with a [*LimitedError] or [store.ErrUnavailable].
+func (l *Limiter) Login(ctx context.Context, who Who) (Attempt, error) {
+	if l == nil {
+		return Attempt{}, nil
+	}
+	address := addressOf(who.Address)
+	pair := l.keyOf("login", "pair", address, who.Account)
+	a := Attempt{
+		AddressKey: pair[:],
+		narrow:     charge{loginAccount, l.keyOf("login", "account", who.Account)},
+		wide:       &charge{loginAddress, l.keyOf("login", "address", address)},
+		refused:    l.keyOf("login", "refused", address, who.Account),
+	}
+	if who.Session == uuid.Nil {
+		if err := l.remembered(a.refused); err != nil {
+			return Attempt{}, err
+		}
+	}
+	isSession, err := l.queries.AttemptVouch(ctx, db.AttemptVouchParams{
+		SessionID: who.Session, EmailKey: who.Account, PairKey: pair[:], Now: l.now(), KnownSince: l.now().Add(-knownFor),
+	})
+	switch err = store.Error(err); {
+	case errors.Is(err, store.ErrNotFound): // a stranger
+	case err != nil:
+		return Attempt{}, err
+	case isSession:
+		a.narrow, a.wide = charge{loginOwn, l.keyOf("login", "session", who.Session.String())}, nil
+	default:
+		a.narrow, a.wide = charge{loginOwn, pair}, &charge{loginShared, l.keyOf("login", "shared", address)}
+	}
+	return a, l.take(ctx, a)
+}
+
+// Registration charges an attempt to register. It fails as [Limiter.Login] does.
+func (l *Limiter) Registration(ctx context.Context, who Who) (Attempt, error) {
+	if l == nil {
+		return Attempt{}, nil
+	}
+	address := addressOf(who.Address)
+	pair := l.keyOf("login", "pair", address, who.Account)
+	a := Attempt{
+		AddressKey: pair[:],
+		narrow:     charge{registerAccount, l.keyOf("register", "account", who.Account)},
+		wide:       &charge{registerAddress, l.keyOf("register", "address", address)},
+		refused:    l.keyOf("register", "refused", address, who.Account),
+	}
+	if err := l.remembered(a.refused); err != nil {
+		return Attempt{}, err
+	}
+	return a, l.take(ctx, a)
+}
+
+// take charges the wide budget and then the narrow one, and gives the wide one back if the narrow one is used up: attacking a
+// locked account uses up nobody else's budget.
+func (l *Limiter) take(ctx context.Context, a Attempt) error {
+	if a.wide != nil {
+		if err := l.takeOne(ctx, *a.wide, a.refused); err != nil {
+			return err
+		}
+	}
+	err := l.takeOne(ctx, a.narrow, a.refused)
+	if err != nil && a.wide != nil {
+		l.giveBack(ctx, *a.wide)
+	}
+	return err
+}
+
+func (l *Limiter) takeOne(ctx context.Context, c charge, refused budgetKey) error {
+	now := l.now()
+	n, err := l.queries.BudgetTake(ctx, db.BudgetTakeParams{Key: c.key[:], Now: now, Step: c.Step, WindowLength: c.Window()})
+	if err != nil || n > 0 {
+		return store.Error(err)
+	}
+	wholeAt, err := l.queries.BudgetGet(ctx, c.key[:])
+	if err = store.Error(err); err != nil && !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	until := wholeAt.Add(c.Step - c.Window())
+	if !until.After(now) {
+		until = now.Add(c.Step) // others have used it up, or given it back, at this moment
+	}
+	if c.Name == loginAccount.Name {
+		l.refused.Add(refused, refusal{c.Budget, now, until})
+	}
+	return &LimitedError{Budget: c.Budget, RetryAfter: min(max(until.Sub(now), time.Second), c.Window())}
+}
+
+// refusal is a budget that was used up.
+type refusal struct {
+	budget    Budget
+	at, until time.Time
+}
+
+// remembered returns the [*LimitedError] of a refusal that still holds, or nil. A refusal from the future was made before the
+// clock was set back.
+func (l *Limiter) remembered(key budgetKey) error {
+	r, ok := l.refused.Get(key)
+	now := l.now()
+	if since := now.Sub(r.at); !ok || since < 0 || since >= refusedFor || !now.Before(r.until) {
+		return nil
+	}
+	return &LimitedError{Budget: r.budget, RetryAfter: r.until.Sub(now)}
+}
+
+// Outcome is what became of an attempt that was charged.
+type Outcome int
+
+// The outcomes.
+const (
+	// Failed stays charged: a wrong password, or a client that has gone after its password was hashed. Otherwise a client
+	// that hangs up each time would have hashes for nothing.
+	Failed Outcome = iota
+	// Registered stays charged, and no refusal of before holds any more.
+	Registered
+	// LoggedIn is given back to the address, and makes the account's budget whole: guesses count while they fail.
+	LoggedIn
+	// NotTried is given back: nothing was hashed, or the database has failed. A client that was told to try again must not be
+	// held back for it.
+	NotTried
+)
+
+// Settle records the outcome of an attempt. The client may have gone; and where the database has too, the attempt stays charged.
+func (l *Limiter) Settle(ctx context.Context, a Attempt, o Outcome) {
+	if l == nil {
+		return
+	}
+	switch o {
+	case Registered:
+		l.refused.Add(a.refused, refusal{})
+	case LoggedIn:
+		l.refused.Add(a.refused, refusal{})
+		if a.wide != nil {
+			l.giveBack(ctx, *a.wide)
+		}
+		_ = l.queries.BudgetForgive(context.WithoutCancel(ctx), a.narrow.key[:])
+	case NotTried:
+		if a.wide != nil {
+			l.giveBack(ctx, *a.wide)
+		}
+		l.giveBack(ctx, a.narrow)
+	}
+}
+
+func (l *Limiter) giveBack(ctx context.Context, c charge) {
+	_ = l.queries.BudgetReturn(context.WithoutCancel(ctx), db.BudgetReturnParams{Key: c.key[:], Step: c.Step})
+}
+
+// Refresh is the budget of a session's refreshes. The zero one is never used up.
+func (l *Limiter) Refresh() Budget {
+	if l == nil {
+		return Budget{}
+	}
+	return refreshSession
+}
+
+// AddressKey returns the key by which an account knows an address; nil without limits.
+func (l *Limiter) AddressKey(address netip.Addr, account string) []byte {
+	if l == nil {
+		return nil
+	}
+	key := l.keyOf("login", "pair", addressOf(address), account)
+	return key[:]
+}
+
+// keyOf names a budget without telling whose it is.
+func (l *Limiter) keyOf(parts ...string) budgetKey {
+	mac := hmac.New(sha256.New, l.key)
+	for _, part := range parts {
+		// Each with its length before it, so that no two lists run together.
+		_, _ = fmt.Fprintf(mac, "%d:%s", len(part), part)
+	}
+	return budgetKey(mac.Sum(nil)[:len(budgetKey{})])
+}
+
+// addressOf returns what counts as one address. A client with an IPv6 address has at least a /64 of them (RFC 6177, RFC 7934).
+func addressOf(addr netip.Addr) string {
+	addr = addr.Unmap().WithZone("")
+	if addr.Is6() {
+		if network, err := addr.Prefix(64); err == nil {
+			return network.String()
+		}
+	}
+	return addr.String()
+}
+
+const (
+	// sweepBatch is how many rows one statement of a sweep deletes at most, so that none runs for long.
+	sweepBatch = 1000
+	// sweepPages is how many pages of the budgets one statement looks at, for the same reason: some 20,000 budgets.
+	sweepPages = 256
+)
+
+// Sweep deletes what no longer bounds anybody, in batches, and returns how many rows it has deleted. It goes through the
+// budgets once, from the first page to the last. What comes in behind is for the next sweep.
+func (l *Limiter) Sweep(ctx context.Context) (total int64, err error) {
+	pages, err := l.queries.BudgetPages(ctx)
+	if err != nil {
+		return 0, store.Error(err)
+	}
+	for page := int64(0); page < pages; page += sweepPages {
+		n, err := l.queries.BudgetSweep(ctx, db.BudgetSweepParams{DatabaseNow: l.databaseNow(), FirstPage: page, EndPage: page + sweepPages})
+		total += n
+		if err != nil {
+			return total, store.Error(err)
+		}
+	}
+	for {
+		n, err := l.queries.AddressSweep(ctx, db.AddressSweepParams{DatabaseNow: l.databaseNow(), KnownFor: knownFor, Batch: sweepBatch})
+		total += n
+		if err != nil || n < sweepBatch {
+			return total, store.Error(err)
+		}
+	}
+}

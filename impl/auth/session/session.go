@@ -1,0 +1,238 @@
+// Package session is what a login opens and refresh tokens go on with.
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/latchkey-auth/latchkey/gen/db"
+	"github.com/latchkey-auth/latchkey/impl/auth/store"
+	"github.com/latchkey-auth/latchkey/impl/secret"
+)
+
+var (
+	// ErrNone reports that the user has no such session.
+	ErrNone = errors.New("no such session")
+	// ErrInvalidRefresh reports that a refresh token can't be exchanged, whatever is wrong with it.
+	ErrInvalidRefresh = errors.New("invalid refresh token")
+	// ErrRefreshReused reports that a refresh token was exchanged before, and that its session was ended for it: one of the
+	// two who had it was not its owner.
+	ErrRefreshReused = errors.New("refresh token reused")
+	// ErrEnded reports that a session has ended.
+	ErrEnded = errors.New("its session has ended")
+)
+
+// Times bound how long sessions last.
+type Times struct {
+	// Idle is how long a refresh token is good for since its session was last refreshed.
+	Idle time.Duration
+	// Lifetime is how long a session lasts at most, however often it is refreshed.
+	Lifetime time.Duration
+	// ReuseWindow is how long the predecessor of the newest refresh token gets that token again: for clients that
+	// refresh at the same moment, and for clients that an answer didn't reach.
+	ReuseWindow time.Duration
+}
+
+// DefaultTimes are those of `latchkey serve`.
+var DefaultTimes = Times{Idle: 30 * 24 * time.Hour, Lifetime: 90 * 24 * time.Hour, ReuseWindow: 10 * time.Second}
+
+// DefaultPerUser is how many sessions a user has at most by default.
+const DefaultPerUser = 100
+
+func (t Times) check() error {
+	if t.Idle < time.Second || t.Lifetime < t.Idle || t.ReuseWindow < 0 || t.ReuseWindow >= t.Idle {
+		return fmt.Errorf("sessions of %s at most, %s idle, with a window of %s, can't be", t.Lifetime, t.Idle, t.ReuseWindow)
+	}
+	return nil
+}
+
+// Options are what [Sessions] are made of. Each is required but PerUser, Previous and DatabaseNow.
+type Options struct {
+	DB store.DB
+	// Secret makes the refresh tokens. Previous is the one before it was changed, whose tokens are still taken.
+	Secret, Previous secret.Text
+	Times            Times
+	// PerUser is how many sessions a user has at most; 0 for [DefaultPerUser].
+	PerUser int
+	// Now is the clock.
+	Now func() time.Time
+	// DatabaseNow replaces the database's clock, by which refresh tokens are judged and sessions deleted, because
+	// instances agree on that one; nil for its own.
+	DatabaseNow func() time.Time
+}
+
+// Sessions opens, refreshes, lists and ends sessions. It is safe for concurrent use.
+type Sessions struct {
+	queries     *db.Queries
+	tokens      refreshTokens
+	refreshes   refreshes
+	times       Times
+	perUser     int
+	now         func() time.Time
+	databaseNow func() *time.Time
+}
+
+// New returns [Sessions], and refuses a missing dependency.
+func New(o Options) (*Sessions, error) {
+	if o.DB == nil || o.Now == nil {
+		return nil, errors.New("session: a database and a clock are needed")
+	}
+	if err := o.Times.check(); err != nil {
+		return nil, err
+	}
+	tokens, err := newRefreshTokens(o.Secret, o.Previous)
+	if err != nil {
+		return nil, err
+	}
+	if o.PerUser == 0 {
+		o.PerUser = DefaultPerUser
+	}
+	return &Sessions{
+		queries: db.New(o.DB), tokens: tokens, times: o.Times, perUser: o.PerUser, now: o.Now, databaseNow: orDatabase(o.DatabaseNow),
+	}, nil
+}
+
+// orDatabase returns a clock for statements: nil lets the database use its own.
+func orDatabase(now func() time.Time) func() *time.Time {
+	if now == nil {
+		return func() *time.Time { return nil }
+	}
+	return func() *time.Time { t := now(); return &t }
+}
+
+// Beginning is what a session begins with.
+type Beginning struct {
+	UserID uuid.UUID
+	// ValidFrom dates the session: after the last change of the user's credentials.
+	ValidFrom time.Time
+	// Methods are how the user has proved who it is (RFC 8176).
+	Methods            []string
+	UserAgent, Address string
+}
+
+// Tokens is what a client gets of a session, beside its access token.
+type Tokens struct {
+	SessionID uuid.UUID
+	Refresh   secret.Text
+	ExpiresIn time.Duration
+}
+
+// Open opens a session in a transaction that has locked the user's row. Beyond the number that a user may have it ends those
+// that were used least recently.
+func (s *Sessions) Open(ctx context.Context, tx *db.Queries, b Beginning) (Tokens, error) {
+	id, err := uuid.NewV7()
+	if err != nil {
+		return Tokens{}, err
+	}
+	err = tx.SessionOpen(ctx, db.SessionOpenParams{
+		ID: id, UserID: b.UserID, Now: s.now(), CreatedAt: b.ValidFrom, Idle: s.times.Idle, Lifetime: s.times.Lifetime,
+		UserAgent: shortUserAgent(b.UserAgent), Address: b.Address, Methods: b.Methods,
+	})
+	if err != nil {
+		return Tokens{}, store.Error(err)
+	}
+	if err := tx.SessionTrim(ctx, db.SessionTrimParams{UserID: b.UserID, Keep: int32(s.perUser)}); err != nil {
+		return Tokens{}, store.Error(err)
+	}
+	return Tokens{SessionID: id, Refresh: s.tokens.issue(id, 1), ExpiresIn: s.times.Idle}, nil
+}
+
+// Session is one of a user's sessions.
+type Session struct {
+	ID        uuid.UUID
+	UserAgent string
+	Address   string
+	CreatedAt time.Time
+	UsedAt    time.Time // when it was last refreshed
+	ExpiresAt time.Time
+}
+
+// maxUserAgent bounds what is kept of a client's own name, in bytes.
+const maxUserAgent = 256
+
+// shortUserAgent returns what is kept of a client's name: printable, and not too long.
+func shortUserAgent(text string) string {
+	text = strings.Map(func(r rune) rune {
+		if r < ' ' || r > '~' {
+			return '?'
+		}
+		return r
+	}, text)
+	return text[:min(len(text), maxUserAgent)]
+}
+
+// List returns a user's sessions that live, the newest first. It fails with [store.ErrUnavailable].
+func (s *Sessions) List(ctx context.Context, user uuid.UUID) ([]Session, error) {
+	rows, err := s.queries.SessionListByUser(ctx, db.SessionListByUserParams{UserID: user, Now: s.now()})
+	if err != nil {
+		return nil, store.Error(err)
+	}
+	sessions := make([]Session, len(rows))
+	for i, row := range rows {
+		sessions[i] = Session{
+			ID: row.ID, UserAgent: row.UserAgent, Address: row.Address,
+			CreatedAt: row.CreatedAt.UTC(), UsedAt: row.RotatedAt.UTC(), ExpiresAt: row.ExpiresAt.UTC(),
+		}
+	}
+	return sessions, nil
+}
+
+// End ends a session of a user. It fails with [ErrNone], also for one of another user, or [store.ErrUnavailable].
+func (s *Sessions) End(ctx context.Context, user, session uuid.UUID) error {
+	ended, err := s.queries.SessionEnd(ctx, db.SessionEndParams{ID: session, UserID: user})
+	if err == nil && ended == 0 {
+		return ErrNone
+	}
+	return store.Error(err)
+}
+
+// Revoke ends a session for a client that has a token of it.
+func (s *Sessions) Revoke(ctx context.Context, session uuid.UUID) error {
+	return store.Error(s.queries.SessionRevoke(ctx, session))
+}
+
+// OfRefreshToken returns the session of a refresh token, and whether it is a token of ours. The session may have ended.
+func (s *Sessions) OfRefreshToken(token secret.Text) (uuid.UUID, bool) {
+	session, _, err := s.tokens.read(token)
+	return session, err == nil
+}
+
+// sweepBatch is how many rows one statement of a sweep deletes at most, so that none runs for long.
+const sweepBatch = 1000
+
+// Sweep deletes sessions that have expired, and those of users whose sessions were all ended, in batches. It returns
+// how many it has deleted.
+func (s *Sessions) Sweep(ctx context.Context) (total int64, err error) {
+	for _, sweep := range []func() (int64, error){
+		func() (int64, error) {
+			return s.queries.SessionSweep(ctx, db.SessionSweepParams{DatabaseNow: s.databaseNow(), Batch: sweepBatch})
+		},
+		func() (int64, error) {
+			return s.queries.SessionSweepEnded(ctx, db.SessionSweepEndedParams{DatabaseNow: s.databaseNow(), Batch: sweepBatch})
+		},
+	} {
+		for n := int64(sweepBatch); n == sweepBatch; {
+			if n, err = sweep(); err != nil {
+				return total, store.Error(err)
+			}
+			total += n
+		}
+	}
+	return total, nil
+}
+
+// DeleteAll deletes all sessions of a user, in batches.
+func (s *Sessions) DeleteAll(ctx context.Context, user uuid.UUID) error {
+	for n := int64(sweepBatch); n == sweepBatch; {
+		var err error
+		if n, err = s.queries.SessionDeleteSome(ctx, db.SessionDeleteSomeParams{UserID: user, Batch: sweepBatch}); err != nil {
+			return store.Error(err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,111 @@
+// Package store is what the packages of the service know of the database beside their queries: how long a statement may
+// take, how a transaction is run, and what the driver's errors mean.
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/puddle/v2"
+
+	"github.com/latchkey-auth/latchkey/gen/db"
+)
+
+var (
+	// ErrNotFound reports that there is no such row.
+	ErrNotFound = errors.New("not found")
+	// ErrUnavailable reports that the database can't answer now. A repeated call may succeed.
+	ErrUnavailable = errors.New("database unavailable")
+)
+
+// TakenError reports that another row has what a constraint demands to be unique.
+type TakenError struct{ Constraint string }
+
+func (e *TakenError) Error() string { return "taken: " + e.Constraint }
+
+// uniqueViolation is a SQLSTATE.
+const uniqueViolation = "23505"
+
+// DB is a pool that statements and transactions are run on.
+type DB interface {
+	db.DBTX
+	Begin(ctx context.Context) (pgx.Tx, error)
+}
+
+// InTx runs f in a transaction, which is committed if f returns nil and rolled back else. It fails as f does, or as
+// [Error] says.
+func InTx(ctx context.Context, on DB, f func(*db.Queries) error) error {
+	tx, err := on.Begin(ctx)
+	if err != nil {
+		return Error(err)
+	}
+	defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }() // nothing, once it is committed
+	if err := f(db.New(tx)); err != nil {
+		return err
+	}
+	return Error(tx.Commit(ctx))
+}
+
+// Error is the one place that turns the driver's errors into the service's: into an [ErrNotFound], a [*TakenError] or an
+// [ErrUnavailable]. Any other error is returned as it is: a fault of the server, or the end of a context.
+func Error(err error) error {
+	if err == nil || errors.Is(err, context.Canceled) {
+		return err
+	}
+	if errors.Is(err, pgx.ErrNoRows) {
+		return ErrNotFound
+	}
+	// A connection that the database refuses has no statement that could be wrong: its password, its role or its name
+	// has been changed beneath us (28P01, 28000, 3D000).
+	var connect *pgconn.ConnectError
+	if errors.As(err, &connect) {
+		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	var refused *pgconn.PgError
+	if errors.As(err, &refused) {
+		switch {
+		case refused.Code == uniqueViolation:
+			return &TakenError{Constraint: refused.ConstraintName}
+		case isPassing(refused.Code):
+			return fmt.Errorf("%w: %w", ErrUnavailable, err)
+		}
+		return err
+	}
+	if isConnectionLoss(err) {
+		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	return err
+}
+
+// isPassing tells the SQLSTATE classes and codes that speak of the database's state and not of the statement:
+// 08 connection, 53 resources (53300 too many connections, 53100 disk full), 57 operator (57P01 shutdown,
+// 57P03 starting up), 58 system; 40001 and 40P01 serialization and deadlock, 55P03 lock not available, 25006 read-only (a standby).
+func isPassing(code string) bool {
+	switch code {
+	case "40001", "40P01", "55P03", "25006":
+		return true
+	}
+	if len(code) < 2 {
+		return false
+	}
+	switch code[:2] {
+	case "08", "53", "57", "58":
+		return true
+	}
+	return false
+}
+
+func isConnectionLoss(err error) bool {
+	var network net.Error
+	return errors.As(err, &network) ||
+		errors.Is(err, context.DeadlineExceeded) ||
+		errors.Is(err, puddle.ErrClosedPool) ||
+		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
+		errors.Is(err, net.ErrClosed) ||
+		pgconn.SafeToRetry(err) || pgconn.Timeout(err)
+}

@@ -1,0 +1,132 @@
+// Package wire puts the service together, for `serve`, for the other commands and for the tests: what is tested is what runs.
+package wire
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/latchkey-auth/latchkey/impl/auth"
+	"github.com/latchkey-auth/latchkey/impl/auth/password"
+	"github.com/latchkey-auth/latchkey/impl/auth/password/hashqueue"
+	"github.com/latchkey-auth/latchkey/impl/auth/ratelimit"
+	"github.com/latchkey-auth/latchkey/impl/auth/session"
+	"github.com/latchkey-auth/latchkey/impl/auth/store"
+	"github.com/latchkey-auth/latchkey/impl/secret"
+)
+
+// Config is what the service is made of. DatabaseNow, Previous and SessionsPerUser may be zero.
+type Config struct {
+	Pool *pgxpool.Pool
+	// Unbounded lets statements take as long as their context. Otherwise each has 5 s, see [store.Bounded].
+	Unbounded bool
+	// Secret is the secret key. Previous is the one before it was changed.
+	Secret, Previous secret.Text
+	// Algorithm signs the access tokens.
+	Algorithm        string
+	Issuer, Audience string
+	AccessTokenTTL   time.Duration
+	KeyLead          time.Duration
+	Hash             password.Params
+	// HashWorkers is how many passwords are hashed at once, and HashWait how long one waits for that at most.
+	HashWorkers       int
+	HashWait          time.Duration
+	PasswordMinLength int
+	Sessions          session.Times
+	SessionsPerUser   int
+	// Limits bounds how often passwords are guessed.
+	Limits bool
+	Now    func() time.Time
+	// DatabaseNow replaces the database's clock in tests.
+	DatabaseNow func() time.Time
+}
+
+// Parts is the service and what is seen of it from outside.
+type Parts struct {
+	Auth *auth.Service
+	Keys *auth.Keyring
+	// Limiter is nil without limits.
+	Limiter *ratelimit.Limiter
+	Queue   *hashqueue.Queue
+}
+
+// New puts together what `serve` needs.
+func New(ctx context.Context, c Config) (*Parts, error) {
+	if c.Pool == nil || c.Now == nil {
+		return nil, errors.New("wire: a pool and a clock are needed")
+	}
+	keys, err := auth.OpenKeyring(ctx, auth.KeyringOptions{
+		DB: c.Pool, Secret: c.Secret, Previous: c.Previous, Algorithm: c.Algorithm, TokenTTL: c.AccessTokenTTL, Lead: c.KeyLead, Now: c.Now,
+	})
+	if err != nil {
+		return nil, err
+	}
+	var limiter *ratelimit.Limiter
+	if c.Limits {
+		key, err := ratelimit.OpenKey(ctx, c.Pool, c.Secret, c.Previous, c.Now())
+		if err != nil {
+			return nil, err
+		}
+		if limiter, err = ratelimit.New(c.database(), key, c.Now, c.DatabaseNow); err != nil {
+			return nil, err
+		}
+	}
+	return c.build(keys, limiter)
+}
+
+// NewForOperator puts together what the commands need that change users. They issue and check no token, and so work where
+// the servers' secret key isn't at hand, with keys that end with them. No statement is bounded but by its context.
+func NewForOperator(c Config) (*auth.Service, error) {
+	keys, err := auth.NewMemoryKeyring("HS256", c.Now)
+	if err != nil {
+		return nil, err
+	}
+	c.Secret, c.Previous, c.Unbounded = secret.New(rand.Text()+rand.Text()), secret.Text{}, true
+	parts, err := c.build(keys, nil)
+	if err != nil {
+		return nil, err
+	}
+	return parts.Auth, nil
+}
+
+func (c Config) database() store.DB {
+	if c.Unbounded {
+		return c.Pool
+	}
+	return store.Bounded(c.Pool)
+}
+
+func (c Config) build(keys *auth.Keyring, limiter *ratelimit.Limiter) (*Parts, error) {
+	queue, err := hashqueue.New(c.HashWorkers, c.HashWait)
+	if err != nil {
+		return nil, err
+	}
+	hasher, err := password.NewHasher(c.Hash, queue)
+	if err != nil {
+		return nil, err
+	}
+	policy, err := password.NewPolicy(c.PasswordMinLength)
+	if err != nil {
+		return nil, err
+	}
+	tokens, err := auth.NewTokens(auth.TokenOptions{Keys: keys, Issuer: c.Issuer, Audience: c.Audience, TTL: c.AccessTokenTTL, Now: c.Now})
+	if err != nil {
+		return nil, err
+	}
+	sessions, err := session.New(session.Options{
+		DB: c.database(), Secret: c.Secret, Previous: c.Previous, Times: c.Sessions, PerUser: c.SessionsPerUser, Now: c.Now, DatabaseNow: c.DatabaseNow,
+	})
+	if err != nil {
+		return nil, err
+	}
+	service, err := auth.New(auth.Options{
+		DB: c.database(), Hasher: hasher, Tokens: tokens, Sessions: sessions, Limiter: limiter, Policy: policy, Now: c.Now,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &Parts{Auth: service, Keys: keys, Limiter: limiter, Queue: queue}, nil
+}

@@ -1,0 +1,9 @@
+-- name: SealedKeyGet :one
+SELECT sealed FROM sealed_keys WHERE name = @name;
+
+-- name: SealedKeyInsert :exec
+-- Of two servers that make a key at the same moment, one wins.
+INSERT INTO sealed_keys (name, sealed, created_at) VALUES (@name, @sealed, @now) ON CONFLICT (name) DO NOTHING;
+
+-- name: SealedKeyReplace :exec
+UPDATE sealed_keys SET sealed = @sealed WHERE name = @name;
