@@ -3,7 +3,6 @@ package impl
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"net/url"
 	"strings"
 	"time"
@@ -12,50 +11,34 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/auth"
 )
 
-// publish lets anybody keep an answer for as long as the keys may be kept, in place of what [setSecurityHeaders] has set, and any page read it.
-func publish(w http.ResponseWriter) {
-	w.Header().Set("Access-Control-Allow-Origin", "*")
-	w.Header().Set("Cache-Control", fmt.Sprintf("public, max-age=%d", int(auth.KeysMaxAge/time.Second)))
-}
-
-type keysAnswer api.GetKeys200ApplicationJwkSetPlusJSONResponse
-
-// VisitGetKeysResponse writes the keys.
-func (a keysAnswer) VisitGetKeysResponse(w http.ResponseWriter) error {
-	publish(w)
-	return api.GetKeys200ApplicationJwkSetPlusJSONResponse(a).VisitGetKeysResponse(w)
-}
-
-type metadataAnswer api.GetMetadata200JSONResponse
-
-// VisitGetMetadataResponse writes the metadata.
-func (a metadataAnswer) VisitGetMetadataResponse(w http.ResponseWriter) error {
-	publish(w)
-	return api.GetMetadata200JSONResponse(a).VisitGetMetadataResponse(w)
+// published are the headers of an answer that anybody may keep for as long as the keys may be kept, and any page may read.
+// The strict handler sets them in place of what [setSecurityHeaders] has set.
+var published = struct{ AccessControlAllowOrigin, CacheControl string }{
+	"*", fmt.Sprintf("public, max-age=%d", int(auth.KeysMaxAge/time.Second)),
 }
 
 // GetKeys answers the public keys that access tokens are checked with (RFC 7517 section 5).
 func (s *Server) GetKeys(context.Context, api.GetKeysRequestObject) (api.GetKeysResponseObject, error) {
-	published, err := s.auth.PublicKeys()
+	keys, err := s.auth.PublicKeys()
 	if err != nil {
 		return nil, err
 	}
-	answer := keysAnswer{Keys: make([]api.Key, len(published))}
-	for i, key := range published {
-		answer.Keys[i] = keyBody(key)
+	set := api.KeySet{Keys: make([]api.Key, len(keys))}
+	for i, key := range keys {
+		set.Keys[i] = keyBody(key)
 	}
-	return answer, nil
+	return api.GetKeys200ApplicationJwkSetPlusJSONResponse{Body: set, Headers: api.GetKeys200ResponseHeaders(published)}, nil
 }
 
 // GetMetadata answers where what is found (RFC 8414 section 3). The password grant is for first parties, and isn't named.
 func (s *Server) GetMetadata(ctx context.Context, _ api.GetMetadataRequestObject) (api.GetMetadataResponseObject, error) {
-	published, err := s.auth.PublicKeys()
+	keys, err := s.auth.PublicKeys()
 	if err != nil {
 		return nil, err
 	}
 	issuer, base := s.auth.Issuer(), s.baseURL(ctx)
 	at := func(path string) string { return base + path }
-	answer := metadataAnswer{
+	metadata := api.Metadata{
 		Issuer:                            issuer,
 		KeyLeadSeconds:                    int(s.auth.KeyLead() / time.Second),
 		TokenEndpoint:                     at("/api/users/login/token/"),
@@ -68,10 +51,10 @@ func (s *Server) GetMetadata(ctx context.Context, _ api.GetMetadataRequestObject
 			api.MetadataRevocationEndpointAuthMethodsSupportedNone,
 		},
 	}
-	if len(published) > 0 {
-		answer.JwksURI = new(at("/.well-known/jwks.json"))
+	if len(keys) > 0 {
+		metadata.JwksURI = new(at("/.well-known/jwks.json"))
 	}
-	return answer, nil
+	return api.GetMetadata200JSONResponse{Body: metadata, Headers: api.GetMetadata200ResponseHeaders(published)}, nil
 }
 
 // metadataPath is where RFC 8414 section 3 has the metadata of an issuer without a path.

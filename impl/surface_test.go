@@ -67,6 +67,57 @@ func TestH8_Paths(t *testing.T) {
 	}
 }
 
+// Every answer carries the headers that the contract declares once for all, whoever writes it: a handler, the router, the
+// middleware or the pages. The harness holds the answers of operations to them.
+func TestEveryAnswerCarriesTheCommonHeaders(t *testing.T) {
+	t.Parallel()
+	h := letIn(t)
+	preflight := []string{"Origin", appOrigin, "Access-Control-Request-Method", "POST"}
+	type row struct {
+		method, path string
+		status       int
+		own          []string // the headers that this answer has with a value of its own
+		headers      []string
+	}
+	rows := []row{
+		{"GET", "/nothing", 404, nil, nil}, {"DELETE", "/healthz", 405, nil, nil}, {"OPTIONS", "/healthz", 405, nil, nil},
+		{"HEAD", "/healthz", 200, nil, nil}, {"HEAD", "/nothing", 404, nil, nil}, {"GET", "/", 302, nil, nil}, {"GET", "/docs/", 302, nil, nil},
+		{"GET", impltest.MePath, 401, nil, []string{"Origin", appOrigin}},
+		{"OPTIONS", impltest.LoginPath, 204, []string{"Vary"}, preflight},
+		{"OPTIONS", impltest.KeysPath, 204, []string{"Access-Control-Allow-Origin", "Vary"}, preflight},
+		{"GET", "/openapi.json", 304, []string{"Cache-Control", "Vary"}, []string{"If-None-Match", "*"}},
+	}
+	pages := 0
+	for _, route := range h.Server.Routes() {
+		method, path, _ := strings.Cut(route, " ")
+		if !impltest.IsContractPage(path) || path == "/" || path == "/docs/" {
+			continue
+		}
+		pages++
+		own := []string{"Cache-Control", "Vary"}
+		if path == "/docs" {
+			own = append(own, "Content-Security-Policy")
+		}
+		rows = append(rows, row{method, path, 200, own, nil}, row{"POST", path, 405, nil, nil})
+	}
+	if pages < 7 {
+		t.Errorf("%d pages", pages)
+	}
+	for _, row := range rows {
+		res, err := http.DefaultTransport.RoundTrip(h.Request(row.method, row.path, "", row.headers...))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = res.Body.Close()
+		if res.StatusCode != row.status {
+			t.Errorf("%s %s: got %d, want %d", row.method, row.path, res.StatusCode, row.status)
+		}
+		if err := impltest.CheckCommonHeaders(res.Header, row.own...); err != nil {
+			t.Errorf("%s %s: %v", row.method, row.path, err)
+		}
+	}
+}
+
 // net/http would answer it by itself, without what every answer carries.
 func TestOptionsOfTheServerItself(t *testing.T) {
 	t.Parallel()

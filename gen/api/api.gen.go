@@ -3281,16 +3281,16 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 		Handler: si,
 	}
 
-	router.GET(options.BaseURL+"/.well-known/jwks.json", wrapper.GetKeys, options.OperationMiddlewares["GetKeys"]...)
-	router.GET(options.BaseURL+"/.well-known/oauth-authorization-server", wrapper.GetMetadata, options.OperationMiddlewares["GetMetadata"]...)
-	router.POST(options.BaseURL+"/api/oauth/revoke/", wrapper.RevokeToken, options.OperationMiddlewares["RevokeToken"]...)
 	router.POST(options.BaseURL+"/api/users/", wrapper.RegisterUser, options.OperationMiddlewares["RegisterUser"]...)
 	router.POST(options.BaseURL+"/api/users/login/token/", wrapper.Login, options.OperationMiddlewares["Login"]...)
-	router.POST(options.BaseURL+"/api/users/logout/", wrapper.Logout, options.OperationMiddlewares["Logout"]...)
 	router.GET(options.BaseURL+"/api/users/me/", wrapper.GetCurrentUser, options.OperationMiddlewares["GetCurrentUser"]...)
+	router.POST(options.BaseURL+"/api/users/logout/", wrapper.Logout, options.OperationMiddlewares["Logout"]...)
 	router.DELETE(options.BaseURL+"/api/users/me/sessions/", wrapper.EndAllSessions, options.OperationMiddlewares["EndAllSessions"]...)
 	router.GET(options.BaseURL+"/api/users/me/sessions/", wrapper.ListSessions, options.OperationMiddlewares["ListSessions"]...)
 	router.DELETE(options.BaseURL+"/api/users/me/sessions/:session_id/", wrapper.EndSession, options.OperationMiddlewares["EndSession"]...)
+	router.POST(options.BaseURL+"/api/oauth/revoke/", wrapper.RevokeToken, options.OperationMiddlewares["RevokeToken"]...)
+	router.GET(options.BaseURL+"/.well-known/jwks.json", wrapper.GetKeys, options.OperationMiddlewares["GetKeys"]...)
+	router.GET(options.BaseURL+"/.well-known/oauth-authorization-server", wrapper.GetMetadata, options.OperationMiddlewares["GetMetadata"]...)
 	router.GET(options.BaseURL+"/healthz", wrapper.GetLiveness, options.OperationMiddlewares["GetLiveness"]...)
 	router.GET(options.BaseURL+"/readyz", wrapper.GetReadiness, options.OperationMiddlewares["GetReadiness"]...)
 
@@ -3414,15 +3414,25 @@ type GetKeysResponseObject interface {
 	VisitGetKeysResponse(w http.ResponseWriter) error
 }
 
-type GetKeys200ApplicationJwkSetPlusJSONResponse KeySet
+type GetKeys200ResponseHeaders struct {
+	AccessControlAllowOrigin string
+	CacheControl             string
+}
+
+type GetKeys200ApplicationJwkSetPlusJSONResponse struct {
+	Body    KeySet
+	Headers GetKeys200ResponseHeaders
+}
 
 func (response GetKeys200ApplicationJwkSetPlusJSONResponse) VisitGetKeysResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/jwk-set+json")
+	w.Header().Set("Access-Control-Allow-Origin", fmt.Sprint(response.Headers.AccessControlAllowOrigin))
+	w.Header().Set("Cache-Control", fmt.Sprint(response.Headers.CacheControl))
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err
@@ -3468,15 +3478,25 @@ type GetMetadataResponseObject interface {
 	VisitGetMetadataResponse(w http.ResponseWriter) error
 }
 
-type GetMetadata200JSONResponse Metadata
+type GetMetadata200ResponseHeaders struct {
+	AccessControlAllowOrigin string
+	CacheControl             string
+}
+
+type GetMetadata200JSONResponse struct {
+	Body    Metadata
+	Headers GetMetadata200ResponseHeaders
+}
 
 func (response GetMetadata200JSONResponse) VisitGetMetadataResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Access-Control-Allow-Origin", fmt.Sprint(response.Headers.AccessControlAllowOrigin))
+	w.Header().Set("Cache-Control", fmt.Sprint(response.Headers.CacheControl))
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err

@@ -998,14 +998,6 @@ export interface components {
         /** @description The body did not arrive in time. The connection is closed. */
         RequestTimeout: {
             headers: {
-                "X-Request-Id": components["headers"]["RequestId"];
-                "Cache-Control": components["headers"]["NoStore"];
-                "Content-Security-Policy": components["headers"]["ContentSecurityPolicy"];
-                "Referrer-Policy": components["headers"]["ReferrerPolicy"];
-                "X-Content-Type-Options": components["headers"]["ContentTypeOptions"];
-                Vary: components["headers"]["Vary"];
-                "Access-Control-Allow-Origin": components["headers"]["AllowOrigin"];
-                "Access-Control-Expose-Headers": components["headers"]["ExposeHeaders"];
                 [name: string]: unknown;
             };
             content: {
@@ -1015,14 +1007,6 @@ export interface components {
         /** @description The body is larger than 64 KiB. */
         BodyTooLarge: {
             headers: {
-                "X-Request-Id": components["headers"]["RequestId"];
-                "Cache-Control": components["headers"]["NoStore"];
-                "Content-Security-Policy": components["headers"]["ContentSecurityPolicy"];
-                "Referrer-Policy": components["headers"]["ReferrerPolicy"];
-                "X-Content-Type-Options": components["headers"]["ContentTypeOptions"];
-                Vary: components["headers"]["Vary"];
-                "Access-Control-Allow-Origin": components["headers"]["AllowOrigin"];
-                "Access-Control-Expose-Headers": components["headers"]["ExposeHeaders"];
                 [name: string]: unknown;
             };
             content: {
@@ -1032,14 +1016,6 @@ export interface components {
         /** @description The body's `Content-Type` or `Content-Encoding` is not one that this operation takes. */
         UnsupportedMediaType: {
             headers: {
-                "X-Request-Id": components["headers"]["RequestId"];
-                "Cache-Control": components["headers"]["NoStore"];
-                "Content-Security-Policy": components["headers"]["ContentSecurityPolicy"];
-                "Referrer-Policy": components["headers"]["ReferrerPolicy"];
-                "X-Content-Type-Options": components["headers"]["ContentTypeOptions"];
-                Vary: components["headers"]["Vary"];
-                "Access-Control-Allow-Origin": components["headers"]["AllowOrigin"];
-                "Access-Control-Expose-Headers": components["headers"]["ExposeHeaders"];
                 [name: string]: unknown;
             };
             content: {
@@ -1049,14 +1025,6 @@ export interface components {
         /** @description The request breaks this contract. `errors` has one entry for each field. */
         InvalidRequest: {
             headers: {
-                "X-Request-Id": components["headers"]["RequestId"];
-                "Cache-Control": components["headers"]["NoStore"];
-                "Content-Security-Policy": components["headers"]["ContentSecurityPolicy"];
-                "Referrer-Policy": components["headers"]["ReferrerPolicy"];
-                "X-Content-Type-Options": components["headers"]["ContentTypeOptions"];
-                Vary: components["headers"]["Vary"];
-                "Access-Control-Allow-Origin": components["headers"]["AllowOrigin"];
-                "Access-Control-Expose-Headers": components["headers"]["ExposeHeaders"];
                 [name: string]: unknown;
             };
             content: {
@@ -1066,14 +1034,6 @@ export interface components {
         /** @description A token was sent in more than one way (RFC 6750 section 2). */
         AmbiguousCredentials: {
             headers: {
-                "X-Request-Id": components["headers"]["RequestId"];
-                "Cache-Control": components["headers"]["NoStore"];
-                "Content-Security-Policy": components["headers"]["ContentSecurityPolicy"];
-                "Referrer-Policy": components["headers"]["ReferrerPolicy"];
-                "X-Content-Type-Options": components["headers"]["ContentTypeOptions"];
-                Vary: components["headers"]["Vary"];
-                "Access-Control-Allow-Origin": components["headers"]["AllowOrigin"];
-                "Access-Control-Expose-Headers": components["headers"]["ExposeHeaders"];
                 "WWW-Authenticate": components["headers"]["WWWAuthenticate"];
                 [name: string]: unknown;
             };
@@ -1084,14 +1044,6 @@ export interface components {
         /** @description The request carries no token, or one that is not accepted: `invalid_token` is also what a token gets whose session has ended. */
         Unauthenticated: {
             headers: {
-                "X-Request-Id": components["headers"]["RequestId"];
-                "Cache-Control": components["headers"]["NoStore"];
-                "Content-Security-Policy": components["headers"]["ContentSecurityPolicy"];
-                "Referrer-Policy": components["headers"]["ReferrerPolicy"];
-                "X-Content-Type-Options": components["headers"]["ContentTypeOptions"];
-                Vary: components["headers"]["Vary"];
-                "Access-Control-Allow-Origin": components["headers"]["AllowOrigin"];
-                "Access-Control-Expose-Headers": components["headers"]["ExposeHeaders"];
                 "WWW-Authenticate": components["headers"]["WWWAuthenticate"];
                 [name: string]: unknown;
             };
@@ -1105,14 +1057,6 @@ export interface components {
          */
         CrossOrigin: {
             headers: {
-                "X-Request-Id": components["headers"]["RequestId"];
-                "Cache-Control": components["headers"]["NoStore"];
-                "Content-Security-Policy": components["headers"]["ContentSecurityPolicy"];
-                "Referrer-Policy": components["headers"]["ReferrerPolicy"];
-                "X-Content-Type-Options": components["headers"]["ContentTypeOptions"];
-                Vary: components["headers"]["Vary"];
-                "Access-Control-Allow-Origin": components["headers"]["AllowOrigin"];
-                "Access-Control-Expose-Headers": components["headers"]["ExposeHeaders"];
                 [name: string]: unknown;
             };
             content: {
@@ -1122,14 +1066,6 @@ export interface components {
         /** @description The server failed. The answer says nothing but the request's id. */
         InternalError: {
             headers: {
-                "X-Request-Id": components["headers"]["RequestId"];
-                "Cache-Control": components["headers"]["NoStore"];
-                "Content-Security-Policy": components["headers"]["ContentSecurityPolicy"];
-                "Referrer-Policy": components["headers"]["ReferrerPolicy"];
-                "X-Content-Type-Options": components["headers"]["ContentTypeOptions"];
-                Vary: components["headers"]["Vary"];
-                "Access-Control-Allow-Origin": components["headers"]["AllowOrigin"];
-                "Access-Control-Expose-Headers": components["headers"]["ExposeHeaders"];
                 [name: string]: unknown;
             };
             content: {
@@ -1139,14 +1075,6 @@ export interface components {
         /** @description The server can't answer now, for instance since its database is out of reach. */
         Unavailable: {
             headers: {
-                "X-Request-Id": components["headers"]["RequestId"];
-                "Cache-Control": components["headers"]["NoStore"];
-                "Content-Security-Policy": components["headers"]["ContentSecurityPolicy"];
-                "Referrer-Policy": components["headers"]["ReferrerPolicy"];
-                "X-Content-Type-Options": components["headers"]["ContentTypeOptions"];
-                Vary: components["headers"]["Vary"];
-                "Access-Control-Allow-Origin": components["headers"]["AllowOrigin"];
-                "Access-Control-Expose-Headers": components["headers"]["ExposeHeaders"];
                 "Retry-After": components["headers"]["RetryAfter"];
                 [name: string]: unknown;
             };
@@ -1157,14 +1085,6 @@ export interface components {
         /** @description The server can't answer now, since its database is out of reach or too many passwords wait to be hashed. */
         Overloaded: {
             headers: {
-                "X-Request-Id": components["headers"]["RequestId"];
-                "Cache-Control": components["headers"]["NoStore"];
-                "Content-Security-Policy": components["headers"]["ContentSecurityPolicy"];
-                "Referrer-Policy": components["headers"]["ReferrerPolicy"];
-                "X-Content-Type-Options": components["headers"]["ContentTypeOptions"];
-                Vary: components["headers"]["Vary"];
-                "Access-Control-Allow-Origin": components["headers"]["AllowOrigin"];
-                "Access-Control-Expose-Headers": components["headers"]["ExposeHeaders"];
                 "Retry-After": components["headers"]["RetryAfter"];
                 [name: string]: unknown;
             };
@@ -1175,14 +1095,6 @@ export interface components {
         /** @description Too many attempts by this account or from this address. */
         RateLimited: {
             headers: {
-                "X-Request-Id": components["headers"]["RequestId"];
-                "Cache-Control": components["headers"]["NoStore"];
-                "Content-Security-Policy": components["headers"]["ContentSecurityPolicy"];
-                "Referrer-Policy": components["headers"]["ReferrerPolicy"];
-                "X-Content-Type-Options": components["headers"]["ContentTypeOptions"];
-                Vary: components["headers"]["Vary"];
-                "Access-Control-Allow-Origin": components["headers"]["AllowOrigin"];
-                "Access-Control-Expose-Headers": components["headers"]["ExposeHeaders"];
                 "Retry-After": components["headers"]["RetryAfter"];
                 RateLimit: components["headers"]["RateLimit"];
                 "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
@@ -1195,14 +1107,6 @@ export interface components {
         /** @description There is nothing at this path. */
         NotFound: {
             headers: {
-                "X-Request-Id": components["headers"]["RequestId"];
-                "Cache-Control": components["headers"]["NoStore"];
-                "Content-Security-Policy": components["headers"]["ContentSecurityPolicy"];
-                "Referrer-Policy": components["headers"]["ReferrerPolicy"];
-                "X-Content-Type-Options": components["headers"]["ContentTypeOptions"];
-                Vary: components["headers"]["Vary"];
-                "Access-Control-Allow-Origin": components["headers"]["AllowOrigin"];
-                "Access-Control-Expose-Headers": components["headers"]["ExposeHeaders"];
                 [name: string]: unknown;
             };
             content: {
@@ -1212,14 +1116,6 @@ export interface components {
         /** @description The path doesn't have this method. */
         MethodNotAllowed: {
             headers: {
-                "X-Request-Id": components["headers"]["RequestId"];
-                "Cache-Control": components["headers"]["NoStore"];
-                "Content-Security-Policy": components["headers"]["ContentSecurityPolicy"];
-                "Referrer-Policy": components["headers"]["ReferrerPolicy"];
-                "X-Content-Type-Options": components["headers"]["ContentTypeOptions"];
-                Vary: components["headers"]["Vary"];
-                "Access-Control-Allow-Origin": components["headers"]["AllowOrigin"];
-                "Access-Control-Expose-Headers": components["headers"]["ExposeHeaders"];
                 /** @description The methods that the path has (RFC 9110 section 10.2.1). */
                 Allow: string;
                 [name: string]: unknown;
@@ -1234,14 +1130,6 @@ export interface components {
          */
         TokenCrossOrigin: {
             headers: {
-                "X-Request-Id": components["headers"]["RequestId"];
-                "Cache-Control": components["headers"]["NoStore"];
-                "Content-Security-Policy": components["headers"]["ContentSecurityPolicy"];
-                "Referrer-Policy": components["headers"]["ReferrerPolicy"];
-                "X-Content-Type-Options": components["headers"]["ContentTypeOptions"];
-                Vary: components["headers"]["Vary"];
-                "Access-Control-Allow-Origin": components["headers"]["AllowOrigin"];
-                "Access-Control-Expose-Headers": components["headers"]["ExposeHeaders"];
                 [name: string]: unknown;
             };
             content: {
@@ -1251,14 +1139,6 @@ export interface components {
         /** @description The body did not arrive in time. The connection is closed. */
         TokenRequestTimeout: {
             headers: {
-                "X-Request-Id": components["headers"]["RequestId"];
-                "Cache-Control": components["headers"]["NoStore"];
-                "Content-Security-Policy": components["headers"]["ContentSecurityPolicy"];
-                "Referrer-Policy": components["headers"]["ReferrerPolicy"];
-                "X-Content-Type-Options": components["headers"]["ContentTypeOptions"];
-                Vary: components["headers"]["Vary"];
-                "Access-Control-Allow-Origin": components["headers"]["AllowOrigin"];
-                "Access-Control-Expose-Headers": components["headers"]["ExposeHeaders"];
                 [name: string]: unknown;
             };
             content: {
@@ -1268,14 +1148,6 @@ export interface components {
         /** @description The body is larger than 64 KiB. */
         TokenBodyTooLarge: {
             headers: {
-                "X-Request-Id": components["headers"]["RequestId"];
-                "Cache-Control": components["headers"]["NoStore"];
-                "Content-Security-Policy": components["headers"]["ContentSecurityPolicy"];
-                "Referrer-Policy": components["headers"]["ReferrerPolicy"];
-                "X-Content-Type-Options": components["headers"]["ContentTypeOptions"];
-                Vary: components["headers"]["Vary"];
-                "Access-Control-Allow-Origin": components["headers"]["AllowOrigin"];
-                "Access-Control-Expose-Headers": components["headers"]["ExposeHeaders"];
                 [name: string]: unknown;
             };
             content: {
@@ -1285,14 +1157,6 @@ export interface components {
         /** @description The body is not `application/x-www-form-urlencoded`. */
         TokenUnsupportedMediaType: {
             headers: {
-                "X-Request-Id": components["headers"]["RequestId"];
-                "Cache-Control": components["headers"]["NoStore"];
-                "Content-Security-Policy": components["headers"]["ContentSecurityPolicy"];
-                "Referrer-Policy": components["headers"]["ReferrerPolicy"];
-                "X-Content-Type-Options": components["headers"]["ContentTypeOptions"];
-                Vary: components["headers"]["Vary"];
-                "Access-Control-Allow-Origin": components["headers"]["AllowOrigin"];
-                "Access-Control-Expose-Headers": components["headers"]["ExposeHeaders"];
                 [name: string]: unknown;
             };
             content: {
@@ -1302,14 +1166,6 @@ export interface components {
         /** @description The request breaks this contract. `errors` has one entry for each field. */
         TokenInvalidRequest: {
             headers: {
-                "X-Request-Id": components["headers"]["RequestId"];
-                "Cache-Control": components["headers"]["NoStore"];
-                "Content-Security-Policy": components["headers"]["ContentSecurityPolicy"];
-                "Referrer-Policy": components["headers"]["ReferrerPolicy"];
-                "X-Content-Type-Options": components["headers"]["ContentTypeOptions"];
-                Vary: components["headers"]["Vary"];
-                "Access-Control-Allow-Origin": components["headers"]["AllowOrigin"];
-                "Access-Control-Expose-Headers": components["headers"]["ExposeHeaders"];
                 [name: string]: unknown;
             };
             content: {
@@ -1319,14 +1175,6 @@ export interface components {
         /** @description The server failed. The answer says nothing but the request's id. */
         TokenInternalError: {
             headers: {
-                "X-Request-Id": components["headers"]["RequestId"];
-                "Cache-Control": components["headers"]["NoStore"];
-                "Content-Security-Policy": components["headers"]["ContentSecurityPolicy"];
-                "Referrer-Policy": components["headers"]["ReferrerPolicy"];
-                "X-Content-Type-Options": components["headers"]["ContentTypeOptions"];
-                Vary: components["headers"]["Vary"];
-                "Access-Control-Allow-Origin": components["headers"]["AllowOrigin"];
-                "Access-Control-Expose-Headers": components["headers"]["ExposeHeaders"];
                 [name: string]: unknown;
             };
             content: {
@@ -1336,14 +1184,6 @@ export interface components {
         /** @description Too many attempts by this account or from this address. Nothing was looked up for this one. */
         TokenRateLimited: {
             headers: {
-                "X-Request-Id": components["headers"]["RequestId"];
-                "Cache-Control": components["headers"]["NoStore"];
-                "Content-Security-Policy": components["headers"]["ContentSecurityPolicy"];
-                "Referrer-Policy": components["headers"]["ReferrerPolicy"];
-                "X-Content-Type-Options": components["headers"]["ContentTypeOptions"];
-                Vary: components["headers"]["Vary"];
-                "Access-Control-Allow-Origin": components["headers"]["AllowOrigin"];
-                "Access-Control-Expose-Headers": components["headers"]["ExposeHeaders"];
                 "Retry-After": components["headers"]["RetryAfter"];
                 RateLimit: components["headers"]["RateLimit"];
                 "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
@@ -1356,14 +1196,6 @@ export interface components {
         /** @description The server can't answer now, since its database is out of reach or too many passwords wait to be hashed. */
         TokenUnavailable: {
             headers: {
-                "X-Request-Id": components["headers"]["RequestId"];
-                "Cache-Control": components["headers"]["NoStore"];
-                "Content-Security-Policy": components["headers"]["ContentSecurityPolicy"];
-                "Referrer-Policy": components["headers"]["ReferrerPolicy"];
-                "X-Content-Type-Options": components["headers"]["ContentTypeOptions"];
-                Vary: components["headers"]["Vary"];
-                "Access-Control-Allow-Origin": components["headers"]["AllowOrigin"];
-                "Access-Control-Expose-Headers": components["headers"]["ExposeHeaders"];
                 "Retry-After": components["headers"]["RetryAfter"];
                 [name: string]: unknown;
             };
@@ -1374,14 +1206,6 @@ export interface components {
         /** @description The server can't answer now, for instance since its database is out of reach. Nothing was revoked. */
         TokenOutOfReach: {
             headers: {
-                "X-Request-Id": components["headers"]["RequestId"];
-                "Cache-Control": components["headers"]["NoStore"];
-                "Content-Security-Policy": components["headers"]["ContentSecurityPolicy"];
-                "Referrer-Policy": components["headers"]["ReferrerPolicy"];
-                "X-Content-Type-Options": components["headers"]["ContentTypeOptions"];
-                Vary: components["headers"]["Vary"];
-                "Access-Control-Allow-Origin": components["headers"]["AllowOrigin"];
-                "Access-Control-Expose-Headers": components["headers"]["ExposeHeaders"];
                 "Retry-After": components["headers"]["RetryAfter"];
                 [name: string]: unknown;
             };
@@ -1394,27 +1218,27 @@ export interface components {
     requestBodies: never;
     headers: {
         /** @description Names this request; it stands in the server's log too. UUID version 7. */
-        RequestId: string;
+        "X-Request-Id": string;
         /** @description No answer of this API is for a cache to keep, above all none that carries a token (RFC 6749 section 5.1). */
-        NoStore: "no-store";
+        "Cache-Control": "no-store";
         /** @description For how long the answer may be kept. */
         PublicCache: "public, max-age=300";
         /** @description The same for caches that know only HTTP/1.0, where an answer carries a token. */
         NoCache: "no-cache";
         /** @description Should a browser show this answer as a page, it loads nothing for it and puts it into no frame. */
-        ContentSecurityPolicy: "default-src 'none'; frame-ancestors 'none'";
+        "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'";
         /** @description Nothing is told to where a link leads. */
-        ReferrerPolicy: "no-referrer";
+        "Referrer-Policy": "no-referrer";
         /** @description The answer is what its `Content-Type` says. */
-        ContentTypeOptions: "nosniff";
+        "X-Content-Type-Options": "nosniff";
         /** @description Stands there where the server lets other origins in, since the answer then depends on who asks. */
         Vary: "Origin";
         /** @description The page's origin, where it is one that the server was told to let in (Fetch standard, CORS protocol). */
-        AllowOrigin: string;
+        "Access-Control-Allow-Origin": string;
         /** @description What is public, a page of any origin may read. */
         AllowEverybody: "*";
         /** @description Which headers of this answer a page of another origin may read. */
-        ExposeHeaders: "Location,RateLimit,RateLimit-Policy,Retry-After,WWW-Authenticate,X-Request-Id";
+        "Access-Control-Expose-Headers": "Location,RateLimit,RateLimit-Policy,Retry-After,WWW-Authenticate,X-Request-Id";
         /** @description The challenge (RFC 6750 section 3). Without `error` where no credentials were sent, or where a login failed. */
         WWWAuthenticate: "Bearer" | "Bearer error=\"invalid_token\"" | "Bearer error=\"invalid_request\"";
         /** @description What is left of the limit that was reached, and the seconds until there is more (draft-ietf-httpapi-ratelimit-headers-10). */
@@ -1448,14 +1272,6 @@ export interface operations {
             /** @description The user was created and is logged in. */
             201: {
                 headers: {
-                    "X-Request-Id": components["headers"]["RequestId"];
-                    "Cache-Control": components["headers"]["NoStore"];
-                    "Content-Security-Policy": components["headers"]["ContentSecurityPolicy"];
-                    "Referrer-Policy": components["headers"]["ReferrerPolicy"];
-                    "X-Content-Type-Options": components["headers"]["ContentTypeOptions"];
-                    Vary: components["headers"]["Vary"];
-                    "Access-Control-Allow-Origin": components["headers"]["AllowOrigin"];
-                    "Access-Control-Expose-Headers": components["headers"]["ExposeHeaders"];
                     Pragma: components["headers"]["NoCache"];
                     /** @description Where the user is found, with the new token; relative to this operation's own address. */
                     Location: string;
@@ -1470,14 +1286,6 @@ export interface operations {
             /** @description The email or the username belongs to another user. */
             409: {
                 headers: {
-                    "X-Request-Id": components["headers"]["RequestId"];
-                    "Cache-Control": components["headers"]["NoStore"];
-                    "Content-Security-Policy": components["headers"]["ContentSecurityPolicy"];
-                    "Referrer-Policy": components["headers"]["ReferrerPolicy"];
-                    "X-Content-Type-Options": components["headers"]["ContentTypeOptions"];
-                    Vary: components["headers"]["Vary"];
-                    "Access-Control-Allow-Origin": components["headers"]["AllowOrigin"];
-                    "Access-Control-Expose-Headers": components["headers"]["ExposeHeaders"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -1508,14 +1316,6 @@ export interface operations {
             /** @description The credentials are right; here are the tokens. */
             200: {
                 headers: {
-                    "X-Request-Id": components["headers"]["RequestId"];
-                    "Cache-Control": components["headers"]["NoStore"];
-                    "Content-Security-Policy": components["headers"]["ContentSecurityPolicy"];
-                    "Referrer-Policy": components["headers"]["ReferrerPolicy"];
-                    "X-Content-Type-Options": components["headers"]["ContentTypeOptions"];
-                    Vary: components["headers"]["Vary"];
-                    "Access-Control-Allow-Origin": components["headers"]["AllowOrigin"];
-                    "Access-Control-Expose-Headers": components["headers"]["ExposeHeaders"];
                     Pragma: components["headers"]["NoCache"];
                     [name: string]: unknown;
                 };
@@ -1526,14 +1326,6 @@ export interface operations {
             /** @description The grant is not one that this endpoint knows, or the refresh token can't be exchanged (RFC 6749 section 5.2). */
             400: {
                 headers: {
-                    "X-Request-Id": components["headers"]["RequestId"];
-                    "Cache-Control": components["headers"]["NoStore"];
-                    "Content-Security-Policy": components["headers"]["ContentSecurityPolicy"];
-                    "Referrer-Policy": components["headers"]["ReferrerPolicy"];
-                    "X-Content-Type-Options": components["headers"]["ContentTypeOptions"];
-                    Vary: components["headers"]["Vary"];
-                    "Access-Control-Allow-Origin": components["headers"]["AllowOrigin"];
-                    "Access-Control-Expose-Headers": components["headers"]["ExposeHeaders"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -1543,14 +1335,6 @@ export interface operations {
             /** @description The credentials were not accepted. The answer doesn't tell why. */
             401: {
                 headers: {
-                    "X-Request-Id": components["headers"]["RequestId"];
-                    "Cache-Control": components["headers"]["NoStore"];
-                    "Content-Security-Policy": components["headers"]["ContentSecurityPolicy"];
-                    "Referrer-Policy": components["headers"]["ReferrerPolicy"];
-                    "X-Content-Type-Options": components["headers"]["ContentTypeOptions"];
-                    Vary: components["headers"]["Vary"];
-                    "Access-Control-Allow-Origin": components["headers"]["AllowOrigin"];
-                    "Access-Control-Expose-Headers": components["headers"]["ExposeHeaders"];
                     "WWW-Authenticate": components["headers"]["WWWAuthenticate"];
                     [name: string]: unknown;
                 };
@@ -1580,14 +1364,6 @@ export interface operations {
             /** @description The user. */
             200: {
                 headers: {
-                    "X-Request-Id": components["headers"]["RequestId"];
-                    "Cache-Control": components["headers"]["NoStore"];
-                    "Content-Security-Policy": components["headers"]["ContentSecurityPolicy"];
-                    "Referrer-Policy": components["headers"]["ReferrerPolicy"];
-                    "X-Content-Type-Options": components["headers"]["ContentTypeOptions"];
-                    Vary: components["headers"]["Vary"];
-                    "Access-Control-Allow-Origin": components["headers"]["AllowOrigin"];
-                    "Access-Control-Expose-Headers": components["headers"]["ExposeHeaders"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -1612,14 +1388,6 @@ export interface operations {
             /** @description The session has ended. */
             204: {
                 headers: {
-                    "X-Request-Id": components["headers"]["RequestId"];
-                    "Cache-Control": components["headers"]["NoStore"];
-                    "Content-Security-Policy": components["headers"]["ContentSecurityPolicy"];
-                    "Referrer-Policy": components["headers"]["ReferrerPolicy"];
-                    "X-Content-Type-Options": components["headers"]["ContentTypeOptions"];
-                    Vary: components["headers"]["Vary"];
-                    "Access-Control-Allow-Origin": components["headers"]["AllowOrigin"];
-                    "Access-Control-Expose-Headers": components["headers"]["ExposeHeaders"];
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -1643,14 +1411,6 @@ export interface operations {
             /** @description The sessions. */
             200: {
                 headers: {
-                    "X-Request-Id": components["headers"]["RequestId"];
-                    "Cache-Control": components["headers"]["NoStore"];
-                    "Content-Security-Policy": components["headers"]["ContentSecurityPolicy"];
-                    "Referrer-Policy": components["headers"]["ReferrerPolicy"];
-                    "X-Content-Type-Options": components["headers"]["ContentTypeOptions"];
-                    Vary: components["headers"]["Vary"];
-                    "Access-Control-Allow-Origin": components["headers"]["AllowOrigin"];
-                    "Access-Control-Expose-Headers": components["headers"]["ExposeHeaders"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -1675,14 +1435,6 @@ export interface operations {
             /** @description The sessions have ended. */
             204: {
                 headers: {
-                    "X-Request-Id": components["headers"]["RequestId"];
-                    "Cache-Control": components["headers"]["NoStore"];
-                    "Content-Security-Policy": components["headers"]["ContentSecurityPolicy"];
-                    "Referrer-Policy": components["headers"]["ReferrerPolicy"];
-                    "X-Content-Type-Options": components["headers"]["ContentTypeOptions"];
-                    Vary: components["headers"]["Vary"];
-                    "Access-Control-Allow-Origin": components["headers"]["AllowOrigin"];
-                    "Access-Control-Expose-Headers": components["headers"]["ExposeHeaders"];
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -1709,14 +1461,6 @@ export interface operations {
             /** @description The session has ended. */
             204: {
                 headers: {
-                    "X-Request-Id": components["headers"]["RequestId"];
-                    "Cache-Control": components["headers"]["NoStore"];
-                    "Content-Security-Policy": components["headers"]["ContentSecurityPolicy"];
-                    "Referrer-Policy": components["headers"]["ReferrerPolicy"];
-                    "X-Content-Type-Options": components["headers"]["ContentTypeOptions"];
-                    Vary: components["headers"]["Vary"];
-                    "Access-Control-Allow-Origin": components["headers"]["AllowOrigin"];
-                    "Access-Control-Expose-Headers": components["headers"]["ExposeHeaders"];
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -1727,14 +1471,6 @@ export interface operations {
             /** @description The user has no such session. */
             404: {
                 headers: {
-                    "X-Request-Id": components["headers"]["RequestId"];
-                    "Cache-Control": components["headers"]["NoStore"];
-                    "Content-Security-Policy": components["headers"]["ContentSecurityPolicy"];
-                    "Referrer-Policy": components["headers"]["ReferrerPolicy"];
-                    "X-Content-Type-Options": components["headers"]["ContentTypeOptions"];
-                    Vary: components["headers"]["Vary"];
-                    "Access-Control-Allow-Origin": components["headers"]["AllowOrigin"];
-                    "Access-Control-Expose-Headers": components["headers"]["ExposeHeaders"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -1761,14 +1497,6 @@ export interface operations {
             /** @description The token is good for nothing any more. */
             200: {
                 headers: {
-                    "X-Request-Id": components["headers"]["RequestId"];
-                    "Cache-Control": components["headers"]["NoStore"];
-                    "Content-Security-Policy": components["headers"]["ContentSecurityPolicy"];
-                    "Referrer-Policy": components["headers"]["ReferrerPolicy"];
-                    "X-Content-Type-Options": components["headers"]["ContentTypeOptions"];
-                    Vary: components["headers"]["Vary"];
-                    "Access-Control-Allow-Origin": components["headers"]["AllowOrigin"];
-                    "Access-Control-Expose-Headers": components["headers"]["ExposeHeaders"];
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -1794,12 +1522,8 @@ export interface operations {
             /** @description The keys. */
             200: {
                 headers: {
-                    "X-Request-Id": components["headers"]["RequestId"];
                     "Cache-Control": components["headers"]["PublicCache"];
                     "Access-Control-Allow-Origin": components["headers"]["AllowEverybody"];
-                    "Content-Security-Policy": components["headers"]["ContentSecurityPolicy"];
-                    "Referrer-Policy": components["headers"]["ReferrerPolicy"];
-                    "X-Content-Type-Options": components["headers"]["ContentTypeOptions"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -1822,12 +1546,8 @@ export interface operations {
             /** @description The metadata. */
             200: {
                 headers: {
-                    "X-Request-Id": components["headers"]["RequestId"];
                     "Cache-Control": components["headers"]["PublicCache"];
                     "Access-Control-Allow-Origin": components["headers"]["AllowEverybody"];
-                    "Content-Security-Policy": components["headers"]["ContentSecurityPolicy"];
-                    "Referrer-Policy": components["headers"]["ReferrerPolicy"];
-                    "X-Content-Type-Options": components["headers"]["ContentTypeOptions"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -1850,14 +1570,6 @@ export interface operations {
             /** @description The process lives. */
             200: {
                 headers: {
-                    "X-Request-Id": components["headers"]["RequestId"];
-                    "Cache-Control": components["headers"]["NoStore"];
-                    "Content-Security-Policy": components["headers"]["ContentSecurityPolicy"];
-                    "Referrer-Policy": components["headers"]["ReferrerPolicy"];
-                    "X-Content-Type-Options": components["headers"]["ContentTypeOptions"];
-                    Vary: components["headers"]["Vary"];
-                    "Access-Control-Allow-Origin": components["headers"]["AllowOrigin"];
-                    "Access-Control-Expose-Headers": components["headers"]["ExposeHeaders"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -1879,14 +1591,6 @@ export interface operations {
             /** @description The service can serve. */
             200: {
                 headers: {
-                    "X-Request-Id": components["headers"]["RequestId"];
-                    "Cache-Control": components["headers"]["NoStore"];
-                    "Content-Security-Policy": components["headers"]["ContentSecurityPolicy"];
-                    "Referrer-Policy": components["headers"]["ReferrerPolicy"];
-                    "X-Content-Type-Options": components["headers"]["ContentTypeOptions"];
-                    Vary: components["headers"]["Vary"];
-                    "Access-Control-Allow-Origin": components["headers"]["AllowOrigin"];
-                    "Access-Control-Expose-Headers": components["headers"]["ExposeHeaders"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -1897,14 +1601,6 @@ export interface operations {
             /** @description The service can't serve now. */
             503: {
                 headers: {
-                    "X-Request-Id": components["headers"]["RequestId"];
-                    "Cache-Control": components["headers"]["NoStore"];
-                    "Content-Security-Policy": components["headers"]["ContentSecurityPolicy"];
-                    "Referrer-Policy": components["headers"]["ReferrerPolicy"];
-                    "X-Content-Type-Options": components["headers"]["ContentTypeOptions"];
-                    Vary: components["headers"]["Vary"];
-                    "Access-Control-Allow-Origin": components["headers"]["AllowOrigin"];
-                    "Access-Control-Expose-Headers": components["headers"]["ExposeHeaders"];
                     "Retry-After": components["headers"]["RetryAfter"];
                     [name: string]: unknown;
                 };

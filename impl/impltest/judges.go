@@ -13,8 +13,6 @@ import (
 	validator "github.com/pb33f/libopenapi-validator"
 	"github.com/pb33f/libopenapi-validator/config"
 	judged "github.com/pb33f/libopenapi-validator/errors"
-
-	"github.com/latchkey-auth/latchkey/gen/api"
 )
 
 // Two judges hold every answer to the contract. The first is kin-openapi, by which the server also holds requests to it, with
@@ -26,7 +24,7 @@ import (
 
 // secondJudge is made once: reading the contract and compiling its schemas takes it some 100 ms.
 var secondJudge = sync.OnceValue(func() validator.Validator {
-	doc, err := libopenapi.NewDocument(api.ContractYAML)
+	doc, err := libopenapi.NewDocument(judgedContract())
 	if err != nil {
 		panic(err)
 	}

@@ -71,17 +71,19 @@ var lies = map[string]func(res *http.Response, body string) string{
 	"no JSON": func(_ *http.Response, body string) string { return body[1:] },
 }
 
+// judges are the two, each by itself.
+var judges = map[string]func(*http.Response, string) error{
+	"the first": func(res *http.Response, body string) error {
+		return checkDeclared(Contract().Paths.Value(MePath).Get, res, []byte(body))
+	},
+	"the second": func(res *http.Response, body string) error {
+		res.Body = io.NopCloser(bytes.NewBufferString(body))
+		return judgeAnswer(http.MethodGet, MePath, res, []byte(body))
+	},
+}
+
 // TestJudges asks each judge by itself, so that neither may sleep unnoticed behind the other.
 func TestJudges(t *testing.T) {
-	judges := map[string]func(*http.Response, string) error{
-		"the first": func(res *http.Response, body string) error {
-			return checkDeclared(Contract().Paths.Value(MePath).Get, res, []byte(body))
-		},
-		"the second": func(res *http.Response, body string) error {
-			res.Body = io.NopCloser(bytes.NewBufferString(body))
-			return judgeAnswer(http.MethodGet, MePath, res, []byte(body))
-		},
-	}
 	for name, judge := range judges {
 		res, body := honest()
 		if err := judge(res, body); err != nil {
