@@ -66,6 +66,8 @@ type Verifier struct {
 	algorithms []string
 	now        func() time.Time
 	keys       *keyCache
+	// problems is the address below which the server has a page for each code of an error.
+	problems *url.URL
 }
 
 // methods are the algorithms that there are: none of them has a secret to share, as HS256 has.
@@ -100,7 +102,7 @@ func NewVerifier(o Options) (*Verifier, error) {
 	f := &fetcher{client: newClient(o.Client), base: base, issuer: o.Issuer, algorithms: algorithms}
 	return &Verifier{
 		audience: o.Audience, algorithms: algorithms, now: now,
-		keys: &keyCache{fetch: f.fetch, now: now},
+		keys: &keyCache{fetch: f.fetch, now: now}, problems: base.JoinPath("problems"),
 	}, nil
 }
 

@@ -21,11 +21,12 @@ type problem struct {
 	challenge, retryAfter string
 }
 
+// The contract has the titles; the tests of the service hold these to it.
 var (
-	notAuthenticated     = problem{Status: http.StatusUnauthorized, Code: "not_authenticated", Detail: "Not authenticated", challenge: "Bearer"}
-	invalidToken         = problem{Status: http.StatusUnauthorized, Code: "invalid_token", Detail: "Could not validate token credentials.", challenge: `Bearer error="invalid_token"`}
-	ambiguousCredentials = problem{Status: http.StatusBadRequest, Code: "ambiguous_credentials", Detail: "A token may be sent in one way only: the Authorization header.", challenge: `Bearer error="invalid_request"`}
-	unavailable          = problem{Status: http.StatusServiceUnavailable, Code: "unavailable", Detail: "The service can't answer now. Try again.", retryAfter: "1"}
+	notAuthenticated     = problem{Status: http.StatusUnauthorized, Code: "not_authenticated", Title: "A token is missing", Detail: "Not authenticated", challenge: "Bearer"}
+	invalidToken         = problem{Status: http.StatusUnauthorized, Code: "invalid_token", Title: "The access token is not valid", Detail: "Could not validate token credentials.", challenge: `Bearer error="invalid_token"`}
+	ambiguousCredentials = problem{Status: http.StatusBadRequest, Code: "ambiguous_credentials", Title: "The token was sent twice", Detail: "A token may be sent in one way only: the Authorization header.", challenge: `Bearer error="invalid_request"`}
+	unavailable          = problem{Status: http.StatusServiceUnavailable, Code: "unavailable", Title: "The service can't answer now", Detail: "The service can't answer now. Try again.", retryAfter: "1"}
 )
 
 var (
@@ -47,7 +48,7 @@ func (v *Verifier) Middleware(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		claims, err := v.authenticate(r)
 		if err != nil {
-			problemOf(err).write(w)
+			v.write(w, problemOf(err))
 			return
 		}
 		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), contextKey{}, claims)))
@@ -93,10 +94,8 @@ func problemOf(err error) problem {
 	return unavailable
 }
 
-// problemType is what the contract's `type` begins with.
-const problemType = "urn:latchkey:problem:"
-
-func (p problem) write(w http.ResponseWriter) {
+// write writes a problem, with a reference to the server's page about it.
+func (v *Verifier) write(w http.ResponseWriter, p problem) {
 	h := w.Header()
 	if p.challenge != "" {
 		h.Set("WWW-Authenticate", p.challenge)
@@ -107,6 +106,6 @@ func (p problem) write(w http.ResponseWriter) {
 	h.Set("Cache-Control", "no-store")
 	h.Set("Content-Type", "application/problem+json")
 	w.WriteHeader(p.Status)
-	p.Type, p.Title = problemType+p.Code, http.StatusText(p.Status)
+	p.Type = v.problems.JoinPath(p.Code).String()
 	_ = json.MarshalWrite(w, p) // a client that has gone needs no answer
 }

@@ -13,15 +13,15 @@ import (
 
 // refusal is what is to be told of a problem, and its fields.
 type refusal struct {
-	status                      int
-	code, detail, challenge, in string
+	status                             int
+	code, title, detail, challenge, in string
 }
 
 var (
-	notAuthenticated = refusal{401, "not_authenticated", "Not authenticated", "Bearer", ""}
-	badToken         = refusal{401, "invalid_token", "Could not validate token credentials.", `Bearer error="invalid_token"`, ""}
-	ambiguous        = refusal{400, "ambiguous_credentials", "A token may be sent in one way only: the Authorization header.", `Bearer error="invalid_request"`, ""}
-	down             = refusal{503, "unavailable", "The service can't answer now. Try again.", "", "1"}
+	notAuthenticated = refusal{401, "not_authenticated", "A token is missing", "Not authenticated", "Bearer", ""}
+	badToken         = refusal{401, "invalid_token", "The access token is not valid", "Could not validate token credentials.", `Bearer error="invalid_token"`, ""}
+	ambiguous        = refusal{400, "ambiguous_credentials", "The token was sent twice", "A token may be sent in one way only: the Authorization header.", `Bearer error="invalid_request"`, ""}
+	down             = refusal{503, "unavailable", "The service can't answer now", "The service can't answer now. Try again.", "", "1"}
 )
 
 func TestMiddlewareRefuses(t *testing.T) {
@@ -64,12 +64,12 @@ func TestMiddlewareRefuses(t *testing.T) {
 			}
 			w := httptest.NewRecorder()
 			h.ServeHTTP(w, r)
-			wantRefusal(t, w, test.want)
+			wantRefusal(t, w, test.server.url, test.want)
 		})
 	}
 }
 
-func wantRefusal(t *testing.T, w *httptest.ResponseRecorder, want refusal) {
+func wantRefusal(t *testing.T, w *httptest.ResponseRecorder, url string, want refusal) {
 	t.Helper()
 	header := http.Header{"Content-Type": {"application/problem+json"}, "Cache-Control": {"no-store"}}
 	if want.challenge != "" {
@@ -86,7 +86,7 @@ func wantRefusal(t *testing.T, w *httptest.ResponseRecorder, want refusal) {
 		t.Fatal(err)
 	}
 	wantBody := map[string]any{
-		"type": "urn:latchkey:problem:" + want.code, "title": http.StatusText(want.status), "status": float64(want.status), "detail": want.detail, "code": want.code,
+		"type": url + "/problems/" + want.code, "title": want.title, "status": float64(want.status), "detail": want.detail, "code": want.code,
 	}
 	if !reflect.DeepEqual(body, wantBody) {
 		t.Errorf("got %v, want %v", body, wantBody)

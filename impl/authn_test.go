@@ -100,7 +100,10 @@ func TestVerifierAnswersAsTheServer(t *testing.T) {
 			continue
 		}
 		mine := impltest.Answer{Body: w.Body.Bytes()}
-		for _, member := range []string{"type", "title", "status", "detail", "code"} {
+		if mine.Text("type") != h.URL+theirs.Text("type") {
+			t.Errorf("%s: type %s, the server's page is %s", name, mine.Text("type"), h.URL+theirs.Text("type"))
+		}
+		for _, member := range []string{"title", "status", "detail", "code"} {
 			if mine.JSON(member) != theirs.JSON(member) || w.Header().Get("Cache-Control") != "no-store" {
 				t.Errorf("%s: got %s, the server answers %s", name, w.Body, theirs.Body)
 			}

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/labstack/echo/v4"
 )
 
@@ -258,6 +259,31 @@ func TestDocs_NoSourceMaps(t *testing.T) {
 	for path, p := range docsPages {
 		if bytes.Contains(p.plain().body, []byte("sourceMappingURL=")) {
 			t.Errorf("%s refers to a source map", path)
+		}
+	}
+}
+
+// A text that is missing would be an empty page.
+func TestProblemTexts(t *testing.T) {
+	t.Parallel()
+	whole := map[string]any{"title": "A", "meaning": "B", "remedy": "C"}
+	texts, err := problemTexts(&openapi3.T{Extensions: map[string]any{"x-latchkey-problems": map[string]any{"a": whole}}})
+	if err != nil || texts["a"] != (problemText{"A", "B", "C"}) {
+		t.Errorf("got %v, %v", texts, err)
+	}
+	for name, text := range map[string]any{
+		"no meaning":      map[string]any{"title": "A", "remedy": "C"},
+		"an empty title":  map[string]any{"title": "", "meaning": "B", "remedy": "C"},
+		"another member":  map[string]any{"title": "A", "meaning": "B", "remedy": "C", "detail": "D"},
+		"no text":         "A",
+		"no texts at all": nil,
+	} {
+		problems := map[string]any{"a": whole, "b": text}
+		if text == nil {
+			problems = nil
+		}
+		if _, err := problemTexts(&openapi3.T{Extensions: map[string]any{"x-latchkey-problems": problems}}); err == nil {
+			t.Errorf("%s passes", name)
 		}
 	}
 }

@@ -156,7 +156,7 @@ func (s *Server) writeError(err error, ec echo.Context) {
 		h.Set("RateLimit-Policy", fmt.Sprintf("%q;q=%d;w=%d", p.budget.Name, p.budget.Quota, seconds(p.budget.Window())))
 		h.Set("RateLimit", fmt.Sprintf("%q;r=0;t=%d", p.budget.Name, p.retryAfter))
 	}
-	body, err := json.Marshal(p.body(r))
+	body, err := json.Marshal(s.document(p, r))
 	if err != nil {
 		r.note(slog.String("error", err.Error()))
 		ec.Response().WriteHeader(http.StatusInternalServerError)
@@ -174,25 +174,28 @@ func (s *Server) writeError(err error, ec echo.Context) {
 // seconds are whole ones, never fewer than it takes.
 func seconds(d time.Duration) int { return int((d + time.Second - 1) / time.Second) }
 
-// problemType is what the contract's `type` begins with.
-const problemType = "urn:latchkey:problem:"
+// document is a problem with the members that only some problems have.
+type document struct {
+	api.Problem
+	Errors           []api.FieldError `json:"errors,omitempty"`
+	Error            string           `json:"error,omitempty"`
+	ErrorDescription string           `json:"error_description,omitempty"`
+	RequestID        string           `json:"request_id,omitempty"`
+}
 
-func (p problem) body(r *request) api.Problem {
-	doc := api.Problem{
-		Type:   problemType + p.code,
-		Title:  http.StatusText(p.status),
+func (s *Server) document(p problem, r *request) document {
+	doc := document{Errors: p.errors, Problem: api.Problem{
+		Type:   s.problemType(r, p.code),
+		Title:  s.problems[p.code].Title,
 		Status: p.status,
 		Detail: p.detail,
 		Code:   p.code,
-	}
-	if len(p.errors) > 0 {
-		doc.Errors = &p.errors
-	}
+	}}
 	if r.isOAuth() && p.oauth != "" {
-		doc.Error, doc.ErrorDescription = &p.oauth, &p.detail
+		doc.Error, doc.ErrorDescription = p.oauth, p.detail
 	}
 	if p.status == http.StatusInternalServerError {
-		doc.RequestID = &r.id
+		doc.RequestID = r.idText
 	}
 	return doc
 }

@@ -58,6 +58,8 @@ type Server struct {
 	proxies  []netip.Prefix
 	// publicURL has no slash at its end.
 	publicURL string
+	// problems are the contract's texts on each code of an error.
+	problems map[string]problemText
 	// issuerPath is the path of an issuer that is an address, under which its metadata is found too.
 	issuerPath string
 	// started is set once auth and ready are.
@@ -104,6 +106,10 @@ func NewStarting(o Options) (*Server, error) {
 		return nil, fmt.Errorf("impl: plan the contract: %w", err)
 	}
 
+	if s.problems, err = problemTexts(doc); err != nil {
+		return nil, fmt.Errorf("impl: read the contract: %w", err)
+	}
+
 	e := echo.New()
 	e.HTTPErrorHandler = s.writeError
 	e.Use(s.startRequest(contract, // the operation, the request's id, and who sends it; then
@@ -126,6 +132,7 @@ func NewStarting(o Options) (*Server, error) {
 		return nil, fmt.Errorf("impl: %w", err)
 	}
 	registerDocs(e, ContractPages())
+	registerProblems(e, s.problems)
 	s.echo = e
 	return s, nil
 }

@@ -46,6 +46,36 @@ func (e AmbiguousCredentialsProblemStatus) Valid() bool {
 	}
 }
 
+// Defines values for BodyTooLargeKindCode.
+const (
+	BodyTooLargeKindCodeBodyTooLarge BodyTooLargeKindCode = "body_too_large"
+)
+
+// Valid indicates whether the value is a known member of the BodyTooLargeKindCode enum.
+func (e BodyTooLargeKindCode) Valid() bool {
+	switch e {
+	case BodyTooLargeKindCodeBodyTooLarge:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for BodyTooLargeKindStatus.
+const (
+	BodyTooLargeKindStatusN413 BodyTooLargeKindStatus = 413
+)
+
+// Valid indicates whether the value is a known member of the BodyTooLargeKindStatus enum.
+func (e BodyTooLargeKindStatus) Valid() bool {
+	switch e {
+	case BodyTooLargeKindStatusN413:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for BodyTooLargeProblemCode.
 const (
 	BodyTooLargeProblemCodeBodyTooLarge BodyTooLargeProblemCode = "body_too_large"
@@ -70,6 +100,36 @@ const (
 func (e BodyTooLargeProblemStatus) Valid() bool {
 	switch e {
 	case BodyTooLargeProblemStatusN413:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for CrossOriginKindCode.
+const (
+	CrossOriginKindCodeCrossOrigin CrossOriginKindCode = "cross_origin"
+)
+
+// Valid indicates whether the value is a known member of the CrossOriginKindCode enum.
+func (e CrossOriginKindCode) Valid() bool {
+	switch e {
+	case CrossOriginKindCodeCrossOrigin:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for CrossOriginKindStatus.
+const (
+	CrossOriginKindStatusN403 CrossOriginKindStatus = 403
+)
+
+// Valid indicates whether the value is a known member of the CrossOriginKindStatus enum.
+func (e CrossOriginKindStatus) Valid() bool {
+	switch e {
+	case CrossOriginKindStatusN403:
 		return true
 	default:
 		return false
@@ -177,14 +237,23 @@ func (e GrantRefusedProblemCode) Valid() bool {
 
 // Defines values for GrantRefusedProblemError.
 const (
-	GrantRefusedProblemErrorInvalidGrant         GrantRefusedProblemError = "invalid_grant"
-	GrantRefusedProblemErrorUnsupportedGrantType GrantRefusedProblemError = "unsupported_grant_type"
+	GrantRefusedProblemErrorInvalidGrant           GrantRefusedProblemError = "invalid_grant"
+	GrantRefusedProblemErrorInvalidRequest         GrantRefusedProblemError = "invalid_request"
+	GrantRefusedProblemErrorServerError            GrantRefusedProblemError = "server_error"
+	GrantRefusedProblemErrorTemporarilyUnavailable GrantRefusedProblemError = "temporarily_unavailable"
+	GrantRefusedProblemErrorUnsupportedGrantType   GrantRefusedProblemError = "unsupported_grant_type"
 )
 
 // Valid indicates whether the value is a known member of the GrantRefusedProblemError enum.
 func (e GrantRefusedProblemError) Valid() bool {
 	switch e {
 	case GrantRefusedProblemErrorInvalidGrant:
+		return true
+	case GrantRefusedProblemErrorInvalidRequest:
+		return true
+	case GrantRefusedProblemErrorServerError:
+		return true
+	case GrantRefusedProblemErrorTemporarilyUnavailable:
 		return true
 	case GrantRefusedProblemErrorUnsupportedGrantType:
 		return true
@@ -223,6 +292,36 @@ func (e HealthStatus) Valid() bool {
 	}
 }
 
+// Defines values for InternalErrorKindCode.
+const (
+	InternalErrorKindCodeInternalError InternalErrorKindCode = "internal_error"
+)
+
+// Valid indicates whether the value is a known member of the InternalErrorKindCode enum.
+func (e InternalErrorKindCode) Valid() bool {
+	switch e {
+	case InternalErrorKindCodeInternalError:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for InternalErrorKindStatus.
+const (
+	InternalErrorKindStatusN500 InternalErrorKindStatus = 500
+)
+
+// Valid indicates whether the value is a known member of the InternalErrorKindStatus enum.
+func (e InternalErrorKindStatus) Valid() bool {
+	switch e {
+	case InternalErrorKindStatusN500:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for InternalErrorProblemCode.
 const (
 	InternalErrorProblemCodeInternalError InternalErrorProblemCode = "internal_error"
@@ -247,6 +346,36 @@ const (
 func (e InternalErrorProblemStatus) Valid() bool {
 	switch e {
 	case InternalErrorProblemStatusN500:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for InvalidRequestKindCode.
+const (
+	InvalidRequestKindCodeInvalidRequest InvalidRequestKindCode = "invalid_request"
+)
+
+// Valid indicates whether the value is a known member of the InvalidRequestKindCode enum.
+func (e InvalidRequestKindCode) Valid() bool {
+	switch e {
+	case InvalidRequestKindCodeInvalidRequest:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for InvalidRequestKindStatus.
+const (
+	InvalidRequestKindStatusN422 InvalidRequestKindStatus = 422
+)
+
+// Valid indicates whether the value is a known member of the InvalidRequestKindStatus enum.
+func (e InvalidRequestKindStatus) Valid() bool {
+	switch e {
+	case InvalidRequestKindStatusN422:
 		return true
 	default:
 		return false
@@ -375,13 +504,25 @@ func (e LoginFailedProblemCode) Valid() bool {
 
 // Defines values for LoginFailedProblemError.
 const (
-	LoginFailedProblemErrorInvalidGrant LoginFailedProblemError = "invalid_grant"
+	LoginFailedProblemErrorInvalidGrant           LoginFailedProblemError = "invalid_grant"
+	LoginFailedProblemErrorInvalidRequest         LoginFailedProblemError = "invalid_request"
+	LoginFailedProblemErrorServerError            LoginFailedProblemError = "server_error"
+	LoginFailedProblemErrorTemporarilyUnavailable LoginFailedProblemError = "temporarily_unavailable"
+	LoginFailedProblemErrorUnsupportedGrantType   LoginFailedProblemError = "unsupported_grant_type"
 )
 
 // Valid indicates whether the value is a known member of the LoginFailedProblemError enum.
 func (e LoginFailedProblemError) Valid() bool {
 	switch e {
 	case LoginFailedProblemErrorInvalidGrant:
+		return true
+	case LoginFailedProblemErrorInvalidRequest:
+		return true
+	case LoginFailedProblemErrorServerError:
+		return true
+	case LoginFailedProblemErrorTemporarilyUnavailable:
+		return true
+	case LoginFailedProblemErrorUnsupportedGrantType:
 		return true
 	default:
 		return false
@@ -571,6 +712,69 @@ func (e NotReadyProblemStatus) Valid() bool {
 	}
 }
 
+// Defines values for OAuthErrorError.
+const (
+	OAuthErrorErrorInvalidGrant           OAuthErrorError = "invalid_grant"
+	OAuthErrorErrorInvalidRequest         OAuthErrorError = "invalid_request"
+	OAuthErrorErrorServerError            OAuthErrorError = "server_error"
+	OAuthErrorErrorTemporarilyUnavailable OAuthErrorError = "temporarily_unavailable"
+	OAuthErrorErrorUnsupportedGrantType   OAuthErrorError = "unsupported_grant_type"
+)
+
+// Valid indicates whether the value is a known member of the OAuthErrorError enum.
+func (e OAuthErrorError) Valid() bool {
+	switch e {
+	case OAuthErrorErrorInvalidGrant:
+		return true
+	case OAuthErrorErrorInvalidRequest:
+		return true
+	case OAuthErrorErrorServerError:
+		return true
+	case OAuthErrorErrorTemporarilyUnavailable:
+		return true
+	case OAuthErrorErrorUnsupportedGrantType:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for OverloadedKindCode.
+const (
+	OverloadedKindCodeOverloaded  OverloadedKindCode = "overloaded"
+	OverloadedKindCodeStarting    OverloadedKindCode = "starting"
+	OverloadedKindCodeUnavailable OverloadedKindCode = "unavailable"
+)
+
+// Valid indicates whether the value is a known member of the OverloadedKindCode enum.
+func (e OverloadedKindCode) Valid() bool {
+	switch e {
+	case OverloadedKindCodeOverloaded:
+		return true
+	case OverloadedKindCodeStarting:
+		return true
+	case OverloadedKindCodeUnavailable:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for OverloadedKindStatus.
+const (
+	OverloadedKindStatusN503 OverloadedKindStatus = 503
+)
+
+// Valid indicates whether the value is a known member of the OverloadedKindStatus enum.
+func (e OverloadedKindStatus) Valid() bool {
+	switch e {
+	case OverloadedKindStatusN503:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for OverloadedProblemCode.
 const (
 	OverloadedProblemCodeOverloaded  OverloadedProblemCode = "overloaded"
@@ -601,6 +805,36 @@ const (
 func (e OverloadedProblemStatus) Valid() bool {
 	switch e {
 	case OverloadedProblemStatusN503:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RateLimitedKindCode.
+const (
+	RateLimitedKindCodeRateLimited RateLimitedKindCode = "rate_limited"
+)
+
+// Valid indicates whether the value is a known member of the RateLimitedKindCode enum.
+func (e RateLimitedKindCode) Valid() bool {
+	switch e {
+	case RateLimitedKindCodeRateLimited:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RateLimitedKindStatus.
+const (
+	RateLimitedKindStatusN429 RateLimitedKindStatus = 429
+)
+
+// Valid indicates whether the value is a known member of the RateLimitedKindStatus enum.
+func (e RateLimitedKindStatus) Valid() bool {
+	switch e {
+	case RateLimitedKindStatusN429:
 		return true
 	default:
 		return false
@@ -664,6 +898,36 @@ const (
 func (e RegistrationConflictProblemStatus) Valid() bool {
 	switch e {
 	case N409:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RequestTimeoutKindCode.
+const (
+	RequestTimeoutKindCodeRequestTimeout RequestTimeoutKindCode = "request_timeout"
+)
+
+// Valid indicates whether the value is a known member of the RequestTimeoutKindCode enum.
+func (e RequestTimeoutKindCode) Valid() bool {
+	switch e {
+	case RequestTimeoutKindCodeRequestTimeout:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RequestTimeoutKindStatus.
+const (
+	RequestTimeoutKindStatusN408 RequestTimeoutKindStatus = 408
+)
+
+// Valid indicates whether the value is a known member of the RequestTimeoutKindStatus enum.
+func (e RequestTimeoutKindStatus) Valid() bool {
+	switch e {
+	case RequestTimeoutKindStatusN408:
 		return true
 	default:
 		return false
@@ -762,13 +1026,25 @@ func (e TokenBodyTooLargeProblemCode) Valid() bool {
 
 // Defines values for TokenBodyTooLargeProblemError.
 const (
-	TokenBodyTooLargeProblemErrorInvalidRequest TokenBodyTooLargeProblemError = "invalid_request"
+	TokenBodyTooLargeProblemErrorInvalidGrant           TokenBodyTooLargeProblemError = "invalid_grant"
+	TokenBodyTooLargeProblemErrorInvalidRequest         TokenBodyTooLargeProblemError = "invalid_request"
+	TokenBodyTooLargeProblemErrorServerError            TokenBodyTooLargeProblemError = "server_error"
+	TokenBodyTooLargeProblemErrorTemporarilyUnavailable TokenBodyTooLargeProblemError = "temporarily_unavailable"
+	TokenBodyTooLargeProblemErrorUnsupportedGrantType   TokenBodyTooLargeProblemError = "unsupported_grant_type"
 )
 
 // Valid indicates whether the value is a known member of the TokenBodyTooLargeProblemError enum.
 func (e TokenBodyTooLargeProblemError) Valid() bool {
 	switch e {
+	case TokenBodyTooLargeProblemErrorInvalidGrant:
+		return true
 	case TokenBodyTooLargeProblemErrorInvalidRequest:
+		return true
+	case TokenBodyTooLargeProblemErrorServerError:
+		return true
+	case TokenBodyTooLargeProblemErrorTemporarilyUnavailable:
+		return true
+	case TokenBodyTooLargeProblemErrorUnsupportedGrantType:
 		return true
 	default:
 		return false
@@ -807,13 +1083,25 @@ func (e TokenCrossOriginProblemCode) Valid() bool {
 
 // Defines values for TokenCrossOriginProblemError.
 const (
-	TokenCrossOriginProblemErrorInvalidRequest TokenCrossOriginProblemError = "invalid_request"
+	TokenCrossOriginProblemErrorInvalidGrant           TokenCrossOriginProblemError = "invalid_grant"
+	TokenCrossOriginProblemErrorInvalidRequest         TokenCrossOriginProblemError = "invalid_request"
+	TokenCrossOriginProblemErrorServerError            TokenCrossOriginProblemError = "server_error"
+	TokenCrossOriginProblemErrorTemporarilyUnavailable TokenCrossOriginProblemError = "temporarily_unavailable"
+	TokenCrossOriginProblemErrorUnsupportedGrantType   TokenCrossOriginProblemError = "unsupported_grant_type"
 )
 
 // Valid indicates whether the value is a known member of the TokenCrossOriginProblemError enum.
 func (e TokenCrossOriginProblemError) Valid() bool {
 	switch e {
+	case TokenCrossOriginProblemErrorInvalidGrant:
+		return true
 	case TokenCrossOriginProblemErrorInvalidRequest:
+		return true
+	case TokenCrossOriginProblemErrorServerError:
+		return true
+	case TokenCrossOriginProblemErrorTemporarilyUnavailable:
+		return true
+	case TokenCrossOriginProblemErrorUnsupportedGrantType:
 		return true
 	default:
 		return false
@@ -852,13 +1140,25 @@ func (e TokenInternalErrorProblemCode) Valid() bool {
 
 // Defines values for TokenInternalErrorProblemError.
 const (
-	ServerError TokenInternalErrorProblemError = "server_error"
+	TokenInternalErrorProblemErrorInvalidGrant           TokenInternalErrorProblemError = "invalid_grant"
+	TokenInternalErrorProblemErrorInvalidRequest         TokenInternalErrorProblemError = "invalid_request"
+	TokenInternalErrorProblemErrorServerError            TokenInternalErrorProblemError = "server_error"
+	TokenInternalErrorProblemErrorTemporarilyUnavailable TokenInternalErrorProblemError = "temporarily_unavailable"
+	TokenInternalErrorProblemErrorUnsupportedGrantType   TokenInternalErrorProblemError = "unsupported_grant_type"
 )
 
 // Valid indicates whether the value is a known member of the TokenInternalErrorProblemError enum.
 func (e TokenInternalErrorProblemError) Valid() bool {
 	switch e {
-	case ServerError:
+	case TokenInternalErrorProblemErrorInvalidGrant:
+		return true
+	case TokenInternalErrorProblemErrorInvalidRequest:
+		return true
+	case TokenInternalErrorProblemErrorServerError:
+		return true
+	case TokenInternalErrorProblemErrorTemporarilyUnavailable:
+		return true
+	case TokenInternalErrorProblemErrorUnsupportedGrantType:
 		return true
 	default:
 		return false
@@ -897,13 +1197,25 @@ func (e TokenInvalidRequestProblemCode) Valid() bool {
 
 // Defines values for TokenInvalidRequestProblemError.
 const (
-	TokenInvalidRequestProblemErrorInvalidRequest TokenInvalidRequestProblemError = "invalid_request"
+	TokenInvalidRequestProblemErrorInvalidGrant           TokenInvalidRequestProblemError = "invalid_grant"
+	TokenInvalidRequestProblemErrorInvalidRequest         TokenInvalidRequestProblemError = "invalid_request"
+	TokenInvalidRequestProblemErrorServerError            TokenInvalidRequestProblemError = "server_error"
+	TokenInvalidRequestProblemErrorTemporarilyUnavailable TokenInvalidRequestProblemError = "temporarily_unavailable"
+	TokenInvalidRequestProblemErrorUnsupportedGrantType   TokenInvalidRequestProblemError = "unsupported_grant_type"
 )
 
 // Valid indicates whether the value is a known member of the TokenInvalidRequestProblemError enum.
 func (e TokenInvalidRequestProblemError) Valid() bool {
 	switch e {
+	case TokenInvalidRequestProblemErrorInvalidGrant:
+		return true
 	case TokenInvalidRequestProblemErrorInvalidRequest:
+		return true
+	case TokenInvalidRequestProblemErrorServerError:
+		return true
+	case TokenInvalidRequestProblemErrorTemporarilyUnavailable:
+		return true
+	case TokenInvalidRequestProblemErrorUnsupportedGrantType:
 		return true
 	default:
 		return false
@@ -925,48 +1237,63 @@ func (e TokenInvalidRequestProblemStatus) Valid() bool {
 	}
 }
 
-// Defines values for TokenOutOfReachProblemCode.
+// Defines values for TokenOverloadedProblemCode.
 const (
-	TokenOutOfReachProblemCodeStarting    TokenOutOfReachProblemCode = "starting"
-	TokenOutOfReachProblemCodeUnavailable TokenOutOfReachProblemCode = "unavailable"
+	TokenOverloadedProblemCodeOverloaded  TokenOverloadedProblemCode = "overloaded"
+	TokenOverloadedProblemCodeStarting    TokenOverloadedProblemCode = "starting"
+	TokenOverloadedProblemCodeUnavailable TokenOverloadedProblemCode = "unavailable"
 )
 
-// Valid indicates whether the value is a known member of the TokenOutOfReachProblemCode enum.
-func (e TokenOutOfReachProblemCode) Valid() bool {
+// Valid indicates whether the value is a known member of the TokenOverloadedProblemCode enum.
+func (e TokenOverloadedProblemCode) Valid() bool {
 	switch e {
-	case TokenOutOfReachProblemCodeStarting:
+	case TokenOverloadedProblemCodeOverloaded:
 		return true
-	case TokenOutOfReachProblemCodeUnavailable:
+	case TokenOverloadedProblemCodeStarting:
 		return true
-	default:
-		return false
-	}
-}
-
-// Defines values for TokenOutOfReachProblemError.
-const (
-	TokenOutOfReachProblemErrorTemporarilyUnavailable TokenOutOfReachProblemError = "temporarily_unavailable"
-)
-
-// Valid indicates whether the value is a known member of the TokenOutOfReachProblemError enum.
-func (e TokenOutOfReachProblemError) Valid() bool {
-	switch e {
-	case TokenOutOfReachProblemErrorTemporarilyUnavailable:
+	case TokenOverloadedProblemCodeUnavailable:
 		return true
 	default:
 		return false
 	}
 }
 
-// Defines values for TokenOutOfReachProblemStatus.
+// Defines values for TokenOverloadedProblemError.
 const (
-	TokenOutOfReachProblemStatusN503 TokenOutOfReachProblemStatus = 503
+	TokenOverloadedProblemErrorInvalidGrant           TokenOverloadedProblemError = "invalid_grant"
+	TokenOverloadedProblemErrorInvalidRequest         TokenOverloadedProblemError = "invalid_request"
+	TokenOverloadedProblemErrorServerError            TokenOverloadedProblemError = "server_error"
+	TokenOverloadedProblemErrorTemporarilyUnavailable TokenOverloadedProblemError = "temporarily_unavailable"
+	TokenOverloadedProblemErrorUnsupportedGrantType   TokenOverloadedProblemError = "unsupported_grant_type"
 )
 
-// Valid indicates whether the value is a known member of the TokenOutOfReachProblemStatus enum.
-func (e TokenOutOfReachProblemStatus) Valid() bool {
+// Valid indicates whether the value is a known member of the TokenOverloadedProblemError enum.
+func (e TokenOverloadedProblemError) Valid() bool {
 	switch e {
-	case TokenOutOfReachProblemStatusN503:
+	case TokenOverloadedProblemErrorInvalidGrant:
+		return true
+	case TokenOverloadedProblemErrorInvalidRequest:
+		return true
+	case TokenOverloadedProblemErrorServerError:
+		return true
+	case TokenOverloadedProblemErrorTemporarilyUnavailable:
+		return true
+	case TokenOverloadedProblemErrorUnsupportedGrantType:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for TokenOverloadedProblemStatus.
+const (
+	TokenOverloadedProblemStatusN503 TokenOverloadedProblemStatus = 503
+)
+
+// Valid indicates whether the value is a known member of the TokenOverloadedProblemStatus enum.
+func (e TokenOverloadedProblemStatus) Valid() bool {
+	switch e {
+	case TokenOverloadedProblemStatusN503:
 		return true
 	default:
 		return false
@@ -990,13 +1317,25 @@ func (e TokenRateLimitedProblemCode) Valid() bool {
 
 // Defines values for TokenRateLimitedProblemError.
 const (
+	TokenRateLimitedProblemErrorInvalidGrant           TokenRateLimitedProblemError = "invalid_grant"
+	TokenRateLimitedProblemErrorInvalidRequest         TokenRateLimitedProblemError = "invalid_request"
+	TokenRateLimitedProblemErrorServerError            TokenRateLimitedProblemError = "server_error"
 	TokenRateLimitedProblemErrorTemporarilyUnavailable TokenRateLimitedProblemError = "temporarily_unavailable"
+	TokenRateLimitedProblemErrorUnsupportedGrantType   TokenRateLimitedProblemError = "unsupported_grant_type"
 )
 
 // Valid indicates whether the value is a known member of the TokenRateLimitedProblemError enum.
 func (e TokenRateLimitedProblemError) Valid() bool {
 	switch e {
+	case TokenRateLimitedProblemErrorInvalidGrant:
+		return true
+	case TokenRateLimitedProblemErrorInvalidRequest:
+		return true
+	case TokenRateLimitedProblemErrorServerError:
+		return true
 	case TokenRateLimitedProblemErrorTemporarilyUnavailable:
+		return true
+	case TokenRateLimitedProblemErrorUnsupportedGrantType:
 		return true
 	default:
 		return false
@@ -1035,13 +1374,25 @@ func (e TokenRequestTimeoutProblemCode) Valid() bool {
 
 // Defines values for TokenRequestTimeoutProblemError.
 const (
-	TokenRequestTimeoutProblemErrorInvalidRequest TokenRequestTimeoutProblemError = "invalid_request"
+	TokenRequestTimeoutProblemErrorInvalidGrant           TokenRequestTimeoutProblemError = "invalid_grant"
+	TokenRequestTimeoutProblemErrorInvalidRequest         TokenRequestTimeoutProblemError = "invalid_request"
+	TokenRequestTimeoutProblemErrorServerError            TokenRequestTimeoutProblemError = "server_error"
+	TokenRequestTimeoutProblemErrorTemporarilyUnavailable TokenRequestTimeoutProblemError = "temporarily_unavailable"
+	TokenRequestTimeoutProblemErrorUnsupportedGrantType   TokenRequestTimeoutProblemError = "unsupported_grant_type"
 )
 
 // Valid indicates whether the value is a known member of the TokenRequestTimeoutProblemError enum.
 func (e TokenRequestTimeoutProblemError) Valid() bool {
 	switch e {
+	case TokenRequestTimeoutProblemErrorInvalidGrant:
+		return true
 	case TokenRequestTimeoutProblemErrorInvalidRequest:
+		return true
+	case TokenRequestTimeoutProblemErrorServerError:
+		return true
+	case TokenRequestTimeoutProblemErrorTemporarilyUnavailable:
+		return true
+	case TokenRequestTimeoutProblemErrorUnsupportedGrantType:
 		return true
 	default:
 		return false
@@ -1065,7 +1416,6 @@ func (e TokenRequestTimeoutProblemStatus) Valid() bool {
 
 // Defines values for TokenUnavailableProblemCode.
 const (
-	TokenUnavailableProblemCodeOverloaded  TokenUnavailableProblemCode = "overloaded"
 	TokenUnavailableProblemCodeStarting    TokenUnavailableProblemCode = "starting"
 	TokenUnavailableProblemCodeUnavailable TokenUnavailableProblemCode = "unavailable"
 )
@@ -1073,8 +1423,6 @@ const (
 // Valid indicates whether the value is a known member of the TokenUnavailableProblemCode enum.
 func (e TokenUnavailableProblemCode) Valid() bool {
 	switch e {
-	case TokenUnavailableProblemCodeOverloaded:
-		return true
 	case TokenUnavailableProblemCodeStarting:
 		return true
 	case TokenUnavailableProblemCodeUnavailable:
@@ -1086,13 +1434,25 @@ func (e TokenUnavailableProblemCode) Valid() bool {
 
 // Defines values for TokenUnavailableProblemError.
 const (
+	TokenUnavailableProblemErrorInvalidGrant           TokenUnavailableProblemError = "invalid_grant"
+	TokenUnavailableProblemErrorInvalidRequest         TokenUnavailableProblemError = "invalid_request"
+	TokenUnavailableProblemErrorServerError            TokenUnavailableProblemError = "server_error"
 	TokenUnavailableProblemErrorTemporarilyUnavailable TokenUnavailableProblemError = "temporarily_unavailable"
+	TokenUnavailableProblemErrorUnsupportedGrantType   TokenUnavailableProblemError = "unsupported_grant_type"
 )
 
 // Valid indicates whether the value is a known member of the TokenUnavailableProblemError enum.
 func (e TokenUnavailableProblemError) Valid() bool {
 	switch e {
+	case TokenUnavailableProblemErrorInvalidGrant:
+		return true
+	case TokenUnavailableProblemErrorInvalidRequest:
+		return true
+	case TokenUnavailableProblemErrorServerError:
+		return true
 	case TokenUnavailableProblemErrorTemporarilyUnavailable:
+		return true
+	case TokenUnavailableProblemErrorUnsupportedGrantType:
 		return true
 	default:
 		return false
@@ -1131,13 +1491,25 @@ func (e TokenUnsupportedMediaTypeProblemCode) Valid() bool {
 
 // Defines values for TokenUnsupportedMediaTypeProblemError.
 const (
-	TokenUnsupportedMediaTypeProblemErrorInvalidRequest TokenUnsupportedMediaTypeProblemError = "invalid_request"
+	TokenUnsupportedMediaTypeProblemErrorInvalidGrant           TokenUnsupportedMediaTypeProblemError = "invalid_grant"
+	TokenUnsupportedMediaTypeProblemErrorInvalidRequest         TokenUnsupportedMediaTypeProblemError = "invalid_request"
+	TokenUnsupportedMediaTypeProblemErrorServerError            TokenUnsupportedMediaTypeProblemError = "server_error"
+	TokenUnsupportedMediaTypeProblemErrorTemporarilyUnavailable TokenUnsupportedMediaTypeProblemError = "temporarily_unavailable"
+	TokenUnsupportedMediaTypeProblemErrorUnsupportedGrantType   TokenUnsupportedMediaTypeProblemError = "unsupported_grant_type"
 )
 
 // Valid indicates whether the value is a known member of the TokenUnsupportedMediaTypeProblemError enum.
 func (e TokenUnsupportedMediaTypeProblemError) Valid() bool {
 	switch e {
+	case TokenUnsupportedMediaTypeProblemErrorInvalidGrant:
+		return true
 	case TokenUnsupportedMediaTypeProblemErrorInvalidRequest:
+		return true
+	case TokenUnsupportedMediaTypeProblemErrorServerError:
+		return true
+	case TokenUnsupportedMediaTypeProblemErrorTemporarilyUnavailable:
+		return true
+	case TokenUnsupportedMediaTypeProblemErrorUnsupportedGrantType:
 		return true
 	default:
 		return false
@@ -1198,6 +1570,39 @@ func (e UnauthenticatedProblemStatus) Valid() bool {
 	}
 }
 
+// Defines values for UnavailableKindCode.
+const (
+	UnavailableKindCodeStarting    UnavailableKindCode = "starting"
+	UnavailableKindCodeUnavailable UnavailableKindCode = "unavailable"
+)
+
+// Valid indicates whether the value is a known member of the UnavailableKindCode enum.
+func (e UnavailableKindCode) Valid() bool {
+	switch e {
+	case UnavailableKindCodeStarting:
+		return true
+	case UnavailableKindCodeUnavailable:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for UnavailableKindStatus.
+const (
+	UnavailableKindStatusN503 UnavailableKindStatus = 503
+)
+
+// Valid indicates whether the value is a known member of the UnavailableKindStatus enum.
+func (e UnavailableKindStatus) Valid() bool {
+	switch e {
+	case UnavailableKindStatusN503:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for UnavailableProblemCode.
 const (
 	UnavailableProblemCodeStarting    UnavailableProblemCode = "starting"
@@ -1225,6 +1630,36 @@ const (
 func (e UnavailableProblemStatus) Valid() bool {
 	switch e {
 	case UnavailableProblemStatusN503:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for UnsupportedMediaTypeKindCode.
+const (
+	UnsupportedMediaTypeKindCodeUnsupportedMediaType UnsupportedMediaTypeKindCode = "unsupported_media_type"
+)
+
+// Valid indicates whether the value is a known member of the UnsupportedMediaTypeKindCode enum.
+func (e UnsupportedMediaTypeKindCode) Valid() bool {
+	switch e {
+	case UnsupportedMediaTypeKindCodeUnsupportedMediaType:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for UnsupportedMediaTypeKindStatus.
+const (
+	UnsupportedMediaTypeKindStatusN415 UnsupportedMediaTypeKindStatus = 415
+)
+
+// Valid indicates whether the value is a known member of the UnsupportedMediaTypeKindStatus enum.
+func (e UnsupportedMediaTypeKindStatus) Valid() bool {
+	switch e {
+	case UnsupportedMediaTypeKindStatusN415:
 		return true
 	default:
 		return false
@@ -1316,37 +1751,19 @@ type AmbiguousCredentialsProblem struct {
 	// Detail What went wrong.
 	//
 	// Example: The email belongs to another user.
-	Detail string `json:"detail"`
+	Detail string                            `json:"detail"`
+	Status AmbiguousCredentialsProblemStatus `json:"status"`
 
-	// Error At the token and the revocation endpoint only: a code of RFC 6749 section 5.2, or one of the two that section 4.1.2.1 has
-	// for a server that can't answer, `temporarily_unavailable` and `server_error`.
+	// Title The problem in words. It is the same for every answer with this code.
 	//
-	//
-	// Example: invalid_grant
-	Error *string `json:"error,omitempty"`
-
-	// ErrorDescription `detail` again, at the token and the revocation endpoint only.
-	//
-	// Example: Authentication was unsuccessful.
-	ErrorDescription *string `json:"error_description,omitempty"`
-
-	// Errors One entry for each field that breaks the contract.
-	Errors *[]FieldError `json:"errors,omitempty"`
-
-	// RequestID The request's id, where it is all that can be said.
-	//
-	// Example: 01981f6e-3f4a-7cc0-8f1e-5d7a4c1b2e90
-	RequestID *openapi_types.UUID               `json:"request_id,omitempty"`
-	Status    AmbiguousCredentialsProblemStatus `json:"status"`
-
-	// Title The status in words.
-	//
-	// Example: Conflict
+	// Example: The email is taken
 	Title string `json:"title"`
 
-	// Type `urn:latchkey:problem:` and the code.
+	// Type A reference to the page about the problem, relative to the address of the request. It is `/problems/` and the code,
+	// behind the path of the server if that has one.
 	//
-	// Example: urn:latchkey:problem:email_taken
+	//
+	// Example: /problems/email_taken
 	Type string `json:"type"`
 }
 
@@ -1356,6 +1773,18 @@ type AmbiguousCredentialsProblemCode string
 // AmbiguousCredentialsProblemStatus defines model for AmbiguousCredentialsProblem.Status.
 type AmbiguousCredentialsProblemStatus int
 
+// BodyTooLargeKind defines model for BodyTooLargeKind.
+type BodyTooLargeKind struct {
+	Code   BodyTooLargeKindCode   `json:"code"`
+	Status BodyTooLargeKindStatus `json:"status"`
+}
+
+// BodyTooLargeKindCode defines model for BodyTooLargeKind.Code.
+type BodyTooLargeKindCode string
+
+// BodyTooLargeKindStatus defines model for BodyTooLargeKind.Status.
+type BodyTooLargeKindStatus int
+
 // BodyTooLargeProblem defines model for BodyTooLargeProblem.
 type BodyTooLargeProblem struct {
 	Code BodyTooLargeProblemCode `json:"code"`
@@ -1363,37 +1792,19 @@ type BodyTooLargeProblem struct {
 	// Detail What went wrong.
 	//
 	// Example: The email belongs to another user.
-	Detail string `json:"detail"`
+	Detail string                    `json:"detail"`
+	Status BodyTooLargeProblemStatus `json:"status"`
 
-	// Error At the token and the revocation endpoint only: a code of RFC 6749 section 5.2, or one of the two that section 4.1.2.1 has
-	// for a server that can't answer, `temporarily_unavailable` and `server_error`.
+	// Title The problem in words. It is the same for every answer with this code.
 	//
-	//
-	// Example: invalid_grant
-	Error *string `json:"error,omitempty"`
-
-	// ErrorDescription `detail` again, at the token and the revocation endpoint only.
-	//
-	// Example: Authentication was unsuccessful.
-	ErrorDescription *string `json:"error_description,omitempty"`
-
-	// Errors One entry for each field that breaks the contract.
-	Errors *[]FieldError `json:"errors,omitempty"`
-
-	// RequestID The request's id, where it is all that can be said.
-	//
-	// Example: 01981f6e-3f4a-7cc0-8f1e-5d7a4c1b2e90
-	RequestID *openapi_types.UUID       `json:"request_id,omitempty"`
-	Status    BodyTooLargeProblemStatus `json:"status"`
-
-	// Title The status in words.
-	//
-	// Example: Conflict
+	// Example: The email is taken
 	Title string `json:"title"`
 
-	// Type `urn:latchkey:problem:` and the code.
+	// Type A reference to the page about the problem, relative to the address of the request. It is `/problems/` and the code,
+	// behind the path of the server if that has one.
 	//
-	// Example: urn:latchkey:problem:email_taken
+	//
+	// Example: /problems/email_taken
 	Type string `json:"type"`
 }
 
@@ -1403,6 +1814,18 @@ type BodyTooLargeProblemCode string
 // BodyTooLargeProblemStatus defines model for BodyTooLargeProblem.Status.
 type BodyTooLargeProblemStatus int
 
+// CrossOriginKind defines model for CrossOriginKind.
+type CrossOriginKind struct {
+	Code   CrossOriginKindCode   `json:"code"`
+	Status CrossOriginKindStatus `json:"status"`
+}
+
+// CrossOriginKindCode defines model for CrossOriginKind.Code.
+type CrossOriginKindCode string
+
+// CrossOriginKindStatus defines model for CrossOriginKind.Status.
+type CrossOriginKindStatus int
+
 // CrossOriginProblem defines model for CrossOriginProblem.
 type CrossOriginProblem struct {
 	Code CrossOriginProblemCode `json:"code"`
@@ -1410,37 +1833,19 @@ type CrossOriginProblem struct {
 	// Detail What went wrong.
 	//
 	// Example: The email belongs to another user.
-	Detail string `json:"detail"`
+	Detail string                   `json:"detail"`
+	Status CrossOriginProblemStatus `json:"status"`
 
-	// Error At the token and the revocation endpoint only: a code of RFC 6749 section 5.2, or one of the two that section 4.1.2.1 has
-	// for a server that can't answer, `temporarily_unavailable` and `server_error`.
+	// Title The problem in words. It is the same for every answer with this code.
 	//
-	//
-	// Example: invalid_grant
-	Error *string `json:"error,omitempty"`
-
-	// ErrorDescription `detail` again, at the token and the revocation endpoint only.
-	//
-	// Example: Authentication was unsuccessful.
-	ErrorDescription *string `json:"error_description,omitempty"`
-
-	// Errors One entry for each field that breaks the contract.
-	Errors *[]FieldError `json:"errors,omitempty"`
-
-	// RequestID The request's id, where it is all that can be said.
-	//
-	// Example: 01981f6e-3f4a-7cc0-8f1e-5d7a4c1b2e90
-	RequestID *openapi_types.UUID      `json:"request_id,omitempty"`
-	Status    CrossOriginProblemStatus `json:"status"`
-
-	// Title The status in words.
-	//
-	// Example: Conflict
+	// Example: The email is taken
 	Title string `json:"title"`
 
-	// Type `urn:latchkey:problem:` and the code.
+	// Type A reference to the page about the problem, relative to the address of the request. It is `/problems/` and the code,
+	// behind the path of the server if that has one.
 	//
-	// Example: urn:latchkey:problem:email_taken
+	//
+	// Example: /problems/email_taken
 	Type string `json:"type"`
 }
 
@@ -1489,38 +1894,41 @@ type GrantRefusedProblem struct {
 	// Detail What went wrong.
 	//
 	// Example: The email belongs to another user.
-	Detail string                   `json:"detail"`
-	Error  GrantRefusedProblemError `json:"error"`
+	Detail string `json:"detail"`
 
-	// ErrorDescription `detail` again, at the token and the revocation endpoint only.
+	// Error A code of RFC 6749 section 5.2, or one of the two that section 4.1.2.1 has for a server that can't answer:
+	// `temporarily_unavailable` and `server_error`.
+	//
+	//
+	// Example: invalid_grant
+	Error GrantRefusedProblemError `json:"error"`
+
+	// ErrorDescription The same as `detail`.
 	//
 	// Example: Authentication was unsuccessful.
-	ErrorDescription string `json:"error_description"`
+	ErrorDescription string                    `json:"error_description"`
+	Status           GrantRefusedProblemStatus `json:"status"`
 
-	// Errors One entry for each field that breaks the contract.
-	Errors *[]FieldError `json:"errors,omitempty"`
-
-	// RequestID The request's id, where it is all that can be said.
+	// Title The problem in words. It is the same for every answer with this code.
 	//
-	// Example: 01981f6e-3f4a-7cc0-8f1e-5d7a4c1b2e90
-	RequestID *openapi_types.UUID       `json:"request_id,omitempty"`
-	Status    GrantRefusedProblemStatus `json:"status"`
-
-	// Title The status in words.
-	//
-	// Example: Conflict
+	// Example: The email is taken
 	Title string `json:"title"`
 
-	// Type `urn:latchkey:problem:` and the code.
+	// Type A reference to the page about the problem, relative to the address of the request. It is `/problems/` and the code,
+	// behind the path of the server if that has one.
 	//
-	// Example: urn:latchkey:problem:email_taken
+	//
+	// Example: /problems/email_taken
 	Type string `json:"type"`
 }
 
 // GrantRefusedProblemCode defines model for GrantRefusedProblem.Code.
 type GrantRefusedProblemCode string
 
-// GrantRefusedProblemError defines model for GrantRefusedProblem.Error.
+// GrantRefusedProblemError A code of RFC 6749 section 5.2, or one of the two that section 4.1.2.1 has for a server that can't answer:
+// `temporarily_unavailable` and `server_error`.
+//
+// Example: invalid_grant
 type GrantRefusedProblemError string
 
 // GrantRefusedProblemStatus defines model for GrantRefusedProblem.Status.
@@ -1535,6 +1943,23 @@ type Health struct {
 // HealthStatus Always `ok`; every other state has a status of its own.
 type HealthStatus string
 
+// InternalErrorKind defines model for InternalErrorKind.
+type InternalErrorKind struct {
+	Code InternalErrorKindCode `json:"code"`
+
+	// RequestID The id of the request
+	//
+	// Example: 01981f6e-3f4a-7cc0-8f1e-5d7a4c1b2e90
+	RequestID openapi_types.UUID      `json:"request_id"`
+	Status    InternalErrorKindStatus `json:"status"`
+}
+
+// InternalErrorKindCode defines model for InternalErrorKind.Code.
+type InternalErrorKindCode string
+
+// InternalErrorKindStatus defines model for InternalErrorKind.Status.
+type InternalErrorKindStatus int
+
 // InternalErrorProblem defines model for InternalErrorProblem.
 type InternalErrorProblem struct {
 	Code InternalErrorProblemCode `json:"code"`
@@ -1544,35 +1969,22 @@ type InternalErrorProblem struct {
 	// Example: The email belongs to another user.
 	Detail string `json:"detail"`
 
-	// Error At the token and the revocation endpoint only: a code of RFC 6749 section 5.2, or one of the two that section 4.1.2.1 has
-	// for a server that can't answer, `temporarily_unavailable` and `server_error`.
-	//
-	//
-	// Example: invalid_grant
-	Error *string `json:"error,omitempty"`
-
-	// ErrorDescription `detail` again, at the token and the revocation endpoint only.
-	//
-	// Example: Authentication was unsuccessful.
-	ErrorDescription *string `json:"error_description,omitempty"`
-
-	// Errors One entry for each field that breaks the contract.
-	Errors *[]FieldError `json:"errors,omitempty"`
-
-	// RequestID The request's id, where it is all that can be said.
+	// RequestID The id of the request
 	//
 	// Example: 01981f6e-3f4a-7cc0-8f1e-5d7a4c1b2e90
 	RequestID openapi_types.UUID         `json:"request_id"`
 	Status    InternalErrorProblemStatus `json:"status"`
 
-	// Title The status in words.
+	// Title The problem in words. It is the same for every answer with this code.
 	//
-	// Example: Conflict
+	// Example: The email is taken
 	Title string `json:"title"`
 
-	// Type `urn:latchkey:problem:` and the code.
+	// Type A reference to the page about the problem, relative to the address of the request. It is `/problems/` and the code,
+	// behind the path of the server if that has one.
 	//
-	// Example: urn:latchkey:problem:email_taken
+	//
+	// Example: /problems/email_taken
 	Type string `json:"type"`
 }
 
@@ -1581,6 +1993,21 @@ type InternalErrorProblemCode string
 
 // InternalErrorProblemStatus defines model for InternalErrorProblem.Status.
 type InternalErrorProblemStatus int
+
+// InvalidRequestKind defines model for InvalidRequestKind.
+type InvalidRequestKind struct {
+	Code InvalidRequestKindCode `json:"code"`
+
+	// Errors One entry for each field that breaks the contract.
+	Errors []FieldError             `json:"errors"`
+	Status InvalidRequestKindStatus `json:"status"`
+}
+
+// InvalidRequestKindCode defines model for InvalidRequestKind.Code.
+type InvalidRequestKindCode string
+
+// InvalidRequestKindStatus defines model for InvalidRequestKind.Status.
+type InvalidRequestKindStatus int
 
 // InvalidRequestProblem defines model for InvalidRequestProblem.
 type InvalidRequestProblem struct {
@@ -1591,35 +2018,20 @@ type InvalidRequestProblem struct {
 	// Example: The email belongs to another user.
 	Detail string `json:"detail"`
 
-	// Error At the token and the revocation endpoint only: a code of RFC 6749 section 5.2, or one of the two that section 4.1.2.1 has
-	// for a server that can't answer, `temporarily_unavailable` and `server_error`.
-	//
-	//
-	// Example: invalid_grant
-	Error *string `json:"error,omitempty"`
-
-	// ErrorDescription `detail` again, at the token and the revocation endpoint only.
-	//
-	// Example: Authentication was unsuccessful.
-	ErrorDescription *string `json:"error_description,omitempty"`
-
 	// Errors One entry for each field that breaks the contract.
-	Errors []FieldError `json:"errors"`
+	Errors []FieldError                `json:"errors"`
+	Status InvalidRequestProblemStatus `json:"status"`
 
-	// RequestID The request's id, where it is all that can be said.
+	// Title The problem in words. It is the same for every answer with this code.
 	//
-	// Example: 01981f6e-3f4a-7cc0-8f1e-5d7a4c1b2e90
-	RequestID *openapi_types.UUID         `json:"request_id,omitempty"`
-	Status    InvalidRequestProblemStatus `json:"status"`
-
-	// Title The status in words.
-	//
-	// Example: Conflict
+	// Example: The email is taken
 	Title string `json:"title"`
 
-	// Type `urn:latchkey:problem:` and the code.
+	// Type A reference to the page about the problem, relative to the address of the request. It is `/problems/` and the code,
+	// behind the path of the server if that has one.
 	//
-	// Example: urn:latchkey:problem:email_taken
+	//
+	// Example: /problems/email_taken
 	Type string `json:"type"`
 }
 
@@ -1692,38 +2104,41 @@ type LoginFailedProblem struct {
 	// Detail What went wrong.
 	//
 	// Example: The email belongs to another user.
-	Detail string                  `json:"detail"`
-	Error  LoginFailedProblemError `json:"error"`
+	Detail string `json:"detail"`
 
-	// ErrorDescription `detail` again, at the token and the revocation endpoint only.
+	// Error A code of RFC 6749 section 5.2, or one of the two that section 4.1.2.1 has for a server that can't answer:
+	// `temporarily_unavailable` and `server_error`.
+	//
+	//
+	// Example: invalid_grant
+	Error LoginFailedProblemError `json:"error"`
+
+	// ErrorDescription The same as `detail`.
 	//
 	// Example: Authentication was unsuccessful.
-	ErrorDescription string `json:"error_description"`
+	ErrorDescription string                   `json:"error_description"`
+	Status           LoginFailedProblemStatus `json:"status"`
 
-	// Errors One entry for each field that breaks the contract.
-	Errors *[]FieldError `json:"errors,omitempty"`
-
-	// RequestID The request's id, where it is all that can be said.
+	// Title The problem in words. It is the same for every answer with this code.
 	//
-	// Example: 01981f6e-3f4a-7cc0-8f1e-5d7a4c1b2e90
-	RequestID *openapi_types.UUID      `json:"request_id,omitempty"`
-	Status    LoginFailedProblemStatus `json:"status"`
-
-	// Title The status in words.
-	//
-	// Example: Conflict
+	// Example: The email is taken
 	Title string `json:"title"`
 
-	// Type `urn:latchkey:problem:` and the code.
+	// Type A reference to the page about the problem, relative to the address of the request. It is `/problems/` and the code,
+	// behind the path of the server if that has one.
 	//
-	// Example: urn:latchkey:problem:email_taken
+	//
+	// Example: /problems/email_taken
 	Type string `json:"type"`
 }
 
 // LoginFailedProblemCode defines model for LoginFailedProblem.Code.
 type LoginFailedProblemCode string
 
-// LoginFailedProblemError defines model for LoginFailedProblem.Error.
+// LoginFailedProblemError A code of RFC 6749 section 5.2, or one of the two that section 4.1.2.1 has for a server that can't answer:
+// `temporarily_unavailable` and `server_error`.
+//
+// Example: invalid_grant
 type LoginFailedProblemError string
 
 // LoginFailedProblemStatus defines model for LoginFailedProblem.Status.
@@ -1832,37 +2247,19 @@ type MethodNotAllowedProblem struct {
 	// Detail What went wrong.
 	//
 	// Example: The email belongs to another user.
-	Detail string `json:"detail"`
+	Detail string                        `json:"detail"`
+	Status MethodNotAllowedProblemStatus `json:"status"`
 
-	// Error At the token and the revocation endpoint only: a code of RFC 6749 section 5.2, or one of the two that section 4.1.2.1 has
-	// for a server that can't answer, `temporarily_unavailable` and `server_error`.
+	// Title The problem in words. It is the same for every answer with this code.
 	//
-	//
-	// Example: invalid_grant
-	Error *string `json:"error,omitempty"`
-
-	// ErrorDescription `detail` again, at the token and the revocation endpoint only.
-	//
-	// Example: Authentication was unsuccessful.
-	ErrorDescription *string `json:"error_description,omitempty"`
-
-	// Errors One entry for each field that breaks the contract.
-	Errors *[]FieldError `json:"errors,omitempty"`
-
-	// RequestID The request's id, where it is all that can be said.
-	//
-	// Example: 01981f6e-3f4a-7cc0-8f1e-5d7a4c1b2e90
-	RequestID *openapi_types.UUID           `json:"request_id,omitempty"`
-	Status    MethodNotAllowedProblemStatus `json:"status"`
-
-	// Title The status in words.
-	//
-	// Example: Conflict
+	// Example: The email is taken
 	Title string `json:"title"`
 
-	// Type `urn:latchkey:problem:` and the code.
+	// Type A reference to the page about the problem, relative to the address of the request. It is `/problems/` and the code,
+	// behind the path of the server if that has one.
 	//
-	// Example: urn:latchkey:problem:email_taken
+	//
+	// Example: /problems/email_taken
 	Type string `json:"type"`
 }
 
@@ -1879,37 +2276,19 @@ type NotFoundProblem struct {
 	// Detail What went wrong.
 	//
 	// Example: The email belongs to another user.
-	Detail string `json:"detail"`
+	Detail string                `json:"detail"`
+	Status NotFoundProblemStatus `json:"status"`
 
-	// Error At the token and the revocation endpoint only: a code of RFC 6749 section 5.2, or one of the two that section 4.1.2.1 has
-	// for a server that can't answer, `temporarily_unavailable` and `server_error`.
+	// Title The problem in words. It is the same for every answer with this code.
 	//
-	//
-	// Example: invalid_grant
-	Error *string `json:"error,omitempty"`
-
-	// ErrorDescription `detail` again, at the token and the revocation endpoint only.
-	//
-	// Example: Authentication was unsuccessful.
-	ErrorDescription *string `json:"error_description,omitempty"`
-
-	// Errors One entry for each field that breaks the contract.
-	Errors *[]FieldError `json:"errors,omitempty"`
-
-	// RequestID The request's id, where it is all that can be said.
-	//
-	// Example: 01981f6e-3f4a-7cc0-8f1e-5d7a4c1b2e90
-	RequestID *openapi_types.UUID   `json:"request_id,omitempty"`
-	Status    NotFoundProblemStatus `json:"status"`
-
-	// Title The status in words.
-	//
-	// Example: Conflict
+	// Example: The email is taken
 	Title string `json:"title"`
 
-	// Type `urn:latchkey:problem:` and the code.
+	// Type A reference to the page about the problem, relative to the address of the request. It is `/problems/` and the code,
+	// behind the path of the server if that has one.
 	//
-	// Example: urn:latchkey:problem:email_taken
+	//
+	// Example: /problems/email_taken
 	Type string `json:"type"`
 }
 
@@ -1926,37 +2305,19 @@ type NotReadyProblem struct {
 	// Detail What went wrong.
 	//
 	// Example: The email belongs to another user.
-	Detail string `json:"detail"`
+	Detail string                `json:"detail"`
+	Status NotReadyProblemStatus `json:"status"`
 
-	// Error At the token and the revocation endpoint only: a code of RFC 6749 section 5.2, or one of the two that section 4.1.2.1 has
-	// for a server that can't answer, `temporarily_unavailable` and `server_error`.
+	// Title The problem in words. It is the same for every answer with this code.
 	//
-	//
-	// Example: invalid_grant
-	Error *string `json:"error,omitempty"`
-
-	// ErrorDescription `detail` again, at the token and the revocation endpoint only.
-	//
-	// Example: Authentication was unsuccessful.
-	ErrorDescription *string `json:"error_description,omitempty"`
-
-	// Errors One entry for each field that breaks the contract.
-	Errors *[]FieldError `json:"errors,omitempty"`
-
-	// RequestID The request's id, where it is all that can be said.
-	//
-	// Example: 01981f6e-3f4a-7cc0-8f1e-5d7a4c1b2e90
-	RequestID *openapi_types.UUID   `json:"request_id,omitempty"`
-	Status    NotReadyProblemStatus `json:"status"`
-
-	// Title The status in words.
-	//
-	// Example: Conflict
+	// Example: The email is taken
 	Title string `json:"title"`
 
-	// Type `urn:latchkey:problem:` and the code.
+	// Type A reference to the page about the problem, relative to the address of the request. It is `/problems/` and the code,
+	// behind the path of the server if that has one.
 	//
-	// Example: urn:latchkey:problem:email_taken
+	//
+	// Example: /problems/email_taken
 	Type string `json:"type"`
 }
 
@@ -1966,6 +2327,39 @@ type NotReadyProblemCode string
 // NotReadyProblemStatus defines model for NotReadyProblem.Status.
 type NotReadyProblemStatus int
 
+// OAuthError What errors of the token and the revocation endpoint have beside the members of a problem (RFC 6749 section 5.2).
+type OAuthError struct {
+	// Error A code of RFC 6749 section 5.2, or one of the two that section 4.1.2.1 has for a server that can't answer:
+	// `temporarily_unavailable` and `server_error`.
+	//
+	//
+	// Example: invalid_grant
+	Error OAuthErrorError `json:"error"`
+
+	// ErrorDescription The same as `detail`.
+	//
+	// Example: Authentication was unsuccessful.
+	ErrorDescription string `json:"error_description"`
+}
+
+// OAuthErrorError A code of RFC 6749 section 5.2, or one of the two that section 4.1.2.1 has for a server that can't answer:
+// `temporarily_unavailable` and `server_error`.
+//
+// Example: invalid_grant
+type OAuthErrorError string
+
+// OverloadedKind defines model for OverloadedKind.
+type OverloadedKind struct {
+	Code   OverloadedKindCode   `json:"code"`
+	Status OverloadedKindStatus `json:"status"`
+}
+
+// OverloadedKindCode defines model for OverloadedKind.Code.
+type OverloadedKindCode string
+
+// OverloadedKindStatus defines model for OverloadedKind.Status.
+type OverloadedKindStatus int
+
 // OverloadedProblem defines model for OverloadedProblem.
 type OverloadedProblem struct {
 	Code OverloadedProblemCode `json:"code"`
@@ -1973,37 +2367,19 @@ type OverloadedProblem struct {
 	// Detail What went wrong.
 	//
 	// Example: The email belongs to another user.
-	Detail string `json:"detail"`
+	Detail string                  `json:"detail"`
+	Status OverloadedProblemStatus `json:"status"`
 
-	// Error At the token and the revocation endpoint only: a code of RFC 6749 section 5.2, or one of the two that section 4.1.2.1 has
-	// for a server that can't answer, `temporarily_unavailable` and `server_error`.
+	// Title The problem in words. It is the same for every answer with this code.
 	//
-	//
-	// Example: invalid_grant
-	Error *string `json:"error,omitempty"`
-
-	// ErrorDescription `detail` again, at the token and the revocation endpoint only.
-	//
-	// Example: Authentication was unsuccessful.
-	ErrorDescription *string `json:"error_description,omitempty"`
-
-	// Errors One entry for each field that breaks the contract.
-	Errors *[]FieldError `json:"errors,omitempty"`
-
-	// RequestID The request's id, where it is all that can be said.
-	//
-	// Example: 01981f6e-3f4a-7cc0-8f1e-5d7a4c1b2e90
-	RequestID *openapi_types.UUID     `json:"request_id,omitempty"`
-	Status    OverloadedProblemStatus `json:"status"`
-
-	// Title The status in words.
-	//
-	// Example: Conflict
+	// Example: The email is taken
 	Title string `json:"title"`
 
-	// Type `urn:latchkey:problem:` and the code.
+	// Type A reference to the page about the problem, relative to the address of the request. It is `/problems/` and the code,
+	// behind the path of the server if that has one.
 	//
-	// Example: urn:latchkey:problem:email_taken
+	//
+	// Example: /problems/email_taken
 	Type string `json:"type"`
 }
 
@@ -2013,8 +2389,8 @@ type OverloadedProblemCode string
 // OverloadedProblemStatus defines model for OverloadedProblem.Status.
 type OverloadedProblemStatus int
 
-// Problem What every error answers (RFC 9457). Each operation and status narrows `status` and `code`, and says which of the
-// optional members stand there.
+// Problem The body of every error (RFC 9457). Each operation and status narrows `status` and `code`. Some have further members:
+// `errors` (422), `request_id` (500), and those of `OAuthError` at the token and the revocation endpoint.
 type Problem struct {
 	// Code What went wrong, for programs.
 	//
@@ -2026,41 +2402,35 @@ type Problem struct {
 	// Example: The email belongs to another user.
 	Detail string `json:"detail"`
 
-	// Error At the token and the revocation endpoint only: a code of RFC 6749 section 5.2, or one of the two that section 4.1.2.1 has
-	// for a server that can't answer, `temporarily_unavailable` and `server_error`.
-	//
-	//
-	// Example: invalid_grant
-	Error *string `json:"error,omitempty"`
-
-	// ErrorDescription `detail` again, at the token and the revocation endpoint only.
-	//
-	// Example: Authentication was unsuccessful.
-	ErrorDescription *string `json:"error_description,omitempty"`
-
-	// Errors One entry for each field that breaks the contract.
-	Errors *[]FieldError `json:"errors,omitempty"`
-
-	// RequestID The request's id, where it is all that can be said.
-	//
-	// Example: 01981f6e-3f4a-7cc0-8f1e-5d7a4c1b2e90
-	RequestID *openapi_types.UUID `json:"request_id,omitempty"`
-
 	// Status The HTTP status.
 	//
 	// Example: 409
 	Status int `json:"status"`
 
-	// Title The status in words.
+	// Title The problem in words. It is the same for every answer with this code.
 	//
-	// Example: Conflict
+	// Example: The email is taken
 	Title string `json:"title"`
 
-	// Type `urn:latchkey:problem:` and the code.
+	// Type A reference to the page about the problem, relative to the address of the request. It is `/problems/` and the code,
+	// behind the path of the server if that has one.
 	//
-	// Example: urn:latchkey:problem:email_taken
+	//
+	// Example: /problems/email_taken
 	Type string `json:"type"`
 }
+
+// RateLimitedKind defines model for RateLimitedKind.
+type RateLimitedKind struct {
+	Code   RateLimitedKindCode   `json:"code"`
+	Status RateLimitedKindStatus `json:"status"`
+}
+
+// RateLimitedKindCode defines model for RateLimitedKind.Code.
+type RateLimitedKindCode string
+
+// RateLimitedKindStatus defines model for RateLimitedKind.Status.
+type RateLimitedKindStatus int
 
 // RateLimitedProblem defines model for RateLimitedProblem.
 type RateLimitedProblem struct {
@@ -2069,37 +2439,19 @@ type RateLimitedProblem struct {
 	// Detail What went wrong.
 	//
 	// Example: The email belongs to another user.
-	Detail string `json:"detail"`
+	Detail string                   `json:"detail"`
+	Status RateLimitedProblemStatus `json:"status"`
 
-	// Error At the token and the revocation endpoint only: a code of RFC 6749 section 5.2, or one of the two that section 4.1.2.1 has
-	// for a server that can't answer, `temporarily_unavailable` and `server_error`.
+	// Title The problem in words. It is the same for every answer with this code.
 	//
-	//
-	// Example: invalid_grant
-	Error *string `json:"error,omitempty"`
-
-	// ErrorDescription `detail` again, at the token and the revocation endpoint only.
-	//
-	// Example: Authentication was unsuccessful.
-	ErrorDescription *string `json:"error_description,omitempty"`
-
-	// Errors One entry for each field that breaks the contract.
-	Errors *[]FieldError `json:"errors,omitempty"`
-
-	// RequestID The request's id, where it is all that can be said.
-	//
-	// Example: 01981f6e-3f4a-7cc0-8f1e-5d7a4c1b2e90
-	RequestID *openapi_types.UUID      `json:"request_id,omitempty"`
-	Status    RateLimitedProblemStatus `json:"status"`
-
-	// Title The status in words.
-	//
-	// Example: Conflict
+	// Example: The email is taken
 	Title string `json:"title"`
 
-	// Type `urn:latchkey:problem:` and the code.
+	// Type A reference to the page about the problem, relative to the address of the request. It is `/problems/` and the code,
+	// behind the path of the server if that has one.
 	//
-	// Example: urn:latchkey:problem:email_taken
+	//
+	// Example: /problems/email_taken
 	Type string `json:"type"`
 }
 
@@ -2188,37 +2540,19 @@ type RegistrationConflictProblem struct {
 	// Detail What went wrong.
 	//
 	// Example: The email belongs to another user.
-	Detail string `json:"detail"`
+	Detail string                            `json:"detail"`
+	Status RegistrationConflictProblemStatus `json:"status"`
 
-	// Error At the token and the revocation endpoint only: a code of RFC 6749 section 5.2, or one of the two that section 4.1.2.1 has
-	// for a server that can't answer, `temporarily_unavailable` and `server_error`.
+	// Title The problem in words. It is the same for every answer with this code.
 	//
-	//
-	// Example: invalid_grant
-	Error *string `json:"error,omitempty"`
-
-	// ErrorDescription `detail` again, at the token and the revocation endpoint only.
-	//
-	// Example: Authentication was unsuccessful.
-	ErrorDescription *string `json:"error_description,omitempty"`
-
-	// Errors One entry for each field that breaks the contract.
-	Errors *[]FieldError `json:"errors,omitempty"`
-
-	// RequestID The request's id, where it is all that can be said.
-	//
-	// Example: 01981f6e-3f4a-7cc0-8f1e-5d7a4c1b2e90
-	RequestID *openapi_types.UUID               `json:"request_id,omitempty"`
-	Status    RegistrationConflictProblemStatus `json:"status"`
-
-	// Title The status in words.
-	//
-	// Example: Conflict
+	// Example: The email is taken
 	Title string `json:"title"`
 
-	// Type `urn:latchkey:problem:` and the code.
+	// Type A reference to the page about the problem, relative to the address of the request. It is `/problems/` and the code,
+	// behind the path of the server if that has one.
 	//
-	// Example: urn:latchkey:problem:email_taken
+	//
+	// Example: /problems/email_taken
 	Type string `json:"type"`
 }
 
@@ -2228,6 +2562,18 @@ type RegistrationConflictProblemCode string
 // RegistrationConflictProblemStatus defines model for RegistrationConflictProblem.Status.
 type RegistrationConflictProblemStatus int
 
+// RequestTimeoutKind defines model for RequestTimeoutKind.
+type RequestTimeoutKind struct {
+	Code   RequestTimeoutKindCode   `json:"code"`
+	Status RequestTimeoutKindStatus `json:"status"`
+}
+
+// RequestTimeoutKindCode defines model for RequestTimeoutKind.Code.
+type RequestTimeoutKindCode string
+
+// RequestTimeoutKindStatus defines model for RequestTimeoutKind.Status.
+type RequestTimeoutKindStatus int
+
 // RequestTimeoutProblem defines model for RequestTimeoutProblem.
 type RequestTimeoutProblem struct {
 	Code RequestTimeoutProblemCode `json:"code"`
@@ -2235,37 +2581,19 @@ type RequestTimeoutProblem struct {
 	// Detail What went wrong.
 	//
 	// Example: The email belongs to another user.
-	Detail string `json:"detail"`
+	Detail string                      `json:"detail"`
+	Status RequestTimeoutProblemStatus `json:"status"`
 
-	// Error At the token and the revocation endpoint only: a code of RFC 6749 section 5.2, or one of the two that section 4.1.2.1 has
-	// for a server that can't answer, `temporarily_unavailable` and `server_error`.
+	// Title The problem in words. It is the same for every answer with this code.
 	//
-	//
-	// Example: invalid_grant
-	Error *string `json:"error,omitempty"`
-
-	// ErrorDescription `detail` again, at the token and the revocation endpoint only.
-	//
-	// Example: Authentication was unsuccessful.
-	ErrorDescription *string `json:"error_description,omitempty"`
-
-	// Errors One entry for each field that breaks the contract.
-	Errors *[]FieldError `json:"errors,omitempty"`
-
-	// RequestID The request's id, where it is all that can be said.
-	//
-	// Example: 01981f6e-3f4a-7cc0-8f1e-5d7a4c1b2e90
-	RequestID *openapi_types.UUID         `json:"request_id,omitempty"`
-	Status    RequestTimeoutProblemStatus `json:"status"`
-
-	// Title The status in words.
-	//
-	// Example: Conflict
+	// Example: The email is taken
 	Title string `json:"title"`
 
-	// Type `urn:latchkey:problem:` and the code.
+	// Type A reference to the page about the problem, relative to the address of the request. It is `/problems/` and the code,
+	// behind the path of the server if that has one.
 	//
-	// Example: urn:latchkey:problem:email_taken
+	//
+	// Example: /problems/email_taken
 	Type string `json:"type"`
 }
 
@@ -2350,37 +2678,19 @@ type SessionNotFoundProblem struct {
 	// Detail What went wrong.
 	//
 	// Example: The email belongs to another user.
-	Detail string `json:"detail"`
+	Detail string                       `json:"detail"`
+	Status SessionNotFoundProblemStatus `json:"status"`
 
-	// Error At the token and the revocation endpoint only: a code of RFC 6749 section 5.2, or one of the two that section 4.1.2.1 has
-	// for a server that can't answer, `temporarily_unavailable` and `server_error`.
+	// Title The problem in words. It is the same for every answer with this code.
 	//
-	//
-	// Example: invalid_grant
-	Error *string `json:"error,omitempty"`
-
-	// ErrorDescription `detail` again, at the token and the revocation endpoint only.
-	//
-	// Example: Authentication was unsuccessful.
-	ErrorDescription *string `json:"error_description,omitempty"`
-
-	// Errors One entry for each field that breaks the contract.
-	Errors *[]FieldError `json:"errors,omitempty"`
-
-	// RequestID The request's id, where it is all that can be said.
-	//
-	// Example: 01981f6e-3f4a-7cc0-8f1e-5d7a4c1b2e90
-	RequestID *openapi_types.UUID          `json:"request_id,omitempty"`
-	Status    SessionNotFoundProblemStatus `json:"status"`
-
-	// Title The status in words.
-	//
-	// Example: Conflict
+	// Example: The email is taken
 	Title string `json:"title"`
 
-	// Type `urn:latchkey:problem:` and the code.
+	// Type A reference to the page about the problem, relative to the address of the request. It is `/problems/` and the code,
+	// behind the path of the server if that has one.
 	//
-	// Example: urn:latchkey:problem:email_taken
+	//
+	// Example: /problems/email_taken
 	Type string `json:"type"`
 }
 
@@ -2426,38 +2736,41 @@ type TokenBodyTooLargeProblem struct {
 	// Detail What went wrong.
 	//
 	// Example: The email belongs to another user.
-	Detail string                        `json:"detail"`
-	Error  TokenBodyTooLargeProblemError `json:"error"`
+	Detail string `json:"detail"`
 
-	// ErrorDescription `detail` again, at the token and the revocation endpoint only.
+	// Error A code of RFC 6749 section 5.2, or one of the two that section 4.1.2.1 has for a server that can't answer:
+	// `temporarily_unavailable` and `server_error`.
+	//
+	//
+	// Example: invalid_grant
+	Error TokenBodyTooLargeProblemError `json:"error"`
+
+	// ErrorDescription The same as `detail`.
 	//
 	// Example: Authentication was unsuccessful.
-	ErrorDescription string `json:"error_description"`
+	ErrorDescription string                         `json:"error_description"`
+	Status           TokenBodyTooLargeProblemStatus `json:"status"`
 
-	// Errors One entry for each field that breaks the contract.
-	Errors *[]FieldError `json:"errors,omitempty"`
-
-	// RequestID The request's id, where it is all that can be said.
+	// Title The problem in words. It is the same for every answer with this code.
 	//
-	// Example: 01981f6e-3f4a-7cc0-8f1e-5d7a4c1b2e90
-	RequestID *openapi_types.UUID            `json:"request_id,omitempty"`
-	Status    TokenBodyTooLargeProblemStatus `json:"status"`
-
-	// Title The status in words.
-	//
-	// Example: Conflict
+	// Example: The email is taken
 	Title string `json:"title"`
 
-	// Type `urn:latchkey:problem:` and the code.
+	// Type A reference to the page about the problem, relative to the address of the request. It is `/problems/` and the code,
+	// behind the path of the server if that has one.
 	//
-	// Example: urn:latchkey:problem:email_taken
+	//
+	// Example: /problems/email_taken
 	Type string `json:"type"`
 }
 
 // TokenBodyTooLargeProblemCode defines model for TokenBodyTooLargeProblem.Code.
 type TokenBodyTooLargeProblemCode string
 
-// TokenBodyTooLargeProblemError defines model for TokenBodyTooLargeProblem.Error.
+// TokenBodyTooLargeProblemError A code of RFC 6749 section 5.2, or one of the two that section 4.1.2.1 has for a server that can't answer:
+// `temporarily_unavailable` and `server_error`.
+//
+// Example: invalid_grant
 type TokenBodyTooLargeProblemError string
 
 // TokenBodyTooLargeProblemStatus defines model for TokenBodyTooLargeProblem.Status.
@@ -2470,38 +2783,41 @@ type TokenCrossOriginProblem struct {
 	// Detail What went wrong.
 	//
 	// Example: The email belongs to another user.
-	Detail string                       `json:"detail"`
-	Error  TokenCrossOriginProblemError `json:"error"`
+	Detail string `json:"detail"`
 
-	// ErrorDescription `detail` again, at the token and the revocation endpoint only.
+	// Error A code of RFC 6749 section 5.2, or one of the two that section 4.1.2.1 has for a server that can't answer:
+	// `temporarily_unavailable` and `server_error`.
+	//
+	//
+	// Example: invalid_grant
+	Error TokenCrossOriginProblemError `json:"error"`
+
+	// ErrorDescription The same as `detail`.
 	//
 	// Example: Authentication was unsuccessful.
-	ErrorDescription string `json:"error_description"`
+	ErrorDescription string                        `json:"error_description"`
+	Status           TokenCrossOriginProblemStatus `json:"status"`
 
-	// Errors One entry for each field that breaks the contract.
-	Errors *[]FieldError `json:"errors,omitempty"`
-
-	// RequestID The request's id, where it is all that can be said.
+	// Title The problem in words. It is the same for every answer with this code.
 	//
-	// Example: 01981f6e-3f4a-7cc0-8f1e-5d7a4c1b2e90
-	RequestID *openapi_types.UUID           `json:"request_id,omitempty"`
-	Status    TokenCrossOriginProblemStatus `json:"status"`
-
-	// Title The status in words.
-	//
-	// Example: Conflict
+	// Example: The email is taken
 	Title string `json:"title"`
 
-	// Type `urn:latchkey:problem:` and the code.
+	// Type A reference to the page about the problem, relative to the address of the request. It is `/problems/` and the code,
+	// behind the path of the server if that has one.
 	//
-	// Example: urn:latchkey:problem:email_taken
+	//
+	// Example: /problems/email_taken
 	Type string `json:"type"`
 }
 
 // TokenCrossOriginProblemCode defines model for TokenCrossOriginProblem.Code.
 type TokenCrossOriginProblemCode string
 
-// TokenCrossOriginProblemError defines model for TokenCrossOriginProblem.Error.
+// TokenCrossOriginProblemError A code of RFC 6749 section 5.2, or one of the two that section 4.1.2.1 has for a server that can't answer:
+// `temporarily_unavailable` and `server_error`.
+//
+// Example: invalid_grant
 type TokenCrossOriginProblemError string
 
 // TokenCrossOriginProblemStatus defines model for TokenCrossOriginProblem.Status.
@@ -2514,38 +2830,46 @@ type TokenInternalErrorProblem struct {
 	// Detail What went wrong.
 	//
 	// Example: The email belongs to another user.
-	Detail string                         `json:"detail"`
-	Error  TokenInternalErrorProblemError `json:"error"`
+	Detail string `json:"detail"`
 
-	// ErrorDescription `detail` again, at the token and the revocation endpoint only.
+	// Error A code of RFC 6749 section 5.2, or one of the two that section 4.1.2.1 has for a server that can't answer:
+	// `temporarily_unavailable` and `server_error`.
+	//
+	//
+	// Example: invalid_grant
+	Error TokenInternalErrorProblemError `json:"error"`
+
+	// ErrorDescription The same as `detail`.
 	//
 	// Example: Authentication was unsuccessful.
 	ErrorDescription string `json:"error_description"`
 
-	// Errors One entry for each field that breaks the contract.
-	Errors *[]FieldError `json:"errors,omitempty"`
-
-	// RequestID The request's id, where it is all that can be said.
+	// RequestID The id of the request
 	//
 	// Example: 01981f6e-3f4a-7cc0-8f1e-5d7a4c1b2e90
 	RequestID openapi_types.UUID              `json:"request_id"`
 	Status    TokenInternalErrorProblemStatus `json:"status"`
 
-	// Title The status in words.
+	// Title The problem in words. It is the same for every answer with this code.
 	//
-	// Example: Conflict
+	// Example: The email is taken
 	Title string `json:"title"`
 
-	// Type `urn:latchkey:problem:` and the code.
+	// Type A reference to the page about the problem, relative to the address of the request. It is `/problems/` and the code,
+	// behind the path of the server if that has one.
 	//
-	// Example: urn:latchkey:problem:email_taken
+	//
+	// Example: /problems/email_taken
 	Type string `json:"type"`
 }
 
 // TokenInternalErrorProblemCode defines model for TokenInternalErrorProblem.Code.
 type TokenInternalErrorProblemCode string
 
-// TokenInternalErrorProblemError defines model for TokenInternalErrorProblem.Error.
+// TokenInternalErrorProblemError A code of RFC 6749 section 5.2, or one of the two that section 4.1.2.1 has for a server that can't answer:
+// `temporarily_unavailable` and `server_error`.
+//
+// Example: invalid_grant
 type TokenInternalErrorProblemError string
 
 // TokenInternalErrorProblemStatus defines model for TokenInternalErrorProblem.Status.
@@ -2558,86 +2882,95 @@ type TokenInvalidRequestProblem struct {
 	// Detail What went wrong.
 	//
 	// Example: The email belongs to another user.
-	Detail string                          `json:"detail"`
-	Error  TokenInvalidRequestProblemError `json:"error"`
+	Detail string `json:"detail"`
 
-	// ErrorDescription `detail` again, at the token and the revocation endpoint only.
+	// Error A code of RFC 6749 section 5.2, or one of the two that section 4.1.2.1 has for a server that can't answer:
+	// `temporarily_unavailable` and `server_error`.
+	//
+	//
+	// Example: invalid_grant
+	Error TokenInvalidRequestProblemError `json:"error"`
+
+	// ErrorDescription The same as `detail`.
 	//
 	// Example: Authentication was unsuccessful.
 	ErrorDescription string `json:"error_description"`
 
 	// Errors One entry for each field that breaks the contract.
-	Errors []FieldError `json:"errors"`
+	Errors []FieldError                     `json:"errors"`
+	Status TokenInvalidRequestProblemStatus `json:"status"`
 
-	// RequestID The request's id, where it is all that can be said.
+	// Title The problem in words. It is the same for every answer with this code.
 	//
-	// Example: 01981f6e-3f4a-7cc0-8f1e-5d7a4c1b2e90
-	RequestID *openapi_types.UUID              `json:"request_id,omitempty"`
-	Status    TokenInvalidRequestProblemStatus `json:"status"`
-
-	// Title The status in words.
-	//
-	// Example: Conflict
+	// Example: The email is taken
 	Title string `json:"title"`
 
-	// Type `urn:latchkey:problem:` and the code.
+	// Type A reference to the page about the problem, relative to the address of the request. It is `/problems/` and the code,
+	// behind the path of the server if that has one.
 	//
-	// Example: urn:latchkey:problem:email_taken
+	//
+	// Example: /problems/email_taken
 	Type string `json:"type"`
 }
 
 // TokenInvalidRequestProblemCode defines model for TokenInvalidRequestProblem.Code.
 type TokenInvalidRequestProblemCode string
 
-// TokenInvalidRequestProblemError defines model for TokenInvalidRequestProblem.Error.
+// TokenInvalidRequestProblemError A code of RFC 6749 section 5.2, or one of the two that section 4.1.2.1 has for a server that can't answer:
+// `temporarily_unavailable` and `server_error`.
+//
+// Example: invalid_grant
 type TokenInvalidRequestProblemError string
 
 // TokenInvalidRequestProblemStatus defines model for TokenInvalidRequestProblem.Status.
 type TokenInvalidRequestProblemStatus int
 
-// TokenOutOfReachProblem defines model for TokenOutOfReachProblem.
-type TokenOutOfReachProblem struct {
-	Code TokenOutOfReachProblemCode `json:"code"`
+// TokenOverloadedProblem defines model for TokenOverloadedProblem.
+type TokenOverloadedProblem struct {
+	Code TokenOverloadedProblemCode `json:"code"`
 
 	// Detail What went wrong.
 	//
 	// Example: The email belongs to another user.
-	Detail string                      `json:"detail"`
-	Error  TokenOutOfReachProblemError `json:"error"`
+	Detail string `json:"detail"`
 
-	// ErrorDescription `detail` again, at the token and the revocation endpoint only.
+	// Error A code of RFC 6749 section 5.2, or one of the two that section 4.1.2.1 has for a server that can't answer:
+	// `temporarily_unavailable` and `server_error`.
+	//
+	//
+	// Example: invalid_grant
+	Error TokenOverloadedProblemError `json:"error"`
+
+	// ErrorDescription The same as `detail`.
 	//
 	// Example: Authentication was unsuccessful.
-	ErrorDescription string `json:"error_description"`
+	ErrorDescription string                       `json:"error_description"`
+	Status           TokenOverloadedProblemStatus `json:"status"`
 
-	// Errors One entry for each field that breaks the contract.
-	Errors *[]FieldError `json:"errors,omitempty"`
-
-	// RequestID The request's id, where it is all that can be said.
+	// Title The problem in words. It is the same for every answer with this code.
 	//
-	// Example: 01981f6e-3f4a-7cc0-8f1e-5d7a4c1b2e90
-	RequestID *openapi_types.UUID          `json:"request_id,omitempty"`
-	Status    TokenOutOfReachProblemStatus `json:"status"`
-
-	// Title The status in words.
-	//
-	// Example: Conflict
+	// Example: The email is taken
 	Title string `json:"title"`
 
-	// Type `urn:latchkey:problem:` and the code.
+	// Type A reference to the page about the problem, relative to the address of the request. It is `/problems/` and the code,
+	// behind the path of the server if that has one.
 	//
-	// Example: urn:latchkey:problem:email_taken
+	//
+	// Example: /problems/email_taken
 	Type string `json:"type"`
 }
 
-// TokenOutOfReachProblemCode defines model for TokenOutOfReachProblem.Code.
-type TokenOutOfReachProblemCode string
+// TokenOverloadedProblemCode defines model for TokenOverloadedProblem.Code.
+type TokenOverloadedProblemCode string
 
-// TokenOutOfReachProblemError defines model for TokenOutOfReachProblem.Error.
-type TokenOutOfReachProblemError string
+// TokenOverloadedProblemError A code of RFC 6749 section 5.2, or one of the two that section 4.1.2.1 has for a server that can't answer:
+// `temporarily_unavailable` and `server_error`.
+//
+// Example: invalid_grant
+type TokenOverloadedProblemError string
 
-// TokenOutOfReachProblemStatus defines model for TokenOutOfReachProblem.Status.
-type TokenOutOfReachProblemStatus int
+// TokenOverloadedProblemStatus defines model for TokenOverloadedProblem.Status.
+type TokenOverloadedProblemStatus int
 
 // TokenRateLimitedProblem defines model for TokenRateLimitedProblem.
 type TokenRateLimitedProblem struct {
@@ -2646,38 +2979,41 @@ type TokenRateLimitedProblem struct {
 	// Detail What went wrong.
 	//
 	// Example: The email belongs to another user.
-	Detail string                       `json:"detail"`
-	Error  TokenRateLimitedProblemError `json:"error"`
+	Detail string `json:"detail"`
 
-	// ErrorDescription `detail` again, at the token and the revocation endpoint only.
+	// Error A code of RFC 6749 section 5.2, or one of the two that section 4.1.2.1 has for a server that can't answer:
+	// `temporarily_unavailable` and `server_error`.
+	//
+	//
+	// Example: invalid_grant
+	Error TokenRateLimitedProblemError `json:"error"`
+
+	// ErrorDescription The same as `detail`.
 	//
 	// Example: Authentication was unsuccessful.
-	ErrorDescription string `json:"error_description"`
+	ErrorDescription string                        `json:"error_description"`
+	Status           TokenRateLimitedProblemStatus `json:"status"`
 
-	// Errors One entry for each field that breaks the contract.
-	Errors *[]FieldError `json:"errors,omitempty"`
-
-	// RequestID The request's id, where it is all that can be said.
+	// Title The problem in words. It is the same for every answer with this code.
 	//
-	// Example: 01981f6e-3f4a-7cc0-8f1e-5d7a4c1b2e90
-	RequestID *openapi_types.UUID           `json:"request_id,omitempty"`
-	Status    TokenRateLimitedProblemStatus `json:"status"`
-
-	// Title The status in words.
-	//
-	// Example: Conflict
+	// Example: The email is taken
 	Title string `json:"title"`
 
-	// Type `urn:latchkey:problem:` and the code.
+	// Type A reference to the page about the problem, relative to the address of the request. It is `/problems/` and the code,
+	// behind the path of the server if that has one.
 	//
-	// Example: urn:latchkey:problem:email_taken
+	//
+	// Example: /problems/email_taken
 	Type string `json:"type"`
 }
 
 // TokenRateLimitedProblemCode defines model for TokenRateLimitedProblem.Code.
 type TokenRateLimitedProblemCode string
 
-// TokenRateLimitedProblemError defines model for TokenRateLimitedProblem.Error.
+// TokenRateLimitedProblemError A code of RFC 6749 section 5.2, or one of the two that section 4.1.2.1 has for a server that can't answer:
+// `temporarily_unavailable` and `server_error`.
+//
+// Example: invalid_grant
 type TokenRateLimitedProblemError string
 
 // TokenRateLimitedProblemStatus defines model for TokenRateLimitedProblem.Status.
@@ -2690,38 +3026,41 @@ type TokenRequestTimeoutProblem struct {
 	// Detail What went wrong.
 	//
 	// Example: The email belongs to another user.
-	Detail string                          `json:"detail"`
-	Error  TokenRequestTimeoutProblemError `json:"error"`
+	Detail string `json:"detail"`
 
-	// ErrorDescription `detail` again, at the token and the revocation endpoint only.
+	// Error A code of RFC 6749 section 5.2, or one of the two that section 4.1.2.1 has for a server that can't answer:
+	// `temporarily_unavailable` and `server_error`.
+	//
+	//
+	// Example: invalid_grant
+	Error TokenRequestTimeoutProblemError `json:"error"`
+
+	// ErrorDescription The same as `detail`.
 	//
 	// Example: Authentication was unsuccessful.
-	ErrorDescription string `json:"error_description"`
+	ErrorDescription string                           `json:"error_description"`
+	Status           TokenRequestTimeoutProblemStatus `json:"status"`
 
-	// Errors One entry for each field that breaks the contract.
-	Errors *[]FieldError `json:"errors,omitempty"`
-
-	// RequestID The request's id, where it is all that can be said.
+	// Title The problem in words. It is the same for every answer with this code.
 	//
-	// Example: 01981f6e-3f4a-7cc0-8f1e-5d7a4c1b2e90
-	RequestID *openapi_types.UUID              `json:"request_id,omitempty"`
-	Status    TokenRequestTimeoutProblemStatus `json:"status"`
-
-	// Title The status in words.
-	//
-	// Example: Conflict
+	// Example: The email is taken
 	Title string `json:"title"`
 
-	// Type `urn:latchkey:problem:` and the code.
+	// Type A reference to the page about the problem, relative to the address of the request. It is `/problems/` and the code,
+	// behind the path of the server if that has one.
 	//
-	// Example: urn:latchkey:problem:email_taken
+	//
+	// Example: /problems/email_taken
 	Type string `json:"type"`
 }
 
 // TokenRequestTimeoutProblemCode defines model for TokenRequestTimeoutProblem.Code.
 type TokenRequestTimeoutProblemCode string
 
-// TokenRequestTimeoutProblemError defines model for TokenRequestTimeoutProblem.Error.
+// TokenRequestTimeoutProblemError A code of RFC 6749 section 5.2, or one of the two that section 4.1.2.1 has for a server that can't answer:
+// `temporarily_unavailable` and `server_error`.
+//
+// Example: invalid_grant
 type TokenRequestTimeoutProblemError string
 
 // TokenRequestTimeoutProblemStatus defines model for TokenRequestTimeoutProblem.Status.
@@ -2734,38 +3073,41 @@ type TokenUnavailableProblem struct {
 	// Detail What went wrong.
 	//
 	// Example: The email belongs to another user.
-	Detail string                       `json:"detail"`
-	Error  TokenUnavailableProblemError `json:"error"`
+	Detail string `json:"detail"`
 
-	// ErrorDescription `detail` again, at the token and the revocation endpoint only.
+	// Error A code of RFC 6749 section 5.2, or one of the two that section 4.1.2.1 has for a server that can't answer:
+	// `temporarily_unavailable` and `server_error`.
+	//
+	//
+	// Example: invalid_grant
+	Error TokenUnavailableProblemError `json:"error"`
+
+	// ErrorDescription The same as `detail`.
 	//
 	// Example: Authentication was unsuccessful.
-	ErrorDescription string `json:"error_description"`
+	ErrorDescription string                        `json:"error_description"`
+	Status           TokenUnavailableProblemStatus `json:"status"`
 
-	// Errors One entry for each field that breaks the contract.
-	Errors *[]FieldError `json:"errors,omitempty"`
-
-	// RequestID The request's id, where it is all that can be said.
+	// Title The problem in words. It is the same for every answer with this code.
 	//
-	// Example: 01981f6e-3f4a-7cc0-8f1e-5d7a4c1b2e90
-	RequestID *openapi_types.UUID           `json:"request_id,omitempty"`
-	Status    TokenUnavailableProblemStatus `json:"status"`
-
-	// Title The status in words.
-	//
-	// Example: Conflict
+	// Example: The email is taken
 	Title string `json:"title"`
 
-	// Type `urn:latchkey:problem:` and the code.
+	// Type A reference to the page about the problem, relative to the address of the request. It is `/problems/` and the code,
+	// behind the path of the server if that has one.
 	//
-	// Example: urn:latchkey:problem:email_taken
+	//
+	// Example: /problems/email_taken
 	Type string `json:"type"`
 }
 
 // TokenUnavailableProblemCode defines model for TokenUnavailableProblem.Code.
 type TokenUnavailableProblemCode string
 
-// TokenUnavailableProblemError defines model for TokenUnavailableProblem.Error.
+// TokenUnavailableProblemError A code of RFC 6749 section 5.2, or one of the two that section 4.1.2.1 has for a server that can't answer:
+// `temporarily_unavailable` and `server_error`.
+//
+// Example: invalid_grant
 type TokenUnavailableProblemError string
 
 // TokenUnavailableProblemStatus defines model for TokenUnavailableProblem.Status.
@@ -2778,38 +3120,41 @@ type TokenUnsupportedMediaTypeProblem struct {
 	// Detail What went wrong.
 	//
 	// Example: The email belongs to another user.
-	Detail string                                `json:"detail"`
-	Error  TokenUnsupportedMediaTypeProblemError `json:"error"`
+	Detail string `json:"detail"`
 
-	// ErrorDescription `detail` again, at the token and the revocation endpoint only.
+	// Error A code of RFC 6749 section 5.2, or one of the two that section 4.1.2.1 has for a server that can't answer:
+	// `temporarily_unavailable` and `server_error`.
+	//
+	//
+	// Example: invalid_grant
+	Error TokenUnsupportedMediaTypeProblemError `json:"error"`
+
+	// ErrorDescription The same as `detail`.
 	//
 	// Example: Authentication was unsuccessful.
-	ErrorDescription string `json:"error_description"`
+	ErrorDescription string                                 `json:"error_description"`
+	Status           TokenUnsupportedMediaTypeProblemStatus `json:"status"`
 
-	// Errors One entry for each field that breaks the contract.
-	Errors *[]FieldError `json:"errors,omitempty"`
-
-	// RequestID The request's id, where it is all that can be said.
+	// Title The problem in words. It is the same for every answer with this code.
 	//
-	// Example: 01981f6e-3f4a-7cc0-8f1e-5d7a4c1b2e90
-	RequestID *openapi_types.UUID                    `json:"request_id,omitempty"`
-	Status    TokenUnsupportedMediaTypeProblemStatus `json:"status"`
-
-	// Title The status in words.
-	//
-	// Example: Conflict
+	// Example: The email is taken
 	Title string `json:"title"`
 
-	// Type `urn:latchkey:problem:` and the code.
+	// Type A reference to the page about the problem, relative to the address of the request. It is `/problems/` and the code,
+	// behind the path of the server if that has one.
 	//
-	// Example: urn:latchkey:problem:email_taken
+	//
+	// Example: /problems/email_taken
 	Type string `json:"type"`
 }
 
 // TokenUnsupportedMediaTypeProblemCode defines model for TokenUnsupportedMediaTypeProblem.Code.
 type TokenUnsupportedMediaTypeProblemCode string
 
-// TokenUnsupportedMediaTypeProblemError defines model for TokenUnsupportedMediaTypeProblem.Error.
+// TokenUnsupportedMediaTypeProblemError A code of RFC 6749 section 5.2, or one of the two that section 4.1.2.1 has for a server that can't answer:
+// `temporarily_unavailable` and `server_error`.
+//
+// Example: invalid_grant
 type TokenUnsupportedMediaTypeProblemError string
 
 // TokenUnsupportedMediaTypeProblemStatus defines model for TokenUnsupportedMediaTypeProblem.Status.
@@ -2822,37 +3167,19 @@ type UnauthenticatedProblem struct {
 	// Detail What went wrong.
 	//
 	// Example: The email belongs to another user.
-	Detail string `json:"detail"`
+	Detail string                       `json:"detail"`
+	Status UnauthenticatedProblemStatus `json:"status"`
 
-	// Error At the token and the revocation endpoint only: a code of RFC 6749 section 5.2, or one of the two that section 4.1.2.1 has
-	// for a server that can't answer, `temporarily_unavailable` and `server_error`.
+	// Title The problem in words. It is the same for every answer with this code.
 	//
-	//
-	// Example: invalid_grant
-	Error *string `json:"error,omitempty"`
-
-	// ErrorDescription `detail` again, at the token and the revocation endpoint only.
-	//
-	// Example: Authentication was unsuccessful.
-	ErrorDescription *string `json:"error_description,omitempty"`
-
-	// Errors One entry for each field that breaks the contract.
-	Errors *[]FieldError `json:"errors,omitempty"`
-
-	// RequestID The request's id, where it is all that can be said.
-	//
-	// Example: 01981f6e-3f4a-7cc0-8f1e-5d7a4c1b2e90
-	RequestID *openapi_types.UUID          `json:"request_id,omitempty"`
-	Status    UnauthenticatedProblemStatus `json:"status"`
-
-	// Title The status in words.
-	//
-	// Example: Conflict
+	// Example: The email is taken
 	Title string `json:"title"`
 
-	// Type `urn:latchkey:problem:` and the code.
+	// Type A reference to the page about the problem, relative to the address of the request. It is `/problems/` and the code,
+	// behind the path of the server if that has one.
 	//
-	// Example: urn:latchkey:problem:email_taken
+	//
+	// Example: /problems/email_taken
 	Type string `json:"type"`
 }
 
@@ -2862,6 +3189,18 @@ type UnauthenticatedProblemCode string
 // UnauthenticatedProblemStatus defines model for UnauthenticatedProblem.Status.
 type UnauthenticatedProblemStatus int
 
+// UnavailableKind defines model for UnavailableKind.
+type UnavailableKind struct {
+	Code   UnavailableKindCode   `json:"code"`
+	Status UnavailableKindStatus `json:"status"`
+}
+
+// UnavailableKindCode defines model for UnavailableKind.Code.
+type UnavailableKindCode string
+
+// UnavailableKindStatus defines model for UnavailableKind.Status.
+type UnavailableKindStatus int
+
 // UnavailableProblem defines model for UnavailableProblem.
 type UnavailableProblem struct {
 	Code UnavailableProblemCode `json:"code"`
@@ -2869,37 +3208,19 @@ type UnavailableProblem struct {
 	// Detail What went wrong.
 	//
 	// Example: The email belongs to another user.
-	Detail string `json:"detail"`
+	Detail string                   `json:"detail"`
+	Status UnavailableProblemStatus `json:"status"`
 
-	// Error At the token and the revocation endpoint only: a code of RFC 6749 section 5.2, or one of the two that section 4.1.2.1 has
-	// for a server that can't answer, `temporarily_unavailable` and `server_error`.
+	// Title The problem in words. It is the same for every answer with this code.
 	//
-	//
-	// Example: invalid_grant
-	Error *string `json:"error,omitempty"`
-
-	// ErrorDescription `detail` again, at the token and the revocation endpoint only.
-	//
-	// Example: Authentication was unsuccessful.
-	ErrorDescription *string `json:"error_description,omitempty"`
-
-	// Errors One entry for each field that breaks the contract.
-	Errors *[]FieldError `json:"errors,omitempty"`
-
-	// RequestID The request's id, where it is all that can be said.
-	//
-	// Example: 01981f6e-3f4a-7cc0-8f1e-5d7a4c1b2e90
-	RequestID *openapi_types.UUID      `json:"request_id,omitempty"`
-	Status    UnavailableProblemStatus `json:"status"`
-
-	// Title The status in words.
-	//
-	// Example: Conflict
+	// Example: The email is taken
 	Title string `json:"title"`
 
-	// Type `urn:latchkey:problem:` and the code.
+	// Type A reference to the page about the problem, relative to the address of the request. It is `/problems/` and the code,
+	// behind the path of the server if that has one.
 	//
-	// Example: urn:latchkey:problem:email_taken
+	//
+	// Example: /problems/email_taken
 	Type string `json:"type"`
 }
 
@@ -2909,6 +3230,18 @@ type UnavailableProblemCode string
 // UnavailableProblemStatus defines model for UnavailableProblem.Status.
 type UnavailableProblemStatus int
 
+// UnsupportedMediaTypeKind defines model for UnsupportedMediaTypeKind.
+type UnsupportedMediaTypeKind struct {
+	Code   UnsupportedMediaTypeKindCode   `json:"code"`
+	Status UnsupportedMediaTypeKindStatus `json:"status"`
+}
+
+// UnsupportedMediaTypeKindCode defines model for UnsupportedMediaTypeKind.Code.
+type UnsupportedMediaTypeKindCode string
+
+// UnsupportedMediaTypeKindStatus defines model for UnsupportedMediaTypeKind.Status.
+type UnsupportedMediaTypeKindStatus int
+
 // UnsupportedMediaTypeProblem defines model for UnsupportedMediaTypeProblem.
 type UnsupportedMediaTypeProblem struct {
 	Code UnsupportedMediaTypeProblemCode `json:"code"`
@@ -2916,37 +3249,19 @@ type UnsupportedMediaTypeProblem struct {
 	// Detail What went wrong.
 	//
 	// Example: The email belongs to another user.
-	Detail string `json:"detail"`
+	Detail string                            `json:"detail"`
+	Status UnsupportedMediaTypeProblemStatus `json:"status"`
 
-	// Error At the token and the revocation endpoint only: a code of RFC 6749 section 5.2, or one of the two that section 4.1.2.1 has
-	// for a server that can't answer, `temporarily_unavailable` and `server_error`.
+	// Title The problem in words. It is the same for every answer with this code.
 	//
-	//
-	// Example: invalid_grant
-	Error *string `json:"error,omitempty"`
-
-	// ErrorDescription `detail` again, at the token and the revocation endpoint only.
-	//
-	// Example: Authentication was unsuccessful.
-	ErrorDescription *string `json:"error_description,omitempty"`
-
-	// Errors One entry for each field that breaks the contract.
-	Errors *[]FieldError `json:"errors,omitempty"`
-
-	// RequestID The request's id, where it is all that can be said.
-	//
-	// Example: 01981f6e-3f4a-7cc0-8f1e-5d7a4c1b2e90
-	RequestID *openapi_types.UUID               `json:"request_id,omitempty"`
-	Status    UnsupportedMediaTypeProblemStatus `json:"status"`
-
-	// Title The status in words.
-	//
-	// Example: Conflict
+	// Example: The email is taken
 	Title string `json:"title"`
 
-	// Type `urn:latchkey:problem:` and the code.
+	// Type A reference to the page about the problem, relative to the address of the request. It is `/problems/` and the code,
+	// behind the path of the server if that has one.
 	//
-	// Example: urn:latchkey:problem:email_taken
+	//
+	// Example: /problems/email_taken
 	Type string `json:"type"`
 }
 
@@ -3041,8 +3356,8 @@ type TokenInternalError = TokenInternalErrorProblem
 // TokenInvalidRequest defines model for TokenInvalidRequest.
 type TokenInvalidRequest = TokenInvalidRequestProblem
 
-// TokenOutOfReach defines model for TokenOutOfReach.
-type TokenOutOfReach = TokenOutOfReachProblem
+// TokenOverloaded defines model for TokenOverloaded.
+type TokenOverloaded = TokenOverloadedProblem
 
 // TokenRateLimited defines model for TokenRateLimited.
 type TokenRateLimited = TokenRateLimitedProblem
@@ -3354,13 +3669,13 @@ type TokenInternalErrorJSONResponse TokenInternalErrorProblem
 
 type TokenInvalidRequestJSONResponse TokenInvalidRequestProblem
 
-type TokenOutOfReachResponseHeaders struct {
+type TokenOverloadedResponseHeaders struct {
 	RetryAfter int
 }
-type TokenOutOfReachJSONResponse struct {
-	Body TokenOutOfReachProblem
+type TokenOverloadedJSONResponse struct {
+	Body TokenOverloadedProblem
 
-	Headers TokenOutOfReachResponseHeaders
+	Headers TokenOverloadedResponseHeaders
 }
 
 type TokenRateLimitedResponseHeaders struct {
@@ -3641,7 +3956,7 @@ func (response RevokeToken500JSONResponse) VisitRevokeTokenResponse(w http.Respo
 	return err
 }
 
-type RevokeToken503JSONResponse struct{ TokenOutOfReachJSONResponse }
+type RevokeToken503JSONResponse struct{ TokenUnavailableJSONResponse }
 
 func (response RevokeToken503JSONResponse) VisitRevokeTokenResponse(w http.ResponseWriter) error {
 
@@ -4007,7 +4322,7 @@ func (response Login500JSONResponse) VisitLoginResponse(w http.ResponseWriter) e
 	return err
 }
 
-type Login503JSONResponse struct{ TokenUnavailableJSONResponse }
+type Login503JSONResponse struct{ TokenOverloadedJSONResponse }
 
 func (response Login503JSONResponse) VisitLoginResponse(w http.ResponseWriter) error {
 

@@ -652,19 +652,20 @@ export interface components {
             status: "ok";
         };
         /**
-         * @description What every error answers (RFC 9457). Each operation and status narrows `status` and `code`, and says which of the
-         *     optional members stand there.
+         * @description The body of every error (RFC 9457). Each operation and status narrows `status` and `code`. Some have further members:
+         *     `errors` (422), `request_id` (500), and those of `OAuthError` at the token and the revocation endpoint.
          */
         Problem: {
             /**
-             * Format: uri
-             * @description `urn:latchkey:problem:` and the code.
-             * @example urn:latchkey:problem:email_taken
+             * Format: uri-reference
+             * @description A reference to the page about the problem, relative to the address of the request. It is `/problems/` and the code,
+             *     behind the path of the server if that has one.
+             * @example /problems/email_taken
              */
             type: string;
             /**
-             * @description The status in words.
-             * @example Conflict
+             * @description The problem in words. It is the same for every answer with this code.
+             * @example The email is taken
              */
             title: string;
             /**
@@ -683,25 +684,21 @@ export interface components {
              * @example email_taken
              */
             code: string;
-            /** @description One entry for each field that breaks the contract. */
-            errors?: components["schemas"]["FieldError"][];
+        };
+        /** @description What errors of the token and the revocation endpoint have beside the members of a problem (RFC 6749 section 5.2). */
+        OAuthError: {
             /**
-             * @description At the token and the revocation endpoint only: a code of RFC 6749 section 5.2, or one of the two that section 4.1.2.1 has
-             *     for a server that can't answer, `temporarily_unavailable` and `server_error`.
+             * @description A code of RFC 6749 section 5.2, or one of the two that section 4.1.2.1 has for a server that can't answer:
+             *     `temporarily_unavailable` and `server_error`.
              * @example invalid_grant
+             * @enum {string}
              */
-            error?: string;
+            error: "invalid_request" | "invalid_grant" | "unsupported_grant_type" | "temporarily_unavailable" | "server_error";
             /**
-             * @description `detail` again, at the token and the revocation endpoint only.
+             * @description The same as `detail`.
              * @example Authentication was unsuccessful.
              */
-            error_description?: string;
-            /**
-             * Format: uuid
-             * @description The request's id, where it is all that can be said.
-             * @example 01981f6e-3f4a-7cc0-8f1e-5d7a4c1b2e90
-             */
-            request_id?: string;
+            error_description: string;
         };
         /** @description What is wrong with one field. */
         FieldError: {
@@ -726,131 +723,157 @@ export interface components {
              */
             detail: string;
         };
-        InvalidRequestProblem: WithRequired<components["schemas"]["Problem"], "errors"> & {
+        InvalidRequestKind: {
             /**
              * Format: int32
              * @enum {integer}
              */
-            status?: 422;
+            status: 422;
             /** @enum {string} */
-            code?: "invalid_request";
+            code: "invalid_request";
+            /** @description One entry for each field that breaks the contract. */
+            errors: components["schemas"]["FieldError"][];
         };
+        InvalidRequestProblem: components["schemas"]["Problem"] & components["schemas"]["InvalidRequestKind"];
+        TokenInvalidRequestProblem: components["schemas"]["Problem"] & components["schemas"]["OAuthError"] & components["schemas"]["InvalidRequestKind"];
         RegistrationConflictProblem: components["schemas"]["Problem"] & {
             /**
              * Format: int32
              * @enum {integer}
              */
-            status?: 409;
+            status: 409;
             /** @enum {string} */
-            code?: "email_taken" | "username_taken";
+            code: "email_taken" | "username_taken";
         };
         UnauthenticatedProblem: components["schemas"]["Problem"] & {
             /**
              * Format: int32
              * @enum {integer}
              */
-            status?: 401;
+            status: 401;
             /** @enum {string} */
-            code?: "not_authenticated" | "invalid_token" | "user_not_found" | "user_inactive";
+            code: "not_authenticated" | "invalid_token" | "user_not_found" | "user_inactive";
         };
         SessionNotFoundProblem: components["schemas"]["Problem"] & {
             /**
              * Format: int32
              * @enum {integer}
              */
-            status?: 404;
+            status: 404;
             /** @enum {string} */
-            code?: "session_not_found";
+            code: "session_not_found";
         };
         AmbiguousCredentialsProblem: components["schemas"]["Problem"] & {
             /**
              * Format: int32
              * @enum {integer}
              */
-            status?: 400;
+            status: 400;
             /** @enum {string} */
-            code?: "ambiguous_credentials";
+            code: "ambiguous_credentials";
         };
-        RequestTimeoutProblem: components["schemas"]["Problem"] & {
+        RequestTimeoutKind: {
             /**
              * Format: int32
              * @enum {integer}
              */
-            status?: 408;
+            status: 408;
             /** @enum {string} */
-            code?: "request_timeout";
+            code: "request_timeout";
         };
-        BodyTooLargeProblem: components["schemas"]["Problem"] & {
+        RequestTimeoutProblem: components["schemas"]["Problem"] & components["schemas"]["RequestTimeoutKind"];
+        TokenRequestTimeoutProblem: components["schemas"]["Problem"] & components["schemas"]["OAuthError"] & components["schemas"]["RequestTimeoutKind"];
+        BodyTooLargeKind: {
             /**
              * Format: int32
              * @enum {integer}
              */
-            status?: 413;
+            status: 413;
             /** @enum {string} */
-            code?: "body_too_large";
+            code: "body_too_large";
         };
-        UnsupportedMediaTypeProblem: components["schemas"]["Problem"] & {
+        BodyTooLargeProblem: components["schemas"]["Problem"] & components["schemas"]["BodyTooLargeKind"];
+        TokenBodyTooLargeProblem: components["schemas"]["Problem"] & components["schemas"]["OAuthError"] & components["schemas"]["BodyTooLargeKind"];
+        UnsupportedMediaTypeKind: {
             /**
              * Format: int32
              * @enum {integer}
              */
-            status?: 415;
+            status: 415;
             /** @enum {string} */
-            code?: "unsupported_media_type";
+            code: "unsupported_media_type";
         };
-        CrossOriginProblem: components["schemas"]["Problem"] & {
+        UnsupportedMediaTypeProblem: components["schemas"]["Problem"] & components["schemas"]["UnsupportedMediaTypeKind"];
+        TokenUnsupportedMediaTypeProblem: components["schemas"]["Problem"] & components["schemas"]["OAuthError"] & components["schemas"]["UnsupportedMediaTypeKind"];
+        CrossOriginKind: {
             /**
              * Format: int32
              * @enum {integer}
              */
-            status?: 403;
+            status: 403;
             /** @enum {string} */
-            code?: "cross_origin";
+            code: "cross_origin";
         };
-        InternalErrorProblem: WithRequired<components["schemas"]["Problem"], "request_id"> & {
+        CrossOriginProblem: components["schemas"]["Problem"] & components["schemas"]["CrossOriginKind"];
+        TokenCrossOriginProblem: components["schemas"]["Problem"] & components["schemas"]["OAuthError"] & components["schemas"]["CrossOriginKind"];
+        InternalErrorKind: {
             /**
              * Format: int32
              * @enum {integer}
              */
-            status?: 500;
+            status: 500;
             /** @enum {string} */
-            code?: "internal_error";
+            code: "internal_error";
+            /**
+             * Format: uuid
+             * @description The id of the request
+             * @example 01981f6e-3f4a-7cc0-8f1e-5d7a4c1b2e90
+             */
+            request_id: string;
         };
-        UnavailableProblem: components["schemas"]["Problem"] & {
+        InternalErrorProblem: components["schemas"]["Problem"] & components["schemas"]["InternalErrorKind"];
+        TokenInternalErrorProblem: components["schemas"]["Problem"] & components["schemas"]["OAuthError"] & components["schemas"]["InternalErrorKind"];
+        UnavailableKind: {
             /**
              * Format: int32
              * @enum {integer}
              */
-            status?: 503;
+            status: 503;
             /** @enum {string} */
-            code?: "unavailable" | "starting";
+            code: "unavailable" | "starting";
         };
-        OverloadedProblem: components["schemas"]["Problem"] & {
+        UnavailableProblem: components["schemas"]["Problem"] & components["schemas"]["UnavailableKind"];
+        TokenUnavailableProblem: components["schemas"]["Problem"] & components["schemas"]["OAuthError"] & components["schemas"]["UnavailableKind"];
+        OverloadedKind: {
             /**
              * Format: int32
              * @enum {integer}
              */
-            status?: 503;
+            status: 503;
             /** @enum {string} */
-            code?: "unavailable" | "overloaded" | "starting";
+            code: "unavailable" | "overloaded" | "starting";
         };
-        RateLimitedProblem: components["schemas"]["Problem"] & {
+        OverloadedProblem: components["schemas"]["Problem"] & components["schemas"]["OverloadedKind"];
+        TokenOverloadedProblem: components["schemas"]["Problem"] & components["schemas"]["OAuthError"] & components["schemas"]["OverloadedKind"];
+        RateLimitedKind: {
             /**
              * Format: int32
              * @enum {integer}
              */
-            status?: 429;
+            status: 429;
             /** @enum {string} */
-            code?: "rate_limited";
+            code: "rate_limited";
         };
+        RateLimitedProblem: components["schemas"]["Problem"] & components["schemas"]["RateLimitedKind"];
+        TokenRateLimitedProblem: components["schemas"]["Problem"] & components["schemas"]["OAuthError"] & components["schemas"]["RateLimitedKind"];
         NotReadyProblem: components["schemas"]["Problem"] & {
             /**
              * Format: int32
              * @enum {integer}
              */
-            status?: 503;
+            status: 503;
             /** @enum {string} */
-            code?: "starting" | "database_unavailable" | "database_read_only" | "schema_outdated" | "schema_too_new" | "keys_unavailable" | "shutting_down";
+            code: "starting" | "database_unavailable" | "database_read_only" | "schema_outdated" | "schema_too_new" | "keys_unavailable" | "shutting_down";
         };
         /** @description Sent for every path that isn't in this contract. */
         NotFoundProblem: components["schemas"]["Problem"] & {
@@ -858,9 +881,9 @@ export interface components {
              * Format: int32
              * @enum {integer}
              */
-            status?: 404;
+            status: 404;
             /** @enum {string} */
-            code?: "not_found";
+            code: "not_found";
         };
         /** @description Sent, with `Allow`, for a method that a path of this contract doesn't have. */
         MethodNotAllowedProblem: components["schemas"]["Problem"] & {
@@ -868,130 +891,27 @@ export interface components {
              * Format: int32
              * @enum {integer}
              */
-            status?: 405;
+            status: 405;
             /** @enum {string} */
-            code?: "method_not_allowed";
+            code: "method_not_allowed";
         };
-        GrantRefusedProblem: WithRequired<components["schemas"]["Problem"], "error" | "error_description"> & {
+        GrantRefusedProblem: components["schemas"]["Problem"] & components["schemas"]["OAuthError"] & {
             /**
              * Format: int32
              * @enum {integer}
              */
-            status?: 400;
+            status: 400;
             /** @enum {string} */
-            code?: "unsupported_grant_type" | "invalid_refresh_token" | "refresh_token_reused";
-            /** @enum {string} */
-            error: "unsupported_grant_type" | "invalid_grant";
+            code: "unsupported_grant_type" | "invalid_refresh_token" | "refresh_token_reused";
         };
-        LoginFailedProblem: WithRequired<components["schemas"]["Problem"], "error" | "error_description"> & {
+        LoginFailedProblem: components["schemas"]["Problem"] & components["schemas"]["OAuthError"] & {
             /**
              * Format: int32
              * @enum {integer}
              */
-            status?: 401;
+            status: 401;
             /** @enum {string} */
-            code?: "invalid_credentials";
-            /** @enum {string} */
-            error: "invalid_grant";
-        };
-        TokenCrossOriginProblem: WithRequired<components["schemas"]["Problem"], "error" | "error_description"> & {
-            /**
-             * Format: int32
-             * @enum {integer}
-             */
-            status?: 403;
-            /** @enum {string} */
-            code?: "cross_origin";
-            /** @enum {string} */
-            error: "invalid_request";
-        };
-        TokenRequestTimeoutProblem: WithRequired<components["schemas"]["Problem"], "error" | "error_description"> & {
-            /**
-             * Format: int32
-             * @enum {integer}
-             */
-            status?: 408;
-            /** @enum {string} */
-            code?: "request_timeout";
-            /** @enum {string} */
-            error: "invalid_request";
-        };
-        TokenBodyTooLargeProblem: WithRequired<components["schemas"]["Problem"], "error" | "error_description"> & {
-            /**
-             * Format: int32
-             * @enum {integer}
-             */
-            status?: 413;
-            /** @enum {string} */
-            code?: "body_too_large";
-            /** @enum {string} */
-            error: "invalid_request";
-        };
-        TokenUnsupportedMediaTypeProblem: WithRequired<components["schemas"]["Problem"], "error" | "error_description"> & {
-            /**
-             * Format: int32
-             * @enum {integer}
-             */
-            status?: 415;
-            /** @enum {string} */
-            code?: "unsupported_media_type";
-            /** @enum {string} */
-            error: "invalid_request";
-        };
-        TokenInvalidRequestProblem: WithRequired<components["schemas"]["Problem"], "errors" | "error" | "error_description"> & {
-            /**
-             * Format: int32
-             * @enum {integer}
-             */
-            status?: 422;
-            /** @enum {string} */
-            code?: "invalid_request";
-            /** @enum {string} */
-            error: "invalid_request";
-        };
-        TokenInternalErrorProblem: WithRequired<components["schemas"]["Problem"], "request_id" | "error" | "error_description"> & {
-            /**
-             * Format: int32
-             * @enum {integer}
-             */
-            status?: 500;
-            /** @enum {string} */
-            code?: "internal_error";
-            /** @enum {string} */
-            error: "server_error";
-        };
-        TokenUnavailableProblem: WithRequired<components["schemas"]["Problem"], "error" | "error_description"> & {
-            /**
-             * Format: int32
-             * @enum {integer}
-             */
-            status?: 503;
-            /** @enum {string} */
-            code?: "unavailable" | "overloaded" | "starting";
-            /** @enum {string} */
-            error: "temporarily_unavailable";
-        };
-        TokenOutOfReachProblem: WithRequired<components["schemas"]["Problem"], "error" | "error_description"> & {
-            /**
-             * Format: int32
-             * @enum {integer}
-             */
-            status?: 503;
-            /** @enum {string} */
-            code?: "unavailable" | "starting";
-            /** @enum {string} */
-            error: "temporarily_unavailable";
-        };
-        TokenRateLimitedProblem: WithRequired<components["schemas"]["Problem"], "error" | "error_description"> & {
-            /**
-             * Format: int32
-             * @enum {integer}
-             */
-            status?: 429;
-            /** @enum {string} */
-            code?: "rate_limited";
-            /** @enum {string} */
-            error: "temporarily_unavailable";
+            code: "invalid_credentials";
         };
     };
     responses: {
@@ -1194,6 +1114,16 @@ export interface components {
             };
         };
         /** @description The server can't answer now, since its database is out of reach or too many passwords wait to be hashed. */
+        TokenOverloaded: {
+            headers: {
+                "Retry-After": components["headers"]["RetryAfter"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["TokenOverloadedProblem"];
+            };
+        };
+        /** @description The server can't answer now, for instance since its database is out of reach. Nothing was revoked. */
         TokenUnavailable: {
             headers: {
                 "Retry-After": components["headers"]["RetryAfter"];
@@ -1201,16 +1131,6 @@ export interface components {
             };
             content: {
                 "application/json": components["schemas"]["TokenUnavailableProblem"];
-            };
-        };
-        /** @description The server can't answer now, for instance since its database is out of reach. Nothing was revoked. */
-        TokenOutOfReach: {
-            headers: {
-                "Retry-After": components["headers"]["RetryAfter"];
-                [name: string]: unknown;
-            };
-            content: {
-                "application/json": components["schemas"]["TokenOutOfReachProblem"];
             };
         };
     };
@@ -1349,7 +1269,7 @@ export interface operations {
             422: components["responses"]["TokenInvalidRequest"];
             429: components["responses"]["TokenRateLimited"];
             500: components["responses"]["TokenInternalError"];
-            503: components["responses"]["TokenUnavailable"];
+            503: components["responses"]["TokenOverloaded"];
         };
     };
     GetCurrentUser: {
@@ -1507,7 +1427,7 @@ export interface operations {
             415: components["responses"]["TokenUnsupportedMediaType"];
             422: components["responses"]["TokenInvalidRequest"];
             500: components["responses"]["TokenInternalError"];
-            503: components["responses"]["TokenOutOfReach"];
+            503: components["responses"]["TokenUnavailable"];
         };
     };
     GetKeys: {
@@ -1611,6 +1531,3 @@ export interface operations {
         };
     };
 }
-type WithRequired<T, K extends keyof T> = T & {
-    [P in K]-?: T[P];
-};

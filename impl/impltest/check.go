@@ -92,9 +92,10 @@ func checkDeclared(op *openapi3.Operation, res *http.Response, body []byte) erro
 	return checkContent(res, body, declared.Value.Content)
 }
 
-// IsContractPage tells the paths that show the contract itself; they alone are served without being declared in it.
+// IsContractPage reports whether a path shows the contract itself, or a problem of it; these paths alone are served without
+// being declared in it.
 func IsContractPage(path string) bool {
-	return path == "/" || path == "/openapi.json" || path == "/openapi.yaml" || path == "/docs" || strings.HasPrefix(path, "/docs/")
+	return path == "/" || strings.HasPrefix(path, "/problems/") || path == "/openapi.json" || path == "/openapi.yaml" || path == "/docs" || strings.HasPrefix(path, "/docs/")
 }
 
 // canonicalPath is the path as the contract writes it: those below /api are served without their last slash too.
@@ -249,20 +250,33 @@ func checkContent(res *http.Response, body []byte, declared openapi3.Content) er
 	if err := checkMembers(media.Schema.Value, value, ""); err != nil {
 		return err
 	}
-	return checkProblem(res, got, value)
+	return checkProblem(res, media, value)
 }
 
-// checkProblem holds what a schema can't say of a problem document.
-func checkProblem(res *http.Response, mediaType string, value any) error {
-	if mediaType != "application/problem+json" {
+// checkProblem holds an error to what a schema can't say of it. The type, the title and the code of RFC 6749 are those of
+// the contract's example for its code.
+func checkProblem(res *http.Response, media *openapi3.MediaType, value any) error {
+	problem, _ := value.(map[string]any)
+	if res.StatusCode < http.StatusBadRequest {
 		return nil
 	}
-	problem, _ := value.(map[string]any)
 	if got := problem["status"]; got != float64(res.StatusCode) {
 		return fmt.Errorf("problem's status %v, answered %d", got, res.StatusCode)
 	}
-	if got, want := problem["type"], fmt.Sprintf("urn:latchkey:problem:%v", problem["code"]); got != want {
-		return fmt.Errorf("problem's type %v, want %v", got, want)
+	code, _ := problem["code"].(string)
+	example := media.Examples[code]
+	if example == nil {
+		return fmt.Errorf("the code %q has no example", code)
+	}
+	shown, _ := example.Value.Value.(map[string]any)
+	// The path of the server may stand before.
+	if got := fmt.Sprint(problem["type"]); !strings.HasSuffix(got, fmt.Sprint(shown["type"])) || shown["type"] != "/problems/"+code {
+		return fmt.Errorf("problem's type %s, want %v", got, shown["type"])
+	}
+	for _, name := range []string{"title", "error"} {
+		if problem[name] != shown[name] {
+			return fmt.Errorf("problem's %s %v, want %v", name, problem[name], shown[name])
+		}
 	}
 	if got, is := problem["request_id"]; is && got != res.Header.Get("X-Request-Id") {
 		return fmt.Errorf("problem's request_id %v is not the header's", got)

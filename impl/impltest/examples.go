@@ -95,18 +95,38 @@ func checkExample(where string, example *openapi3.ExampleRef, code string) error
 	return nil
 }
 
-// codesOf answers the codes that an error may have; a success has none.
+// codesOf returns the codes that an error may have; a success has none.
 func codesOf(response *openapi3.Response) []string {
 	var codes []string
 	for _, media := range response.Content {
-		schema := media.Schema.Value
-		for _, part := range append(slices.Clone(schema.AllOf), &openapi3.SchemaRef{Value: schema}) {
-			if code := part.Value.Properties["code"]; code != nil {
-				for _, value := range code.Value.Enum {
-					codes = append(codes, value.(string))
-				}
-			}
-		}
+		codes = append(codes, codesOfSchema(media.Schema.Value)...)
 	}
 	return codes
+}
+
+func codesOfSchema(schema *openapi3.Schema) []string {
+	var codes []string
+	if code := schema.Properties["code"]; code != nil {
+		for _, value := range code.Value.Enum {
+			codes = append(codes, value.(string))
+		}
+	}
+	for _, part := range schema.AllOf {
+		codes = append(codes, codesOfSchema(part.Value)...)
+	}
+	return codes
+}
+
+// Codes lists the codes of all errors that the contract declares, in the order of their names.
+func Codes() []string {
+	var codes []string
+	for _, response := range Contract().Components.Responses {
+		codes = append(codes, codesOf(response.Value)...)
+	}
+	for _, o := range declared() {
+		codes = append(codes, o.code)
+	}
+	codes = slices.DeleteFunc(codes, func(code string) bool { return code == "" })
+	slices.Sort(codes)
+	return slices.Compact(codes)
 }

@@ -27,8 +27,8 @@ func honest() (*http.Response, string) {
 	} {
 		header.Set(name, value)
 	}
-	return &http.Response{StatusCode: http.StatusUnauthorized, Header: header}, `{"type": "urn:latchkey:problem:not_authenticated",
-		"title": "No", "status": 401, "detail": "Not authenticated", "code": "not_authenticated"}`
+	return &http.Response{StatusCode: http.StatusUnauthorized, Header: header}, `{"type": "/problems/not_authenticated",
+		"title": "A token is missing", "status": 401, "detail": "Not authenticated", "code": "not_authenticated"}`
 }
 
 // lies are the ways in which an answer to GetCurrentUser can break the contract.
@@ -57,7 +57,7 @@ var lies = map[string]func(res *http.Response, body string) string{
 		return strings.Replace(body, `"detail"`, `"hint": "x", "detail"`, 1)
 	},
 	"a missing member": func(_ *http.Response, body string) string {
-		return strings.Replace(body, `"title": "No",`, "", 1)
+		return strings.Replace(body, `"title": "A token is missing",`, "", 1)
 	},
 	"a code that isn't in the list": func(_ *http.Response, body string) string {
 		return strings.ReplaceAll(body, "not_authenticated", "email_taken")
