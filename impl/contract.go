@@ -23,7 +23,7 @@ type contract map[route]*operation
 // operation is what the contract says of one method of one path.
 type operation struct {
 	id string
-	// authenticated says that `security` demands a bearer token, welcomes that it allows one.
+	// authenticated says that `security` demands a bearer token, welcomes that a token without demand is looked at.
 	authenticated, welcomes bool
 	// oauth says that errors carry the members of RFC 6749 section 5.2 too.
 	oauth bool
@@ -103,12 +103,12 @@ func planOperation(doc *openapi3.T, item *openapi3.PathItem, op *openapi3.Operat
 		security = *op.Security
 	}
 	plan.authenticated = len(security) > 0
+	plan.welcomes, _ = op.Extensions["x-latchkey-optional-token"].(bool)
 	for _, alternative := range security {
 		for name, scopes := range alternative {
 			if err := checkScheme(doc, name, scopes); err != nil {
 				return nil, err
 			}
-			plan.welcomes = true
 		}
 		if len(alternative) == 0 {
 			plan.authenticated = false
@@ -169,8 +169,9 @@ func planBody(body *openapi3.RequestBody, meaning rules) (*bodyPlan, error) {
 	if p := plan.schema.Properties["password"]; p != nil && p.Value.Format == formatNewPassword {
 		plan.together = meaning.checkPassword
 	}
-	if plan.schema.Properties["grant_type"] != nil {
+	if grantType := plan.schema.Properties["grant_type"]; grantType != nil {
 		plan.together = checkGrant
+		grantType.Value.Enum = nil // any other is 400 (RFC 6749 section 5.2), and not 422
 	}
 	return plan, nil
 }

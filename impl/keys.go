@@ -44,7 +44,7 @@ func (s *Server) GetMetadata(ctx context.Context, _ api.GetMetadataRequestObject
 		TokenEndpoint:                     at("/api/users/login/token/"),
 		RevocationEndpoint:                at("/api/oauth/revoke/"),
 		ServiceDocumentation:              new(at("/docs")),
-		GrantTypesSupported:               []api.MetadataGrantTypesSupported{api.RefreshToken},
+		GrantTypesSupported:               []api.MetadataGrantTypesSupported{api.MetadataGrantTypesSupportedRefreshToken},
 		ResponseTypesSupported:            []api.MetadataResponseTypesSupported{api.MetadataResponseTypesSupportedNone},
 		TokenEndpointAuthMethodsSupported: []api.MetadataTokenEndpointAuthMethodsSupported{api.MetadataTokenEndpointAuthMethodsSupportedNone},
 		RevocationEndpointAuthMethodsSupported: []api.MetadataRevocationEndpointAuthMethodsSupported{

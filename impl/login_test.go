@@ -148,6 +148,7 @@ func TestL2_GrantTypes(t *testing.T) {
 	for grant, want := range map[string]int{
 		"password": 200, "": 200,
 		"Password": 400, "client_credentials": 400, "authorization_code": 400, "refresh": 400, "urn:x": 400,
+		"password\x00": 400, " password": 400, strings.Repeat("a", 10_000): 400,
 	} {
 		a := h.Login(t, "grant_type", grant, "username", "ada@example.com", "password", impltest.Password)
 		if a.Status != want {
@@ -156,6 +157,40 @@ func TestL2_GrantTypes(t *testing.T) {
 		if want == 400 && (a.Text("error") != "unsupported_grant_type" || a.Text("code") != "unsupported_grant_type") {
 			t.Errorf("%q: got %s", grant, a.Body)
 		}
+	}
+}
+
+// The contract's examples of a login are one for each grant, and each is what the server takes.
+func TestLoginExamples(t *testing.T) {
+	t.Parallel()
+	h := impltest.New(t)
+	login := impltest.Contract().Paths.Value(impltest.LoginPath).Post
+	media := login.RequestBody.Value.Content[form]
+	if login.Security == nil || len(*login.Security) > 0 {
+		t.Errorf("security is %v, want none: a login needs no token", login.Security)
+	}
+	var named []string
+	tokens := h.Register(t, "ada@example.com", "ada", impltest.Password)
+	for _, grant := range media.Schema.Value.Properties["grant_type"].Value.Enum {
+		named = append(named, grant.(string))
+		example := media.Examples[grant.(string)]
+		if example == nil {
+			t.Errorf("there is no example for %s", grant)
+			continue
+		}
+		var fields []string
+		for name, value := range example.Value.Value.(map[string]any) {
+			if name == "refresh_token" {
+				value = tokens.Text("token.refresh_token") // nobody has the one that is shown
+			}
+			fields = append(fields, name, value.(string))
+		}
+		if a := h.Login(t, fields...); a.Status != 200 {
+			t.Errorf("%s: got %d %s", grant, a.Status, a.Body)
+		}
+	}
+	if diff := cmp.Diff([]string{"password", "refresh_token"}, named); diff != "" || len(media.Examples) != len(named) {
+		t.Errorf("%d examples for (-want +got):\n%s", len(media.Examples), diff)
 	}
 }
 

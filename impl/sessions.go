@@ -35,11 +35,7 @@ func (s *Server) ListSessions(ctx context.Context, _ api.ListSessionsRequestObje
 
 // EndSession ends one of the user's sessions.
 func (s *Server) EndSession(ctx context.Context, req api.EndSessionRequestObject) (api.EndSessionResponseObject, error) {
-	id, err := uuid.Parse(req.SessionID)
-	if err != nil || id.String() != req.SessionID {
-		return nil, auth.ErrNoSession
-	}
-	if err := s.auth.EndSession(ctx, requestOf(ctx).principal.User.ID, id); err != nil {
+	if err := s.auth.EndSession(ctx, requestOf(ctx).principal.User.ID, req.SessionID); err != nil {
 		return nil, err
 	}
 	return api.EndSession204Response{}, nil
@@ -56,7 +52,7 @@ func (s *Server) EndAllSessions(ctx context.Context, _ api.EndAllSessionsRequest
 
 func sessionBody(session auth.Session, current uuid.UUID) api.Session {
 	return api.Session{
-		ID:         session.ID.String(),
+		ID:         session.ID,
 		CreatedAt:  session.CreatedAt,
 		LastUsedAt: session.UsedAt,
 		ExpiresAt:  session.ExpiresAt,

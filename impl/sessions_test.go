@@ -49,7 +49,7 @@ func TestListSessions(t *testing.T) {
 	}
 	// The newest first; the stranger's is not among them.
 	newest, oldest := list[0], list[1]
-	if !newest.IsCurrent || oldest.IsCurrent || newest.ID != decodePart(t, access, 1)["sid"] {
+	if !newest.IsCurrent || oldest.IsCurrent || newest.ID.String() != decodePart(t, access, 1)["sid"] {
 		t.Errorf("got %+v", list)
 	}
 	if newest.Address != "127.0.0.1" || oldest.UserAgent != "Go-http-client/1.1" || len(newest.UserAgent) != 256 || !strings.HasPrefix(newest.UserAgent, "Agent/1.0 (?) xxx") {

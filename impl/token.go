@@ -118,9 +118,9 @@ func noteGrant(r *request, what string, user auth.User, err error) {
 }
 
 // value is an optional field, absent and empty being the same (RFC 6749 section 3.2).
-func value(s *string) string {
+func value[S ~string](s *S) string {
 	if s == nil {
 		return ""
 	}
-	return *s
+	return string(*s)
 }

@@ -544,15 +544,33 @@ func (e LoginFailedProblemStatus) Valid() bool {
 	}
 }
 
+// Defines values for LoginFormGrantType.
+const (
+	LoginFormGrantTypePassword     LoginFormGrantType = "password"
+	LoginFormGrantTypeRefreshToken LoginFormGrantType = "refresh_token"
+)
+
+// Valid indicates whether the value is a known member of the LoginFormGrantType enum.
+func (e LoginFormGrantType) Valid() bool {
+	switch e {
+	case LoginFormGrantTypePassword:
+		return true
+	case LoginFormGrantTypeRefreshToken:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for MetadataGrantTypesSupported.
 const (
-	RefreshToken MetadataGrantTypesSupported = "refresh_token"
+	MetadataGrantTypesSupportedRefreshToken MetadataGrantTypesSupported = "refresh_token"
 )
 
 // Valid indicates whether the value is a known member of the MetadataGrantTypesSupported enum.
 func (e MetadataGrantTypesSupported) Valid() bool {
 	switch e {
-	case RefreshToken:
+	case MetadataGrantTypesSupportedRefreshToken:
 		return true
 	default:
 		return false
@@ -1696,7 +1714,8 @@ func (e UnsupportedMediaTypeProblemStatus) Valid() bool {
 	}
 }
 
-// AccessTokenClaims The claims of an access token. Its header has `alg`, `typ` (`at+jwt`, RFC 9068 section 2.1) and `kid`, and nothing else.
+// AccessTokenClaims `uid` is the id of the user, and `sid` that of the session.
+// The claims of an access token. Its header has `alg`, `typ` (`at+jwt`, RFC 9068 section 2.1) and `kid`, and nothing else.
 type AccessTokenClaims struct {
 	// Aud Whom it is meant for.
 	//
@@ -1718,25 +1737,25 @@ type AccessTokenClaims struct {
 	// Example: latchkey
 	Iss string `json:"iss"`
 
-	// Jti Unique to this token.
+	// Jti Unique to this token. Opaque.
 	//
 	// Example: 01981f6e-3f4a-7cc0-8f1e-5d7a4c1b2e90
 	Jti string `json:"jti"`
 
-	// Sid The session's id.
+	// Sid A UUID of version 7, in lower case (RFC 9562). It never changes.
 	//
-	// Example: 01981f6e-3f4a-7cc0-8f1e-5d7a4c1b2e91
-	Sid openapi_types.UUID `json:"sid"`
+	// Example: 01981f6e-3f4a-7cc0-8f1e-5d7a4c1b2e90
+	Sid ID `json:"sid"`
 
 	// Sub The user's email when it was issued. Not an identity; `uid` is.
 	//
 	// Example: ada@example.com
 	Sub string `json:"sub"`
 
-	// UID The user's id.
+	// UID A UUID of version 7, in lower case (RFC 9562). It never changes.
 	//
 	// Example: 01981f6e-3f4a-7cc0-8f1e-5d7a4c1b2e90
-	UID openapi_types.UUID `json:"uid"`
+	UID ID `json:"uid"`
 
 	// Username The user's name when it was issued.
 	//
@@ -1943,14 +1962,19 @@ type Health struct {
 // HealthStatus Always `ok`; every other state has a status of its own.
 type HealthStatus string
 
+// ID A UUID of version 7, in lower case (RFC 9562). It never changes.
+//
+// Example: 01981f6e-3f4a-7cc0-8f1e-5d7a4c1b2e90
+type ID = openapi_types.UUID
+
 // InternalErrorKind defines model for InternalErrorKind.
 type InternalErrorKind struct {
 	Code InternalErrorKindCode `json:"code"`
 
-	// RequestID The id of the request
+	// RequestID A UUID of version 7, in lower case (RFC 9562). It never changes.
 	//
 	// Example: 01981f6e-3f4a-7cc0-8f1e-5d7a4c1b2e90
-	RequestID openapi_types.UUID      `json:"request_id"`
+	RequestID ID                      `json:"request_id"`
 	Status    InternalErrorKindStatus `json:"status"`
 }
 
@@ -1969,10 +1993,10 @@ type InternalErrorProblem struct {
 	// Example: The email belongs to another user.
 	Detail string `json:"detail"`
 
-	// RequestID The id of the request
+	// RequestID A UUID of version 7, in lower case (RFC 9562). It never changes.
 	//
 	// Example: 01981f6e-3f4a-7cc0-8f1e-5d7a4c1b2e90
-	RequestID openapi_types.UUID         `json:"request_id"`
+	RequestID ID                         `json:"request_id"`
 	Status    InternalErrorProblemStatus `json:"status"`
 
 	// Title The problem in words. It is the same for every answer with this code.
@@ -2157,10 +2181,8 @@ type LoginForm struct {
 	// Example:
 	ClientSecret *string `json:"client_secret,omitempty"`
 
-	// GrantType `password` or `refresh_token`; empty and absent mean `password`.
-	//
-	// Example:
-	GrantType *string `json:"grant_type,omitempty"`
+	// GrantType Empty and absent mean `password`. Any other value is 400 `unsupported_grant_type` (RFC 6749 section 5.2), not 422.
+	GrantType *LoginFormGrantType `json:"grant_type,omitempty"`
 
 	// Password The password. It belongs to the grant `password`.
 	//
@@ -2182,6 +2204,9 @@ type LoginForm struct {
 	// Example:
 	Username *string `json:"username,omitempty"`
 }
+
+// LoginFormGrantType Empty and absent mean `password`. Any other value is 400 `unsupported_grant_type` (RFC 6749 section 5.2), not 422.
+type LoginFormGrantType string
 
 // Metadata The metadata of RFC 8414 section 2.
 type Metadata struct {
@@ -2478,10 +2503,10 @@ type RegisteredUser struct {
 	// Example: false
 	EmailVerified bool `json:"email_verified"`
 
-	// ID A UUID of version 7, which never changes.
+	// ID A UUID of version 7, in lower case (RFC 9562). It never changes.
 	//
 	// Example: 01981f6e-3f4a-7cc0-8f1e-5d7a4c1b2e90
-	ID openapi_types.UUID `json:"id"`
+	ID ID `json:"id"`
 
 	// IsActive Whether the user may log in.
 	//
@@ -2644,10 +2669,10 @@ type Session struct {
 	// Example: 2026-02-04T09:30:00.123456Z
 	ExpiresAt time.Time `json:"expires_at"`
 
-	// ID Opaque; the `sid` of its tokens.
+	// ID A UUID of version 7, in lower case (RFC 9562). It never changes.
 	//
 	// Example: 01981f6e-3f4a-7cc0-8f1e-5d7a4c1b2e90
-	ID string `json:"id"`
+	ID ID `json:"id"`
 
 	// IsCurrent Whether it is the one whose token was sent.
 	//
@@ -2844,10 +2869,10 @@ type TokenInternalErrorProblem struct {
 	// Example: Authentication was unsuccessful.
 	ErrorDescription string `json:"error_description"`
 
-	// RequestID The id of the request
+	// RequestID A UUID of version 7, in lower case (RFC 9562). It never changes.
 	//
 	// Example: 01981f6e-3f4a-7cc0-8f1e-5d7a4c1b2e90
-	RequestID openapi_types.UUID              `json:"request_id"`
+	RequestID ID                              `json:"request_id"`
 	Status    TokenInternalErrorProblemStatus `json:"status"`
 
 	// Title The problem in words. It is the same for every answer with this code.
@@ -3288,10 +3313,10 @@ type User struct {
 	// Example: false
 	EmailVerified bool `json:"email_verified"`
 
-	// ID A UUID of version 7, which never changes.
+	// ID A UUID of version 7, in lower case (RFC 9562). It never changes.
 	//
 	// Example: 01981f6e-3f4a-7cc0-8f1e-5d7a4c1b2e90
-	ID openapi_types.UUID `json:"id"`
+	ID ID `json:"id"`
 
 	// IsActive Whether the user may log in.
 	//
@@ -3420,7 +3445,7 @@ type ServerInterface interface {
 	ListSessions(ctx echo.Context) error
 	// EndSession Log out somewhere
 	// (DELETE /api/users/me/sessions/{session_id}/)
-	EndSession(ctx echo.Context, sessionID string) error
+	EndSession(ctx echo.Context, sessionID ID) error
 	// GetLiveness Whether the process lives
 	// (GET /healthz)
 	GetLiveness(ctx echo.Context) error
@@ -3519,9 +3544,9 @@ func (w *ServerInterfaceWrapper) ListSessions(ctx echo.Context) error {
 func (w *ServerInterfaceWrapper) EndSession(ctx echo.Context) error {
 	var err error
 	// ------------- Path parameter "session_id" -------------
-	var sessionID string
+	var sessionID ID
 
-	err = runtime.BindStyledParameterWithOptions("simple", "session_id", ctx.Param("session_id"), &sessionID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	err = runtime.BindStyledParameterWithOptions("simple", "session_id", ctx.Param("session_id"), &sessionID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
 	if err != nil {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter session_id: %s", err))
 	}
@@ -4710,7 +4735,7 @@ func (response ListSessions503ApplicationProblemPlusJSONResponse) VisitListSessi
 }
 
 type EndSessionRequestObject struct {
-	SessionID string `json:"session_id"`
+	SessionID ID `json:"session_id"`
 }
 
 type EndSessionResponseObject interface {
@@ -5221,7 +5246,7 @@ func (sh *strictHandler) ListSessions(ctx echo.Context) error {
 }
 
 // EndSession operation middleware
-func (sh *strictHandler) EndSession(ctx echo.Context, sessionID string) error {
+func (sh *strictHandler) EndSession(ctx echo.Context, sessionID ID) error {
 	var request EndSessionRequestObject
 
 	request.SessionID = sessionID

@@ -268,6 +268,12 @@ export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         /**
+         * Format: uuid
+         * @description A UUID of version 7, in lower case (RFC 9562). It never changes.
+         * @example 01981f6e-3f4a-7cc0-8f1e-5d7a4c1b2e90
+         */
+        ID: string;
+        /**
          * @description What a new user chooses.
          * @example {
          *       "email": "ada@example.com",
@@ -304,10 +310,10 @@ export interface components {
          */
         LoginForm: {
             /**
-             * @description `password` or `refresh_token`; empty and absent mean `password`.
-             * @example
+             * @description Empty and absent mean `password`. Any other value is 400 `unsupported_grant_type` (RFC 6749 section 5.2), not 422.
+             * @enum {string}
              */
-            grant_type?: string;
+            grant_type?: "password" | "refresh_token";
             /**
              * @description The email. It belongs to the grant `password`.
              * @example
@@ -344,12 +350,7 @@ export interface components {
         };
         /** @description An account. */
         User: {
-            /**
-             * Format: uuid
-             * @description A UUID of version 7, which never changes.
-             * @example 01981f6e-3f4a-7cc0-8f1e-5d7a4c1b2e90
-             */
-            id: string;
+            id: components["schemas"]["ID"];
             /**
              * @description The email as typed.
              * @example ada@example.com
@@ -427,11 +428,7 @@ export interface components {
         };
         /** @description One of the places where a user is logged in. */
         Session: {
-            /**
-             * @description Opaque; the `sid` of its tokens.
-             * @example 01981f6e-3f4a-7cc0-8f1e-5d7a4c1b2e90
-             */
-            id: string;
+            id: components["schemas"]["ID"];
             /**
              * Format: date-time
              * @description When the user logged in, RFC 3339 in UTC.
@@ -592,7 +589,10 @@ export interface components {
              */
             refresh_expires_in: number;
         };
-        /** @description The claims of an access token. Its header has `alg`, `typ` (`at+jwt`, RFC 9068 section 2.1) and `kid`, and nothing else. */
+        /**
+         * @description `uid` is the id of the user, and `sid` that of the session.
+         *     The claims of an access token. Its header has `alg`, `typ` (`at+jwt`, RFC 9068 section 2.1) and `kid`, and nothing else.
+         */
         AccessTokenClaims: {
             /**
              * @description Who issued it.
@@ -617,7 +617,7 @@ export interface components {
              */
             exp: number;
             /**
-             * @description Unique to this token.
+             * @description Unique to this token. Opaque.
              * @example 01981f6e-3f4a-7cc0-8f1e-5d7a4c1b2e90
              */
             jti: string;
@@ -631,18 +631,8 @@ export interface components {
              * @example ada
              */
             username: string;
-            /**
-             * Format: uuid
-             * @description The user's id.
-             * @example 01981f6e-3f4a-7cc0-8f1e-5d7a4c1b2e90
-             */
-            uid: string;
-            /**
-             * Format: uuid
-             * @description The session's id.
-             * @example 01981f6e-3f4a-7cc0-8f1e-5d7a4c1b2e91
-             */
-            sid: string;
+            uid: components["schemas"]["ID"];
+            sid: components["schemas"]["ID"];
         };
         Health: {
             /**
@@ -824,12 +814,7 @@ export interface components {
             status: 500;
             /** @enum {string} */
             code: "internal_error";
-            /**
-             * Format: uuid
-             * @description The id of the request
-             * @example 01981f6e-3f4a-7cc0-8f1e-5d7a4c1b2e90
-             */
-            request_id: string;
+            request_id: components["schemas"]["ID"];
         };
         InternalErrorProblem: components["schemas"]["Problem"] & components["schemas"]["InternalErrorKind"];
         TokenInternalErrorProblem: components["schemas"]["Problem"] & components["schemas"]["OAuthError"] & components["schemas"]["InternalErrorKind"];
@@ -1138,7 +1123,7 @@ export interface components {
     requestBodies: never;
     headers: {
         /** @description Names this request; it stands in the server's log too. UUID version 7. */
-        "X-Request-Id": string;
+        "X-Request-Id": components["schemas"]["ID"];
         /** @description No answer of this API is for a cache to keep, above all none that carries a token (RFC 6749 section 5.1). */
         "Cache-Control": "no-store";
         /** @description For how long the answer may be kept. */
@@ -1372,7 +1357,7 @@ export interface operations {
             header?: never;
             path: {
                 /** @description The `id` of a session. Anything else, also the id of another user's session, is answered 404. */
-                session_id: string;
+                session_id: components["schemas"]["ID"];
             };
             cookie?: never;
         };

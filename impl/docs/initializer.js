@@ -22,7 +22,7 @@ const parts = {
   // There is one server: the one that the page comes from.
   ServersContainer: () => () => null,
 
-  // Every answer has the same eight headers or more: open, they are most of the page.
+  // Few readers look for the headers of an answer: open, they push the bodies down.
   headers: (Headers, { React: { createElement: h } }) => (props) =>
     props.headers?.size > 0 && h('details', null,
       h('summary', null, `Headers (${props.headers.size})`),

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
+	"strings"
 	"sync"
 
 	"github.com/pb33f/libopenapi"
@@ -66,8 +68,28 @@ func judgeRequest(r *http.Request) error {
 			}
 		}
 	}
+	if request.Header.Get("Content-Type") == "application/x-www-form-urlencoded" {
+		if err := dropEmptyFields(request); err != nil {
+			return err
+		}
+	}
 	_, found := secondJudge().ValidateHttpRequestSync(request)
 	return verdict(found)
+}
+
+// dropEmptyFields takes the fields without a value off a form: they count as absent (RFC 6749 section 3.2).
+func dropEmptyFields(r *http.Request) error {
+	data, err := io.ReadAll(r.Body)
+	if err != nil {
+		return err
+	}
+	form, err := url.ParseQuery(string(data))
+	if err != nil {
+		return err
+	}
+	maps.DeleteFunc(form, func(_ string, values []string) bool { return len(values) == 1 && values[0] == "" })
+	r.Body = io.NopCloser(strings.NewReader(form.Encode()))
+	return nil
 }
 
 func asksForToken(method, path string) bool {

@@ -1,6 +1,7 @@
 package impltest
 
 import (
+	"encoding/json"
 	"fmt"
 	"reflect"
 	"strings"
@@ -59,5 +60,37 @@ func TestTokenProblemsAreTheOtherProblems(t *testing.T) {
 	}
 	if twins == 0 {
 		t.Error("no schema was seen")
+	}
+}
+
+// Every id of the contract is of one type.
+func TestIDsHaveOneType(t *testing.T) {
+	id := "#/components/schemas/ID"
+	doc := writtenContract(t)
+	for name, members := range map[string][]string{
+		"User": {"id"}, "Session": {"id"}, "AccessTokenClaims": {"uid", "sid"}, "InternalErrorKind": {"request_id"},
+	} {
+		properties := object(object(object(object(doc, "components"), "schemas"), name), "properties")
+		for _, member := range members {
+			if got := object(properties, member)["$ref"]; got != id {
+				t.Errorf("%s of %s is %v", member, name, properties[member])
+			}
+		}
+	}
+	text, err := json.Marshal(doc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(string(text), `"format":"uuid"`); n != 1 {
+		t.Errorf("%d schemas have the format uuid, want one", n)
+	}
+	for _, item := range Contract().Paths.Map() {
+		for _, op := range item.Operations() {
+			for _, parameter := range op.Parameters {
+				if strings.HasSuffix(parameter.Value.Name, "_id") && parameter.Value.Schema.Ref != id {
+					t.Errorf("%s: the parameter %s is of another type", op.OperationID, parameter.Value.Name)
+				}
+			}
+		}
 	}
 }

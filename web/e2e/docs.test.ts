@@ -68,7 +68,9 @@ async function execute(page: Page, tag: string, id: string): Promise<{ status: s
 /** Fills in fields of the login operation's form, and sends it. */
 async function fillIn(page: Page, fields: Record<string, string>) {
   for (const [name, value] of Object.entries(fields)) {
-    await operation(page, 'tokens', 'Login').locator(`tr[data-property-name="${name}"] input`).first().fill(value)
+    const row = operation(page, 'tokens', 'Login').locator(`tr[data-property-name="${name}"]`)
+    if (name === 'grant_type') await row.locator('select').selectOption(value)
+    else await row.locator('input').first().fill(value)
   }
   return execute(page, 'tokens', 'Login')
 }
@@ -164,13 +166,13 @@ describe('/docs', () => {
     expect((await register(grace)).status).toBe(409)
   })
 
-  test('logs in and refreshes through the login operation, whose form has nothing in it but what is typed', async () => {
+  test('logs in and refreshes through the login operation, whose form has no credentials in it but what is typed', async () => {
     const page = await openDocs({ errors: [refused(tokenPath), refused(tokenPath, '422 (Unprocessable Entity)')] })
     await unfold(page, 'tokens', 'Login')
     // Credentials that stood there would be sent beside a refresh token, too.
     const fields = operation(page, 'tokens', 'Login').locator('tr[data-property-name] input:not([type=checkbox])')
     expect(await fields.evaluateAll((inputs) => inputs.map((input) => (input as HTMLInputElement).value))).toEqual(
-      Array<string>(7).fill(''),
+      Array<string>(6).fill(''),
     )
     expect(await execute(page, 'tokens', 'Login')).toMatchObject({ status: '401' })
 
@@ -244,7 +246,7 @@ describe('/docs', () => {
       .getByText(/^Headers \(\d+\)$/)
       .first()
       .click()
-    await me(page).getByText('Names this request').first().waitFor()
+    await me(page).getByText('Seconds after which').first().waitFor()
   })
 
   test('lets nothing in from elsewhere, and nothing inline', async () => {

@@ -83,6 +83,14 @@ func addBrokenMember(op *operation, m member, add adder) {
 	if op.media == mediaJSON {
 		member("wrong type", codeWrongType, func(d *draft) any { return oneOf(d.rng, m.wrong()...) })
 	}
+	if m.name == "grant_type" {
+		// RFC 6749 section 5.2 gives an unknown one an answer of its own.
+		add("not of the enumeration", m.name, func(d *draft) {
+			d.set(m.name, d.word())
+			d.refuse(http.StatusBadRequest)
+		})
+		return
+	}
 	if len(m.enum) > 0 {
 		member("not of the enumeration", anyCode, func(d *draft) any { return d.word() })
 		return

@@ -24,6 +24,7 @@ type format struct {
 var formats = map[string]format{
 	"":         {},
 	"password": {},
+	"uuid":     {}, // the pattern says it all
 	// The contract counts a new password's bytes, and in Unicode's form NFC, where length keywords count code points as sent.
 	"new-password": {mend: mendPassword},
 	// The contract takes an addr-spec that needs no quoting, in a domain with a dot; SMTP's bounds are in bytes.

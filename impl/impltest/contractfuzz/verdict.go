@@ -39,8 +39,6 @@ var exceptions = []struct {
 	{400, "invalid_refresh_token", true},
 	// The id has the right shape, and is that of nothing.
 	{404, "session_not_found", true},
-	// grant_type is any string in the contract, since RFC 6749 section 5.2 gives an unknown one an answer of its own.
-	{400, "unsupported_grant_type", false},
 }
 
 // commonPassword is a code of a 422 for a member that fits its schema: how easily a password is
@@ -48,8 +46,10 @@ var exceptions = []struct {
 const commonPassword = "common_password"
 
 // isBeyondSchema reports whether a member that fits its schema may be refused so. A schema of OpenAPI
-// 3.0 doesn't say which fields of a form go together.
-func isBeyondSchema(e fieldError) bool { return e.Code == commonPassword || e.Code == "not_allowed" }
+// 3.0 doesn't say which fields of a form go together, or which grant needs a refresh token.
+func isBeyondSchema(e fieldError) bool {
+	return e.Code == commonPassword || e.Code == "not_allowed" || e == fieldError{"/refresh_token", codeRequired}
+}
 
 // Judge answers what is wrong with an answer to the request. Whether the answer is declared is not looked at here.
 func (c *Case) Judge(status int, body []byte) error {
