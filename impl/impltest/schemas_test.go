@@ -3,9 +3,13 @@ package impltest
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/getkin/kin-openapi/openapi3"
 )
 
 // Generators of clients lose a required member whose property stands in another part of an allOf.
@@ -89,6 +93,49 @@ func TestIDsHaveOneType(t *testing.T) {
 			for _, parameter := range op.Parameters {
 				if strings.HasSuffix(parameter.Value.Name, "_id") && parameter.Value.Schema.Ref != id {
 					t.Errorf("%s: the parameter %s is of another type", op.OperationID, parameter.Value.Name)
+				}
+			}
+		}
+	}
+}
+
+// What the introduction says of changes holds today: the bounds of tokens are those of the schemas, what an answer may gain
+// isn't closed, and what a request may gain isn't required.
+func TestWhatMayChange(t *testing.T) {
+	_, section, ok := strings.Cut(Contract().Info.Description, "**What may change.**")
+	if !ok {
+		t.Fatal("the introduction doesn't say what may change")
+	}
+	section = strings.Join(strings.Fields(section), " ")
+	schemas := Contract().Components.Schemas
+	for member, phrase := range map[string]string{
+		"access_token": "an access token has at most 4,096 characters", "refresh_token": "a refresh token at most 256;",
+	} {
+		bound := *schemas["Token"].Value.Properties[member].Value.MaxLength
+		digits := strings.ReplaceAll(phrase, ",", "")
+		if !strings.Contains(section, phrase) || !strings.Contains(digits, fmt.Sprintf(" %d", bound)) {
+			t.Errorf("%s has at most %d characters, and the introduction doesn't say %q", member, bound, phrase)
+		}
+	}
+	var isClosed func(*openapi3.Schema) bool
+	isClosed = func(schema *openapi3.Schema) bool {
+		below := append(slices.Clone(schema.AllOf), slices.Collect(maps.Values(schema.Properties))...)
+		if schema.Items != nil {
+			below = append(below, schema.Items)
+		}
+		has := schema.AdditionalProperties.Has
+		return has != nil && !*has || slices.ContainsFunc(below, func(ref *openapi3.SchemaRef) bool { return isClosed(ref.Value) })
+	}
+	if !isClosed(schemas["AccessTokenClaims"].Value) {
+		t.Error("nothing would be found to be closed")
+	}
+	for _, item := range Contract().Paths.Map() {
+		for _, op := range item.Operations() {
+			for status, response := range op.Responses.Map() {
+				for _, media := range response.Value.Content {
+					if isClosed(media.Schema.Value) {
+						t.Errorf("%s %s is closed to new members", op.OperationID, status)
+					}
 				}
 			}
 		}
