@@ -1714,25 +1714,25 @@ func (e UnsupportedMediaTypeProblemStatus) Valid() bool {
 	}
 }
 
-// AccessTokenClaims `uid` is the id of the user, and `sid` that of the session.
-// The claims of an access token. Its header has `alg`, `typ` (`at+jwt`, RFC 9068 section 2.1) and `kid`, and nothing else.
+// AccessTokenClaims The claims of an access token. Its header has `alg`, `typ` (`at+jwt`, RFC 9068 section 2.1) and `kid`, and
+// nothing else. `uid` is the id of the user, and `sid` the id of the session.
 type AccessTokenClaims struct {
-	// Aud Whom it is meant for.
+	// Aud The audience of the token.
 	//
 	// Example: latchkey:auth
 	Aud string `json:"aud"`
 
-	// Exp When it expires, in seconds since 1970.
+	// Exp When the token expires, in seconds since 1970.
 	//
 	// Example: 1767606300
 	Exp int64 `json:"exp"`
 
-	// Iat When it was issued, in seconds since 1970.
+	// Iat When the token was issued, in seconds since 1970.
 	//
 	// Example: 1767605400
 	Iat int64 `json:"iat"`
 
-	// Iss Who issued it.
+	// Iss The issuer of the token.
 	//
 	// Example: latchkey
 	Iss string `json:"iss"`
@@ -1747,7 +1747,7 @@ type AccessTokenClaims struct {
 	// Example: 01981f6e-3f4a-7cc0-8f1e-5d7a4c1b2e90
 	Sid ID `json:"sid"`
 
-	// Sub The user's email when it was issued. Not an identity; `uid` is.
+	// Sub The email of the user when the token was issued. Identify the user by `uid`.
 	//
 	// Example: ada@example.com
 	Sub string `json:"sub"`
@@ -1757,7 +1757,7 @@ type AccessTokenClaims struct {
 	// Example: 01981f6e-3f4a-7cc0-8f1e-5d7a4c1b2e90
 	UID ID `json:"uid"`
 
-	// Username The user's name when it was issued.
+	// Username The username when the token was issued.
 	//
 	// Example: ada
 	Username string `json:"username"`
@@ -1778,8 +1778,8 @@ type AmbiguousCredentialsProblem struct {
 	// Example: The email is taken
 	Title string `json:"title"`
 
-	// Type A reference to the page about the problem, relative to the address of the request. It is `/problems/` and the code,
-	// behind the path of the server if that has one.
+	// Type A reference to the page about the problem, relative to the address of the request. It is `/problems/` and
+	// the code, behind the path of the server if that has one.
 	//
 	//
 	// Example: /problems/email_taken
@@ -1819,8 +1819,8 @@ type BodyTooLargeProblem struct {
 	// Example: The email is taken
 	Title string `json:"title"`
 
-	// Type A reference to the page about the problem, relative to the address of the request. It is `/problems/` and the code,
-	// behind the path of the server if that has one.
+	// Type A reference to the page about the problem, relative to the address of the request. It is `/problems/` and
+	// the code, behind the path of the server if that has one.
 	//
 	//
 	// Example: /problems/email_taken
@@ -1860,8 +1860,8 @@ type CrossOriginProblem struct {
 	// Example: The email is taken
 	Title string `json:"title"`
 
-	// Type A reference to the page about the problem, relative to the address of the request. It is `/problems/` and the code,
-	// behind the path of the server if that has one.
+	// Type A reference to the page about the problem, relative to the address of the request. It is `/problems/` and
+	// the code, behind the path of the server if that has one.
 	//
 	//
 	// Example: /problems/email_taken
@@ -1876,32 +1876,33 @@ type CrossOriginProblemStatus int
 
 // FieldError What is wrong with one field.
 type FieldError struct {
-	// Code `malformed`: can't be read. `required`: is missing. `unknown`: is not a field of this operation. `duplicate`: stands
-	// more than once. `wrong_type`: is of another type. `too_short`, `too_long`: has another length.
-	// `invalid_character`: has a character that is not allowed. `invalid_format`: is not of the form that is asked for.
-	// `common_password`: is too easily guessed. `query_not_allowed`: parameters stand in the query string.
-	// `not_allowed`: belongs to another `grant_type`.
+	// Code `malformed`: the field can't be read. `required`: it is missing. `unknown`: the operation has no such field.
+	// `duplicate`: it stands more than once. `wrong_type`: it has another type. `too_short`, `too_long`: it has
+	// another length. `invalid_character`: it has a character that is not allowed. `invalid_format`: it has
+	// another form. `common_password`: it is too easy to guess. `query_not_allowed`: the query string has
+	// parameters. `not_allowed`: it belongs to another `grant_type`.
 	//
 	//
 	// Example: too_short
 	Code FieldErrorCode `json:"code"`
 
-	// Detail The same in words. It never repeats what was sent.
+	// Detail What is wrong, in words. It never repeats a value of the request.
 	//
 	// Example: It must have at least 8 characters.
 	Detail string `json:"detail"`
 
-	// Pointer The field, as a JSON pointer (RFC 6901) into the body; empty for the body as a whole and for the query string.
+	// Pointer A JSON pointer (RFC 6901) to the field in the body. It is empty for the whole body and for the query string.
+	//
 	//
 	// Example: /password
 	Pointer string `json:"pointer"`
 }
 
-// FieldErrorCode `malformed`: can't be read. `required`: is missing. `unknown`: is not a field of this operation. `duplicate`: stands
-// more than once. `wrong_type`: is of another type. `too_short`, `too_long`: has another length.
-// `invalid_character`: has a character that is not allowed. `invalid_format`: is not of the form that is asked for.
-// `common_password`: is too easily guessed. `query_not_allowed`: parameters stand in the query string.
-// `not_allowed`: belongs to another `grant_type`.
+// FieldErrorCode `malformed`: the field can't be read. `required`: it is missing. `unknown`: the operation has no such field.
+// `duplicate`: it stands more than once. `wrong_type`: it has another type. `too_short`, `too_long`: it has
+// another length. `invalid_character`: it has a character that is not allowed. `invalid_format`: it has
+// another form. `common_password`: it is too easy to guess. `query_not_allowed`: the query string has
+// parameters. `not_allowed`: it belongs to another `grant_type`.
 //
 // Example: too_short
 type FieldErrorCode string
@@ -1933,8 +1934,8 @@ type GrantRefusedProblem struct {
 	// Example: The email is taken
 	Title string `json:"title"`
 
-	// Type A reference to the page about the problem, relative to the address of the request. It is `/problems/` and the code,
-	// behind the path of the server if that has one.
+	// Type A reference to the page about the problem, relative to the address of the request. It is `/problems/` and
+	// the code, behind the path of the server if that has one.
 	//
 	//
 	// Example: /problems/email_taken
@@ -1955,11 +1956,11 @@ type GrantRefusedProblemStatus int
 
 // Health defines model for Health.
 type Health struct {
-	// Status Always `ok`; every other state has a status of its own.
+	// Status Always `ok`. Every other state has another HTTP status.
 	Status HealthStatus `json:"status"`
 }
 
-// HealthStatus Always `ok`; every other state has a status of its own.
+// HealthStatus Always `ok`. Every other state has another HTTP status.
 type HealthStatus string
 
 // ID A UUID of version 7, in lower case (RFC 9562). It never changes.
@@ -2004,8 +2005,8 @@ type InternalErrorProblem struct {
 	// Example: The email is taken
 	Title string `json:"title"`
 
-	// Type A reference to the page about the problem, relative to the address of the request. It is `/problems/` and the code,
-	// behind the path of the server if that has one.
+	// Type A reference to the page about the problem, relative to the address of the request. It is `/problems/` and
+	// the code, behind the path of the server if that has one.
 	//
 	//
 	// Example: /problems/email_taken
@@ -2051,8 +2052,8 @@ type InvalidRequestProblem struct {
 	// Example: The email is taken
 	Title string `json:"title"`
 
-	// Type A reference to the page about the problem, relative to the address of the request. It is `/problems/` and the code,
-	// behind the path of the server if that has one.
+	// Type A reference to the page about the problem, relative to the address of the request. It is `/problems/` and
+	// the code, behind the path of the server if that has one.
 	//
 	//
 	// Example: /problems/email_taken
@@ -2067,7 +2068,7 @@ type InvalidRequestProblemStatus int
 
 // Key A public key (RFC 7517 section 4, RFC 7518 section 6, RFC 8037 section 2).
 type Key struct {
-	// Alg The one algorithm that it is for.
+	// Alg The only algorithm of the key.
 	Alg KeyAlg `json:"alg"`
 
 	// Crv The curve of an EC or OKP key.
@@ -2078,41 +2079,41 @@ type Key struct {
 	// Example: AQAB
 	E *string `json:"e,omitempty"`
 
-	// Kid Its thumbprint (RFC 7638).
+	// Kid The thumbprint of the key (RFC 7638).
 	//
 	// Example: NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs
 	Kid string `json:"kid"`
 
-	// Kty Its type.
+	// Kty The type of the key.
 	Kty KeyKty `json:"kty"`
 
 	// N The modulus of an RSA key.
 	N *string `json:"n,omitempty"`
 
-	// Use It checks signatures.
+	// Use The key checks signatures.
 	Use KeyUse `json:"use"`
 
-	// X Of an EC or OKP key.
+	// X The x coordinate of an EC key or the public key of an OKP key.
 	//
 	// Example: f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU
 	X *string `json:"x,omitempty"`
 
-	// Y Of an EC key.
+	// Y The y coordinate of an EC key.
 	//
 	// Example: x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0
 	Y *string `json:"y,omitempty"`
 }
 
-// KeyAlg The one algorithm that it is for.
+// KeyAlg The only algorithm of the key.
 type KeyAlg string
 
 // KeyCrv The curve of an EC or OKP key.
 type KeyCrv string
 
-// KeyKty Its type.
+// KeyKty The type of the key.
 type KeyKty string
 
-// KeyUse It checks signatures.
+// KeyUse The key checks signatures.
 type KeyUse string
 
 // KeySet A JWK set (RFC 7517 section 5).
@@ -2148,8 +2149,8 @@ type LoginFailedProblem struct {
 	// Example: The email is taken
 	Title string `json:"title"`
 
-	// Type A reference to the page about the problem, relative to the address of the request. It is `/problems/` and the code,
-	// behind the path of the server if that has one.
+	// Type A reference to the page about the problem, relative to the address of the request. It is `/problems/` and
+	// the code, behind the path of the server if that has one.
 	//
 	//
 	// Example: /problems/email_taken
@@ -2168,20 +2169,21 @@ type LoginFailedProblemError string
 // LoginFailedProblemStatus defines model for LoginFailedProblem.Status.
 type LoginFailedProblemStatus int
 
-// LoginForm A token request in the form of RFC 6749 sections 4.3.2 and 6. Fields that aren't listed are ignored (section 3.2) if they
-// stand once and are in UTF-8. A form has 1,000 fields at most.
+// LoginForm A token request in the form of RFC 6749 sections 4.3.2 and 6. A field that isn't listed is ignored (section 3.2)
+// if it stands once and is in UTF-8. A form has at most 1,000 fields.
 type LoginForm struct {
-	// ClientID Not looked at; there are no registered clients.
+	// ClientID Ignored, because there are no registered clients.
 	//
 	// Example:
 	ClientID *string `json:"client_id,omitempty"`
 
-	// ClientSecret Not looked at; there are no registered clients.
+	// ClientSecret Ignored, because there are no registered clients.
 	//
 	// Example:
 	ClientSecret *string `json:"client_secret,omitempty"`
 
-	// GrantType Empty and absent mean `password`. Any other value is 400 `unsupported_grant_type` (RFC 6749 section 5.2), not 422.
+	// GrantType Empty and absent mean `password`. Any other value is 400 `unsupported_grant_type` (RFC 6749 section 5.2),
+	// not 422.
 	GrantType *LoginFormGrantType `json:"grant_type,omitempty"`
 
 	// Password The password. It belongs to the grant `password`.
@@ -2189,12 +2191,12 @@ type LoginForm struct {
 	// Example:
 	Password *string `json:"password,omitempty"`
 
-	// RefreshToken What a login, a registration or a refresh has given. It belongs to the grant `refresh_token`.
+	// RefreshToken The refresh token of a login, a registration or a refresh. It belongs to the grant `refresh_token`.
 	//
 	// Example:
 	RefreshToken *string `json:"refresh_token,omitempty"`
 
-	// Scope Not looked at; there are no scopes.
+	// Scope Ignored, because there are no scopes.
 	//
 	// Example:
 	Scope *string `json:"scope,omitempty"`
@@ -2205,33 +2207,34 @@ type LoginForm struct {
 	Username *string `json:"username,omitempty"`
 }
 
-// LoginFormGrantType Empty and absent mean `password`. Any other value is 400 `unsupported_grant_type` (RFC 6749 section 5.2), not 422.
+// LoginFormGrantType Empty and absent mean `password`. Any other value is 400 `unsupported_grant_type` (RFC 6749 section 5.2),
+// not 422.
 type LoginFormGrantType string
 
 // Metadata The metadata of RFC 8414 section 2.
 type Metadata struct {
-	// GrantTypesSupported What a client may ask for.
+	// GrantTypesSupported The grants that are offered to all clients.
 	GrantTypesSupported []MetadataGrantTypesSupported `json:"grant_types_supported"`
 
-	// Issuer The `iss` of the tokens. A URL where the server was told its own (`LATCHKEY_JWT_ISSUER`), as RFC 8414 demands.
+	// Issuer The claim `iss` of the tokens. It is a URL, as RFC 8414 demands, if `LATCHKEY_JWT_ISSUER` is one.
 	//
 	// Example: https://auth.example.com
 	Issuer string `json:"issuer"`
 
-	// JwksURI The keys; absent where there are none, as with HS256.
+	// JwksURI The public keys. Absent if there are none, as with HS256.
 	//
 	// Example: https://auth.example.com/.well-known/jwks.json
 	JwksURI *string `json:"jwks_uri,omitempty"`
 
-	// KeyLeadSeconds For how long a new key stands among the published ones before it signs, in seconds. Who keeps the keys must ask for them again sooner.
+	// KeyLeadSeconds The seconds for which a new key is published before it signs. A service that keeps the keys must ask for them again sooner.
 	//
 	// Example: 1200
 	KeyLeadSeconds int `json:"key_lead_seconds"`
 
-	// ResponseTypesSupported `none`, as there is no authorization endpoint; RFC 8414 demands the member.
+	// ResponseTypesSupported `none`, because there is no authorization endpoint. RFC 8414 demands the member.
 	ResponseTypesSupported []MetadataResponseTypesSupported `json:"response_types_supported"`
 
-	// RevocationEndpoint Where a token is revoked (RFC 7009).
+	// RevocationEndpoint The endpoint that revokes tokens (RFC 7009).
 	//
 	// Example: https://auth.example.com/api/oauth/revoke/
 	RevocationEndpoint string `json:"revocation_endpoint"`
@@ -2239,12 +2242,12 @@ type Metadata struct {
 	// RevocationEndpointAuthMethodsSupported There are no registered clients.
 	RevocationEndpointAuthMethodsSupported []MetadataRevocationEndpointAuthMethodsSupported `json:"revocation_endpoint_auth_methods_supported"`
 
-	// ServiceDocumentation For people who develop.
+	// ServiceDocumentation The interactive page of this contract.
 	//
 	// Example: https://auth.example.com/docs
 	ServiceDocumentation *string `json:"service_documentation,omitempty"`
 
-	// TokenEndpoint Where a refresh token is exchanged.
+	// TokenEndpoint The endpoint that exchanges refresh tokens.
 	//
 	// Example: https://auth.example.com/api/users/login/token/
 	TokenEndpoint string `json:"token_endpoint"`
@@ -2265,7 +2268,7 @@ type MetadataRevocationEndpointAuthMethodsSupported string
 // MetadataTokenEndpointAuthMethodsSupported defines model for Metadata.TokenEndpointAuthMethodsSupported.
 type MetadataTokenEndpointAuthMethodsSupported string
 
-// MethodNotAllowedProblem Sent, with `Allow`, for a method that a path of this contract doesn't have.
+// MethodNotAllowedProblem The answer, with `Allow`, to a method that a path of this contract doesn't have.
 type MethodNotAllowedProblem struct {
 	Code MethodNotAllowedProblemCode `json:"code"`
 
@@ -2280,8 +2283,8 @@ type MethodNotAllowedProblem struct {
 	// Example: The email is taken
 	Title string `json:"title"`
 
-	// Type A reference to the page about the problem, relative to the address of the request. It is `/problems/` and the code,
-	// behind the path of the server if that has one.
+	// Type A reference to the page about the problem, relative to the address of the request. It is `/problems/` and
+	// the code, behind the path of the server if that has one.
 	//
 	//
 	// Example: /problems/email_taken
@@ -2294,7 +2297,7 @@ type MethodNotAllowedProblemCode string
 // MethodNotAllowedProblemStatus defines model for MethodNotAllowedProblem.Status.
 type MethodNotAllowedProblemStatus int
 
-// NotFoundProblem Sent for every path that isn't in this contract.
+// NotFoundProblem The answer to every path that isn't in this contract.
 type NotFoundProblem struct {
 	Code NotFoundProblemCode `json:"code"`
 
@@ -2309,8 +2312,8 @@ type NotFoundProblem struct {
 	// Example: The email is taken
 	Title string `json:"title"`
 
-	// Type A reference to the page about the problem, relative to the address of the request. It is `/problems/` and the code,
-	// behind the path of the server if that has one.
+	// Type A reference to the page about the problem, relative to the address of the request. It is `/problems/` and
+	// the code, behind the path of the server if that has one.
 	//
 	//
 	// Example: /problems/email_taken
@@ -2338,8 +2341,8 @@ type NotReadyProblem struct {
 	// Example: The email is taken
 	Title string `json:"title"`
 
-	// Type A reference to the page about the problem, relative to the address of the request. It is `/problems/` and the code,
-	// behind the path of the server if that has one.
+	// Type A reference to the page about the problem, relative to the address of the request. It is `/problems/` and
+	// the code, behind the path of the server if that has one.
 	//
 	//
 	// Example: /problems/email_taken
@@ -2352,7 +2355,8 @@ type NotReadyProblemCode string
 // NotReadyProblemStatus defines model for NotReadyProblem.Status.
 type NotReadyProblemStatus int
 
-// OAuthError What errors of the token and the revocation endpoint have beside the members of a problem (RFC 6749 section 5.2).
+// OAuthError What errors of the token and the revocation endpoint have beside the members of a problem (RFC 6749 section
+// 5.2).
 type OAuthError struct {
 	// Error A code of RFC 6749 section 5.2, or one of the two that section 4.1.2.1 has for a server that can't answer:
 	// `temporarily_unavailable` and `server_error`.
@@ -2400,8 +2404,8 @@ type OverloadedProblem struct {
 	// Example: The email is taken
 	Title string `json:"title"`
 
-	// Type A reference to the page about the problem, relative to the address of the request. It is `/problems/` and the code,
-	// behind the path of the server if that has one.
+	// Type A reference to the page about the problem, relative to the address of the request. It is `/problems/` and
+	// the code, behind the path of the server if that has one.
 	//
 	//
 	// Example: /problems/email_taken
@@ -2414,8 +2418,8 @@ type OverloadedProblemCode string
 // OverloadedProblemStatus defines model for OverloadedProblem.Status.
 type OverloadedProblemStatus int
 
-// Problem The body of every error (RFC 9457). Each operation and status narrows `status` and `code`. Some have further members:
-// `errors` (422), `request_id` (500), and those of `OAuthError` at the token and the revocation endpoint.
+// Problem The body of every error (RFC 9457). Each operation and status narrows `status` and `code`. Some have further
+// members: `errors` (422), `request_id` (500), and those of `OAuthError` at the token and the revocation endpoint.
 type Problem struct {
 	// Code What went wrong, for programs.
 	//
@@ -2437,8 +2441,8 @@ type Problem struct {
 	// Example: The email is taken
 	Title string `json:"title"`
 
-	// Type A reference to the page about the problem, relative to the address of the request. It is `/problems/` and the code,
-	// behind the path of the server if that has one.
+	// Type A reference to the page about the problem, relative to the address of the request. It is `/problems/` and
+	// the code, behind the path of the server if that has one.
 	//
 	//
 	// Example: /problems/email_taken
@@ -2472,8 +2476,8 @@ type RateLimitedProblem struct {
 	// Example: The email is taken
 	Title string `json:"title"`
 
-	// Type A reference to the page about the problem, relative to the address of the request. It is `/problems/` and the code,
-	// behind the path of the server if that has one.
+	// Type A reference to the page about the problem, relative to the address of the request. It is `/problems/` and
+	// the code, behind the path of the server if that has one.
 	//
 	//
 	// Example: /problems/email_taken
@@ -2486,9 +2490,9 @@ type RateLimitedProblemCode string
 // RateLimitedProblemStatus defines model for RateLimitedProblem.Status.
 type RateLimitedProblemStatus int
 
-// RegisteredUser A new user, and beside its fields the tokens of its first session.
+// RegisteredUser A new user, with the tokens of its first session.
 type RegisteredUser struct {
-	// CreatedAt When the account was made, RFC 3339 in UTC.
+	// CreatedAt When the account was created, RFC 3339 in UTC.
 	//
 	// Example: 2026-01-05T09:30:00.123456Z
 	CreatedAt time.Time `json:"created_at"`
@@ -2498,7 +2502,7 @@ type RegisteredUser struct {
 	// Example: ada@example.com
 	Email string `json:"email"`
 
-	// EmailVerified Whether the user has shown to receive mail at the email.
+	// EmailVerified Whether the user has proved to receive mail at this address.
 	//
 	// Example: false
 	EmailVerified bool `json:"email_verified"`
@@ -2532,21 +2536,21 @@ type RegisteredUser struct {
 	Username string `json:"username"`
 }
 
-// Registration What a new user chooses.
+// Registration The email, username and password of a new user.
 //
 // Example: {"email":"ada@example.com","password":"correct horse battery staple","username":"ada"}
 type Registration struct {
-	// Email Kept as typed, for display and mail; compared by its canonical form. It may have letters of any script
-	// (RFC 6531). Display names, quoted local parts, comments and invisible characters are refused, and the
-	// domain needs a dot.
+	// Email Kept as typed, for display and mail, and compared by its canonical form. It may have letters of any script
+	// (RFC 6531). The domain needs a dot. Display names, quoted local parts, comments and invisible characters are
+	// refused.
 	//
 	//
 	// Example: ada@example.com
 	Email string `json:"email"`
 
-	// Password Any characters but NUL: at least 8 (a server may be set to ask for more) and at most 1,024 bytes in UTF-8, compared
-	// in Unicode's form NFC and never trimmed. No kind of character is demanded; passwords that are commonly used, or made
-	// of the email or username, are refused.
+	// Password At least 8 characters (a server may ask for more) and at most 1,024 bytes in UTF-8. All characters but NUL
+	// are accepted. Passwords are compared in Unicode's form NFC and never trimmed. No kind of character is
+	// demanded. Common passwords, and passwords made of the email or the username, are refused.
 	//
 	//
 	// Example: correct horse battery staple
@@ -2573,8 +2577,8 @@ type RegistrationConflictProblem struct {
 	// Example: The email is taken
 	Title string `json:"title"`
 
-	// Type A reference to the page about the problem, relative to the address of the request. It is `/problems/` and the code,
-	// behind the path of the server if that has one.
+	// Type A reference to the page about the problem, relative to the address of the request. It is `/problems/` and
+	// the code, behind the path of the server if that has one.
 	//
 	//
 	// Example: /problems/email_taken
@@ -2614,8 +2618,8 @@ type RequestTimeoutProblem struct {
 	// Example: The email is taken
 	Title string `json:"title"`
 
-	// Type A reference to the page about the problem, relative to the address of the request. It is `/problems/` and the code,
-	// behind the path of the server if that has one.
+	// Type A reference to the page about the problem, relative to the address of the request. It is `/problems/` and
+	// the code, behind the path of the server if that has one.
 	//
 	//
 	// Example: /problems/email_taken
@@ -2628,15 +2632,15 @@ type RequestTimeoutProblemCode string
 // RequestTimeoutProblemStatus defines model for RequestTimeoutProblem.Status.
 type RequestTimeoutProblemStatus int
 
-// RevocationForm A revocation request in the form of RFC 7009 section 2.1. Fields that aren't listed are ignored if they stand once and are in
-// UTF-8. A form has 1,000 fields at most.
+// RevocationForm A revocation request in the form of RFC 7009 section 2.1. A field that isn't listed is ignored if it stands once
+// and is in UTF-8. A form has at most 1,000 fields.
 type RevocationForm struct {
-	// ClientID Not looked at; there are no registered clients.
+	// ClientID Ignored, because there are no registered clients.
 	//
 	// Example:
 	ClientID *string `json:"client_id,omitempty"`
 
-	// ClientSecret Not looked at; there are no registered clients.
+	// ClientSecret Ignored, because there are no registered clients.
 	//
 	// Example:
 	ClientSecret *string `json:"client_secret,omitempty"`
@@ -2646,15 +2650,15 @@ type RevocationForm struct {
 	// Example: lkr_AZgfbj9KfMCPHl19TBsukAAAAAG1yzfXOcIOPCbyS1Bn5MTuH0R3XkPRb3Ye1V9b9TJhqQ
 	Token string `json:"token"`
 
-	// TokenTypeHint `refresh_token` or `access_token`. Not looked at, as a token shows what it is.
+	// TokenTypeHint `refresh_token` or `access_token`. Ignored, because a token shows its type.
 	//
 	// Example: refresh_token
 	TokenTypeHint *string `json:"token_type_hint,omitempty"`
 }
 
-// Session One of the places where a user is logged in.
+// Session A session of a user. Its `id` is the `sid` of its tokens.
 type Session struct {
-	// Address Where the user logged in from: an IPv4 or IPv6 address.
+	// Address The IPv4 or IPv6 address of the login.
 	//
 	// Example: 203.0.113.7
 	Address string `json:"address"`
@@ -2664,7 +2668,7 @@ type Session struct {
 	// Example: 2026-01-05T09:30:00.123456Z
 	CreatedAt time.Time `json:"created_at"`
 
-	// ExpiresAt When it ends unless it is refreshed, RFC 3339 in UTC.
+	// ExpiresAt When the session ends unless it is refreshed, RFC 3339 in UTC.
 	//
 	// Example: 2026-02-04T09:30:00.123456Z
 	ExpiresAt time.Time `json:"expires_at"`
@@ -2674,23 +2678,23 @@ type Session struct {
 	// Example: 01981f6e-3f4a-7cc0-8f1e-5d7a4c1b2e90
 	ID ID `json:"id"`
 
-	// IsCurrent Whether it is the one whose token was sent.
+	// IsCurrent Whether this is the session of the token that was sent.
 	//
 	// Example: true
 	IsCurrent bool `json:"is_current"`
 
-	// LastUsedAt When it was refreshed last, or else opened; RFC 3339 in UTC.
+	// LastUsedAt When the session was last refreshed, or else opened, RFC 3339 in UTC.
 	//
 	// Example: 2026-01-05T09:30:00.123456Z
 	LastUsedAt time.Time `json:"last_used_at"`
 
-	// UserAgent What the client called itself when the user logged in.
+	// UserAgent The `User-Agent` of the login.
 	//
 	// Example: Mozilla/5.0
 	UserAgent string `json:"user_agent"`
 }
 
-// SessionList Where a user is logged in.
+// SessionList The active sessions of a user.
 type SessionList struct {
 	// Sessions The newest first.
 	Sessions []Session `json:"sessions"`
@@ -2711,8 +2715,8 @@ type SessionNotFoundProblem struct {
 	// Example: The email is taken
 	Title string `json:"title"`
 
-	// Type A reference to the page about the problem, relative to the address of the request. It is `/problems/` and the code,
-	// behind the path of the server if that has one.
+	// Type A reference to the page about the problem, relative to the address of the request. It is `/problems/` and
+	// the code, behind the path of the server if that has one.
 	//
 	//
 	// Example: /problems/email_taken
@@ -2742,16 +2746,18 @@ type Token struct {
 	// Example: 2592000
 	RefreshExpiresIn int64 `json:"refresh_expires_in"`
 
-	// RefreshToken What the next tokens are exchanged for, once. Opaque, but for `lkr_`, by which scanners find it where it should not be.
+	// RefreshToken The token that is exchanged for the next tokens, once. It is opaque. Scanners for leaked secrets find it by
+	// `lkr_`.
+	//
 	//
 	// Example: lkr_AZgfbj9KfMCPHl19TBsukAAAAAG1yzfXOcIOPCbyS1Bn5MTuH0R3XkPRb3Ye1V9b9TJhqQ
 	RefreshToken string `json:"refresh_token"`
 
-	// TokenType How to send it (RFC 6750).
+	// TokenType How to send the access token (RFC 6750).
 	TokenType TokenTokenType `json:"token_type"`
 }
 
-// TokenTokenType How to send it (RFC 6750).
+// TokenTokenType How to send the access token (RFC 6750).
 type TokenTokenType string
 
 // TokenBodyTooLargeProblem defines model for TokenBodyTooLargeProblem.
@@ -2781,8 +2787,8 @@ type TokenBodyTooLargeProblem struct {
 	// Example: The email is taken
 	Title string `json:"title"`
 
-	// Type A reference to the page about the problem, relative to the address of the request. It is `/problems/` and the code,
-	// behind the path of the server if that has one.
+	// Type A reference to the page about the problem, relative to the address of the request. It is `/problems/` and
+	// the code, behind the path of the server if that has one.
 	//
 	//
 	// Example: /problems/email_taken
@@ -2828,8 +2834,8 @@ type TokenCrossOriginProblem struct {
 	// Example: The email is taken
 	Title string `json:"title"`
 
-	// Type A reference to the page about the problem, relative to the address of the request. It is `/problems/` and the code,
-	// behind the path of the server if that has one.
+	// Type A reference to the page about the problem, relative to the address of the request. It is `/problems/` and
+	// the code, behind the path of the server if that has one.
 	//
 	//
 	// Example: /problems/email_taken
@@ -2880,8 +2886,8 @@ type TokenInternalErrorProblem struct {
 	// Example: The email is taken
 	Title string `json:"title"`
 
-	// Type A reference to the page about the problem, relative to the address of the request. It is `/problems/` and the code,
-	// behind the path of the server if that has one.
+	// Type A reference to the page about the problem, relative to the address of the request. It is `/problems/` and
+	// the code, behind the path of the server if that has one.
 	//
 	//
 	// Example: /problems/email_taken
@@ -2930,8 +2936,8 @@ type TokenInvalidRequestProblem struct {
 	// Example: The email is taken
 	Title string `json:"title"`
 
-	// Type A reference to the page about the problem, relative to the address of the request. It is `/problems/` and the code,
-	// behind the path of the server if that has one.
+	// Type A reference to the page about the problem, relative to the address of the request. It is `/problems/` and
+	// the code, behind the path of the server if that has one.
 	//
 	//
 	// Example: /problems/email_taken
@@ -2977,8 +2983,8 @@ type TokenOverloadedProblem struct {
 	// Example: The email is taken
 	Title string `json:"title"`
 
-	// Type A reference to the page about the problem, relative to the address of the request. It is `/problems/` and the code,
-	// behind the path of the server if that has one.
+	// Type A reference to the page about the problem, relative to the address of the request. It is `/problems/` and
+	// the code, behind the path of the server if that has one.
 	//
 	//
 	// Example: /problems/email_taken
@@ -3024,8 +3030,8 @@ type TokenRateLimitedProblem struct {
 	// Example: The email is taken
 	Title string `json:"title"`
 
-	// Type A reference to the page about the problem, relative to the address of the request. It is `/problems/` and the code,
-	// behind the path of the server if that has one.
+	// Type A reference to the page about the problem, relative to the address of the request. It is `/problems/` and
+	// the code, behind the path of the server if that has one.
 	//
 	//
 	// Example: /problems/email_taken
@@ -3071,8 +3077,8 @@ type TokenRequestTimeoutProblem struct {
 	// Example: The email is taken
 	Title string `json:"title"`
 
-	// Type A reference to the page about the problem, relative to the address of the request. It is `/problems/` and the code,
-	// behind the path of the server if that has one.
+	// Type A reference to the page about the problem, relative to the address of the request. It is `/problems/` and
+	// the code, behind the path of the server if that has one.
 	//
 	//
 	// Example: /problems/email_taken
@@ -3118,8 +3124,8 @@ type TokenUnavailableProblem struct {
 	// Example: The email is taken
 	Title string `json:"title"`
 
-	// Type A reference to the page about the problem, relative to the address of the request. It is `/problems/` and the code,
-	// behind the path of the server if that has one.
+	// Type A reference to the page about the problem, relative to the address of the request. It is `/problems/` and
+	// the code, behind the path of the server if that has one.
 	//
 	//
 	// Example: /problems/email_taken
@@ -3165,8 +3171,8 @@ type TokenUnsupportedMediaTypeProblem struct {
 	// Example: The email is taken
 	Title string `json:"title"`
 
-	// Type A reference to the page about the problem, relative to the address of the request. It is `/problems/` and the code,
-	// behind the path of the server if that has one.
+	// Type A reference to the page about the problem, relative to the address of the request. It is `/problems/` and
+	// the code, behind the path of the server if that has one.
 	//
 	//
 	// Example: /problems/email_taken
@@ -3200,8 +3206,8 @@ type UnauthenticatedProblem struct {
 	// Example: The email is taken
 	Title string `json:"title"`
 
-	// Type A reference to the page about the problem, relative to the address of the request. It is `/problems/` and the code,
-	// behind the path of the server if that has one.
+	// Type A reference to the page about the problem, relative to the address of the request. It is `/problems/` and
+	// the code, behind the path of the server if that has one.
 	//
 	//
 	// Example: /problems/email_taken
@@ -3241,8 +3247,8 @@ type UnavailableProblem struct {
 	// Example: The email is taken
 	Title string `json:"title"`
 
-	// Type A reference to the page about the problem, relative to the address of the request. It is `/problems/` and the code,
-	// behind the path of the server if that has one.
+	// Type A reference to the page about the problem, relative to the address of the request. It is `/problems/` and
+	// the code, behind the path of the server if that has one.
 	//
 	//
 	// Example: /problems/email_taken
@@ -3282,8 +3288,8 @@ type UnsupportedMediaTypeProblem struct {
 	// Example: The email is taken
 	Title string `json:"title"`
 
-	// Type A reference to the page about the problem, relative to the address of the request. It is `/problems/` and the code,
-	// behind the path of the server if that has one.
+	// Type A reference to the page about the problem, relative to the address of the request. It is `/problems/` and
+	// the code, behind the path of the server if that has one.
 	//
 	//
 	// Example: /problems/email_taken
@@ -3298,7 +3304,7 @@ type UnsupportedMediaTypeProblemStatus int
 
 // User An account.
 type User struct {
-	// CreatedAt When the account was made, RFC 3339 in UTC.
+	// CreatedAt When the account was created, RFC 3339 in UTC.
 	//
 	// Example: 2026-01-05T09:30:00.123456Z
 	CreatedAt time.Time `json:"created_at"`
@@ -3308,7 +3314,7 @@ type User struct {
 	// Example: ada@example.com
 	Email string `json:"email"`
 
-	// EmailVerified Whether the user has shown to receive mail at the email.
+	// EmailVerified Whether the user has proved to receive mail at this address.
 	//
 	// Example: false
 	EmailVerified bool `json:"email_verified"`
@@ -3354,10 +3360,10 @@ type InternalError = InternalErrorProblem
 // InvalidRequest defines model for InvalidRequest.
 type InvalidRequest = InvalidRequestProblem
 
-// MethodNotAllowed Sent, with `Allow`, for a method that a path of this contract doesn't have.
+// MethodNotAllowed The answer, with `Allow`, to a method that a path of this contract doesn't have.
 type MethodNotAllowed = MethodNotAllowedProblem
 
-// NotFound Sent for every path that isn't in this contract.
+// NotFound The answer to every path that isn't in this contract.
 type NotFound = NotFoundProblem
 
 // Overloaded defines model for Overloaded.
@@ -3416,10 +3422,10 @@ type LoginFormdataRequestBody = LoginForm
 
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
-	// GetKeys The keys that check access tokens
+	// GetKeys Public keys of access tokens
 	// (GET /.well-known/jwks.json)
 	GetKeys(ctx echo.Context) error
-	// GetMetadata Where what is found
+	// GetMetadata Authorization server metadata
 	// (GET /.well-known/oauth-authorization-server)
 	GetMetadata(ctx echo.Context) error
 	// RevokeToken Revoke a token
@@ -3428,28 +3434,28 @@ type ServerInterface interface {
 	// RegisterUser Register a user
 	// (POST /api/users/)
 	RegisterUser(ctx echo.Context) error
-	// Login Log in with email and password, or refresh
+	// Login Log in, or refresh tokens
 	// (POST /api/users/login/token/)
 	Login(ctx echo.Context) error
 	// Logout Log out
 	// (POST /api/users/logout/)
 	Logout(ctx echo.Context) error
-	// GetCurrentUser Who the token belongs to
+	// GetCurrentUser Current user
 	// (GET /api/users/me/)
 	GetCurrentUser(ctx echo.Context) error
-	// EndAllSessions Log out everywhere
+	// EndAllSessions End all sessions
 	// (DELETE /api/users/me/sessions/)
 	EndAllSessions(ctx echo.Context) error
-	// ListSessions Where the user is logged in
+	// ListSessions List sessions
 	// (GET /api/users/me/sessions/)
 	ListSessions(ctx echo.Context) error
-	// EndSession Log out somewhere
+	// EndSession End a session
 	// (DELETE /api/users/me/sessions/{session_id}/)
 	EndSession(ctx echo.Context, sessionID ID) error
-	// GetLiveness Whether the process lives
+	// GetLiveness Liveness
 	// (GET /healthz)
 	GetLiveness(ctx echo.Context) error
-	// GetReadiness Whether the service can serve
+	// GetReadiness Readiness
 	// (GET /readyz)
 	GetReadiness(ctx echo.Context) error
 }
@@ -4945,10 +4951,10 @@ func (response GetReadiness503ApplicationProblemPlusJSONResponse) VisitGetReadin
 
 // StrictServerInterface represents all server handlers.
 type StrictServerInterface interface {
-	// GetKeys The keys that check access tokens
+	// GetKeys Public keys of access tokens
 	// (GET /.well-known/jwks.json)
 	GetKeys(ctx context.Context, request GetKeysRequestObject) (GetKeysResponseObject, error)
-	// GetMetadata Where what is found
+	// GetMetadata Authorization server metadata
 	// (GET /.well-known/oauth-authorization-server)
 	GetMetadata(ctx context.Context, request GetMetadataRequestObject) (GetMetadataResponseObject, error)
 	// RevokeToken Revoke a token
@@ -4957,28 +4963,28 @@ type StrictServerInterface interface {
 	// RegisterUser Register a user
 	// (POST /api/users/)
 	RegisterUser(ctx context.Context, request RegisterUserRequestObject) (RegisterUserResponseObject, error)
-	// Login Log in with email and password, or refresh
+	// Login Log in, or refresh tokens
 	// (POST /api/users/login/token/)
 	Login(ctx context.Context, request LoginRequestObject) (LoginResponseObject, error)
 	// Logout Log out
 	// (POST /api/users/logout/)
 	Logout(ctx context.Context, request LogoutRequestObject) (LogoutResponseObject, error)
-	// GetCurrentUser Who the token belongs to
+	// GetCurrentUser Current user
 	// (GET /api/users/me/)
 	GetCurrentUser(ctx context.Context, request GetCurrentUserRequestObject) (GetCurrentUserResponseObject, error)
-	// EndAllSessions Log out everywhere
+	// EndAllSessions End all sessions
 	// (DELETE /api/users/me/sessions/)
 	EndAllSessions(ctx context.Context, request EndAllSessionsRequestObject) (EndAllSessionsResponseObject, error)
-	// ListSessions Where the user is logged in
+	// ListSessions List sessions
 	// (GET /api/users/me/sessions/)
 	ListSessions(ctx context.Context, request ListSessionsRequestObject) (ListSessionsResponseObject, error)
-	// EndSession Log out somewhere
+	// EndSession End a session
 	// (DELETE /api/users/me/sessions/{session_id}/)
 	EndSession(ctx context.Context, request EndSessionRequestObject) (EndSessionResponseObject, error)
-	// GetLiveness Whether the process lives
+	// GetLiveness Liveness
 	// (GET /healthz)
 	GetLiveness(ctx context.Context, request GetLivenessRequestObject) (GetLivenessResponseObject, error)
-	// GetReadiness Whether the service can serve
+	// GetReadiness Readiness
 	// (GET /readyz)
 	GetReadiness(ctx context.Context, request GetReadinessRequestObject) (GetReadinessResponseObject, error)
 }

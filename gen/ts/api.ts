@@ -15,14 +15,14 @@ export interface paths {
         put?: never;
         /**
          * Register a user
-         * @description Creates an account and logs it in: the answer is the user and, beside its fields, the tokens of a session, so
-         *     that signing up needs no second request.
+         * @description Creates an account and logs it in. The answer is the user and, beside its fields, the tokens of a session.
          *
-         *     An email is kept as typed and compared by its canonical form (lower case, the domain in its ASCII form);
-         *     a username is unique without regard to case. Of several registrations of one email at the same moment
-         *     exactly one succeeds. A taken email or username is told as such (409): whoever may not
-         *     learn whether an email has an account should not be given this endpoint. Registrations are limited by email and by
-         *     address (429).
+         *     - An email is kept as typed. Emails are compared by their canonical form: lower case, and the domain in its
+         *       ASCII form.
+         *     - A username is unique without regard to case.
+         *     - Of several registrations of one email at the same moment exactly one succeeds.
+         *     - A taken email or username is 409. So this endpoint tells a client whether an email has an account.
+         *     - Registrations are limited by email and by address (429).
          */
         post: operations["RegisterUser"];
         delete?: never;
@@ -41,21 +41,29 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Log in with email and password, or refresh
-         * @description With `grant_type` `password`, or without one, opens a session for an email (in the field `username`) and a password, as a form.
-         *     With `refresh_token` it exchanges the field `refresh_token` for new tokens of the same session (RFC 6749 section 6).
+         * Log in, or refresh tokens
+         * @description With `grant_type` `password`, or without one, the form opens a session for an email (in the field `username`)
+         *     and a password. With `refresh_token` it exchanges the field `refresh_token` for new tokens of the same session
+         *     (RFC 6749 section 6). A field without a value counts as absent.
          *
-         *     A form that breaks this contract is 422, with an entry in `errors` for each field: fields that belong to the other grant
-         *     (`not_allowed`), a missing `refresh_token`, a field that stands twice, and a query string, as only the body counts. No password
-         *     is looked at then, and a refresh token stays as good as it was. A field without a value counts as absent. Wrong, empty and
-         *     absent credentials, an unknown email and a deactivated account all get the same 401.
-         *     Attempts are limited by account and by address (429), before anything is looked up, so that an unknown email is
-         *     limited as a known one is; an attempt that succeeds is given back. Strangers' failures don't hold back whoever comes
-         *     from an address that has logged in to the account in the last 90 days, or sends a valid token of it beside the form.
-         *     A token that isn't valid is not looked at. Refreshes are limited by session. A refresh token that can't be read, is of another
-         *     key, of a session that has ended, or of another user than a valid access token beside it, gets the same 400.
-         *     Every error is `application/json` with `error` and `error_description` (RFC 6749 section 5.2) and, beside them, the members
-         *     of a problem document.
+         *     - 400 `unsupported_grant_type`: `grant_type` has another value.
+         *     - 400 `invalid_refresh_token`: the refresh token can't be read, or belongs to another key or an ended session.
+         *       Another user's access token in `Authorization` has the same answer.
+         *     - 401: the credentials are wrong, empty or absent, the email is unknown, or the account is deactivated. The
+         *       answer is always the same.
+         *     - 422: a field belongs to the other grant (`not_allowed`) or stands twice, `refresh_token` is missing, or there
+         *       is a query string. No password was checked, and a refresh token stays valid.
+         *     - 429: the account, the address or the session has used up its attempts.
+         *
+         *     Attempts are limited by account and by address before anything is looked up, so an unknown email is limited as a
+         *     known one is. A successful attempt is given back. Refreshes are limited by session.
+         *
+         *     The failures of strangers don't block a client that is known to the account. Known is a client at an address
+         *     that logged in to the account in the last 90 days. Known is also a client that sends a valid access token of the
+         *     account in `Authorization`. A token that isn't valid is ignored.
+         *
+         *     Errors are `application/json`, with `error` and `error_description` (RFC 6749 section 5.2) beside the members of
+         *     a problem.
          */
         post: operations["Login"];
         delete?: never;
@@ -72,10 +80,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Who the token belongs to
-         * @description Answers the user whose access token is sent as `Authorization: Bearer <token>`. The user is looked
-         *     up by the token's `uid`, so a token lives on when its user is renamed, and is refused (401) at the next request after
-         *     its session has ended, or the user was deactivated or deleted or got another password.
+         * Current user
+         * @description Returns the user of the access token that is sent as `Authorization: Bearer <token>`. The user is looked up by
+         *     the claim `uid`, so a token stays valid when its user is renamed. It is refused (401) from the next request on
+         *     after its session has ended, or after the user was deactivated, deleted or got another password.
          */
         get: operations["GetCurrentUser"];
         put?: never;
@@ -97,7 +105,7 @@ export interface paths {
         put?: never;
         /**
          * Log out
-         * @description Ends the session that the access token is of, with all its tokens.
+         * @description Ends the session of the access token, with all its tokens.
          */
         post: operations["Logout"];
         delete?: never;
@@ -114,15 +122,15 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Where the user is logged in
-         * @description Lists the user's sessions that live, the newest first and no more than 1,000. Never a token.
+         * List sessions
+         * @description Lists the active sessions of the user, the newest first, at most 1,000. It never has a token.
          */
         get: operations["ListSessions"];
         put?: never;
         post?: never;
         /**
-         * Log out everywhere
-         * @description Ends all sessions of the user, also the one whose token is sent.
+         * End all sessions
+         * @description Ends all sessions of the user, also the session of the token that is sent.
          */
         delete: operations["EndAllSessions"];
         options?: never;
@@ -141,8 +149,8 @@ export interface paths {
         put?: never;
         post?: never;
         /**
-         * Log out somewhere
-         * @description Ends a session of the user, with all its tokens; it may be the one whose token is sent.
+         * End a session
+         * @description Ends a session of the user, with all its tokens. It may be the session of the token that is sent.
          */
         delete: operations["EndSession"];
         options?: never;
@@ -161,15 +169,15 @@ export interface paths {
         put?: never;
         /**
          * Revoke a token
-         * @description Ends the session that a refresh or access token is of, with all its tokens (RFC 7009). Whoever has the token may. A token
-         *     that isn't valid, or no longer, is answered 200 as well, since there is nothing to revoke (section 2.2).
+         * @description Ends the session of a refresh or access token, with all its tokens (RFC 7009). A client needs nothing but the
+         *     token. A token that isn't valid is 200 as well, because there is nothing to revoke (section 2.2).
          *
-         *     A form that breaks this contract is 422, with an entry in `errors` for each field: a `token` that is missing or has no value, a
-         *     field that stands twice, also one that isn't listed (RFC 6749 section 3.2), and a query string, as only the body counts. An
-         *     `Authorization` header is not looked at.
+         *     A form that breaks this contract is 422, with an entry in `errors` for each field: a `token` that is missing or
+         *     empty, a field that stands twice, also one that isn't listed (RFC 6749 section 3.2), and a query string. An
+         *     `Authorization` header is ignored.
          *
-         *     Every error is `application/json` with `error` and `error_description` (RFC 6749 section 5.2) and, beside them, the members
-         *     of a problem document.
+         *     Errors are `application/json`, with `error` and `error_description` (RFC 6749 section 5.2) beside the members of
+         *     a problem.
          */
         post: operations["RevokeToken"];
         delete?: never;
@@ -186,10 +194,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * The keys that check access tokens
-         * @description The public keys as a JWK set (RFC 7517 section 5), those that will sign soon included. It may be kept for five minutes: a new
-         *     key stands here for longer before it signs, and an old one until the last token under it has expired. Empty where the server signs
-         *     with HS256, whose key is never published.
+         * Public keys of access tokens
+         * @description The public keys as a JWK set (RFC 7517 section 5), also those that will sign soon. The set may be kept for five
+         *     minutes. A new key is published for longer than that before it signs. An old key is published until its last
+         *     token has expired. The set is empty where the server signs with HS256, because that key is secret.
          */
         get: operations["GetKeys"];
         put?: never;
@@ -208,11 +216,11 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Where what is found
-         * @description What a client of RFC 8414 asks for. The addresses below are under `issuer` where that is a URL, and else under the one that
-         *     was asked; where the server was told its public address, they are under that. Where `issuer` is a URL with a path, the
-         *     metadata is found with that path behind this one too (section 3.1). The password grant is not offered here, as it is
-         *     for first parties only.
+         * Authorization server metadata
+         * @description The metadata of RFC 8414. The addresses in it are below the public address of the server. If that isn't set,
+         *     they are below `issuer`. If that is no URL, they are below the address of the request. If `issuer` is a URL with
+         *     a path, the metadata is also served with that path behind this one (section 3.1). The password grant is not
+         *     listed, because it is for first parties only.
          */
         get: operations["GetMetadata"];
         put?: never;
@@ -231,8 +239,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Whether the process lives
-         * @description Answers 200 as long as the process serves requests, whatever the state of the database.
+         * Liveness
+         * @description Is 200 as long as the process serves requests, whatever the state of the database.
          */
         get: operations["GetLiveness"];
         put?: never;
@@ -251,8 +259,9 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Whether the service can serve
-         * @description Answers 200 when the database is reachable, takes writes and has the schema that this server was built for, a key is there to sign with, and the server is not shutting down.
+         * Readiness
+         * @description Is 200 if the database is reachable, takes writes and has the schema of this server. A key must be able to sign
+         *     tokens, and the server must not be shutting down.
          */
         get: operations["GetReadiness"];
         put?: never;
@@ -274,7 +283,7 @@ export interface components {
          */
         ID: string;
         /**
-         * @description What a new user chooses.
+         * @description The email, username and password of a new user.
          * @example {
          *       "email": "ada@example.com",
          *       "username": "ada",
@@ -284,9 +293,9 @@ export interface components {
         Registration: {
             /**
              * Format: idn-email
-             * @description Kept as typed, for display and mail; compared by its canonical form. It may have letters of any script
-             *     (RFC 6531). Display names, quoted local parts, comments and invisible characters are refused, and the
-             *     domain needs a dot.
+             * @description Kept as typed, for display and mail, and compared by its canonical form. It may have letters of any script
+             *     (RFC 6531). The domain needs a dot. Display names, quoted local parts, comments and invisible characters are
+             *     refused.
              * @example ada@example.com
              */
             email: string;
@@ -297,20 +306,21 @@ export interface components {
             username: string;
             /**
              * Format: new-password
-             * @description Any characters but NUL: at least 8 (a server may be set to ask for more) and at most 1,024 bytes in UTF-8, compared
-             *     in Unicode's form NFC and never trimmed. No kind of character is demanded; passwords that are commonly used, or made
-             *     of the email or username, are refused.
+             * @description At least 8 characters (a server may ask for more) and at most 1,024 bytes in UTF-8. All characters but NUL
+             *     are accepted. Passwords are compared in Unicode's form NFC and never trimmed. No kind of character is
+             *     demanded. Common passwords, and passwords made of the email or the username, are refused.
              * @example correct horse battery staple
              */
             password: string;
         };
         /**
-         * @description A token request in the form of RFC 6749 sections 4.3.2 and 6. Fields that aren't listed are ignored (section 3.2) if they
-         *     stand once and are in UTF-8. A form has 1,000 fields at most.
+         * @description A token request in the form of RFC 6749 sections 4.3.2 and 6. A field that isn't listed is ignored (section 3.2)
+         *     if it stands once and is in UTF-8. A form has at most 1,000 fields.
          */
         LoginForm: {
             /**
-             * @description Empty and absent mean `password`. Any other value is 400 `unsupported_grant_type` (RFC 6749 section 5.2), not 422.
+             * @description Empty and absent mean `password`. Any other value is 400 `unsupported_grant_type` (RFC 6749 section 5.2),
+             *     not 422.
              * @enum {string}
              */
             grant_type?: "password" | "refresh_token";
@@ -327,23 +337,23 @@ export interface components {
             password?: string;
             /**
              * Format: password
-             * @description What a login, a registration or a refresh has given. It belongs to the grant `refresh_token`.
+             * @description The refresh token of a login, a registration or a refresh. It belongs to the grant `refresh_token`.
              * @example
              */
             refresh_token?: string;
             /**
-             * @description Not looked at; there are no scopes.
+             * @description Ignored, because there are no scopes.
              * @example
              */
             scope?: string;
             /**
-             * @description Not looked at; there are no registered clients.
+             * @description Ignored, because there are no registered clients.
              * @example
              */
             client_id?: string;
             /**
              * Format: password
-             * @description Not looked at; there are no registered clients.
+             * @description Ignored, because there are no registered clients.
              * @example
              */
             client_secret?: string;
@@ -362,7 +372,7 @@ export interface components {
              */
             username: string;
             /**
-             * @description Whether the user has shown to receive mail at the email.
+             * @description Whether the user has proved to receive mail at this address.
              * @example false
              */
             email_verified: boolean;
@@ -378,7 +388,7 @@ export interface components {
             is_superuser: boolean;
             /**
              * Format: date-time
-             * @description When the account was made, RFC 3339 in UTC.
+             * @description When the account was created, RFC 3339 in UTC.
              * @example 2026-01-05T09:30:00.123456Z
              */
             created_at: string;
@@ -389,13 +399,13 @@ export interface components {
              */
             updated_at: string;
         };
-        /** @description A new user, and beside its fields the tokens of its first session. */
+        /** @description A new user, with the tokens of its first session. */
         RegisteredUser: components["schemas"]["User"] & {
             token: components["schemas"]["Token"];
         };
         /**
-         * @description A revocation request in the form of RFC 7009 section 2.1. Fields that aren't listed are ignored if they stand once and are in
-         *     UTF-8. A form has 1,000 fields at most.
+         * @description A revocation request in the form of RFC 7009 section 2.1. A field that isn't listed is ignored if it stands once
+         *     and is in UTF-8. A form has at most 1,000 fields.
          */
         RevocationForm: {
             /**
@@ -405,28 +415,28 @@ export interface components {
              */
             token: string;
             /**
-             * @description `refresh_token` or `access_token`. Not looked at, as a token shows what it is.
+             * @description `refresh_token` or `access_token`. Ignored, because a token shows its type.
              * @example refresh_token
              */
             token_type_hint?: string;
             /**
-             * @description Not looked at; there are no registered clients.
+             * @description Ignored, because there are no registered clients.
              * @example
              */
             client_id?: string;
             /**
              * Format: password
-             * @description Not looked at; there are no registered clients.
+             * @description Ignored, because there are no registered clients.
              * @example
              */
             client_secret?: string;
         };
-        /** @description Where a user is logged in. */
+        /** @description The active sessions of a user. */
         SessionList: {
             /** @description The newest first. */
             sessions: components["schemas"]["Session"][];
         };
-        /** @description One of the places where a user is logged in. */
+        /** @description A session of a user. Its `id` is the `sid` of its tokens. */
         Session: {
             id: components["schemas"]["ID"];
             /**
@@ -437,28 +447,28 @@ export interface components {
             created_at: string;
             /**
              * Format: date-time
-             * @description When it was refreshed last, or else opened; RFC 3339 in UTC.
+             * @description When the session was last refreshed, or else opened, RFC 3339 in UTC.
              * @example 2026-01-05T09:30:00.123456Z
              */
             last_used_at: string;
             /**
              * Format: date-time
-             * @description When it ends unless it is refreshed, RFC 3339 in UTC.
+             * @description When the session ends unless it is refreshed, RFC 3339 in UTC.
              * @example 2026-02-04T09:30:00.123456Z
              */
             expires_at: string;
             /**
-             * @description What the client called itself when the user logged in.
+             * @description The `User-Agent` of the login.
              * @example Mozilla/5.0
              */
             user_agent: string;
             /**
-             * @description Where the user logged in from: an IPv4 or IPv6 address.
+             * @description The IPv4 or IPv6 address of the login.
              * @example 203.0.113.7
              */
             address: string;
             /**
-             * @description Whether it is the one whose token was sent.
+             * @description Whether this is the session of the token that was sent.
              * @example true
              */
             is_current: boolean;
@@ -471,22 +481,22 @@ export interface components {
         /** @description A public key (RFC 7517 section 4, RFC 7518 section 6, RFC 8037 section 2). */
         Key: {
             /**
-             * @description Its type.
+             * @description The type of the key.
              * @enum {string}
              */
             kty: "EC" | "OKP" | "RSA";
             /**
-             * @description Its thumbprint (RFC 7638).
+             * @description The thumbprint of the key (RFC 7638).
              * @example NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs
              */
             kid: string;
             /**
-             * @description The one algorithm that it is for.
+             * @description The only algorithm of the key.
              * @enum {string}
              */
             alg: "ES256" | "EdDSA" | "RS256";
             /**
-             * @description It checks signatures.
+             * @description The key checks signatures.
              * @enum {string}
              */
             use: "sig";
@@ -496,12 +506,12 @@ export interface components {
              */
             crv?: "P-256" | "Ed25519";
             /**
-             * @description Of an EC or OKP key.
+             * @description The x coordinate of an EC key or the public key of an OKP key.
              * @example f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU
              */
             x?: string;
             /**
-             * @description Of an EC key.
+             * @description The y coordinate of an EC key.
              * @example x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0
              */
             y?: string;
@@ -516,43 +526,43 @@ export interface components {
         /** @description The metadata of RFC 8414 section 2. */
         Metadata: {
             /**
-             * @description The `iss` of the tokens. A URL where the server was told its own (`LATCHKEY_JWT_ISSUER`), as RFC 8414 demands.
+             * @description The claim `iss` of the tokens. It is a URL, as RFC 8414 demands, if `LATCHKEY_JWT_ISSUER` is one.
              * @example https://auth.example.com
              */
             issuer: string;
             /**
              * Format: uri
-             * @description Where a refresh token is exchanged.
+             * @description The endpoint that exchanges refresh tokens.
              * @example https://auth.example.com/api/users/login/token/
              */
             token_endpoint: string;
             /**
              * Format: uri
-             * @description Where a token is revoked (RFC 7009).
+             * @description The endpoint that revokes tokens (RFC 7009).
              * @example https://auth.example.com/api/oauth/revoke/
              */
             revocation_endpoint: string;
             /**
              * Format: uri
-             * @description The keys; absent where there are none, as with HS256.
+             * @description The public keys. Absent if there are none, as with HS256.
              * @example https://auth.example.com/.well-known/jwks.json
              */
             jwks_uri?: string;
             /**
              * Format: int32
-             * @description For how long a new key stands among the published ones before it signs, in seconds. Who keeps the keys must ask for them again sooner.
+             * @description The seconds for which a new key is published before it signs. A service that keeps the keys must ask for them again sooner.
              * @example 1200
              */
             key_lead_seconds: number;
             /**
              * Format: uri
-             * @description For people who develop.
+             * @description The interactive page of this contract.
              * @example https://auth.example.com/docs
              */
             service_documentation?: string;
-            /** @description What a client may ask for. */
+            /** @description The grants that are offered to all clients. */
             grant_types_supported: "refresh_token"[];
-            /** @description `none`, as there is no authorization endpoint; RFC 8414 demands the member. */
+            /** @description `none`, because there is no authorization endpoint. RFC 8414 demands the member. */
             response_types_supported: "none"[];
             /** @description There are no registered clients. */
             token_endpoint_auth_methods_supported: "none"[];
@@ -567,7 +577,7 @@ export interface components {
              */
             access_token: string;
             /**
-             * @description How to send it (RFC 6750).
+             * @description How to send the access token (RFC 6750).
              * @enum {string}
              */
             token_type: "bearer";
@@ -578,7 +588,8 @@ export interface components {
              */
             expires_in: number;
             /**
-             * @description What the next tokens are exchanged for, once. Opaque, but for `lkr_`, by which scanners find it where it should not be.
+             * @description The token that is exchanged for the next tokens, once. It is opaque. Scanners for leaked secrets find it by
+             *     `lkr_`.
              * @example lkr_AZgfbj9KfMCPHl19TBsukAAAAAG1yzfXOcIOPCbyS1Bn5MTuH0R3XkPRb3Ye1V9b9TJhqQ
              */
             refresh_token: string;
@@ -590,29 +601,29 @@ export interface components {
             refresh_expires_in: number;
         };
         /**
-         * @description `uid` is the id of the user, and `sid` that of the session.
-         *     The claims of an access token. Its header has `alg`, `typ` (`at+jwt`, RFC 9068 section 2.1) and `kid`, and nothing else.
+         * @description The claims of an access token. Its header has `alg`, `typ` (`at+jwt`, RFC 9068 section 2.1) and `kid`, and
+         *     nothing else. `uid` is the id of the user, and `sid` the id of the session.
          */
         AccessTokenClaims: {
             /**
-             * @description Who issued it.
+             * @description The issuer of the token.
              * @example latchkey
              */
             iss: string;
             /**
-             * @description Whom it is meant for.
+             * @description The audience of the token.
              * @example latchkey:auth
              */
             aud: string;
             /**
              * Format: int64
-             * @description When it was issued, in seconds since 1970.
+             * @description When the token was issued, in seconds since 1970.
              * @example 1767605400
              */
             iat: number;
             /**
              * Format: int64
-             * @description When it expires, in seconds since 1970.
+             * @description When the token expires, in seconds since 1970.
              * @example 1767606300
              */
             exp: number;
@@ -622,12 +633,12 @@ export interface components {
              */
             jti: string;
             /**
-             * @description The user's email when it was issued. Not an identity; `uid` is.
+             * @description The email of the user when the token was issued. Identify the user by `uid`.
              * @example ada@example.com
              */
             sub: string;
             /**
-             * @description The user's name when it was issued.
+             * @description The username when the token was issued.
              * @example ada
              */
             username: string;
@@ -636,20 +647,20 @@ export interface components {
         };
         Health: {
             /**
-             * @description Always `ok`; every other state has a status of its own.
+             * @description Always `ok`. Every other state has another HTTP status.
              * @enum {string}
              */
             status: "ok";
         };
         /**
-         * @description The body of every error (RFC 9457). Each operation and status narrows `status` and `code`. Some have further members:
-         *     `errors` (422), `request_id` (500), and those of `OAuthError` at the token and the revocation endpoint.
+         * @description The body of every error (RFC 9457). Each operation and status narrows `status` and `code`. Some have further
+         *     members: `errors` (422), `request_id` (500), and those of `OAuthError` at the token and the revocation endpoint.
          */
         Problem: {
             /**
              * Format: uri-reference
-             * @description A reference to the page about the problem, relative to the address of the request. It is `/problems/` and the code,
-             *     behind the path of the server if that has one.
+             * @description A reference to the page about the problem, relative to the address of the request. It is `/problems/` and
+             *     the code, behind the path of the server if that has one.
              * @example /problems/email_taken
              */
             type: string;
@@ -675,7 +686,10 @@ export interface components {
              */
             code: string;
         };
-        /** @description What errors of the token and the revocation endpoint have beside the members of a problem (RFC 6749 section 5.2). */
+        /**
+         * @description What errors of the token and the revocation endpoint have beside the members of a problem (RFC 6749 section
+         *     5.2).
+         */
         OAuthError: {
             /**
              * @description A code of RFC 6749 section 5.2, or one of the two that section 4.1.2.1 has for a server that can't answer:
@@ -693,22 +707,22 @@ export interface components {
         /** @description What is wrong with one field. */
         FieldError: {
             /**
-             * @description The field, as a JSON pointer (RFC 6901) into the body; empty for the body as a whole and for the query string.
+             * @description A JSON pointer (RFC 6901) to the field in the body. It is empty for the whole body and for the query string.
              * @example /password
              */
             pointer: string;
             /**
-             * @description `malformed`: can't be read. `required`: is missing. `unknown`: is not a field of this operation. `duplicate`: stands
-             *     more than once. `wrong_type`: is of another type. `too_short`, `too_long`: has another length.
-             *     `invalid_character`: has a character that is not allowed. `invalid_format`: is not of the form that is asked for.
-             *     `common_password`: is too easily guessed. `query_not_allowed`: parameters stand in the query string.
-             *     `not_allowed`: belongs to another `grant_type`.
+             * @description `malformed`: the field can't be read. `required`: it is missing. `unknown`: the operation has no such field.
+             *     `duplicate`: it stands more than once. `wrong_type`: it has another type. `too_short`, `too_long`: it has
+             *     another length. `invalid_character`: it has a character that is not allowed. `invalid_format`: it has
+             *     another form. `common_password`: it is too easy to guess. `query_not_allowed`: the query string has
+             *     parameters. `not_allowed`: it belongs to another `grant_type`.
              * @example too_short
              * @enum {string}
              */
             code: "malformed" | "required" | "unknown" | "duplicate" | "wrong_type" | "too_short" | "too_long" | "invalid_character" | "invalid_format" | "common_password" | "query_not_allowed" | "not_allowed";
             /**
-             * @description The same in words. It never repeats what was sent.
+             * @description What is wrong, in words. It never repeats a value of the request.
              * @example It must have at least 8 characters.
              */
             detail: string;
@@ -860,7 +874,7 @@ export interface components {
             /** @enum {string} */
             code: "starting" | "database_unavailable" | "database_read_only" | "schema_outdated" | "schema_too_new" | "keys_unavailable" | "shutting_down";
         };
-        /** @description Sent for every path that isn't in this contract. */
+        /** @description The answer to every path that isn't in this contract. */
         NotFoundProblem: components["schemas"]["Problem"] & {
             /**
              * Format: int32
@@ -870,7 +884,7 @@ export interface components {
             /** @enum {string} */
             code: "not_found";
         };
-        /** @description Sent, with `Allow`, for a method that a path of this contract doesn't have. */
+        /** @description The answer, with `Allow`, to a method that a path of this contract doesn't have. */
         MethodNotAllowedProblem: components["schemas"]["Problem"] & {
             /**
              * Format: int32
@@ -946,7 +960,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["AmbiguousCredentialsProblem"];
             };
         };
-        /** @description The request carries no token, or one that is not accepted: `invalid_token` is also what a token gets whose session has ended. */
+        /** @description The request has no token, or one that is not accepted. A token of an ended session is `invalid_token`. */
         Unauthenticated: {
             headers: {
                 "WWW-Authenticate": components["headers"]["WWWAuthenticate"];
@@ -957,8 +971,8 @@ export interface components {
             };
         };
         /**
-         * @description A browser says, by `Sec-Fetch-Site` or `Origin`, that a page of an origin that isn't let in sends the request. Nothing was
-         *     looked at, and no limit was charged.
+         * @description The browser says, by `Sec-Fetch-Site` or `Origin`, that a page of another origin sent the request, and the
+         *     server doesn't let that origin in. Nothing was looked up, and no limit was charged.
          */
         CrossOrigin: {
             headers: {
@@ -968,7 +982,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["CrossOriginProblem"];
             };
         };
-        /** @description The server failed. The answer says nothing but the request's id. */
+        /** @description The server failed. The answer says only the id of the request. */
         InternalError: {
             headers: {
                 [name: string]: unknown;
@@ -977,7 +991,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["InternalErrorProblem"];
             };
         };
-        /** @description The server can't answer now, for instance since its database is out of reach. */
+        /** @description The server can't answer now, for instance because its database is out of reach. */
         Unavailable: {
             headers: {
                 "Retry-After": components["headers"]["RetryAfter"];
@@ -987,7 +1001,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["UnavailableProblem"];
             };
         };
-        /** @description The server can't answer now, since its database is out of reach or too many passwords wait to be hashed. */
+        /** @description The server can't answer now, because its database is out of reach or too many passwords wait to be hashed. */
         Overloaded: {
             headers: {
                 "Retry-After": components["headers"]["RetryAfter"];
@@ -1030,8 +1044,8 @@ export interface components {
             };
         };
         /**
-         * @description A browser says, by `Sec-Fetch-Site` or `Origin`, that a page of an origin that isn't let in sends the request. Nothing was
-         *     looked at, and no limit was charged.
+         * @description The browser says, by `Sec-Fetch-Site` or `Origin`, that a page of another origin sent the request, and the
+         *     server doesn't let that origin in. Nothing was looked up, and no limit was charged.
          */
         TokenCrossOrigin: {
             headers: {
@@ -1077,7 +1091,7 @@ export interface components {
                 "application/json": components["schemas"]["TokenInvalidRequestProblem"];
             };
         };
-        /** @description The server failed. The answer says nothing but the request's id. */
+        /** @description The server failed. The answer says only the id of the request. */
         TokenInternalError: {
             headers: {
                 [name: string]: unknown;
@@ -1086,7 +1100,7 @@ export interface components {
                 "application/json": components["schemas"]["TokenInternalErrorProblem"];
             };
         };
-        /** @description Too many attempts by this account or from this address. Nothing was looked up for this one. */
+        /** @description Too many attempts by this account or from this address. Nothing was looked up for this attempt. */
         TokenRateLimited: {
             headers: {
                 "Retry-After": components["headers"]["RetryAfter"];
@@ -1098,7 +1112,7 @@ export interface components {
                 "application/json": components["schemas"]["TokenRateLimitedProblem"];
             };
         };
-        /** @description The server can't answer now, since its database is out of reach or too many passwords wait to be hashed. */
+        /** @description The server can't answer now, because its database is out of reach or too many passwords wait to be hashed. */
         TokenOverloaded: {
             headers: {
                 "Retry-After": components["headers"]["RetryAfter"];
@@ -1108,7 +1122,7 @@ export interface components {
                 "application/json": components["schemas"]["TokenOverloadedProblem"];
             };
         };
-        /** @description The server can't answer now, for instance since its database is out of reach. Nothing was revoked. */
+        /** @description The server can't answer now, for instance because its database is out of reach. Nothing was revoked. */
         TokenUnavailable: {
             headers: {
                 "Retry-After": components["headers"]["RetryAfter"];
@@ -1122,39 +1136,40 @@ export interface components {
     parameters: never;
     requestBodies: never;
     headers: {
-        /** @description Names this request; it stands in the server's log too. UUID version 7. */
+        /** @description The id of the request. It also stands in the server's log. */
         "X-Request-Id": components["schemas"]["ID"];
-        /** @description No answer of this API is for a cache to keep, above all none that carries a token (RFC 6749 section 5.1). */
+        /** @description Caches keep no answer, because it may carry a token (RFC 6749 section 5.1). */
         "Cache-Control": "no-store";
-        /** @description For how long the answer may be kept. */
+        /** @description Caches may keep the answer for this many seconds. */
         PublicCache: "public, max-age=300";
-        /** @description The same for caches that know only HTTP/1.0, where an answer carries a token. */
+        /** @description The same as `no-store` for caches that know only HTTP/1.0, at an answer with a token. */
         NoCache: "no-cache";
-        /** @description Should a browser show this answer as a page, it loads nothing for it and puts it into no frame. */
+        /** @description A browser that shows the answer as a page loads nothing for it and puts it into no frame. */
         "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'";
-        /** @description Nothing is told to where a link leads. */
+        /** @description A browser sends no referrer. */
         "Referrer-Policy": "no-referrer";
-        /** @description The answer is what its `Content-Type` says. */
+        /** @description A browser takes the answer for what its `Content-Type` says. */
         "X-Content-Type-Options": "nosniff";
-        /** @description Stands there where the server lets other origins in, since the answer then depends on who asks. */
+        /** @description Sent below `/api` if the server lets other origins in, because the answer then depends on the origin. */
         Vary: "Origin";
-        /** @description The page's origin, where it is one that the server was told to let in (Fetch standard, CORS protocol). */
+        /** @description The origin of the page, if the server lets it in (Fetch standard, CORS protocol). */
         "Access-Control-Allow-Origin": string;
-        /** @description What is public, a page of any origin may read. */
+        /** @description A page of any origin may read the answer. */
         AllowEverybody: "*";
-        /** @description Which headers of this answer a page of another origin may read. */
+        /** @description The headers that a page of another origin may read. */
         "Access-Control-Expose-Headers": "Location,RateLimit,RateLimit-Policy,Retry-After,WWW-Authenticate,X-Request-Id";
-        /** @description The challenge (RFC 6750 section 3). Without `error` where no credentials were sent, or where a login failed. */
+        /** @description The challenge (RFC 6750 section 3). It has no `error` if no credentials were sent, or if a login failed. */
         WWWAuthenticate: "Bearer" | "Bearer error=\"invalid_token\"" | "Bearer error=\"invalid_request\"";
-        /** @description What is left of the limit that was reached, and the seconds until there is more (draft-ietf-httpapi-ratelimit-headers-10). */
+        /** @description The attempts that are left, and the seconds until there are more (draft-ietf-httpapi-ratelimit-headers-10). */
         RateLimit: string;
         /**
-         * @description The limit that was reached: its name, how many attempts may be made at once, and the seconds in which so many come
-         *     back. `account` is shared by all strangers, `address` by all accounts that are tried from one (IPv6: from one /64),
-         *     `own` belongs to a session or to an address that the account knows, and `session` to a session's refreshes.
+         * @description The limit that was reached: its name, the number of attempts at once, and the seconds in which that many come
+         *     back. All strangers share `account`. All accounts that are tried from one address (IPv6: one /64) share
+         *     `address`. A session and an address that the account knows have a limit of their `own`. `session` limits the
+         *     refreshes of a session.
          */
         RateLimitPolicy: string;
-        /** @description Seconds after which a repeated request may succeed. */
+        /** @description Seconds until a repeated request may succeed. */
         RetryAfter: number;
     };
     pathItems: never;
@@ -1174,11 +1189,11 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The user was created and is logged in. */
+            /** @description The user was created and logged in. */
             201: {
                 headers: {
                     Pragma: components["headers"]["NoCache"];
-                    /** @description Where the user is found, with the new token; relative to this operation's own address. */
+                    /** @description The address of the user, for the new token. It is relative to the address of this operation. */
                     Location: string;
                     [name: string]: unknown;
                 };
@@ -1218,7 +1233,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The credentials are right; here are the tokens. */
+            /** @description The tokens of the session. */
             200: {
                 headers: {
                     Pragma: components["headers"]["NoCache"];
@@ -1228,7 +1243,7 @@ export interface operations {
                     "application/json": components["schemas"]["Token"];
                 };
             };
-            /** @description The grant is not one that this endpoint knows, or the refresh token can't be exchanged (RFC 6749 section 5.2). */
+            /** @description The grant type is not supported, or the refresh token can't be exchanged (RFC 6749 section 5.2). */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -1237,7 +1252,7 @@ export interface operations {
                     "application/json": components["schemas"]["GrantRefusedProblem"];
                 };
             };
-            /** @description The credentials were not accepted. The answer doesn't tell why. */
+            /** @description The credentials were not accepted. The answer doesn't say why. */
             401: {
                 headers: {
                     "WWW-Authenticate": components["headers"]["WWWAuthenticate"];
@@ -1356,7 +1371,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description The `id` of a session. Anything else, also the id of another user's session, is answered 404. */
+                /** @description The `id` of a session. Anything else is 404, also the id of another user's session. */
                 session_id: components["schemas"]["ID"];
             };
             cookie?: never;
@@ -1399,7 +1414,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The token is good for nothing any more. */
+            /** @description The token is not valid any more. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -1472,7 +1487,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The process lives. */
+            /** @description The process serves requests. */
             200: {
                 headers: {
                     [name: string]: unknown;

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -139,5 +140,57 @@ func TestWhatMayChange(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// A summary is a heading: a few words that name the operation, and no question.
+func TestSummariesAreHeadings(t *testing.T) {
+	question := regexp.MustCompile(`^(How|What|When|Where|Whether|Which|Who|Whose|Whoever|Why)\b`)
+	seen := map[string]string{}
+	for path, item := range Contract().Paths.Map() {
+		for method, op := range item.Operations() {
+			words := len(strings.Fields(op.Summary))
+			if words == 0 || words > 5 || question.MatchString(op.Summary) || strings.HasSuffix(op.Summary, ".") {
+				t.Errorf("%s %s is called %q", method, path, op.Summary)
+			}
+			if other := seen[op.Summary]; other != "" {
+				t.Errorf("%s and %s are both called %q", op.OperationID, other, op.Summary)
+			}
+			seen[op.Summary] = op.OperationID
+		}
+	}
+}
+
+// A text of the contract has sentences of 25 words at most, so that it is read once.
+func TestSentencesAreShort(t *testing.T) {
+	const longest = 25
+	ends := regexp.MustCompile(`[.:;]\s+|\n\s*\n|\n\s*- `)
+	sentences := 0
+	var walk func(value any, at string)
+	walk = func(value any, at string) {
+		switch value := value.(type) {
+		case map[string]any:
+			for name, below := range value {
+				walk(below, at+"/"+name)
+			}
+		case []any:
+			for i, below := range value {
+				walk(below, fmt.Sprintf("%s/%d", at, i))
+			}
+		case string:
+			if !strings.HasSuffix(at, "/description") && !strings.Contains(at, "/x-latchkey-problems/") {
+				return
+			}
+			for _, sentence := range ends.Split(value, -1) {
+				sentences++
+				if n := len(strings.Fields(sentence)); n > longest {
+					t.Errorf("%s has a sentence of %d words: %s", at, n, sentence)
+				}
+			}
+		}
+	}
+	walk(writtenContract(t), "")
+	if sentences < 300 {
+		t.Errorf("%d sentences were seen", sentences)
 	}
 }

@@ -246,7 +246,7 @@ describe('/docs', () => {
       .getByText(/^Headers \(\d+\)$/)
       .first()
       .click()
-    await me(page).getByText('Seconds after which').first().waitFor()
+    await me(page).getByText('Seconds until a repeated').first().waitFor()
   })
 
   test('lets nothing in from elsewhere, and nothing inline', async () => {
