@@ -100,6 +100,12 @@ describe('/docs', () => {
     ])
     expect(await page.locator('.opblock.is-open, .models.is-open, details[open]').count()).toBe(0)
     expect(await lock(page)).toBe(open)
+    // A login needs no token, so there is nothing to unlock.
+    const locked = await page
+      .locator('.opblock:has(.authorization__btn)')
+      .evaluateAll((blocks) => blocks.map(({ id }) => id))
+    expect(locked).toContain('operations-users-GetCurrentUser')
+    expect(locked).not.toContain('operations-tokens-Login')
   })
 
   test('shows for each error an answer that has its status', async () => {
@@ -246,7 +252,7 @@ describe('/docs', () => {
       .getByText(/^Headers \(\d+\)$/)
       .first()
       .click()
-    await me(page).getByText('Seconds until a repeated').first().waitFor()
+    await me(page).getByText('The challenge').first().waitFor()
   })
 
   test('lets nothing in from elsewhere, and nothing inline', async () => {
