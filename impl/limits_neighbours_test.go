@@ -93,6 +93,12 @@ func TestL5_DeadSessionsVouchForNothing(t *testing.T) {
 	if got := try(tokens[0]); got != 401 {
 		t.Errorf("with a session: got %d", got)
 	}
+	if _, err := h.Pool.Exec(t.Context(), "UPDATE sessions SET expires_at = $1 WHERE id = (SELECT id FROM sessions ORDER BY id DESC LIMIT 1)", h.Clock.Now()); err != nil {
+		t.Fatal(err)
+	}
+	if got := try(tokens[2]); got != 429 { // that of the newest session
+		t.Errorf("with a session that has expired: got %d", got)
+	}
 	if a := h.Do(t, h.Request("POST", impltest.LogoutPath, "", "Authorization", "Bearer "+tokens[0])); a.Status != 204 {
 		t.Fatalf("logout: %d", a.Status)
 	}

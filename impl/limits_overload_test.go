@@ -5,12 +5,27 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/latchkey-auth/latchkey/impl"
 	"github.com/latchkey-auth/latchkey/impl/auth/password"
 	"github.com/latchkey-auth/latchkey/impl/impltest"
 )
+
+// A request ends at its deadline, also where nothing that it waits for has one.
+func TestRequestsHaveADeadline(t *testing.T) {
+	t.Parallel()
+	h := impltest.New(t, impltest.Options{Patient: true, Timeouts: impl.Timeouts{Request: 100 * time.Millisecond}})
+	h.MustRegister(t, "ada")
+	release := h.OccupyWorkers(t)
+	a := h.Login(t, "username", "ada@example.com", "password", impltest.Password)
+	if a.Status != 503 || a.Text("code") != "unavailable" {
+		t.Errorf("got %d %s, want unavailable", a.Status, a.Body)
+	}
+	release()
+}
 
 // More passwords than may wait are refused at once, and everything else goes on.
 func TestF10_Overload(t *testing.T) {

@@ -20,7 +20,11 @@ const hashSlots = 2
 
 // patient makes a harness that has no time of its own: see [Options.Patient].
 func (o *Options) patient() {
-	o.Timeouts = impl.Timeouts{Header: patience, Read: patience, Request: patience, Write: 2 * patience, Idle: patience}
+	request := o.Timeouts.Request
+	if request == 0 {
+		request = patience
+	}
+	o.Timeouts = impl.Timeouts{Header: patience, Read: patience, Request: request, Write: 2 * patience, Idle: patience}
 }
 
 // OccupyWorkers keeps all of a harness's workers busy until it is released: once or more often, and at the end of the
