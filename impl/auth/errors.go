@@ -14,10 +14,10 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/auth/store"
 )
 
-// What can go wrong, in the words of the service. Whatever is not one of these
+// The errors of the service. An error that is not one of these
 // (nor [ErrInvalidToken], [*InvalidInputError] or an error of the context) is a fault of the server.
 var (
-	// ErrInvalidCredentials says that a log-in failed; a [*LoginError] says why, for the log alone.
+	// ErrInvalidCredentials reports that a login failed. A [*LoginError] has the reason, for the log alone.
 	ErrInvalidCredentials = errors.New("invalid credentials")
 	// ErrEmailTaken and ErrUsernameTaken report that another user has it.
 	ErrEmailTaken    = account.ErrEmailTaken
@@ -30,11 +30,11 @@ var (
 	// ended because the token was exchanged before.
 	ErrInvalidRefresh = session.ErrInvalidRefresh
 	ErrRefreshReused  = session.ErrRefreshReused
-	// ErrInactiveUser says that the user was deactivated.
+	// ErrInactiveUser reports that the user was deactivated.
 	ErrInactiveUser = errors.New("inactive user")
-	// ErrOverloaded says that too many passwords wait to be hashed. It tells nothing of the account.
+	// ErrOverloaded reports that too many passwords wait to be hashed. It is the same for every account.
 	ErrOverloaded = hashqueue.ErrFull
-	// ErrUnavailable says that the database can't answer now; a repeated call may succeed.
+	// ErrUnavailable reports that the database can't answer now. A repeated call may succeed.
 	ErrUnavailable = store.ErrUnavailable
 )
 
@@ -48,7 +48,7 @@ type (
 	Budget       = ratelimit.Budget
 )
 
-// LoginError is a failed log-in: an [ErrInvalidCredentials] with what only the log may know.
+// LoginError is a failed login: an [ErrInvalidCredentials] with what only the log may have.
 type LoginError struct {
 	// Reason is one of unknown_email, wrong_password, inactive_user, malformed, [ReasonUnreadableHash].
 	Reason string
@@ -61,7 +61,7 @@ func (e *LoginError) Error() string { return ErrInvalidCredentials.Error() + ": 
 // Unwrap makes every LoginError an [ErrInvalidCredentials].
 func (e *LoginError) Unwrap() error { return ErrInvalidCredentials }
 
-// FieldError says what is wrong with one field of an input.
+// FieldError is what is wrong with one field of an input.
 type FieldError struct {
 	// Field is email, username or password.
 	Field string
@@ -71,7 +71,7 @@ type FieldError struct {
 	Detail string
 }
 
-// InvalidInputError says everything that is wrong with an input, one entry a field.
+// InvalidInputError is everything that is wrong with an input, an entry for each field.
 type InvalidInputError struct{ Fields []FieldError }
 
 func (e *InvalidInputError) Error() string {

@@ -31,7 +31,7 @@ func (s *Service) Login(ctx context.Context, c Caller, email string, pass secret
 func (s *Service) login(ctx context.Context, c Caller, email string, pass secret.Text) (Grant, error) {
 	emailKey, err := account.CanonicalEmail(email)
 	if err != nil || pass.IsZero() {
-		// No account can have these, so that the answer needs no hash to tell nothing.
+		// No account can have these, so that the response needs no hash.
 		return Grant{}, &LoginError{Reason: "malformed"}
 	}
 	if !s.hasher.Queue().HasRoom(hashqueue.Login, c.network()) {

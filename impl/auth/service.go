@@ -31,7 +31,7 @@ type Options struct {
 	Sessions *session.Sessions
 	// Limiter bounds how often passwords are guessed; nil for no bounds.
 	Limiter *ratelimit.Limiter
-	// Policy says which passwords a user may choose.
+	// Policy is which passwords a user may choose.
 	Policy password.Policy
 	// Now is the clock.
 	Now func() time.Time
@@ -77,7 +77,7 @@ func New(o Options) (*Service, error) {
 // KeyLead is how long a new signing key is published before it signs.
 func (s *Service) KeyLead() time.Duration { return s.tokens.keys.Lead() }
 
-// Policy says which passwords a user may choose.
+// Policy returns which passwords a user may choose.
 func (s *Service) Policy() password.Policy { return s.policy }
 
 // User is an account without its password, so that no caller can let it out.

@@ -24,7 +24,7 @@ type counters struct {
 	succeeded, failed, byAccount, byAddress, byOwn, bySession, refreshed, reused atomic.Uint64
 }
 
-// Stats answers the figures of this moment.
+// Stats returns the figures of this moment.
 func (s *Service) Stats() Stats {
 	stats := Stats{
 		LoginsSucceeded:  s.counters.succeeded.Load(),
@@ -41,7 +41,7 @@ func (s *Service) Stats() Stats {
 	return stats
 }
 
-// count keeps the figures of a log-in's outcome.
+// count counts a login by its outcome.
 func (c *counters) count(err error) {
 	var failed *LoginError
 	switch {

@@ -104,7 +104,7 @@ func wordLens(text string) (lengths []int) {
 	return lengths
 }
 
-// repeatsItself tells a text that is as secret as its first few bytes.
+// repeatsItself reports whether a text is as secret as its first few bytes.
 func repeatsItself(text string) bool {
 	for period := 1; period < minKeyBytes && period <= len(text)/2; period++ {
 		if text[period:] == text[:len(text)-period] {

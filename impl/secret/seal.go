@@ -10,8 +10,8 @@ import (
 // ErrSealed reports that something was sealed under another secret key, for another purpose or name, or was changed since.
 var ErrSealed = errors.New("sealed under another secret key")
 
-// Seal encrypts a text under a key derived from the secret key for a purpose, so that who has only the
-// database can neither read nor change it. It opens under the same name alone.
+// Seal encrypts a text under a key derived from the secret key for a purpose, so that the database
+// alone can neither read nor change it. It opens under the same name alone.
 func Seal(key Text, purpose, name string, plain []byte) ([]byte, error) {
 	derived, err := Derive(key, purpose)
 	if err != nil {

@@ -23,7 +23,7 @@ func New(text string) Text {
 	return Text{&text}
 }
 
-// Reveal answers the text itself.
+// Reveal returns the text itself.
 func (s Text) Reveal() string {
 	if s.text == nil {
 		return ""
@@ -31,7 +31,7 @@ func (s Text) Reveal() string {
 	return *s.text
 }
 
-// IsZero tells whether there is no text.
+// IsZero reports whether there is no text.
 func (s Text) IsZero() bool { return s.text == nil }
 
 // Format prints [redacted] under every verb.

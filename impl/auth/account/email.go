@@ -10,7 +10,7 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// InvalidEmailError says why a text is not taken for an email. It never repeats the text.
+// InvalidEmailError is the reason why a text is no email. It never repeats the text.
 type InvalidEmailError struct{ Detail string }
 
 func (e *InvalidEmailError) Error() string { return e.Detail }
@@ -21,7 +21,7 @@ const (
 	maxLocalBytes = 64
 )
 
-// CanonicalEmail answers the form by which an email is compared: the local part in Unicode's NFC and in lower case, the domain
+// CanonicalEmail returns the form by which an email is compared: the local part in Unicode's NFC and in lower case, the domain
 // in lower-case ASCII by IDNA. Two emails that reach one mailbox by the rules of a domain name have one form; what a
 // mail system may do beyond that (dots, plus signs) is left alone.
 //

@@ -2,12 +2,12 @@ package account
 
 import "strings"
 
-// InvalidUsernameError says what is wrong with a username.
+// InvalidUsernameError is what is wrong with a username.
 type InvalidUsernameError struct{ Detail string }
 
 func (e *InvalidUsernameError) Error() string { return e.Detail }
 
-// CanonicalUsername answers the form by which a username is compared: lower case. It must be 3 to 64 of the characters
+// CanonicalUsername returns the form by which a username is compared: lower case. It must be 3 to 64 of the characters
 // A-Z, a-z, 0-9, _ and -; else an [*InvalidUsernameError].
 func CanonicalUsername(typed string) (string, error) {
 	if len(typed) < 3 || len(typed) > 64 {

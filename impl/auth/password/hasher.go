@@ -51,13 +51,13 @@ func NewHasher(params Params, queue *hashqueue.Queue) (*Hasher, error) {
 // Queue returns the queue that the hashes go through.
 func (h *Hasher) Queue() *hashqueue.Queue { return h.queue }
 
-// Verdict says whether a password fits a stored hash, and whether that hash is of another kind than new ones.
+// Verdict is whether a password fits a stored hash, and whether that hash is of another kind than new ones.
 type Verdict struct{ Match, Outdated bool }
 
 // maxBcryptCost bounds what a stored hash may cost: 2^14 rounds are about a second.
 const maxBcryptCost = 14
 
-// maxBcryptBytes is all that bcrypt looks at. A longer password never matches a bcrypt hash, lest whatever follows be ignored.
+// maxBcryptBytes is what bcrypt reads of a password. A longer password never matches a bcrypt hash, because the rest would be ignored.
 const maxBcryptBytes = 72
 
 // bcryptWork is the work of one of bcrypt's 2^cost rounds in the measure of [Params.work]: 57 µs are to 0.49 µs, as
@@ -121,7 +121,7 @@ func (h *Hasher) VerifyUnknown(ctx context.Context, network string, password sec
 //
 // Accepted weakness: until its user logs in once, when the hash is renewed, a bcrypt hash that is dearer than the present
 // parameters (of cost 9 and more, by default) takes longer, so that a stranger who measures can tell that the email has an
-// account. Equal times for all would make every log-in as slow as the slowest hash in the database.
+// account. Equal times for all would make every login as slow as the slowest hash in the database.
 func (h *Hasher) verifyBcrypt(ctx context.Context, network, stored, text string, valid bool) (Verdict, error) {
 	cost, err := bcrypt.Cost([]byte(stored))
 	if err != nil || cost > maxBcryptCost {
@@ -180,7 +180,7 @@ func derive(m *argon2id.Memory, text string, p Params, salt []byte, size uint32)
 // maxPasswordBytes bounds a password in NFC, in bytes of UTF-8.
 const maxPasswordBytes = 1024
 
-// normalisePassword brings a password into the form that is hashed, on both sides: Unicode's NFC, and nothing else. It answers false for what no
+// normalisePassword brings a password into the form that is hashed, on both sides: Unicode's NFC, and nothing else. It returns false for what no
 // user can have; the text may be worked on all the same, and is bounded.
 func normalisePassword(password secret.Text) (string, bool) {
 	text := password.Reveal()

@@ -34,7 +34,7 @@ const (
 	keyBytes  = 32
 )
 
-// Validate tells whether the parameters are within their bounds: at least 8 KiB a lane, as RFC 9106 section 3.1 demands,
+// Validate fails if a parameter is out of its bounds: at least 8 KiB a lane, as RFC 9106 section 3.1 demands,
 // at most 1 GiB, 64 passes and 16 lanes.
 func (p Params) Validate() error {
 	switch {

@@ -18,7 +18,7 @@ const (
 	CodeCommonPassword   = "common_password"
 )
 
-// PolicyError says why a password may not be chosen. It never repeats the password.
+// PolicyError is the reason why a password may not be chosen. It never repeats the password.
 type PolicyError struct {
 	// Code is one of the codes above.
 	Code string
@@ -28,7 +28,7 @@ type PolicyError struct {
 
 func (e *PolicyError) Error() string { return e.Detail }
 
-// Policy says which passwords a user may choose (NIST SP 800-63B-4 section 3.1.1.2, ASVS 5.0 section 6.2).
+// Policy is which passwords a user may choose (NIST SP 800-63B-4 section 3.1.1.2, ASVS 5.0 section 6.2).
 type Policy struct {
 	// MinLength is in code points of the password in NFC.
 	MinLength int
@@ -48,7 +48,7 @@ func NewPolicy(minLength int) (Policy, error) {
 	return Policy{MinLength: minLength}, nil
 }
 
-// Check tells whether a user may choose this password: nil or a [*PolicyError]. The context is what a guesser would know
+// Check returns nil if a user may choose this password, and else a [*PolicyError]. The context is what a guesser would know
 // of the user, such as the email and the username. No kind of character is demanded.
 func (p Policy) Check(password secret.Text, context ...string) error {
 	text := password.Reveal()

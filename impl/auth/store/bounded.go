@@ -90,7 +90,7 @@ func (b *bounded) reset() {
 	}
 }
 
-// Exec runs a statement that answers no rows.
+// Exec runs a statement that returns no rows.
 func (b *bounded) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
 	conn, err := b.acquire(ctx)
 	if err != nil {
@@ -115,7 +115,7 @@ func (b *bounded) Query(ctx context.Context, sql string, args ...any) (pgx.Rows,
 	return &boundedRows{rows, conn, false}, nil
 }
 
-// QueryRow runs a statement that answers one row; its connection is given back when the row is scanned.
+// QueryRow runs a statement that returns one row; its connection is given back when the row is scanned.
 func (b *bounded) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
 	conn, err := b.acquire(ctx)
 	if err != nil {

@@ -82,7 +82,7 @@ func Error(err error) error {
 	return err
 }
 
-// isPassing tells the SQLSTATE classes and codes that speak of the database's state and not of the statement:
+// isPassing reports whether a SQLSTATE speaks of the database's state and not of the statement:
 // 08 connection, 53 resources (53300 too many connections, 53100 disk full), 57 operator (57P01 shutdown,
 // 57P03 starting up), 58 system; 40001 and 40P01 serialization and deadlock, 55P03 lock not available, 25006 read-only (a standby).
 func isPassing(code string) bool {

@@ -1,5 +1,5 @@
 // Package argon2id derives keys as golang.org/x/crypto/argon2 does (RFC 9106), with that package's block function, and differs from it
-// in two ways that a server needs: all work is done by the calling goroutine, so that whoever bounds the calls bounds the work; and the
+// in two ways that a server needs: all work is done by the calling goroutine, so that a bound on the calls bounds the work; and the
 // memory is the caller's, who uses it again and again. That package starts goroutines, and leaves each hash's memory to the garbage
 // collector: at 19 MiB a hash a third of the time, or several times the memory.
 package argon2id

@@ -10,7 +10,7 @@ type Memory struct {
 	own []block
 }
 
-// blocks answers so many blocks. What they hold is left over from before.
+// blocks returns so many blocks. They still hold what was derived before.
 func (m *Memory) blocks(n int) []block {
 	size := n * int(unsafe.Sizeof(block{}))
 	if len(m.mapped) < size && len(m.own) < n {
