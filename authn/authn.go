@@ -37,8 +37,9 @@ var (
 	ErrUnavailable = errors.New("the keys are unavailable")
 )
 
-// leeway is by how much the server's clock and ours may differ; it is the server's own.
-const leeway = 30 * time.Second
+// Leeway is how much two clocks may differ (RFC 8725 section 3.8 leaves it to us). The server and
+// all verifiers accept a token until that long after its `exp`.
+const Leeway = 30 * time.Second
 
 // defaultTimeout bounds each request to the server, body included.
 const defaultTimeout = 5 * time.Second
@@ -135,33 +136,18 @@ func newClient(given *http.Client) *http.Client {
 //
 // Nothing of the claims is read before the signature is verified, and nothing but the server's own set is ever taken for a key.
 func (v *Verifier) Verify(ctx context.Context, token string) (Claims, error) {
-	parts, err := splitToken(token)
-	if err != nil {
-		return Claims{}, invalid(err)
-	}
-	header, err := parseHeader(parts.header)
-	if err != nil {
-		return Claims{}, invalid(err)
-	}
-	if !slices.Contains(v.algorithms, header.Algorithm) {
-		return Claims{}, invalid(errTokenHeader)
-	}
-	key, issuer, err := v.keys.find(ctx, header.KeyID)
+	parsed, err := Parse(token)
 	if err != nil {
 		return Claims{}, err
 	}
-	// RFC 8725 section 3.1: the key says what it is for, the token doesn't.
-	if header.Algorithm != key.method.Alg() {
+	if !slices.Contains(v.algorithms, parsed.Algorithm) {
 		return Claims{}, invalid(errTokenHeader)
 	}
-	if err := key.method.Verify(parts.signed, parts.signature, key.public); err != nil {
-		return Claims{}, invalid(errTokenSignature)
-	}
-	claims, err := parseClaims(parts.payload, demands{issuer: issuer, audience: v.audience, now: v.now()})
+	key, issuer, err := v.keys.find(ctx, parsed.KeyID)
 	if err != nil {
-		return Claims{}, invalid(err)
+		return Claims{}, err
 	}
-	return claims, nil
+	return parsed.Verify(key.method.Alg(), key.verify, Demands{Issuer: issuer, Audience: v.audience, Now: v.now()})
 }
 
 func invalid(reason error) error { return fmt.Errorf("%w: %w", ErrInvalidToken, reason) }

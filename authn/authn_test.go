@@ -22,7 +22,7 @@ func TestVerify(t *testing.T) {
 			got, err := s.verifier().Verify(t.Context(), s.token(signer))
 			want := authn.Claims{
 				UserID: testUser, SessionID: testSession, TokenID: "0123456789abcdef", Subject: "ada@example.com", Username: "ada",
-				Issuer: "latchkey", IssuedAt: time.Unix(testNow.Unix(), 0), ExpiresAt: time.Unix(testNow.Unix()+900, 0),
+				Issuer: "latchkey", IssuedAt: time.Unix(testNow.Unix(), 0), NotBefore: time.Unix(testNow.Unix(), 0), ExpiresAt: time.Unix(testNow.Unix()+900, 0),
 			}
 			if err != nil || got != want {
 				t.Errorf("got %+v, %v; want %+v", got, err, want)
@@ -34,6 +34,21 @@ func TestVerify(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// A token begins to be valid at its nbf, but not before its iat.
+func TestNotBefore(t *testing.T) {
+	t.Parallel()
+	signer := newEdDSA("ed")
+	s := newServer(t, signer)
+	v := s.verifier()
+	for _, offset := range []int64{-60, 0, 20} {
+		claims := replaced(goodClaims(), `{`, fmt.Sprintf(`{"nbf":%d,`, testNow.Unix()+offset))
+		got, err := v.Verify(t.Context(), signer.sign(s.header(signer), claims))
+		if want := time.Unix(testNow.Unix()+max(offset, 0), 0); err != nil || !got.NotBefore.Equal(want) {
+			t.Errorf("nbf at %d s: got %s, %v; want %s", offset, got.NotBefore, err, want)
+		}
 	}
 }
 

@@ -1,7 +1,6 @@
 package authn
 
 import (
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -22,21 +21,25 @@ type Claims struct {
 	// Subject is the email, and Username the name, when the token was issued.
 	Subject, Username string
 	Issuer            string
-	// IssuedAt and ExpiresAt are in whole seconds. A token is taken until half a minute after ExpiresAt, since clocks differ.
-	IssuedAt, ExpiresAt time.Time
+	// IssuedAt and ExpiresAt are in whole seconds. NotBefore is the token's `nbf` where that is after
+	// IssuedAt, and else IssuedAt. A token is taken [Leeway] before NotBefore and until [Leeway] after
+	// ExpiresAt, because clocks differ.
+	IssuedAt, NotBefore, ExpiresAt time.Time
 }
 
-// demands are what a token's claims have to fit.
-type demands struct {
-	issuer, audience string
-	now              time.Time
+// Demands are what the claims of a token have to fit.
+type Demands struct {
+	// Issuer is the token's `iss`. Audience is its `aud`, or among them.
+	Issuer, Audience string
+	// Now is the time at which the token has to be valid.
+	Now time.Time
 }
 
 var claimNames = []string{"iss", "aud", "iat", "nbf", "exp", "jti", "sub", "username", "uid", "sid"}
 
-// parseClaims demands the claims of the contract, each of its type. Claims that it doesn't know pass, so that the next
-// release of the server can add one, but not under a known name in another case.
-func parseClaims(data []byte, want demands) (Claims, error) {
+// parseClaims demands the claims of the contract, each of its type. An unknown claim passes, so that the
+// next release of the server can add one, but not under a known name in another case.
+func parseClaims(data []byte, want Demands) (Claims, error) {
 	var claims struct {
 		Issuer    string                    `json:"iss"`
 		Audience  jsontext.Value            `json:"aud"`
@@ -58,7 +61,7 @@ func parseClaims(data []byte, want demands) (Claims, error) {
 			return Claims{}, errTokenClaims
 		}
 	}
-	if claims.Issuer != want.issuer || !isAudience(claims.Audience, want.audience) ||
+	if claims.Issuer != want.Issuer || !isAudience(claims.Audience, want.Audience) ||
 		claims.TokenID == "" || claims.Subject == "" || claims.Username == "" ||
 		!isUUID(claims.UserID) || !isUUID(claims.SessionID) {
 		return Claims{}, errTokenClaims
@@ -71,21 +74,25 @@ func parseClaims(data []byte, want demands) (Claims, error) {
 	if err != nil {
 		return Claims{}, err
 	}
-	notBefore := issued
+	begins := issued
 	if claims.NotBefore != nil {
-		if notBefore, err = numericDate(claims.NotBefore); err != nil {
+		notBefore, err := numericDate(claims.NotBefore)
+		if err != nil {
 			return Claims{}, err
+		}
+		if notBefore.After(issued) {
+			begins = notBefore
 		}
 	}
 	switch {
-	case !want.now.Before(expires.Add(leeway)): // RFC 7519 section 4.1.4: on or after it
+	case !want.Now.Before(expires.Add(Leeway)): // RFC 7519 section 4.1.4: on or after it
 		return Claims{}, errTokenExpired
-	case want.now.Before(issued.Add(-leeway)) || want.now.Before(notBefore.Add(-leeway)):
+	case want.Now.Before(begins.Add(-Leeway)):
 		return Claims{}, errTokenEarly
 	}
 	return Claims{
 		UserID: claims.UserID, SessionID: claims.SessionID, TokenID: claims.TokenID, Subject: claims.Subject, Username: claims.Username,
-		Issuer: claims.Issuer, IssuedAt: issued, ExpiresAt: expires,
+		Issuer: claims.Issuer, IssuedAt: issued, NotBefore: begins, ExpiresAt: expires,
 	}, nil
 }
 
@@ -114,9 +121,20 @@ func numericDate(value jsontext.Value) (time.Time, error) {
 	return time.Unix(int64(seconds), 0), nil
 }
 
-var uuidPattern = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
-
 const nilUUID = "00000000-0000-0000-0000-000000000000"
 
-// isUUID takes the one way in which the server writes a UUID, so that two ids are the same if their texts are.
-func isUUID(text string) bool { return uuidPattern.MatchString(text) && text != nilUUID }
+// isUUID reports whether a text is a UUID in the one spelling that the server writes, so that two ids
+// are the same if their texts are.
+func isUUID(text string) bool {
+	if len(text) != len(nilUUID) || text == nilUUID {
+		return false
+	}
+	for i := range len(text) {
+		isDash := nilUUID[i] == '-'
+		isDigit := '0' <= text[i] && text[i] <= '9' || 'a' <= text[i] && text[i] <= 'f'
+		if isDash != (text[i] == '-') || !isDash && !isDigit {
+			return false
+		}
+	}
+	return true
+}

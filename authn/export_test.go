@@ -9,6 +9,3 @@ func (v *Verifier) AwaitFetch() {
 		<-flight
 	}
 }
-
-// SoundEd25519 is for the points that no signature can be made for.
-var SoundEd25519 = soundEd25519

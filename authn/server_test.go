@@ -22,17 +22,18 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 
 	"github.com/latchkey-auth/latchkey/authn"
+	"github.com/latchkey-auth/latchkey/authn/authntest"
 )
 
 const (
-	testUser    = "01981f6e-3f4a-7cc0-8f1e-5d7a4c1b2e90"
-	testSession = "01981f6e-3f4a-7cc0-8f1e-5d7a4c1b2e91"
+	testUser    = authntest.UserID
+	testSession = authntest.SessionID
 
 	metadataPath = "/.well-known/oauth-authorization-server"
 	keysPath     = "/.well-known/jwks.json"
 )
 
-var testNow = time.Date(2026, 1, 5, 9, 30, 0, 123456789, time.UTC)
+var testNow = authntest.Now
 
 // signer is a key of the server's.
 type signer struct {

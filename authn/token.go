@@ -8,10 +8,11 @@ import (
 	"github.com/go-json-experiment/json"
 )
 
-// golang-jwt's parser reads the claims before the signature is verified, takes names in any case and each more than once, and an unknown
-// `crit`. Only its signatures are used; header and claims are read here, by a decoder that takes what the server writes.
+// golang-jwt's parser reads the claims before the signature is verified, takes names in any case and
+// each more than once, and takes an unknown `crit`. Only its signatures are used. Header and claims
+// are read here.
 
-// What is wrong with a token, for the log. None of these repeats anything of it.
+// What is wrong with a token, for the log. None of these repeats anything of the token.
 var (
 	errTokenSize      = errors.New("longer than any token of the server's")
 	errTokenParts     = errors.New("not three parts of base64url")
@@ -24,59 +25,90 @@ var (
 	errTokenEarly     = errors.New("not valid yet")
 )
 
-// maxTokenBytes bounds what is decoded at all: the contract promises no token longer than this.
-const maxTokenBytes = 4096
+// MaxTokenBytes is the length of the longest token that is decoded. The contract promises no longer
+// one.
+const MaxTokenBytes = 4096
 
-// tokenType is the header's `typ` (RFC 9068 section 2.1), which keeps every other kind of JWT out (RFC 8725 section 3.11).
-const tokenType = "at+jwt"
+// TokenType is the header's `typ` (RFC 9068 section 2.1). It keeps every other kind of JWT out
+// (RFC 8725 section 3.11).
+const TokenType = "at+jwt"
 
 var tokenEncoding = base64.RawURLEncoding.Strict()
 
-// tokenParts is a token in compact form, decoded; signed is the text that the signature is of.
-type tokenParts struct {
-	header, payload, signature []byte
-	signed                     string
+// Unverified is an access token whose signature has not been checked. It has no claims yet:
+// [Unverified.Verify] returns them.
+//
+// It is for who has the keys already, as the server does. Others use a [Verifier].
+type Unverified struct {
+	// KeyID and Algorithm are the header's. They may be anybody's words.
+	KeyID, Algorithm string
+
+	signed             string // what the signature is of
+	payload, signature []byte
 }
 
-// splitToken decodes a token in compact form (RFC 7515 section 7.1).
-func splitToken(text string) (tokenParts, error) {
-	if len(text) > maxTokenBytes {
-		return tokenParts{}, errTokenSize
+// Parse takes a token in compact form apart (RFC 7515 section 7.1). It demands the one spelling and the
+// one header that the server writes. It fails with [ErrInvalidToken].
+func Parse(text string) (Unverified, error) {
+	if len(text) > MaxTokenBytes {
+		return Unverified{}, invalid(errTokenSize)
 	}
 	// The decoder would skip line breaks: one token would have many texts.
 	if strings.ContainsAny(text, "\r\n") {
-		return tokenParts{}, errTokenParts
+		return Unverified{}, invalid(errTokenParts)
 	}
 	parts := strings.Split(text, ".")
 	if len(parts) != 3 {
-		return tokenParts{}, errTokenParts
+		return Unverified{}, invalid(errTokenParts)
 	}
-	token := tokenParts{signed: text[:strings.LastIndexByte(text, '.')]}
-	for i, data := range []*[]byte{&token.header, &token.payload, &token.signature} {
+	token := Unverified{signed: text[:strings.LastIndexByte(text, '.')]}
+	var head []byte
+	for i, data := range []*[]byte{&head, &token.payload, &token.signature} {
 		var err error
 		if *data, err = tokenEncoding.DecodeString(parts[i]); err != nil || len(parts[i]) == 0 {
-			return tokenParts{}, errTokenParts
+			return Unverified{}, invalid(errTokenParts)
 		}
+	}
+	var err error
+	if token.KeyID, token.Algorithm, err = parseHeader(head); err != nil {
+		return Unverified{}, invalid(err)
 	}
 	return token, nil
 }
 
-type tokenHeader struct {
-	Algorithm string `json:"alg"`
-	Type      string `json:"typ"`
-	KeyID     string `json:"kid"`
-}
-
-// parseHeader demands exactly the three members that the server writes. What else there is, such as `crit`, `jwk` or `jku`, is refused
-// and not looked at (RFC 7515 section 4.1.11, RFC 8725 section 3.10).
-func parseHeader(data []byte) (tokenHeader, error) {
-	var header tokenHeader
+// parseHeader demands exactly the three members that the server writes. It refuses any other, such as
+// `crit`, `jwk` or `jku`, without a look at its value (RFC 7515 section 4.1.11, RFC 8725 section 3.10).
+func parseHeader(data []byte) (kid, algorithm string, err error) {
+	var header struct {
+		Algorithm string `json:"alg"`
+		Type      string `json:"typ"`
+		KeyID     string `json:"kid"`
+	}
 	if err := json.Unmarshal(data, &header, json.RejectUnknownMembers(true)); err != nil {
-		return tokenHeader{}, errTokenHeader
+		return "", "", errTokenHeader
 	}
 	typ := strings.TrimPrefix(strings.ToLower(header.Type), "application/")
-	if typ != tokenType || header.KeyID == "" {
-		return tokenHeader{}, errTokenHeader
+	if typ != TokenType || header.KeyID == "" {
+		return "", "", errTokenHeader
 	}
-	return header, nil
+	return header.KeyID, header.Algorithm, nil
+}
+
+// Verify returns what the token says if the signature is the key's and the claims are as demanded. It
+// reads nothing of the claims before the signature is verified. It fails with [ErrInvalidToken].
+//
+// The caller has found the key by the token's KeyID. algorithm is the key's, with which the token has
+// to agree (RFC 8725 section 3.1). signature fails if a signature of a text is not the key's.
+func (u Unverified) Verify(algorithm string, signature func(signed string, signature []byte) error, want Demands) (Claims, error) {
+	if u.Algorithm != algorithm {
+		return Claims{}, invalid(errTokenHeader)
+	}
+	if err := signature(u.signed, u.signature); err != nil {
+		return Claims{}, invalid(errTokenSignature)
+	}
+	claims, err := parseClaims(u.payload, want)
+	if err != nil {
+		return Claims{}, invalid(err)
+	}
+	return claims, nil
 }

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/latchkey-auth/latchkey/authn"
-	"github.com/latchkey-auth/latchkey/impl/auth"
+	"github.com/latchkey-auth/latchkey/impl/auth/keyring"
 	"github.com/latchkey-auth/latchkey/impl/impltest"
 )
 
@@ -35,7 +35,7 @@ func TestVerifierThroughARotation(t *testing.T) {
 			verify(first)
 			// As slowly as time goes: at no moment is a good token refused.
 			rotate(t, h, 0)
-			for waited := time.Duration(0); waited < auth.MinKeyLead+time.Minute; waited += 20 * time.Second {
+			for waited := time.Duration(0); waited < keyring.MinLead+time.Minute; waited += 20 * time.Second {
 				h.Clock.Advance(20 * time.Second)
 				follow(t, h)
 				var access string

@@ -6,7 +6,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/latchkey-auth/latchkey/impl/auth"
+	"github.com/latchkey-auth/latchkey/impl/auth/keyring"
+	"github.com/latchkey-auth/latchkey/impl/auth/token"
 	"github.com/latchkey-auth/latchkey/impl/impltest"
 	"github.com/latchkey-auth/latchkey/impl/secret"
 )
@@ -17,15 +18,15 @@ func TestR6_RotationByWhoeverHasOtherSettings(t *testing.T) {
 	const day = 24 * time.Hour
 	h := impltest.New(t)
 	h.MustRegister(t, "ada")
-	patient := h.With(t, impltest.Options{Tokens: auth.TokenOptions{TTL: day}})
-	command, err := auth.OpenKeyringAsIs(t.Context(), keyringOptions(h))
+	patient := h.With(t, impltest.Options{Tokens: token.Options{TTL: day}})
+	command, err := keyring.OpenAsIs(t.Context(), keyringOptions(h))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if _, err := command.Rotate(t.Context(), 0); err != nil {
 		t.Fatal(err)
 	}
-	h.Clock.Advance(auth.MinKeyLead - time.Second)
+	h.Clock.Advance(keyring.MinLead - time.Second)
 	last, _ := login(t, patient, "ada")
 	h.Clock.Advance(day - time.Second)
 	follow(t, patient)
@@ -40,9 +41,9 @@ func TestR6_RotationByWhoeverHasOtherSettings(t *testing.T) {
 }
 
 // keyringOptions are those of the harness's own keyring.
-func keyringOptions(h *impltest.Harness) auth.KeyringOptions {
-	return auth.KeyringOptions{
-		Lead: auth.MinKeyLead,
+func keyringOptions(h *impltest.Harness) keyring.Options {
+	return keyring.Options{
+		Lead: keyring.MinLead,
 		DB:   h.Pool, Secret: secret.New(impltest.SecretKey), Algorithm: "ES256", TokenTTL: 15 * time.Minute, Now: h.Clock.Now,
 	}
 }
@@ -59,7 +60,7 @@ func TestAKeyThatCannotBeUnsealed(t *testing.T) {
 	bad := publishedIDs(t, h)[1]
 	key := h.SigningKey(t)
 	execute(t, h, "UPDATE signing_keys SET sealed = sealed || '!' WHERE kid = $1", bad)
-	if err := beside.Keys.Follow(t.Context()); !errors.Is(err, auth.ErrUnreadable) {
+	if err := beside.Keys.Follow(t.Context()); !errors.Is(err, keyring.ErrUnreadable) {
 		t.Errorf("got %v", err)
 	}
 	if a := beside.Me(t, access); a.Status != 200 {
@@ -75,11 +76,11 @@ func TestAKeyThatCannotBeUnsealed(t *testing.T) {
 			t.Errorf("%s: got %d %s", kid, a.Status, a.Body)
 		}
 	}
-	if _, err := auth.OpenKeyring(t.Context(), keyringOptions(h)); !errors.Is(err, auth.ErrUnreadable) {
+	if _, err := keyring.Open(t.Context(), keyringOptions(h)); !errors.Is(err, keyring.ErrUnreadable) {
 		t.Errorf("got %v", err)
 	}
 	execute(t, h, "UPDATE signing_keys SET verifies_until = $1 WHERE kid = $2", h.Clock.Now(), old)
-	if err := beside.Keys.Follow(t.Context()); !errors.Is(err, auth.ErrSealed) {
+	if err := beside.Keys.Follow(t.Context()); !errors.Is(err, keyring.ErrSealed) {
 		t.Errorf("got %v", err)
 	}
 	// Which keys there are can't be told, and nothing signs.
@@ -103,7 +104,7 @@ func TestAKeyThatCannotBeUnsealed(t *testing.T) {
 		h.Clock.Advance(time.Minute)
 	}
 	execute(t, h, "UPDATE signing_keys SET verifies_until = NULL WHERE kid = $1", old)
-	command, err := auth.OpenKeyringAsIs(t.Context(), keyringOptions(h))
+	command, err := keyring.OpenAsIs(t.Context(), keyringOptions(h))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -130,14 +131,14 @@ func TestOpenKeyringAsIs(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t, impltest.Options{Algorithm: "EdDSA"})
 	o := keyringOptions(h)
-	if _, err := auth.OpenKeyringAsIs(t.Context(), o); !errors.Is(err, auth.ErrOtherAlgorithm) {
+	if _, err := keyring.OpenAsIs(t.Context(), o); !errors.Is(err, keyring.ErrOtherAlgorithm) {
 		t.Errorf("got %v", err)
 	}
-	if err := auth.RetireAll(t.Context(), o); !errors.Is(err, auth.ErrOtherAlgorithm) {
+	if err := keyring.RetireAll(t.Context(), o); !errors.Is(err, keyring.ErrOtherAlgorithm) {
 		t.Errorf("got %v", err)
 	}
 	o.Algorithm = "EdDSA"
-	if _, err := auth.OpenKeyringAsIs(t.Context(), o); err != nil {
+	if _, err := keyring.OpenAsIs(t.Context(), o); err != nil {
 		t.Error(err)
 	}
 	if got := publishedIDs(t, h.Beside(t)); len(got) != 1 {
@@ -149,17 +150,17 @@ func TestOpenKeyringAsIs(t *testing.T) {
 func TestSecretKeyChange(t *testing.T) {
 	t.Parallel()
 	const former, present = impltest.SecretKey, "Qm7xT2vLk9ZpR4wBn6YcH1sJf8GdU3eKa5XoVtW0iNrMqPyC"
-	for _, algorithm := range auth.Algorithms {
+	for _, algorithm := range keyring.Algorithms {
 		t.Run(algorithm, func(t *testing.T) {
 			t.Parallel()
 			h := impltest.New(t, impltest.Options{Algorithm: algorithm, Secret: former})
 			h.MustRegister(t, "ada")
 			access, token := login(t, h, "ada")
-			o := auth.KeyringOptions{
-				Lead: auth.MinKeyLead,
+			o := keyring.Options{
+				Lead: keyring.MinLead,
 				DB:   h.Pool, Secret: secret.New(present), Algorithm: algorithm, TokenTTL: 15 * time.Minute, Now: h.Clock.Now,
 			}
-			if _, err := auth.OpenKeyring(t.Context(), o); !errors.Is(err, auth.ErrSealed) {
+			if _, err := keyring.Open(t.Context(), o); !errors.Is(err, keyring.ErrSealed) {
 				t.Errorf("got %v", err)
 			}
 			changed := h.With(t, impltest.Options{Algorithm: algorithm, Secret: present, Previous: former})
@@ -178,7 +179,7 @@ func TestSecretKeyChange(t *testing.T) {
 			// Where it is lost, all keys can end, and everybody logs in again.
 			lost := o
 			lost.Secret = secret.New("Zb4nW8rKq1XvM6tYc9PhL3sGj7FdR2eUa5ToQiV0kNxBmJwH")
-			if err := auth.RetireAll(t.Context(), lost); err != nil {
+			if err := keyring.RetireAll(t.Context(), lost); err != nil {
 				t.Fatal(err)
 			}
 			third := h.With(t, impltest.Options{Algorithm: algorithm, Secret: lost.Secret.Reveal()})
@@ -207,7 +208,7 @@ func TestSecretKeyChangeBesideAnInstanceWithTheFormerOne(t *testing.T) {
 			t.Errorf("published are %v", got)
 		}
 	}
-	if _, err := h.Keys.Rotate(t.Context(), 0); !errors.Is(err, auth.ErrSealed) {
+	if _, err := h.Keys.Rotate(t.Context(), 0); !errors.Is(err, keyring.ErrSealed) {
 		t.Errorf("got %v", err)
 	}
 	rotate(t, changed, 0)
@@ -225,9 +226,9 @@ func TestRetirementOfTheSecretKey(t *testing.T) {
 	o.Algorithm = "HS256"
 	for name, err := range map[string]error{
 		"by itself": h.Keys.Retire(t.Context(), kidOf(t, access)),
-		"with all":  auth.RetireAll(t.Context(), o),
+		"with all":  keyring.RetireAll(t.Context(), o),
 	} {
-		if !errors.Is(err, auth.ErrSecretSigns) {
+		if !errors.Is(err, keyring.ErrSecretSigns) {
 			t.Errorf("%s: got %v", name, err)
 		}
 	}
@@ -239,8 +240,8 @@ func TestRetirementOfTheSecretKey(t *testing.T) {
 // From each algorithm to each other, nobody is logged out, and the new one signs when everybody knows its key.
 func TestAlgorithmChange(t *testing.T) {
 	t.Parallel()
-	for _, from := range auth.Algorithms {
-		for _, to := range auth.Algorithms {
+	for _, from := range keyring.Algorithms {
+		for _, to := range keyring.Algorithms {
 			if from == to {
 				continue
 			}
@@ -259,7 +260,7 @@ func TestAlgorithmChange(t *testing.T) {
 						t.Errorf("got %d %s", a.Status, a.Body)
 					}
 				}
-				h.Clock.Advance(auth.MinKeyLead)
+				h.Clock.Advance(keyring.MinLead)
 				after, _ := wantRefreshed(t, refresh(t, changed, token))
 				if headerOf(t, after)["alg"] != to {
 					t.Error("the new key doesn't sign")
@@ -271,7 +272,7 @@ func TestAlgorithmChange(t *testing.T) {
 						t.Errorf("got %d %s", a.Status, a.Body)
 					}
 				}
-				h.Clock.Advance(2 * auth.MinKeyLead)
+				h.Clock.Advance(2 * keyring.MinLead)
 				access, _ := login(t, back, "ada")
 				if a := back.Me(t, access); a.Status != 200 || headerOf(t, access)["alg"] != from {
 					t.Errorf("got %d %s", a.Status, a.Body)

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/latchkey-auth/latchkey/impl/auth"
+	"github.com/latchkey-auth/latchkey/impl/auth/keyring"
 	"github.com/latchkey-auth/latchkey/impl/impltest"
 )
 
@@ -32,7 +32,7 @@ func TestR6_Retirement(t *testing.T) {
 	if a := h.Me(t, next); a.Status != 200 || kidOf(t, next) == kidOf(t, access) {
 		t.Errorf("got %d %s", a.Status, a.Body)
 	}
-	if err := h.Keys.Retire(t.Context(), "nothing"); !errors.Is(err, auth.ErrNoKey) {
+	if err := h.Keys.Retire(t.Context(), "nothing"); !errors.Is(err, keyring.ErrNoKey) {
 		t.Errorf("got %v", err)
 	}
 	// A successor that waits signs at once, though it isn't known everywhere yet, and no other one is made.
@@ -63,7 +63,7 @@ func TestR6_RetirementAfterARotation(t *testing.T) {
 			h.MustRegister(t, "ada")
 			first, _ := login(t, h, "ada")
 			rotate(t, h, 0)
-			h.Clock.Advance(auth.MinKeyLead - time.Second)
+			h.Clock.Advance(keyring.MinLead - time.Second)
 			last, _ := login(t, h, "ada") // under the first key, just before it signs no more
 			h.Clock.Advance(2 * time.Minute)
 			second, _ := login(t, h, "ada")
@@ -140,7 +140,7 @@ func TestR6_RetirementOfOneOfTwoSuccessors(t *testing.T) {
 				t.Fatal(err)
 			}
 			left := ids[2-i]
-			begins := map[string]time.Duration{ids[1]: auth.MinKeyLead - 5*time.Minute, ids[2]: auth.MinKeyLead}[left]
+			begins := map[string]time.Duration{ids[1]: keyring.MinLead - 5*time.Minute, ids[2]: keyring.MinLead}[left]
 			h.Clock.Advance(begins - time.Second)
 			last, _ := login(t, h, "ada")
 			if kidOf(t, last) != ids[0] {

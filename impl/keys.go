@@ -8,13 +8,13 @@ import (
 	"time"
 
 	"github.com/latchkey-auth/latchkey/gen/api"
-	"github.com/latchkey-auth/latchkey/impl/auth"
+	"github.com/latchkey-auth/latchkey/impl/auth/keyring"
 )
 
 // published are the headers of an answer that anybody may keep for as long as the keys may be kept, and any page may read.
 // The strict handler sets them in place of what [setSecurityHeaders] has set.
 var published = struct{ AccessControlAllowOrigin, CacheControl string }{
-	"*", fmt.Sprintf("public, max-age=%d", int(auth.KeysMaxAge/time.Second)),
+	"*", fmt.Sprintf("public, max-age=%d", int(keyring.MaxAge/time.Second)),
 }
 
 // GetKeys answers the public keys that access tokens are checked with (RFC 7517 section 5).
@@ -89,7 +89,7 @@ func issuerURL(issuer string) string {
 	return strings.TrimSuffix(issuer, "/")
 }
 
-func keyBody(key auth.JWK) api.Key {
+func keyBody(key keyring.JWK) api.Key {
 	body := api.Key{
 		Kty: api.KeyKty(key.KeyType), Kid: key.KeyID, Alg: api.KeyAlg(key.Algorithm), Use: api.Sig,
 		X: optional(key.X), Y: optional(key.Y), N: optional(key.Modulus), E: optional(key.Exponent),

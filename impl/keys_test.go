@@ -16,7 +16,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"github.com/latchkey-auth/latchkey/impl/auth"
+	"github.com/latchkey-auth/latchkey/impl/auth/keyring"
+	"github.com/latchkey-auth/latchkey/impl/auth/token"
 	"github.com/latchkey-auth/latchkey/impl/impltest"
 )
 
@@ -52,7 +53,7 @@ func TestR6_PublishedKeys(t *testing.T) {
 		"EdDSA": {"alg", "crv", "kid", "kty", "use", "x"},
 		"RS256": {"alg", "e", "kid", "kty", "n", "use"},
 	}
-	for _, algorithm := range auth.Algorithms {
+	for _, algorithm := range keyring.Algorithms {
 		t.Run(algorithm, func(t *testing.T) {
 			t.Parallel()
 			h := impltest.New(t, impltest.Options{Algorithm: algorithm})
@@ -116,7 +117,7 @@ func TestMetadata(t *testing.T) {
 	want(get(h, "X-Forwarded-Proto", "https"), "latchkey", "https://"+h.Addr)
 	untrusting := impltest.New(t)
 	want(get(untrusting, "X-Forwarded-Proto", "https", "X-Forwarded-Host", "evil.example", "Forwarded", "host=evil.example"), "latchkey", untrusting.URL)
-	named := impltest.New(t, impltest.Options{Tokens: auth.TokenOptions{Issuer: "https://auth.example.com/"}})
+	named := impltest.New(t, impltest.Options{Tokens: token.Options{Issuer: "https://auth.example.com/"}})
 	want(get(named, "X-Forwarded-Host", "evil.example"), "https://auth.example.com/", "https://auth.example.com")
 	if got := get(impltest.New(t, impltest.Options{Algorithm: "HS256"})); got["jwks_uri"] != nil {
 		t.Errorf("with HS256: got %v", got)
@@ -160,7 +161,7 @@ func TestR6_Rotation(t *testing.T) {
 			}
 			next := publishedIDs(t, beside)[1]
 
-			h.Clock.Advance(auth.MinKeyLead - time.Second)
+			h.Clock.Advance(keyring.MinLead - time.Second)
 			last, token := wantRefreshed(t, refresh(t, beside, token))
 			if kidOf(t, last) != old {
 				t.Error("the new key signs before everybody knows it")
@@ -192,7 +193,7 @@ func TestR6_Rotation(t *testing.T) {
 			if err := h.Keys.Sweep(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			if got, err := auth.ListKeys(t.Context(), h.Pool, h.Clock.Now()); err != nil || len(got) != 1 || got[0].ID != next || got[0].State != auth.KeySigns {
+			if got, err := keyring.List(t.Context(), h.Pool, h.Clock.Now()); err != nil || len(got) != 1 || got[0].ID != next || got[0].State != keyring.Signs {
 				t.Errorf("got %+v, %v", got, err)
 			}
 		})

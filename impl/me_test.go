@@ -13,7 +13,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 	"github.com/google/uuid"
 
-	"github.com/latchkey-auth/latchkey/impl/auth"
+	"github.com/latchkey-auth/latchkey/impl/auth/keyring"
 	"github.com/latchkey-auth/latchkey/impl/impltest"
 )
 
@@ -122,7 +122,7 @@ func sign(t *testing.T, method jwt.SigningMethod, header, claims map[string]any,
 
 func TestB2_BadTokens(t *testing.T) {
 	t.Parallel()
-	for _, algorithm := range auth.Algorithms {
+	for _, algorithm := range keyring.Algorithms {
 		t.Run(algorithm, func(t *testing.T) {
 			t.Parallel()
 			testBadTokens(t, impltest.New(t, impltest.Options{Algorithm: algorithm}))

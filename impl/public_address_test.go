@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/latchkey-auth/latchkey/impl/auth"
+	"github.com/latchkey-auth/latchkey/impl/auth/token"
 	"github.com/latchkey-auth/latchkey/impl/impltest"
 )
 
@@ -86,7 +86,7 @@ func TestPublicURL(t *testing.T) {
 		"set, a slash":   {"https://public.example/auth/", "latchkey", "https://public.example/auth"},
 		"issuer, a name": {"", "urn:latchkey", "http://asked.example:8000"},
 	} {
-		h := impltest.New(t, impltest.Options{PublicURL: row.public, Tokens: auth.TokenOptions{Issuer: row.issuer}})
+		h := impltest.New(t, impltest.Options{PublicURL: row.public, Tokens: token.Options{Issuer: row.issuer}})
 		if got := baseOf(t, h); got != row.want {
 			t.Errorf("%s: got %s, want %s", name, got, row.want)
 		}
@@ -103,7 +103,7 @@ func TestMetadataOfAnIssuerWithAPath(t *testing.T) {
 		"https://issuer.example":         {"": 200, "/auth": 404},
 		"latchkey":                       {"": 200, "/latchkey": 404},
 	} {
-		h := impltest.New(t, impltest.Options{Tokens: auth.TokenOptions{Issuer: issuer}})
+		h := impltest.New(t, impltest.Options{Tokens: token.Options{Issuer: issuer}})
 		for path, want := range paths {
 			for _, method := range []string{http.MethodGet, http.MethodHead} {
 				// Not through Harness.Do: the contract has the path of no issuer.

@@ -14,6 +14,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/latchkey-auth/latchkey/impl/auth"
+	"github.com/latchkey-auth/latchkey/impl/auth/token"
 )
 
 // request is what is known of a request beside net/http's; one is made for each, by [Server.startRequest].
@@ -36,7 +37,7 @@ type request struct {
 	// alarming says that whoever runs the service should look, whatever the client was answered.
 	alarming bool
 	// session is what a token says that was sent though the operation demands none, if it is a valid one.
-	session *auth.Claims
+	session *token.Claims
 	// attrs go into the request's line in the log.
 	attrs []slog.Attr
 }

@@ -1,7 +1,6 @@
--- +goose NO TRANSACTION
 -- +goose Up
--- What the sweep finds the users by whose sessions were ended. It is built beside running logins.
-CREATE INDEX CONCURRENTLY IF NOT EXISTS users_tokens_not_before ON users (tokens_not_before) WHERE tokens_not_before IS NOT NULL;
+-- What the sweep finds the users by whose sessions were ended.
+CREATE INDEX users_tokens_not_before ON users (tokens_not_before) WHERE tokens_not_before IS NOT NULL;
 
 -- +goose Down
 DROP INDEX users_tokens_not_before;

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/latchkey-auth/latchkey/impl/auth"
+	"github.com/latchkey-auth/latchkey/impl/auth/keyring"
 	"github.com/latchkey-auth/latchkey/impl/auth/ratelimit"
 )
 
@@ -21,7 +22,7 @@ const sweepEvery = time.Minute
 type background struct {
 	service *auth.Service
 	limiter *ratelimit.Limiter // nil without limits
-	keys    *auth.Keyring
+	keys    *keyring.Ring
 	logger  *slog.Logger
 	// linesLost counts the lines of the log that nobody has read.
 	linesLost func() uint64
@@ -39,7 +40,7 @@ func (r *root) inBackground(ctx context.Context, s settings, b background) (stop
 	var running sync.WaitGroup
 	running.Go(func() { b.repeat(ctx, sweepEvery, "sweep", b.sweep) })
 	running.Go(func() {
-		b.repeat(ctx, auth.KeysFollow, "follow the signing keys", func(ctx context.Context) error { return b.followKeys(ctx, s.KeyRotation) })
+		b.repeat(ctx, keyring.FollowInterval, "follow the signing keys", func(ctx context.Context) error { return b.followKeys(ctx, s.KeyRotation) })
 	})
 	return func() error {
 		cancel()

@@ -14,7 +14,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"github.com/latchkey-auth/latchkey/impl/auth"
+	"github.com/latchkey-auth/latchkey/impl/auth/keyring"
 	"github.com/latchkey-auth/latchkey/impl/secret"
 )
 
@@ -30,9 +30,9 @@ var checks = []struct {
 	{"DATABASE_POOLER", func(s settings) string { return oneOf(s.DatabasePooler, "off", "transaction") }},
 	{"SECRET_KEY", func(s settings) string { return checkSecretKey(s.SecretKey) }},
 	{"SECRET_KEY_PREVIOUS", func(s settings) string { return checkSecretKey(s.SecretKeyPrevious) }},
-	{"JWT_ALGORITHM", func(s settings) string { return oneOf(s.JWTAlgorithm, auth.Algorithms...) }},
+	{"JWT_ALGORITHM", func(s settings) string { return oneOf(s.JWTAlgorithm, keyring.Algorithms...) }},
 	{"KEY_ROTATION", checkKeyRotation},
-	{"KEY_LEAD", func(s settings) string { return lasting(s.KeyLead, auth.MinKeyLead, 24*time.Hour) }},
+	{"KEY_LEAD", func(s settings) string { return lasting(s.KeyLead, keyring.MinLead, 24*time.Hour) }},
 	{"SESSIONS_PER_USER", func(s settings) string { return within(int64(s.SessionsPerUser), 1, 1000) }},
 	{"JWT_ISSUER", func(s settings) string { return checkName(s.JWTIssuer) }},
 	{"JWT_AUDIENCE", func(s settings) string { return checkName(s.JWTAudience) }},

@@ -9,27 +9,27 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/latchkey-auth/latchkey/impl/auth"
+	"github.com/latchkey-auth/latchkey/impl/auth/keyring"
 	"github.com/latchkey-auth/latchkey/impl/secret"
 )
 
 // explainKeys says what to do where the settings aren't those of the keys.
 func explainKeys(err error) error {
-	if errors.Is(err, auth.ErrOtherAlgorithm) {
+	if errors.Is(err, keyring.ErrOtherAlgorithm) {
 		return usageError{fmt.Errorf("LATCHKEY_JWT_ALGORITHM: %w; set it as for the servers. To change it, restart them with the new one", err)}
 	}
-	if errors.Is(err, auth.ErrUnreadable) {
+	if errors.Is(err, keyring.ErrUnreadable) {
 		return usageError{fmt.Errorf("LATCHKEY_SECRET_KEY: %w; if no other server uses it, end it with: latchkey key retire ID", err)}
 	}
-	if errors.Is(err, auth.ErrSealed) {
+	if errors.Is(err, keyring.ErrSealed) {
 		return usageError{fmt.Errorf("LATCHKEY_SECRET_KEY: %w; set that one as LATCHKEY_SECRET_KEY_PREVIOUS, or, where it "+
 			"is lost, log everybody out with: latchkey key retire --all", err)}
 	}
 	return err
 }
 
-func keyringOptions(s settings, db *database, key secret.Text) auth.KeyringOptions {
-	return auth.KeyringOptions{
+func keyringOptions(s settings, db *database, key secret.Text) keyring.Options {
+	return keyring.Options{
 		DB: db.pool, Secret: key, Previous: s.SecretKeyPrevious, Algorithm: s.JWTAlgorithm, TokenTTL: s.AccessTokenTTL, Lead: s.KeyLead, Now: time.Now,
 	}
 }
@@ -39,7 +39,7 @@ func (r *root) keyCommand() *cobra.Command {
 		Use:   "key",
 		Short: "Administer the keys that sign access tokens",
 		Long: "Administer the keys that sign access tokens, beside a running server or without one.\n" +
-			"Every instance follows within " + auth.KeysFollow.String() + ", without a restart.",
+			"Every instance follows within " + keyring.FollowInterval.String() + ", without a restart.",
 		Args: cobra.NoArgs,
 		RunE: r.begin(func(cmd *cobra.Command, _ []string) error { return cmd.Help() }),
 	}
@@ -48,14 +48,14 @@ func (r *root) keyCommand() *cobra.Command {
 }
 
 // withKeys runs f on the signing keys.
-func (r *root) withKeys(ctx context.Context, f func(*auth.Keyring) error) error {
+func (r *root) withKeys(ctx context.Context, f func(*keyring.Ring) error) error {
 	return r.withDatabase(ctx, false, func(s settings, db *database) error {
 		key, err := secretKey(s)
 		if err != nil {
 			return err
 		}
 		// A command must not change the algorithm because it was started without the server's settings.
-		keys, err := auth.OpenKeyringAsIs(ctx, keyringOptions(s, db, key))
+		keys, err := keyring.OpenAsIs(ctx, keyringOptions(s, db, key))
 		if err != nil {
 			return explainKeys(err)
 		}
@@ -72,7 +72,7 @@ func (r *root) keyListCommand() *cobra.Command {
 		Args: cobra.NoArgs,
 		RunE: r.begin(func(cmd *cobra.Command, _ []string) error {
 			return r.withDatabase(cmd.Context(), false, func(_ settings, db *database) error {
-				keys, err := auth.ListKeys(cmd.Context(), db.pool, time.Now())
+				keys, err := keyring.List(cmd.Context(), db.pool, time.Now())
 				if err != nil {
 					return err
 				}
@@ -82,7 +82,7 @@ func (r *root) keyListCommand() *cobra.Command {
 	}
 }
 
-func (r *root) printKeys(keys []auth.Key) error {
+func (r *root) printKeys(keys []keyring.Key) error {
 	w := tabwriter.NewWriter(r.out, 0, 0, 2, ' ', 0)
 	_, _ = fmt.Fprintln(w, "ID\tALGORITHM\tSTATE\tSIGNS FROM\tVERIFIES UNTIL")
 	for _, key := range keys {
@@ -103,7 +103,7 @@ func (r *root) keyRotateCommand() *cobra.Command {
 			"present key signs, which then verifies until the last token under it has expired. Nobody is logged out.",
 		Args: cobra.NoArgs,
 		RunE: r.begin(func(cmd *cobra.Command, _ []string) error {
-			return r.withKeys(cmd.Context(), func(keys *auth.Keyring) error {
+			return r.withKeys(cmd.Context(), func(keys *keyring.Ring) error {
 				_, err := keys.Rotate(cmd.Context(), 0)
 				if err == nil {
 					_, err = fmt.Fprintf(r.out, "A new key is published, and signs in %s.\n", keys.Lead())
@@ -134,9 +134,9 @@ func (r *root) keyRetireCommand() *cobra.Command {
 			if all {
 				return r.retireAllKeys(cmd.Context())
 			}
-			return r.withKeys(cmd.Context(), func(keys *auth.Keyring) error {
+			return r.withKeys(cmd.Context(), func(keys *keyring.Ring) error {
 				err := keys.Retire(cmd.Context(), args[0])
-				if errors.Is(err, auth.ErrNoKey) {
+				if errors.Is(err, keyring.ErrNoKey) {
 					return fmt.Errorf("there is no key %q", args[0])
 				}
 				if err == nil {
@@ -156,7 +156,7 @@ func (r *root) retireAllKeys(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if err := auth.RetireAll(ctx, keyringOptions(s, db, key)); err != nil {
+		if err := keyring.RetireAll(ctx, keyringOptions(s, db, key)); err != nil {
 			return explainKeys(err)
 		}
 		_, err = fmt.Fprintln(r.out, "All keys have ended; a new one signs.")

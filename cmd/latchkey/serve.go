@@ -20,6 +20,7 @@ import (
 
 	"github.com/latchkey-auth/latchkey/impl"
 	"github.com/latchkey-auth/latchkey/impl/auth"
+	"github.com/latchkey-auth/latchkey/impl/auth/keyring"
 	"github.com/latchkey-auth/latchkey/impl/auth/password"
 	"github.com/latchkey-auth/latchkey/impl/auth/password/hashqueue"
 	"github.com/latchkey-auth/latchkey/impl/auth/session"
@@ -198,7 +199,7 @@ func passwordParams(s settings) password.Params {
 }
 
 // ready turns what the schema and the keys say into what the server answers.
-func ready(ctx context.Context, db *database, keys *auth.Keyring) error {
+func ready(ctx context.Context, db *database, keys *keyring.Ring) error {
 	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
 	defer cancel()
 	err := schema.Current(ctx, db.pool)

@@ -9,13 +9,16 @@ import (
 
 	"github.com/latchkey-auth/latchkey/gen/db"
 	"github.com/latchkey-auth/latchkey/impl/auth/batch"
+	"github.com/latchkey-auth/latchkey/impl/auth/keyring"
 	"github.com/latchkey-auth/latchkey/impl/auth/session"
 	"github.com/latchkey-auth/latchkey/impl/auth/store"
+	"github.com/latchkey-auth/latchkey/impl/auth/token"
 )
 
-// Session answers what a valid access token says, for a [Caller]; nil for any other text. That its session lives is not asked.
-func (s *Service) Session(ctx context.Context, token string) *Claims {
-	claims, err := s.tokens.Check(ctx, token)
+// Session returns what a valid access token says, for a [Caller], and nil for any other text. It
+// doesn't ask whether the session has ended.
+func (s *Service) Session(ctx context.Context, text string) *token.Claims {
+	claims, err := s.tokens.Check(ctx, text)
 	if err != nil {
 		return nil
 	}
@@ -23,10 +26,10 @@ func (s *Service) Session(ctx context.Context, token string) *Claims {
 }
 
 // Issuer is the `iss` of access tokens.
-func (s *Service) Issuer() string { return s.tokens.issuer }
+func (s *Service) Issuer() string { return s.tokens.Name() }
 
-// PublicKeys are those that others may check access tokens with; see [Keyring.Published].
-func (s *Service) PublicKeys() ([]JWK, error) { return s.tokens.keys.Published() }
+// PublicKeys returns the keys that others check access tokens with; see [keyring.Ring.Published].
+func (s *Service) PublicKeys() ([]keyring.JWK, error) { return s.keys.Published() }
 
 // Principal is who an access token belongs to.
 type Principal struct {
@@ -56,10 +59,11 @@ func usersBySession(users *db.Queries, now func() time.Time) batch.Query[session
 	}
 }
 
-// Authenticate answers whose access token this is, and that its session lives, by one query.
+// Authenticate returns the user of an access token. One query finds the user and demands that the
+// session has not ended.
 // It fails with [ErrInvalidToken], [ErrNoUser], [ErrInactiveUser] or [ErrUnavailable].
-func (s *Service) Authenticate(ctx context.Context, token string) (Principal, error) {
-	claims, err := s.tokens.Check(ctx, token)
+func (s *Service) Authenticate(ctx context.Context, text string) (Principal, error) {
+	claims, err := s.tokens.Check(ctx, text)
 	if err != nil {
 		return Principal{}, err
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/auth/ratelimit"
 	"github.com/latchkey-auth/latchkey/impl/auth/session"
 	"github.com/latchkey-auth/latchkey/impl/auth/store"
+	"github.com/latchkey-auth/latchkey/impl/auth/token"
 )
 
 // The errors of the service. An error that is not one of these
@@ -30,6 +31,8 @@ var (
 	// ended because the token was exchanged before.
 	ErrInvalidRefresh = session.ErrInvalidRefresh
 	ErrRefreshReused  = session.ErrRefreshReused
+	// ErrInvalidToken reports that a text is not an access token that is valid now.
+	ErrInvalidToken = token.ErrInvalid
 	// ErrInactiveUser reports that the user was deactivated.
 	ErrInactiveUser = errors.New("inactive user")
 	// ErrOverloaded reports that too many passwords wait to be hashed. It is the same for every account.
@@ -42,11 +45,11 @@ var (
 // for more than the bounds allow, and it can't log in until it gets another password.
 const ReasonUnreadableHash = "unreadable_hash"
 
-// LimitedError reports that a budget is used up, and Budget is one.
-type (
-	LimitedError = ratelimit.LimitedError
-	Budget       = ratelimit.Budget
-)
+// LimitedError reports that a budget is used up.
+type LimitedError = ratelimit.LimitedError
+
+// Budget is how many attempts may be made.
+type Budget = ratelimit.Budget
 
 // LoginError is a failed login: an [ErrInvalidCredentials] with what only the log may have.
 type LoginError struct {

@@ -121,7 +121,7 @@ type verdict interface{ isVerdict() }
 type admission struct{ proof }
 
 // challenge demands a second factor before a session is opened.
-type challenge struct{ proof }
+type challenge struct{}
 
 func (admission) isVerdict() {}
 func (challenge) isVerdict() {}
@@ -145,7 +145,7 @@ func (s *Service) conclude(ctx context.Context, c Caller, attempt ratelimit.Atte
 
 // admit opens the session of a proof that suffices, in one transaction.
 func (s *Service) admit(ctx context.Context, c Caller, attempt ratelimit.Attempt, p proof) (Grant, error) {
-	if err := s.tokens.keys.Ready(); err != nil {
+	if err := s.keys.Ready(); err != nil {
 		return Grant{}, err
 	}
 	var (

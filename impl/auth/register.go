@@ -33,7 +33,7 @@ func (s *Service) Register(ctx context.Context, c Caller, r Registration) (Grant
 }
 
 func (s *Service) register(ctx context.Context, c Caller, r Registration) (Grant, error) {
-	if err := s.tokens.keys.Ready(); err != nil {
+	if err := s.keys.Ready(); err != nil {
 		return Grant{}, err
 	}
 	keys, err := s.checkRegistration(r)

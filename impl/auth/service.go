@@ -12,10 +12,12 @@ import (
 	"github.com/latchkey-auth/latchkey/gen/db"
 	"github.com/latchkey-auth/latchkey/impl/auth/account"
 	"github.com/latchkey-auth/latchkey/impl/auth/batch"
+	"github.com/latchkey-auth/latchkey/impl/auth/keyring"
 	"github.com/latchkey-auth/latchkey/impl/auth/password"
 	"github.com/latchkey-auth/latchkey/impl/auth/ratelimit"
 	"github.com/latchkey-auth/latchkey/impl/auth/session"
 	"github.com/latchkey-auth/latchkey/impl/auth/store"
+	"github.com/latchkey-auth/latchkey/impl/auth/token"
 	"github.com/latchkey-auth/latchkey/impl/secret"
 )
 
@@ -26,7 +28,9 @@ type Options struct {
 	// Hasher hashes and verifies passwords.
 	Hasher *password.Hasher
 	// Tokens issues and checks access tokens.
-	Tokens *Tokens
+	Tokens *token.Issuer
+	// Keys sign the access tokens.
+	Keys *keyring.Ring
 	// Sessions opens, refreshes and ends sessions.
 	Sessions *session.Sessions
 	// Limiter bounds how often passwords are guessed; nil for no bounds.
@@ -43,7 +47,8 @@ type Service struct {
 	queries  *db.Queries
 	callers  *batch.Loader[sessionKey, db.UserListBySessionRow]
 	hasher   *password.Hasher
-	tokens   *Tokens
+	tokens   *token.Issuer
+	keys     *keyring.Ring
 	sessions *session.Sessions
 	limiter  *ratelimit.Limiter
 	counters counters
@@ -60,6 +65,8 @@ func New(o Options) (*Service, error) {
 		return nil, errors.New("auth: no hasher")
 	case o.Tokens == nil:
 		return nil, errors.New("auth: no tokens")
+	case o.Keys == nil:
+		return nil, errors.New("auth: no keys")
 	case o.Sessions == nil:
 		return nil, errors.New("auth: no sessions")
 	case o.Policy == password.Policy{}:
@@ -69,13 +76,13 @@ func New(o Options) (*Service, error) {
 	}
 	queries := db.New(o.DB)
 	return &Service{
-		db: o.DB, queries: queries, callers: batch.New(usersBySession(queries, o.Now)), hasher: o.Hasher, tokens: o.Tokens,
+		db: o.DB, queries: queries, callers: batch.New(usersBySession(queries, o.Now)), hasher: o.Hasher, tokens: o.Tokens, keys: o.Keys,
 		sessions: o.Sessions, limiter: o.Limiter, policy: o.Policy, now: o.Now,
 	}, nil
 }
 
 // KeyLead is how long a new signing key is published before it signs.
-func (s *Service) KeyLead() time.Duration { return s.tokens.keys.Lead() }
+func (s *Service) KeyLead() time.Duration { return s.keys.Lead() }
 
 // Policy returns which passwords a user may choose.
 func (s *Service) Policy() password.Policy { return s.policy }
@@ -91,7 +98,7 @@ type Caller struct {
 	// Address is where the request comes from.
 	Address netip.Addr
 	// Session is what a valid access token says that was sent beside, or nil.
-	Session *Claims
+	Session *token.Claims
 	// UserAgent is what the client calls itself.
 	UserAgent string
 }
@@ -134,14 +141,14 @@ func (c Caller) who(emailKey string) ratelimit.Who {
 // Grant is what a login, a registration and a refresh give.
 type Grant struct {
 	User             User // of a refresh, only its id, email and username
-	Access           AccessToken
+	Access           token.Issued
 	Refresh          secret.Text
 	RefreshExpiresIn time.Duration
 }
 
 // grant issues the access token of a session beside its refresh token.
 func (s *Service) grant(user User, tokens session.Tokens) (Grant, error) {
-	access, err := s.tokens.Issue(Subject{UserID: user.ID, SessionID: tokens.SessionID, Email: user.Email, Username: user.Username})
+	access, err := s.tokens.Issue(token.Subject{UserID: user.ID, SessionID: tokens.SessionID, Email: user.Email, Username: user.Username})
 	if err != nil {
 		return Grant{}, err
 	}

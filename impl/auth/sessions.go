@@ -24,7 +24,7 @@ func (s *Service) Refresh(ctx context.Context, c Caller, token secret.Text) (Gra
 
 func (s *Service) refresh(ctx context.Context, c Caller, token secret.Text) (Grant, error) {
 	// Nothing is rotated where no key would sign the access token.
-	if err := s.tokens.keys.Ready(); err != nil {
+	if err := s.keys.Ready(); err != nil {
 		return Grant{}, err
 	}
 	owner := uuid.Nil

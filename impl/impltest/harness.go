@@ -21,10 +21,12 @@ import (
 
 	"github.com/latchkey-auth/latchkey/impl"
 	"github.com/latchkey-auth/latchkey/impl/auth"
+	"github.com/latchkey-auth/latchkey/impl/auth/keyring"
 	"github.com/latchkey-auth/latchkey/impl/auth/password"
 	"github.com/latchkey-auth/latchkey/impl/auth/password/hashqueue"
 	"github.com/latchkey-auth/latchkey/impl/auth/ratelimit"
 	"github.com/latchkey-auth/latchkey/impl/auth/session"
+	"github.com/latchkey-auth/latchkey/impl/auth/token"
 	"github.com/latchkey-auth/latchkey/impl/postgres/postgrestest"
 	"github.com/latchkey-auth/latchkey/impl/secret"
 	"github.com/latchkey-auth/latchkey/impl/wire"
@@ -38,7 +40,7 @@ const SecretKey = "hV3kq8Zr1wXtN6yPbC0mJ4sLgE9dFuA7oT5iRvQ2KxWnYzHj"
 type Options struct {
 	Timeouts impl.Timeouts
 	Hash     password.Params
-	Tokens   auth.TokenOptions // its zero fields are filled in
+	Tokens   token.Options // its zero fields are filled in
 	// Algorithm is ES256 where it is empty.
 	Algorithm string
 	// Secret is [SecretKey] where it is empty, Previous none.
@@ -70,7 +72,7 @@ type Harness struct {
 	Addr   string
 	Server *impl.Server
 	Auth   *auth.Service
-	Keys   *auth.Keyring
+	Keys   *keyring.Ring
 	// Limiter is nil without limits.
 	Limiter *ratelimit.Limiter
 	Pool    *pgxpool.Pool
@@ -156,7 +158,7 @@ func (h *Harness) build(tb testing.TB, o Options) {
 	parts, err := wire.New(tb.Context(), wire.Config{
 		Pool: h.Pool, Unbounded: o.Patient, // then only a request's own bound is left
 		Secret: secret.New(orDefault(o.Secret, SecretKey)), Previous: secret.New(o.Previous),
-		Algorithm: orDefault(o.Algorithm, "ES256"), Issuer: tokens.Issuer, Audience: tokens.Audience, AccessTokenTTL: tokens.TTL, KeyLead: auth.MinKeyLead,
+		Algorithm: orDefault(o.Algorithm, "ES256"), Issuer: tokens.Issuer, Audience: tokens.Audience, AccessTokenTTL: tokens.TTL, KeyLead: keyring.MinLead,
 		Hash: o.Hash, HashWorkers: hashSlots, HashWait: wait, PasswordMinLength: 8,
 		Sessions: o.Sessions, Limits: o.Limits, Now: now, DatabaseNow: h.Clock.Now,
 	})
@@ -191,7 +193,7 @@ func Readiness(current, signing error) error {
 	return current
 }
 
-func tokenOptions(o auth.TokenOptions) auth.TokenOptions {
+func tokenOptions(o token.Options) token.Options {
 	o.Issuer = orDefault(o.Issuer, "latchkey")
 	o.Audience = orDefault(o.Audience, "latchkey:auth")
 	if o.TTL == 0 {

@@ -1,3 +1,4 @@
+// Package secret is the type of a text that never prints, the secret key, and what is derived from and sealed under it.
 package secret
 
 import (
@@ -15,7 +16,7 @@ type Text struct{ text *string }
 
 const redacted = "[redacted]"
 
-// NewSecret wraps a text.
+// New wraps a text.
 func New(text string) Text {
 	if text == "" {
 		return Text{}

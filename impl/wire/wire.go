@@ -10,11 +10,13 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/latchkey-auth/latchkey/impl/auth"
+	"github.com/latchkey-auth/latchkey/impl/auth/keyring"
 	"github.com/latchkey-auth/latchkey/impl/auth/password"
 	"github.com/latchkey-auth/latchkey/impl/auth/password/hashqueue"
 	"github.com/latchkey-auth/latchkey/impl/auth/ratelimit"
 	"github.com/latchkey-auth/latchkey/impl/auth/session"
 	"github.com/latchkey-auth/latchkey/impl/auth/store"
+	"github.com/latchkey-auth/latchkey/impl/auth/token"
 	"github.com/latchkey-auth/latchkey/impl/secret"
 )
 
@@ -47,7 +49,7 @@ type Config struct {
 // Parts is the service and what is seen of it from outside.
 type Parts struct {
 	Auth *auth.Service
-	Keys *auth.Keyring
+	Keys *keyring.Ring
 	// Limiter is nil without limits.
 	Limiter *ratelimit.Limiter
 	Queue   *hashqueue.Queue
@@ -58,7 +60,7 @@ func New(ctx context.Context, c Config) (*Parts, error) {
 	if c.Pool == nil || c.Now == nil {
 		return nil, errors.New("wire: a pool and a clock are needed")
 	}
-	keys, err := auth.OpenKeyring(ctx, auth.KeyringOptions{
+	keys, err := keyring.Open(ctx, keyring.Options{
 		DB: c.Pool, Secret: c.Secret, Previous: c.Previous, Algorithm: c.Algorithm, TokenTTL: c.AccessTokenTTL, Lead: c.KeyLead, Now: c.Now,
 	})
 	if err != nil {
@@ -80,7 +82,7 @@ func New(ctx context.Context, c Config) (*Parts, error) {
 // NewForOperator puts together what the commands need that change users. They issue and check no token, and so work where
 // the servers' secret key isn't at hand, with keys that end with them. No statement is bounded but by its context.
 func NewForOperator(c Config) (*auth.Service, error) {
-	keys, err := auth.NewMemoryKeyring("HS256", c.Now)
+	keys, err := keyring.NewMemory("HS256", []byte(rand.Text()+rand.Text()), c.Now)
 	if err != nil {
 		return nil, err
 	}
@@ -99,7 +101,7 @@ func (c Config) database() store.DB {
 	return store.Bounded(c.Pool)
 }
 
-func (c Config) build(keys *auth.Keyring, limiter *ratelimit.Limiter) (*Parts, error) {
+func (c Config) build(keys *keyring.Ring, limiter *ratelimit.Limiter) (*Parts, error) {
 	queue, err := hashqueue.New(c.HashWorkers, c.HashWait)
 	if err != nil {
 		return nil, err
@@ -112,7 +114,7 @@ func (c Config) build(keys *auth.Keyring, limiter *ratelimit.Limiter) (*Parts, e
 	if err != nil {
 		return nil, err
 	}
-	tokens, err := auth.NewTokens(auth.TokenOptions{Keys: keys, Issuer: c.Issuer, Audience: c.Audience, TTL: c.AccessTokenTTL, Now: c.Now})
+	tokens, err := token.New(token.Options{Keys: keys, Issuer: c.Issuer, Audience: c.Audience, TTL: c.AccessTokenTTL, Now: c.Now})
 	if err != nil {
 		return nil, err
 	}
@@ -123,7 +125,7 @@ func (c Config) build(keys *auth.Keyring, limiter *ratelimit.Limiter) (*Parts, e
 		return nil, err
 	}
 	service, err := auth.New(auth.Options{
-		DB: c.database(), Hasher: hasher, Tokens: tokens, Sessions: sessions, Limiter: limiter, Policy: policy, Now: c.Now,
+		DB: c.database(), Hasher: hasher, Tokens: tokens, Keys: keys, Sessions: sessions, Limiter: limiter, Policy: policy, Now: c.Now,
 	})
 	if err != nil {
 		return nil, err

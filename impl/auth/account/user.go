@@ -11,8 +11,9 @@ import (
 )
 
 var (
-	// ErrEmailTaken and ErrUsernameTaken report that another user has it.
-	ErrEmailTaken    = errors.New("email taken")
+	// ErrEmailTaken reports that another user has the email.
+	ErrEmailTaken = errors.New("email taken")
+	// ErrUsernameTaken reports that another user has the username.
 	ErrUsernameTaken = errors.New("username taken")
 	// ErrNoUser reports that the user doesn't exist, or no longer.
 	ErrNoUser = errors.New("no such user")

@@ -1,3 +1,4 @@
+// Package password hashes passwords, checks them, and decides which ones a user may choose.
 package password
 
 import (

@@ -2,8 +2,8 @@ package recent
 
 import "testing"
 
-// However many entries come, it holds no more than its size, and of them the newest and those that are asked for.
-func TestRecentIsBounded(t *testing.T) {
+// The map never holds more than its size. It keeps the newest entries and those that are asked for.
+func TestBound(t *testing.T) {
 	t.Parallel()
 	r := New[int, int](100)
 	r.Add(-1, 1)

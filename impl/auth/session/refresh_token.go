@@ -19,9 +19,6 @@ const RefreshPrefix = "lkr_"
 // errRefreshToken says that a text is no refresh token of ours. It never shows the text.
 var errRefreshToken = errors.New("not a refresh token")
 
-// refreshEncoding refuses the second spellings that base64 has.
-var refreshEncoding = base64.RawURLEncoding.Strict()
-
 const (
 	refreshBodyBytes = 16 + 4
 	refreshBytes     = refreshBodyBytes + sha256.Size
@@ -44,6 +41,9 @@ func newRefreshTokens(key, previous secret.Text) (t refreshTokens, err error) {
 	}
 	return t, err
 }
+
+// refreshEncoding takes one text for each token.
+var refreshEncoding = base64.RawURLEncoding.Strict()
 
 const refreshPurpose = "latchkey refresh tokens"
 

@@ -1,13 +1,17 @@
-package auth
+package keyring
 
 import (
 	"testing"
 	"time"
+
+	"github.com/latchkey-auth/latchkey/authn"
 )
+
+var now = time.Date(2026, 1, 5, 9, 30, 0, 123456789, time.UTC)
 
 func TestWhichKeySigns(t *testing.T) {
 	t.Parallel()
-	at := func(minutes int) time.Time { return testNow.Add(time.Duration(minutes) * time.Minute) }
+	at := func(minutes int) time.Time { return now.Add(time.Duration(minutes) * time.Minute) }
 	key := func(kid string, from int, until ...int) *signingKey {
 		k := &signingKey{kid: kid, signsFrom: at(from), tokenTTL: 15 * time.Minute}
 		if len(until) > 0 {
@@ -32,7 +36,7 @@ func TestWhichKeySigns(t *testing.T) {
 		"nothing but a superseded one":                                  {keySet{key("a", -9, 5), key("b", -1, 0)}, "a"},
 	} {
 		got := ""
-		if k := row.keys.signing(testNow); k != nil {
+		if k := row.keys.signing(now); k != nil {
 			got = k.kid
 		}
 		if got != row.want {
@@ -43,9 +47,9 @@ func TestWhichKeySigns(t *testing.T) {
 
 func TestWhenKeysEnd(t *testing.T) {
 	t.Parallel()
-	at := func(minutes int) time.Time { return testNow.Add(time.Duration(minutes) * time.Minute) }
+	at := func(minutes int) time.Time { return now.Add(time.Duration(minutes) * time.Minute) }
 	never := time.Time{}
-	const afterwards = 15*time.Minute + KeysFollow + Leeway
+	const afterwards = 15*time.Minute + FollowInterval + authn.Leeway
 	key := func(from int, until time.Time) *signingKey {
 		return &signingKey{signsFrom: at(from), verifiesUntil: until, tokenTTL: 15 * time.Minute}
 	}
@@ -68,7 +72,7 @@ func TestWhenKeysEnd(t *testing.T) {
 			keySet{key(-9, at(5)), key(-1, at(0)), key(0, never)}, []time.Time{at(5), at(0), never},
 		},
 	} {
-		row.keys.settle(testNow)
+		row.keys.settle(now)
 		for i, want := range row.want {
 			if got := row.keys[i].verifiesUntil; !got.Equal(want) {
 				t.Errorf("%s: key %d verifies until %s, want %s", name, i, got, want)

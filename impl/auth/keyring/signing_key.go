@@ -1,4 +1,4 @@
-package auth
+package keyring
 
 import (
 	"crypto"
@@ -23,33 +23,38 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/secret"
 )
 
-// Algorithms are what access tokens can be signed with, the default first (RFC 7518 section 3.1, RFC 8037 section 3.1).
+// Algorithms are the algorithms of access tokens, the default first (RFC 7518 section 3.1,
+// RFC 8037 section 3.1).
 var Algorithms = []string{"ES256", "EdDSA", "RS256", "HS256"}
 
-// algorithmHS256 is the one whose key is the secret key itself, so that it is never published.
+// algorithmHS256 is the algorithm whose key is the secret key itself. That key is never published.
 const algorithmHS256 = "HS256"
 
-// rsaBits is the size of a new RSA key: 128 bits of security, as the other algorithms have (NIST SP 800-57 part 1, table 2).
+// keyTypes are the types of the algorithms' keys (RFC 7518 section 6.1, RFC 8037 section 2).
+var keyTypes = map[string]string{"ES256": "EC", "EdDSA": "OKP", "RS256": "RSA"}
+
+// rsaBits is the size of a new RSA key. It gives 128 bits of security, as the other algorithms do
+// (NIST SP 800-57 part 1, table 2).
 const rsaBits = 3072
 
-// ErrSealed says that a signing key was sealed under another secret key.
+// ErrSealed says that the signing keys are sealed under another secret key.
 var ErrSealed = errors.New("the signing keys in the database were sealed under another secret key")
 
-// signingKey is a key that signs access tokens with one algorithm and no other (RFC 8725 section 3.1).
+// signingKey is a key that signs access tokens with one algorithm only (RFC 8725 section 3.1).
 type signingKey struct {
 	kid, algorithm string
 	method         jwt.SigningMethod
 	private        any // what the method signs with
 	public         any // what it verifies with
-	// signsFrom is when it begins to sign; until then it is published alone.
+	// signsFrom is when it begins to sign; until then it is only published.
 	signsFrom time.Time
-	// verifiesUntil is when it ends to verify; zero while no end is known.
+	// verifiesUntil is when it ends to verify; zero if no end is known.
 	verifiesUntil time.Time
-	// tokenTTL is how long the tokens under it live at most.
+	// tokenTTL is the longest lifetime of the tokens under it.
 	tokenTTL time.Duration
 }
 
-// timedBy is the key with the times of its row.
+// timedBy returns the key with the times of its row.
 func (k *signingKey) timedBy(row db.SigningKey) *signingKey {
 	timed := *k
 	timed.signsFrom, timed.verifiesUntil, timed.tokenTTL = row.SignsFrom, time.Time{}, row.TokenTtl
@@ -59,9 +64,14 @@ func (k *signingKey) timedBy(row db.SigningKey) *signingKey {
 	return &timed
 }
 
-// verifies tells whether tokens under the key are taken.
+// verifies reports whether tokens under the key are valid.
 func (k *signingKey) verifies(now time.Time) bool {
 	return k.verifiesUntil.IsZero() || now.Before(k.verifiesUntil)
+}
+
+// verify fails if a signature is not the key's.
+func (k *signingKey) verify(signed string, signature []byte) error {
+	return k.method.Verify(signed, signature, k.public)
 }
 
 // newSigningKey makes a key for an algorithm.
@@ -82,7 +92,7 @@ func newSigningKey(algorithm string, master secret.Text) (*signingKey, error) {
 	return nil, fmt.Errorf("there is no JWT algorithm %q here", algorithm)
 }
 
-// signingKeyOf names a key; err is that of its making.
+// signingKeyOf returns a private key with its id. It fails with err if that is not nil.
 func signingKeyOf(algorithm string, private any, err error) (*signingKey, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make a key for %s: %w", algorithm, err)
@@ -101,33 +111,40 @@ func signingKeyOf(algorithm string, private any, err error) (*signingKey, error)
 	if err != nil {
 		return nil, err
 	}
+	if jwk.KeyType != keyTypes[algorithm] {
+		return nil, fmt.Errorf("a %T is no key for %s", private, algorithm)
+	}
 	key.kid = jwk.KeyID
 	return key, nil
 }
 
-// keyID names a symmetric key without telling of it: part of an HMAC under it.
+// keyID returns the id of a symmetric key: a part of an HMAC under it, which reveals nothing of it.
 func keyID(key []byte) string {
 	mac := hmac.New(sha256.New, key)
 	mac.Write([]byte("latchkey key id"))
 	return hex.EncodeToString(mac.Sum(nil)[:8])
 }
 
-// JWK is the public part of a key (RFC 7517 section 4); which members stand there is up to its type (RFC 7518 section 6, RFC 8037 section 2).
+// JWK is the public part of a key (RFC 7517 section 4). Its type decides which members it has
+// (RFC 7518 section 6, RFC 8037 section 2).
 type JWK struct {
 	KeyType, KeyID, Algorithm string
-	// Curve and X are those of an EC or OKP key, Y of an EC key.
+	// Curve and X belong to EC and OKP keys, Y to EC keys.
 	Curve, X, Y string
-	// Modulus and Exponent are those of an RSA key.
+	// Modulus and Exponent belong to RSA keys.
 	Modulus, Exponent string
 }
 
-// jwk answers the public part, under its thumbprint as id (RFC 7638).
+// jwk returns the public part. Its id is its thumbprint (RFC 7638).
 func (k *signingKey) jwk() (JWK, error) {
 	encode := base64.RawURLEncoding.EncodeToString
 	jwk := JWK{Algorithm: k.algorithm}
-	var thumbed string // the members that RFC 7638 section 3.2 demands, in their order
+	var thumbed string // the members that RFC 7638 section 3.2 demands, in its order
 	switch public := k.public.(type) {
 	case *ecdsa.PublicKey:
+		if public.Curve != elliptic.P256() {
+			return JWK{}, errors.New("an EC key must be on P-256")
+		}
 		point, err := public.Bytes() // 4, x, y (SEC 1 section 2.3.3)
 		if err != nil {
 			return JWK{}, err
@@ -149,8 +166,8 @@ func (k *signingKey) jwk() (JWK, error) {
 	return jwk, nil
 }
 
-// seal encrypts the key for the database, bound to its id and algorithm. The key of HS256 is not in there: what is sealed
-// then is nothing, and shows whether the secret key is the right one.
+// seal encrypts the key for the database and binds it to its id and algorithm. For HS256 it seals an
+// empty text, which only shows whether the secret key is the right one.
 func (k *signingKey) seal(master secret.Text) ([]byte, error) {
 	var plain []byte
 	if k.algorithm != algorithmHS256 {

@@ -1,4 +1,4 @@
-package auth
+package keyring
 
 import (
 	"context"
@@ -8,29 +8,29 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/auth/store"
 )
 
-// KeyState is what a key does at a moment.
-type KeyState string
+// State is what a key does at a moment.
+type State string
 
-// What a key does: it is published and will sign, signs, only verifies, or does nothing any more.
+// The states of a key.
 const (
-	KeyWaits    KeyState = "waits"
-	KeySigns    KeyState = "signs"
-	KeyVerifies KeyState = "verifies"
-	KeyEnded    KeyState = "ended"
+	Waits    State = "waits"    // it is published and has yet to sign
+	Signs    State = "signs"    // it signs and verifies
+	Verifies State = "verifies" // it only verifies
+	Ended    State = "ended"    // it does nothing any more
 )
 
 // Key is a signing key without its private part.
 type Key struct {
 	ID, Algorithm string
-	State         KeyState
+	State         State
 	CreatedAt     time.Time
 	SignsFrom     time.Time
-	VerifiesUntil time.Time // zero where no end is known
+	VerifiesUntil time.Time // zero if no end is known
 }
 
-// ListKeys lists the signing keys in the order in which they sign, for whoever administers the service; the secret key isn't needed.
-func ListKeys(ctx context.Context, from KeyStore, now time.Time) ([]Key, error) {
-	rows, err := db.New(from).SigningKeyList(ctx)
+// List returns the signing keys in the order in which they sign. It doesn't need the secret key.
+func List(ctx context.Context, conn DB, now time.Time) ([]Key, error) {
+	rows, err := db.New(conn).SigningKeyList(ctx)
 	if err != nil {
 		return nil, store.Error(err)
 	}
@@ -40,14 +40,14 @@ func ListKeys(ctx context.Context, from KeyStore, now time.Time) ([]Key, error) 
 	}
 	keys, signing := make([]Key, len(rows)), set.signing(now)
 	for i, key := range set {
-		state := KeyVerifies
+		state := Verifies
 		switch {
 		case !key.verifies(now):
-			state = KeyEnded
+			state = Ended
 		case key == signing:
-			state = KeySigns
+			state = Signs
 		case now.Before(key.signsFrom):
-			state = KeyWaits
+			state = Waits
 		}
 		keys[i] = Key{
 			ID: key.kid, Algorithm: rows[i].Algorithm, State: state,

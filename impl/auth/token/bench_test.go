@@ -1,9 +1,13 @@
-package auth
+package token
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/latchkey-auth/latchkey/impl/auth/keyring"
+)
 
 func BenchmarkTokenIssue(b *testing.B) {
-	for _, algorithm := range Algorithms {
+	for _, algorithm := range keyring.Algorithms {
 		b.Run(algorithm, func(b *testing.B) {
 			f := newForger(b, algorithm)
 			b.ReportAllocs()
@@ -16,7 +20,7 @@ func BenchmarkTokenIssue(b *testing.B) {
 
 // A token that was found good is remembered; first is what it costs the first time.
 func BenchmarkTokenCheck(b *testing.B) {
-	for _, algorithm := range Algorithms {
+	for _, algorithm := range keyring.Algorithms {
 		f := newForger(b, algorithm)
 		token := f.issue(b)
 		b.Run("first/"+algorithm, func(b *testing.B) {

@@ -1,0 +1,188 @@
+// Package token issues access tokens and checks them. They are JWTs of the profile of RFC 9068. The
+// public package authn has the one parser of them; this package adds the keys of the service, HS256
+// included, and a memory of the tokens that were verified.
+package token
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+	"github.com/google/uuid"
+
+	"github.com/latchkey-auth/latchkey/authn"
+	"github.com/latchkey-auth/latchkey/impl/auth/recent"
+	"github.com/latchkey-auth/latchkey/impl/auth/store"
+	"github.com/latchkey-auth/latchkey/impl/secret"
+)
+
+// ErrInvalid says that a text is not an access token that is valid now. What wraps it tells the log
+// why, and never shows the token.
+var ErrInvalid = authn.ErrInvalidToken
+
+// Keys are the keys that tokens are signed with. A keyring's ring implements them.
+type Keys interface {
+	// Sign signs a text, which it asks for with the algorithm and the id of the key that signs, and
+	// returns both in compact form. It fails with [store.ErrUnavailable] if no key signs.
+	Sign(now time.Time, text func(algorithm, kid string) (string, error)) (string, error)
+	// Find returns the algorithm of a key, and the function that checks its signatures. It fails with
+	// [store.ErrUnavailable] if it can't look for the key, and with another error if there is none.
+	Find(ctx context.Context, kid string, now time.Time) (
+		algorithm string, verify func(signed string, signature []byte) error, err error)
+	// Verifies reports whether tokens under a key are still valid.
+	Verifies(kid string, now time.Time) bool
+}
+
+// Options are what an [Issuer] is made of. All are required.
+type Options struct {
+	Keys Keys
+	// Issuer and Audience are written into each token and demanded of each.
+	Issuer, Audience string
+	// TTL is how long a token lives, at least a second.
+	TTL time.Duration
+	// Now is the clock.
+	Now func() time.Time
+}
+
+// Issuer issues access tokens, and checks whether it issued a token. It is safe for concurrent use.
+type Issuer struct {
+	keys           Keys
+	name, audience string
+	ttl            time.Duration
+	now            func() time.Time
+	verified       *verified
+}
+
+// New makes an [Issuer] and refuses a missing option.
+func New(o Options) (*Issuer, error) {
+	switch {
+	case o.Keys == nil:
+		return nil, errors.New("tokens need keys")
+	case o.Issuer == "" || o.Audience == "":
+		return nil, errors.New("tokens need an issuer and an audience")
+	case o.TTL < time.Second:
+		return nil, fmt.Errorf("tokens must live for at least 1s, not %s", o.TTL)
+	case o.Now == nil:
+		return nil, errors.New("tokens need a clock")
+	}
+	return &Issuer{
+		keys: o.Keys, name: o.Issuer, audience: o.Audience, ttl: o.TTL, now: o.Now,
+		verified: recent.New[tokenDigest, verifiedToken](verifiedTokens),
+	}, nil
+}
+
+// Name is the `iss` of the tokens.
+func (i *Issuer) Name() string { return i.name }
+
+// Subject is whom a token is issued to.
+type Subject struct {
+	UserID    uuid.UUID
+	SessionID uuid.UUID
+	Email     string
+	Username  string
+}
+
+// Claims are what a checked token says.
+type Claims struct {
+	UserID    uuid.UUID
+	SessionID uuid.UUID
+	Subject   string // the email when the token was issued
+	TokenID   string
+	IssuedAt  time.Time // in whole seconds
+	ExpiresAt time.Time
+}
+
+// Issued is a token that was just issued.
+type Issued struct {
+	Text      secret.Text
+	ExpiresIn time.Duration
+	Claims    Claims
+}
+
+// Issue makes an access token, whose claims are the contract's AccessTokenClaims. It fails with
+// [store.ErrUnavailable] if no key signs.
+func (i *Issuer) Issue(s Subject) (Issued, error) {
+	id, err := uuid.NewRandom()
+	if err != nil {
+		return Issued{}, err
+	}
+	now := i.now()
+	issued := now.Unix()
+	expires := issued + int64(i.ttl/time.Second)
+	text, err := i.keys.Sign(now, func(algorithm, kid string) (string, error) {
+		token := jwt.Token{
+			Header: map[string]any{"alg": algorithm, "typ": authn.TokenType, "kid": kid},
+			Claims: jwt.MapClaims{
+				"iss": i.name, "aud": i.audience, "iat": issued, "exp": expires, "jti": id.String(),
+				"sub": s.Email, "username": s.Username, "uid": s.UserID.String(), "sid": s.SessionID.String(),
+			},
+		}
+		return token.SigningString()
+	})
+	if err != nil {
+		return Issued{}, err
+	}
+	return Issued{
+		Text:      secret.New(text),
+		ExpiresIn: time.Duration(expires-issued) * time.Second,
+		Claims: Claims{
+			UserID: s.UserID, SessionID: s.SessionID, Subject: s.Email, TokenID: id.String(),
+			IssuedAt: time.Unix(issued, 0), ExpiresAt: time.Unix(expires, 0),
+		},
+	}, nil
+}
+
+// Check returns what an access token says, if this issuer issued it and it is valid now. It fails
+// with [ErrInvalid], or with [store.ErrUnavailable] if it can't look for the token's key.
+func (i *Issuer) Check(ctx context.Context, text string) (Claims, error) {
+	if len(text) > authn.MaxTokenBytes {
+		_, err := authn.Parse(text) // which says why, before anything of the text is read
+		return Claims{}, err
+	}
+	now := i.now()
+	digest := tokenDigest(sha256.Sum256([]byte(text)))
+	if known, ok := i.verified.Get(digest); ok && known.holds(now) && i.keys.Verifies(known.kid, now) {
+		return known.claims, nil
+	}
+	known, err := i.verify(ctx, text, now)
+	if err != nil {
+		return Claims{}, err
+	}
+	i.verified.Add(digest, known)
+	return known.claims, nil
+}
+
+// verify decodes and judges a token.
+func (i *Issuer) verify(ctx context.Context, text string, now time.Time) (verifiedToken, error) {
+	parsed, err := authn.Parse(text)
+	if err != nil {
+		return verifiedToken{}, err
+	}
+	algorithm, signature, err := i.keys.Find(ctx, parsed.KeyID, now)
+	if errors.Is(err, store.ErrUnavailable) {
+		return verifiedToken{}, err
+	}
+	if err != nil {
+		return verifiedToken{}, fmt.Errorf("%w: %w", ErrInvalid, err)
+	}
+	said, err := parsed.Verify(algorithm, signature, authn.Demands{Issuer: i.name, Audience: i.audience, Now: now})
+	if err != nil {
+		return verifiedToken{}, err
+	}
+	user, userErr := uuid.Parse(said.UserID)
+	session, sessionErr := uuid.Parse(said.SessionID)
+	if err := errors.Join(userErr, sessionErr); err != nil {
+		return verifiedToken{}, ErrInvalid
+	}
+	return verifiedToken{
+		kid:  parsed.KeyID,
+		from: said.NotBefore.Add(-authn.Leeway), until: said.ExpiresAt.Add(authn.Leeway),
+		claims: Claims{
+			UserID: user, SessionID: session, Subject: said.Subject, TokenID: said.TokenID,
+			IssuedAt: said.IssuedAt, ExpiresAt: said.ExpiresAt,
+		},
+	}, nil
+}
