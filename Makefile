@@ -103,7 +103,7 @@ generate: $(TOOLS)/.generators $(NPM) ## makes everything below gen that is made
 check-generated: $(TOOLS)/.generators $(NPM) ## deletes what is generated, generates it and asks git
 	@bash gen/check.sh || { $(GIT) --no-pager diff -- gen; exit 1; }
 
-release-contract: $(TOOLS)/.oasdiff ## makes openapi.yaml the contract that the next change is held to
+release-contract: $(TOOLS)/.oasdiff ## makes the contract and the statements those that the next change is held to
 	bash gen/release.sh
 
 fuzz: ## tries a million random keys of each form, sends 20,000 requests made from the contract, and runs each fuzz target for FUZZTIME

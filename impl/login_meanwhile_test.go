@@ -151,8 +151,14 @@ func TestSweepsGoByTheDatabasesClock(t *testing.T) {
 	if n, err := ahead.Limiter.Sweep(t.Context()); n != 0 || err != nil {
 		t.Errorf("%d budgets and addresses were deleted, %v", n, err)
 	}
+	if _, err := h.Pool.Exec(t.Context(), "INSERT INTO signing_keys SELECT 'retired', algorithm, sealed, signs_from, $1, created_at, token_ttl FROM signing_keys", h.Clock.Now()); err != nil {
+		t.Fatal(err)
+	}
 	if err := ahead.Keys.Sweep(t.Context()); err != nil {
 		t.Error(err)
+	}
+	if n := count(t, h, "SELECT count(*) FROM signing_keys"); n != 2 {
+		t.Errorf("%d signing keys are left, want 2", n)
 	}
 	if a := h.Me(t, token); a.Status != 200 {
 		t.Errorf("me: got %d %s", a.Status, a.Body)

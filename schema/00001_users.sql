@@ -1,4 +1,5 @@
 -- +goose Up
+-- Oldest binary beside it: schema 1
 -- An email and a username are kept as typed and compared by their keys, the canonical forms.
 CREATE TABLE users (
     id                uuid        PRIMARY KEY,

@@ -1,4 +1,5 @@
 -- +goose Up
+-- Oldest binary beside it: schema 2
 -- How much of its budget each key has used lately: the moment at which the budget is whole again (the theoretical arrival time
 -- of GCRA). A key is an HMAC, so that the table tells of nobody. Unlogged, so that no attempt waits for the disk; a crash of
 -- the database makes the budgets whole.

@@ -1,4 +1,5 @@
 -- +goose Up
+-- Oldest binary beside it: schema 3
 -- A session is what a login opens and its refresh tokens go on with. No token is kept: the one of a generation is made of the
 -- session's id, the generation and the secret key, so that this table alone logs in nobody.
 CREATE TABLE sessions (

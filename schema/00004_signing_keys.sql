@@ -1,4 +1,5 @@
 -- +goose Up
+-- Oldest binary beside it: schema 4
 -- The keys that access tokens are signed with. Each is sealed under a key made of the secret key, so that this table alone signs nothing.
 CREATE TABLE signing_keys (
     -- The thumbprint of its public part (RFC 7638); for HS256, whose key is the secret key itself, a name made with it.

@@ -1,4 +1,5 @@
 -- +goose Up
+-- Oldest binary beside it: schema 5
 -- Which addresses an account knows ends with its password: else whoever has had that would go on with a budget of their own.
 TRUNCATE known_addresses;
 ALTER TABLE known_addresses ADD COLUMN user_id uuid NOT NULL REFERENCES users (id) ON DELETE CASCADE;

@@ -1,4 +1,5 @@
 -- +goose Up
+-- Oldest binary beside it: schema 6
 -- A password leaves its user's row, so that a user without one is possible.
 CREATE TABLE passwords (
     user_id    uuid        PRIMARY KEY REFERENCES users (id) ON DELETE CASCADE,

@@ -4,13 +4,10 @@ package schema
 import (
 	"context"
 	"database/sql"
-	"embed"
+	_ "embed"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -19,9 +16,6 @@ import (
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/lock"
 )
-
-//go:embed *.sql
-var migrations embed.FS
 
 // Queries of tables that goose makes, which sqlc doesn't know.
 //
@@ -35,8 +29,9 @@ var foreignSQL string
 var versionSQL string
 
 var (
-	// ErrNewer says that a later version of Latchkey has migrated the database. An older binary would write
-	// rows that break rules it doesn't know, so it refuses to.
+	// ErrNewer means that a later version of Latchkey has migrated the database, and that its
+	// schema doesn't allow this binary beside it. The binary would write rows that break rules it
+	// doesn't know, so it doesn't start.
 	ErrNewer = errors.New("the database's schema is newer than this binary")
 	// ErrOutdated says that migrations are still to be applied: the database can't serve yet.
 	ErrOutdated = errors.New("the database's schema is older than this binary")
@@ -52,55 +47,54 @@ const (
 
 	undefinedTable = "42P01"
 
-	// A migration is under way for as long as its lease is renewed; of one that was killed it ends by itself.
+	// A server holds the lock for as long as it renews its lease. The lease of one that was killed ends.
 	lockLease     = 10 * time.Second
 	lockHeartbeat = 2 * time.Second
-	// lockProbe is how often the lock is asked for, lockProbes how many times: for a minute and more.
-	lockProbe  = 200 * time.Millisecond
-	lockProbes = 400
+	// lockProbe is the interval between the attempts to take the lock.
+	lockProbe = 200 * time.Millisecond
 	// migrateTimeout bounds a migration of everything, the wait for another's included.
 	migrateTimeout = time.Hour
 )
 
-// Latest is the version of the newest migration in this binary.
-func Latest() int64 { return latest }
+// Latest returns the version of the newest migration in this binary.
+func Latest() int64 { return own.latest }
 
-// latest is read from the files' names once; a name without a number is a mistake of the build.
-var latest = func() int64 {
-	names, err := fs.Glob(migrations, "*.sql")
-	if err != nil {
-		panic(err)
-	}
-	var newest int64
-	for _, name := range names {
-		digits, _, _ := strings.Cut(name, "_")
-		version, err := strconv.ParseInt(digits, 10, 64)
-		if err != nil {
-			panic(fmt.Sprintf("schema: migration %s has no number", name))
-		}
-		newest = max(newest, version)
-	}
-	return newest
-}()
-
-// Migrate applies what is pending and returns how many migrations that were. Any number of servers may call it
-// at once on one database, also through a connection pooler: one works, the others wait for up to a minute. A database
-// that is newer than the binary is [ErrNewer], one with another program's tables is [ErrForeign], and nothing in either is touched.
+// Migrate applies the pending migrations and returns their number. It ends with ctx, or after an hour.
+//   - Any number of servers may call it at once on one database, also through a connection pooler: one
+//     works, and the others wait.
+//   - A migration waits for a lock for a second at most, so that it doesn't stop those who use the table,
+//     and is tried again after a pause.
+//   - A newer database is left as it is, even if its schema allows this binary beside it.
+//
+// It fails with [ErrNewer] if the schema doesn't allow this binary, and with [ErrForeign] on a database with
+// another program's tables.
 func Migrate(ctx context.Context, config *pgx.ConnConfig) (applied int, err error) {
+	return migrate(ctx, config, own, defaultPatience)
+}
+
+func migrate(ctx context.Context, config *pgx.ConnConfig, m migrations, p patience) (applied int, err error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, migrateTimeout, fmt.Errorf("it took more than %s", migrateTimeout))
 	defer cancel()
 	config = config.Copy()
 	config.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe // without statements that live in a session
-	db := stdlib.OpenDB(*config)
+	db := sql.OpenDB(connector{stdlib.GetConnector(*config), p.lock})
 	defer db.Close()
+	applied, err = m.migrate(ctx, db, p)
+	if err != nil && ctx.Err() != nil {
+		err = fmt.Errorf("%w: %w", context.Cause(ctx), err)
+	}
+	return applied, err
+}
+
+func (m migrations) migrate(ctx context.Context, db *sql.DB, p patience) (applied int, err error) {
 	// Most starts find nothing to do, and need no lock to see it.
-	if err := Current(ctx, database{db}); !errors.Is(err, ErrOutdated) {
+	if err := m.current(ctx, querier{db}); !errors.Is(err, ErrOutdated) {
 		return 0, err
 	}
 	if _, err := db.ExecContext(ctx, adoptSQL); err != nil {
 		return 0, fmt.Errorf("take over the schema's version: %w", err)
 	}
-	if err := Current(ctx, database{db}); !errors.Is(err, ErrOutdated) {
+	if err := m.current(ctx, querier{db}); !errors.Is(err, ErrOutdated) {
 		return 0, err
 	}
 	foreign := false
@@ -110,16 +104,38 @@ func Migrate(ctx context.Context, config *pgx.ConnConfig) (applied int, err erro
 	if foreign {
 		return 0, ErrForeign
 	}
-	// A row is locked, and not a session, which behind a pooler may be somebody else's the next moment.
+	// The lock is a row. A lock of the session would, behind a pooler, be somebody else's the next moment.
 	locker, err := lock.NewPostgresTableLocker(
-		lock.WithTableName(lockTable), lock.WithTableLeaseDuration(lockLease), lock.WithTableHeartbeatInterval(lockHeartbeat),
-		lock.WithTableLockTimeout(lockProbe, lockProbes), lock.WithTableUnlockTimeout(lockProbe, 10), lock.WithTableLogger(slog.New(slog.DiscardHandler)),
+		lock.WithTableName(lockTable), lock.WithTableLogger(slog.New(slog.DiscardHandler)),
+		lock.WithTableLeaseDuration(lockLease), lock.WithTableHeartbeatInterval(lockHeartbeat),
+		lock.WithTableLockTimeout(lockProbe, uint64(migrateTimeout/lockProbe)), lock.WithTableUnlockTimeout(lockProbe, 10),
 	)
 	if err != nil {
 		return 0, err
 	}
-	provider, err := goose.NewProvider(goose.DialectPostgres, db, migrations,
-		goose.WithDisableGlobalRegistry(true), goose.WithTableName(versionTable), goose.WithLocker(locker))
+	if err := locker.Lock(ctx, db); err != nil {
+		return 0, err
+	}
+	// It is held in the pauses too. Servers that took turns would leave nobody a pause.
+	defer func() { err = errors.Join(err, locker.Unlock(ctx, db)) }()
+	for {
+		n, err := m.apply(ctx, db)
+		applied += n
+		if !isInTheWay(err) || !p.wait(ctx) {
+			return applied, err
+		}
+	}
+}
+
+// apply applies the pending migrations up to the first that fails, and returns the number of those that
+// were applied.
+func (m migrations) apply(ctx context.Context, db *sql.DB) (applied int, err error) {
+	store, err := newStore(m)
+	if err != nil {
+		return 0, err
+	}
+	provider, err := goose.NewProvider(goose.DialectCustom, db, m.files,
+		goose.WithDisableGlobalRegistry(true), goose.WithStore(store))
 	if err != nil {
 		return 0, err
 	}
@@ -127,50 +143,68 @@ func Migrate(ctx context.Context, config *pgx.ConnConfig) (applied int, err erro
 	if partial := (*goose.PartialError)(nil); errors.As(err, &partial) {
 		results = partial.Applied
 	}
-	if err != nil && ctx.Err() != nil {
-		err = fmt.Errorf("%w: %w", context.Cause(ctx), err)
-	}
 	return len(results), err
 }
 
-// Querier is what [Current] asks: a pool, a connection or a transaction.
+// Querier is a pool, a connection or a transaction.
 type Querier interface {
 	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
 }
 
-// Current is nil when the database's version is the binary's, [ErrOutdated] when migrations are pending or none
-// was ever applied, [ErrNewer] when a later binary has migrated it, and [ErrReadOnly] when nothing can be written to it. It
-// costs one query on a tiny table.
-func Current(ctx context.Context, db Querier) error {
-	var (
-		version    *int64 // NULL in an empty table
-		isReadOnly bool
-	)
-	err := db.QueryRow(ctx, versionSQL).Scan(&version, &isReadOnly)
-	if pgErr := (*pgconn.PgError)(nil); errors.As(err, &pgErr) && pgErr.Code == undefinedTable {
-		err = nil
-	}
-	if err != nil {
-		return fmt.Errorf("read the schema's version: %w", err)
-	}
-	found := int64(0)
-	if version != nil {
-		found = *version
-	}
+// Current returns nil if this binary may run on the database: its schema is the binary's, or a
+// newer one that allows the binary beside it. It costs one query on a tiny table. It fails with:
+//   - [ErrOutdated] if migrations are pending, or none was ever applied
+//   - [ErrNewer] if the schema is newer and doesn't allow the binary
+//   - [ErrReadOnly] if nothing can be written to the database
+func Current(ctx context.Context, db Querier) error { return own.current(ctx, db) }
+
+func (m migrations) current(ctx context.Context, db Querier) error {
+	s, err := ask(ctx, db)
 	switch {
-	case isReadOnly:
+	case err != nil:
+		return err
+	case s.isReadOnly:
 		return ErrReadOnly
-	case found > latest:
-		return fmt.Errorf("%w: the database is at version %d, the binary at %d", ErrNewer, found, latest)
-	case found < latest:
-		return fmt.Errorf("%w: the database is at version %d, the binary at %d", ErrOutdated, found, latest)
+	case s.oldest > m.latest:
+		return fmt.Errorf("%w: the database is at version %d, the binary at %d", ErrNewer, s.version, m.latest)
+	case s.version < m.latest:
+		return fmt.Errorf("%w: the database is at version %d, the binary at %d", ErrOutdated, s.version, m.latest)
 	}
 	return nil
 }
 
-// database lets [Current] ask goose's kind of pool.
-type database struct{ db *sql.DB }
+// Version returns the version of the database's schema, 0 if no migration was ever applied. It is
+// later than [Latest] if a later binary has migrated the database.
+func Version(ctx context.Context, db Querier) (int64, error) {
+	s, err := ask(ctx, db)
+	return s.version, err
+}
 
-func (d database) QueryRow(ctx context.Context, query string, args ...any) pgx.Row {
-	return d.db.QueryRowContext(ctx, query, args...)
+// state is what the database says of its schema.
+type state struct {
+	version    int64 // 0 if no migration was ever applied
+	oldest     int64 // the schema of the oldest binary that may run on it
+	isReadOnly bool
+}
+
+func ask(ctx context.Context, db Querier) (s state, err error) {
+	var version, oldest *int64 // NULL in an empty table
+	err = db.QueryRow(ctx, versionSQL).Scan(&version, &oldest, &s.isReadOnly)
+	if pgErr := (*pgconn.PgError)(nil); errors.As(err, &pgErr) && pgErr.Code == undefinedTable {
+		return state{}, nil
+	}
+	if err != nil {
+		return state{}, fmt.Errorf("read the schema's version: %w", err)
+	}
+	if version != nil && oldest != nil {
+		s.version, s.oldest = *version, *oldest
+	}
+	return s, nil
+}
+
+// querier lets a [sql.DB], goose's kind of pool, be asked.
+type querier struct{ db *sql.DB }
+
+func (q querier) QueryRow(ctx context.Context, query string, args ...any) pgx.Row {
+	return q.db.QueryRowContext(ctx, query, args...)
 }

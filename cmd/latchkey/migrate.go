@@ -21,6 +21,10 @@ func (r *root) migrate(ctx context.Context, s settings) (err error) {
 	if err != nil {
 		return err
 	}
+	at, err := schema.Version(ctx, db.pool)
+	if err != nil {
+		return err
+	}
 	done := "nothing to apply"
 	switch {
 	case applied == 1:
@@ -28,6 +32,6 @@ func (r *root) migrate(ctx context.Context, s settings) (err error) {
 	case applied > 1:
 		done = fmt.Sprintf("applied %d migrations", applied)
 	}
-	_, err = fmt.Fprintf(r.out, "%s: the schema of %s is at version %d\n", done, db.place, schema.Latest())
+	_, err = fmt.Fprintf(r.out, "%s: the schema of %s is at version %d\n", done, db.place, at)
 	return err
 }

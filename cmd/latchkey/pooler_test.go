@@ -94,7 +94,8 @@ func (p *pooler) configure(t *testing.T, query string) {
 // the core of the API on two instances, go on as without one.
 func TestPooler(t *testing.T) {
 	t.Parallel()
-	environ := onDatabase(startPooler(t, postgrestest.NewEmpty(t)).url, "LATCHKEY_DATABASE_POOLER=transaction")
+	bouncer := startPooler(t, postgrestest.NewEmpty(t))
+	environ := onDatabase(bouncer.url, "LATCHKEY_DATABASE_POOLER=transaction")
 	command := func(want string, args ...string) string {
 		t.Helper()
 		p, err := launch("/", environ, args)
@@ -120,6 +121,7 @@ func TestPooler(t *testing.T) {
 		t.Error("nobody has applied the migrations")
 	}
 	command("nothing to apply", "migrate")
+	bouncer.hasNoLockTimeout(t)
 
 	one, first := serve(t, "/", environ)
 	two, second := serve(t, "/", environ)
@@ -160,6 +162,25 @@ func TestPooler(t *testing.T) {
 	}
 	one.stop(t)
 	two.stop(t)
+}
+
+// hasNoLockTimeout checks that a migration's lock_timeout has not stayed in the session, which others use now.
+func (p *pooler) hasNoLockTimeout(t *testing.T) {
+	t.Helper()
+	config, err := pgx.ParseConfig(p.url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config.DefaultQueryExecMode = pgx.QueryExecModeSimpleProtocol
+	conn, err := pgx.ConnectConfig(t.Context(), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close(context.Background()) }()
+	var timeout string
+	if err := conn.QueryRow(t.Context(), "SHOW lock_timeout").Scan(&timeout); err != nil || timeout != "0" {
+		t.Errorf("after a migration the lock_timeout is %q, %v; want 0", timeout, err)
+	}
 }
 
 // F-3: of two hosts the connected one turns read-only beneath its connections. The next requests are served by the other one.

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -17,13 +18,15 @@ import (
 
 	"github.com/latchkey-auth/latchkey/impl/postgres/postgrestest"
 	"github.com/latchkey-auth/latchkey/impl/secret"
+	"github.com/latchkey-auth/latchkey/schema"
 )
 
 // Each script is a conversation with the real binary. Beside testscript's own commands there are:
 //
 //	database            name an empty database of its own in LATCHKEY_DATABASE_URL, and a key in LATCHKEY_SECRET_KEY
 //	outdate             take the database's schema back to none
-//	advance             make the database's schema newer than the binary
+//	advance beside      make the database's schema newer than the binary, which it allows beside it
+//	advance beyond      make the schema newer still, so that it doesn't allow the binary
 //	refused N CMD ...   latchkey CMD ... ends with status N and one line on stderr
 //	start S [FLAG ...]  latchkey serve in the background; $S becomes its URL
 //	terminate S         SIGTERM, which must end it with status 0; S.out and S.err then hold what it printed
@@ -104,8 +107,16 @@ func (s *script) outdate(ts *testscript.TestScript, _ []string) {
 	execute(ts, "DROP SCHEMA public CASCADE; CREATE SCHEMA public")
 }
 
-func (s *script) advance(ts *testscript.TestScript, _ []string) {
-	execute(ts, "INSERT INTO latchkey_schema_version (version_id, is_applied) VALUES (1000000, true)")
+// advance records versions of a later binary: the first allows this binary beside it, the second doesn't.
+func (s *script) advance(ts *testscript.TestScript, args []string) {
+	switch args[0] {
+	case "beside":
+		execute(ts, fmt.Sprintf("INSERT INTO latchkey_schema_version (version_id, is_applied, oldest_beside) VALUES (1000000, true, %d)",
+			schema.Latest()))
+	case "beyond":
+		execute(ts, fmt.Sprintf("INSERT INTO latchkey_schema_version (version_id, is_applied, oldest_beside) VALUES (1000001, true, %d)",
+			schema.Latest()+1))
+	}
 }
 
 func execute(ts *testscript.TestScript, sql string) {

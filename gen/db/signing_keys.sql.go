@@ -106,11 +106,18 @@ func (q *Queries) SigningKeyReseal(ctx context.Context, arg SigningKeyResealPara
 }
 
 const signingKeySweep = `-- name: SigningKeySweep :exec
-DELETE FROM signing_keys WHERE verifies_until < $1
+DELETE FROM signing_keys
+WHERE verifies_until < coalesce($1::timestamptz, clock_timestamp()) - $2::interval
 `
 
-func (q *Queries) SigningKeySweep(ctx context.Context, before *time.Time) error {
-	_, err := q.db.Exec(ctx, signingKeySweep, before)
+type SigningKeySweepParams struct {
+	DatabaseNow *time.Time
+	KeepEnded   time.Duration
+}
+
+// Deletes keys that ended a while ago, by the database's clock. A test may pass another.
+func (q *Queries) SigningKeySweep(ctx context.Context, arg SigningKeySweepParams) error {
+	_, err := q.db.Exec(ctx, signingKeySweep, arg.DatabaseNow, arg.KeepEnded)
 	return err
 }
 

@@ -39,6 +39,34 @@ components:
     Claims: {type: object, properties: {sub: {type: string}}}
 YAML
 
+mkdir "$dir/db" "$dir/queries"
+cat >"$dir/db/notes.sql.go" <<'GO'
+package db
+
+import "context"
+
+const noteDelete = `-- name: NoteDelete :exec
+DELETE FROM notes
+WHERE id = $1
+`
+
+// Returns no note.
+func (q *Queries) NoteDelete(ctx context.Context) error { return nil }
+
+const noteList = `-- name: NoteList :many
+SELECT id FROM notes
+`
+GO
+cat >"$dir/notes.sql" <<'SQL'
+-- name: NoteDelete :exec
+DELETE FROM notes
+WHERE id = $1
+
+-- name: NoteList :many
+SELECT id FROM notes
+
+SQL
+
 # Writes the small contract in the given version, with an edit that must have an effect.
 contract() {
 	sed -e "$2" "$dir/small.yaml" >"$dir/edited.yaml"
@@ -52,7 +80,7 @@ contract() {
 # Runs a script (breaking or release), which must pass, or fail with the given word.
 expect() {
 	local script=$1 want=$2 out got=pass
-	out=$(bash "gen/$script.sh" "$dir/old.yaml" "$dir/new.yaml" 2>&1) || got=fail
+	out=$(bash "gen/$script.sh" "$dir/old.yaml" "$dir/new.yaml" "$dir/db" 2>&1) || got=fail
 	if [ "$got" != "$want" ] || { [ "$got" = fail ] && ! grep -qF -e "$3" <<<"$out"; }; then
 		printf '%s: want %s %s, got %s\n%s\n' "$case" "$want" "${3:-}" "$got" "$out" >&2
 		failed=1
@@ -116,10 +144,14 @@ expect release fail 'still that of the last release'
 case='a release of a break under a patch'
 contract 0.1.10 '/^  .health:/d' >"$dir/new.yaml"
 expect release fail 'A break needs'
+[ ! -e "$dir/queries/notes.sql" ] || failed=1
 case='a release'
 contract 0.2.0 '/^  .health:/d' >"$dir/new.yaml"
+touch "$dir/queries/removed.sql"
 expect release pass
 cmp "$dir/old.yaml" "$dir/new.yaml" || failed=1
+cmp "$dir/queries/notes.sql" "$dir/notes.sql" || failed=1
+[ ! -e "$dir/queries/removed.sql" ] || failed=1
 case='the first release'
 rm "$dir/old.yaml"
 expect release pass

@@ -61,7 +61,7 @@ func New(ctx context.Context, c Config) (*Parts, error) {
 		return nil, errors.New("wire: a pool and a clock are needed")
 	}
 	keys, err := keyring.Open(ctx, keyring.Options{
-		DB: c.Pool, Secret: c.Secret, Previous: c.Previous, Algorithm: c.Algorithm, TokenTTL: c.AccessTokenTTL, Lead: c.KeyLead, Now: c.Now,
+		DB: c.Pool, Secret: c.Secret, Previous: c.Previous, Algorithm: c.Algorithm, TokenTTL: c.AccessTokenTTL, Lead: c.KeyLead, Now: c.Now, DatabaseNow: c.DatabaseNow,
 	})
 	if err != nil {
 		return nil, err

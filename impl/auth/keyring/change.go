@@ -302,10 +302,14 @@ func otherAlgorithm(present, wanted string) error {
 	return fmt.Errorf("%w: %s, not %s", ErrOtherAlgorithm, present, wanted)
 }
 
-// Sweep deletes keys that ended more than a week ago.
+// Sweep deletes keys that ended more than a week ago, by the database's clock.
 func (r *Ring) Sweep(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, loadTimeout)
 	defer cancel()
-	before := r.now().Add(-keepEnded)
-	return store.Error(r.queries.SigningKeySweep(ctx, &before))
+	params := db.SigningKeySweepParams{KeepEnded: keepEnded}
+	if r.databaseNow != nil {
+		now := r.databaseNow()
+		params.DatabaseNow = &now
+	}
+	return store.Error(r.queries.SigningKeySweep(ctx, params))
 }

@@ -52,7 +52,7 @@ type DB interface {
 	Begin(ctx context.Context) (pgx.Tx, error)
 }
 
-// Options are what a [Ring] is made of. All are required, except Previous.
+// Options are what a [Ring] is made of. All are required, except Previous and DatabaseNow.
 type Options struct {
 	DB DB
 	// Secret seals the keys and is the key of HS256. It has at least 32 bytes.
@@ -67,6 +67,8 @@ type Options struct {
 	Lead time.Duration
 	// Now is the clock.
 	Now func() time.Time
+	// DatabaseNow replaces the database's clock, by which keys are deleted, in tests; nil for its own.
+	DatabaseNow func() time.Time
 }
 
 // Ring holds the signing keys in memory. It is safe for concurrent use.
@@ -79,7 +81,9 @@ type Ring struct {
 	tokenTTL  time.Duration
 	lead      time.Duration
 	now       func() time.Time
-	keys      atomic.Pointer[keySet]
+	// databaseNow is nil for the database's own clock.
+	databaseNow func() time.Time
+	keys        atomic.Pointer[keySet]
 	// loading is held while the keys are read, so that a slow read can't replace a newer one.
 	loading sync.Mutex
 
@@ -150,7 +154,7 @@ func newRing(o Options) (*Ring, error) {
 	}
 	r := &Ring{
 		db: o.DB, queries: db.New(o.DB), secret: o.Secret, previous: o.Previous,
-		algorithm: o.Algorithm, tokenTTL: o.TokenTTL, lead: o.Lead, now: o.Now,
+		algorithm: o.Algorithm, tokenTTL: o.TokenTTL, lead: o.Lead, now: o.Now, databaseNow: o.DatabaseNow,
 	}
 	r.keys.Store(&keySet{})
 	return r, nil
