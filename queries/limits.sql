@@ -1,6 +1,6 @@
 -- name: AttemptVouch :one
--- Reports who vouches for an attempt on an account: a session of it that lives, or an address that has logged in to it lately.
--- No row means that it is a stranger's.
+-- Reports what vouches for an attempt on an account: a live session of the account, or an address
+-- that has logged in to it recently. No row means that the attempt is a stranger's.
 SELECT true AS is_session
 FROM sessions s
 JOIN users u ON u.id = s.user_id
@@ -15,8 +15,9 @@ WHERE k.key = sqlc.arg(pair_key) AND k.seen_at > sqlc.arg(known_since)::timestam
 LIMIT 1;
 
 -- name: BudgetTake :execrows
--- Takes one attempt out of a budget, which is whole again at most a window from now. It changes no row where the budget is
--- used up. A row that is whole much later was written before the clock was set back: one attempt brings it into the window again.
+-- Takes one attempt from a budget. The budget is full again at most one window from now. The query
+-- changes no row if the budget is exhausted. A row that is full much later was written before the
+-- clock was set back: one attempt moves it into the window again.
 INSERT INTO rate_limits AS l (key, whole_at)
 VALUES (sqlc.arg(key), sqlc.arg(now)::timestamptz + sqlc.arg(step)::interval)
 ON CONFLICT (key) DO UPDATE
@@ -31,20 +32,21 @@ WHERE l.whole_at + sqlc.arg(step)::interval <= sqlc.arg(now)::timestamptz + sqlc
 SELECT whole_at FROM rate_limits WHERE key = @key;
 
 -- name: BudgetReturn :exec
--- Gives one attempt back.
+-- Refunds one attempt.
 UPDATE rate_limits SET whole_at = whole_at - sqlc.arg(step)::interval WHERE key = sqlc.arg(key);
 
 -- name: BudgetForgive :exec
--- Makes a budget whole.
+-- Refills a budget.
 DELETE FROM rate_limits WHERE key = @key;
 
 -- name: BudgetPages :one
--- How many pages the budgets take, for [BudgetSweep].
+-- Returns the number of pages of the budgets, for [BudgetSweep].
 SELECT (pg_relation_size('rate_limits') / current_setting('block_size')::bigint)::bigint AS pages;
 
 -- name: BudgetSweep :execrows
--- Deletes the budgets of some pages that are whole, and waits for none that is being charged. There is no index to find them by: each charge
--- would have to change it. The clock is the database's, unless a test passes another.
+-- Deletes the full budgets in a range of pages. It skips budgets that are being charged. It scans
+-- pages because an index would have to change with each charge. The clock is the database's, unless
+-- a test passes another.
 DELETE FROM rate_limits
 WHERE ctid = ANY (ARRAY(
     SELECT l.ctid FROM rate_limits l
@@ -54,18 +56,19 @@ WHERE ctid = ANY (ARRAY(
 ));
 
 -- name: AddressKnow :exec
--- Records from which address a user has logged in. A row is written again once a day, or when the credentials were changed since.
+-- Records the address from which a user has logged in. A row is written again once a day, or if the
+-- credentials have changed since.
 INSERT INTO known_addresses AS k (key, seen_at, user_id) VALUES (sqlc.arg(key), sqlc.arg(seen_at), sqlc.arg(user_id))
 ON CONFLICT (key) DO UPDATE SET seen_at = excluded.seen_at, user_id = excluded.user_id
 WHERE k.user_id <> excluded.user_id OR k.seen_at < excluded.seen_at - interval '1 day' OR k.seen_at <= sqlc.narg(not_before)::timestamptz;
 
 -- name: AddressKeep :exec
--- Keeps an address known, if it is, although the user's sessions were ended.
+-- Keeps a known address known, although the user's sessions were ended.
 UPDATE known_addresses SET seen_at = sqlc.arg(seen_at)
 WHERE key = sqlc.arg(key) AND user_id = sqlc.arg(user_id) AND (sqlc.narg(not_before)::timestamptz IS NULL OR seen_at > sqlc.narg(not_before)::timestamptz);
 
 -- name: AddressSweep :execrows
--- Deletes addresses that were not seen for long, some at a time, by the database's clock.
+-- Deletes a batch of addresses that were not seen for a long time, by the database's clock.
 DELETE FROM known_addresses
 WHERE key IN (
     SELECT k.key FROM known_addresses k

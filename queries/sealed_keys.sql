@@ -2,7 +2,7 @@
 SELECT sealed FROM sealed_keys WHERE name = @name;
 
 -- name: SealedKeyInsert :exec
--- Of two servers that make a key at the same moment, one wins.
+-- If two servers make a key at the same moment, the first one wins.
 INSERT INTO sealed_keys (name, sealed, created_at) VALUES (@name, @sealed, @now) ON CONFLICT (name) DO NOTHING;
 
 -- name: SealedKeyReplace :exec

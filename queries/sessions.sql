@@ -1,9 +1,12 @@
 -- name: SessionRefresh :one
--- Exchanges a refresh token, by the session and the generation that it is of, in one statement. The newest token is rotated; its
--- immediate predecessor gets the same successor while the window is open; any other ends the session. What
--- has come of it is told by the row: `generation` is that of the token to answer, and 0 where there is none.
--- The lock makes all who present one token at the same moment come one after the other, on every instance. The time is that of the
--- database, since instances whose clocks differ have to agree on the window; `database_now` is for tests.
+-- Exchanges a refresh token in one statement. The token is identified by its session and
+-- generation.
+--   - The newest token is rotated.
+--   - Its immediate predecessor gets the same successor while the reuse window is open.
+--   - Any other token ends the session.
+-- The row reports the result: `generation` is that of the token to return, or 0 if there is none.
+-- The lock serialises all requests with one token, on every instance. The time is the database's,
+-- because instances with different clocks have to agree on the window. `database_now` is for tests.
 WITH moment AS MATERIALIZED (
     SELECT coalesce(sqlc.narg(database_now)::timestamptz, clock_timestamp()) AS now
 ), found AS (
@@ -14,7 +17,7 @@ WITH moment AS MATERIALIZED (
 ), judged AS (
     SELECT
         f.id, f.user_id, f.generation, m.now,
-        -- What was counted by a clock that has been set back since is not held against anybody for longer than the window.
+        -- After a clock was set back, its old charges count for no longer than the window.
         CASE WHEN f.budget_at > m.now + sqlc.arg(budget_window)::interval + interval '10 minutes' THEN m.now ELSE f.budget_at END AS budget_at,
         u.is_active AND f.expires_at > m.now
             AND (u.tokens_not_before IS NULL OR f.created_at > u.tokens_not_before)
@@ -23,7 +26,7 @@ WITH moment AS MATERIALIZED (
             OR f.budget_at > m.now + sqlc.arg(budget_window)::interval + interval '10 minutes'
             OR sqlc.arg(budget_step)::interval = interval '0' AS is_allowed,
         f.generation = sqlc.arg(generation)::integer AS is_newest,
-        -- A clock that was set back keeps no window open for long.
+        -- After a clock was set back, a window stays open for 5 minutes at most.
         f.generation = sqlc.arg(generation)::integer + 1
             AND f.rotated_at + sqlc.arg(reuse_window)::interval > m.now
             AND f.rotated_at <= m.now + interval '5 minutes' AS is_repeated,
@@ -59,7 +62,8 @@ FROM judged j
 JOIN users u ON u.id = j.user_id;
 
 -- name: SessionListByUser :many
--- A user's sessions that live, the newest first; ids are of version 7. At most as many as the contract has room for.
+-- Returns a user's live sessions, the newest first, because ids are of version 7. The limit is the
+-- contract's.
 SELECT s.id, s.user_agent, s.address, s.created_at, s.rotated_at, s.expires_at
 FROM sessions s
 JOIN users u ON u.id = s.user_id
@@ -68,7 +72,7 @@ ORDER BY s.id DESC
 LIMIT 1000;
 
 -- name: SessionEnd :execrows
--- Ends a session of a user, and not one of another.
+-- Ends a session if it belongs to the user.
 DELETE FROM sessions WHERE id = sqlc.arg(id) AND user_id = sqlc.arg(user_id);
 
 -- name: SessionOpen :exec
@@ -80,8 +84,8 @@ VALUES (
 );
 
 -- name: SessionTrim :exec
--- Ends those sessions of a user that were used least recently, beyond as many as are kept. Of a user who has far more, from before there was
--- a bound, 1,000 are looked at a time.
+-- Ends a user's least recently used sessions beyond the number to keep. A user may have far more
+-- sessions from before there was a bound. Then each call looks at 1,000 beyond that number.
 DELETE FROM sessions
 WHERE id IN (
     SELECT s.id
@@ -91,16 +95,17 @@ WHERE id IN (
 );
 
 -- name: SessionDeleteSome :execrows
--- Deletes sessions of a user, some at a time.
+-- Deletes a batch of a user's sessions.
 DELETE FROM sessions WHERE id IN (SELECT s.id FROM sessions s WHERE s.user_id = sqlc.arg(user_id) LIMIT sqlc.arg(batch));
 
 -- name: SessionRevoke :exec
--- Ends a session for whoever has a token of it.
+-- Ends a session for a client that has a token of it.
 DELETE FROM sessions WHERE id = @id;
 
 -- name: SessionSweep :execrows
--- Deletes sessions that have expired, some at a time, and by one instance at a time: it deletes none while another one does. The clock is
--- the database's, so that no instance whose clock is wrong ends anybody's session. A test may pass another.
+-- Deletes a batch of expired sessions. It deletes none while another instance runs it. The clock is
+-- the database's, so that an instance with a wrong clock can't end sessions. A test may pass
+-- another.
 WITH turn AS (
     SELECT pg_try_advisory_xact_lock(hashtextextended('latchkey session sweep', 0)) AS is_ours,
         coalesce(sqlc.narg(database_now)::timestamptz, clock_timestamp()) AS now
@@ -114,8 +119,8 @@ WHERE id IN (
 );
 
 -- name: SessionSweepEnded :execrows
--- Deletes sessions that were ended with all others of their user within a day, some at a time, as [SessionSweep] does. What is left
--- over after a day goes when it expires.
+-- Deletes a batch of sessions that ended together with all others of their user, as [SessionSweep]
+-- does. It looks at ends of the last day. Rows that remain after that are deleted when they expire.
 WITH turn AS (
     SELECT pg_try_advisory_xact_lock(hashtextextended('latchkey session sweep', 0)) AS is_ours,
         coalesce(sqlc.narg(database_now)::timestamptz, clock_timestamp()) AS now

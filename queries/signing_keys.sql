@@ -1,20 +1,20 @@
 -- name: SigningKeyList :many
--- Those that still sign or verify, and some more for whoever looks; the last to sign comes last.
+-- Returns all keys, also ended ones for the list command. The last one to sign comes last.
 SELECT * FROM signing_keys ORDER BY signs_from, created_at, kid;
 
 -- name: SigningKeyLock :exec
--- One at a time changes the keys, until its transaction ends.
+-- Blocks other changes of the keys until the transaction ends.
 LOCK TABLE signing_keys IN SHARE ROW EXCLUSIVE MODE;
 
 -- name: SigningKeyInsert :exec
--- That of HS256 may have been there before, since it is the secret key's.
+-- The key of HS256 may exist already, because it is derived from the secret key.
 INSERT INTO signing_keys (kid, algorithm, sealed, signs_from, token_ttl, created_at)
 VALUES (@kid, @algorithm, @sealed, @signs_from, @token_ttl, @created_at)
 ON CONFLICT (kid) DO UPDATE SET
     sealed = excluded.sealed, signs_from = excluded.signs_from, token_ttl = excluded.token_ttl, verifies_until = NULL;
 
 -- name: SigningKeyUpdate :exec
--- Gives a key other times.
+-- Changes the times of a key.
 UPDATE signing_keys SET signs_from = @signs_from, verifies_until = @verifies_until, token_ttl = @token_ttl WHERE kid = @kid;
 
 -- name: SigningKeyReseal :exec

@@ -1,5 +1,5 @@
 -- name: UserCreate :one
--- Uniqueness is the constraints' business: users_email_key and users_username_key.
+-- The constraints users_email_key and users_username_key enforce uniqueness.
 INSERT INTO users (id, email, email_key, username, username_key, is_superuser, last_login_at, created_at, updated_at)
 VALUES (@id, @email, @email_key, @username, @username_key, @is_superuser, @last_login_at, @now, @now)
 RETURNING *;
@@ -9,9 +9,11 @@ RETURNING *;
 SELECT * FROM users WHERE id = @id;
 
 -- name: UserListBySession :many
--- The one query of authenticated requests: of all that wait at the moment, together. Each asks for a user by a session, which may be dead.
--- By the limits each is looked up by its key, whatever the planner thinks of the tables; and the inner selects hide from it how many there are,
--- lest it should plan anew for each number of them, which takes longer than the answer.
+-- The one query of authenticated requests. It serves all requests that wait at the moment. Each
+-- request asks for a user by a session, which may have ended. The LIMITs make the planner look up
+-- each row by its key, whatever the statistics of the tables. The inner SELECTs hide the number of
+-- ids from the planner. Otherwise it would plan again for each number, which takes longer than the
+-- query.
 SELECT
     a.session_id::uuid AS session_id,
     u.id, u.email, u.username, u.email_verified, u.is_active, u.is_superuser, u.created_at, u.updated_at,
@@ -32,7 +34,7 @@ LEFT JOIN LATERAL (
 SELECT * FROM users WHERE email_key = @email_key;
 
 -- name: UserGetCredentials :one
--- What a login checks. The hash is NULL for a user without a password.
+-- Returns what a login checks. The hash is NULL for a user without a password.
 SELECT u.id, u.is_active, p.hash AS password_hash
 FROM users u
 LEFT JOIN passwords p ON p.user_id = u.id
@@ -43,15 +45,17 @@ WHERE u.email_key = @email_key;
 SELECT * FROM users WHERE username_key = @username_key;
 
 -- name: UserList :many
--- A page of users after a given one; ids are of version 7, so their order is that of the users' making.
+-- Returns a page of users after a given one. Ids are of version 7, so they sort by time of
+-- creation.
 SELECT * FROM users
 WHERE id > @after
 ORDER BY id
 LIMIT @page_size;
 
 -- name: UserLogIn :one
--- Records a login, and locks the user's row until the transaction ends. It finds no row if the user was deactivated or deleted.
--- last_login_at never goes back, so that sessions can be dated by it whatever the servers' clocks say.
+-- Records a login, and locks the user's row until the transaction ends. It returns no row if the
+-- user was deactivated or deleted. last_login_at never goes back, so that sessions can be dated by
+-- it even if the servers' clocks differ.
 UPDATE users
 SET last_login_at = greatest(sqlc.arg(now), last_login_at)
 WHERE id = sqlc.arg(id) AND is_active
@@ -62,19 +66,20 @@ RETURNING *;
 SELECT * FROM users WHERE id = @id FOR UPDATE;
 
 -- name: UserEndSessions :one
--- Ends every session until now, in work that doesn't grow with their number: none is dated after the last login, or a moment after
--- the last such end. The rows go with the sweep. It locks the user's row.
+-- Ends all present sessions of a user. The work doesn't grow with their number. No session is dated
+-- later than the later of these times: the last login, and 1 microsecond after the last such end.
+-- The sweep deletes the rows later. The query locks the user's row.
 UPDATE users
 SET tokens_not_before = greatest(sqlc.arg(now)::timestamptz, last_login_at, tokens_not_before + interval '1 microsecond')
 WHERE id = sqlc.arg(id)
 RETURNING *;
 
 -- name: UserTouch :one
--- Dates the last change of a user's account.
+-- Records the time of the last change of a user's account.
 UPDATE users SET updated_at = @now WHERE id = @id RETURNING *;
 
 -- name: UserActivate :one
--- Tokens from before the deactivation stay dead.
+-- Tokens from before the deactivation stay invalid.
 UPDATE users
 SET is_active = true, updated_at = @now
 WHERE id = @id

@@ -14,25 +14,27 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/auth/ratelimit"
 )
 
-// sweepEvery is how often is forgotten what counts no more: budgets that are whole again, sessions that have ended, keys. No table
-// grows beyond what a window's attempts and a lifetime's log-ins make.
+// sweepEvery is the interval between purges of refilled budgets, ended sessions and expired keys.
+// The purges bound every table: by the attempts in one window, or by the logins in one session
+// lifetime.
 const sweepEvery = time.Minute
 
-// background is what the work beside the API is done on.
+// background is what the tasks beside the API work on.
 type background struct {
 	service *auth.Service
 	limiter *ratelimit.Limiter // nil without limits
 	keys    *keyring.Ring
 	logger  *slog.Logger
-	// linesLost counts the lines of the log that nobody has read.
+	// linesLost returns the number of log lines that were never written.
 	linesLost func() uint64
 }
 
-// inBackground starts what runs beside the API, and answers what ends it.
+// inBackground starts the tasks that run beside the API, and returns a function that stops them.
 func (r *root) inBackground(ctx context.Context, s settings, b background) (stop func() error, err error) {
 	stopMetrics := func() error { return nil }
 	if s.MetricsAddr != "" {
-		if stopMetrics, err = serveMetrics(ctx, s.MetricsAddr, newMetrics(b.service.Stats, b.linesLost), b.logger); err != nil {
+		handler := newMetrics(b.service.Stats, b.linesLost)
+		if stopMetrics, err = serveMetrics(ctx, s.MetricsAddr, handler, b.logger); err != nil {
 			return nil, fmt.Errorf("LATCHKEY_METRICS_ADDR: %w", err)
 		}
 	}
@@ -49,8 +51,9 @@ func (r *root) inBackground(ctx context.Context, s settings, b background) (stop
 	}, nil
 }
 
-// repeat does something at about an interval, until ctx ends. Instances do it at moments of their own. What fails is told when it begins to
-// fail, and when it no longer does.
+// repeat calls do at about the given interval, until ctx ends. The interval is random, so that
+// instances don't act in step. repeat logs the first failure of a series, and the success that ends
+// the series.
 func (b background) repeat(ctx context.Context, interval time.Duration, what string, do func(context.Context) error) {
 	failing := false
 	for {
@@ -81,7 +84,8 @@ func (b background) sweep(ctx context.Context) error {
 	return errors.Join(append(errs, err, b.keys.Sweep(ctx))...)
 }
 
-// followKeys looks for what others have done to the keys, and makes a new one when the present one is old enough.
+// followKeys loads key changes made by other instances. It makes a new signing key if the current
+// one is older than rotation.
 func (b background) followKeys(ctx context.Context, rotation time.Duration) error {
 	if err := b.keys.Follow(ctx); err != nil || rotation == 0 {
 		return err

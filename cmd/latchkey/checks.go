@@ -18,7 +18,8 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/secret"
 )
 
-// checks say what is wrong with a setting that was parsed, "" when nothing is. A problem never repeats a secret.
+// checks validate the parsed settings. A check returns what is wrong, or "" if the setting is
+// valid. The text never contains a secret.
 var checks = []struct {
 	name  string // without the prefix
 	check func(settings) string
@@ -41,7 +42,8 @@ var checks = []struct {
 	{"REFRESH_REUSE_WINDOW", checkReuseWindow},
 	{"SESSION_TTL", checkSessionTTL},
 	{"PASSWORD_MIN_LENGTH", func(s settings) string { return within(int64(s.PasswordMinLength), 8, 64) }},
-	// 1 GiB for one log-in is beyond any use, and with as many at once as there are processors beyond most machines.
+	// More than 1 GiB for one login is of no use. Hashes run on all processors at once, so it would
+	// also exceed the memory of most machines.
 	{"PASSWORD_HASH_MEMORY_KIB", func(s settings) string {
 		return within(int64(s.PasswordHashMemory), max(8, 8*int64(s.PasswordHashLanes)), 1<<20)
 	}},
@@ -81,23 +83,26 @@ func checkAddr(addr string) string {
 
 func checkPublicURL(text string) string {
 	u, err := url.Parse(text)
-	isPlain := err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Host != "" && u.User == nil && u.Opaque == "" &&
-		!strings.ContainsAny(text, "?#") && !strings.Contains(u.Path, "//") && path.Clean("/"+u.Path) == "/"+strings.Trim(u.Path, "/")
+	isPlain := err == nil && (u.Scheme == "https" || u.Scheme == "http") &&
+		u.Host != "" && u.User == nil && u.Opaque == "" &&
+		!strings.ContainsAny(text, "?#") && !strings.Contains(u.Path, "//") &&
+		path.Clean("/"+u.Path) == "/"+strings.Trim(u.Path, "/")
 	if text != "" && !isPlain {
 		return "must be an address such as https://auth.example.com or https://example.com/auth, without a query"
 	}
 	if text == "" {
 		return ""
 	}
-	// Browsers are judged by it, and write it in one way.
+	// The origin is compared with the Origin header, and browsers write an origin in only one way.
 	if sent, ok := serializeOrigin(u.Scheme + "://" + u.Host); !ok || sent != u.Scheme+"://"+u.Host {
 		return fmt.Sprintf("has the origin %s://%s, which browsers write as %s", u.Scheme, u.Host, sent)
 	}
 	return ""
 }
 
-// checkDatabaseURL never repeats the URL, for its password; the parser's errors do, and what they take for the password
-// to leave out is a guess where the URL is malformed.
+// checkDatabaseURL never repeats the URL, because the URL contains the password. The parser's
+// errors do repeat it. They omit the password, but in a malformed URL they can only guess where it
+// is.
 func checkDatabaseURL(secret secret.Text) string {
 	if secret.IsZero() {
 		return ""
@@ -105,19 +110,19 @@ func checkDatabaseURL(secret secret.Text) string {
 	text := databaseURL(secret)
 	u, err := url.Parse(firstHost(text))
 	if err != nil || u.Scheme != "postgres" && u.Scheme != "postgresql" {
-		return "can't be read (it isn't shown, for its password); it must be postgres://user:password@host:port/database " +
-			"with special characters percent-encoded"
+		return "can't be read (it isn't shown, because it has a password); " +
+			"it must be postgres://user:password@host:port/database with special characters percent-encoded"
 	}
 	var refused *pgconn.ParseConfigError
 	if _, err := pgxpool.ParseConfig(text); errors.As(err, &refused) && refused.Unwrap() != nil {
 		return "is refused: " + refused.Unwrap().Error() // such as a certificate's file that is missing
 	} else if err != nil {
-		return "is refused, for one of its parameters"
+		return "is refused: one of its parameters is wrong"
 	}
 	return ""
 }
 
-// firstHost leaves out all hosts but the first, since a URL has one.
+// firstHost removes all hosts but the first, because net/url accepts only one.
 func firstHost(text string) string { return severalHosts.ReplaceAllString(text, "$1") }
 
 var severalHosts = regexp.MustCompile(`^([a-z]+://(?:[^/?#]*@)?[^/?#@,]*),[^/?#@]*`)
@@ -137,7 +142,8 @@ func checkReuseWindow(s settings) string {
 		return problem
 	}
 	if s.RefreshReuseWindow > s.RefreshTokenTTL/2 {
-		return fmt.Sprintf("is %s, must be at most half of LATCHKEY_REFRESH_TOKEN_TTL, %s", s.RefreshReuseWindow, s.RefreshTokenTTL)
+		return fmt.Sprintf("is %s, must be at most half of LATCHKEY_REFRESH_TOKEN_TTL, %s",
+			s.RefreshReuseWindow, s.RefreshTokenTTL)
 	}
 	return ""
 }
@@ -157,7 +163,7 @@ func checkKeyRotation(s settings) string {
 	case s.KeyRotation == 0:
 		return ""
 	case s.JWTAlgorithm == "HS256":
-		return "is " + s.KeyRotation.String() + ", but HS256 signs with the secret key, which is yours to change"
+		return "is " + s.KeyRotation.String() + ", but HS256 signs with the secret key, which only you can change"
 	}
 	if problem := lasting(s.KeyRotation, time.Hour, 10*365*24*time.Hour); problem != "" {
 		return problem

@@ -12,13 +12,14 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/impltest"
 )
 
-// answer is what a server has answered.
+// answer is a server's response.
 type answer struct {
 	status int
 	body   string
 }
 
-// token is the access token of a log-in's answer or, within `token`, of a registration's.
+// token returns the access token of a login's response, or the one within `token` of a
+// registration's response.
 func (a answer) token() string {
 	var body struct {
 		AccessToken string `json:"access_token"`
@@ -34,7 +35,7 @@ func (a answer) token() string {
 
 var client = &http.Client{Timeout: patience, Transport: &http.Transport{MaxIdleConnsPerHost: 16}}
 
-// do asks, and holds the answer to the contract.
+// do sends a request and checks the response against the contract.
 func do(method, target, contentType, token, body string) (answer, error) {
 	req, err := http.NewRequest(method, target, strings.NewReader(body))
 	if err != nil {
@@ -49,7 +50,7 @@ func do(method, target, contentType, token, body string) (answer, error) {
 	return send(req)
 }
 
-// send sends a request, and holds the answer to the contract.
+// send sends a request and checks the response against the contract.
 func send(req *http.Request) (answer, error) {
 	res, err := client.Do(req)
 	if err != nil {
@@ -87,14 +88,15 @@ func me(server, token string) (answer, error) {
 	return do("GET", server+"/api/users/me/", "", token, "")
 }
 
-// eventually asks until f is true.
+// eventually polls f until it returns true. It fails with an error after the patience of these
+// tests.
 func eventually(what string, f func() bool) error {
 	for deadline := time.Now().Add(patience); ; {
 		if f() {
 			return nil
 		}
 		if time.Now().After(deadline) {
-			return fmt.Errorf("it never came to this: %s", what)
+			return fmt.Errorf("this did not happen in time: %s", what)
 		}
 		<-time.After(10 * time.Millisecond) // a poll
 	}

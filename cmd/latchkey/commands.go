@@ -17,7 +17,7 @@ import (
 type root struct {
 	console
 	cmd *cobra.Command
-	// began says that the command line was in order and a command has begun.
+	// began is true once the command line was accepted and a command has started.
 	began bool
 }
 
@@ -30,7 +30,7 @@ func newRoot(c console) *root {
 		SilenceErrors: true,
 		Args:          cobra.NoArgs,
 		RunE:          r.begin(func(cmd *cobra.Command, _ []string) error { return cmd.Help() }),
-		// One line per error leaves no room for a list of suggestions.
+		// An error is one line, which has no room for a list of suggestions.
 		DisableSuggestions: true,
 		CompletionOptions:  cobra.CompletionOptions{DisableDefaultCmd: true},
 	}
@@ -38,11 +38,13 @@ func newRoot(c console) *root {
 	r.cmd.SetOut(c.out)
 	r.cmd.SetErr(c.err)
 	r.cmd.SetUsageTemplate(r.cmd.UsageTemplate() + "\n" + settingsHelp())
-	r.cmd.AddCommand(r.serveCommand(), r.migrateCommand(), r.userCommand(), r.keyCommand(), r.openapiCommand(), r.versionCommand())
+	r.cmd.AddCommand(
+		r.serveCommand(), r.migrateCommand(), r.userCommand(), r.keyCommand(), r.openapiCommand(), r.versionCommand(),
+	)
 	return r
 }
 
-// begin notes that what fails from now on is not the command line's fault.
+// begin wraps f so that later errors aren't reported as errors of the command line.
 func (r *root) begin(f func(*cobra.Command, []string) error) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
 		r.began = true
@@ -89,8 +91,8 @@ func (r *root) migrateCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "migrate",
 		Short: "Bring the database's schema up to date",
-		Long: "Bring the database's schema up to date. `latchkey serve` does this too when it starts; any number of\n" +
-			"them may do it at once. A database that a newer version has migrated is refused and left as it is.",
+		Long: "Bring the database's schema up to date. `latchkey serve` also does this when it starts. Several processes\n" +
+			"may do it at once. If a newer version has migrated the database, the command fails and changes nothing.",
 		Args: cobra.NoArgs,
 		RunE: r.begin(func(cmd *cobra.Command, _ []string) error {
 			s, err := loadSettings(r.environ)
@@ -102,8 +104,9 @@ func (r *root) migrateCommand() *cobra.Command {
 	}
 }
 
-// withDatabase runs f on a database that has the schema of this binary. A missing embedded database is only made where mayMake says so: a
-// command that reads, called in the wrong folder, must not leave a database there.
+// withDatabase runs f on a database that has the schema of this binary. It creates a missing
+// embedded database only if mayMake is true. A command that only reads must not create a database
+// when it is run in the wrong folder.
 func (r *root) withDatabase(ctx context.Context, mayMake bool, f func(settings, *database) error) (err error) {
 	s, err := loadSettings(r.environ)
 	if err != nil {
@@ -116,7 +119,8 @@ func (r *root) withDatabase(ctx context.Context, mayMake bool, f func(settings, 
 			return err
 		}
 		if fresh = !exists; fresh && !mayMake {
-			return fmt.Errorf("there is no database in %s yet: LATCHKEY_DATA_DIR or LATCHKEY_DATABASE_URL names another", s.DataDir)
+			return fmt.Errorf("there is no database in %s yet; "+
+				"to use another one, set LATCHKEY_DATA_DIR or LATCHKEY_DATABASE_URL", s.DataDir)
 		}
 	}
 	logger := newLogger(r.err, s.LogFormat, s.logLevel())

@@ -10,13 +10,14 @@ import (
 	"testing"
 )
 
-// F-9: a server that is killed in the middle of refreshes leaves no session that its client can't go on with: whether the answer was
-// lost or the exchange, the token that the client has is good.
+// F-9: a server that is killed during refreshes leaves every session usable. The client's token
+// stays valid, whether the response was lost or the exchange itself.
 func TestCrashWhileRefreshing(t *testing.T) {
 	t.Parallel()
 	const clients, rounds = 4, 5
 	dir := openFolder(t)
-	environ := append(testEnviron(), "LATCHKEY_DATA_DIR="+filepath.Join(dir, "data"), "LATCHKEY_RATE_LIMITS=off", "LATCHKEY_REFRESH_REUSE_WINDOW=1m")
+	environ := append(testEnviron(),
+		"LATCHKEY_DATA_DIR="+filepath.Join(dir, "data"), "LATCHKEY_RATE_LIMITS=off", "LATCHKEY_REFRESH_REUSE_WINDOW=1m")
 	p, server := serve(t, dir, environ)
 	tokens := make([]string, clients)
 	for c := range tokens {
@@ -44,7 +45,8 @@ func TestCrashWhileRefreshing(t *testing.T) {
 	p.stop(t)
 }
 
-// refreshUntilKilled refreshes from several clients, and kills the server in the middle. What each has heard last stands in tokens.
+// refreshUntilKilled refreshes from several clients and kills the server meanwhile. Afterwards
+// tokens holds the last token that each client received.
 func refreshUntilKilled(t *testing.T, p *process, server string, tokens []string) {
 	t.Helper()
 	const enough = 100

@@ -19,7 +19,7 @@ import (
 
 const crashPassword = "correct-horse-battery"
 
-// F-9: whoever was answered 201 is there after the server was killed, and its database with it.
+// F-9: a user whose registration returned 201 exists after the server and its database were killed.
 func TestCrashWhileRegistering(t *testing.T) {
 	t.Parallel()
 	dir := openFolder(t)
@@ -29,7 +29,7 @@ func TestCrashWhileRegistering(t *testing.T) {
 		p, server := serve(t, dir, environ)
 		for _, email := range registered {
 			if a, err := login(server, email, crashPassword); a.status != 200 || err != nil {
-				t.Errorf("round %d: %s: log-in answered %d, %v; want 200", round, email, a.status, err)
+				t.Errorf("round %d: %s: login answered %d, %v; want 200", round, email, a.status, err)
 			}
 		}
 		registered = append(registered, registerUntilKilled(t, p, server, round)...)
@@ -37,14 +37,14 @@ func TestCrashWhileRegistering(t *testing.T) {
 	p, server := serve(t, dir, environ)
 	for _, email := range registered {
 		if a, err := login(server, email, crashPassword); a.status != 200 || err != nil {
-			t.Errorf("%s: log-in answered %d, %v; want 200", email, a.status, err)
+			t.Errorf("%s: login answered %d, %v; want 200", email, a.status, err)
 		}
 	}
 	p.stop(t)
 }
 
-// registerUntilKilled registers users from several clients, kills the server in the middle and answers the emails of
-// those whose 201 came.
+// registerUntilKilled registers users from several clients and kills the server meanwhile. It
+// returns the emails of the users whose registration returned 201.
 func registerUntilKilled(t *testing.T, p *process, server string, round int) []string {
 	t.Helper()
 	const clients, enough = 4, 24
@@ -82,7 +82,8 @@ func registerUntilKilled(t *testing.T, p *process, server string, round int) []s
 	return done
 }
 
-// A user that isn't root runs all of it in a folder of its own; when the tests run as root, as nobody.
+// A plain user runs all of it in a folder of its own. If the tests run as root, that user is
+// nobody.
 func TestPlainUser(t *testing.T) {
 	t.Parallel()
 	dir := openFolder(t)
@@ -93,7 +94,7 @@ func TestPlainUser(t *testing.T) {
 	environ := append(testEnviron(), "LATCHKEY_DATA_DIR="+data)
 	asPlainUser := func(*exec.Cmd) {}
 	if os.Geteuid() == 0 {
-		program := filepath.Join(dir, "latchkey") // the one in PATH lies where only root can enter
+		program := filepath.Join(dir, "latchkey") // only root can enter the folder of the one in PATH
 		inPath, err := exec.LookPath("latchkey")
 		if err == nil {
 			err = exec.Command("cp", inPath, program).Run()
@@ -109,7 +110,7 @@ func TestPlainUser(t *testing.T) {
 			cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
 		}
 	}
-	for _, want := range []int{201, 409} { // the second start finds what the first has kept
+	for _, want := range []int{201, 409} { // the second start finds the data of the first
 		p, server := serve(t, dir, environ, asPlainUser)
 		if a, err := register(server, "ada@example.com", "ada", crashPassword); a.status != want || err != nil {
 			t.Errorf("registration answered %d, %v; want %d", a.status, err, want)
@@ -118,8 +119,8 @@ func TestPlainUser(t *testing.T) {
 	}
 }
 
-// copiedPrograms is the folder of the programs that the tests' own PostgreSQL runs, where they had to be copied:
-// then another user can't run the originals either.
+// copiedPrograms returns the folder of the programs that the tests' own PostgreSQL runs, if they
+// had to be copied. In that case another user can't run the originals either.
 func copiedPrograms(t *testing.T) string {
 	t.Helper()
 	u, err := url.Parse(postgrestest.NewEmpty(t))
@@ -136,7 +137,7 @@ func copiedPrograms(t *testing.T) string {
 	return filepath.Dir(found[0])
 }
 
-// forward passes connections on from one socket to another.
+// forward forwards connections from one socket to another.
 func forward(tb testing.TB, from, to string) {
 	tb.Helper()
 	ln, err := net.Listen("unix", from)

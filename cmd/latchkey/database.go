@@ -29,35 +29,37 @@ import (
 )
 
 const (
-	// connectTimeout bounds one attempt to connect, where the URL doesn't.
+	// connectTimeout bounds one attempt to connect, unless the URL sets a shorter bound.
 	connectTimeout = 5 * time.Second
-	// stopTimeout is for the embedded PostgreSQL to write everything out; then it is stopped at once, which costs a
-	// recovery at the next start and no data.
+	// stopTimeout is the time that the embedded PostgreSQL has to write everything out. After it
+	// PostgreSQL is stopped at once. That costs a recovery at the next start, but no data.
 	stopTimeout = 30 * time.Second
-	// migrateReport is how often a migration that takes long says so.
+	// migrateReport is the interval between log lines about a migration that takes long.
 	migrateReport = 10 * time.Second
 )
 
 // startPostgres is [postgres.Start] for serve and [postgres.Attach] for the commands.
 type startPostgres func(context.Context, postgres.Options) (*postgres.Server, error)
 
-// database is the one that a command works on.
+// database is the database that a command works on.
 type database struct {
 	pool  *pgxpool.Pool
 	url   secret.Text
-	place string // where it is, without the password
+	place string // its address, without the password
 	stop  func() error
 }
 
-// openDatabase connects to the database that the settings name, which it starts when it is the embedded one. What
-// can't be reached yet is waited for.
-func openDatabase(ctx context.Context, s settings, start startPostgres, wait time.Duration, c console, logger *slog.Logger) (_ *database, err error) {
+// openDatabase connects to the database that the settings name. It starts the database first if
+// that is the embedded one. It waits for a database that can't be reached yet, for at most wait.
+func openDatabase(
+	ctx context.Context, s settings, start startPostgres, wait time.Duration, c console, logger *slog.Logger,
+) (_ *database, err error) {
 	db := &database{url: s.DatabaseURL, stop: func() error { return nil }}
 	if s.embedded() {
-		postgres.ForgetEnvironment() // nobody else's settings count for a database of ours
+		postgres.ForgetEnvironment() // they may name another database
 		server, err := start(ctx, postgres.Options{
 			DataDir: s.DataDir, BinDir: s.PostgresBin, Logger: logger, Progress: progress(c.err),
-			// Room for the pool, for commands beside the server and for PostgreSQL's own three.
+			// The pool, commands beside the server, and the 3 connections that PostgreSQL reserves.
 			Parameters: map[string]string{"max_connections": strconv.Itoa(max(100, 2*int(s.DatabaseMaxConns)+3))},
 		})
 		if err != nil {
@@ -92,7 +94,7 @@ func openDatabase(ctx context.Context, s settings, start startPostgres, wait tim
 	return db, err
 }
 
-// close closes the pool, which waits for the queries that run, and then stops the embedded PostgreSQL.
+// close waits for running queries and closes the pool. Then it stops the embedded PostgreSQL.
 func (d *database) close() error {
 	if d.pool != nil {
 		d.pool.Close()
@@ -103,8 +105,9 @@ func (d *database) close() error {
 func poolConfig(url secret.Text, s settings) (*pgxpool.Config, error) {
 	config, err := pgxpool.ParseConfig(databaseURL(url))
 	if err != nil {
-		// The settings were checked: only a file or a variable that the URL relies on, such as a certificate's, is left.
-		return nil, errors.New("the database's URL or what it names can't be read")
+		// The settings were checked. So the cause is a file or variable that the URL names, such as
+		// a certificate. The error isn't wrapped, because it may contain the password.
+		return nil, errors.New("the database's URL can't be read, or a file that it names")
 	}
 	config.MaxConns = s.DatabaseMaxConns
 	config.AfterConnect = func(_ context.Context, conn *pgx.Conn) error {
@@ -117,7 +120,8 @@ func poolConfig(url secret.Text, s settings) (*pgxpool.Config, error) {
 			config.ConnConfig.RuntimeParams[name] = value
 		}
 	} else {
-		// No statement and no setting lives in a session, which may be another client's the next moment.
+		// Statements and settings don't outlive a transaction: another client may use the session
+		// next.
 		config.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe
 	}
 	if t := config.ConnConfig.ConnectTimeout; t <= 0 || t > connectTimeout {
@@ -126,8 +130,8 @@ func poolConfig(url secret.Text, s settings) (*pgxpool.Config, error) {
 	return config, nil
 }
 
-// sessionDefaults are settings of a session that what our statements mean hangs on. They win over the defaults of a role or a
-// database.
+// sessionDefaults are the session settings that the meaning of our statements depends on. They
+// override the defaults of a role or a database.
 var sessionDefaults = map[string]string{
 	"client_encoding":               "UTF8",
 	"default_transaction_isolation": "read committed",
@@ -139,7 +143,8 @@ var sessionDefaults = map[string]string{
 	"standard_conforming_strings":   "on",
 }
 
-// checkSession refuses a database whose encoding can't hold every text, and, behind a pooler, defaults that can't be set there.
+// checkSession refuses a database whose encoding can't store every text. Behind a pooler it also
+// refuses a database with other session defaults, because they can't be set there.
 func checkSession(ctx context.Context, pool *pgxpool.Pool, s settings) error {
 	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
 	defer cancel()
@@ -151,7 +156,8 @@ func checkSession(ctx context.Context, pool *pgxpool.Pool, s settings) error {
 		return err
 	}
 	if encoding != "UTF8" {
-		return fmt.Errorf("the database's encoding is %s, and must be UTF8: make another one with ENCODING 'UTF8' TEMPLATE template0", encoding)
+		return fmt.Errorf("the database's encoding is %s, must be UTF8: "+
+			"create the database with ENCODING 'UTF8' TEMPLATE template0", encoding)
 	}
 	if s.DatabasePooler == "off" {
 		return nil
@@ -162,13 +168,15 @@ func checkSession(ctx context.Context, pool *pgxpool.Pool, s settings) error {
 			return err
 		}
 		if want := sessionDefaults[name]; !strings.HasPrefix(value, want) && name != "timezone" {
-			return fmt.Errorf("the database or its role sets %s to %q, and behind a pooler it has to be %q: ALTER ROLE … SET %s = '%s'", name, value, want, name, want)
+			return fmt.Errorf("the database or its role sets %s to %q, must be %q behind a pooler: "+
+				"ALTER ROLE … SET %s = '%s'", name, value, want, name, want)
 		}
 	}
 	return nil
 }
 
-// await returns when the database answers, or when waiting longer is of no use.
+// await returns when the database accepts a query. It fails when the wait is over, or at once with
+// an error that won't go away.
 func await(ctx context.Context, pool *pgxpool.Pool, wait time.Duration, logger *slog.Logger) error {
 	deadline := time.Now().Add(wait)
 	for pause, told := 100*time.Millisecond, false; ; pause = min(2*pause, 2*time.Second) {
@@ -176,7 +184,7 @@ func await(ctx context.Context, pool *pgxpool.Pool, wait time.Duration, logger *
 		if err == nil || ctx.Err() != nil {
 			return err
 		}
-		// The jitter keeps servers that lost one database from coming back in step.
+		// The jitter keeps servers that lost the same database from reconnecting in step.
 		pause := pause/2 + rand.N(pause)
 		place := hosts(pool.Config())
 		if !passes(err) || time.Now().Add(pause).After(deadline) {
@@ -194,14 +202,15 @@ func await(ctx context.Context, pool *pgxpool.Pool, wait time.Duration, logger *
 	}
 }
 
-// pingWithin bounds a ping, since something that isn't PostgreSQL may listen and say nothing.
+// pingWithin bounds a ping, because a program that isn't PostgreSQL may accept the connection and
+// never reply.
 func pingWithin(ctx context.Context, pool *pgxpool.Pool) error {
 	bounded, cancel := context.WithTimeout(ctx, 2*connectTimeout)
 	defer cancel()
 	return pool.Ping(bounded)
 }
 
-// migrate applies what is pending, and says so while it takes long.
+// migrate applies the pending migrations. While they take long it logs that.
 func (d *database) migrate(ctx context.Context, logger *slog.Logger) (applied int, err error) {
 	done := make(chan struct{})
 	defer close(done)
@@ -222,8 +231,9 @@ func (d *database) migrate(ctx context.Context, logger *slog.Logger) (applied in
 	return applied, err
 }
 
-// passes reports whether a connection may succeed later with the settings as they are: what a server answers, such
-// as a wrong password, stays, unless it is just starting up (57P03), shutting down (57P01) or full (class 53).
+// passes reports whether a later attempt to connect may succeed with the same settings. Errors that
+// the server reports, such as a wrong password, are permanent. The exceptions are a server that is
+// starting up (57P03), shutting down (57P01) or out of resources (class 53).
 func passes(err error) bool {
 	var answer *pgconn.PgError
 	if !errors.As(err, &answer) {
@@ -232,7 +242,8 @@ func passes(err error) bool {
 	return strings.HasPrefix(answer.Code, "57P0") || strings.HasPrefix(answer.Code, "53")
 }
 
-// cause is why a connection failed, without pgx's words about it, which repeat the user and every address.
+// cause returns why a connection failed. It omits pgx's own text, which repeats the user and every
+// address.
 func cause(err error) string {
 	var (
 		answer  *pgconn.PgError
@@ -243,7 +254,7 @@ func cause(err error) string {
 	case errors.As(err, &answer):
 		text := fmt.Sprintf("%s (SQLSTATE %s)", answer.Message, answer.Code)
 		if strings.Contains(answer.Message, "startup parameter") {
-			text += "; before a connection pooler LATCHKEY_DATABASE_POOLER must be transaction"
+			text += "; with a connection pooler, set LATCHKEY_DATABASE_POOLER to transaction"
 		}
 		return text
 	case errors.As(err, &lookup):
@@ -260,12 +271,12 @@ func cause(err error) string {
 	return err.Error()
 }
 
-// hosts are the addresses of the database: host:port, or the path of a socket.
+// hosts returns the addresses of the database. Each is host:port, or the path of a socket.
 func hosts(config *pgxpool.Config) string {
 	c := config.ConnConfig
 	all := []string{address(c.Host, c.Port)}
 	for _, f := range c.Fallbacks {
-		// The same host comes again for each way of TLS.
+		// pgx lists the same host once for each TLS mode.
 		if a := address(f.Host, f.Port); a != all[len(all)-1] {
 			all = append(all, a)
 		}
@@ -280,14 +291,14 @@ func address(host string, port uint16) string {
 	return net.JoinHostPort(host, strconv.Itoa(int(port)))
 }
 
-// describe says where the data is.
+// describe returns the place of the data and the version of PostgreSQL.
 func describe(ctx context.Context, s settings, pool *pgxpool.Pool) (string, error) {
 	conn, err := pool.Acquire(ctx)
 	if err != nil {
 		return "", err
 	}
 	defer conn.Release()
-	// Debian's has the package's version behind it.
+	// Debian appends the version of its package.
 	number, _, _ := strings.Cut(conn.Conn().PgConn().ParameterStatus("server_version"), " ")
 	if s.embedded() {
 		dir, err := filepath.Abs(s.DataDir)
@@ -296,7 +307,7 @@ func describe(ctx context.Context, s settings, pool *pgxpool.Pool) (string, erro
 	return fmt.Sprintf("%s/%s (PostgreSQL %s)", hosts(pool.Config()), pool.Config().ConnConfig.Database, number), nil
 }
 
-// hasCluster reports whether the data folder holds a database already.
+// hasCluster reports whether the data folder already holds a database.
 func hasCluster(s settings) (bool, error) {
 	_, err := os.Stat(filepath.Join(s.DataDir, "postgres"))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -305,7 +316,8 @@ func hasCluster(s settings) (bool, error) {
 	return err == nil, err
 }
 
-// progress tells a person at a terminal what takes its time; in a log it would be noise.
+// progress returns a function that prints slow steps, if w is a terminal. In a log they would be
+// noise.
 func progress(w io.Writer) func(string) {
 	if !isTerminal(w) {
 		return nil

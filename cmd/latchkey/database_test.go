@@ -13,7 +13,7 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/secret"
 )
 
-// Every form of a URL that libpq takes is taken, and leads where libpq goes.
+// Every form of a URL that libpq accepts is accepted, and leads to the same server.
 func TestDatabaseURLs(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
@@ -45,8 +45,9 @@ func TestDatabaseURLs(t *testing.T) {
 		}
 	}
 	for _, text := range []string{
-		"host=/run/postgresql dbname=canary", "mysql://u:canary@h/db", "postgres://u:can%zzary@h/db", "postgres://u:canary@h:port/db",
-		"postgres://u:canary@%2Frun%zz/db", "canary", "postgres://u:canary@h/db?sslmode=perhaps", "postgres://u:canary@h/db?sslrootcert=/nothing/here",
+		"host=/run/postgresql dbname=canary", "mysql://u:canary@h/db", "postgres://u:can%zzary@h/db",
+		"postgres://u:canary@h:port/db", "postgres://u:canary@%2Frun%zz/db", "canary",
+		"postgres://u:canary@h/db?sslmode=perhaps", "postgres://u:canary@h/db?sslrootcert=/nothing/here",
 	} {
 		if problem := checkDatabaseURL(secret.New(text)); problem == "" || strings.Contains(problem, "canary") {
 			t.Errorf("%s: got %q", text, problem)
@@ -54,7 +55,7 @@ func TestDatabaseURLs(t *testing.T) {
 	}
 }
 
-// What a role or a database sets by default changes nothing that our statements mean.
+// The defaults of a role or a database don't change the meaning of our statements.
 func TestDefaultsOfRoleAndDatabase(t *testing.T) {
 	t.Parallel()
 	url := postgrestest.New(t)
@@ -66,7 +67,8 @@ func TestDefaultsOfRoleAndDatabase(t *testing.T) {
 	name := conn.Config().Database
 	for _, set := range []string{
 		"default_transaction_isolation = 'serializable'", "default_transaction_read_only = on", "timezone = 'Asia/Kathmandu'",
-		"client_encoding = 'LATIN1'", "datestyle = 'German, DMY'", "intervalstyle = 'sql_standard'", "bytea_output = 'escape'",
+		"client_encoding = 'LATIN1'", "datestyle = 'German, DMY'", "intervalstyle = 'sql_standard'",
+		"bytea_output = 'escape'",
 		"standard_conforming_strings = off",
 	} {
 		if _, err := conn.Exec(t.Context(), "ALTER DATABASE "+name+" SET "+set); err != nil {
@@ -78,23 +80,24 @@ func TestDefaultsOfRoleAndDatabase(t *testing.T) {
 		t.Fatalf("registration answered %d %s, %v", a.status, a.body, err)
 	}
 	if a, err := login(server, "ädä@example.com", "correct-horse-battery"); err != nil || a.status != 200 {
-		t.Errorf("log-in answered %d %s, %v", a.status, a.body, err)
+		t.Errorf("login answered %d %s, %v", a.status, a.body, err)
 	}
 	if a, err := get(server + "/readyz"); err != nil || a.status != 200 {
 		t.Errorf("readiness answered %d %s, %v", a.status, a.body, err)
 	}
 	p.stop(t)
-	// Behind a pooler they can't be set, and are demanded.
+	// Behind a pooler they can't be set, so the server refuses to start without them.
 	refused, err := launch("/", onDatabase(url, "LATCHKEY_DATABASE_POOLER=transaction"), []string{"serve"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if status, err := refused.wait(); status != 1 || err != nil || !refused.stderr.contains("behind a pooler it has to be") {
+	status, err := refused.wait()
+	if status != 1 || err != nil || !refused.stderr.contains(" behind a pooler: ALTER ROLE") {
 		t.Errorf("exit status %d, %v: %s", status, err, refused.stderr)
 	}
 }
 
-// A database whose encoding can't hold every email is refused.
+// A database whose encoding can't store every email is refused.
 func TestEncodingOfTheDatabase(t *testing.T) {
 	t.Parallel()
 	url := postgrestest.NewEmpty(t)
@@ -119,19 +122,20 @@ func TestEncodingOfTheDatabase(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if status, err := p.wait(); status != 1 || err != nil || !p.stderr.contains("encoding is SQL_ASCII, and must be UTF8") {
+	if status, err := p.wait(); status != 1 || err != nil || !p.stderr.contains("encoding is SQL_ASCII, must be UTF8") {
 		t.Errorf("exit status %d, %v: %s", status, err, p.stderr)
 	}
 }
 
-// The embedded database is nobody's business but ours: no variable of libpq counts for it.
+// The embedded database ignores the variables of libpq.
 func TestVariablesOfLibpq(t *testing.T) {
 	t.Parallel()
 	dir := openFolder(t)
 	environ := append(testEnviron(), "LATCHKEY_DATA_DIR="+dir+"/data",
-		"PGSERVICE=prod", "PGSERVICEFILE=/nothing", "PGHOST=192.0.2.1", "PGPORT=1", "PGUSER=nobody", "PGDATABASE=nothing", "PGPASSWORD=x",
-		"PGPASSFILE=/nothing", "PGOPTIONS=-c default_transaction_read_only=on", "PGSSLMODE=verify-full", "PGSSLROOTCERT=/nothing",
-		"PGTARGETSESSIONATTRS=read-only", "PGCONNECT_TIMEOUT=1", "PGAPPNAME=x", "PGTZ=Asia/Kathmandu", "PGDATA=/nothing", "PGREQUIREAUTH=scram-sha-256",
+		"PGSERVICE=prod", "PGSERVICEFILE=/nothing", "PGHOST=192.0.2.1", "PGPORT=1", "PGUSER=nobody",
+		"PGDATABASE=nothing", "PGPASSWORD=x", "PGPASSFILE=/nothing", "PGOPTIONS=-c default_transaction_read_only=on",
+		"PGSSLMODE=verify-full", "PGSSLROOTCERT=/nothing", "PGTARGETSESSIONATTRS=read-only", "PGCONNECT_TIMEOUT=1",
+		"PGAPPNAME=x", "PGTZ=Asia/Kathmandu", "PGDATA=/nothing", "PGREQUIREAUTH=scram-sha-256",
 		"PGMINPROTOCOLVERSION=9.9", "PGCLIENTENCODING=LATIN1", "PGCHANNELBINDING=require")
 	p, server := serve(t, dir, environ)
 	if a, err := register(server, "ada@example.com", "ada", "correct-horse-battery"); err != nil || a.status != 201 {
@@ -147,16 +151,18 @@ func TestVariablesOfLibpq(t *testing.T) {
 	p.stop(t)
 }
 
-// What listens and says nothing is not waited for without end.
+// The wait for a program that listens and never replies is bounded.
 func TestSilentDatabase(t *testing.T) {
 	t.Parallel()
 	at := silent(t)
 	for _, command := range [][]string{{"serve"}, {"migrate"}, {"user", "list"}} {
-		p, err := launch("/", onDatabase("postgres://ada@"+at+"/latchkey?connect_timeout=1&sslmode=disable", "LATCHKEY_DATABASE_WAIT=1s"), command)
+		database := "postgres://ada@" + at + "/latchkey?connect_timeout=1&sslmode=disable"
+		p, err := launch("/", onDatabase(database, "LATCHKEY_DATABASE_WAIT=1s"), command)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if status, err := p.wait(); status != 1 || err != nil || !p.stderr.contains("the database at "+at+" can't be reached: ") {
+		status, err := p.wait()
+		if status != 1 || err != nil || !p.stderr.contains("the database at "+at+" can't be reached: ") {
 			t.Errorf("%v: exit status %d, %v: %s", command, status, err, p.stderr)
 		}
 	}

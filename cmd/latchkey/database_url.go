@@ -8,8 +8,8 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/secret"
 )
 
-// databaseURL is the URL as the driver takes it: libpq lets a socket's folder stand where the host does, with its slashes
-// escaped (PostgreSQL 34.1.1.2), and Go's net/url doesn't.
+// databaseURL returns the URL in the form that the driver accepts. libpq allows the folder of a
+// socket in place of the host, with escaped slashes (PostgreSQL 34.1.1.2). Go's net/url doesn't.
 func databaseURL(secret secret.Text) string {
 	text := secret.Reveal()
 	parts := authority.FindStringSubmatch(text)
@@ -39,5 +39,5 @@ func databaseURL(secret secret.Text) string {
 	return scheme + user + path + "?" + query
 }
 
-// authority takes a URL apart: scheme, user, hosts, path and query.
+// authority splits a URL into scheme, user, hosts, path and query.
 var authority = regexp.MustCompile(`^(postgres(?:ql)?://)([^/?#]*@)?([^/?#@]*)(/[^?#]*)?(?:\?([^#]*))?$`)

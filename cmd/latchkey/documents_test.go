@@ -23,7 +23,8 @@ var (
 	codeBlock = regexp.MustCompile("(?ms)^```([^\n]*)\n(.*?)^```$")
 	fence     = regexp.MustCompile("(?m)^\\s*(```|~~~)")
 	demoURL   = regexp.MustCompile(`http://127\.0\.0\.1:[0-9]+/`)
-	// servers are the commands that go on until they are told to stop. What follows in the page speaks to them.
+	// servers matches the commands that run until they are stopped. Later commands of the page talk
+	// to them.
 	servers = regexp.MustCompile(`(?m)^([A-Z_]+=\S+ )?(latchkey serve|make run)\n\z`)
 )
 
@@ -34,7 +35,8 @@ const (
 	documentedDatabase = "postgres://latchkey:secret@db.internal/latchkey"
 )
 
-// answers are what the documents' commands must show: text of the last answer, by page and what the block begins with.
+// answers are texts that the output of a documented command must contain. The keys are the page and
+// the beginning of the block.
 var answers = map[string]map[string]string{
 	"README.md": {
 		"curl -sS http://127.0.0.1:8000/api/users/ ":      `"token":{`,
@@ -63,13 +65,16 @@ var answers = map[string]map[string]string{
 	},
 }
 
-// languages are those of blocks that are no commands. Programs in Go are compiled here, those in TypeScript with the client's
-// tests; text is for
-// diagrams; those for nginx are what TestPrefix runs.
+// languages are the languages of blocks that aren't commands.
+//   - go: compiled here
+//   - nginx: run by TestPrefix
+//   - text: diagrams
+//   - ts: compiled with the client's tests
 var languages = []string{"go", "nginx", "text", "ts"}
 
-// TestDocuments runs each command that the READMEs and the pages below docs show, in their order, as their reader would:
-// those of a page in one folder, against the server that the page has started last. What is named within a line must exist.
+// TestDocuments runs each command of the READMEs and of the pages in docs, in their order. All
+// commands of a page run in one folder, against the server that the page started last. The commands
+// and flags that a line mentions must exist.
 func TestDocuments(t *testing.T) {
 	t.Parallel()
 	root, err := filepath.Abs(filepath.Join("..", ".."))
@@ -98,7 +103,7 @@ func TestDocuments(t *testing.T) {
 			d := &document{root: root, dir: openFolder(t), metrics: freeAddr(t), answers: answers[name]}
 			blocks := codeBlock.FindAllStringSubmatch(string(text), -1)
 			if fences := fence.FindAllString(string(text), -1); len(fences) != 2*len(blocks) {
-				t.Errorf("%d lines look like a fence, and %d blocks were found", len(fences), len(blocks))
+				t.Errorf("%d lines look like a fence, but %d blocks were found", len(fences), len(blocks))
 			}
 			if err := checkProse(root, page, string(text)); err != nil {
 				t.Error(err)
@@ -113,22 +118,22 @@ func TestDocuments(t *testing.T) {
 	}
 }
 
-// document is a page whose commands are being run.
+// document is a page whose commands are run.
 type document struct {
 	root, dir string
-	metrics   string // where a server of the page has them
+	metrics   string // the address of /metrics on the page's server
 	url       string // of the server that was started last
 	stop      func()
 	answers   map[string]string
 	answered  int
 }
 
-// run runs one block. Those of other languages are not commands.
+// run runs one block, or checks it if its language isn't sh.
 func (d *document) run(t *testing.T, language, script string) {
 	t.Helper()
 	switch {
 	case language != "sh" && !slices.Contains(languages, language):
-		t.Fatalf("commands stand in sh blocks, which are run; %q is of the language %q", script, language)
+		t.Fatalf("commands belong in sh blocks, which are run; %q has the language %q", script, language)
 	case language == "go":
 		if err := compileGo(d.root, d.dir, script); err != nil {
 			t.Error(err)
@@ -137,7 +142,7 @@ func (d *document) run(t *testing.T, language, script string) {
 		if err := checkText(script); err != nil {
 			t.Error(err)
 		}
-	case language != "sh", script == "make test\n": // which is what runs this test
+	case language != "sh", script == "make test\n": // make test runs this test
 	case script == startDemo:
 		d.openDemo(t)
 	case servers.MatchString(script):
@@ -153,13 +158,13 @@ func (d *document) run(t *testing.T, language, script string) {
 			}
 			d.answered++
 			if !strings.Contains(out, want) {
-				t.Errorf("%s\nanswered %s\nwithout %s", script, out, want)
+				t.Errorf("%s\nprinted %s\nwithout %s", script, out, want)
 			}
 		}
 	}
 }
 
-// serve starts a server as the page says, on a port and a database of its own. Ctrl-C is what ends it.
+// serve starts a server as the page describes, on a port and a database of its own. Ctrl-C ends it.
 func (d *document) serve(t *testing.T, script string) {
 	t.Helper()
 	if d.stop != nil {
@@ -176,7 +181,7 @@ func (d *document) serve(t *testing.T, script string) {
 	p, err := launch(dir, d.environ(), nil, func(cmd *exec.Cmd) {
 		sh := exec.Command("bash", "-euo", "pipefail", "-c", script)
 		cmd.Path, cmd.Args = sh.Path, sh.Args
-		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // as a terminal's Ctrl-C reaches make and the server
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // a terminal's Ctrl-C reaches a group
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -200,11 +205,11 @@ func (d *document) serve(t *testing.T, script string) {
 	}
 }
 
-// openDemo starts the demo, on a port of its own, and asks it for its page.
+// openDemo starts the demo on a port of its own, and requests its page.
 func (d *document) openDemo(t *testing.T) {
 	t.Helper()
 	cmd := exec.Command("bash", "-c", startDemo)
-	// Where CI is set, its output has colours without a terminal.
+	// If CI is set, the demo's output has colours even without a terminal.
 	cmd.Dir, cmd.Env = d.root, append(d.environ(), "DEMO_PORT=0", "NO_COLOR=1") //nolint:misspell // a name
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	out, err := cmd.StdoutPipe()
@@ -219,7 +224,7 @@ func (d *document) openDemo(t *testing.T) {
 	t.Cleanup(func() {
 		tooLong.Stop()
 		end()
-		_ = cmd.Wait() // it was ended by a signal
+		_ = cmd.Wait() // a signal ended it
 	})
 	var said strings.Builder
 	for lines := bufio.NewScanner(out); lines.Scan(); fmt.Fprintln(&said, lines.Text()) {
@@ -238,7 +243,8 @@ func (d *document) openDemo(t *testing.T) {
 	t.Fatalf("the demo did not start: %s", &said)
 }
 
-// environ is the developer's without what would change what the page says.
+// environ returns the developer's environment without variables that would change the page's
+// results.
 func (d *document) environ() []string {
 	var environ []string
 	for _, v := range os.Environ() {
@@ -249,10 +255,11 @@ func (d *document) environ() []string {
 	return append(environ, "LATCHKEY_ADDR=127.0.0.1:0", "LATCHKEY_DATA_DIR="+filepath.Join(d.dir, "data"))
 }
 
-// shell runs a script. An answer of curl's that is an error is one of the script's, too.
+// shell runs a script. It fails if curl receives an error status.
 func (d *document) shell(t *testing.T, script string) string {
 	t.Helper()
-	script = "curl() { command curl --fail-with-body \"$@\"; }\n" + strings.NewReplacer(documentedAddress, d.url, documentedMetrics, d.metrics).Replace(script)
+	addresses := strings.NewReplacer(documentedAddress, d.url, documentedMetrics, d.metrics)
+	script = "curl() { command curl --fail-with-body \"$@\"; }\n" + addresses.Replace(script)
 	cmd := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail", "-c", script)
 	cmd.Dir, cmd.Env = d.dir, d.environ()
 	out, err := cmd.CombinedOutput()
@@ -262,7 +269,7 @@ func (d *document) shell(t *testing.T, script string) string {
 	return string(out)
 }
 
-// freeAddr is an address of this machine at which nothing listens.
+// freeAddr returns an address of this machine on which nothing listens.
 func freeAddr(t *testing.T) string {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")

@@ -16,11 +16,12 @@ import (
 	"github.com/caarlos0/env/v11"
 )
 
-// maxSettingFile bounds what is read from an X_FILE, in bytes: settings are short, and a device has no end.
+// maxSettingFile is the largest number of bytes that is read from an X_FILE. Settings are short,
+// but a device such as /dev/zero never ends.
 const maxSettingFile = 64 << 10
 
-// readEnvironment picks our variables from the environment and reads those that stand in files; and says what is
-// wrong with their names.
+// readEnvironment returns the settings in the environment, and those in the files that it names. It
+// also returns what is wrong with their names.
 func readEnvironment(environ []string, known []setting) (values map[string]string, problems []string) {
 	values = map[string]string{}
 	files := map[string]string{}
@@ -41,7 +42,7 @@ func readEnvironment(environ []string, known []setting) (values map[string]strin
 			}
 		case isInjected(name, value):
 		default:
-			problems = append(problems, fmt.Sprintf("%s is not a setting, perhaps %s is meant", name, nearest(name, known)))
+			problems = append(problems, fmt.Sprintf("%s is not a setting, did you mean %s", name, nearest(name, known)))
 		}
 	}
 	for name, path := range files {
@@ -60,14 +61,16 @@ func readEnvironment(environ []string, known []setting) (values map[string]strin
 	return values, problems
 }
 
-// What Kubernetes sets for the addresses of Services called latchkey or latchkey-something ("Discovering services" in its
-// documentation): names that say so by themselves, and those that do where they hold an address.
+// Kubernetes sets variables with the addresses of Services called latchkey or latchkey-something.
+// Its documentation describes them in "Discovering services". Most of these names can't be
+// settings. A name that ends in PORT is Kubernetes' own only if its value is an address.
 var (
-	injected        = regexp.MustCompile(`^LATCHKEY_([A-Z0-9_]+_)?(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)$`)
+	injected = regexp.MustCompile(`^LATCHKEY_([A-Z0-9_]+_)?` +
+		`(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)$`)
 	injectedAddress = regexp.MustCompile(`^LATCHKEY_([A-Z0-9_]+_)?PORT=(tcp|udp|sctp)://`)
 )
 
-// isInjected reports whether an orchestrator has set a variable, so that it is no setting of ours.
+// isInjected reports whether a variable was set by an orchestrator, so that it isn't a setting.
 func isInjected(name, value string) bool {
 	return injected.MatchString(name) || injectedAddress.MatchString(name+"="+value)
 }
@@ -76,7 +79,7 @@ func isKnown(name string, known []setting) bool {
 	return slices.ContainsFunc(known, func(s setting) bool { return s.name == name })
 }
 
-// nearest is the setting whose name is the fewest edits away.
+// nearest returns the name of the setting that is the fewest edits away.
 func nearest(name string, known []setting) string {
 	base, isFile := strings.CutSuffix(name, "_FILE")
 	best := slices.MinFunc(known, func(a, b setting) int {
@@ -88,7 +91,7 @@ func nearest(name string, known []setting) string {
 	return best.name
 }
 
-// readSettingFile is a file's text without the newline that an editor leaves at its end.
+// readSettingFile returns the text of a file without the newline that editors add at its end.
 func readSettingFile(path string) (string, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -109,8 +112,9 @@ func readSettingFile(path string) (string, error) {
 	return value, nil
 }
 
-// unparsed turns the errors of the parser, which speak of Go's fields and types, into problems by the setting's
-// name without its prefix. Secrets are text and always parse, so a problem may repeat the value.
+// unparsed converts the parser's errors, which name Go fields and types, into problems. The keys
+// are names of settings without the prefix. A problem may repeat the value, because secrets are
+// text, and text always parses.
 func unparsed(err error, values map[string]string) (map[string]string, error) {
 	broken := map[string]string{}
 	var all env.AggregateError

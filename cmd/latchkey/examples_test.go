@@ -17,9 +17,9 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/impltest"
 )
 
-// TestExamples sends each request that the contract shows to the binary, in the order of the paths, which is that of a first
-// session; it must succeed. And it makes the binary give the errors that the contract shows: each of them, but for those that
-// are excused by name.
+// TestExamples sends each example request of the contract to the binary. The order is that of the
+// paths, and each request must succeed. Then it provokes each example error of the contract, except
+// for those in excused.
 func TestExamples(t *testing.T) {
 	t.Parallel()
 	s := startShown(t)
@@ -54,8 +54,9 @@ func TestExamples(t *testing.T) {
 	}
 }
 
-// sendExamples sends what is shown of one body. What a schema shows by itself must be among it. The
-// refresh token that is shown is none of this server's, so that a fresh one is sent in its place.
+// sendExamples sends each example of one request body. If the schema has an example of its own, it
+// must be one of them. A refresh token in an example isn't from this server, so a fresh one
+// replaces it.
 func sendExamples(t *testing.T, s *shownServer, method, path string, content openapi3.Content) {
 	t.Helper()
 	target := s.url + path
@@ -79,7 +80,8 @@ func sendExamples(t *testing.T, s *shownServer, method, path string, content ope
 				t.Errorf("%s %s: example %s: %v %v", method, target, name, a, err)
 			}
 		}
-		if alone := media.Schema.Value.Example; alone != nil && !slices.ContainsFunc(values, func(v any) bool { return cmp.Equal(v, alone) }) {
+		alone := media.Schema.Value.Example
+		if alone != nil && !slices.ContainsFunc(values, func(v any) bool { return cmp.Equal(v, alone) }) {
 			t.Errorf("%s %s: the schema's example is no request's", method, target)
 		}
 	}
@@ -106,7 +108,8 @@ type shownError struct {
 	body   any
 }
 
-// shownErrors are those of the contract, by the operation and the example's name, which is its code.
+// shownErrors returns the example errors of the contract. The key is the operation and the
+// example's name, which is its code.
 func shownErrors(contract *openapi3.T) map[string]shownError {
 	all := map[string]shownError{}
 	for _, item := range contract.Paths.Map() {
@@ -123,7 +126,7 @@ func shownErrors(contract *openapi3.T) map[string]shownError {
 	return all
 }
 
-// asked are the errors that a stage brings about.
+// asked returns the errors that some stage provokes.
 func asked() map[string]bool {
 	names := map[string]bool{}
 	for _, stage := range stages {
@@ -134,16 +137,17 @@ func asked() map[string]bool {
 	return names
 }
 
-// complete refuses an example that is neither asked for nor excused, and what is asked for or excused and not shown, or both.
+// complete fails if an example error is neither provoked nor excused, or is both. It also fails if
+// an error that is provoked or excused isn't in the contract.
 func complete(shown map[string]shownError, asked map[string]bool) error {
 	var wrong []string
 	for name := range shown {
 		isExcused := isExcused(name)
 		switch {
 		case !asked[name] && !isExcused:
-			wrong = append(wrong, name+" is shown, and neither asked for nor excused")
+			wrong = append(wrong, name+" is shown, but neither asked for nor excused")
 		case asked[name] && isExcused:
-			wrong = append(wrong, name+" is asked for, and excused")
+			wrong = append(wrong, name+" is asked for, but also excused")
 		}
 	}
 	for _, name := range append(slices.Collect(maps.Keys(asked)), slices.Collect(maps.Keys(excused))...) {
@@ -158,7 +162,7 @@ func complete(shown map[string]shownError, asked map[string]bool) error {
 	return fmt.Errorf("%s", strings.Join(wrong, "\n"))
 }
 
-// An example that nobody asks for, or that is gone, fails the run.
+// An example that no stage provokes, or that is gone, fails the run.
 func TestExamplesAreComplete(t *testing.T) {
 	t.Parallel()
 	for what, change := range map[string]func(shown map[string]shownError){
@@ -173,7 +177,8 @@ func TestExamplesAreComplete(t *testing.T) {
 	}
 }
 
-// compareAnswer holds what is shown of an error to what the binary answers. The request's id is new each time.
+// compareAnswer compares the example of an error with the binary's response. The request id differs
+// each time.
 func compareAnswer(t *testing.T, shown shownError, ask ask, s *shownServer) {
 	t.Helper()
 	got, err := ask(s)
@@ -194,7 +199,7 @@ func compareAnswer(t *testing.T, shown shownError, ask ask, s *shownServer) {
 	}
 }
 
-// The times that the contract's introduction tells are those that the settings begin with.
+// The durations in the contract's introduction are the defaults of the settings.
 func TestIntroductionTellsTheDefaults(t *testing.T) {
 	t.Parallel()
 	defaults := map[string]string{}
@@ -213,12 +218,12 @@ func TestIntroductionTellsTheDefaults(t *testing.T) {
 			t.Fatal(err)
 		}
 		if want := fmt.Sprintf(phrase, inWords(d)); !strings.Contains(introduction, want) {
-			t.Errorf("%s is %s, and the introduction doesn't say %q", name, d, want)
+			t.Errorf("%s is %s, but the introduction doesn't say %q", name, d, want)
 		}
 	}
 }
 
-// inWords tells a time in the largest unit of which it is a whole number.
+// inWords writes a duration in the largest unit of which it is a whole number.
 func inWords(d time.Duration) string {
 	for _, unit := range []struct {
 		name string

@@ -13,7 +13,7 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/secret"
 )
 
-// explainKeys says what to do where the settings aren't those of the keys.
+// explainKeys adds to an error what to do if the settings don't fit the keys.
 func explainKeys(err error) error {
 	if errors.Is(err, keyring.ErrOtherAlgorithm) {
 		return usageError{fmt.Errorf("LATCHKEY_JWT_ALGORITHM: %w; set it as for the servers. To change it, restart them with the new one", err)}
@@ -67,8 +67,12 @@ func (r *root) keyListCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "list",
 		Short: "List the keys, in the order in which they sign",
-		Long: "List the keys, in the order in which they sign. A key waits while it is published and doesn't sign yet, then signs, then\n" +
-			"only verifies until the last token under it has expired, and then has ended. The secret key isn't needed.",
+		Long: "List the keys, in the order in which they sign. A key has these states:\n" +
+			"  waits     it is published, but doesn't sign yet\n" +
+			"  signs     it signs the new tokens\n" +
+			"  verifies  it only verifies, until the last token that it signed has expired\n" +
+			"  ended     its tokens are refused\n" +
+			"This command doesn't need the secret key.",
 		Args: cobra.NoArgs,
 		RunE: r.begin(func(cmd *cobra.Command, _ []string) error {
 			return r.withDatabase(cmd.Context(), false, func(_ settings, db *database) error {
@@ -90,7 +94,8 @@ func (r *root) printKeys(keys []keyring.Key) error {
 		if !key.VerifiesUntil.IsZero() {
 			until = key.VerifiesUntil.Format(time.RFC3339)
 		}
-		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", key.ID, key.Algorithm, key.State, key.SignsFrom.Format(time.RFC3339), until)
+		from := key.SignsFrom.Format(time.RFC3339)
+		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", key.ID, key.Algorithm, key.State, from, until)
 	}
 	return w.Flush()
 }
@@ -99,14 +104,15 @@ func (r *root) keyRotateCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "rotate",
 		Short: "Make a new key",
-		Long: "Make a new key. It is published at once and signs after LATCHKEY_KEY_LEAD, when nobody keeps the former set of keys any more; until then the\n" +
-			"present key signs, which then verifies until the last token under it has expired. Nobody is logged out.",
+		Long: "Make a new key. It is published at once and signs after LATCHKEY_KEY_LEAD. By then no client still uses\n" +
+			"the old set of keys. Until then the present key signs. After that it verifies until its last token has expired.\n" +
+			"Nobody is logged out.",
 		Args: cobra.NoArgs,
 		RunE: r.begin(func(cmd *cobra.Command, _ []string) error {
 			return r.withKeys(cmd.Context(), func(keys *keyring.Ring) error {
 				_, err := keys.Rotate(cmd.Context(), 0)
 				if err == nil {
-					_, err = fmt.Fprintf(r.out, "A new key is published, and signs in %s.\n", keys.Lead())
+					_, err = fmt.Fprintf(r.out, "A new key is published. It signs in %s.\n", keys.Lead())
 				}
 				return err
 			})
@@ -118,12 +124,12 @@ func (r *root) keyRetireCommand() *cobra.Command {
 	var all bool
 	cmd := &cobra.Command{
 		Use:   "retire ID | --all",
-		Short: "End a key at once, for one that somebody else may have",
-		Long: "End a key at once, for one that somebody else may have. Access tokens under it are refused from then on; whoever has one\n" +
-			"gets the next by its refresh token. If it was the key that signs, another one signs at once: the one that waits, or a new one.\n" +
-			"If it was the one that waits, the present one goes on, as if it had not been rotated.\n" +
-			"--all ends every key, also those that were sealed under another secret key. With another secret key the refresh tokens are\n" +
-			"worth nothing either, so that everybody has to log in again.",
+		Short: "End a key at once, if somebody else may have it",
+		Long: "End a key at once, if somebody else may have it. Its access tokens are refused from then on. A client gets\n" +
+			"a new one with its refresh token. If the ended key was the one that signs, another key signs at once: the one\n" +
+			"that waits, or a new one. If it was the one that waits, the present key continues to sign.\n" +
+			"--all ends every key, also keys that were sealed under another secret key. Another secret key also makes all\n" +
+			"refresh tokens invalid, so that everybody has to log in again.",
 		Args: func(_ *cobra.Command, args []string) error {
 			if all == (len(args) == 1) || len(args) > 1 {
 				return errors.New("key retire needs a key's id, or --all")

@@ -14,19 +14,21 @@ import (
 )
 
 const (
-	// logDelay is how long a line of the log may wait for others, so that they are written together: a system call for each
-	// would be a twentieth of what a request costs, and more where another process reads them.
+	// logDelay is how long a log line may wait, so that several lines are written together. A
+	// system call for each line would cost a twentieth of a request. It would cost more if another
+	// process reads the log.
 	logDelay = 5 * time.Millisecond
-	// logRoom is how much may wait, in bytes. Lines beyond it are lost.
+	// logRoom is how many bytes may wait. Lines beyond it are lost.
 	logRoom = 1 << 20
-	// logEnd bounds how long the end of the process waits for the last lines to be read.
+	// logEnd bounds how long the process waits at its end until the last lines are read.
 	logEnd = time.Second
-	// maxLogText bounds each text of a line, in bytes: what a client sends is as long as it likes.
+	// maxLogText bounds each text of a line, in bytes, because a client can send texts of any
+	// length.
 	maxLogText = 512
 )
 
-// newLogger makes a logger of one line for each record, in which no text is longer than [maxLogText] and no character
-// changes how a terminal or an editor shows the line.
+// newLogger returns a logger that writes one line for each record. No text in a line is longer than
+// [maxLogText]. No character changes how a terminal or an editor shows the line.
 func newLogger(w io.Writer, format string, level slog.Level) *slog.Logger {
 	return slog.New(newLogHandler(w, format, level))
 }
@@ -39,10 +41,11 @@ func newLogHandler(w io.Writer, format string, level slog.Level) slog.Handler {
 	return clipped{slog.NewTextHandler(escaping{w}, options)}
 }
 
-// clipped cuts the texts of a record that are too long. A stack is our own, and stays whole.
+// clipped shortens the long texts of a record. A stack trace stays whole, because no client can
+// choose it.
 type clipped struct{ slog.Handler }
 
-// Handle cuts the record's texts.
+// Handle shortens the record's long texts.
 func (h clipped) Handle(ctx context.Context, r slog.Record) error {
 	isLong := false
 	r.Attrs(func(a slog.Attr) bool {
@@ -63,15 +66,15 @@ func (h clipped) Handle(ctx context.Context, r slog.Record) error {
 	return h.Handler.Handle(ctx, short)
 }
 
-// WithAttrs keeps the bound for what follows.
+// WithAttrs keeps the bound for later records.
 func (h clipped) WithAttrs(attrs []slog.Attr) slog.Handler {
 	return clipped{h.Handler.WithAttrs(attrs)}
 }
 
-// WithGroup keeps the bound for what follows.
+// WithGroup keeps the bound for later records.
 func (h clipped) WithGroup(name string) slog.Handler { return clipped{h.Handler.WithGroup(name)} }
 
-// textOf is the text of a value that is one, or an error.
+// textOf returns the text of a string or an error, and "" for any other value.
 func textOf(v slog.Value) string {
 	switch v.Kind() {
 	case slog.KindString:
@@ -84,7 +87,7 @@ func textOf(v slog.Value) string {
 	return ""
 }
 
-// clip cuts a text between two characters, and says how long it was.
+// clip cuts a text between two characters, and appends its full length in bytes.
 func clip(text string) string {
 	end := maxLogText
 	for end > 0 && !utf8.RuneStart(text[end]) {
@@ -93,8 +96,9 @@ func clip(text string) string {
 	return fmt.Sprintf("%s… (%d bytes)", text[:end], len(text))
 }
 
-// escaping escapes what slog leaves as it is though it isn't to be seen: DEL, and in JSON C1 controls, marks of the direction
-// of writing and the like. They stand in texts alone.
+// escaping escapes invisible characters that slog leaves as they are. They are DEL and, in JSON, C1
+// controls, marks of the writing direction and the like. They occur only within texts, so that an
+// escape is always valid.
 type escaping struct{ to io.Writer }
 
 // Write writes whole lines.
@@ -119,15 +123,16 @@ func (e escaping) Write(lines []byte) (int, error) {
 	return len(lines), err
 }
 
-// logWriter gathers lines and writes them in order, each at most [logDelay] later. A reader that has gone, or has stopped
-// reading, costs lines, and no time. Lost lines are counted, and reported once lines are read again.
+// logWriter collects lines and writes them in order, each at most [logDelay] later. If nobody reads
+// the log, lines are lost, but no request waits. Lost lines are counted, and reported once lines
+// are read again.
 type logWriter struct {
 	to io.Writer
-	// report makes the line that says how many were lost.
+	// report returns the line that reports how many lines were lost.
 	report func(lost uint64) []byte
 	lost   atomic.Uint64
 
-	mu      sync.Mutex // of what waits
+	mu      sync.Mutex // guards what waits
 	waiting []byte
 	spare   []byte
 	closed  bool
@@ -141,7 +146,7 @@ func newLogWriter(to io.Writer, report func(lost uint64) []byte) *logWriter {
 	return w
 }
 
-// Write takes lines, and never fails: nobody would be there to hear of it.
+// Write accepts lines. It never fails, because no caller could report the error.
 func (w *logWriter) Write(lines []byte) (int, error) {
 	w.mu.Lock()
 	if w.closed || len(w.waiting)+len(lines) > logRoom {
@@ -159,7 +164,7 @@ func (w *logWriter) Write(lines []byte) (int, error) {
 
 func countLines(lines []byte) uint64 { return uint64(bytes.Count(lines, []byte("\n"))) }
 
-// run writes what waits, until the writer is closed.
+// run writes the waiting lines until the writer is closed.
 func (w *logWriter) run() {
 	defer close(w.done)
 	for reported := uint64(0); ; {
@@ -196,7 +201,7 @@ func (w *logWriter) run() {
 	}
 }
 
-// close writes what waits, but waits no longer than [logEnd] for its reader. Later lines are lost.
+// close writes the waiting lines. It waits at most [logEnd] for the reader. Later lines are lost.
 func (w *logWriter) close() {
 	w.mu.Lock()
 	w.closed = true

@@ -12,7 +12,8 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/postgres/postgrestest"
 )
 
-// A log whose reader has gone, has stopped reading, or has no room costs lines, and never a request or the way out.
+// A log whose reader has gone or has stopped reading, or that has no room, loses lines. It never
+// delays a request or the shutdown.
 func TestLogWithoutReader(t *testing.T) {
 	t.Parallel()
 	for name, open := range map[string]func(*testing.T) *os.File{
@@ -42,7 +43,7 @@ func TestLogWithoutReader(t *testing.T) {
 			environ := onDatabase(postgrestest.New(t), "LATCHKEY_METRICS_ADDR="+metrics, "LATCHKEY_RATE_LIMITS=off")
 			p, server := serve(t, "/", environ, func(cmd *exec.Cmd) { cmd.Stderr = open(t) })
 			long := strings.Repeat("x", 500)
-			for range 400 { // more than a pipe and what waits for it hold, at 64 KiB and 1 MiB
+			for range 400 { // more than a pipe (64 KiB) and the waiting lines (1 MiB) hold
 				for range 8 {
 					if a, err := get(server + "/api/" + long); a.status != 404 || err != nil {
 						t.Fatalf("answered %d, %v", a.status, err)
@@ -73,7 +74,7 @@ func pipe(t *testing.T) (r, w *os.File) {
 	return r, w
 }
 
-// Nobody has to read where the server listens.
+// The server runs even if nobody reads its address from stdout.
 func TestStartLineWithoutReader(t *testing.T) {
 	t.Parallel()
 	addr := freeAddr(t)
@@ -81,7 +82,8 @@ func TestStartLineWithoutReader(t *testing.T) {
 	if err := r.Close(); err != nil {
 		t.Fatal(err)
 	}
-	p, err := launch("/", append(onDatabase(postgrestest.New(t)), "LATCHKEY_ADDR="+addr), []string{"serve"}, func(cmd *exec.Cmd) { cmd.Stdout = w })
+	environ := append(onDatabase(postgrestest.New(t)), "LATCHKEY_ADDR="+addr)
+	p, err := launch("/", environ, []string{"serve"}, func(cmd *exec.Cmd) { cmd.Stdout = w })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -93,7 +95,7 @@ func TestStartLineWithoutReader(t *testing.T) {
 		t.Fatal(err, p.stderr)
 	}
 	p.stop(t)
-	if !p.stderr.contains("nobody reads where the server listens") {
+	if !p.stderr.contains("failed to print the start line") {
 		t.Errorf("the log doesn't say so: %s", p.stderr)
 	}
 }

@@ -12,13 +12,13 @@ import (
 	"time"
 )
 
-// stream is a stream that counts how often it is written to, and fails while it is told to.
+// stream counts the writes to it, and fails while it is told to fail.
 type stream struct {
 	mu     sync.Mutex
 	text   strings.Builder
 	writes int
 	err    error
-	gate   chan struct{} // a write waits for it where there is one
+	gate   chan struct{} // if set, a write waits for it
 }
 
 func (s *stream) Write(p []byte) (int, error) {
@@ -48,7 +48,7 @@ func (s *stream) fail(err error) {
 
 func lostFor(n uint64) []byte { return fmt.Appendf(nil, "lost %d\n", n) }
 
-// TestLogWriter: lines go together, in order, soon, and none is lost at the end.
+// TestLogWriter: lines are written together, in order and soon, and none is lost at the end.
 func TestLogWriter(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -82,7 +82,8 @@ func TestLogWriter(t *testing.T) {
 	})
 }
 
-// TestLogWriterLoses: a stream that fails, and one that nobody reads, cost lines and no time; they are counted.
+// TestLogWriterLoses: a stream that fails or that nobody reads loses lines, but delays nobody. The
+// lost lines are counted.
 func TestLogWriterLoses(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -126,7 +127,7 @@ func TestLogWriterLoses(t *testing.T) {
 	})
 }
 
-// TestLogWriterKeepsOrder: of many who write at once each keeps its order.
+// TestLogWriterKeepsOrder: if several goroutines write at once, the lines of each stay in order.
 func TestLogWriterKeepsOrder(t *testing.T) {
 	t.Parallel()
 	out := &stream{}
@@ -156,7 +157,7 @@ func TestLogWriterKeepsOrder(t *testing.T) {
 	}
 }
 
-// L-11: no text of a client's makes a line long, or unlike what it is.
+// L-11: no text of a client makes a line long, or changes how the line is shown.
 func TestL11_TextsOfTheLog(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("é", 8<<10)
@@ -178,8 +179,9 @@ func TestL11_TextsOfTheLog(t *testing.T) {
 			var b strings.Builder
 			newLogger(&b, format, slog.LevelInfo).With("x", 1).Info("request", "path", row.value)
 			line := b.String()
-			if strings.ContainsFunc(strings.TrimSuffix(line, "\n"), func(r rune) bool { return r != 'é' && r != '…' && (r < ' ' || r > '~') }) {
-				t.Errorf("%s, %s: an odd character stands in %q", format, name, line)
+			isOdd := func(r rune) bool { return r != 'é' && r != '…' && (r < ' ' || r > '~') }
+			if strings.ContainsFunc(strings.TrimSuffix(line, "\n"), isOdd) {
+				t.Errorf("%s, %s: %q contains an odd character", format, name, line)
 			}
 			if len(line) > 2<<10 {
 				t.Errorf("%s, %s: the line has %d bytes", format, name, len(line))

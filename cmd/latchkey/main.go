@@ -1,4 +1,5 @@
-// Command latchkey is the authentication service: `latchkey serve` runs it, the other commands administer it.
+// Command latchkey is the authentication service. `latchkey serve` runs it. The other commands
+// administer it.
 package main
 
 import (
@@ -13,12 +14,13 @@ import (
 	"time"
 )
 
-// version is set when a release is built: -ldflags "-X main.version=0.1.0".
+// version is set at build time: -ldflags "-X main.version=0.1.0".
 var version = "dev"
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	// The first signal starts the shutdown; with the handler gone a second one ends the process at once.
+	// The first signal starts the shutdown and removes the handler, so that a second one ends the
+	// process at once.
 	context.AfterFunc(ctx, stop)
 	err := run(ctx, os.Args[1:], os.Environ(), os.Stdin, os.Stdout, os.Stderr)
 	if err != nil {
@@ -27,7 +29,7 @@ func main() {
 	os.Exit(exitStatus(err))
 }
 
-// complain writes a line to stderr, and doesn't wait for a reader that has stopped reading.
+// complain writes a line to stderr. It gives up after [logEnd] if nobody reads stderr.
 func complain(line string) {
 	written := make(chan struct{})
 	go func() {
@@ -40,31 +42,32 @@ func complain(line string) {
 	}
 }
 
-// console is what a command talks through.
+// console is the environment and the streams of a command.
 type console struct {
 	environ []string
 	in      io.Reader
-	out     io.Writer // what was asked for
+	out     io.Writer // results
 	err     io.Writer // prompts, progress and the log
 }
 
-// run does what the command line says. Its errors are for [exitStatus].
+// run runs the command line. [exitStatus] converts its error to an exit status.
 func run(ctx context.Context, args, environ []string, stdin io.Reader, stdout, stderr io.Writer) error {
 	root := newRoot(console{environ, stdin, stdout, stderr})
 	root.cmd.SetArgs(args)
 	err := root.cmd.ExecuteContext(ctx)
 	if err != nil && !root.began {
-		return usageError{err} // the command line was refused before any command began
+		return usageError{err} // the command line was refused before a command started
 	}
 	return err
 }
 
-// usageError says that the command line or a setting is wrong, so that the same call would fail again.
+// usageError is a wrong command line or setting. The same call would fail again.
 type usageError struct{ error }
 
 func (e usageError) Unwrap() error { return e.error }
 
-// exitStatus is 0 for success, 2 for a wrong command line or setting and 1 for any other failure.
+// exitStatus returns 0 for success, 2 for a wrong command line or setting and 1 for any other
+// failure.
 func exitStatus(err error) int {
 	var usage usageError
 	switch {
@@ -76,7 +79,8 @@ func exitStatus(err error) int {
 	return 1
 }
 
-// oneLine joins the lines of an error, such as the end of PostgreSQL's log, since an error of ours is one line.
+// oneLine joins the lines of an error, such as the end of PostgreSQL's log. An error of a command
+// is always one line.
 func oneLine(text string) string {
 	var lines []string
 	for line := range strings.Lines(text) {

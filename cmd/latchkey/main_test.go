@@ -18,13 +18,14 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/postgres/postgrestest"
 )
 
-// patience bounds every wait of these tests: far more than a busy machine needs.
+// patience bounds every wait of these tests. It is far more than a busy machine needs.
 const patience = 90 * time.Second
 
-// testKey is a secret key for servers on a database of the tests.
+// testKey is the secret key of servers on a test's database.
 const testKey = "hV3kq8Zr1wXtN6yPbC0mJ4sLgE9dFuA7oT5iRvQ2KxWnYzHj"
 
-// TestMain puts the real binary into PATH as latchkey: this one, which is main when it is called so.
+// TestMain puts the real binary into PATH as latchkey. The binary is this test binary, which runs
+// main when it is called by that name.
 func TestMain(m *testing.M) {
 	testscript.Main(withPostgres{m}, map[string]func(){"latchkey": main})
 }
@@ -33,11 +34,12 @@ type withPostgres struct{ m *testing.M }
 
 func (w withPostgres) Run() int { return postgrestest.Run(w.m) }
 
-// testEnviron is what every process gets: nothing of the developer's settings, and hashes that cost nothing.
+// testEnviron is the environment of every process. It has none of the developer's settings, and
+// cheap hashes.
 func testEnviron() []string {
 	environ := []string{
 		"PATH=" + os.Getenv("PATH"),
-		// The race detector would let every process wait for a second at its end.
+		// By default the race detector makes every process wait for a second at its end.
 		"GORACE=atexit_sleep_ms=10 " + os.Getenv("GORACE"),
 		"LATCHKEY_ADDR=127.0.0.1:0",
 		"LATCHKEY_PASSWORD_HASH_MEMORY_KIB=64",
@@ -51,7 +53,8 @@ func testEnviron() []string {
 	return environ
 }
 
-// openFolder is a folder for this test alone that PostgreSQL's user can go through, unlike one of [testing.TB.TempDir].
+// openFolder returns a folder for this test alone. PostgreSQL's user can go through it, unlike the
+// folders of [testing.TB.TempDir].
 func openFolder(tb testing.TB) string {
 	tb.Helper()
 	dir, err := os.MkdirTemp("", "latchkey-cmd-")
@@ -63,7 +66,8 @@ func openFolder(tb testing.TB) string {
 			tb.Error(err)
 		}
 	})
-	// The programs of the npm package, where they are what there is, are looked for from the working folder upwards.
+	// If PostgreSQL comes from the npm package, its programs are searched from the working folder
+	// upwards.
 	web, err := filepath.Abs(filepath.Join("..", "..", "web"))
 	if err := errors.Join(err, os.Symlink(web, filepath.Join(dir, "web")), os.Chmod(dir, 0o711)); err != nil {
 		tb.Fatal(err)
@@ -71,16 +75,16 @@ func openFolder(tb testing.TB) string {
 	return dir
 }
 
-// process is a latchkey that runs.
+// process is a running latchkey.
 type process struct {
 	cmd            *exec.Cmd
 	stdout, stderr *output
-	listening      chan string // gets the URL of the start line
+	listening      chan string // receives the URL of the start line
 	exited         chan struct{}
-	err            error // how it ended, once exited is closed
+	err            error // the result of Wait, once exited is closed
 }
 
-// launch starts the binary; change may adapt how.
+// launch starts the binary. The functions in change may adapt the command.
 func launch(dir string, environ, args []string, change ...func(*exec.Cmd)) (*process, error) {
 	p := &process{cmd: exec.Command("latchkey", args...), listening: make(chan string, 1), exited: make(chan struct{})}
 	p.stdout, p.stderr = &output{listening: p.listening}, &output{listening: p.listening}
@@ -99,7 +103,7 @@ func launch(dir string, environ, args []string, change ...func(*exec.Cmd)) (*pro
 	return p, nil
 }
 
-// serve starts a server for the test in the folder and waits until it listens.
+// serve starts a server for the test in the folder dir and waits until it listens.
 func serve(tb testing.TB, dir string, environ []string, change ...func(*exec.Cmd)) (*process, string) {
 	tb.Helper()
 	p, err := launch(dir, environ, []string{"serve"}, change...)
@@ -114,7 +118,7 @@ func serve(tb testing.TB, dir string, environ []string, change ...func(*exec.Cmd
 	return p, url
 }
 
-// awaitURL waits for the start line.
+// awaitURL waits for the start line and returns the server's URL.
 func (p *process) awaitURL() (string, error) {
 	select {
 	case url := <-p.listening:
@@ -126,7 +130,7 @@ func (p *process) awaitURL() (string, error) {
 	}
 }
 
-// wait waits for the end; the status is -1 after a signal.
+// wait waits for the process to end and returns its status, or -1 if a signal ended it.
 func (p *process) wait() (status int, err error) {
 	select {
 	case <-p.exited:
@@ -138,7 +142,7 @@ func (p *process) wait() (status int, err error) {
 
 func (p *process) signal(s syscall.Signal) error { return p.cmd.Process.Signal(s) }
 
-// kill ends the process as a power cut would. Killing what has ended is fine.
+// kill ends the process as a power cut would. The process may have ended already.
 func (p *process) kill() {
 	_ = p.cmd.Process.Kill()
 	<-p.exited
@@ -154,7 +158,8 @@ func (p *process) running() bool {
 	}
 }
 
-// end ends what still runs, and its PostgreSQL with it, which outlives a kill by a moment in which the test's folder can't be removed.
+// end ends a process that still runs. It also waits for its PostgreSQL, which outlives a kill by a
+// moment. Until then the test's folder can't be removed.
 func (p *process) end(tb testing.TB) {
 	tb.Helper()
 	if !p.running() {
@@ -167,7 +172,7 @@ func (p *process) end(tb testing.TB) {
 	}
 }
 
-// stop asks the process to end, which it must do with status 0.
+// stop asks the process to end, and checks that its status is 0.
 func (p *process) stop(tb testing.TB) {
 	tb.Helper()
 	if err := p.signal(syscall.SIGTERM); err != nil {
@@ -182,7 +187,7 @@ func (p *process) stop(tb testing.TB) {
 	}
 }
 
-// output is what a process has printed so far.
+// output is the text that a process has printed so far.
 type output struct {
 	mu        sync.Mutex
 	text      bytes.Buffer
@@ -190,7 +195,7 @@ type output struct {
 	found     bool
 }
 
-// startLine is the line on stdout, or the record of a JSON log.
+// startLine matches the start line on stdout, or its record in a JSON log.
 var startLine = regexp.MustCompile(`(?:listens on |"url":")(http://[^ "]+)[^\n]*\n`)
 
 func (o *output) Write(p []byte) (int, error) {

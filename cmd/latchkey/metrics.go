@@ -12,7 +12,8 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/auth"
 )
 
-// newMetrics are the service's figures and the process's own, in Prometheus' text format.
+// newMetrics returns a handler for the metrics of the service and the process, in Prometheus' text
+// format.
 func newMetrics(stats func() auth.Stats, linesLost func() uint64) http.Handler {
 	set := metrics.NewSet()
 	set.NewGauge("latchkey_log_lines_lost_total", func() float64 { return float64(linesLost()) })
@@ -40,19 +41,25 @@ func newMetrics(stats func() auth.Stats, linesLost func() uint64) http.Handler {
 	return mux
 }
 
-// serveMetrics answers /metrics at an address of its own until stop is called.
-func serveMetrics(ctx context.Context, addr string, handler http.Handler, logger *slog.Logger) (stop func() error, err error) {
+// serveMetrics serves /metrics on an address of its own until stop is called.
+func serveMetrics(
+	ctx context.Context, addr string, handler http.Handler, logger *slog.Logger,
+) (stop func() error, err error) {
 	var config net.ListenConfig
 	ln, err := config.Listen(ctx, "tcp", addr)
 	if err != nil {
 		return nil, err
 	}
-	server := &http.Server{Handler: handler, ReadHeaderTimeout: 5 * time.Second, WriteTimeout: 10 * time.Second, MaxHeaderBytes: 16 << 10}
+	server := &http.Server{
+		Handler: handler, ReadHeaderTimeout: 5 * time.Second, WriteTimeout: 10 * time.Second, MaxHeaderBytes: 16 << 10,
+	}
 	logger.Info("metrics", "at", "http://"+ln.Addr().String()+"/metrics")
 	served := make(chan struct{})
 	go func() {
 		defer close(served)
-		_ = server.Serve(ln) // ErrServerClosed: nothing else ends it but the listener's loss, which is not worth the service
+		// It returns ErrServerClosed, or an error if the listener fails. The service continues
+		// without metrics.
+		_ = server.Serve(ln)
 	}()
 	return func() error {
 		err := server.Close()

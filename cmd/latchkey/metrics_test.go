@@ -10,16 +10,17 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/postgres/postgrestest"
 )
 
-// The figures are at an address of their own, and tell what has happened.
+// The metrics are on an address of their own, and count what happened.
 func TestMetrics(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	p, server := serve(t, dir, onDatabase(postgrestest.New(t), "LATCHKEY_METRICS_ADDR=127.0.0.1:0", "LATCHKEY_DATA_DIR="+dir))
+	environ := onDatabase(postgrestest.New(t), "LATCHKEY_METRICS_ADDR=127.0.0.1:0", "LATCHKEY_DATA_DIR="+dir)
+	p, server := serve(t, dir, environ)
 	var found []string
-	// The standard error comes by a pipe of its own, perhaps after the start line.
+	// Standard error is another pipe, so its line may come after the start line.
 	for deadline := time.Now().Add(patience); found == nil; {
 		if _, err := fetch(server + "/healthz"); err != nil || time.Now().After(deadline) {
-			t.Fatalf("the log doesn't tell where the metrics are: %v\n%s", err, p.stderr)
+			t.Fatalf("the log doesn't contain the address of the metrics: %v\n%s", err, p.stderr)
 		}
 		found = regexp.MustCompile(`at=(http://[0-9.:]+)/metrics`).FindStringSubmatch(p.stderr.String())
 	}
@@ -28,20 +29,22 @@ func TestMetrics(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if a, err := register(server, "ada@example.com", "ada", "correct horse battery staple"); err != nil || a.status != 201 {
+	a, err := register(server, "ada@example.com", "ada", "correct horse battery staple")
+	if err != nil || a.status != 201 {
 		t.Fatalf("register: %d, %v", a.status, err)
 	}
 	if a, err := login(server, "ada@example.com", "correct horse battery staple"); err != nil || a.status != 200 {
-		t.Fatalf("log in: %d, %v", a.status, err)
+		t.Fatalf("login: %d, %v", a.status, err)
 	}
-	a, err := fetch(found[1] + "/metrics")
+	a, err = fetch(found[1] + "/metrics")
 	if err != nil || a.status != 200 {
 		t.Fatalf("metrics: %d, %v", a.status, err)
 	}
 	for _, line := range []string{
 		`latchkey_logins_total{outcome="succeeded"} 1`, `latchkey_logins_total{outcome="failed"} 10`,
 		`latchkey_limited_total{budget="account"} 2`, `latchkey_limited_total{budget="address"} 0`,
-		`latchkey_password_hashes_waiting 0`, `latchkey_password_hashes_running 0`, `latchkey_password_hashes_refused_total 0`,
+		`latchkey_password_hashes_waiting 0`, `latchkey_password_hashes_running 0`,
+		`latchkey_password_hashes_refused_total 0`,
 		`process_resident_memory_bytes`,
 	} {
 		if !strings.Contains(a.body, line) {
@@ -50,7 +53,7 @@ func TestMetrics(t *testing.T) {
 	}
 	for _, name := range []string{"ada", "eve", "example.com"} {
 		if strings.Contains(a.body, name) {
-			t.Errorf("the metrics tell of %s", name)
+			t.Errorf("the metrics contain %s", name)
 		}
 	}
 	if a, err := get(server + "/metrics"); err != nil || a.status != 404 {
@@ -62,7 +65,7 @@ func TestMetrics(t *testing.T) {
 	p.stop(t)
 }
 
-// fetch asks for what the contract doesn't have.
+// fetch requests a path that the contract doesn't have.
 func fetch(target string) (answer, error) {
 	res, err := client.Get(target)
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 	"github.com/latchkey-auth/latchkey/schema"
 )
 
-// migrate brings the schema up to date and tells what it did.
+// migrate brings the schema up to date and prints what it did.
 func (r *root) migrate(ctx context.Context, s settings) (err error) {
 	logger := newLogger(r.err, s.LogFormat, s.logLevel())
 	db, err := openDatabase(ctx, s, postgres.Attach, s.DatabaseWait, r.console, logger)

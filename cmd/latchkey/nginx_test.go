@@ -18,7 +18,7 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/postgres/postgrestest"
 )
 
-// documentedNginx is the block of docs/deploying.md that begins with a line.
+// documentedNginx returns the block of docs/deploying.md that begins with the given line.
 func documentedNginx(t *testing.T, first string) string {
 	t.Helper()
 	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "deploying.md"))
@@ -34,14 +34,16 @@ func documentedNginx(t *testing.T, first string) string {
 	return ""
 }
 
-// startNginx starts Debian's nginx with locations before a server, and returns its URL.
+// startNginx starts Debian's nginx with the given locations in front of a server, and returns its
+// URL.
 func startNginx(t *testing.T, server, locations string) string {
 	t.Helper()
 	program := impltest.Installed(t, "/usr/sbin/nginx")
 	dir, addr := openFolder(t), freeAddr(t)
 	locations = strings.ReplaceAll(locations, "127.0.0.1:8000", strings.TrimPrefix(server, "http://"))
-	config := fmt.Sprintf("daemon off;\nmaster_process off;\npid %[1]s/pid;\nerror_log stderr;\nevents {}\nhttp {\naccess_log off;\n"+
-		"client_body_temp_path %[1]s/a;\nproxy_temp_path %[1]s/b;\nfastcgi_temp_path %[1]s/c;\nuwsgi_temp_path %[1]s/d;\nscgi_temp_path %[1]s/e;\n"+
+	config := fmt.Sprintf("daemon off;\nmaster_process off;\npid %[1]s/pid;\nerror_log stderr;\n"+
+		"events {}\nhttp {\naccess_log off;\nclient_body_temp_path %[1]s/a;\nproxy_temp_path %[1]s/b;\n"+
+		"fastcgi_temp_path %[1]s/c;\nuwsgi_temp_path %[1]s/d;\nscgi_temp_path %[1]s/e;\n"+
 		"server {\nlisten %[2]s;\n%[3]s}\n}\n", dir, addr, locations)
 	file := filepath.Join(dir, "nginx.conf")
 	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
@@ -64,7 +66,7 @@ func startNginx(t *testing.T, server, locations string) string {
 	return "http://" + addr
 }
 
-// askRaw asks, and doesn't follow.
+// askRaw sends a request and doesn't follow redirects.
 func askRaw(t *testing.T, method, target, token, body string) (res *http.Response, text string) {
 	t.Helper()
 	r, err := http.NewRequest(method, target, strings.NewReader(body))
@@ -89,7 +91,7 @@ func askRaw(t *testing.T, method, target, token, body string) (res *http.Respons
 	return res, string(read)
 }
 
-// Every address that is handed out leads to the service through a proxy, under a prefix and without one.
+// Every address that the service publishes leads to it through a proxy, with and without a prefix.
 func TestPrefix(t *testing.T) {
 	t.Parallel()
 	for name, row := range map[string]struct{ block, prefix, setting string }{
@@ -104,7 +106,7 @@ func TestPrefix(t *testing.T) {
 			environ := onDatabase(postgrestest.New(t), "LATCHKEY_TRUSTED_PROXIES=127.0.0.1")
 			addr := freeAddr(t)
 			locations := documentedNginx(t, row.block)
-			// The settings name the proxy, which comes after the server.
+			// The settings name the proxy, which starts after the server.
 			proxy := startNginx(t, "http://"+addr, locations)
 			at := proxy + row.prefix
 			if setting, slash := strings.CutSuffix(row.setting, "/"); row.setting != "" {
@@ -119,7 +121,8 @@ func TestPrefix(t *testing.T) {
 	}
 }
 
-// walkAddresses follows what the service hands out at an address; absolute addresses are to be under another one.
+// walkAddresses follows the addresses that the service publishes at an address. Absolute ones must
+// begin with the argument absolute.
 func walkAddresses(t *testing.T, at, absolute string) {
 	t.Helper()
 	resolve := func(from, reference string) string {
@@ -197,7 +200,7 @@ func walkAddresses(t *testing.T, at, absolute string) {
 	}
 }
 
-// metadataOf is where RFC 8414 section 3.1 has the metadata of an issuer.
+// metadataOf returns the address of an issuer's metadata (RFC 8414 section 3.1).
 func metadataOf(t *testing.T, issuer string) string {
 	t.Helper()
 	u, err := url.Parse(issuer)

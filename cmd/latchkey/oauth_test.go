@@ -9,8 +9,8 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/postgres/postgrestest"
 )
 
-// L-2: Python's OAuth2 client logs in, refreshes and fails. It reports each failure by its own type of
-// error. Clients in other languages: impl/oauth2_test.go and web/client/test/oauth.test.ts.
+// L-2: Python's OAuth2 client logs in, refreshes and fails. It reports each failure as its own type
+// of error. Clients in other languages: impl/oauth2_test.go and web/client/test/oauth.test.ts.
 func TestL2_RequestsOAuthlib(t *testing.T) {
 	t.Parallel()
 	impltest.Installed(t, "/usr/lib/python3/dist-packages/requests_oauthlib/__init__.py")
@@ -19,7 +19,8 @@ func TestL2_RequestsOAuthlib(t *testing.T) {
 	if a, err := register(url, email, "ada", impltest.Password); err != nil || a.status != http.StatusCreated {
 		t.Fatalf("%v %v", a, err)
 	}
-	if out, err := exec.Command("/usr/bin/python3", "testdata/oauth2_client.py", url, email, impltest.Password).CombinedOutput(); err != nil {
+	cmd := exec.Command("/usr/bin/python3", "testdata/oauth2_client.py", url, email, impltest.Password)
+	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Errorf("%v\n%s", err, out)
 	}
 }

@@ -11,8 +11,9 @@ import (
 	"golang.org/x/net/idna"
 )
 
-// checkOrigins refuses what no browser sends as an Origin, since it would silently let nobody in; and the wildcard,
-// with which any page could try passwords from the addresses of those who look at it.
+// checkOrigins refuses values that no browser sends as an Origin, because they would match nothing
+// without a warning. It also refuses the wildcard. With a wildcard any page could try passwords
+// from the addresses of its visitors.
 func checkOrigins(origins []string) string {
 	for _, origin := range origins {
 		sent, ok := serializeOrigin(origin)
@@ -27,11 +28,13 @@ func checkOrigins(origins []string) string {
 	return ""
 }
 
-// serializeOrigin writes an origin as browsers do (RFC 6454 section 6.2, URL standard): the host in lower case and ASCII,
-// a scheme's own port left out. It is false for what isn't an origin.
+// serializeOrigin writes an origin as browsers do (RFC 6454 section 6.2, URL standard). The host is
+// in lower case and ASCII, and the scheme's default port is omitted. It returns false if the text
+// isn't an origin.
 func serializeOrigin(text string) (string, bool) {
 	u, err := url.Parse(text)
-	if err != nil || u.Host == "" || u.User != nil || strings.TrimPrefix(u.Path, "/") != "" || strings.ContainsAny(text, "?#*") {
+	if err != nil || u.Host == "" || u.User != nil ||
+		strings.TrimPrefix(u.Path, "/") != "" || strings.ContainsAny(text, "?#*") {
 		return "", false
 	}
 	host, err := serializeHost(u.Hostname())
@@ -51,7 +54,8 @@ func serializeOrigin(text string) (string, bool) {
 	return fmt.Sprintf("%s://%s:%d", u.Scheme, host, port), true
 }
 
-// domains maps a name as browsers do, which let names have an underscore too (URL standard, "domain to ASCII").
+// domains maps a domain name as browsers do. They also accept underscores (URL standard, "domain to
+// ASCII").
 var domains = idna.New(idna.MapForLookup(), idna.BidiRule(), idna.Transitional(false), idna.StrictDomainName(false))
 
 func serializeHost(host string) (string, error) {

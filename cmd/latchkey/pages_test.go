@@ -14,7 +14,7 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/impltest"
 )
 
-// What a page shows and isn't run: it must be such that nothing that could be run hides in it.
+// The parts of a page that aren't run must not contain anything that could be run.
 
 var (
 	indented   = regexp.MustCompile(`(?m)^(?: {4}|\t).*`)
@@ -24,15 +24,16 @@ var (
 	longFlag   = regexp.MustCompile(`--[a-z-]+`)
 )
 
-// checkProse refuses, outside of the blocks, code that is marked by its indentation alone, which nothing here reads, and commands
-// within a line that the programs don't know.
+// checkProse checks a page outside of its blocks. It refuses code that is marked only by its
+// indentation, because nothing runs that code. It also refuses commands within a line that the
+// programs don't know.
 func checkProse(root, page, text string) error {
 	prose := codeBlock.ReplaceAllString(text, "")
 	if line := indented.FindString(prose); line != "" {
-		return fmt.Errorf("code stands in fences, where it is run or compiled; this line is indented: %q", line)
+		return fmt.Errorf("code belongs in fences, where it is run or compiled; this line is indented: %q", line)
 	}
 	for _, match := range inlineCode.FindAllStringSubmatch(prose, -1) {
-		command := strings.ReplaceAll(match[1], `\|`, "|") // as a table escapes it
+		command := strings.ReplaceAll(match[1], `\|`, "|") // tables escape it
 		found := program.FindStringSubmatch(command)
 		if found == nil {
 			continue
@@ -44,7 +45,7 @@ func checkProse(root, page, text string) error {
 	return nil
 }
 
-// checkCommand refuses a command that its program doesn't know, without doing what it does.
+// checkCommand fails if the program doesn't know the command. It doesn't run the command.
 func checkCommand(root, dir, program string, words []string) error {
 	switch program {
 	case "latchkey":
@@ -72,16 +73,17 @@ func checkCommand(root, dir, program string, words []string) error {
 	case "npm":
 		return checkScript(dir, words)
 	}
-	return fmt.Errorf("put it into a block of sh, which is run")
+	return fmt.Errorf("put it into an sh block, which is run")
 }
 
-// checkOwnCommand asks the binary for help on each command that is named, such as user create|list, and for the flags.
+// checkOwnCommand looks up each named command, such as user create|list, and its flags in the
+// binary's help.
 func checkOwnCommand(words []string) error {
 	path, flags := []string{}, []string{}
 	for _, word := range words {
 		if longFlag.MatchString(word) {
 			flags = append(flags, longFlag.FindString(word))
-		} else if strings.ToLower(word) == word && len(flags) == 0 { // ID and the like stand for a value
+		} else if strings.ToLower(word) == word && len(flags) == 0 { // upper case, such as ID, is a placeholder
 			path = append(path, word)
 		}
 	}
@@ -95,7 +97,7 @@ func checkOwnCommand(words []string) error {
 		if err != nil {
 			return fmt.Errorf("%w: %s", err, out)
 		}
-		// For what it doesn't know, it shows the help of the command above.
+		// For an unknown command the binary shows the help of the command above.
 		usage := regexp.MustCompile(`(?m)^ +latchkey ` + regexp.QuoteMeta(strings.Join(args, " ")) + `( |$)`)
 		if !usage.Match(out) {
 			return fmt.Errorf("there is no command %v", args)
@@ -109,7 +111,7 @@ func checkOwnCommand(words []string) error {
 	return nil
 }
 
-// checkScript looks for a script in the package of the page's folder.
+// checkScript looks up a script in the package.json of the page's folder.
 func checkScript(dir string, words []string) error {
 	text, err := os.ReadFile(filepath.Join(dir, "package.json"))
 	if err != nil {
@@ -125,17 +127,17 @@ func checkScript(dir string, words []string) error {
 	return nil
 }
 
-// checkText refuses a command in a block that is told to be none, such as a diagram.
+// checkText refuses a command in a block of text, such as a diagram.
 func checkText(block string) error {
 	for line := range strings.Lines(block) {
 		if program.MatchString(strings.TrimLeft(line, " $#")) {
-			return fmt.Errorf("commands stand in sh blocks, which are run: %q", line)
+			return fmt.Errorf("commands belong in sh blocks, which are run: %q", line)
 		}
 	}
 	return nil
 }
 
-// compileGo compiles a program of a page against the module as it is.
+// compileGo compiles a program of a page with this module.
 func compileGo(root, dir, text string) error {
 	file := filepath.Join(dir, "page.go")
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
@@ -149,7 +151,7 @@ func compileGo(root, dir, text string) error {
 	return nil
 }
 
-// Each way to show what doesn't work is refused.
+// Every way to show something that doesn't work is refused.
 func TestPagesAreChecked(t *testing.T) {
 	t.Parallel()
 	root, err := filepath.Abs(filepath.Join("..", ".."))
@@ -174,20 +176,22 @@ func TestPagesAreChecked(t *testing.T) {
 			t.Errorf("%s passes", name)
 		}
 	}
-	good := "`latchkey user create|list`, `latchkey key retire ID`, `latchkey key retire --all`, `make test`, `npm run dev`, `go run ./cmd/latchkey`, `make bench BENCH='-d 2s'`.\n" +
+	good := "`latchkey user create|list`, `latchkey key retire ID`, `latchkey key retire --all`, `make test`, " +
+		"`npm run dev`, `go run ./cmd/latchkey`, `make bench BENCH='-d 2s'`.\n" +
 		"\n```text\n    a diagram\n```\n"
 	if err := checkProse(root, page, good); err != nil {
 		t.Error(err)
 	}
 	if checkText("a ──► b\n  $ latchkey serve\n") == nil || checkText("a ──► b\n") != nil {
-		t.Error("a diagram is taken for a command, or a command for a diagram")
+		t.Error("a diagram is refused, or a command in a diagram is accepted")
 	}
 	if compileGo(root, t.TempDir(), "package main\n\nfunc main() { nothing() }\n") == nil {
 		t.Error("a program that can't be compiled passes")
 	}
 }
 
-// The licence that the contract and the client's package name comes with both.
+// The licence that the contract and the client's package name lies in the repository and in the
+// package.
 func TestLicence(t *testing.T) {
 	t.Parallel()
 	var texts []string
@@ -199,7 +203,7 @@ func TestLicence(t *testing.T) {
 		texts = append(texts, string(text))
 	}
 	if texts[0] != texts[1] {
-		t.Error("the client's LICENSE is another one")
+		t.Error("the client's LICENSE differs")
 	}
 	for _, part := range []string{"Apache License\n", "Version 2.0, January 2004", "END OF TERMS AND CONDITIONS"} {
 		if !strings.Contains(texts[0], part) {
@@ -210,7 +214,8 @@ func TestLicence(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := impltest.Contract().Info.License.Name; got != "Apache-2.0" || !bytes.Contains(manifest, []byte(`"license": "Apache-2.0"`)) {
-		t.Errorf("the contract names %s, the package another", got)
+	got := impltest.Contract().Info.License.Name
+	if got != "Apache-2.0" || !bytes.Contains(manifest, []byte(`"license": "Apache-2.0"`)) {
+		t.Errorf("the contract names %s, the package another one", got)
 	}
 }

@@ -15,21 +15,22 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/secret"
 )
 
-// maxPasswordLine bounds what is read as a password, in bytes; the policy's limit, which is lower, tells the user.
+// maxPasswordLine is the largest number of bytes that is read as a password. The policy's own limit
+// is lower, and its error is shown to the user.
 const maxPasswordLine = 4 << 10
 
-// passwordSource says where a password comes from. On a command line it could be read by every user of the
-// machine, so there is no such flag.
+// passwordSource is where a password comes from. No flag takes the password itself, because every
+// user of the machine can read a command line.
 type passwordSource struct{ stdin, generate bool }
 
 func (p *passwordSource) addFlags(cmd *cobra.Command) {
 	cmd.Flags().BoolVar(&p.stdin, "password-stdin", false,
-		"read the password, one line, from the standard input; the default where that is no terminal")
-	cmd.Flags().BoolVar(&p.generate, "generate-password", false, "make a password and print it, this once")
+		"read the password from the one line of the standard input; the default if that is no terminal")
+	cmd.Flags().BoolVar(&p.generate, "generate-password", false, "make a password and print it; it can't be shown again")
 	cmd.MarkFlagsMutuallyExclusive("password-stdin", "generate-password")
 }
 
-// generated is the password if it was made here, so that it must be told.
+// generated returns the password if it was generated here, so that it must be shown.
 func (p passwordSource) generated(password secret.Text) secret.Text {
 	if p.generate {
 		return password
@@ -58,7 +59,8 @@ func (r *root) readPassword(ctx context.Context, from passwordSource) (secret.Te
 	return secret.New(first), nil
 }
 
-// readLine is the only line of r. A second one is refused, since it would be cut off a password without a word.
+// readLine returns the only line of r. It refuses a second line, because a password with a line
+// break would be cut silently.
 func readLine(r io.Reader) (secret.Text, error) {
 	text, err := io.ReadAll(io.LimitReader(r, maxPasswordLine))
 	if err != nil {
@@ -74,9 +76,10 @@ func readLine(r io.Reader) (secret.Text, error) {
 	return secret.New(line), nil
 }
 
-// prompt reads a line from the terminal without showing it. An interrupt ends it, with the terminal as it was before.
+// prompt reads a line from the terminal without showing it. After an interrupt it restores the
+// terminal.
 func (r *root) prompt(ctx context.Context, text string) (string, error) {
-	fd := int(r.in.(*os.File).Fd()) // isTerminal has seen that it is one
+	fd := int(r.in.(*os.File).Fd()) // the caller has checked isTerminal
 	before, err := term.GetState(fd)
 	if err != nil {
 		return "", err
@@ -88,15 +91,15 @@ func (r *root) prompt(ctx context.Context, text string) (string, error) {
 		line, err := term.ReadPassword(fd)
 		return string(line), err
 	})
-	_, _ = fmt.Fprintln(r.err) // the one that was typed isn't shown
+	_, _ = fmt.Fprintln(r.err) // the newline that the user typed isn't shown
 	if err != nil {
 		return "", errors.Join(fmt.Errorf("read the password: %w", err), term.Restore(fd, before))
 	}
 	return line, nil
 }
 
-// interruptible is what read returns, or an error when ctx ends first. A read from a terminal can't be broken off, so
-// its goroutine is left behind for the few moments until the process ends.
+// interruptible returns the result of read, or an error when ctx ends first. A read from a terminal
+// can't be aborted. Its goroutine stays until the process ends, a moment later.
 func interruptible(ctx context.Context, read func() (string, error)) (string, error) {
 	type result struct {
 		line string

@@ -22,14 +22,15 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/postgres/postgrestest"
 )
 
-// pooler is a PgBouncer that runs.
+// pooler is a running PgBouncer.
 type pooler struct {
 	addr, url, settings string
 	database            *pgx.ConnConfig
 	process             *os.Process
 }
 
-// startPooler starts Debian's PgBouncer in transaction mode, with few connections, before a database of the tests.
+// startPooler starts Debian's PgBouncer in transaction mode in front of a test's database. It has
+// few connections.
 func startPooler(t *testing.T, databaseURL string) *pooler {
 	t.Helper()
 	program := impltest.Installed(t, "/usr/sbin/pgbouncer")
@@ -41,7 +42,8 @@ func startPooler(t *testing.T, databaseURL string) *pooler {
 	p.configure(t, "")
 	cmd := exec.Command(program, p.settings)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	if os.Geteuid() == 0 { // as whom it refuses to run, and PostgreSQL's socket is for its user alone
+	if os.Geteuid() == 0 {
+		// PgBouncer refuses to run as root, and only PostgreSQL's own user can use its socket.
 		owner, err := user.Lookup("postgres")
 		if err != nil {
 			t.Fatal(err)
@@ -66,12 +68,15 @@ func startPooler(t *testing.T, databaseURL string) *pooler {
 	if err := eventually("PgBouncer listens", func() bool { return !isRefused("http://" + p.addr) }); err != nil {
 		t.Fatal(err, out)
 	}
-	u := url.URL{Scheme: "postgres", User: url.User(config.User), Host: p.addr, Path: "/" + config.Database, RawQuery: "sslmode=disable"}
+	u := url.URL{
+		Scheme: "postgres", User: url.User(config.User), Host: p.addr, Path: "/" + config.Database,
+		RawQuery: "sslmode=disable",
+	}
 	p.url = u.String()
 	return p
 }
 
-// configure writes PgBouncer's settings; the query is what it begins each of its sessions with.
+// configure writes PgBouncer's settings. PgBouncer runs query at the start of each of its sessions.
 func (p *pooler) configure(t *testing.T, query string) {
 	t.Helper()
 	host, port, err := net.SplitHostPort(p.addr)
@@ -90,8 +95,8 @@ func (p *pooler) configure(t *testing.T, query string) {
 	}
 }
 
-// Behind a pooler in transaction mode a session belongs to whoever has a transaction in it. Migrations of several at once, and
-// the core of the API on two instances, go on as without one.
+// A pooler in transaction mode gives a session to another client after each transaction. Concurrent
+// migrations, and the core of the API on two instances, work as they do without a pooler.
 func TestPooler(t *testing.T) {
 	t.Parallel()
 	bouncer := startPooler(t, postgrestest.NewEmpty(t))
@@ -135,7 +140,7 @@ func TestPooler(t *testing.T) {
 				server := []string{first, second}[(i+n)%2]
 				a, err := login(server, "ada@example.com", "correct-horse-battery")
 				if err != nil || a.status != 200 {
-					t.Errorf("log-in answered %d %s, %v", a.status, a.body, err)
+					t.Errorf("login answered %d %s, %v", a.status, a.body, err)
 					return
 				}
 				if a, err := me(server, a.token()); err != nil || a.status != 200 {
@@ -158,7 +163,7 @@ func TestPooler(t *testing.T) {
 	command("ada@example.com", "user", "list")
 	command("", "user", "deactivate", "ada")
 	if a, err := login(first, "ada@example.com", "correct-horse-battery"); err != nil || a.status != 401 {
-		t.Errorf("a deactivated user's log-in answered %d %s, %v", a.status, a.body, err)
+		t.Errorf("a deactivated user's login answered %d %s, %v", a.status, a.body, err)
 	}
 	one.stop(t)
 	two.stop(t)
@@ -208,7 +213,8 @@ func TestF3_TheOtherHost(t *testing.T) {
 	}
 	readOnly.DefaultQueryExecMode = pgx.QueryExecModeSimpleProtocol
 	if err := eventually("the first host is read-only", func() bool {
-		_, err := conn.Exec(t.Context(), "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()")
+		_, err := conn.Exec(t.Context(), "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "+
+			"WHERE datname = current_database() AND pid <> pg_backend_pid()")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -222,10 +228,10 @@ func TestF3_TheOtherHost(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	if err := eventually("a log-in succeeds", func() bool {
+	if err := eventually("a login succeeds", func() bool {
 		a, err := login(server, "ada@example.com", "correct-horse-battery")
 		if err != nil || a.status != 200 && a.status != 503 {
-			t.Fatalf("a log-in answered %d %s, %v", a.status, a.body, err)
+			t.Fatalf("a login answered %d %s, %v", a.status, a.body, err)
 		}
 		return a.status == 200
 	}); err != nil {

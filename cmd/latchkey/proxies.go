@@ -5,9 +5,11 @@ import (
 	"net/netip"
 )
 
-// proxies reads the networks of the proxies, and says what is wrong with them. What could mean more than one thing is refused: an
-// address with bits behind its prefix, and a network that is everybody, or so wide that some like it would be, with which any client could say that
-// it is any other.
+// proxies parses the networks of the proxies and returns what is wrong with them. It refuses:
+//
+//   - an address with bits behind its prefix, because it is ambiguous
+//   - a network of all addresses, or a very wide one. It would include clients, and they could then
+//     claim any address.
 func proxies(texts []string) (networks []netip.Prefix, problem string) {
 	for _, text := range texts {
 		network, err := netip.ParsePrefix(text)
@@ -20,21 +22,21 @@ func proxies(texts []string) (networks []netip.Prefix, problem string) {
 		case network.Addr().Is4In6():
 			return nil, fmt.Sprintf("has %q, must be written as IPv4", text)
 		case network.Masked() != network:
-			return nil, fmt.Sprintf("has %q, which is an address with a prefix: write %s, or %s for the one address",
+			return nil, fmt.Sprintf("has %q, which is an address with a prefix: write %s, or %s for one address",
 				text, network.Masked(), network.Addr())
 		case network.Bits() == 0:
-			return nil, fmt.Sprintf("has %q, which is everybody: anyone could then claim any address", text)
+			return nil, fmt.Sprintf("has %q, which contains every address: any client could then claim any address", text)
 		case network.Bits() < leastBits(network):
-			return nil, fmt.Sprintf("has %q, which is too wide to be of proxies alone: an IPv4 network is a /%d or narrower, an IPv6 network a /%d, or within %s",
-				text, leastBitsV4, leastBitsV6, uniqueLocal)
+			return nil, fmt.Sprintf("has %q, which is too wide to contain only proxies: the widest IPv4 network is a /%d, "+
+				"the widest IPv6 network a /%d or %s", text, leastBitsV4, leastBitsV6, uniqueLocal)
 		}
 		networks = append(networks, network)
 	}
 	return networks, ""
 }
 
-// The widest networks that are taken: 10.0.0.0/8 is all private ones of its kind, and nobody has more of IPv6 than a /16 but for the private
-// ones (RFC 4193).
+// The widest accepted networks. 10.0.0.0/8 is the widest private network of IPv4. Nobody owns more
+// of IPv6 than a /16, apart from the private addresses (RFC 4193).
 const (
 	leastBitsV4 = 8
 	leastBitsV6 = 16

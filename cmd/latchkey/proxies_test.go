@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// H-3: networks that hold everybody, in one piece or in some, are refused.
+// H-3: networks that contain all addresses are refused, in one piece or in several.
 func TestH3_Proxies(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
@@ -17,8 +17,8 @@ func TestH3_Proxies(t *testing.T) {
 		"2001:db8::/32":          "",
 		"2600::/16":              "",
 		"2001:db8::1":            "",
-		"0.0.0.0/0":              "everybody",
-		"::/0":                   "everybody",
+		"0.0.0.0/0":              "every address",
+		"::/0":                   "every address",
 		"0.0.0.0/1":              "too wide",
 		"128.0.0.0/1":            "too wide",
 		"192.0.0.0/7":            "too wide",

@@ -21,7 +21,7 @@ import (
 	"github.com/latchkey-auth/latchkey/schema"
 )
 
-// Each script is a conversation with the real binary. Beside testscript's own commands there are:
+// Each script runs the real binary. In addition to testscript's own commands there are:
 //
 //	database            name an empty database of its own in LATCHKEY_DATABASE_URL, and a key in LATCHKEY_SECRET_KEY
 //	outdate             take the database's schema back to none
@@ -35,8 +35,9 @@ import (
 //	for-ten login ...   the same ten times
 //	me, get             URL STATUS: with $TOKEN; without
 //
-// The last four put the answer's body where `stdout` looks. A script ends each server that it starts, so that one that runs at the
-// script's end tells of a script that wasn't run to its end: testscript's own stop ends a script, and passes it.
+// The last four put the response's body where `stdout` looks. A script must end each server that it
+// starts. A server that still runs at the end shows that the script didn't run to its end:
+// testscript's command stop ends a script early, and passes it.
 func TestScript(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob(filepath.Join("testdata", "script", "*.txtar"))
@@ -57,7 +58,7 @@ func TestScript(t *testing.T) {
 	}
 }
 
-// script is one that runs.
+// script is a running script.
 type script struct {
 	t       *testing.T
 	servers map[string]*process
@@ -145,11 +146,11 @@ func (s *script) refused(ts *testscript.TestScript, args []string) {
 	}
 	text := ts.ReadFile("stderr")
 	if !strings.HasPrefix(text, "latchkey: ") || strings.Count(text, "\n") != 1 || strings.Contains(text, "goroutine") {
-		ts.Fatalf("not one line that says what is wrong: %q", text)
+		ts.Fatalf("the error isn't one line: %q", text)
 	}
 }
 
-// environ is the part of the script's environment that a server gets.
+// environ returns the part of the script's environment that a server gets.
 func environ(ts *testscript.TestScript) []string {
 	names := []string{"PATH", "GORACE", "GOCOVERDIR"}
 	for _, k := range known() {
@@ -232,7 +233,8 @@ func tell(ts *testscript.TestScript, a answer, err error, status string) {
 	}
 }
 
-// A key is made once, however many make it at the same time, and not left half made.
+// A key is made only once, even if several processes make it at the same time. No temporary file
+// stays.
 func TestSecretKeyIsMadeOnce(t *testing.T) {
 	t.Parallel()
 	s := settings{DataDir: t.TempDir()}

@@ -14,16 +14,17 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/secret"
 )
 
-// keyFile is the kept key's name in the data folder.
+// keyFile is the name of the kept key in the data folder.
 const keyFile = "secret_key"
 
-// newKeySize is the size of a key that is made here, in random bytes.
+// newKeySize is the number of random bytes in a key that is made here.
 const newKeySize = 48
 
-var errNoSecretKey = usageError{errors.New("LATCHKEY_SECRET_KEY must be set when LATCHKEY_DATABASE_URL is, the same for " +
-	"every server on that database; make one with: openssl rand -base64 48")}
+var errNoSecretKey = usageError{errors.New("LATCHKEY_SECRET_KEY must be set if LATCHKEY_DATABASE_URL is set. " +
+	"Every server on that database needs the same key. Make one with: openssl rand -base64 48")}
 
-// secretKey is the key that the settings give, or else the one in the data folder, which is made at the first start.
+// secretKey returns the key in the settings, or the key in the data folder. It makes that key at
+// the first start.
 func secretKey(s settings) (secret.Text, error) {
 	if !s.SecretKey.IsZero() {
 		return s.SecretKey, nil
@@ -51,8 +52,8 @@ func readKey(path string) (secret.Text, error) {
 	case !mode.IsRegular():
 		return secret.Text{}, usageError{fmt.Errorf("the secret key %s is not a regular file", path)}
 	case mode.Perm()&0o077 != 0:
-		return secret.Text{}, usageError{fmt.Errorf("the secret key %s can be read by others (mode %04o): remove it if they may "+
-			"have read it, so that another one is made, and chmod 600 it otherwise", path, mode.Perm())}
+		return secret.Text{}, usageError{fmt.Errorf("the secret key %s can be read by others (mode %04o). "+
+			"If they may have read it, remove it, and a new one is made; otherwise chmod 600 it", path, mode.Perm())}
 	}
 	text, err := readSettingFile(path)
 	if err != nil {
@@ -64,14 +65,14 @@ func readKey(path string) (secret.Text, error) {
 	return secret.New(text), nil
 }
 
-// makeKey keeps a new key at path. It is written beside it, whole and on the disk, and then linked, which fails when
-// another process was first: then the key of that one counts.
+// makeKey writes a new key to path. It writes a temporary file, syncs it, and then links it to
+// path. If another process was first, the link fails and the key of that process stays.
 func makeKey(path string) error {
 	random := make([]byte, newKeySize)
 	if _, err := rand.Read(random); err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(filepath.Dir(path), keyFile+".new-*") // of mode 0600
+	f, err := os.CreateTemp(filepath.Dir(path), keyFile+".new-*") // with mode 0600
 	if err != nil {
 		return err
 	}
@@ -90,7 +91,8 @@ func makeKey(path string) error {
 	return errors.Join(dir.Sync(), dir.Close())
 }
 
-// giveToOwner gives a file that root has made to the data folder's owner, who may start the server the next time.
+// giveToOwner makes the data folder's owner the owner of a file that root created. The owner may
+// start the server the next time.
 func giveToOwner(f *os.File) error {
 	if os.Geteuid() != 0 {
 		return nil

@@ -30,12 +30,14 @@ import (
 )
 
 const (
-	// drainTimeout is what requests in flight have from the signal to their end.
+	// drainTimeout bounds how long requests in flight may still run after the drain delay.
 	drainTimeout = 10 * time.Second
-	// readyTimeout bounds a readiness check, so that a database that has gone silent is told of in time.
+	// readyTimeout bounds a readiness check, so that the check also fails if the database doesn't
+	// respond.
 	readyTimeout = 3 * time.Second
-	// gcPercent lets the heap, a few MB, grow to three times of what lives in it before it is collected: each request costs
-	// a tenth less than with Go's 100. The memory of hashes is not on the heap. GOGC wins over it.
+	// gcPercent lets the heap grow to three times its live size before a collection. The live size
+	// is a few MB. Each request costs a tenth less than with Go's default of 100. The memory of
+	// password hashes isn't on the heap. The variable GOGC overrides it.
 	gcPercent = 200
 )
 
@@ -44,11 +46,11 @@ func (r *root) serveCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Run the service",
-		Long: "Run the service. Without a database in LATCHKEY_DATABASE_URL it runs a PostgreSQL of its own in the data\n" +
-			"folder. It brings the schema up to date, and then prints one line that tells the address, the docs page and\n" +
-			"where the data is; with the log format json that line is a record of the log instead.\n" +
-			"SIGTERM or an interrupt makes it not ready, and ends it after LATCHKEY_DRAIN_DELAY once the requests in flight are\n" +
-			"answered, at most 10 s later; a second one ends it at once.",
+		Long: "Run the service. If LATCHKEY_DATABASE_URL isn't set, it runs a PostgreSQL of its own in the data folder.\n" +
+			"It brings the schema up to date. Then it prints one line with the address, the docs page and the place of the\n" +
+			"data. With the log format json that line is a record of the log instead.\n" +
+			"SIGTERM or an interrupt makes it not ready. After LATCHKEY_DRAIN_DELAY it accepts no more requests, and ends\n" +
+			"when the requests in flight are complete, at most 10 s later. A second signal ends it at once.",
 		Args: cobra.NoArgs,
 		RunE: r.begin(func(cmd *cobra.Command, _ []string) error {
 			s, err := loadSettings(r.environ)
@@ -68,13 +70,14 @@ func (r *root) serveCommand() *cobra.Command {
 	return cmd
 }
 
-// serve runs the service until ctx ends. It refuses what would fail anyway before it starts anything: the port first. From
-// then on it answers, though until it can serve only that it is starting.
+// serve runs the service until ctx ends. It opens the port first, so that a port in use is reported
+// before anything starts. Until the service is ready, requests get a response that it is starting.
 func (r *root) serve(ctx context.Context, s settings) (err error) {
 	if s.SecretKey.IsZero() && !s.embedded() {
 		return errNoSecretKey
 	}
-	// A log or a console whose reader has gone is no reason to end: each write then fails by itself.
+	// If the reader of the log or the console is gone, the server keeps running. Only the write
+	// fails.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	lines := newLogWriter(r.err, func(lost uint64) []byte { return lostLine(s.LogFormat, lost) })
 	defer lines.close()
@@ -107,8 +110,9 @@ func (r *root) serve(ctx context.Context, s settings) (err error) {
 		return unlessInterrupted(ctx, err)
 	}
 	b.linesLost = lines.lost.Load
-	// With more processors than hashing has workers, no hash keeps a request's goroutine from running: the kernel shares
-	// out the cores, in slices shorter than a hash. In a login flood the median of /me is 1.6 ms instead of 33 ms.
+	// Hashing has as many workers as there were processors. With twice as many, a hash never keeps
+	// a request's goroutine from running. The kernel shares the cores in slices shorter than a
+	// hash. In a login flood the median of /me is 1.6 ms instead of 33 ms.
 	runtime.GOMAXPROCS(2 * runtime.GOMAXPROCS(0))
 	stop, err := r.inBackground(ctx, s, b)
 	if err != nil {
@@ -119,15 +123,17 @@ func (r *root) serve(ctx context.Context, s settings) (err error) {
 		return err
 	}
 	if err := announce(r.out, logger, s, ln.Addr(), db.place); err != nil {
-		logger.Warn("nobody reads where the server listens", "error", err)
+		logger.Warn("failed to print the start line", "error", err)
 	}
-	// What only the start needed, such as the contract as a document, is given back: some 3 MiB.
+	// Some 3 MiB that only the start needed, such as the parsed contract, go back to the system.
 	debug.FreeOSMemory()
 	return server.until(ctx, s.DrainDelay, logger)
 }
 
-// openService opens what is behind the API, and what runs beside it.
-func openService(ctx context.Context, s settings, db *database, logger *slog.Logger) (*auth.Service, background, error) {
+// openService builds the service, and returns it with the background tasks' parts.
+func openService(
+	ctx context.Context, s settings, db *database, logger *slog.Logger,
+) (*auth.Service, background, error) {
 	key, err := secretKey(s)
 	if err != nil {
 		return nil, background{}, err
@@ -139,19 +145,20 @@ func openService(ctx context.Context, s settings, db *database, logger *slog.Log
 		return nil, background{}, explainKeys(err)
 	}
 	if s.RateLimits == "off" {
-		logger.Warn("LATCHKEY_RATE_LIMITS is off: passwords can be guessed without end")
+		logger.Warn("LATCHKEY_RATE_LIMITS is off: passwords can be guessed without limit")
 	}
 	return parts.Auth, background{service: parts.Auth, limiter: parts.Limiter, keys: parts.Keys, logger: logger}, nil
 }
 
-// lostLine is the line that says how many lines of the log nobody has read.
+// lostLine returns the log line that reports how many lines were lost.
 func lostLine(format string, lost uint64) []byte {
 	var b bytes.Buffer
-	newLogger(&b, format, slog.LevelInfo).Warn("lines of the log were lost: its reader had gone, or did not read", "lines", lost)
+	logger := newLogger(&b, format, slog.LevelInfo)
+	logger.Warn("log lines were lost because nobody read the log", "lines", lost)
 	return b.Bytes()
 }
 
-// unlessInterrupted drops the error of a start that was told to stop: that is what was asked for.
+// unlessInterrupted returns nil instead of err if ctx has ended: the user asked the start to stop.
 func unlessInterrupted(ctx context.Context, err error) error {
 	if ctx.Err() == nil {
 		return err
@@ -159,7 +166,7 @@ func unlessInterrupted(ctx context.Context, err error) error {
 	return nil
 }
 
-// newHandler makes the API's handler, which waits for its service.
+// newHandler returns the API's handler, which is still without its service.
 func newHandler(s settings, logger *slog.Logger) (*impl.Server, error) {
 	networks, problem := proxies(s.TrustedProxies)
 	if problem != "" {
@@ -175,7 +182,7 @@ func newHandler(s settings, logger *slog.Logger) (*impl.Server, error) {
 	})
 }
 
-// serviceConfig returns what the settings say of the service, without the secret key.
+// serviceConfig returns the service's part of the settings, without the secret key.
 func serviceConfig(s settings, db *database) wire.Config {
 	return wire.Config{
 		Pool:              db.pool,
@@ -185,7 +192,7 @@ func serviceConfig(s settings, db *database) wire.Config {
 		AccessTokenTTL:    s.AccessTokenTTL,
 		KeyLead:           s.KeyLead,
 		Hash:              passwordParams(s),
-		HashWorkers:       runtime.GOMAXPROCS(0), // more would only take memory and make each hash slower
+		HashWorkers:       runtime.GOMAXPROCS(0), // more workers would use memory and make each hash slower
 		HashWait:          hashqueue.DefaultWait,
 		PasswordMinLength: s.PasswordMinLength,
 		Sessions:          session.Times{Idle: s.RefreshTokenTTL, Lifetime: s.SessionTTL, ReuseWindow: s.RefreshReuseWindow},
@@ -209,7 +216,7 @@ func ready(ctx context.Context, db *database, keys *keyring.Ring) error {
 	case errors.Is(err, schema.ErrNewer):
 		return impl.ErrSchemaTooNew
 	case errors.Is(err, schema.ErrReadOnly):
-		db.pool.Reset() // another host may have become the one that takes writes
+		db.pool.Reset() // another host may be the primary now
 		return impl.ErrReadOnly
 	case err == nil && keys.Ready() != nil:
 		return impl.ErrKeysUnavailable
@@ -217,7 +224,8 @@ func ready(ctx context.Context, db *database, keys *keyring.Ring) error {
 	return err
 }
 
-// announce tells the one line of the start: for a person on stdout, or, so that every line of a JSON log is JSON, there.
+// announce prints the start line on stdout. With the log format json it is a record of the log
+// instead, so that all output is JSON.
 func announce(out io.Writer, logger *slog.Logger, s settings, addr net.Addr, place string) error {
 	url := "http://" + addr.String()
 	if tcp, ok := addr.(*net.TCPAddr); ok && tcp.IP.IsUnspecified() {
@@ -231,7 +239,7 @@ func announce(out io.Writer, logger *slog.Logger, s settings, addr net.Addr, pla
 	return err
 }
 
-// running is a server that serves.
+// running is a running HTTP server.
 type running struct {
 	handler *impl.Server
 	server  *http.Server
@@ -244,11 +252,12 @@ func startServer(handler *impl.Server, ln net.Listener) *running {
 	return r
 }
 
-// close ends the server at once, if it still serves.
+// close stops the server at once, if it still runs.
 func (r *running) close() { _ = r.server.Close() }
 
-// until serves until ctx ends, and returns when no request is served any more. From the end of ctx on the server isn't
-// ready; after the delay it takes no more connections, and requests in flight have [drainTimeout] to end.
+// until serves requests until ctx ends, and returns when no request is left. When ctx ends the
+// server stops being ready. After the delay it accepts no more connections. Requests in flight then
+// have [drainTimeout] to end.
 func (r *running) until(ctx context.Context, delay time.Duration, logger *slog.Logger) error {
 	select {
 	case err := <-r.served:
@@ -266,7 +275,7 @@ func (r *running) until(ctx context.Context, delay time.Duration, logger *slog.L
 	defer cancel()
 	err := r.server.Shutdown(ctx)
 	if errors.Is(err, context.DeadlineExceeded) {
-		logger.Warn("requests were cut off", "after", drainTimeout)
+		logger.Warn("requests in flight were aborted", "after", drainTimeout)
 		err = r.server.Close()
 	}
 	if serveErr := <-r.served; !errors.Is(serveErr, http.ErrServerClosed) {

@@ -15,18 +15,19 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/postgres/postgrestest"
 )
 
-// onDatabase is the environment of a server on this database.
+// onDatabase returns the environment of a server on this database.
 func onDatabase(databaseURL string, more ...string) []string {
 	return append(testEnviron(), append(more, "LATCHKEY_DATABASE_URL="+databaseURL, "LATCHKEY_SECRET_KEY="+testKey)...)
 }
 
-// slowRequest is a request whose rest is still to be sent.
+// slowRequest is a request whose body is still to be sent.
 type slowRequest struct {
 	conn   net.Conn
 	reader *bufio.Reader
 }
 
-// beginRegistration sends a registration up to its body, and returns when the server waits for it.
+// beginRegistration sends a registration without its body, and returns when the server waits for
+// the body.
 func beginRegistration(tb testing.TB, server, body string) slowRequest {
 	tb.Helper()
 	conn, err := net.Dial("tcp", strings.TrimPrefix(server, "http://"))
@@ -53,7 +54,7 @@ func beginRegistration(tb testing.TB, server, body string) slowRequest {
 	return r
 }
 
-// finish sends the rest and reads the answer's status.
+// finish sends the rest of the request and returns the response's status.
 func (r slowRequest) finish(tb testing.TB, rest string) int {
 	tb.Helper()
 	if _, err := r.conn.Write([]byte(rest)); err != nil {
@@ -76,7 +77,8 @@ func isRefused(server string) bool {
 	return false
 }
 
-// F-8: on SIGTERM the requests that have begun are answered, nobody else is let in, and the status is 0.
+// F-8: after SIGTERM the requests in flight are completed, new connections are refused, and the
+// status is 0.
 func TestDrain(t *testing.T) {
 	t.Parallel()
 	dir := openFolder(t)
@@ -103,17 +105,17 @@ func TestDrain(t *testing.T) {
 				t.Errorf("exit status %d, %v; want 0\n%s", status, err, p.stderr)
 			}
 
-			// It was not only answered.
+			// The user was also stored.
 			again, server := serve(t, dir, environ)
 			if a, err := login(server, "ada@example.com", "correct-horse-battery"); a.status != 200 || err != nil {
-				t.Errorf("log-in answered %d, %v; want 200", a.status, err)
+				t.Errorf("login answered %d, %v; want 200", a.status, err)
 			}
 			again.stop(t)
 		})
 	}
 }
 
-// A second signal doesn't wait for the requests in flight.
+// A second signal ends the server without waiting for the requests in flight.
 func TestSecondSignal(t *testing.T) {
 	t.Parallel()
 	p, server := serve(t, "/", onDatabase(postgrestest.New(t)))
@@ -136,7 +138,7 @@ func TestSecondSignal(t *testing.T) {
 	}
 }
 
-// Servers that start at once on an empty database all come up.
+// Several servers can start at once on an empty database.
 func TestServersStartAtOnce(t *testing.T) {
 	t.Parallel()
 	environ := onDatabase(postgrestest.NewEmpty(t))
@@ -167,14 +169,14 @@ func TestServersStartAtOnce(t *testing.T) {
 	}
 }
 
-// A database that starts late is waited for.
+// The server waits for a database that starts late.
 func TestDatabaseStartsLate(t *testing.T) {
 	t.Parallel()
 	direct, err := url.Parse(postgrestest.New(t))
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Another socket's folder, where nothing listens at first.
+	// The folder of another socket, on which nothing listens at first.
 	dir := openFolder(t)
 	query := direct.Query()
 	socket := query.Get("host") + "/.s.PGSQL." + query.Get("port")
@@ -195,12 +197,13 @@ func TestDatabaseStartsLate(t *testing.T) {
 		t.Fatal(err)
 	}
 	if n := strings.Count(p.stderr.String(), "waiting"); n != 1 {
-		t.Errorf("it told %d times that it waits, want once", n)
+		t.Errorf("the log says %d times that it waits, want once", n)
 	}
 	p.stop(t)
 }
 
-// L-10, L-11: a JSON log is JSON in every line, has one for each request, and no secret.
+// L-10, L-11: in a JSON log every line is JSON. The log has one line for each request, and no
+// secret.
 func TestJSONLog(t *testing.T) {
 	t.Parallel()
 	const canary = "CANARY-pw-0f3b61c2"

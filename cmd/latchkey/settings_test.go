@@ -63,7 +63,8 @@ func TestChecks(t *testing.T) {
 		{"DATABASE_URL", "host=localhost", "can't be read"},
 		{"DATABASE_URL", "postgres://localhost:port/latchkey", "can't be read"},
 		{"DATABASE_URL", "postgres://localhost/latchkey?sslmode=odd&password=canary", "sslmode is invalid"},
-		{"DATABASE_URL", "postgres://localhost/latchkey?sslmode=verify-full&sslrootcert=/missing&password=canary", "no such file"},
+		{"DATABASE_URL", "postgres://localhost/latchkey?sslmode=verify-full&sslrootcert=/missing&password=canary",
+			"no such file"},
 		{"DATABASE_URL", "postgres://localhost/latchkey?pool_max_conns=canary", "is refused"},
 		{"DATABASE_WAIT", "0s", ""},
 		{"DATABASE_WAIT", "-1s", "must be 0s to 1h0m0s"},
@@ -121,14 +122,16 @@ func TestChecks(t *testing.T) {
 			if exitStatus(err) != 2 {
 				t.Errorf("exit status %d, want 2", exitStatus(err))
 			}
-			if test.name == "DATABASE_URL" && strings.Contains(test.value, "password") && strings.Contains(err.Error(), "canary") {
+			hasPassword := test.name == "DATABASE_URL" && strings.Contains(test.value, "password")
+			if hasPassword && strings.Contains(err.Error(), "canary") {
 				t.Errorf("the error shows the password: %v", err)
 			}
 		})
 	}
 }
 
-// The bounds told of a setting are those that the service has, so that nothing gets by the check and fails later.
+// The bounds that the checks enforce are the service's bounds. A value that passes the check
+// doesn't fail later.
 func TestChecksAgreeWithTheService(t *testing.T) {
 	t.Parallel()
 	for _, n := range []string{"8", "64"} {
@@ -142,7 +145,8 @@ func TestChecksAgreeWithTheService(t *testing.T) {
 	}
 	for _, params := range [][3]string{{"8", "1", "1"}, {"1048576", "64", "16"}} {
 		s, err := loadSettings([]string{
-			"LATCHKEY_PASSWORD_HASH_MEMORY_KIB=" + params[0], "LATCHKEY_PASSWORD_HASH_PASSES=" + params[1], "LATCHKEY_PASSWORD_HASH_LANES=" + params[2],
+			"LATCHKEY_PASSWORD_HASH_MEMORY_KIB=" + params[0], "LATCHKEY_PASSWORD_HASH_PASSES=" + params[1],
+			"LATCHKEY_PASSWORD_HASH_LANES=" + params[2],
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -162,7 +166,8 @@ func TestRunIsUsableWithoutAProcess(t *testing.T) {
 	if !strings.HasPrefix(out.String(), "latchkey ") || errs.String() != "" {
 		t.Errorf("got %q and %q", out.String(), errs.String())
 	}
-	err := run(context.Background(), []string{"serve"}, []string{"LATCHKEY_ADDR=x"}, strings.NewReader(""), io.Discard, io.Discard)
+	environ := []string{"LATCHKEY_ADDR=x"}
+	err := run(context.Background(), []string{"serve"}, environ, strings.NewReader(""), io.Discard, io.Discard)
 	if exitStatus(err) != 2 {
 		t.Errorf("got %v with exit status %d, want 2", err, exitStatus(err))
 	}

@@ -19,24 +19,24 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/postgres/postgrestest"
 )
 
-// How the errors that the contract shows come about.
+// This file provokes the errors that the contract shows.
 
 const formType = "application/x-www-form-urlencoded"
 
-// shownServer is a server with its database, and tokens of its users.
+// shownServer is a server with its database and tokens of its users.
 type shownServer struct {
 	url, database            string
 	environ                  []string
 	ada, inactive, gone, eve grant
 }
 
-// grant is what a registration or a refresh has given.
+// grant is the pair of tokens that a registration or a refresh returned.
 type grant struct{ access, refresh string }
 
-// ask is a request that is answered as an example shows.
+// ask is a request whose response must equal an example.
 type ask func(s *shownServer) (answer, error)
 
-// startShown starts a server with ada, who is good, and two users who have a token and may not use it any more.
+// startShown starts a server with the user ada, and two users whose tokens aren't valid any more.
 func startShown(t *testing.T) *shownServer {
 	t.Helper()
 	s := &shownServer{database: postgrestest.NewEmpty(t)}
@@ -64,10 +64,14 @@ func startShown(t *testing.T) *shownServer {
 
 func grantOf(a answer) grant {
 	body := impltest.Answer{Body: []byte(a.body)}
-	return grant{body.Text("access_token") + body.Text("token.access_token"), body.Text("refresh_token") + body.Text("token.refresh_token")}
+	return grant{
+		body.Text("access_token") + body.Text("token.access_token"),
+		body.Text("refresh_token") + body.Text("token.refresh_token"),
+	}
 }
 
-// execute runs SQL in a database of the same cluster; an empty name means the server's own.
+// execute runs SQL in a database of the same cluster. An empty name means the server's own
+// database.
 func (s *shownServer) execute(t *testing.T, database string, statements ...string) {
 	t.Helper()
 	config, err := pgx.ParseConfig(s.database)
@@ -89,7 +93,8 @@ func (s *shownServer) execute(t *testing.T, database string, statements ...strin
 	}
 }
 
-// awaitReadiness waits until the server has followed a change of its keys, which it does within ten seconds.
+// awaitReadiness waits until the server has loaded a change of its keys, which takes at most ten
+// seconds.
 func (s *shownServer) awaitReadiness(t *testing.T, want int) {
 	t.Helper()
 	if err := eventually(fmt.Sprintf("readiness is %d", want), func() bool {
@@ -100,7 +105,8 @@ func (s *shownServer) awaitReadiness(t *testing.T, want int) {
 	}
 }
 
-// stages are the states that a server goes through, each with the errors that it then answers, by operation and code.
+// stages are the states of a server, each with the errors that it then returns. The key is the
+// operation and the code.
 var stages = []struct {
 	name    string
 	prepare func(t *testing.T, s *shownServer)
@@ -136,25 +142,26 @@ var stages = []struct {
 	}, broken("unavailable", map[string]ask{"GetReadiness database_unavailable": asking("GET", "/readyz")})},
 }
 
-// excused are the errors that no request to a binary can bring about by itself, each with the reason. The tests of impl produce
-// them (docs/contract.md names which), and compare them with what is shown.
+// excused are the errors that no request to a binary can provoke by itself, each with the reason.
+// The tests of impl produce them and compare them with the examples; docs/contract.md names those
+// tests.
 var excused = map[string]string{
-	"GetKeys internal_error":      "asks no database: only a fault in the program is answered so",
-	"GetMetadata internal_error":  "asks no database: only a fault in the program is answered so",
-	"GetLiveness internal_error":  "asks no database: only a fault in the program is answered so",
-	"GetReadiness internal_error": "tells of every fault of the database as 503: only a fault in the program is answered so",
-	"GetReadiness shutting_down":  "is answered in the moment between a signal and the closing of the listener",
-	// What a role or a database sets counts for nothing.
+	"GetKeys internal_error":      "uses no database: only a fault in the program returns it",
+	"GetMetadata internal_error":  "uses no database: only a fault in the program returns it",
+	"GetLiveness internal_error":  "uses no database: only a fault in the program returns it",
+	"GetReadiness internal_error": "returns 503 for every fault of the database: only a fault in the program returns it",
+	"GetReadiness shutting_down":  "is returned only between a signal and the end of the listener",
+	// The server overrides the defaults of a role or a database.
 	"GetReadiness database_read_only": "needs a database that becomes a standby",
 	"RegisterUser overloaded":         "needs more passwords at once than a machine of unknown speed hashes in a second",
 	"Login overloaded":                "needs more passwords at once than a machine of unknown speed hashes in a second",
 }
 
-// isExcused reports whether an error is among these, or is sent only while a server starts: no request
-// to a binary is sure to come early enough. Tests of impl produce that error at each operation.
+// isExcused reports whether an error is in excused, or is returned only while a server starts. No
+// request is certain to arrive that early. The tests of impl produce that error for each operation.
 func isExcused(name string) bool { return excused[name] != "" || strings.HasSuffix(name, " starting") }
 
-// secured are the operations that ask for a token, as method and path.
+// secured returns the operations that require a token, as method and path.
 var secured = map[string][2]string{
 	"GetCurrentUser": {"GET", impltest.MePath},
 	"Logout":         {"POST", impltest.LogoutPath},
@@ -187,7 +194,7 @@ func asPageElsewhere(method, path, mediaType string) ask {
 
 func loggingIn(form string) ask { return posting(impltest.LoginPath, formType, form) }
 
-// inOrder are the errors of a server that is in order.
+// inOrder are the errors of a server that works.
 func inOrder() map[string]ask {
 	large := strings.Repeat(" ", 65537)
 	const taken = `{"email": "Ada@example.com", "username": "other", "password": "correct horse battery staple"}`
@@ -195,7 +202,8 @@ func inOrder() map[string]ask {
 		"RegisterUser email_taken": posting(impltest.RegisterPath, "application/json", taken),
 		"RegisterUser username_taken": posting(impltest.RegisterPath, "application/json",
 			`{"email": "other@example.com", "username": "Ada", "password": "correct horse battery staple"}`),
-		"RegisterUser invalid_request":        posting(impltest.RegisterPath, "application/json", `{"email": "a@b", "password": "short", "is_superuser": true}`),
+		"RegisterUser invalid_request": posting(impltest.RegisterPath, "application/json",
+			`{"email": "a@b", "password": "short", "is_superuser": true}`),
 		"RegisterUser body_too_large":         posting(impltest.RegisterPath, "application/json", large),
 		"RegisterUser unsupported_media_type": posting(impltest.RegisterPath, "text/plain", "ada"),
 		"RegisterUser request_timeout":        stalling(impltest.RegisterPath, "application/json"),
@@ -237,7 +245,8 @@ func inOrder() map[string]ask {
 	return asks
 }
 
-// broken are the errors of a server whose database fails: of each operation that asks it, under the one code.
+// broken are the errors of a server whose database fails. Every operation that uses the database
+// returns the same code.
 func broken(code string, more map[string]ask) map[string]ask {
 	more["RegisterUser "+code] = posting(impltest.RegisterPath, "application/json",
 		`{"email": "hedy@example.com", "username": "hedy", "password": "correct horse battery staple"}`)
@@ -251,7 +260,7 @@ func broken(code string, more map[string]ask) map[string]ask {
 	return more
 }
 
-// repeated asks until a limit is reached, which is below 20 for whatever is asked by one account.
+// repeated repeats a request until a limit is reached. Every limit of one account is below 20.
 func repeated(once ask) ask {
 	return func(s *shownServer) (a answer, err error) {
 		for range 20 {
@@ -263,7 +272,7 @@ func repeated(once ask) ask {
 	}
 }
 
-// reusing presents a refresh token that is older than the last, which is never taken again.
+// reusing presents a refresh token that is older than the last one, which is never accepted again.
 func reusing(s *shownServer) (answer, error) {
 	refresh := func(token string) (answer, error) {
 		return loggingIn(url.Values{"grant_type": {"refresh_token"}, "refresh_token": {token}}.Encode())(s)
@@ -279,7 +288,7 @@ func reusing(s *shownServer) (answer, error) {
 	return refresh(first)
 }
 
-// stalling sends less of a body than its head announces, and waits for what the server has to say of it.
+// stalling sends less of a body than its header announces, and waits for the server's response.
 func stalling(path, mediaType string) ask {
 	return func(s *shownServer) (answer, error) {
 		conn, err := net.DialTimeout("tcp", strings.TrimPrefix(s.url, "http://"), patience)

@@ -9,7 +9,7 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/postgres/postgrestest"
 )
 
-// silent listens and never says a word.
+// silent returns an address on which something listens and never replies.
 func silent(t *testing.T) string {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -20,11 +20,12 @@ func silent(t *testing.T) string {
 	return ln.Addr().String()
 }
 
-// While the server waits for its database it says so, at once.
+// While the server waits for its database it responds at once that it is starting.
 func TestStarting(t *testing.T) {
 	t.Parallel()
 	addr := freeAddr(t)
-	environ := append(onDatabase("postgres://ada@"+silent(t)+"/latchkey"), "LATCHKEY_ADDR="+addr, "LATCHKEY_DATABASE_WAIT=1h")
+	database := "postgres://ada@" + silent(t) + "/latchkey"
+	environ := append(onDatabase(database), "LATCHKEY_ADDR="+addr, "LATCHKEY_DATABASE_WAIT=1h")
 	p, err := launch("/", environ, []string{"serve"})
 	if err != nil {
 		t.Fatal(err)
@@ -36,18 +37,21 @@ func TestStarting(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err, p.stderr)
 	}
-	for _, path := range []string{"/readyz", "/api/users/me/", "/.well-known/jwks.json", "/docs", "/openapi.json", "/nothing"} {
-		if a, err := get("http://" + addr + path); err != nil || a.status != 503 || !strings.Contains(a.body, `"code":"starting"`) {
+	paths := []string{"/readyz", "/api/users/me/", "/.well-known/jwks.json", "/docs", "/openapi.json", "/nothing"}
+	for _, path := range paths {
+		a, err := get("http://" + addr + path)
+		if err != nil || a.status != 503 || !strings.Contains(a.body, `"code":"starting"`) {
 			t.Errorf("%s: answered %d %s, %v", path, a.status, a.body, err)
 		}
 	}
-	if a, err := login("http://"+addr, "ada@example.com", "correct-horse-battery"); err != nil || a.status != 503 || !strings.Contains(a.body, `"error":"temporarily_unavailable"`) {
-		t.Errorf("a log-in: answered %d %s, %v", a.status, a.body, err)
+	a, err := login("http://"+addr, "ada@example.com", "correct-horse-battery")
+	if err != nil || a.status != 503 || !strings.Contains(a.body, `"error":"temporarily_unavailable"`) {
+		t.Errorf("a login: answered %d %s, %v", a.status, a.body, err)
 	}
 	p.stop(t)
 }
 
-// F-8: after SIGTERM the server is not ready, and serves as before, for the delay.
+// F-8: after SIGTERM the server isn't ready, but serves requests as before until the delay is over.
 func TestF8_DrainDelay(t *testing.T) {
 	t.Parallel()
 	p, server := serve(t, "/", onDatabase(postgrestest.New(t), "LATCHKEY_DRAIN_DELAY=2s"))
@@ -59,7 +63,7 @@ func TestF8_DrainDelay(t *testing.T) {
 	}
 	seen := false
 	if err := eventually("the server ends", func() bool {
-		a, err := get(server + "/readyz") // a connection of its own each time
+		a, err := get(server + "/readyz") // a new connection each time
 		if err == nil && a.status == 503 {
 			seen = strings.Contains(a.body, `"code":"shutting_down"`)
 			if a, err := get(server + "/.well-known/jwks.json"); err == nil && a.status != 200 {
@@ -92,7 +96,8 @@ func TestDrainDelayOfAnAddress(t *testing.T) {
 			t.Errorf("%s: the delay is %s, %v", addr, s.DrainDelay, err)
 		}
 	}
-	if s, err := loadSettings([]string{"LATCHKEY_ADDR=:8000", "LATCHKEY_DRAIN_DELAY=0s"}); err != nil || s.DrainDelay != 0 {
+	s, err := loadSettings([]string{"LATCHKEY_ADDR=:8000", "LATCHKEY_DRAIN_DELAY=0s"})
+	if err != nil || s.DrainDelay != 0 {
 		t.Errorf("set to nothing: %s, %v", s.DrainDelay, err)
 	}
 }
@@ -100,9 +105,11 @@ func TestDrainDelayOfAnAddress(t *testing.T) {
 func TestInjectedVariables(t *testing.T) {
 	t.Parallel()
 	for _, entry := range []string{
-		"LATCHKEY_SERVICE_HOST=10.96.0.7", "LATCHKEY_SERVICE_PORT=8000", "LATCHKEY_SERVICE_PORT_HTTP=8000", "LATCHKEY_PORT=tcp://10.96.0.7:8000",
+		"LATCHKEY_SERVICE_HOST=10.96.0.7", "LATCHKEY_SERVICE_PORT=8000", "LATCHKEY_SERVICE_PORT_HTTP=8000",
+		"LATCHKEY_PORT=tcp://10.96.0.7:8000",
 		"LATCHKEY_PORT_8000_TCP=tcp://10.96.0.7:8000", "LATCHKEY_PORT_8000_TCP_PROTO=tcp", "LATCHKEY_PORT_8000_TCP_PORT=8000",
-		"LATCHKEY_PORT_8000_TCP_ADDR=10.96.0.7", "LATCHKEY_METRICS_SERVICE_HOST=10.96.0.8", "LATCHKEY_METRICS_PORT=udp://10.96.0.8:53",
+		"LATCHKEY_PORT_8000_TCP_ADDR=10.96.0.7", "LATCHKEY_METRICS_SERVICE_HOST=10.96.0.8",
+		"LATCHKEY_METRICS_PORT=udp://10.96.0.8:53",
 		"LATCHKEY_METRICS_PORT_9100_TCP_ADDR=10.96.0.8", "LATCHKEY_METRICS_SERVICE_PORT_WEB=9100",
 	} {
 		if _, problems := readEnvironment([]string{entry}, known()); len(problems) > 0 {
@@ -110,28 +117,33 @@ func TestInjectedVariables(t *testing.T) {
 		}
 	}
 	for _, entry := range []string{
-		"LATCHKEY_PORT=8000", "LATCHKEY_HOST=0.0.0.0", "LATCHKEY_SERVICE=latchkey", "LATCHKEY_ADRR=:80", "LATCHKEY_METRICS_PORT=9100",
+		"LATCHKEY_PORT=8000", "LATCHKEY_HOST=0.0.0.0", "LATCHKEY_SERVICE=latchkey", "LATCHKEY_ADRR=:80",
+		"LATCHKEY_METRICS_PORT=9100",
 		"LATCHKEY_PORT_8000=tcp", "LATCHKEY_SERVICE_HOSTS=x", "LATCHKEY_DATABASE_PORT=5432",
 	} {
 		if _, problems := readEnvironment([]string{entry}, known()); len(problems) != 1 {
-			t.Errorf("%s is taken", entry)
+			t.Errorf("%s is accepted", entry)
 		}
 	}
 }
 
 func TestPublicURLs(t *testing.T) {
 	t.Parallel()
-	for _, text := range []string{"", "https://auth.example.com", "https://example.com/auth", "https://example.com/auth/", "http://127.0.0.1:8000", "https://example.com/a/b"} {
+	for _, text := range []string{
+		"", "https://auth.example.com", "https://example.com/auth", "https://example.com/auth/",
+		"http://127.0.0.1:8000", "https://example.com/a/b",
+	} {
 		if problem := checkPublicURL(text); problem != "" {
 			t.Errorf("%s %s", text, problem)
 		}
 	}
 	for _, text := range []string{
-		"example.com", "/auth", "ftp://example.com", "https://", "https://u@example.com", "https://example.com?a", "https://example.com#a", "https://example.com//a",
-		"https://example.com/a/../b", "https://Example.com", "https://example.com:443", "https:example.com", "https://exa mple.com",
+		"example.com", "/auth", "ftp://example.com", "https://", "https://u@example.com", "https://example.com?a",
+		"https://example.com#a", "https://example.com//a", "https://example.com/a/../b", "https://Example.com",
+		"https://example.com:443", "https:example.com", "https://exa mple.com",
 	} {
 		if checkPublicURL(text) == "" {
-			t.Errorf("%s is taken", text)
+			t.Errorf("%s is accepted", text)
 		}
 	}
 }

@@ -16,14 +16,16 @@ func (r *root) userCommand() *cobra.Command {
 		Use:   "user",
 		Short: "Administer users",
 		Long: "Administer users: by email, username or id, beside a running server or without one.\n" +
-			"What a command changes counts from the server's next request on.",
+			"A change takes effect with the server's next request.",
 		Args: cobra.NoArgs,
 		RunE: r.begin(func(cmd *cobra.Command, _ []string) error { return cmd.Help() }),
 	}
 	cmd.AddCommand(
 		r.userCreateCommand(), r.userListCommand(), r.userShowCommand(), r.userDeleteCommand(), r.userSetPasswordCommand(),
-		r.userChangeCommand("activate", "Let a user log in again; tokens from before the deactivation stay dead", (*auth.Service).Activate),
-		r.userChangeCommand("deactivate", "End a user's tokens and let nobody log in as it", (*auth.Service).Deactivate),
+		r.userChangeCommand(
+			"activate", "Let a user log in again; tokens from before the deactivation stay invalid", (*auth.Service).Activate,
+		),
+		r.userChangeCommand("deactivate", "End a user's tokens and refuse its logins", (*auth.Service).Deactivate),
 	)
 	return cmd
 }
@@ -39,7 +41,7 @@ func (r *root) withService(ctx context.Context, mayMake bool, f func(*auth.Servi
 	})
 }
 
-// withUser runs f on the service and the user that who names.
+// withUser runs f on the service and on the user that who identifies.
 func (r *root) withUser(ctx context.Context, who string, f func(*auth.Service, auth.User) error) error {
 	return r.withService(ctx, false, func(service *auth.Service) error {
 		user, err := service.FindUser(ctx, who)
@@ -84,13 +86,13 @@ func (r *root) userCreateCommand() *cobra.Command {
 	}
 	cmd.Flags().StringVar(&registration.Email, "email", "", "the user's email")
 	cmd.Flags().StringVar(&registration.Username, "username", "", "the user's name")
-	cmd.Flags().BoolVar(&superuser, "superuser", false, "make it a superuser")
+	cmd.Flags().BoolVar(&superuser, "superuser", false, "make the user a superuser")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print a JSON object")
 	source.addFlags(cmd)
 	return cmd
 }
 
-// refused puts an error of the service in words for whoever typed the command.
+// refused rewrites an error of the service for the person at the terminal.
 func refused(err error) error {
 	switch {
 	case errors.Is(err, auth.ErrEmailTaken):
@@ -98,7 +100,7 @@ func refused(err error) error {
 	case errors.Is(err, auth.ErrUsernameTaken):
 		return errors.New("another user has this username")
 	case errors.Is(err, auth.ErrNoUser):
-		return errors.New("the user was deleted meanwhile")
+		return errors.New("the user was deleted in the meantime")
 	}
 	return err
 }
@@ -119,7 +121,7 @@ func (r *root) userListCommand() *cobra.Command {
 			})
 		}),
 	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print a JSON object on a line for each user")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object on a line for each user")
 	return cmd
 }
 

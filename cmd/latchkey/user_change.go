@@ -14,8 +14,10 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/auth"
 )
 
-// userChangeCommand is a command that changes a user without asking for more than who it is.
-func (r *root) userChangeCommand(name, short string, change func(*auth.Service, context.Context, uuid.UUID) (auth.User, error)) *cobra.Command {
+// userChangeCommand returns a command that changes a user and needs no argument but the user.
+func (r *root) userChangeCommand(
+	name, short string, change func(*auth.Service, context.Context, uuid.UUID) (auth.User, error),
+) *cobra.Command {
 	return &cobra.Command{
 		Use:   name + " USER",
 		Short: short,
@@ -40,7 +42,7 @@ func (r *root) userDeleteCommand() *cobra.Command {
 		Args:  cobra.ExactArgs(1),
 		RunE: r.begin(func(cmd *cobra.Command, args []string) error {
 			if !yes && !isTerminal(r.in) {
-				return usageError{errors.New("user delete needs --yes where there is no terminal to ask at")}
+				return usageError{errors.New("user delete needs --yes if the standard input is no terminal")}
 			}
 			who := args[0]
 			if !yes {
@@ -63,8 +65,8 @@ func (r *root) userDeleteCommand() *cobra.Command {
 	return cmd
 }
 
-// confirmDelete answers who is to be deleted, after asking at the terminal. The database is closed again by then: the
-// embedded one is held by one process, and a server may be about to start.
+// confirmDelete asks at the terminal, and returns the user to delete. It closes the database before
+// it asks. Only one process can use the embedded database, and a server may be about to start.
 func (r *root) confirmDelete(ctx context.Context, who string) (auth.User, error) {
 	var found auth.User
 	err := r.withUser(ctx, who, func(_ *auth.Service, user auth.User) error {
@@ -77,7 +79,7 @@ func (r *root) confirmDelete(ctx context.Context, who string) (auth.User, error)
 	return found, r.confirm(ctx, fmt.Sprintf("Delete %s (%s) for good? Type yes: ", found.Email, found.ID))
 }
 
-// confirm asks at the terminal; anything but yes is an error.
+// confirm asks at the terminal. It fails unless the input is yes.
 func (r *root) confirm(ctx context.Context, question string) error {
 	if _, err := fmt.Fprint(r.err, question); err != nil {
 		return err
@@ -96,11 +98,11 @@ func (r *root) userSetPasswordCommand() *cobra.Command {
 	var source passwordSource
 	cmd := &cobra.Command{
 		Use:   "set-password USER",
-		Short: "Give a user another password and end the tokens it has",
+		Short: "Give a user another password and end its tokens",
 		Args:  cobra.ExactArgs(1),
 		RunE: r.begin(func(cmd *cobra.Command, args []string) error {
-			// Asked for before the database is opened: the embedded one is held by one process, and a server may be about to
-			// start.
+			// The password is read before the database is opened. Only one process can use the
+			// embedded database, and a server may be about to start.
 			password, err := r.readPassword(cmd.Context(), source)
 			if err != nil {
 				return err

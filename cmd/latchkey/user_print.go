@@ -13,7 +13,7 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/secret"
 )
 
-// userRecord is a user as JSON, with the names that the contract has for its fields.
+// userRecord is a user as JSON, with the contract's names of the fields.
 type userRecord struct {
 	ID            uuid.UUID  `json:"id"`
 	Email         string     `json:"email"`
@@ -24,7 +24,7 @@ type userRecord struct {
 	LastLoginAt   *time.Time `json:"last_login_at"`
 	CreatedAt     time.Time  `json:"created_at"`
 	UpdatedAt     time.Time  `json:"updated_at"`
-	Password      string     `json:"password,omitempty"` // one that was made just now
+	Password      string     `json:"password,omitempty"` // only if it was made just now
 }
 
 func recordOf(u auth.User) userRecord {
@@ -58,7 +58,8 @@ func printUser(w io.Writer, u auth.User, asJSON bool) error {
 	return table.Flush()
 }
 
-// printCreated prints a new user, and the password where it was made here: nobody can read it again.
+// printCreated prints a new user. It also prints a password that was generated here, because it
+// can't be read again.
 func (r *root) printCreated(u auth.User, password secret.Text, asJSON bool) error {
 	if asJSON {
 		record := recordOf(u)
@@ -84,7 +85,7 @@ func printPassword(w io.Writer, password secret.Text) error {
 	return err
 }
 
-// userList prints users, aligned or a JSON object a line.
+// userList prints users, as a table or as one JSON object on each line.
 type userList struct {
 	table *tabwriter.Writer // nil for JSON
 	lines *json.Encoder
@@ -95,7 +96,8 @@ func newUserList(w io.Writer, asJSON bool) userList {
 		return userList{lines: json.NewEncoder(w)}
 	}
 	l := userList{table: tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)}
-	_, _ = fmt.Fprintln(l.table, "ID\tEMAIL\tUSERNAME\tACTIVE\tSUPERUSER\tLAST LOGIN\tCREATED") // kept until the end, which tells errors
+	// The table is kept until Flush, which returns an error of this line too.
+	_, _ = fmt.Fprintln(l.table, "ID\tEMAIL\tUSERNAME\tACTIVE\tSUPERUSER\tLAST LOGIN\tCREATED")
 	return l
 }
 

@@ -24,7 +24,7 @@ type AddressKeepParams struct {
 	NotBefore *time.Time
 }
 
-// Keeps an address known, if it is, although the user's sessions were ended.
+// Keeps a known address known, although the user's sessions were ended.
 func (q *Queries) AddressKeep(ctx context.Context, arg AddressKeepParams) error {
 	_, err := q.db.Exec(ctx, addressKeep,
 		arg.SeenAt,
@@ -48,7 +48,8 @@ type AddressKnowParams struct {
 	NotBefore *time.Time
 }
 
-// Records from which address a user has logged in. A row is written again once a day, or when the credentials were changed since.
+// Records the address from which a user has logged in. A row is written again once a day, or if the
+// credentials have changed since.
 func (q *Queries) AddressKnow(ctx context.Context, arg AddressKnowParams) error {
 	_, err := q.db.Exec(ctx, addressKnow,
 		arg.Key,
@@ -75,7 +76,7 @@ type AddressSweepParams struct {
 	Batch       int32
 }
 
-// Deletes addresses that were not seen for long, some at a time, by the database's clock.
+// Deletes a batch of addresses that were not seen for a long time, by the database's clock.
 func (q *Queries) AddressSweep(ctx context.Context, arg AddressSweepParams) (int64, error) {
 	result, err := q.db.Exec(ctx, addressSweep, arg.DatabaseNow, arg.KnownFor, arg.Batch)
 	if err != nil {
@@ -107,8 +108,8 @@ type AttemptVouchParams struct {
 	KnownSince time.Time
 }
 
-// Reports who vouches for an attempt on an account: a session of it that lives, or an address that has logged in to it lately.
-// No row means that it is a stranger's.
+// Reports what vouches for an attempt on an account: a live session of the account, or an address
+// that has logged in to it recently. No row means that the attempt is a stranger's.
 func (q *Queries) AttemptVouch(ctx context.Context, arg AttemptVouchParams) (bool, error) {
 	row := q.db.QueryRow(ctx, attemptVouch,
 		arg.SessionID,
@@ -126,7 +127,7 @@ const budgetForgive = `-- name: BudgetForgive :exec
 DELETE FROM rate_limits WHERE key = $1
 `
 
-// Makes a budget whole.
+// Refills a budget.
 func (q *Queries) BudgetForgive(ctx context.Context, key []byte) error {
 	_, err := q.db.Exec(ctx, budgetForgive, key)
 	return err
@@ -147,7 +148,7 @@ const budgetPages = `-- name: BudgetPages :one
 SELECT (pg_relation_size('rate_limits') / current_setting('block_size')::bigint)::bigint AS pages
 `
 
-// How many pages the budgets take, for [BudgetSweep].
+// Returns the number of pages of the budgets, for [BudgetSweep].
 func (q *Queries) BudgetPages(ctx context.Context) (int64, error) {
 	row := q.db.QueryRow(ctx, budgetPages)
 	var pages int64
@@ -164,7 +165,7 @@ type BudgetReturnParams struct {
 	Key  []byte
 }
 
-// Gives one attempt back.
+// Refunds one attempt.
 func (q *Queries) BudgetReturn(ctx context.Context, arg BudgetReturnParams) error {
 	_, err := q.db.Exec(ctx, budgetReturn, arg.Step, arg.Key)
 	return err
@@ -186,8 +187,9 @@ type BudgetSweepParams struct {
 	DatabaseNow *time.Time
 }
 
-// Deletes the budgets of some pages that are whole, and waits for none that is being charged. There is no index to find them by: each charge
-// would have to change it. The clock is the database's, unless a test passes another.
+// Deletes the full budgets in a range of pages. It skips budgets that are being charged. It scans
+// pages because an index would have to change with each charge. The clock is the database's, unless
+// a test passes another.
 func (q *Queries) BudgetSweep(ctx context.Context, arg BudgetSweepParams) (int64, error) {
 	result, err := q.db.Exec(ctx, budgetSweep, arg.FirstPage, arg.EndPage, arg.DatabaseNow)
 	if err != nil {
@@ -215,8 +217,9 @@ type BudgetTakeParams struct {
 	WindowLength time.Duration
 }
 
-// Takes one attempt out of a budget, which is whole again at most a window from now. It changes no row where the budget is
-// used up. A row that is whole much later was written before the clock was set back: one attempt brings it into the window again.
+// Takes one attempt from a budget. The budget is full again at most one window from now. The query
+// changes no row if the budget is exhausted. A row that is full much later was written before the
+// clock was set back: one attempt moves it into the window again.
 func (q *Queries) BudgetTake(ctx context.Context, arg BudgetTakeParams) (int64, error) {
 	result, err := q.db.Exec(ctx, budgetTake,
 		arg.Key,

@@ -32,7 +32,7 @@ type PasswordRenewHashParams struct {
 	UserID uuid.UUID
 }
 
-// Gives the same password a hash with other parameters.
+// Replaces the hash of the same password by one with other parameters.
 func (q *Queries) PasswordRenewHash(ctx context.Context, arg PasswordRenewHashParams) error {
 	_, err := q.db.Exec(ctx, passwordRenewHash, arg.Hash, arg.UserID)
 	return err
@@ -49,7 +49,7 @@ type PasswordSetParams struct {
 	Now    time.Time
 }
 
-// Gives a user its first password, or another one.
+// Sets the first password of a user, or replaces it.
 func (q *Queries) PasswordSet(ctx context.Context, arg PasswordSetParams) error {
 	_, err := q.db.Exec(ctx, passwordSet, arg.UserID, arg.Hash, arg.Now)
 	return err

@@ -31,7 +31,7 @@ type SealedKeyInsertParams struct {
 	Now    time.Time
 }
 
-// Of two servers that make a key at the same moment, one wins.
+// If two servers make a key at the same moment, the first one wins.
 func (q *Queries) SealedKeyInsert(ctx context.Context, arg SealedKeyInsertParams) error {
 	_, err := q.db.Exec(ctx, sealedKeyInsert, arg.Name, arg.Sealed, arg.Now)
 	return err

@@ -21,7 +21,7 @@ type SessionDeleteSomeParams struct {
 	Batch  int32
 }
 
-// Deletes sessions of a user, some at a time.
+// Deletes a batch of a user's sessions.
 func (q *Queries) SessionDeleteSome(ctx context.Context, arg SessionDeleteSomeParams) (int64, error) {
 	result, err := q.db.Exec(ctx, sessionDeleteSome, arg.UserID, arg.Batch)
 	if err != nil {
@@ -39,7 +39,7 @@ type SessionEndParams struct {
 	UserID uuid.UUID
 }
 
-// Ends a session of a user, and not one of another.
+// Ends a session if it belongs to the user.
 func (q *Queries) SessionEnd(ctx context.Context, arg SessionEndParams) (int64, error) {
 	result, err := q.db.Exec(ctx, sessionEnd, arg.ID, arg.UserID)
 	if err != nil {
@@ -71,7 +71,8 @@ type SessionListByUserRow struct {
 	ExpiresAt time.Time
 }
 
-// A user's sessions that live, the newest first; ids are of version 7. At most as many as the contract has room for.
+// Returns a user's live sessions, the newest first, because ids are of version 7. The limit is the
+// contract's.
 func (q *Queries) SessionListByUser(ctx context.Context, arg SessionListByUserParams) ([]SessionListByUserRow, error) {
 	rows, err := q.db.Query(ctx, sessionListByUser, arg.UserID, arg.Now)
 	if err != nil {
@@ -146,7 +147,7 @@ WITH moment AS MATERIALIZED (
 ), judged AS (
     SELECT
         f.id, f.user_id, f.generation, m.now,
-        -- What was counted by a clock that has been set back since is not held against anybody for longer than the window.
+        -- After a clock was set back, its old charges count for no longer than the window.
         CASE WHEN f.budget_at > m.now + $3::interval + interval '10 minutes' THEN m.now ELSE f.budget_at END AS budget_at,
         u.is_active AND f.expires_at > m.now
             AND (u.tokens_not_before IS NULL OR f.created_at > u.tokens_not_before)
@@ -155,7 +156,7 @@ WITH moment AS MATERIALIZED (
             OR f.budget_at > m.now + $3::interval + interval '10 minutes'
             OR $5::interval = interval '0' AS is_allowed,
         f.generation = $6::integer AS is_newest,
-        -- A clock that was set back keeps no window open for long.
+        -- After a clock was set back, a window stays open for 5 minutes at most.
         f.generation = $6::integer + 1
             AND f.rotated_at + $7::interval > m.now
             AND f.rotated_at <= m.now + interval '5 minutes' AS is_repeated,
@@ -215,11 +216,15 @@ type SessionRefreshRow struct {
 	Username   string
 }
 
-// Exchanges a refresh token, by the session and the generation that it is of, in one statement. The newest token is rotated; its
-// immediate predecessor gets the same successor while the window is open; any other ends the session. What
-// has come of it is told by the row: `generation` is that of the token to answer, and 0 where there is none.
-// The lock makes all who present one token at the same moment come one after the other, on every instance. The time is that of the
-// database, since instances whose clocks differ have to agree on the window; `database_now` is for tests.
+// Exchanges a refresh token in one statement. The token is identified by its session and
+// generation.
+//   - The newest token is rotated.
+//   - Its immediate predecessor gets the same successor while the reuse window is open.
+//   - Any other token ends the session.
+//
+// The row reports the result: `generation` is that of the token to return, or 0 if there is none.
+// The lock serialises all requests with one token, on every instance. The time is the database's,
+// because instances with different clocks have to agree on the window. `database_now` is for tests.
 func (q *Queries) SessionRefresh(ctx context.Context, arg SessionRefreshParams) (SessionRefreshRow, error) {
 	row := q.db.QueryRow(ctx, sessionRefresh,
 		arg.DatabaseNow,
@@ -251,7 +256,7 @@ const sessionRevoke = `-- name: SessionRevoke :exec
 DELETE FROM sessions WHERE id = $1
 `
 
-// Ends a session for whoever has a token of it.
+// Ends a session for a client that has a token of it.
 func (q *Queries) SessionRevoke(ctx context.Context, id uuid.UUID) error {
 	_, err := q.db.Exec(ctx, sessionRevoke, id)
 	return err
@@ -276,8 +281,9 @@ type SessionSweepParams struct {
 	DatabaseNow *time.Time
 }
 
-// Deletes sessions that have expired, some at a time, and by one instance at a time: it deletes none while another one does. The clock is
-// the database's, so that no instance whose clock is wrong ends anybody's session. A test may pass another.
+// Deletes a batch of expired sessions. It deletes none while another instance runs it. The clock is
+// the database's, so that an instance with a wrong clock can't end sessions. A test may pass
+// another.
 func (q *Queries) SessionSweep(ctx context.Context, arg SessionSweepParams) (int64, error) {
 	result, err := q.db.Exec(ctx, sessionSweep, arg.Batch, arg.DatabaseNow)
 	if err != nil {
@@ -307,8 +313,8 @@ type SessionSweepEndedParams struct {
 	DatabaseNow *time.Time
 }
 
-// Deletes sessions that were ended with all others of their user within a day, some at a time, as [SessionSweep] does. What is left
-// over after a day goes when it expires.
+// Deletes a batch of sessions that ended together with all others of their user, as [SessionSweep]
+// does. It looks at ends of the last day. Rows that remain after that are deleted when they expire.
 func (q *Queries) SessionSweepEnded(ctx context.Context, arg SessionSweepEndedParams) (int64, error) {
 	result, err := q.db.Exec(ctx, sessionSweepEnded, arg.Batch, arg.DatabaseNow)
 	if err != nil {
@@ -332,8 +338,8 @@ type SessionTrimParams struct {
 	Keep   int32
 }
 
-// Ends those sessions of a user that were used least recently, beyond as many as are kept. Of a user who has far more, from before there was
-// a bound, 1,000 are looked at a time.
+// Ends a user's least recently used sessions beyond the number to keep. A user may have far more
+// sessions from before there was a bound. Then each call looks at 1,000 beyond that number.
 func (q *Queries) SessionTrim(ctx context.Context, arg SessionTrimParams) error {
 	_, err := q.db.Exec(ctx, sessionTrim, arg.UserID, arg.Keep)
 	return err

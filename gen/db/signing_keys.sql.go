@@ -35,7 +35,7 @@ type SigningKeyInsertParams struct {
 	CreatedAt time.Time
 }
 
-// That of HS256 may have been there before, since it is the secret key's.
+// The key of HS256 may exist already, because it is derived from the secret key.
 func (q *Queries) SigningKeyInsert(ctx context.Context, arg SigningKeyInsertParams) error {
 	_, err := q.db.Exec(ctx, signingKeyInsert,
 		arg.Kid,
@@ -52,7 +52,7 @@ const signingKeyList = `-- name: SigningKeyList :many
 SELECT kid, algorithm, sealed, signs_from, verifies_until, created_at, token_ttl FROM signing_keys ORDER BY signs_from, created_at, kid
 `
 
-// Those that still sign or verify, and some more for whoever looks; the last to sign comes last.
+// Returns all keys, also ended ones for the list command. The last one to sign comes last.
 func (q *Queries) SigningKeyList(ctx context.Context) ([]SigningKey, error) {
 	rows, err := q.db.Query(ctx, signingKeyList)
 	if err != nil {
@@ -85,7 +85,7 @@ const signingKeyLock = `-- name: SigningKeyLock :exec
 LOCK TABLE signing_keys IN SHARE ROW EXCLUSIVE MODE
 `
 
-// One at a time changes the keys, until its transaction ends.
+// Blocks other changes of the keys until the transaction ends.
 func (q *Queries) SigningKeyLock(ctx context.Context) error {
 	_, err := q.db.Exec(ctx, signingKeyLock)
 	return err
@@ -132,7 +132,7 @@ type SigningKeyUpdateParams struct {
 	Kid           string
 }
 
-// Gives a key other times.
+// Changes the times of a key.
 func (q *Queries) SigningKeyUpdate(ctx context.Context, arg SigningKeyUpdateParams) error {
 	_, err := q.db.Exec(ctx, signingKeyUpdate,
 		arg.SignsFrom,

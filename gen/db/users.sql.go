@@ -24,7 +24,7 @@ type UserActivateParams struct {
 	ID  uuid.UUID
 }
 
-// Tokens from before the deactivation stay dead.
+// Tokens from before the deactivation stay invalid.
 func (q *Queries) UserActivate(ctx context.Context, arg UserActivateParams) (User, error) {
 	row := q.db.QueryRow(ctx, userActivate, arg.Now, arg.ID)
 	var i User
@@ -63,7 +63,7 @@ type UserCreateParams struct {
 	Now         time.Time
 }
 
-// Uniqueness is the constraints' business: users_email_key and users_username_key.
+// The constraints users_email_key and users_username_key enforce uniqueness.
 func (q *Queries) UserCreate(ctx context.Context, arg UserCreateParams) (User, error) {
 	row := q.db.QueryRow(ctx, userCreate,
 		arg.ID,
@@ -166,8 +166,9 @@ type UserEndSessionsParams struct {
 	ID  uuid.UUID
 }
 
-// Ends every session until now, in work that doesn't grow with their number: none is dated after the last login, or a moment after
-// the last such end. The rows go with the sweep. It locks the user's row.
+// Ends all present sessions of a user. The work doesn't grow with their number. No session is dated
+// later than the later of these times: the last login, and 1 microsecond after the last such end.
+// The sweep deletes the rows later. The query locks the user's row.
 func (q *Queries) UserEndSessions(ctx context.Context, arg UserEndSessionsParams) (User, error) {
 	row := q.db.QueryRow(ctx, userEndSessions, arg.Now, arg.ID)
 	var i User
@@ -280,7 +281,7 @@ type UserGetCredentialsRow struct {
 	PasswordHash *string
 }
 
-// What a login checks. The hash is NULL for a user without a password.
+// Returns what a login checks. The hash is NULL for a user without a password.
 func (q *Queries) UserGetCredentials(ctx context.Context, emailKey string) (UserGetCredentialsRow, error) {
 	row := q.db.QueryRow(ctx, userGetCredentials, emailKey)
 	var i UserGetCredentialsRow
@@ -326,7 +327,8 @@ type UserListParams struct {
 	PageSize int32
 }
 
-// A page of users after a given one; ids are of version 7, so their order is that of the users' making.
+// Returns a page of users after a given one. Ids are of version 7, so they sort by time of
+// creation.
 func (q *Queries) UserList(ctx context.Context, arg UserListParams) ([]User, error) {
 	rows, err := q.db.Query(ctx, userList, arg.After, arg.PageSize)
 	if err != nil {
@@ -397,9 +399,11 @@ type UserListBySessionRow struct {
 	IsAlive       bool
 }
 
-// The one query of authenticated requests: of all that wait at the moment, together. Each asks for a user by a session, which may be dead.
-// By the limits each is looked up by its key, whatever the planner thinks of the tables; and the inner selects hide from it how many there are,
-// lest it should plan anew for each number of them, which takes longer than the answer.
+// The one query of authenticated requests. It serves all requests that wait at the moment. Each
+// request asks for a user by a session, which may have ended. The LIMITs make the planner look up
+// each row by its key, whatever the statistics of the tables. The inner SELECTs hide the number of
+// ids from the planner. Otherwise it would plan again for each number, which takes longer than the
+// query.
 func (q *Queries) UserListBySession(ctx context.Context, arg UserListBySessionParams) ([]UserListBySessionRow, error) {
 	rows, err := q.db.Query(ctx, userListBySession, arg.Now, arg.UserIds, arg.SessionIds)
 	if err != nil {
@@ -443,8 +447,9 @@ type UserLogInParams struct {
 	ID  uuid.UUID
 }
 
-// Records a login, and locks the user's row until the transaction ends. It finds no row if the user was deactivated or deleted.
-// last_login_at never goes back, so that sessions can be dated by it whatever the servers' clocks say.
+// Records a login, and locks the user's row until the transaction ends. It returns no row if the
+// user was deactivated or deleted. last_login_at never goes back, so that sessions can be dated by
+// it even if the servers' clocks differ.
 func (q *Queries) UserLogIn(ctx context.Context, arg UserLogInParams) (User, error) {
 	row := q.db.QueryRow(ctx, userLogIn, arg.Now, arg.ID)
 	var i User
@@ -475,7 +480,7 @@ type UserTouchParams struct {
 	ID  uuid.UUID
 }
 
-// Dates the last change of a user's account.
+// Records the time of the last change of a user's account.
 func (q *Queries) UserTouch(ctx context.Context, arg UserTouchParams) (User, error) {
 	row := q.db.QueryRow(ctx, userTouch, arg.Now, arg.ID)
 	var i User

@@ -1,5 +1,6 @@
-// Package impltest is the harness through which every test over HTTP speaks. It holds each answer to the contract
-// (status, headers and body), and remembers which pairs of operation and status the tests have produced.
+// Package impltest is the harness of every test over HTTP. It checks each response against the
+// contract: status, headers and body. It also records which statuses of which operations the tests
+// have produced.
 package impltest
 
 import (
@@ -19,7 +20,8 @@ import (
 	"github.com/google/uuid"
 )
 
-// Contract is the document that answers are held to, in which each response declares the headers of every answer too.
+// Contract returns the document that responses are checked against. In it each response also
+// declares the common headers.
 var Contract = sync.OnceValue(func() *openapi3.T {
 	doc, err := openapi3.NewLoader().LoadFromData(judgedContract())
 	if err != nil {
@@ -28,26 +30,27 @@ var Contract = sync.OnceValue(func() *openapi3.T {
 	return doc
 })
 
-// transport are the headers that HTTP itself puts on answers (RFC 9110, RFC 9112). A contract can't declare
-// Content-Type, which stands there as the key of the content (OpenAPI 3.0.3, "Response Object").
+// transport are the headers that HTTP itself adds to responses (RFC 9110, RFC 9112). A contract
+// can't declare Content-Type, because it is the key of the content (OpenAPI 3.0.3, "Response
+// Object").
 var transport = []string{"Connection", "Content-Length", "Content-Type", "Date"}
 
-// What no answer may show (SECURITY G-6), and no error (H-1). A success repeats what its client chose and carries a token,
-// in which a few letters stand by chance.
+// secrets must not occur in any response (SECURITY G-6), and leaks in no error (H-1). A successful
+// response may contain one of the leaks by chance: it repeats the client's values and has a token.
 var (
 	secrets = regexp.MustCompile(`\$argon2|\$2[aby]\$|password_hash`)
 	leaks   = regexp.MustCompile(`SQLSTATE|pgx|pgconn|goroutine|\.go:|127\.0\.0\.1|panic|salt`)
 )
 
-// The contract's responses to what is none of its operations.
+// The names of the contract's responses to requests outside its operations.
 const (
 	responseNotFound         = "NotFound"
 	responseMethodNotAllowed = "MethodNotAllowed"
 	responseStarting         = "Unavailable"
 )
 
-// CheckAnswer holds an answer to the contract, and answers what is wrong with it.
-// The method and path are the request's; unknown paths must be answered 404 and unknown methods 405.
+// CheckAnswer checks a response against the contract, and returns what is wrong with it. The method
+// and path are those of the request. Unknown paths must return 404 and unknown methods 405.
 func CheckAnswer(method, path string, res *http.Response, body []byte) error {
 	if err := checkEverywhere(path, res, body); err != nil {
 		return err
@@ -69,18 +72,21 @@ func CheckAnswer(method, path string, res *http.Response, body []byte) error {
 	return nil
 }
 
-// checkWayToPage holds an answer of a path that leads to the page: it redirects a GET, and has no other method.
+// checkWayToPage checks the response of a path that redirects to the documentation page. The path
+// redirects a GET, and has no other method.
 func checkWayToPage(method string, res *http.Response, body []byte) error {
 	if method != http.MethodGet && method != http.MethodHead {
 		return checkUndeclared(res, body, http.StatusMethodNotAllowed, responseMethodNotAllowed)
 	}
-	if location := res.Header.Get("Location"); res.StatusCode != http.StatusFound || strings.HasPrefix(location, "/") || len(body) > 0 {
-		return fmt.Errorf("status %d to %q with %d bytes, want 302 to a relative address", res.StatusCode, location, len(body))
+	location := res.Header.Get("Location")
+	if res.StatusCode != http.StatusFound || strings.HasPrefix(location, "/") || len(body) > 0 {
+		return fmt.Errorf("status %d to %q with %d bytes, want 302 to a relative address",
+			res.StatusCode, location, len(body))
 	}
 	return nil
 }
 
-// checkDeclared is the first judge: it holds an answer to what an operation declares.
+// checkDeclared is the first judge. It checks a response against the declaration of its operation.
 func checkDeclared(op *openapi3.Operation, res *http.Response, body []byte) error {
 	declared := op.Responses.Status(res.StatusCode)
 	if declared == nil {
@@ -92,13 +98,18 @@ func checkDeclared(op *openapi3.Operation, res *http.Response, body []byte) erro
 	return checkContent(res, body, declared.Value.Content)
 }
 
-// IsContractPage reports whether a path shows the contract itself, or a problem of it; these paths alone are served without
-// being declared in it.
+// IsContractPage reports whether a path shows the contract itself or one of its problems. These
+// paths are the only ones that the contract doesn't declare.
 func IsContractPage(path string) bool {
-	return path == "/" || strings.HasPrefix(path, "/problems/") || path == "/openapi.json" || path == "/openapi.yaml" || path == "/docs" || strings.HasPrefix(path, "/docs/")
+	switch path {
+	case "/", "/openapi.json", "/openapi.yaml", "/docs":
+		return true
+	}
+	return strings.HasPrefix(path, "/problems/") || strings.HasPrefix(path, "/docs/")
 }
 
-// canonicalPath is the path as the contract writes it: those below /api are served without their last slash too.
+// canonicalPath returns the path as the contract writes it. Paths below /api also work without
+// their last slash.
 func canonicalPath(path string) string {
 	path, _, _ = strings.Cut(path, "?")
 	if strings.HasPrefix(path, "/api/") && !strings.HasSuffix(path, "/") {
@@ -107,7 +118,8 @@ func canonicalPath(path string) string {
 	return path
 }
 
-// pathItem finds a path in the contract: as it stands there, or with a segment for each parameter.
+// pathItem finds a path in the contract, either exactly or with a segment for each parameter. It
+// returns nil for an unknown path.
 func pathItem(path string) *openapi3.PathItem {
 	path = canonicalPath(path)
 	if item := Contract().Paths.Value(path); item != nil && !strings.Contains(path, "{") {
@@ -144,8 +156,9 @@ func checkEverywhere(path string, res *http.Response, body []byte) error {
 			return fmt.Errorf("header %s is %q, want %q", name, got, want)
 		}
 	}
-	// What isn't public says so, whatever the contract would let pass.
-	if got := res.Header.Get("Cache-Control"); got != "no-store" && (res.StatusCode != http.StatusOK || !strings.HasPrefix(path, "/.well-known/")) {
+	// A response that isn't public must have no-store, whatever the contract allows.
+	isPublic := res.StatusCode == http.StatusOK && strings.HasPrefix(path, "/.well-known/")
+	if got := res.Header.Get("Cache-Control"); got != "no-store" && !isPublic {
 		return fmt.Errorf("header Cache-Control is %q, want no-store", got)
 	}
 	if _, err := uuid.Parse(res.Header.Get("X-Request-Id")); err != nil {
@@ -161,10 +174,11 @@ func checkEverywhere(path string, res *http.Response, body []byte) error {
 	return nil
 }
 
-// checkUndeclared holds an answer outside the declared operations to one of the contract's named responses.
+// checkUndeclared checks a response to a request outside the declared operations. It must equal one
+// of the contract's named responses.
 func checkUndeclared(res *http.Response, body []byte, status int, response string) error {
 	if res.StatusCode == http.StatusServiceUnavailable && bytes.Contains(body, []byte(`"code":"starting"`)) {
-		status, response = res.StatusCode, responseStarting // which it says at every path
+		status, response = res.StatusCode, responseStarting // every path returns it
 	}
 	if res.StatusCode != status {
 		return fmt.Errorf("status %d, want %d", res.StatusCode, status)
@@ -174,7 +188,7 @@ func checkUndeclared(res *http.Response, body []byte, status int, response strin
 		return err
 	}
 	if res.Request != nil && res.Request.Method == http.MethodHead {
-		return nil // it has the headers only (RFC 9110 section 9.3.2), and net/http takes a body off
+		return nil // it has only headers (RFC 9110 section 9.3.2), and net/http removes a body
 	}
 	return checkContent(res, body, declared.Content)
 }
@@ -195,7 +209,8 @@ func checkHeaders(res *http.Response, declared openapi3.Headers) error {
 		}
 	}
 	for name := range res.Header {
-		isDeclared := slices.ContainsFunc(slices.Collect(keys(declared)), func(d string) bool { return strings.EqualFold(d, name) })
+		isSame := func(d string) bool { return strings.EqualFold(d, name) }
+		isDeclared := slices.ContainsFunc(slices.Collect(keys(declared)), isSame)
 		if !isDeclared && !slices.Contains(transport, name) {
 			return fmt.Errorf("header %s is not declared", name)
 		}
@@ -228,7 +243,7 @@ func checkHeaderValue(schema *openapi3.Schema, text string) error {
 func checkContent(res *http.Response, body []byte, declared openapi3.Content) error {
 	if len(declared) == 0 {
 		if len(body) > 0 || res.Header.Get("Content-Type") != "" {
-			return errors.New("there is a body, and none is declared")
+			return errors.New("there is a body, but none is declared")
 		}
 		return nil
 	}
@@ -253,15 +268,15 @@ func checkContent(res *http.Response, body []byte, declared openapi3.Content) er
 	return checkProblem(res, media, value)
 }
 
-// checkProblem holds an error to what a schema can't say of it. The type, the title and the code of RFC 6749 are those of
-// the contract's example for its code.
+// checkProblem checks the rules for errors that a schema can't express. The type, the title and the
+// code of RFC 6749 must equal those of the contract's example for the error's code.
 func checkProblem(res *http.Response, media *openapi3.MediaType, value any) error {
 	problem, _ := value.(map[string]any)
 	if res.StatusCode < http.StatusBadRequest {
 		return nil
 	}
 	if got := problem["status"]; got != float64(res.StatusCode) {
-		return fmt.Errorf("problem's status %v, answered %d", got, res.StatusCode)
+		return fmt.Errorf("problem's status %v, the response's status %d", got, res.StatusCode)
 	}
 	code, _ := problem["code"].(string)
 	example := media.Examples[code]
@@ -269,8 +284,9 @@ func checkProblem(res *http.Response, media *openapi3.MediaType, value any) erro
 		return fmt.Errorf("the code %q has no example", code)
 	}
 	shown, _ := example.Value.Value.(map[string]any)
-	// The path of the server may stand before.
-	if got := fmt.Sprint(problem["type"]); !strings.HasSuffix(got, fmt.Sprint(shown["type"])) || shown["type"] != "/problems/"+code {
+	// The server's own path may come first.
+	got := fmt.Sprint(problem["type"])
+	if !strings.HasSuffix(got, fmt.Sprint(shown["type"])) || shown["type"] != "/problems/"+code {
 		return fmt.Errorf("problem's type %s, want %v", got, shown["type"])
 	}
 	for _, name := range []string{"title", "error"} {
@@ -292,7 +308,7 @@ func visit(schema *openapi3.Schema, value any) error {
 	)
 }
 
-// uuidFormat knows version 7, which kin-openapi's own pattern refuses.
+// uuidFormat accepts version 7, which kin-openapi's own pattern refuses.
 type uuidFormat struct{}
 
 func (uuidFormat) Validate(s string) error {
@@ -303,7 +319,8 @@ func (uuidFormat) Validate(s string) error {
 	return err
 }
 
-// checkMembers refuses a member that the contract doesn't name: schemas of answers are open, the server is not.
+// checkMembers refuses a member that the contract doesn't name. The schemas of responses allow more
+// members, so that the contract may grow, but the server must not send any.
 func checkMembers(schema *openapi3.Schema, value any, at string) error {
 	switch value := value.(type) {
 	case []any:

@@ -6,30 +6,30 @@ import (
 	"time"
 )
 
-// Clock is a clock that stands until it is set.
+// Clock is a clock that stands still until it is set.
 type Clock struct {
 	mu  sync.Mutex
 	now time.Time
 }
 
-// NewClock begins at the present, in whole milliseconds.
+// NewClock returns a clock that shows the present time, in whole milliseconds.
 func NewClock() *Clock { return &Clock{now: time.Now().Truncate(time.Millisecond)} }
 
-// Now tells the time.
+// Now returns the time.
 func (c *Clock) Now() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.now
 }
 
-// Advance moves the clock.
+// Advance moves the clock forward.
 func (c *Clock) Advance(d time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.now = c.now.Add(d)
 }
 
-// Log keeps what was logged.
+// Log keeps the logged text.
 type Log struct {
 	mu  sync.Mutex
 	buf bytes.Buffer

@@ -16,7 +16,7 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/postgres/postgrestest"
 )
 
-// outcome is an operation of the contract, a status that it may answer, and for an error its code.
+// outcome is an operation of the contract, a status of it, and for an error its code.
 type outcome struct {
 	operation string
 	status    string
@@ -27,7 +27,8 @@ func (o outcome) String() string {
 	return strings.TrimSpace(o.operation + " " + o.status + " " + o.code)
 }
 
-// coverage knows which tests have produced which outcome, by the names of the top-level tests.
+// coverage records which tests have produced which outcomes. Tests are the top-level tests, by
+// name.
 type coverage struct {
 	mu    sync.Mutex
 	tests map[outcome]map[string]bool
@@ -35,7 +36,8 @@ type coverage struct {
 
 var produced = coverage{tests: map[outcome]map[string]bool{}}
 
-// Record remembers what a test was answered by an operation of the contract. Other answers are left out.
+// Record records the outcome of a test's request to an operation of the contract. It ignores other
+// requests.
 func Record(tb testing.TB, method, path string, a Answer) {
 	item := pathItem(path)
 	if item == nil || item.GetOperation(method) == nil {
@@ -58,7 +60,7 @@ func (c *coverage) add(o outcome, test string) {
 	c.tests[o][test] = true
 }
 
-// declared lists what the contract declares, in the order of names, numbers and codes.
+// declared returns the outcomes that the contract declares, sorted by operation, status and code.
 func declared() []outcome {
 	var all []outcome
 	for _, item := range Contract().Paths.Map() {
@@ -80,15 +82,15 @@ func declared() []outcome {
 	return all
 }
 
-// missing lists what the contract declares and no test has produced.
+// missing returns the declared outcomes that no test has produced.
 func (c *coverage) missing() []outcome {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return slices.DeleteFunc(declared(), func(o outcome) bool { return len(c.tests[o]) > 0 })
 }
 
-// witness answers the test that says most about an outcome: the one that produces the fewest, of those the first by name. What
-// sends anything at all is asked last.
+// witness returns the most specific test of an outcome. That is the test with the fewest outcomes;
+// the name decides between equal ones. Fuzz tests come last.
 func (c *coverage) witness(o outcome) string {
 	breadth := map[string]int{}
 	for _, tests := range c.tests {
@@ -107,11 +109,11 @@ func (c *coverage) witness(o outcome) string {
 	})
 }
 
-var update = flag.Bool("update", false, "write docs/contract.md anew from what the tests have produced")
+var update = flag.Bool("update", false, "write docs/contract.md from the outcomes of the tests")
 
-// Main runs a package's tests on a PostgreSQL of their own. With a matrix, the file that says which test produces which
-// outcome, it fails the run when the contract declares one that no test has produced, or when the file isn't true; a run of
-// selected tests is not judged.
+// Main runs a package's tests on a PostgreSQL of their own. The argument matrix is the path of the
+// page that names a test for each outcome. The run fails if a declared outcome has no test, or if
+// the page isn't true. Runs of selected tests, and runs with an empty matrix, aren't checked.
 func Main(m *testing.M, matrix string) {
 	code := postgrestest.Run(m)
 	if code == 0 && matrix != "" && !isSelection() {
@@ -128,25 +130,25 @@ func (c *coverage) judge(file string) error {
 		return fmt.Errorf("the contract declares what no test has produced: %v", missing)
 	}
 	if unsent := unsentValues(); len(unsent) > 0 {
-		return fmt.Errorf("the contract lists values that no test was answered: %q", unsent)
+		return fmt.Errorf("the contract lists values that no test has received: %q", unsent)
 	}
 	if err := checkExamples(); err != nil {
-		return fmt.Errorf("the contract shows what it shouldn't: %w", err)
+		return fmt.Errorf("an example of the contract is wrong: %w", err)
 	}
 	if *update {
 		return os.WriteFile(file, []byte(c.matrix()), 0o644)
 	}
 	text, err := os.ReadFile(file)
 	if err != nil {
-		return fmt.Errorf("%w; make it by: go test ./impl -update", err)
+		return fmt.Errorf("%w; create it with: go test ./impl -update", err)
 	}
 	if err := c.checkMatrix(string(text)); err != nil {
-		return fmt.Errorf("%s: %w; make it anew by: go test ./impl -update", file, err)
+		return fmt.Errorf("%s: %w; recreate it with: go test ./impl -update", file, err)
 	}
 	return nil
 }
 
-// isSelection tells whether the run was asked for some of the tests only.
+// isSelection reports whether the run is limited to some of the tests.
 func isSelection() bool {
 	for _, name := range []string{"test.run", "test.skip", "test.bench", "test.fuzz", "test.list"} {
 		if f := flag.Lookup(name); f != nil && f.Value.String() != "" {

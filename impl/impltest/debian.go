@@ -5,8 +5,9 @@ import (
 	"testing"
 )
 
-// Installed returns the path of a file that a Debian package of .ci/debian-packages installs. Without the file the test is
-// skipped, and `make test` names the package; with CI=true the test fails.
+// Installed returns the path of a file that a Debian package in .ci/debian-packages installs. If
+// the file is missing, the test is skipped, and `make test` names the package. With CI=true the
+// test fails instead.
 func Installed(tb testing.TB, path string) string {
 	tb.Helper()
 	_, err := os.Stat(path)

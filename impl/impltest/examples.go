@@ -11,12 +11,15 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 )
 
-// What the contract shows of an error is what the server answers, word by word; but for the request's id, which is new each time.
+// An error example of the contract equals the server's response, except for the request id, which
+// differs each time.
 
-// answered knows the errors that the tests were answered, by where and by what [withoutID] leaves of their bodies.
+// answered holds the errors that tests received. The key is the place in the contract and the body
+// as [withoutID] returns it.
 var answered sync.Map
 
-// remember keeps the body of an error of an operation, or of one of the named responses, for [checkExamples].
+// remember records the body of an error for [checkExamples]. The place is an operation or one of
+// the named responses.
 func remember(where string, body []byte) {
 	var value map[string]any
 	if json.Unmarshal(body, &value) == nil {
@@ -24,7 +27,8 @@ func remember(where string, body []byte) {
 	}
 }
 
-// placeOf is where an error stands in the contract: the operation's id, or the response to what is no operation.
+// placeOf returns the place of an error in the contract: the operation's id, or the name of the
+// response to requests outside the operations.
 func placeOf(method, path string) string {
 	item := pathItem(path)
 	switch {
@@ -46,8 +50,8 @@ func withoutID(value map[string]any) string {
 	return string(text)
 }
 
-// checkExamples refuses an error of the contract without an example for each of its codes, and an example that no test was
-// answered by the very operation.
+// checkExamples fails if an error code of the contract has no example. It also fails if no test
+// received an example from the same operation.
 func checkExamples() error {
 	all := []error{
 		checkResponse(responseNotFound, Contract().Components.Responses[responseNotFound].Value),
@@ -90,12 +94,12 @@ func checkExample(where string, example *openapi3.ExampleRef, code string) error
 		return errors.New("the example has another code")
 	}
 	if _, ok := answered.Load(where + " " + withoutID(value)); !ok {
-		return errors.New("no test was answered what the example shows")
+		return errors.New("no test received the response that the example shows")
 	}
 	return nil
 }
 
-// codesOf returns the codes that an error may have; a success has none.
+// codesOf returns the codes that an error may have. A successful response has none.
 func codesOf(response *openapi3.Response) []string {
 	var codes []string
 	for _, media := range response.Content {
@@ -117,7 +121,7 @@ func codesOfSchema(schema *openapi3.Schema) []string {
 	return codes
 }
 
-// Codes lists the codes of all errors that the contract declares, in the order of their names.
+// Codes returns the codes of all errors that the contract declares, sorted.
 func Codes() []string {
 	var codes []string
 	for _, response := range Contract().Components.Responses {

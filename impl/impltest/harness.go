@@ -33,25 +33,25 @@ import (
 	"github.com/latchkey-auth/latchkey/schema"
 )
 
-// SecretKey signs the tokens of a harness.
+// SecretKey is the default secret key of a harness.
 const SecretKey = "hV3kq8Zr1wXtN6yPbC0mJ4sLgE9dFuA7oT5iRvQ2KxWnYzHj"
 
-// Options are what a test may want otherwise than [New] has it.
+// Options change the defaults of [New].
 type Options struct {
 	Timeouts impl.Timeouts
 	Hash     password.Params
 	Tokens   token.Options // its zero fields are filled in
 	// Algorithm is ES256 where it is empty.
 	Algorithm string
-	// Secret is [SecretKey] where it is empty, Previous none.
+	// Secret defaults to [SecretKey]. Previous defaults to none.
 	Secret, Previous string
-	// Sessions are those of the binary where they are zero.
+	// Sessions default to those of the binary.
 	Sessions session.Times
-	// Origins are those whose pages may call the API.
+	// Origins are the origins whose pages may call the API.
 	Origins []string
 	// Limits turns the rate limits on.
 	Limits bool
-	// Skew is by how much this instance's clock is ahead.
+	// Skew is how far this instance's clock is ahead.
 	Skew time.Duration
 	// Proxies are the networks of the proxies in front.
 	Proxies []netip.Prefix
@@ -59,14 +59,15 @@ type Options struct {
 	PublicURL string
 	// Ready replaces the readiness check.
 	Ready func(context.Context) error
-	// Patient is for tests that force more on the harness than the machine may be quick at: what waits for a connection, a worker or an answer waits for a
-	// minute, as such a test is not about that; and [Harness.HoldHashes] works. It overrides Timeouts.
+	// Patient is for tests that load the harness more than a slow machine can bear. A wait for a
+	// connection, a worker or a response then takes up to a minute, because waiting isn't what such
+	// a test checks. It also enables [Harness.OccupyWorkers]. It overrides Timeouts.
 	Patient bool
-	// LogJSON makes the log JSON instead of text.
+	// LogJSON selects a JSON log instead of a text log.
 	LogJSON bool
 }
 
-// Harness is a server on a database of its own, asked over real HTTP.
+// Harness is a server on a database of its own. Tests send it requests over real HTTP.
 type Harness struct {
 	URL    string
 	Addr   string
@@ -85,7 +86,7 @@ type Harness struct {
 	gone    atomic.Int64
 }
 
-// New starts a server for one test; cheap hashes, a clock that is set by hand.
+// New starts a server for one test. Its hashes are cheap, and the test sets its clock.
 func New(tb testing.TB, options ...Options) *Harness {
 	tb.Helper()
 	var o Options
@@ -99,7 +100,7 @@ func New(tb testing.TB, options ...Options) *Harness {
 	return h
 }
 
-// NewPool opens a database of its own for one test.
+// NewPool opens a new database for one test.
 func NewPool(tb testing.TB) *pgxpool.Pool {
 	tb.Helper()
 	config, err := pgxpool.ParseConfig(postgrestest.New(tb))
@@ -114,7 +115,7 @@ func NewPool(tb testing.TB) *pgxpool.Pool {
 	return pool
 }
 
-// Beside starts another instance of the same service: with the same clock, on the same database.
+// Beside starts another instance of the same service, with the same clock and on the same database.
 func (h *Harness) Beside(tb testing.TB) *Harness {
 	tb.Helper()
 	return h.start(tb, h.Pool, h.options)
@@ -156,7 +157,7 @@ func (h *Harness) build(tb testing.TB, o Options) {
 	now := func() time.Time { return h.Clock.Now().Add(o.Skew) }
 	tokens := tokenOptions(o.Tokens)
 	parts, err := wire.New(tb.Context(), wire.Config{
-		Pool: h.Pool, Unbounded: o.Patient, // then only a request's own bound is left
+		Pool: h.Pool, Unbounded: o.Patient, // only a request's own bound is left
 		Secret: secret.New(orDefault(o.Secret, SecretKey)), Previous: secret.New(o.Previous),
 		Algorithm: orDefault(o.Algorithm, "ES256"), Issuer: tokens.Issuer, Audience: tokens.Audience, AccessTokenTTL: tokens.TTL, KeyLead: keyring.MinLead,
 		Hash: o.Hash, HashWorkers: hashSlots, HashWait: wait, PasswordMinLength: 8,
@@ -178,7 +179,8 @@ func (h *Harness) build(tb testing.TB, o Options) {
 	must(tb, err)
 }
 
-// Readiness turns what the schema and the keys say into what the server answers, as the binary does.
+// Readiness checks the schema and the keys, and returns the error that readiness reports. The
+// binary does the same.
 func Readiness(current, signing error) error {
 	switch {
 	case errors.Is(current, schema.ErrOutdated):
@@ -238,14 +240,14 @@ func (h *Harness) listen(tb testing.TB) {
 	})
 }
 
-// Answer is an answer that the contract allows.
+// Answer is a response that was checked against the contract.
 type Answer struct {
 	Status int
 	Header http.Header
 	Body   []byte
 }
 
-// JSON answers the body's member at a dotted path, such as token.access_token, or nil.
+// JSON returns the body's member at a dotted path, such as token.access_token, or nil.
 func (a Answer) JSON(path string) any {
 	var value any
 	if json.Unmarshal(a.Body, &value) != nil {
@@ -267,7 +269,7 @@ func (a Answer) Text(path string) string {
 	return s
 }
 
-// Do sends a request and holds the answer to the contract.
+// Do sends a request and checks the response against the contract.
 func (h *Harness) Do(tb testing.TB, r *http.Request) Answer {
 	tb.Helper()
 	a, err := h.Try(tb, r)
@@ -277,7 +279,7 @@ func (h *Harness) Do(tb testing.TB, r *http.Request) Answer {
 	return a
 }
 
-// Try is [Harness.Do] for goroutines, which may not end the test.
+// Try is [Harness.Do] for goroutines, which must not end the test.
 func (h *Harness) Try(tb testing.TB, r *http.Request) (Answer, error) {
 	res, err := h.client.Do(r)
 	if err != nil {
@@ -295,7 +297,7 @@ func (h *Harness) Try(tb testing.TB, r *http.Request) (Answer, error) {
 	return a, err
 }
 
-// ReadAnswer reads an answer, from wherever it came, and holds it to the contract.
+// ReadAnswer reads a response of any server and checks it against the contract.
 func ReadAnswer(method, path string, res *http.Response) (Answer, error) {
 	body, err := io.ReadAll(res.Body)
 	if err != nil {
@@ -312,11 +314,11 @@ func ReadAnswer(method, path string, res *http.Response) (Answer, error) {
 	return a, nil
 }
 
-// Request makes a request to the harness; headers come in pairs.
+// Request returns a request to the harness. Headers are pairs of name and value.
 func (h *Harness) Request(method, path, body string, headers ...string) *http.Request {
 	r, err := http.NewRequestWithContext(context.Background(), method, h.URL+path, strings.NewReader(body))
 	if err != nil {
-		panic(err) // a test's own mistake
+		panic(err) // the test is wrong
 	}
 	if body == "" {
 		r.Body, r.ContentLength = http.NoBody, 0
@@ -339,7 +341,7 @@ const (
 	MetadataPath = "/.well-known/oauth-authorization-server"
 )
 
-// Password is one that the policy takes.
+// Password is a password that the policy accepts.
 const Password = "correct horse battery staple"
 
 // Register sends a registration.
@@ -348,7 +350,7 @@ func (h *Harness) Register(tb testing.TB, email, username, password string) Answ
 	return h.PostJSON(tb, RegisterPath, map[string]any{"email": email, "username": username, "password": password})
 }
 
-// MustRegister registers a user whose email begins with its name, and answers its first token.
+// MustRegister registers a user whose email begins with its name, and returns its first token.
 func (h *Harness) MustRegister(tb testing.TB, username string) string {
 	tb.Helper()
 	a := h.Register(tb, username+"@example.com", username, Password)
@@ -366,13 +368,13 @@ func (h *Harness) PostJSON(tb testing.TB, path string, value any) Answer {
 	return h.Do(tb, h.Request(http.MethodPost, path, string(body), "Content-Type", "application/json"))
 }
 
-// Login sends the login's form; fields come in pairs.
+// Login sends the login's form. Fields are pairs of name and value.
 func (h *Harness) Login(tb testing.TB, fields ...string) Answer {
 	tb.Helper()
 	return h.Do(tb, h.LoginRequest(fields...))
 }
 
-// LoginRequest makes the login's form; fields come in pairs.
+// LoginRequest returns a request with the login's form. Fields are pairs of name and value.
 func (h *Harness) LoginRequest(fields ...string) *http.Request {
 	form := url.Values{}
 	for i := 0; i+1 < len(fields); i += 2 {
@@ -381,7 +383,7 @@ func (h *Harness) LoginRequest(fields ...string) *http.Request {
 	return h.Request(http.MethodPost, LoginPath, form.Encode(), "Content-Type", "application/x-www-form-urlencoded")
 }
 
-// Me asks whose token this is.
+// Me requests the user of a token.
 func (h *Harness) Me(tb testing.TB, token string) Answer {
 	tb.Helper()
 	return h.Do(tb, h.Request(http.MethodGet, MePath, "", "Authorization", "Bearer "+token))

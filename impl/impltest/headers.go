@@ -10,11 +10,13 @@ import (
 	"github.com/latchkey-auth/latchkey/gen/api"
 )
 
-// everyAnswer marks the headers among the contract's components that every answer carries. The component's name is the
-// header's name. A response declares only headers of its own; one of the same name replaces the common one.
+// everyAnswer marks the contract's header components that every response carries. The name of the
+// component is the name of the header. A response declares only headers of its own. If it declares
+// one with the same name, that one replaces the common one.
 const everyAnswer = "x-latchkey-every-answer"
 
-// judgedContract is the contract as the judges read it: each response declares the common headers too.
+// judgedContract returns the contract in the form that the judges read: each response also declares
+// the common headers.
 var judgedContract = sync.OnceValue(func() []byte {
 	var doc map[string]any
 	if err := json.Unmarshal(api.ContractJSON, &doc); err != nil {
@@ -37,7 +39,7 @@ var judgedContract = sync.OnceValue(func() []byte {
 	return text
 })
 
-// commonHeaders lists the names of the headers that every answer carries.
+// commonHeaders returns the names of the headers that every response carries.
 func commonHeaders(doc map[string]any) []string {
 	var names []string
 	for name, header := range object(object(doc, "components"), "headers") {
@@ -48,7 +50,8 @@ func commonHeaders(doc map[string]any) []string {
 	return slices.Sorted(slices.Values(names))
 }
 
-// responses lists the responses of all operations, and those among the components, each by its place.
+// responses returns the responses of all operations and those of the components. The key is the
+// place in the contract.
 func responses(doc map[string]any) map[string]map[string]any {
 	all := map[string]map[string]any{}
 	note := func(place string, responses map[string]any) {
@@ -69,7 +72,7 @@ func responses(doc map[string]any) map[string]map[string]any {
 	return all
 }
 
-// object returns the member of this name, and an empty object if there is none.
+// object returns the member of this name, or an empty object if there is none.
 func object(in map[string]any, name string) map[string]any {
 	member, ok := in[name].(map[string]any)
 	if !ok {
@@ -78,8 +81,9 @@ func object(in map[string]any, name string) map[string]any {
 	return member
 }
 
-// CheckCommonHeaders reports what is wrong with the headers that every answer carries. It is for answers that no operation
-// declares, such as a page. The headers in own stand there with another value than the contract's.
+// CheckCommonHeaders returns what is wrong with the headers that every response carries. It is for
+// responses that no operation declares, such as a page. The map own holds the headers whose value
+// differs from the contract's.
 func CheckCommonHeaders(h http.Header, own ...string) error {
 	for name, ref := range Contract().Components.Headers {
 		marked, _ := ref.Value.Extensions[everyAnswer].(bool)

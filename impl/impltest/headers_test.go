@@ -14,7 +14,7 @@ import (
 	"github.com/latchkey-auth/latchkey/gen/api"
 )
 
-// writtenContract is the contract as it is written, without what [judgedContract] adds.
+// writtenContract returns the contract as it is written, without the additions of [judgedContract].
 func writtenContract(t *testing.T) map[string]any {
 	t.Helper()
 	var doc map[string]any
@@ -24,17 +24,17 @@ func writtenContract(t *testing.T) map[string]any {
 	return doc
 }
 
-// The headers of every answer are declared once, and named in the introduction. A response declares one only to replace
-// it by another value.
+// The headers of every response are declared once and named in the introduction. A response
+// declares one only to replace it with another value.
 func TestCommonHeadersAreDeclaredOnce(t *testing.T) {
 	doc := writtenContract(t)
 	common := commonHeaders(doc)
 	want := []string{
-		"Access-Control-Allow-Origin", "Access-Control-Expose-Headers", "Cache-Control", "Content-Security-Policy", "Referrer-Policy",
-		"Vary", "X-Content-Type-Options", "X-Request-Id",
+		"Access-Control-Allow-Origin", "Access-Control-Expose-Headers", "Cache-Control", "Content-Security-Policy",
+		"Referrer-Policy", "Vary", "X-Content-Type-Options", "X-Request-Id",
 	}
 	if diff := cmp.Diff(want, common); diff != "" {
-		t.Errorf("headers of every answer (-want +got):\n%s", diff)
+		t.Errorf("headers of every response (-want +got):\n%s", diff)
 	}
 	introduction := fmt.Sprint(object(doc, "info")["description"])
 	for _, name := range common {
@@ -47,7 +47,7 @@ func TestCommonHeadersAreDeclaredOnce(t *testing.T) {
 		for name, header := range object(response, "headers") {
 			ref := fmt.Sprint(header.(map[string]any)["$ref"])
 			if component := strings.TrimPrefix(ref, "#/components/headers/"); slices.Contains(common, component) {
-				t.Errorf("%s declares %s, which every answer carries", place, component)
+				t.Errorf("%s declares %s, which every response carries", place, component)
 			}
 			if slices.Contains(common, name) {
 				replaced[place+" "+name] = true
@@ -64,7 +64,7 @@ func TestCommonHeadersAreDeclaredOnce(t *testing.T) {
 	}
 }
 
-// Each judge asks every response for each header of every answer, and passes no other value.
+// Each judge requires every common header in each response, and accepts no other value.
 func TestJudgesOfCommonHeaders(t *testing.T) {
 	for judged, judge := range judges {
 		for _, name := range commonHeaders(writtenContract(t)) {
@@ -89,7 +89,7 @@ func TestJudgesOfCommonHeaders(t *testing.T) {
 	} {
 		res, _ := honest()
 		if err := CheckCommonHeaders(res.Header, "Cache-Control"); err != nil {
-			t.Errorf("an honest answer: %v", err)
+			t.Errorf("an honest response: %v", err)
 		}
 		lie(res.Header)
 		if CheckCommonHeaders(res.Header, "Cache-Control") == nil {

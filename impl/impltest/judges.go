@@ -17,14 +17,17 @@ import (
 	judged "github.com/pb33f/libopenapi-validator/errors"
 )
 
-// Two judges hold every answer to the contract. The first is kin-openapi, by which the server also holds requests to it, with
-// what this package adds; the second is libopenapi-validator, which shares no code with it, reads the contract by
-// itself, and in its strict mode refuses a header or a member that isn't declared.
+// Two judges check every response against the contract.
 //
-// They agree on all that the tests have seen. Where one day they don't, the contract's author looks up who is right, and says
-// so here.
+// The first is kin-openapi, with additions of this package. The server also uses kin-openapi to
+// check requests. The second is libopenapi-validator. It shares no code with the first and reads
+// the contract by itself. In its strict mode it refuses a header or a member that isn't declared.
+//
+// The judges have agreed on every response of the tests. If they ever disagree, find out which one
+// is right and document it here.
 
-// secondJudge is made once: reading the contract and compiling its schemas takes it some 100 ms.
+// secondJudge is created once, because reading the contract and compiling its schemas takes some
+// 100 ms.
 var secondJudge = sync.OnceValue(func() validator.Validator {
 	doc, err := libopenapi.NewDocument(judgedContract())
 	if err != nil {
@@ -38,7 +41,7 @@ var secondJudge = sync.OnceValue(func() validator.Validator {
 	return judge
 })
 
-// judgeAnswer asks the second judge for an answer to a declared operation.
+// judgeAnswer lets the second judge check the response to a declared operation.
 func judgeAnswer(method, path string, res *http.Response, body []byte) error {
 	answer := *res
 	answer.Body = io.NopCloser(bytes.NewReader(body))
@@ -46,7 +49,7 @@ func judgeAnswer(method, path string, res *http.Response, body []byte) error {
 	return verdict(found)
 }
 
-// judgeRequest asks the second judge for a request that the server has accepted.
+// judgeRequest lets the second judge check a request that the server has accepted.
 func judgeRequest(r *http.Request) error {
 	var body io.Reader
 	if r.GetBody != nil {
@@ -57,7 +60,8 @@ func judgeRequest(r *http.Request) error {
 		body = again
 	}
 	request := canonicalRequest(r.Method, r.URL.EscapedPath(), body)
-	// A client may send what other headers it likes (Accept, Origin, those of its proxies), and a token where none is needed.
+	// A client may send other headers (Accept, Origin, those of its proxies), and a token that
+	// isn't needed.
 	for name, values := range r.Header {
 		switch http.CanonicalHeaderKey(name) {
 		case "Content-Type":
@@ -77,7 +81,8 @@ func judgeRequest(r *http.Request) error {
 	return verdict(found)
 }
 
-// dropEmptyFields takes the fields without a value off a form: they count as absent (RFC 6749 section 3.2).
+// dropEmptyFields removes the fields without a value from a form. They count as absent (RFC 6749
+// section 3.2).
 func dropEmptyFields(r *http.Request) error {
 	data, err := io.ReadAll(r.Body)
 	if err != nil {
@@ -101,11 +106,12 @@ func asksForToken(method, path string) bool {
 	return security != nil && len(*security) > 0
 }
 
-// canonicalRequest is one for the path as the contract writes it, which the judge then finds.
+// canonicalRequest returns a request for the path as the contract writes it, so that the judge
+// finds the path.
 func canonicalRequest(method, path string, body io.Reader) *http.Request {
 	r, err := http.NewRequest(method, "http://latchkey.example"+(&url.URL{Path: canonicalPath(path)}).String(), body)
 	if err != nil {
-		panic(err) // the path was sent before
+		panic(err) // the path was valid in a request before
 	}
 	return r
 }

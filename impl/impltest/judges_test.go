@@ -2,7 +2,6 @@ package impltest
 
 import (
 	"bytes"
-	"fmt"
 	"io"
 	"net/http"
 	"slices"
@@ -10,10 +9,9 @@ import (
 	"testing"
 
 	"github.com/getkin/kin-openapi/openapi3"
-	"github.com/google/go-cmp/cmp"
 )
 
-// honest is an answer that both judges pass.
+// honest returns a response that both judges accept.
 func honest() (*http.Response, string) {
 	header := http.Header{}
 	for name, value := range map[string]string{
@@ -31,7 +29,7 @@ func honest() (*http.Response, string) {
 		"title": "A token is missing", "status": 401, "detail": "Not authenticated", "code": "not_authenticated"}`
 }
 
-// lies are the ways in which an answer to GetCurrentUser can break the contract.
+// lies are the ways in which a response of GetCurrentUser can break the contract.
 var lies = map[string]func(res *http.Response, body string) string{
 	"an undeclared status": func(res *http.Response, body string) string {
 		res.StatusCode = http.StatusForbidden
@@ -71,7 +69,7 @@ var lies = map[string]func(res *http.Response, body string) string{
 	"no JSON": func(_ *http.Response, body string) string { return body[1:] },
 }
 
-// judges are the two, each by itself.
+// judges are the two judges, each by itself.
 var judges = map[string]func(*http.Response, string) error{
 	"the first": func(res *http.Response, body string) error {
 		return checkDeclared(Contract().Paths.Value(MePath).Get, res, []byte(body))
@@ -82,12 +80,13 @@ var judges = map[string]func(*http.Response, string) error{
 	},
 }
 
-// TestJudges asks each judge by itself, so that neither may sleep unnoticed behind the other.
+// TestJudges checks each judge by itself, because a judge that accepts everything would go
+// unnoticed beside the other.
 func TestJudges(t *testing.T) {
 	for name, judge := range judges {
 		res, body := honest()
 		if err := judge(res, body); err != nil {
-			t.Errorf("%s refuses an honest answer: %v", name, err)
+			t.Errorf("%s refuses an honest response: %v", name, err)
 		}
 		for lie, tell := range lies {
 			res, body := honest()
@@ -98,7 +97,7 @@ func TestJudges(t *testing.T) {
 	}
 }
 
-// TestMatrix breaks a true page in each way that it can be wrong.
+// TestMatrix breaks a correct page in every way that it can be wrong.
 func TestMatrix(t *testing.T) {
 	c := coverage{tests: map[outcome]map[string]bool{}}
 	for _, o := range declared() {
@@ -114,10 +113,11 @@ func TestMatrix(t *testing.T) {
 	if got := readMatrix(truth)[ok]; got != "TestLogin" {
 		t.Errorf("Login 200 is shown by %s, want the test that is about it alone", got)
 	}
+	const overloaded = "| 503 Service Unavailable | `overloaded` | `TestEverything` |\n"
 	for what, page := range map[string]string{
 		"a test that doesn't produce it": strings.Replace(truth, "TestEverything", "TestLogin", 1),
 		"a missing line":                 strings.Replace(truth, "| 200 OK |  | `TestLogin` |\n", "", 1),
-		"a missing code":                 strings.Replace(truth, "| 503 Service Unavailable | `overloaded` | `TestEverything` |\n", "", 1),
+		"a missing code":                 strings.Replace(truth, overloaded, "", 1),
 		"a line too much":                truth + "| 418 I'm a teapot |  | `TestLogin` |\n",
 		"other words":                    strings.Replace(truth, "# What", "# This", 1),
 	} {
@@ -126,23 +126,26 @@ func TestMatrix(t *testing.T) {
 		}
 	}
 	delete(c.tests, ok)
-	delete(c.tests, gone) // another operation's answer of the same code doesn't stand for it
+	delete(c.tests, gone) // the same code of another operation doesn't count
 	got := c.missing()
-	if diff := cmp.Diff([]string{"EndAllSessions 401 user_not_found", "Login 200"}, []string{fmt.Sprint(got[0]), fmt.Sprint(got[len(got)-1])}); diff != "" || len(got) != 2 {
+	if want := []outcome{gone, ok}; !slices.Equal(got, want) {
 		t.Errorf("missing: %v", got)
 	}
 }
 
-// An example counts as proved where the operation itself was answered it, and nowhere else.
+// An example counts as proved only at the operation that returned it.
 func TestExamplesByOperation(t *testing.T) {
-	example := &openapi3.ExampleRef{Value: openapi3.NewExample(map[string]any{"code": "user_not_found", "detail": "Shown by this test alone."})}
-	remember(placeOf(http.MethodGet, MePath), []byte(`{"detail": "Shown by this test alone.", "code": "user_not_found", "request_id": "1"}`))
+	example := &openapi3.ExampleRef{Value: openapi3.NewExample(map[string]any{
+		"code": "user_not_found", "detail": "Shown by this test alone.",
+	})}
+	remember(placeOf(http.MethodGet, MePath),
+		[]byte(`{"detail": "Shown by this test alone.", "code": "user_not_found", "request_id": "1"}`))
 	if err := checkExample("GetCurrentUser", example, "user_not_found"); err != nil {
 		t.Error(err)
 	}
 	for where, code := range map[string]string{"EndAllSessions": "user_not_found", "GetCurrentUser": "user_inactive"} {
 		if checkExample(where, example, code) == nil {
-			t.Errorf("%s passes with what another was answered", where)
+			t.Errorf("%s passes with the response of another operation or code", where)
 		}
 	}
 	for path, want := range map[string]string{MePath: responseMethodNotAllowed, "/nothing": responseNotFound} {
@@ -152,12 +155,14 @@ func TestExamplesByOperation(t *testing.T) {
 	}
 }
 
-// A value of a closed list counts as sent where it stood, in a header or deep in a body, and not its neighbour.
+// A value of a closed list counts as sent only at its own place, in a header or deep in a body.
 func TestUnsentValues(t *testing.T) {
 	isUnsent := func(value string) bool {
 		return slices.ContainsFunc(unsentValues(), func(line string) bool { return strings.HasSuffix(line, " "+value) })
 	}
-	for _, value := range []string{"WWW-Authenticate Bearer", `Bearer error="invalid_request"`, "/errors/*/code unknown", "/errors/*/code malformed"} {
+	for _, value := range []string{
+		"WWW-Authenticate Bearer", `Bearer error="invalid_request"`, "/errors/*/code unknown", "/errors/*/code malformed",
+	} {
 		if !isUnsent(value) {
 			t.Errorf("%s counts as sent before anything was", value)
 		}
@@ -165,9 +170,11 @@ func TestUnsentValues(t *testing.T) {
 	res, body := honest()
 	rememberValues(http.MethodGet, MePath, res, []byte(body))
 	res.StatusCode = http.StatusUnprocessableEntity
-	rememberValues(http.MethodPost, RegisterPath, res, []byte(`{"code": "invalid_request", "errors": [{"code": "unknown"}]}`))
+	body = `{"code": "invalid_request", "errors": [{"code": "unknown"}]}`
+	rememberValues(http.MethodPost, RegisterPath, res, []byte(body))
 	for value, want := range map[string]bool{
-		"WWW-Authenticate Bearer": false, `Bearer error="invalid_request"`: true, "/errors/*/code unknown": false, "/errors/*/code malformed": true,
+		"WWW-Authenticate Bearer": false, `Bearer error="invalid_request"`: true,
+		"/errors/*/code unknown": false, "/errors/*/code malformed": true,
 	} {
 		if got := isUnsent(value); got != want {
 			t.Errorf("%s: unsent is %v, want %v", value, got, want)

@@ -10,14 +10,15 @@ import (
 	"golang.org/x/crypto/chacha20poly1305"
 )
 
-// SigningKey is what the server signs with: whoever has the database and the secret key has it too, and forges at will.
+// SigningKey is the server's signing key. An attacker that has the database and the secret key has
+// it too, and can forge any token.
 type SigningKey struct {
 	ID     string
 	Method jwt.SigningMethod
 	Key    any
 }
 
-// SigningKey unseals the newest key in the harness's database.
+// SigningKey returns the newest key in the harness's database, unsealed.
 func (h *Harness) SigningKey(tb testing.TB) SigningKey {
 	tb.Helper()
 	var (

@@ -9,18 +9,21 @@ import (
 	"strings"
 )
 
-// The page that shows what the tests have produced. Which of several tests stands there is the choice of whoever made it
-// last, so that a new test doesn't change the page; that it says the truth is checked by every run.
+// The page names a test for each outcome. If several tests produce an outcome, the page keeps the
+// one that it was made with, so that a new test doesn't change the page. Every run checks that the
+// page is true.
 
 const matrixHead = `# What the contract promises, and the test of it
 
-Each operation of [openapi.yaml](../openapi.yaml), each status that it may answer, each code of an error, and a test of the
-package [impl](../impl) in which it does: on a real PostgreSQL, over real HTTP. The tests make this page, and fail when it isn't
-true, when a line has no test, or when the server sends anything, a header included, that the contract doesn't declare.
-How that is judged is told in [development.md](development.md#the-contract).
+This page lists each operation of [openapi.yaml](../openapi.yaml) with its statuses and error codes. Each line
+names a test of the package [impl](../impl) that produces it, on a real PostgreSQL and over real HTTP.
+
+The tests write this page. They fail if the page isn't true or if a line has no test. They also fail if the server
+sends anything that the contract doesn't declare, headers included.
+[development.md](development.md#the-contract) describes how responses are checked.
 `
 
-// operation is what stands over an operation's table.
+// operation is the heading of an operation's table.
 type operation struct {
 	id, method, path string
 }
@@ -38,7 +41,7 @@ func operations() []operation {
 	return all
 }
 
-// rows are an operation's lines, each by the test that is named.
+// rows returns the lines of an operation's table. The function test names the test of an outcome.
 func rows(id string, test func(outcome) string) string {
 	var b strings.Builder
 	for _, o := range declared() {
@@ -54,20 +57,21 @@ func rows(id string, test func(outcome) string) string {
 	return b.String()
 }
 
-// page is the whole text, by the tests that are named.
+// page returns the whole text. The function test names the test of an outcome.
 func page(test func(outcome) string) string {
 	var b strings.Builder
 	b.WriteString(matrixHead)
 	for _, op := range operations() {
-		fmt.Fprintf(&b, "\n## %s\n\n`%s %s`\n\n| Status | Code | Test |\n| --- | --- | --- |\n%s", op.id, op.method, op.path, rows(op.id, test))
+		fmt.Fprintf(&b, "\n## %s\n\n`%s %s`\n\n| Status | Code | Test |\n| --- | --- | --- |\n%s",
+			op.id, op.method, op.path, rows(op.id, test))
 	}
 	return b.String()
 }
 
-// matrix makes the page.
+// matrix returns the page for the recorded tests.
 func (c *coverage) matrix() string { return page(c.witness) }
 
-// checkMatrix holds a page to what the tests have produced.
+// checkMatrix checks a page against the outcomes that the tests have produced.
 func (c *coverage) checkMatrix(text string) error {
 	named := readMatrix(text)
 	for _, o := range declared() {
@@ -80,12 +84,12 @@ func (c *coverage) checkMatrix(text string) error {
 		}
 	}
 	if text != page(func(o outcome) string { return named[o] }) {
-		return fmt.Errorf("it has other lines than it should")
+		return fmt.Errorf("its lines differ from the generated ones")
 	}
 	return nil
 }
 
-// readMatrix answers the test that a page names for each outcome.
+// readMatrix returns the test that a page names for each outcome.
 func readMatrix(text string) map[outcome]string {
 	named := map[outcome]string{}
 	operation := ""

@@ -12,13 +12,13 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/auth/password/hashqueue"
 )
 
-// patience is for a request, and for all that it waits for.
+// patience bounds a request, and every wait within it.
 const patience = time.Minute
 
-// hashSlots is how many passwords a harness hashes at once.
+// hashSlots is the number of passwords that a harness hashes at once.
 const hashSlots = 2
 
-// patient makes a harness that has no time of its own: see [Options.Patient].
+// patient removes the timeouts of a harness: see [Options.Patient].
 func (o *Options) patient() {
 	request := o.Timeouts.Request
 	if request == 0 {
@@ -27,12 +27,13 @@ func (o *Options) patient() {
 	o.Timeouts = impl.Timeouts{Header: patience, Read: patience, Request: request, Write: 2 * patience, Idle: patience}
 }
 
-// OccupyWorkers keeps all of a harness's workers busy until it is released: once or more often, and at the end of the
-// test by itself. Every password that comes meanwhile waits in line. The harness has to be [Options.Patient].
+// OccupyWorkers keeps all of a harness's workers busy until release is called, or until the test
+// ends. release may be called several times. Until then every password waits in the queue. The
+// harness must be [Options.Patient].
 func (h *Harness) OccupyWorkers(tb testing.TB) (release func()) {
 	tb.Helper()
 	if !h.options.Patient {
-		tb.Fatal("what waits in line needs a patient harness")
+		tb.Fatal("OccupyWorkers needs a patient harness")
 	}
 	var (
 		held = make(chan struct{})
@@ -51,10 +52,12 @@ func (h *Harness) OccupyWorkers(tb testing.TB) (release func()) {
 	return release
 }
 
-// Gone is how many clients of a patient harness have gone before their answer, as far as the server has seen: each has its request's context cancelled by then.
+// Gone returns the number of clients of a patient harness that disconnected before their response,
+// as far as the server has noticed. The contexts of their requests are cancelled by then.
 func (h *Harness) Gone() int { return int(h.gone.Load()) }
 
-// watch counts those who go: only when all contexts that were made of the request's are cancelled, so that whoever sees the count can rely on it.
+// watch counts the clients that disconnect. It counts a client only after it has cancelled the
+// request's context, so that a test can rely on the count.
 func (h *Harness) watch(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithCancel(context.WithoutCancel(r.Context()))
@@ -68,14 +71,14 @@ func (h *Harness) watch(next http.Handler) http.Handler {
 	})
 }
 
-// Eventually returns when something is so, within a minute.
+// Eventually polls so until it returns true. The test fails after a minute.
 func Eventually(tb testing.TB, so func() bool) {
 	tb.Helper()
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
 	for end := time.Now().Add(patience); !so(); <-tick.C {
 		if time.Now().After(end) {
-			tb.Fatal("it was not so within a minute")
+			tb.Fatal("the condition was not true within a minute")
 		}
 	}
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 )
 
-// Generators of clients lose a required member whose property stands in another part of an allOf.
+// Some client generators lose a required member if its property is in another part of an allOf.
 func TestRequiredMembersStandBesideTheirProperties(t *testing.T) {
 	lists := 0
 	var walk func(value any, at string)
@@ -43,7 +43,8 @@ func TestRequiredMembersStandBesideTheirProperties(t *testing.T) {
 	}
 }
 
-// At the token endpoints an error is of the same kind, with the members of RFC 6749 beside it; nothing is written twice.
+// An error of the token endpoints has the same kind as elsewhere, plus the members of RFC 6749. No
+// kind is written twice.
 func TestTokenProblemsAreTheOtherProblems(t *testing.T) {
 	schemas := object(object(writtenContract(t), "components"), "schemas")
 	ref := func(name string) any { return map[string]any{"$ref": "#/components/schemas/" + name} }
@@ -68,7 +69,7 @@ func TestTokenProblemsAreTheOtherProblems(t *testing.T) {
 	}
 }
 
-// Every id of the contract is of one type.
+// Every id in the contract has the same type.
 func TestIDsHaveOneType(t *testing.T) {
 	id := "#/components/schemas/ID"
 	doc := writtenContract(t)
@@ -100,8 +101,10 @@ func TestIDsHaveOneType(t *testing.T) {
 	}
 }
 
-// What the introduction says of changes holds today: the bounds of tokens are those of the schemas, what an answer may gain
-// isn't closed, and what a request may gain isn't required.
+// What the introduction says about changes is true today:
+//
+//   - the bounds of tokens equal those of the schemas
+//   - a response is open to new members
 func TestWhatMayChange(t *testing.T) {
 	_, section, ok := strings.Cut(Contract().Info.Description, "**What may change.**")
 	if !ok {
@@ -125,7 +128,8 @@ func TestWhatMayChange(t *testing.T) {
 			below = append(below, schema.Items)
 		}
 		has := schema.AdditionalProperties.Has
-		return has != nil && !*has || slices.ContainsFunc(below, func(ref *openapi3.SchemaRef) bool { return isClosed(ref.Value) })
+		isClosedRef := func(ref *openapi3.SchemaRef) bool { return isClosed(ref.Value) }
+		return has != nil && !*has || slices.ContainsFunc(below, isClosedRef)
 	}
 	if !isClosed(schemas["AccessTokenClaims"].Value) {
 		t.Error("nothing would be found to be closed")
@@ -143,7 +147,7 @@ func TestWhatMayChange(t *testing.T) {
 	}
 }
 
-// A summary is a heading: a few words that name the operation, and no question.
+// A summary is a heading: a few words that name the operation, and not a question.
 func TestSummariesAreHeadings(t *testing.T) {
 	question := regexp.MustCompile(`^(How|What|When|Where|Whether|Which|Who|Whose|Whoever|Why)\b`)
 	seen := map[string]string{}
@@ -161,7 +165,7 @@ func TestSummariesAreHeadings(t *testing.T) {
 	}
 }
 
-// A text of the contract has sentences of 25 words at most, so that it is read once.
+// A sentence of the contract has at most 25 words, so that it is read once.
 func TestSentencesAreShort(t *testing.T) {
 	const longest = 25
 	ends := regexp.MustCompile(`[.:;]\s+|\n\s*\n|\n\s*- `)

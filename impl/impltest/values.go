@@ -12,10 +12,11 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 )
 
-// A closed list of values is a promise in both directions: a client switches over it, and a value that is never sent is a branch
-// that nobody needs.
+// A closed list of values is a promise in both directions. A client switches over it, so a value
+// that is never sent is a branch that no client needs.
 
-// sent knows the values that answers had, by the schema that lists them. A schema that several operations refer to is one.
+// sent holds the values that responses had. The key contains the schema that lists the value.
+// Operations that refer to the same schema share its values.
 var sent sync.Map
 
 // listed is a value of a closed list.
@@ -24,8 +25,9 @@ type listed struct {
 	value  string
 }
 
-// visitListed calls f with each closed list of a schema and where it stands. Value, unless it is nil, is what has the schema: f then
-// gets what of it stands there, once for each.
+// visitListed calls f for each closed list in a schema, with its place. If value isn't nil it must
+// have that schema. f then also gets the part of value at that place, and is called once for each
+// such part.
 func visitListed(schema *openapi3.Schema, at string, value any, f func(schema *openapi3.Schema, at string, value any)) {
 	if len(schema.Enum) > 0 {
 		f(schema, at, value)
@@ -52,7 +54,7 @@ func visitListed(schema *openapi3.Schema, at string, value any, f func(schema *o
 	}
 }
 
-// rememberValues keeps the values of an answer's closed lists, for [unsentValues].
+// rememberValues records the values of a response's closed lists, for [unsentValues].
 func rememberValues(method, path string, res *http.Response, body []byte) {
 	item := pathItem(path)
 	if item == nil || item.GetOperation(method) == nil {
@@ -76,7 +78,8 @@ func rememberValues(method, path string, res *http.Response, body []byte) {
 	}
 }
 
-// unsentValues lists the values that the operations declare and no test was answered, each at the first of its places.
+// unsentValues returns the declared values that no test has received, each with the first of its
+// places.
 func unsentValues() []string {
 	places := map[listed]string{}
 	for _, item := range Contract().Paths.Map() {

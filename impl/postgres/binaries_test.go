@@ -16,7 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// npmPackage is the real package that npm ci has put into web/node_modules.
+// npmPackage returns the real package that npm ci has put into web/node_modules.
 func npmPackage(t *testing.T) string {
 	t.Helper()
 	dirs := packageFolders()
@@ -26,7 +26,7 @@ func npmPackage(t *testing.T) string {
 	return dirs[0]
 }
 
-// listing is all that a write into a folder would change.
+// listing returns everything that a write into a folder would change.
 func listing(t *testing.T, dir string) map[string]string {
 	t.Helper()
 	files := map[string]string{}
@@ -52,7 +52,7 @@ func TestPackage(t *testing.T) {
 	pkg := npmPackage(t)
 	before := listing(t, pkg)
 	options := testOptions(t, dataFolder(t))
-	options.Parameters = nil // as it is served
+	options.Parameters = nil // as in production
 	options.BinDir = filepath.Join(pkg, "native", "bin")
 	begin := time.Now()
 	s := mustStart(t, options)
@@ -66,7 +66,8 @@ func TestPackage(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	// Without the setting it is the one whose version made the cluster, though another may be installed.
+	// Without the setting, Start chooses the version that made the cluster, even if another is
+	// installed.
 	options.BinDir = ""
 	begin = time.Now()
 	s = mustStart(t, options)
@@ -79,7 +80,7 @@ func TestPackage(t *testing.T) {
 	}
 }
 
-// TestBinariesInClosedHome: what only root can enter is copied for PostgreSQL's user.
+// TestBinariesInClosedHome: binaries that only root can reach are copied for PostgreSQL's user.
 func TestBinariesInClosedHome(t *testing.T) {
 	t.Parallel()
 	options := testOptions(t, dataFolder(t))
@@ -113,21 +114,24 @@ func TestSettingWithoutBinaries(t *testing.T) {
 	t.Parallel()
 	options := testOptions(t, dataFolder(t))
 	options.BinDir = t.TempDir()
-	if _, err := Start(testContext(t), options); !errors.Is(err, ErrNotFound) || !strings.Contains(err.Error(), "LATCHKEY_POSTGRES_BIN") {
+	_, err := Start(testContext(t), options)
+	if !errors.Is(err, ErrNotFound) || !strings.Contains(err.Error(), "LATCHKEY_POSTGRES_BIN") {
 		t.Errorf("Start: %v; want ErrNotFound with the setting", err)
 	}
 }
 
-// TestPackageOfAnotherUser: root doesn't run what someone has put above its working folder.
+// TestPackageOfAnotherUser: root doesn't run a package that another user has put above the working
+// folder.
 func TestPackageOfAnotherUser(t *testing.T) {
 	root := filepath.Dir(dataFolder(t))
 	program := filepath.Join(root, "web", "node_modules", packageName(), "native", "bin", "postgres")
 	work := filepath.Join(root, "a", "b")
-	if err := errors.Join(os.MkdirAll(filepath.Dir(program), 0o755), os.WriteFile(program, nil, 0o755), os.MkdirAll(work, 0o755)); err != nil {
+	if err := errors.Join(os.MkdirAll(filepath.Dir(program), 0o755), os.WriteFile(program, nil, 0o755),
+		os.MkdirAll(work, 0o755)); err != nil {
 		t.Fatal(err)
 	}
 	t.Chdir(work)
-	// Beside the test's executable there may be a real one.
+	// The folder of the test's executable may contain a real package.
 	found := func() bool {
 		return slices.Contains(packageFolders(), filepath.Join(root, "web", "node_modules", packageName()))
 	}
@@ -141,13 +145,13 @@ func TestPackageOfAnotherUser(t *testing.T) {
 		t.Fatal(err)
 	}
 	if found() {
-		t.Error("another user's package is taken")
+		t.Error("another user's package is used")
 	}
 	if err := os.Chown(work, 65534, 65534); err != nil {
 		t.Fatal(err)
 	}
 	if !found() {
-		t.Error("the package of the working folder's owner isn't taken")
+		t.Error("the package of the working folder's owner isn't used")
 	}
 }
 
@@ -194,14 +198,15 @@ func placeIn(dir, from, to string) error {
 	return place(root, from, to, true)
 }
 
-// TestCopyStaysInThePackage: as root we copy what may be another user's, and its links must not show us the way to files
-// that this user can't read.
+// TestCopyStaysInThePackage: root may copy a package of another user. Its links must not lead to
+// files that this user can't read.
 func TestCopyStaysInThePackage(t *testing.T) {
 	t.Parallel()
 	dir, outside := t.TempDir(), filepath.Join(t.TempDir(), "secret")
 	lib := filepath.Join(dir, "lib")
 	if err := errors.Join(os.Mkdir(lib, 0o755), os.WriteFile(outside, []byte("secret"), 0o600),
-		os.WriteFile(filepath.Join(lib, "a.so.1"), []byte("library"), 0o644), os.Symlink("a.so.1", filepath.Join(lib, "a.so")),
+		os.WriteFile(filepath.Join(lib, "a.so.1"), []byte("library"), 0o644),
+		os.Symlink("a.so.1", filepath.Join(lib, "a.so")),
 		os.Symlink("../lib/a.so.1", filepath.Join(lib, "b.so")), os.Symlink(outside, filepath.Join(lib, "absolute")),
 		os.Symlink("../../"+filepath.Base(filepath.Dir(outside))+"/secret", filepath.Join(lib, "relative")),
 		os.Symlink(filepath.Dir(outside), filepath.Join(lib, "folder"))); err != nil {
@@ -234,7 +239,7 @@ func TestCopyStaysInThePackage(t *testing.T) {
 	}
 }
 
-// TestPlace: a link only where nobody but us can change the file and everybody can read it.
+// TestPlace: a link is made only if nobody else can change the file and everybody can read it.
 func TestPlace(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -268,7 +273,8 @@ func TestPlace(t *testing.T) {
 		}
 		content, err := os.ReadFile(to)
 		if got.Mode() != test.want || os.SameFile(info, got) != test.linked || string(content) != "content" {
-			t.Errorf("%s %v became %v, linked %v, %q, %v", test.folder, test.mode, got.Mode(), os.SameFile(info, got), content, err)
+			t.Errorf("%s %v became %v, linked %v, %q, %v",
+				test.folder, test.mode, got.Mode(), os.SameFile(info, got), content, err)
 		}
 		if after, err := os.Stat(from); err != nil || after.Mode() != test.mode {
 			t.Errorf("%s %v itself is now %v, %v", test.folder, test.mode, after.Mode(), err)

@@ -17,9 +17,9 @@ import (
 	"time"
 )
 
-const newCluster = "postgres.new-" // with a random end
+const newCluster = "postgres.new-" // a random suffix follows
 
-// clusterMajor is the major version of the cluster, 0 when there is none yet.
+// clusterMajor returns the major version of the cluster, or 0 if there is none yet.
 func (f folder) clusterMajor() (int, error) {
 	file := filepath.Join(f.cluster(), "PG_VERSION")
 	text, err := os.ReadFile(file)
@@ -36,8 +36,8 @@ func (f folder) clusterMajor() (int, error) {
 	return major, nil
 }
 
-// initialise makes the cluster beside its place and moves it there when it is whole and on the disk, so that a crash
-// leaves either all of it or none.
+// initialise makes the cluster in a temporary folder. It moves it to its place when it is complete
+// and on the disk, so that a crash leaves either all of it or none.
 func (f folder) initialise(ctx context.Context, in install, options Options) error {
 	left, err := filepath.Glob(f.path(newCluster + "*"))
 	if err != nil {
@@ -60,8 +60,9 @@ func (f folder) initialise(ctx context.Context, in install, options Options) err
 	if err := f.own(dir); err != nil {
 		return fmt.Errorf("make the database: %w", err)
 	}
-	// Locale C: the order of text doesn't depend on the machine's locales, which an upgrade of the machine changes
-	// under the indexes. Whoever can enter the socket's folder is trusted: its user and root.
+	// With locale C the order of text doesn't depend on the machine's locales. An upgrade of the
+	// machine could change a locale and so break the indexes. A user that can enter the socket's
+	// folder is trusted: PostgreSQL's user and root.
 	args := []string{"-D", dir, "-U", superuser, "--encoding=UTF8", "--locale=C", "--data-checksums",
 		"--auth-local=trust", "--auth-host=reject", "--no-instructions"}
 	if options.Parameters["fsync"] == "off" {
@@ -76,8 +77,9 @@ func (f folder) initialise(ctx context.Context, in install, options Options) err
 	return syncFolder(f.root)
 }
 
-// clearPlace puts aside what stands in the cluster's place without being one. It holds no version, which initdb writes among
-// its first files, so no PostgreSQL could have used it; it is kept all the same.
+// clearPlace moves a folder aside that is in the cluster's place but isn't a cluster. It has no
+// file PG_VERSION, which initdb writes among its first files, so no PostgreSQL has used it. It is
+// kept all the same.
 func (f folder) clearPlace(logger *slog.Logger) error {
 	err := os.Remove(f.cluster())
 	if err == nil || errors.Is(err, fs.ErrNotExist) {
@@ -102,7 +104,8 @@ func syncFolder(path string) error {
 	return errors.Join(dir.Sync(), dir.Close())
 }
 
-// run runs a program as the account to its end; it doesn't outlive us or ctx. The error holds what it printed.
+// run runs a program as the account and waits for its end. The program ends with us and with ctx.
+// The error contains the program's output.
 func (f folder) run(ctx context.Context, program string, args ...string) error {
 	cmd := f.account.command(program, args...)
 	var output bytes.Buffer
@@ -110,7 +113,8 @@ func (f folder) run(ctx context.Context, program string, args ...string) error {
 	endWithParent(cmd.SysProcAttr, syscall.SIGTERM)
 	ended := make(chan error, 1)
 	go func() {
-		// The signal at our end depends on this thread, so it is kept, and ends with the goroutine.
+		// The kernel signals the program when this thread ends, so the goroutine keeps the thread
+		// to itself.
 		runtime.LockOSThread()
 		if err := cmd.Start(); err != nil {
 			ended <- err
@@ -128,14 +132,16 @@ func (f folder) run(ctx context.Context, program string, args ...string) error {
 	}
 	text := strings.TrimSpace(output.String())
 	if strings.Contains(text, "could not look up effective user ID") {
-		text += "\nPostgreSQL needs an entry for its user in the passwd file: add one, or name a database in LATCHKEY_DATABASE_URL"
+		text += "\nPostgreSQL needs an entry for its user in the passwd file: " +
+			"add one, or name a database in LATCHKEY_DATABASE_URL"
 	}
 	return fmt.Errorf("%s: %w\n%s", filepath.Base(program), err, text)
 }
 
-// stopOrphans ends what a killed server has left running in the cluster, and removes a pid file that names a process
-// which isn't PostgreSQL: PostgreSQL itself takes any process of its user for a running server. We hold
-// the data folder's lock, so nobody else's server is hit.
+// stopOrphans ends the processes that a killed server has left in the cluster. It also removes a
+// pid file that names another program's process, because PostgreSQL takes any process of its user
+// for a running server. We hold the data folder's lock, so the processes don't belong to a server
+// in use.
 func (f folder) stopOrphans(ctx context.Context, logger *slog.Logger) error {
 	for _, step := range []struct {
 		signal syscall.Signal
@@ -145,7 +151,8 @@ func (f folder) stopOrphans(ctx context.Context, logger *slog.Logger) error {
 		if len(pids) == 0 {
 			return f.removeStalePID(logger, sure)
 		}
-		// A fast shutdown is the postmaster's to do; its children end with it, or when they miss it.
+		// Only the postmaster can do a fast shutdown. Its children end with it, or when they notice
+		// that it is gone.
 		targets := pids
 		if postmaster := f.postmasterPID(); step.signal == syscall.SIGINT {
 			targets = nil
@@ -165,12 +172,12 @@ func (f folder) stopOrphans(ctx context.Context, logger *slog.Logger) error {
 		}
 	}
 	if pids, _ := f.clusterProcesses(); len(pids) > 0 {
-		return fmt.Errorf("a PostgreSQL that a killed process has left in %s doesn't end: processes %v", f.cluster(), pids)
+		return fmt.Errorf("a killed process has left a PostgreSQL in %s, and its processes don't end: %v", f.cluster(), pids)
 	}
 	return nil
 }
 
-// postmasterPID is the process that the pid file names, 0 when there is none.
+// postmasterPID returns the process id in the pid file, or 0 if there is none.
 func (f folder) postmasterPID() int {
 	text, err := os.ReadFile(filepath.Join(f.cluster(), "postmaster.pid"))
 	if err != nil {
@@ -184,9 +191,14 @@ func (f folder) postmasterPID() int {
 	return max(pid, 0)
 }
 
-// removeStalePID removes a pid file that would keep PostgreSQL from starting, though none was found that works in the
-// cluster: one that names some other live process, if it is sure that none was overlooked, and an empty one,
-// which only a power cut leaves. A file of a dead process PostgreSQL removes by itself.
+// removeStalePID removes a pid file that would keep PostgreSQL from starting although no process
+// works in the cluster. That is:
+//
+//   - a file that names a live process, if sure is true: no process of the cluster can have been
+//     overlooked
+//   - an empty file, which only a power cut leaves
+//
+// PostgreSQL itself removes the file of a dead process.
 func (f folder) removeStalePID(logger *slog.Logger, sure bool) error {
 	path := filepath.Join(f.cluster(), "postmaster.pid")
 	info, err := os.Lstat(path)

@@ -14,7 +14,7 @@ import (
 
 const lockFile = "postgres.lock"
 
-// folder is a data folder, by its real path, and the user that PostgreSQL runs as in it.
+// folder is a data folder, by its real path, with the user that PostgreSQL runs as.
 type folder struct {
 	root    string
 	account account
@@ -23,17 +23,17 @@ type folder struct {
 func (f folder) path(name string) string { return filepath.Join(f.root, name) }
 func (f folder) cluster() string         { return f.path("postgres") }
 
-// clusterName tells the cluster's processes from others in a list of processes.
+// clusterName returns the name that marks the cluster's processes in a list of processes.
 func (f folder) clusterName() string { return "latchkey-" + f.hash() }
 
-// hash is a short name for the data folder.
+// hash returns a short name for the data folder.
 func (f folder) hash() string {
 	sum := sha256.Sum256([]byte(f.root))
 	return hex.EncodeToString(sum[:8])
 }
 
-// openFolder makes the data folder when it is missing, and refuses one that PostgreSQL's user can't enter before
-// anything is written.
+// openFolder creates a missing data folder. It refuses a folder that PostgreSQL's user can't enter,
+// before it writes anything.
 func openFolder(dataDir string) (folder, error) {
 	root, err := realPath(dataDir)
 	if err != nil {
@@ -54,13 +54,14 @@ func openFolder(dataDir string) (folder, error) {
 		return folder{}, fmt.Errorf("data folder: %w", err)
 	}
 	if barrier != "" && (barrier != root || !f.ours()) {
-		return folder{}, fmt.Errorf("%w: as root it runs as user %s, who can't enter %s on the way to %s: "+
-			"name another folder in LATCHKEY_DATA_DIR", ErrUnreachable, f.account.name, barrier, root)
+		return folder{}, fmt.Errorf("%w: if started by root, PostgreSQL runs as user %s, "+
+			"which can't enter %s on the way to %s; name another folder in LATCHKEY_DATA_DIR",
+			ErrUnreachable, f.account.name, barrier, root)
 	}
 	return f, f.makePassable()
 }
 
-// makePassable makes a data folder that root owns one that the account can go through, but not list.
+// makePassable lets the account pass through a data folder that root owns, but not list it.
 func (f folder) makePassable() error {
 	_, err := os.Lstat(f.root)
 	missing := errors.Is(err, fs.ErrNotExist)
@@ -68,7 +69,7 @@ func (f folder) makePassable() error {
 		return fmt.Errorf("data folder: %w", err)
 	}
 	if missing {
-		// By name, since the umask takes bits from what is asked of MkdirAll.
+		// Chmod ignores the umask. MkdirAll doesn't.
 		err = os.Chmod(f.root, 0o711)
 	} else if info, statErr := os.Stat(f.root); statErr != nil {
 		err = statErr
@@ -84,8 +85,9 @@ func (f folder) makePassable() error {
 	return nil
 }
 
-// ours reports whether the folder is for Latchkey alone, so that its mode may be changed: it is empty, or an
-// earlier run has left its lock file there. A setting that names a home must not open that home.
+// ours reports whether the folder belongs to Latchkey alone, so that its mode may be changed. That
+// is so if it is empty, or if it has the lock file of an earlier run. A setting that names a home
+// must not open that home to others.
 func (f folder) ours() bool {
 	if _, err := os.Lstat(f.path(lockFile)); err == nil {
 		return true
@@ -94,7 +96,8 @@ func (f folder) ours() bool {
 	return err == nil && len(entries) == 0
 }
 
-// realPath is the absolute path with every link in it followed, of a folder that need not exist yet.
+// realPath returns the absolute path of a folder with every link resolved. The folder need not
+// exist yet.
 func realPath(path string) (string, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {
@@ -108,7 +111,7 @@ func realPath(path string) (string, error) {
 	return filepath.Join(above, filepath.Base(path)), err
 }
 
-// own makes the account the owner of what root has made for it.
+// own makes the account the owner of a file that root has created for it.
 func (f folder) own(path string) error {
 	if !f.account.dropped {
 		return nil
@@ -116,8 +119,8 @@ func (f folder) own(path string) error {
 	return os.Lchown(path, int(f.account.uid), int(f.account.gid))
 }
 
-// giveToOwner makes a file that root has made in another user's data folder that user's, who may come back
-// without being root.
+// giveToOwner makes the data folder's owner the owner of a file that root has created there. The
+// owner may start the server the next time, without being root.
 func (f folder) giveToOwner(file *os.File) error {
 	if os.Geteuid() != 0 {
 		return nil
@@ -126,7 +129,7 @@ func (f folder) giveToOwner(file *os.File) error {
 	if err != nil {
 		return err
 	}
-	// Whoever has linked another's file here would get it as a present.
+	// A user that has linked another user's file here would become its owner.
 	if !made.Mode().IsRegular() || made.Sys().(*syscall.Stat_t).Nlink != 1 {
 		return fmt.Errorf("%s is not a file of this folder alone", file.Name())
 	}
@@ -138,7 +141,7 @@ func (f folder) giveToOwner(file *os.File) error {
 	return file.Chown(int(stat.Uid), int(stat.Gid))
 }
 
-// openLog opens PostgreSQL's log, after putting a long one aside.
+// openLog opens PostgreSQL's log. It renames a long one first.
 func (f folder) openLog(path string) (*os.File, error) {
 	if info, err := os.Lstat(path); err == nil && info.Size() > logLimit {
 		if err := os.Rename(path, path+".1"); err != nil {
@@ -155,9 +158,11 @@ func (f folder) openLog(path string) (*os.File, error) {
 	return log, nil
 }
 
-// socketFolder makes the folder of the socket, which only the account (and root) can enter: in the data folder,
-// or, where that makes the path too long for a socket or holds what PostgreSQL or a URL takes for a separator, in
-// the folder for temporary files.
+// socketFolder makes the socket's folder, which only the account and root can enter. It is in the
+// data folder, or in the folder for temporary files in these cases:
+//
+//   - the path in the data folder is too long for a socket
+//   - the path contains a separator of PostgreSQL's settings or of a URL
 func (f folder) socketFolder() (string, error) {
 	path := f.path("socket")
 	if fitsSocket(path) {
@@ -177,15 +182,15 @@ func (f folder) socketFolder() (string, error) {
 		}
 		problems = append(problems, err)
 	}
-	return "", fmt.Errorf("no folder for PostgreSQL's socket: the path of %s is too long for one, and the folder for temporary "+
-		"files can't be used: %w", f.root, errors.Join(problems...))
+	return "", fmt.Errorf("no folder for PostgreSQL's socket: the path of %s is too long for a socket, "+
+		"and the folder for temporary files can't be used: %w", f.root, errors.Join(problems...))
 }
 
 func fitsSocket(folder string) bool {
 	return len(folder)+len("/.s.PGSQL."+port) <= socketPathLimit && !strings.ContainsAny(folder, `,"`)
 }
 
-// safeTemp refuses a folder in which another user could put a folder in the place of ours.
+// safeTemp refuses a folder in which another user could replace our folder.
 func (f folder) safeTemp(dir string) error {
 	info, err := os.Stat(dir)
 	if err != nil {
@@ -201,8 +206,8 @@ func (f folder) safeTemp(dir string) error {
 	return nil
 }
 
-// private makes a folder of mode 0700 that the account owns. One that is there already must be just that: someone
-// else may have put it, or a link, where we look.
+// private makes a folder of mode 0700 that the account owns. An existing one must have this mode
+// and owner already, because another user may have put it, or a link, in this place.
 func (f folder) private(path string) error {
 	if err := os.Mkdir(path, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("make a private folder: %w", err)
@@ -212,7 +217,7 @@ func (f folder) private(path string) error {
 		return fmt.Errorf("make a private folder: %w", err)
 	}
 	uid := info.Sys().(*syscall.Stat_t).Uid
-	// What root owns is root's own work, perhaps cut short.
+	// A folder of root's is our own, perhaps from an interrupted start.
 	if !info.IsDir() || uid != f.account.uid && (uid != 0 || os.Geteuid() != 0) {
 		return fmt.Errorf("%s is not a folder of user %s", path, f.account.name)
 	}
@@ -222,7 +227,7 @@ func (f folder) private(path string) error {
 		}
 	}
 	if info.Mode().Perm() != 0o700 {
-		// Before this it may have been open to others, with a socket of theirs inside.
+		// Before, it may have been open to others, so it may contain a socket of theirs.
 		return fmt.Errorf("%s has mode %#o, not 0700: remove it", path, info.Mode().Perm())
 	}
 	return nil

@@ -17,14 +17,14 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestAsPlainUser runs the tests of a server's life as a user that isn't root, when we are root. Otherwise
-// they have just been run so.
+// TestAsPlainUser runs the lifecycle tests again as a user that isn't root, if we are root.
+// Otherwise they already run as one.
 func TestAsPlainUser(t *testing.T) {
 	t.Parallel()
 	if os.Geteuid() != 0 {
 		return
 	}
-	// The binary lies where only root can enter.
+	// Only root can enter the folder of the test binary.
 	dir := filepath.Dir(dataFolder(t))
 	program := filepath.Join(dir, "postgres.test")
 	self, err := os.Executable()
@@ -39,7 +39,8 @@ func TestAsPlainUser(t *testing.T) {
 		t.Fatal(err)
 	}
 	cmd := exec.Command(program, "-test.v", "-test.run",
-		"^(TestFirstAndLaterStart|TestSecondStartIsRefused|TestKilledParent|TestKilledPostmasterIsRestarted|TestStalePID|TestOrphanIsStopped|TestUnreachable)$")
+		"^(TestFirstAndLaterStart|TestSecondStartIsRefused|TestKilledParent|TestKilledPostmasterIsRestarted|"+
+			"TestStalePID|TestOrphanIsStopped|TestUnreachable)$")
 	cmd.Dir, cmd.Env = dir, []string{"TMPDIR=" + temp, "PATH=" + os.Getenv("PATH")}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
 	output, err := cmd.CombinedOutput()
@@ -48,7 +49,7 @@ func TestAsPlainUser(t *testing.T) {
 	}
 }
 
-// snapshot is the content of every file below a folder.
+// snapshot returns a hash of every file below a folder.
 func snapshot(t *testing.T, dir string) map[string]string {
 	t.Helper()
 	files := map[string]string{}
@@ -76,7 +77,8 @@ func TestOtherMajorIsRefused(t *testing.T) {
 	}
 	before := snapshot(t, options.DataDir)
 	_, err := Start(testContext(t), options)
-	if !errors.Is(err, ErrOtherMajor) || !strings.Contains(err.Error(), "PostgreSQL 9") || !strings.Contains(err.Error(), "LATCHKEY_POSTGRES_BIN") {
+	if !errors.Is(err, ErrOtherMajor) || !strings.Contains(err.Error(), "PostgreSQL 9") ||
+		!strings.Contains(err.Error(), "LATCHKEY_POSTGRES_BIN") {
 		t.Errorf("Start: %v; want ErrOtherMajor with the version and the setting", err)
 	}
 	if diff := cmp.Diff(before, snapshot(t, options.DataDir)); diff != "" {
@@ -95,7 +97,7 @@ func TestHalfMadeCluster(t *testing.T) {
 	}
 	mustStart(t, testOptions(t, dir))
 	if left, err := filepath.Glob(f.path(newCluster + "*")); err != nil || len(left) > 0 {
-		t.Errorf("what a crash left is still there: %v, %v", left, err)
+		t.Errorf("the remains of a crash are still there: %v, %v", left, err)
 	}
 	if kept, err := filepath.Glob(f.path("postgres.incomplete-*/base/1/112")); err != nil || len(kept) != 1 {
 		t.Errorf("what stood in the cluster's place isn't put aside: %v, %v", kept, err)
@@ -125,19 +127,20 @@ func TestStalePID(t *testing.T) {
 	options := testOptions(t, dataFolder(t))
 	mustStop(t, mustStart(t, options))
 	f := openTestFolder(t, options.DataDir)
-	// A process of PostgreSQL's own user, which PostgreSQL would take for a server.
+	// A process of PostgreSQL's own user: PostgreSQL would take it for a server.
 	other := f.account.command("sleep", "600")
 	if err := other.Start(); err != nil {
 		t.Fatal(err)
 	}
 	defer func() {
 		if err := other.Process.Kill(); err != nil {
-			t.Errorf("the process that the stale file named was hit: %v", err)
+			t.Errorf("the process in the stale file was killed: %v", err)
 		}
 		_ = other.Wait()
 	}()
+	const record = "%d\n%s\n1700000000\n5432\n%s\n\n  1 1\nready\n"
 	for name, text := range map[string]string{
-		"alive": fmt.Sprintf("%d\n%s\n1700000000\n5432\n%s\n\n  1 1\nready\n", other.Process.Pid, f.cluster(), f.path("socket")),
+		"alive": fmt.Sprintf(record, other.Process.Pid, f.cluster(), f.path("socket")),
 		"dead":  "4194300\n",
 		"empty": "",
 	} {
@@ -160,7 +163,8 @@ func TestOrphanIsStopped(t *testing.T) {
 	first := mustStart(t, options)
 	mustStop(t, first)
 	f := first.folder
-	// A postmaster that nobody watches, as where the kernel doesn't end it with its parent.
+	// A postmaster without a parent that watches it. On some systems the kernel doesn't end it with
+	// its parent.
 	orphan := f.account.command(filepath.Join(first.install.bin, "postgres"), first.parameters(f.path("socket"))...)
 	if err := orphan.Start(); err != nil {
 		t.Fatal(err)
@@ -211,7 +215,10 @@ func TestSocketFolderOfAnotherIsRefused(t *testing.T) {
 		f    folder
 		name string
 		ok   bool
-	}{{f, "mine", true}, {f, "new", true}, {f, "link", false}, {f, "file", false}, {f, "open", false}, {stranger, "mine", false}} {
+	}{
+		{f, "mine", true}, {f, "new", true}, {f, "link", false}, {f, "file", false}, {f, "open", false},
+		{stranger, "mine", false},
+	} {
 		if err := test.f.private(filepath.Join(dir, test.name)); (err == nil) != test.ok {
 			t.Errorf("private(%s) as uid %d: %v; want ok %v", test.name, test.f.account.uid, err, test.ok)
 		}
@@ -220,7 +227,7 @@ func TestSocketFolderOfAnotherIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := f.safeTemp(dir); err == nil {
-		t.Error("a folder for temporary files in which all may rename was taken")
+		t.Error("a folder for temporary files in which everybody may rename was used")
 	}
 }
 
@@ -228,7 +235,7 @@ func TestUnreachable(t *testing.T) {
 	t.Parallel()
 	dir := dataFolder(t)
 	above := filepath.Dir(dir)
-	mode, want := fs.FileMode(0o700), ErrUnreachable // as root, PostgreSQL's user can't enter
+	mode, want := fs.FileMode(0o700), ErrUnreachable // if we are root, PostgreSQL's user can't enter
 	if os.Geteuid() != 0 {
 		mode, want = 0o500, fs.ErrPermission
 	}
@@ -244,7 +251,8 @@ func TestUnreachable(t *testing.T) {
 	}
 }
 
-// TestHomeStaysClosed: a data folder that holds someone's files isn't opened for PostgreSQL's user.
+// TestHomeStaysClosed: a data folder that contains another program's files isn't opened for
+// PostgreSQL's user.
 func TestHomeStaysClosed(t *testing.T) {
 	t.Parallel()
 	dir := dataFolder(t)

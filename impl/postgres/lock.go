@@ -12,7 +12,8 @@ import (
 	"time"
 )
 
-// The roles a process can hold a data folder in. One that serves keeps it; a command gives it back soon.
+// The roles of a process that holds a data folder. A server keeps the folder. A command gives it
+// back soon.
 const (
 	roleServe   = "serve"
 	roleCommand = "command"
@@ -21,19 +22,20 @@ const (
 const (
 	// holderWait bounds the wait for a command that holds the folder.
 	holderWait = 30 * time.Second
-	// recordGrace is given to a process that has just taken the lock and not yet written who it is.
+	// recordGrace is how long a process that has just taken the lock may take to record who it is.
 	recordGrace = 200 * time.Millisecond
 )
 
-// holder is what the lock file says of the process that has the lock. It is only true while the lock is held.
+// holder is the lock file's record of the process that holds the lock. It is valid only while the
+// lock is held.
 type holder struct {
 	PID    int    `json:"pid"`
 	Role   string `json:"role"`
 	Socket string `json:"socket,omitempty"`
 }
 
-// folderLock is the exclusive lock on a data folder. The kernel gives it back when the process dies, so none goes stale;
-// Go opens files so that a child doesn't inherit them, so PostgreSQL doesn't hold it.
+// folderLock is the exclusive lock on a data folder. The kernel releases it when the process dies,
+// so it never becomes stale. PostgreSQL doesn't inherit it, because Go opens files with O_CLOEXEC.
 type folderLock struct {
 	file   *os.File
 	holder holder
@@ -41,7 +43,7 @@ type folderLock struct {
 	err    error
 }
 
-// acquire takes the lock, waiting for a command that has it.
+// acquire takes the lock. It waits for a command that holds it.
 func (f folder) acquire(ctx context.Context, role string) (*folderLock, error) {
 	begin := time.Now()
 	for {
@@ -70,7 +72,8 @@ func (f folder) inUse(h holder) error {
 	return fmt.Errorf("%w: %s is held by %s", ErrInUse, f.root, who)
 }
 
-// tryLock takes the lock, or tells who has it; that is empty while the file can't be read as a record.
+// tryLock takes the lock, or returns the process that holds it. That is the zero holder while the
+// file has no valid record.
 func (f folder) tryLock(role string) (*folderLock, holder, error) {
 	file, err := os.OpenFile(f.path(lockFile), os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
 	if err != nil {
@@ -107,21 +110,22 @@ func flock(file *os.File) error {
 	}
 }
 
-// record writes who holds the lock and, once it is known, where its server listens.
+// record writes which process holds the lock and, once it is known, the socket of its server.
 func (l *folderLock) record(socket string) error {
 	l.holder.Socket = socket
 	text, err := json.Marshal(l.holder)
 	if err != nil {
 		return err
 	}
-	// A reader that comes between the two steps sees no valid record and asks again.
+	// Between the two steps a reader sees an invalid record, and reads again.
 	if _, err := l.file.WriteAt(text, 0); err != nil {
 		return fmt.Errorf("write the lock file: %w", err)
 	}
 	return l.file.Truncate(int64(len(text)))
 }
 
-// release gives the folder back. The file stays, since one that is removed could be locked twice.
+// release releases the lock. The file stays, because two processes could lock a file that is
+// removed and created again.
 func (l *folderLock) release() error {
 	l.once.Do(func() { l.err = errors.Join(l.file.Truncate(0), l.file.Close()) })
 	return l.err

@@ -17,7 +17,8 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// helperVariable makes the test binary a process that serves the data folder it names until it is killed.
+// helperVariable turns the test binary into a process that serves the named data folder until it is
+// killed.
 const helperVariable = "POSTGRES_TEST_SERVE"
 
 func TestMain(m *testing.M) {
@@ -28,17 +29,18 @@ func TestMain(m *testing.M) {
 			os.Exit(1)
 		}
 		fmt.Println(s.URL())
-		_, _ = io.Copy(io.Discard, os.Stdin) // the end of stdin is the test's end
+		_, _ = io.Copy(io.Discard, os.Stdin) // stdin ends with the test
 		_ = s.Stop(context.Background())
 		os.Exit(0)
 	}
 	os.Exit(m.Run())
 }
 
-// quick spares a test what it doesn't test.
+// quick are parameters that make PostgreSQL faster and less durable.
 var quick = map[string]string{"fsync": "off", "shared_buffers": "16MB"}
 
-// dataFolder is a path for a data folder that PostgreSQL's user can reach, which the folders of testing aren't.
+// dataFolder returns a path for a data folder. PostgreSQL's user can reach it, unlike the folders
+// of package testing.
 func dataFolder(t *testing.T) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "latchkey-")
@@ -67,7 +69,7 @@ func testOptions(t *testing.T, dir string) Options {
 	return Options{DataDir: dir, Parameters: quick, Logger: slog.New(slog.NewTextHandler(t.Output(), nil))}
 }
 
-// mustStart starts a server that is stopped at the test's end.
+// mustStart starts a server and stops it at the end of the test.
 func mustStart(t *testing.T, options Options) *Server {
 	t.Helper()
 	s, err := Start(testContext(t), options)
@@ -114,12 +116,12 @@ func mustQuery(t *testing.T, url, sql string) string {
 	return value
 }
 
-// eventually polls until what is true.
+// eventually polls is until it returns true.
 func eventually(t *testing.T, what string, is func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(30 * time.Second); !is(); {
 		if time.Now().After(deadline) {
-			t.Fatalf("after 30 s it is still not so that %s", what)
+			t.Fatalf("after 30 s this is still not true: %s", what)
 		}
 		if err := pause(t.Context(), 10*time.Millisecond); err != nil {
 			t.Fatal(err)
@@ -136,7 +138,8 @@ func openTestFolder(t *testing.T, dir string) folder {
 	return f
 }
 
-// serveElsewhere runs a server in another process and returns it once that answers.
+// serveElsewhere runs a server in another process. It returns the process once the server accepts
+// connections.
 func serveElsewhere(t *testing.T, dir string) (process *os.Process, url string) {
 	t.Helper()
 	cmd := exec.Command(os.Args[0])
@@ -154,7 +157,7 @@ func serveElsewhere(t *testing.T, dir string) (process *os.Process, url string) 
 	}
 	t.Cleanup(func() {
 		_ = stdin.Close()
-		_ = cmd.Wait() // a killed helper's status is the test's own doing
+		_ = cmd.Wait() // the test itself killed the helper
 	})
 	line, err := bufio.NewReader(stdout).ReadString('\n')
 	if err != nil || !strings.HasPrefix(line, "postgres://") {

@@ -16,19 +16,21 @@ import (
 
 const binariesDir = "postgres-bin"
 
-// materialise puts binaries that can't be run where they lie into the data folder, under a name made of their
-// version and their program's size and time, so that a later start finds them. They appear whole or not at all.
+// materialise copies binaries that can't run in their place into the data folder. The copy's name
+// is derived from the version, and from the size and time of the program, so that a later start
+// finds it. A copy appears only when it is complete.
 func (f folder) materialise(in install) (install, error) {
 	program, err := os.Stat(filepath.Join(in.bin, "postgres"))
 	if err != nil {
 		return in, err
 	}
-	sum := sha256.Sum256(fmt.Appendf(nil, "%s\n%s\n%d\n%d", in.bin, in.version, program.Size(), program.ModTime().UnixNano()))
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s\n%s\n%d\n%d",
+		in.bin, in.version, program.Size(), program.ModTime().UnixNano()))
 	version, _, _ := strings.Cut(in.version, " ")
 	dest := f.path(filepath.Join(binariesDir, version+"-"+hex.EncodeToString(sum[:6])))
 	out := in
 	out.bin, out.copied = filepath.Join(dest, "bin"), false
-	// What a power cut has left of a copy doesn't run, and is made anew.
+	// A copy that a power cut has damaged doesn't run, and is replaced.
 	if _, err := probe(out.bin, f.account); err == nil {
 		return out, nil
 	}
@@ -41,7 +43,7 @@ func (f folder) materialise(in install) (install, error) {
 	return out, nil
 }
 
-// copyInstall replaces all copies by one of this install. None is in use: we hold the lock.
+// copyInstall replaces all copies by one of this install. None is in use, because we hold the lock.
 func (f folder) copyInstall(in install, dest string) error {
 	all := f.path(binariesDir)
 	if err := os.RemoveAll(all); err != nil {
@@ -59,7 +61,8 @@ func (f folder) copyInstall(in install, dest string) error {
 		return err
 	}
 	prefix := filepath.Dir(in.bin)
-	// As root we may be copying what belongs to another user: nothing outside of it is read, whatever its links say.
+	// As root we may be copying another user's files. Nothing outside of this folder is read,
+	// whatever its links name.
 	root, err := os.OpenRoot(prefix)
 	if err != nil {
 		return err
@@ -67,7 +70,7 @@ func (f folder) copyInstall(in install, dest string) error {
 	defer root.Close()
 	trees := []string{"bin", "lib", "share"}
 	if shared := filepath.Join("share", "postgresql"); isDir(filepath.Join(prefix, shared)) {
-		// Beside it lie the shares of other programs, where the prefix is theirs too.
+		// If other programs use the same prefix, their shares are in the same folder.
 		if err := mkdir(filepath.Join(dir, "share")); err != nil {
 			return err
 		}
@@ -91,7 +94,7 @@ func isDir(path string) bool {
 	return err == nil && info.IsDir()
 }
 
-// mkdir makes a folder that all may read, whatever the umask.
+// mkdir makes a folder that everybody may read, whatever the umask.
 func mkdir(path string) error {
 	if err := os.Mkdir(path, 0o755); err != nil {
 		return err
@@ -99,8 +102,9 @@ func mkdir(path string) error {
 	return os.Chmod(path, 0o755)
 }
 
-// copyTree copies what PostgreSQL needs to run. A link becomes a copy of what it names, since it may lead out of the
-// tree; one that leads nowhere, to a folder or out of the root is left out.
+// copyTree copies the files that PostgreSQL needs to run. It replaces a link by a copy of its
+// target, because the link may lead out of the tree. It skips a link to nothing, to a folder or out
+// of the root.
 func copyTree(root *os.Root, tree, to string) error {
 	return fs.WalkDir(root.FS(), tree, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil {
@@ -121,8 +125,8 @@ func copyTree(root *os.Root, tree, to string) error {
 	})
 }
 
-// place makes a hard link where that gives everyone a file that they can read and only we (or root) can change,
-// and else a copy. What it is linked to is never changed.
+// place makes a hard link if everybody can read the file and only we or root can change it.
+// Otherwise it makes a copy. It never changes the original.
 func place(root *os.Root, from, to string, regular bool) error {
 	in, err := root.Open(from)
 	if err != nil {
@@ -141,7 +145,7 @@ func place(root *os.Root, from, to string, regular bool) error {
 	}
 	owner := info.Sys().(*syscall.Stat_t).Uid
 	if folder, err := root.Stat("."); err != nil || owner != folder.Sys().(*syscall.Stat_t).Uid && mode&0o004 == 0 {
-		return errors.Join(err, fmt.Errorf("%s belongs to another user, who lets nobody read it", in.Name()))
+		return errors.Join(err, fmt.Errorf("%s belongs to another user, and others can't read it", in.Name()))
 	}
 	safe := owner == uint32(os.Geteuid()) && mode&0o022 == 0
 	if regular && safe && mode == want && os.Link(filepath.Join(root.Name(), from), to) == nil {
@@ -155,7 +159,8 @@ func place(root *os.Root, from, to string, regular bool) error {
 	return errors.Join(err, out.Chmod(want&^0o022), out.Close())
 }
 
-// makeLinks makes the links that the npm package lists instead of holding them. Both ends are paths in the package.
+// makeLinks makes the links that the npm package lists in a file. Both ends of a link must be paths
+// in the package.
 func makeLinks(list, dir string) error {
 	text, err := os.ReadFile(list)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -176,7 +181,7 @@ func makeLinks(list, dir string) error {
 		}
 		to := filepath.Join(dir, target)
 		if _, err := os.Lstat(to); err == nil {
-			continue // the package's own script has run
+			continue // the package's own script has made it
 		}
 		text, err := filepath.Rel(filepath.Dir(target), source)
 		if err != nil {

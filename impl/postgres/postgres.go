@@ -1,14 +1,14 @@
-// Package postgres runs the embedded PostgreSQL: it finds the binaries, makes the cluster, starts the server as a
-// child on a Unix socket that only its user can enter, and stops it. It is a default for one machine;
-// what uses it sees only a URL.
+// Package postgres runs the embedded PostgreSQL. It finds the binaries, makes the cluster, starts
+// the server as a child process, and stops it. The server listens only on a Unix socket that only
+// its own user can enter. It is a default for one machine. Its users see only a URL.
 //
 // A data folder belongs to one process at a time, by a lock on a file in it:
 //
-//	postgres.lock       the lock, and who holds it
+//	postgres.lock       the lock, with its holder
 //	postgres/           the cluster, mode 0700, owned by the user that PostgreSQL runs as
-//	postgres.log        PostgreSQL's log; the one before it is postgres.log.1
-//	postgres-bin/       binaries that can't be run where they lie
-//	socket/             the socket, where its path is short enough
+//	postgres.log        PostgreSQL's log; the previous one is postgres.log.1
+//	postgres-bin/       copies of binaries that can't run in their place
+//	socket/             the socket, if its path is short enough
 package postgres
 
 import (
@@ -21,52 +21,54 @@ import (
 	"time"
 )
 
-// Options says where the embedded PostgreSQL lives and what it runs.
+// Options are the place and the parameters of the embedded PostgreSQL.
 type Options struct {
-	// DataDir is the data folder; it is made when it is missing. Required.
+	// DataDir is the data folder. It is created if it is missing. Required.
 	DataDir string
-	// BinDir names the folder that holds postgres and initdb (LATCHKEY_POSTGRES_BIN). When it is set nothing
-	// else is tried; when it is empty they are looked for.
+	// BinDir is the folder of postgres and initdb (LATCHKEY_POSTGRES_BIN). If it is set, no other
+	// folder is tried. If it is empty, they are searched for.
 	BinDir string
-	// Logger receives what happens to the server. Nil discards it.
+	// Logger receives the server's events. Nil discards them.
 	Logger *slog.Logger
-	// Parameters are settings of the server, such as fsync for tests. They win over the package's own.
+	// Parameters are settings of the server, such as fsync for tests. They override the package's
+	// own.
 	Parameters map[string]string
-	// Progress is told, in a few words, what takes time at a start. Nil is fine.
+	// Progress is called with a few words about each slow step of a start. It may be nil.
 	Progress func(string)
 }
 
 var (
-	// ErrInUse says that another process serves this data folder.
+	// ErrInUse is returned if another process uses this data folder.
 	ErrInUse = errors.New("the data folder is in use")
-	// ErrOtherMajor says that the data folder was made by another major version of PostgreSQL than the one
-	// that was found; its format differs, so nothing is touched.
+	// ErrOtherMajor is returned if another major version of PostgreSQL than the installed one made
+	// the data folder. The formats differ, so nothing is changed.
 	ErrOtherMajor = errors.New("the data folder was made by another major version of PostgreSQL")
-	// ErrNotFound says that there are no usable PostgreSQL binaries.
+	// ErrNotFound is returned if there are no usable PostgreSQL binaries.
 	ErrNotFound = errors.New("PostgreSQL was not found")
-	// ErrUnreachable says that the user that PostgreSQL runs as can't enter the data folder.
-	ErrUnreachable = errors.New("the data folder is out of reach for PostgreSQL")
+	// ErrUnreachable is returned if the user that PostgreSQL runs as can't enter the data folder.
+	ErrUnreachable = errors.New("PostgreSQL can't enter the data folder")
 )
 
-// Server is an embedded PostgreSQL that runs, its own or, after [Attach], another process's.
+// Server is a running embedded PostgreSQL. After [Attach] it may belong to another process.
 type Server struct {
 	url      string
 	folder   folder
 	install  install
 	options  Options
-	lock     *folderLock // nil when another process runs the server
+	lock     *folderLock // nil if another process runs the server
 	stopping chan struct{}
 	forced   chan struct{}
-	done     chan struct{} // closed when the child has ended and the supervisor with it
-	failed   chan error    // why the first start came to nothing
+	done     chan struct{} // closed when the child and the supervisor have ended
+	failed   chan error    // why the first start failed
 	ready    atomic.Bool
 	stopOnce sync.Once
 	quitOnce sync.Once
 }
 
-// Start starts the server for this process, restarts it when it dies, and returns when it answers. A data
-// folder that another process serves is [ErrInUse]; one that a command holds is waited for, up to half a
-// minute. The server ends with [Server.Stop], and also when this process is killed.
+// Start starts the server for this process, and returns when the server accepts connections. It
+// restarts a server that dies. It fails with [ErrInUse] if another process serves the data folder.
+// It waits up to half a minute for a command that uses the folder. The server ends with
+// [Server.Stop], and also when this process is killed.
 func Start(ctx context.Context, options Options) (*Server, error) {
 	f, options, err := open(options)
 	if err != nil {
@@ -79,8 +81,9 @@ func Start(ctx context.Context, options Options) (*Server, error) {
 	return start(ctx, f, lock, options)
 }
 
-// Attach is for a command that ends soon. When a process serves the data folder it uses that server, and Stop
-// does nothing; otherwise it starts one, which a server or command that comes meanwhile waits for.
+// Attach is for a command that ends soon. If a process serves the data folder, Attach uses that
+// server, and Stop does nothing. Otherwise Attach starts a server. Other servers and commands then
+// wait for its end.
 func Attach(ctx context.Context, options Options) (*Server, error) {
 	f, options, err := open(options)
 	if err != nil {
@@ -110,12 +113,12 @@ func Attach(ctx context.Context, options Options) (*Server, error) {
 	}
 }
 
-// URL names the database for pgxpool.ParseConfig.
+// URL returns the URL of the database, for pgxpool.ParseConfig.
 func (s *Server) URL() string { return s.url }
 
-// Stop ends the server: connections are cut and everything is written out. When ctx ends first, the server is
-// stopped at once and recovers at its next start; nothing that was committed is lost either way. Stop may be
-// called again, and at the same time.
+// Stop ends the server: it closes all connections and writes everything out. If ctx ends first, the
+// server is stopped at once and recovers at its next start. Committed data is never lost. Stop may
+// be called several times, also concurrently.
 func (s *Server) Stop(ctx context.Context) error {
 	if s.lock == nil {
 		return nil
@@ -132,7 +135,7 @@ func (s *Server) Stop(ctx context.Context) error {
 	return errors.Join(err, s.lock.release())
 }
 
-// start takes over the lock: it is released when the start fails and by Stop.
+// start owns the lock. It releases the lock if it fails. Otherwise Stop does.
 func start(ctx context.Context, f folder, lock *folderLock, options Options) (s *Server, err error) {
 	defer func() {
 		if err != nil {
@@ -187,7 +190,7 @@ func start(ctx context.Context, f folder, lock *folderLock, options Options) (s 
 	return s, nil
 }
 
-// open fills in what may be left out and prepares the data folder.
+// open fills in the defaults and prepares the data folder.
 func open(options Options) (folder, Options, error) {
 	if options.DataDir == "" {
 		return folder{}, options, errors.New("postgres: no data folder")
@@ -202,7 +205,7 @@ func open(options Options) (folder, Options, error) {
 	return f, options, err
 }
 
-// pause waits for d, or for ctx.
+// pause waits for d, or until ctx ends.
 func pause(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

@@ -20,7 +20,7 @@ import (
 func TestFirstAndLaterStart(t *testing.T) {
 	t.Parallel()
 	options := testOptions(t, dataFolder(t))
-	options.Parameters = nil // as it is served
+	options.Parameters = nil // as in production
 	var progress []string
 	options.Progress = func(s string) { progress = append(progress, s) }
 
@@ -54,18 +54,20 @@ func TestFirstAndLaterStart(t *testing.T) {
 	}
 }
 
-// checkOwners checks who owns the files and the process, and who may enter.
+// checkOwners checks the owners and modes of the files and of the process.
 func checkOwners(t *testing.T, s *Server) {
 	t.Helper()
 	if uid := s.folder.account.uid; uid == 0 || os.Geteuid() != 0 && uid != uint32(os.Geteuid()) {
 		t.Errorf("PostgreSQL's uid is %d, ours %d", s.folder.account.uid, os.Geteuid())
 	}
-	// In a group of its own, an interrupt from the terminal doesn't reach it before us.
+	// PostgreSQL has its own process group, so an interrupt from the terminal doesn't reach it
+	// before us.
 	if group, err := syscall.Getpgid(s.folder.postmasterPID()); err != nil || group == syscall.Getpgrp() {
 		t.Errorf("PostgreSQL is in our process group: %d, %v", group, err)
 	}
 	for path, want := range map[string]fs.FileMode{
-		s.folder.cluster(): 0o700, s.folder.path("socket"): 0o700, s.folder.path(lockFile): 0o600, s.folder.path("postgres.log"): 0o600,
+		s.folder.cluster(): 0o700, s.folder.path("socket"): 0o700,
+		s.folder.path(lockFile): 0o600, s.folder.path("postgres.log"): 0o600,
 		fmt.Sprintf("/proc/%d", s.folder.postmasterPID()): 0o555,
 	} {
 		info, err := os.Stat(path)
@@ -116,7 +118,7 @@ func TestStartRightAfterKill(t *testing.T) {
 	if err := parent.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	// Until the killed process is gone, it holds the lock.
+	// The killed process holds the lock until it is gone.
 	var s *Server
 	eventually(t, "the folder is free", func() bool {
 		var err error
@@ -153,7 +155,7 @@ func TestKilledWhileMakingTheCluster(t *testing.T) {
 	}
 	mustStart(t, testOptions(t, dir))
 	if left, err := filepath.Glob(f.path(newCluster + "*")); err != nil || len(left) > 0 {
-		t.Errorf("what the kill left is still there: %v, %v", left, err)
+		t.Errorf("the remains of the kill are still there: %v, %v", left, err)
 	}
 }
 
@@ -239,7 +241,7 @@ func TestAttach(t *testing.T) {
 	}
 	mustQuery(t, alone.URL(), "CREATE TABLE kept ()")
 
-	// A server that finds a command in the folder waits for it; so does a second command.
+	// A server waits for a command that uses the folder. So does a second command.
 	started, attached := make(chan *Server), make(chan *Server)
 	go func() {
 		s, err := Attach(context.WithoutCancel(t.Context()), testOptions(t, dir))

@@ -9,19 +9,20 @@ import (
 	"syscall"
 )
 
-// socketPathLimit is the size of sun_path less its final NUL (unix(7)).
+// socketPathLimit is the size of sun_path without its final NUL (unix(7)).
 const socketPathLimit = 107
 
-// endWithParent has the kernel send the signal when the thread that starts the process ends, as it does when this
-// process is killed.
+// endWithParent makes the kernel send the signal when the thread that starts the process ends. The
+// thread also ends when this process is killed.
 func endWithParent(attr *syscall.SysProcAttr, signal syscall.Signal) { attr.Pdeathsig = signal }
 
 // guard does nothing here: the kernel does its work.
 func guard(int) (release func()) { return func() {} }
 
-// clusterProcesses finds the processes of a PostgreSQL that works in this cluster: all have it as their working
-// folder. Where that can't be read (root in a container lacks CAP_SYS_PTRACE) the command line tells: a postmaster's
-// names the folder, and the others' the cluster. Of what it finds it is sure.
+// clusterProcesses returns the processes of a PostgreSQL that works in this cluster. Each has the
+// cluster as its working folder. If that can't be read, as by root in a container without
+// CAP_SYS_PTRACE, the command line decides. A postmaster's command line names the folder, and those
+// of its children name the cluster. sure is false if the processes can't be listed.
 func (f folder) clusterProcesses() (pids []int, sure bool) {
 	want, err := os.Stat(f.cluster())
 	if err != nil {
@@ -38,7 +39,7 @@ func (f folder) clusterProcesses() (pids []int, sure bool) {
 		}
 		proc := filepath.Join("/proc", entry.Name())
 		if cwd, err := os.Stat(filepath.Join(proc, "cwd")); err == nil {
-			// A shell may have gone there too.
+			// A shell may have the same working folder.
 			program, _ := os.Readlink(filepath.Join(proc, "exe"))
 			if os.SameFile(cwd, want) && strings.HasPrefix(filepath.Base(program), "postgres") {
 				pids = append(pids, pid)

@@ -12,14 +12,15 @@ import (
 	"syscall"
 )
 
-// socketPathLimit is the size of sun_path less its final NUL on macOS and the BSDs.
+// socketPathLimit is the size of sun_path without its final NUL on macOS and the BSDs.
 const socketPathLimit = 103
 
 // endWithParent does nothing here: see [guard].
 func endWithParent(*syscall.SysProcAttr, syscall.Signal) {}
 
-// guard ends the process when we die: a shell waits on a pipe that only we hold open, and sends the fast
-// shutdown when it closes. Without a shell PostgreSQL would outlive us, and the next start would stop it.
+// guard ends the process when we die. A shell waits on a pipe that only we hold open, and requests
+// the fast shutdown when the pipe closes. Without a shell PostgreSQL would outlive us, and the next
+// start would stop it.
 func guard(pid int) (release func()) {
 	cmd := exec.Command("/bin/sh", "-c", `read -r word; [ "$word" = done ] || kill -INT "$1"`, "sh", strconv.Itoa(pid))
 	cmd.Dir, cmd.Env = "/", []string{}
@@ -39,7 +40,8 @@ func guard(pid int) (release func()) {
 	}
 }
 
-// clusterProcesses finds a postmaster by its pid file, if its socket answers. Of others nothing can be said.
+// clusterProcesses returns the postmaster in the pid file if its socket accepts connections. It
+// can't find other processes, so sure is false.
 func (f folder) clusterProcesses() (pids []int, sure bool) {
 	text, err := os.ReadFile(filepath.Join(f.cluster(), "postmaster.pid"))
 	lines := strings.Split(string(text), "\n")

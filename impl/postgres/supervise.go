@@ -21,35 +21,38 @@ import (
 const (
 	superuser    = "latchkey"
 	databaseName = "latchkey"
-	port         = "5432" // of the socket's name; nothing listens on TCP
+	port         = "5432" // part of the socket's name; nothing listens on TCP
 
 	invalidCatalogName = "3D000"
 	duplicateDatabase  = "42P04"
 	uniqueViolation    = "23505"
 
-	// logLimit is the size in bytes above which the log is put aside at a start.
+	// logLimit is the size in bytes above which a start renames the log.
 	logLimit = 8 << 20
 
-	// orphanWait bounds how long the first start waits for what a killed server left in shared memory.
+	// orphanWait bounds how long the first start waits until a killed server's shared memory is
+	// free.
 	orphanWait = 20 * time.Second
 
-	// startWait bounds how long a start waits for an answer: longer than a recovery after a crash takes.
+	// startWait bounds how long a start waits until the server accepts connections. It is longer
+	// than a recovery after a crash.
 	startWait = 10 * time.Minute
-	// startReport is how often a start that takes long says so.
+	// startReport is the interval between log lines about a start that takes long.
 	startReport = 5 * time.Second
 )
 
-// databaseURL names a database behind a socket. In a client's session errors aren't logged: the client has them,
-// and PostgreSQL's text may hold what the client sent. What the server's own processes meet is logged.
+// databaseURL returns the URL of a database on a socket. PostgreSQL doesn't log errors of a
+// client's session, because their text may contain what the client sent, and the client gets them
+// anyway. It logs errors of its own processes.
 func databaseURL(socket, database string) string {
 	query := url.Values{"host": {socket}, "port": {port}, "sslmode": {"disable"}, "log_min_messages": {"log"}}
-	// In libpq's form of URL, unlike in a form, a plus sign is a plus sign.
+	// libpq reads a plus sign in a URL as a plus sign, but Encode writes a space as one.
 	encoded := strings.ReplaceAll(query.Encode(), "+", "%20")
 	return fmt.Sprintf("postgres://%s@/%s?%s", superuser, database, encoded)
 }
 
-// parameters are the server's settings on its command line, where neither postgresql.conf nor ALTER SYSTEM wins over
-// them. No setting weakens durability.
+// parameters returns the server's settings for its command line. There neither postgresql.conf nor
+// ALTER SYSTEM can override them. No setting weakens durability.
 func (s *Server) parameters(socket string) []string {
 	values := map[string]string{
 		"listen_addresses":        "",
@@ -65,7 +68,8 @@ func (s *Server) parameters(socket string) []string {
 		"log_line_prefix":         "%m [%p] ",
 		"log_checkpoints":         "off",
 		"log_statement":           "none",
-		// No value of a parameter gets into the log: not with a statement, not in an error's detail.
+		// No value of a parameter may get into the log, with a statement or with the detail of an
+		// error.
 		"log_error_verbosity":               "terse",
 		"log_min_error_statement":           "panic",
 		"log_min_duration_statement":        "-1",
@@ -87,17 +91,17 @@ func (s *Server) parameters(socket string) []string {
 	return args
 }
 
-// child is one run of postgres.
+// child is one process of postgres.
 type child struct {
 	cmd     *exec.Cmd
 	exited  chan struct{}
-	err     error // how it ended, once exited is closed
+	err     error // the result of Wait, once exited is closed
 	log     string
 	logFrom int64
 }
 
-// supervise runs the server until it is told to stop. It keeps its thread to itself, because on Linux a child is
-// signalled when the thread that started it ends.
+// supervise runs the server until it is told to stop. It keeps its thread to itself, because Linux
+// signals a child when the thread that started the child ends.
 func (s *Server) supervise(socket string) {
 	runtime.LockOSThread()
 	defer close(s.done)
@@ -129,7 +133,7 @@ func (s *Server) supervise(socket string) {
 	}
 }
 
-// watch waits until the child has ended, and reports whether it was told to.
+// watch waits until the child has ended, and reports whether Stop ended it.
 func (s *Server) watch(c *child) (stopped bool) {
 	select {
 	case <-c.exited:
@@ -142,7 +146,7 @@ func (s *Server) watch(c *child) (stopped bool) {
 		return true
 	case <-s.forced:
 	}
-	_ = c.cmd.Process.Signal(syscall.SIGQUIT) // the immediate one
+	_ = c.cmd.Process.Signal(syscall.SIGQUIT) // the immediate shutdown
 	select {
 	case <-c.exited:
 	case <-time.After(10 * time.Second):
@@ -177,7 +181,7 @@ func (s *Server) launch(socket string) (*child, error) {
 	return c, nil
 }
 
-// failure says how the child ended, with the last lines of its log.
+// failure returns how the child ended, with the last lines of its log.
 func (c *child) failure() error {
 	how := "exit status 0"
 	if c.err != nil {
@@ -186,7 +190,8 @@ func (c *child) failure() error {
 	return fmt.Errorf("PostgreSQL ended with %s; the end of %s:\n%s", how, c.log, c.logTail())
 }
 
-// blocked reports whether the child ended because processes of a killed server are still there. They end soon.
+// blocked reports whether the child ended because a killed server's processes still run. They end
+// soon.
 func (c *child) blocked() bool {
 	tail := c.logTail()
 	return strings.Contains(tail, "is still in use") || strings.Contains(tail, "already exists")
@@ -212,7 +217,7 @@ func (c *child) logTail() string {
 	return strings.Join(all[max(0, len(all)-lines):], "\n")
 }
 
-// await returns when the server answers and its database exists.
+// await returns when the server accepts connections and its database exists.
 func (s *Server) await(ctx context.Context, socket string) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, startWait, fmt.Errorf("it took more than %s", startWait))
 	defer cancel()
@@ -228,14 +233,15 @@ func (s *Server) await(ctx context.Context, socket string) error {
 		}
 		if time.Now().After(report) {
 			s.options.Progress("PostgreSQL is still starting")
-			s.options.Logger.Warn("the embedded PostgreSQL is still starting", "error", err, "log", s.folder.path("postgres.log"))
+			s.options.Logger.Warn("the embedded PostgreSQL is still starting",
+				"error", err, "log", s.folder.path("postgres.log"))
 			report = time.Now().Add(startReport)
 		}
 		select {
 		case err := <-s.failed:
 			return err
 		case <-ctx.Done():
-			return fmt.Errorf("PostgreSQL did not answer in time: %w", errors.Join(context.Cause(ctx), err))
+			return fmt.Errorf("PostgreSQL did not accept connections in time: %w", errors.Join(context.Cause(ctx), err))
 		case <-time.After(10 * time.Millisecond):
 		}
 	}
@@ -259,8 +265,10 @@ func createDatabase(ctx context.Context, maintenanceURL string) error {
 	}
 	defer conn.Close(ctx)
 	_, err = conn.Exec(ctx, "CREATE DATABASE "+databaseName).ReadAll()
-	// An earlier start may have been killed between the two steps; then the database is there.
-	if pgErr := (*pgconn.PgError)(nil); errors.As(err, &pgErr) && (pgErr.Code == duplicateDatabase || pgErr.Code == uniqueViolation) {
+	// An earlier start may have been killed after CREATE DATABASE. Then the database exists
+	// already.
+	pgErr := (*pgconn.PgError)(nil)
+	if errors.As(err, &pgErr) && (pgErr.Code == duplicateDatabase || pgErr.Code == uniqueViolation) {
 		return nil
 	}
 	return err

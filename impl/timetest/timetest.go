@@ -1,21 +1,21 @@
-// Package timetest compares what two pieces of work cost, for tests that must not depend on how fast a
-// machine is.
+// Package timetest compares the durations of two functions, for tests that must not depend on the
+// speed of the machine.
 package timetest
 
 import "time"
 
 const (
-	// rounds is how often a pair is measured again while it looks worse than it should.
+	// rounds is the largest number of measurements of a pair, while the growth isn't fair.
 	rounds = 6
-	// runs is how often each piece of work is done in a round; the shortest time counts.
+	// runs is the number of runs of each function in a round. The shortest one counts.
 	runs = 25
 	// fair is the growth below which no further round is needed.
 	fair = 10
 )
 
-// Growth returns how many times as long the second piece of work takes as the first, by the shortest of
-// many runs of each, and the least of several rounds. What else the machine does makes a run longer,
-// never shorter.
+// Growth returns how many times as long large takes as small. It compares the shortest of many
+// runs, and returns the smallest result of several rounds. Other load on the machine makes a run
+// longer, never shorter.
 func Growth(small, large func()) float64 {
 	least := -1.0
 	for range rounds {

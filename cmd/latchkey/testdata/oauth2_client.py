@@ -23,7 +23,7 @@ def log_in(password, **options):
 
 
 def fails(kind, work):
-    """Demands that a call raises the library's own error of a kind."""
+    """Returns the library's own error of this kind, or fails if the call raises none."""
     try:
         work()
     except kind as error:
@@ -42,7 +42,7 @@ client.refresh_token(token_url)
 assert client.token["refresh_token"] != first
 assert client.get(url + "/api/users/me/").status_code == 200
 
-# A session that has expired refreshes by itself.
+# The library refreshes an expired access token by itself.
 expired = {**client.token, "expires_in": -1, "expires_at": 1}
 renewed = []
 refreshing = session(expired, auto_refresh_url=token_url, token_updater=renewed.append)
@@ -56,13 +56,13 @@ refused = fails(errors.OAuth2Error, lambda: session().refresh_token(token_url, r
 assert refused.error == "invalid_request"
 last = session().refresh_token(token_url, refresh_token=last)["refresh_token"]
 
-# Wrong credentials, a token that is none, one that was used before, and those that end with it.
+# Wrong credentials, no token, a token that was used before, and the token that ended with it.
 fails(errors.InvalidGrantError, lambda: log_in("not this one"))
 fails(errors.InvalidGrantError, lambda: session().refresh_token(token_url, refresh_token="lkr_nothing"))
 fails(errors.InvalidGrantError, lambda: session().refresh_token(token_url, refresh_token=first))
 fails(errors.InvalidGrantError, lambda: session().refresh_token(token_url, refresh_token=last))
 
-# A limit is none of these.
+# A limit is another error than these.
 for _ in range(20):
     try:
         log_in("not this one")

@@ -1,4 +1,5 @@
-// Package postgrestest gives each test a database of its own, on one real PostgreSQL per test process.
+// Package postgrestest gives each test a database of its own, on one real PostgreSQL per test
+// process.
 package postgrestest
 
 import (
@@ -21,7 +22,8 @@ import (
 
 const template = "latchkey_template"
 
-// instance is the process's PostgreSQL. It starts with the first test that asks for a database.
+// instance is the PostgreSQL of the test process. It starts with the first test that requests a
+// database.
 type instance struct {
 	folder string
 	server *postgres.Server
@@ -30,13 +32,14 @@ type instance struct {
 	names  atomic.Int64
 }
 
-// current is nil outside of [Run].
+// current is nil outside [Run].
 var current atomic.Pointer[instance]
 
-// Main is a package's TestMain: func TestMain(m *testing.M) { postgrestest.Main(m) }.
+// Main is for a package's TestMain: func TestMain(m *testing.M) { postgrestest.Main(m) }.
 func Main(m *testing.M) { os.Exit(Run(m)) }
 
-// Run runs the tests and then stops PostgreSQL, if a test has started it. It returns the process's exit status.
+// Run runs the tests. Then it stops PostgreSQL if a test has started it. It returns the exit status
+// of the process.
 func Run(m *testing.M) (status int) {
 	postgres.ForgetEnvironment()
 	in := &instance{}
@@ -50,13 +53,15 @@ func Run(m *testing.M) (status int) {
 	return m.Run()
 }
 
-// New is the URL of a database with the newest schema and no rows, for this test alone: it is dropped at the test's end.
+// New returns the URL of a database with the newest schema and no rows. It belongs to this test
+// alone, and is dropped at the test's end.
 func New(tb testing.TB) string {
 	tb.Helper()
-	return create(tb, "TEMPLATE "+template+" STRATEGY FILE_COPY") // half the time of the default, for a small template
+	// For a small template FILE_COPY takes half the time of the default.
+	return create(tb, "TEMPLATE "+template+" STRATEGY FILE_COPY")
 }
 
-// NewEmpty is the URL of a database without a schema, for this test alone.
+// NewEmpty returns the URL of a database without a schema. It belongs to this test alone.
 func NewEmpty(tb testing.TB) string {
 	tb.Helper()
 	return create(tb, "")
@@ -84,13 +89,13 @@ func create(tb testing.TB, with string) string {
 	return in.url(name)
 }
 
-// open starts PostgreSQL, without the care for a power cut that costs time, and makes the template.
+// open starts PostgreSQL and makes the template. Durability is off, because it costs time.
 func (in *instance) open() {
 	in.err = func() (err error) {
 		if in.folder, err = os.MkdirTemp("", "latchkey-test-"); err != nil {
 			return err
 		}
-		// As root, PostgreSQL runs as a user that must be able to go through.
+		// If we are root, PostgreSQL runs as another user, which must be able to pass through.
 		if err := os.Chmod(in.folder, 0o711); err != nil {
 			return err
 		}
@@ -101,7 +106,8 @@ func (in *instance) open() {
 			BinDir:  os.Getenv("LATCHKEY_POSTGRES_BIN"),
 			Parameters: map[string]string{
 				"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off",
-				"max_connections": "300", "shared_buffers": "64MB", "autovacuum": "off", "max_wal_senders": "0", "wal_level": "minimal",
+				"max_connections": "300", "shared_buffers": "64MB", "autovacuum": "off",
+				"max_wal_senders": "0", "wal_level": "minimal",
 			},
 		})
 		if err != nil {
@@ -132,11 +138,11 @@ func (in *instance) stop() error {
 	return errors.Join(err, os.RemoveAll(in.folder))
 }
 
-// url names another database of the same server.
+// url returns the URL of another database of the same server.
 func (in *instance) url(database string) string {
 	u, err := url.Parse(in.server.URL())
 	if err != nil {
-		panic(err) // it is ours
+		panic(err) // the package made the URL
 	}
 	u.Path = "/" + database
 	return u.String()

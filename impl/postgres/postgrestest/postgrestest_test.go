@@ -36,7 +36,7 @@ func TestDatabaseIsDropped(t *testing.T) {
 	var url string
 	t.Run("user", func(t *testing.T) {
 		url = postgrestest.New(t)
-		// A connection that a test forgets doesn't keep the database.
+		// A connection that a test doesn't close doesn't keep the database from being dropped.
 		if _, err := pgx.Connect(t.Context(), url); err != nil {
 			t.Fatal(err)
 		}
