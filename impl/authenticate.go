@@ -16,8 +16,8 @@ func (s *Server) authenticate(next echo.HandlerFunc) echo.HandlerFunc {
 		switch {
 		case r.operation == nil:
 			return next(ec)
-		case !r.operation.authenticated:
-			if token, err := bearerToken(hr); err == nil && r.operation.welcomes {
+		case !r.operation.Authenticated:
+			if token, err := bearerToken(hr); err == nil && r.operation.OptionalToken {
 				r.session = s.auth.Session(hr.Context(), token)
 			}
 			return next(ec)

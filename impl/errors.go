@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"strconv"
 	"time"
 
@@ -14,6 +15,8 @@ import (
 
 	"github.com/latchkey-auth/latchkey/gen/api"
 	"github.com/latchkey-auth/latchkey/impl/auth"
+	"github.com/latchkey-auth/latchkey/impl/contract"
+	"github.com/latchkey-auth/latchkey/impl/docs"
 )
 
 // What this layer itself has to say; the rest comes from [auth].
@@ -40,7 +43,7 @@ type problem struct {
 	retryAfter int
 	// budget is the one that is used up.
 	budget *auth.Budget
-	errors []api.FieldError
+	errors contract.Violations
 }
 
 const (
@@ -51,6 +54,7 @@ const (
 	oauthInvalidRequest = "invalid_request"
 	oauthInvalidGrant   = "invalid_grant"
 
+	mediaJSON    = "application/json"
 	mediaProblem = "application/problem+json"
 )
 
@@ -95,7 +99,7 @@ var internalError = problem{status: 500, code: "internal_error", detail: "The se
 // problemOf is the one function between the vocabularies. What it doesn't know is a 500 that says nothing.
 func problemOf(err error) problem {
 	var (
-		invalid  invalidRequest
+		invalid  contract.Violations
 		input    *auth.InvalidInputError
 		notReady notReadyError
 		tooLarge *http.MaxBytesError
@@ -184,7 +188,7 @@ type document struct {
 }
 
 func (s *Server) document(p problem, r *request) document {
-	doc := document{Errors: p.errors, Problem: api.Problem{
+	doc := document{Errors: fieldErrors(p.errors), Problem: api.Problem{
 		Type:   s.problemType(r, p.code),
 		Title:  s.problems[p.code].Title,
 		Status: p.status,
@@ -198,4 +202,35 @@ func (s *Server) document(p problem, r *request) document {
 		doc.RequestID = r.idText
 	}
 	return doc
+}
+
+// fieldErrors returns what is wrong with a request as the contract has it.
+func fieldErrors(found contract.Violations) []api.FieldError {
+	fields := make([]api.FieldError, len(found))
+	for i, v := range found {
+		fields[i] = api.FieldError{Pointer: v.Pointer, Code: api.FieldErrorCode(v.Code), Detail: v.Detail}
+	}
+	return fields
+}
+
+// invalidInput returns what the service refused after the contract had let it pass.
+func invalidInput(err *auth.InvalidInputError) contract.Violations {
+	var found contract.Violations
+	for _, f := range err.Fields {
+		found.Add("/"+f.Field, f.Code, f.Detail)
+	}
+	return found.Sorted()
+}
+
+// problemType returns the reference to the page of a code (RFC 9457 section 3.1.1). It has the prefix
+// under which the client finds the service: the path of the public URL, or else what a proxy says.
+func (s *Server) problemType(r *request, code string) string {
+	prefix := r.prefix
+	if s.publicURL != "" {
+		prefix = ""
+		if u, err := url.Parse(s.publicURL); err == nil {
+			prefix = u.EscapedPath()
+		}
+	}
+	return prefix + docs.ProblemPath + code
 }

@@ -19,11 +19,12 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/labstack/echo/v4"
 
 	"github.com/latchkey-auth/latchkey/gen/api"
 	"github.com/latchkey-auth/latchkey/impl/auth"
+	"github.com/latchkey-auth/latchkey/impl/contract"
+	"github.com/latchkey-auth/latchkey/impl/docs"
 )
 
 // Options are what a [Server] is made of. Each is required but Origins, Proxies, PublicURL and Timeouts.
@@ -59,7 +60,7 @@ type Server struct {
 	// publicURL has no slash at its end.
 	publicURL string
 	// problems are the contract's texts on each code of an error.
-	problems map[string]problemText
+	problems map[string]docs.Problem
 	// issuerPath is the path of an issuer that is an address, under which its metadata is found too.
 	issuerPath string
 	// started is set once auth and ready are.
@@ -97,22 +98,18 @@ func NewStarting(o Options) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("impl: %w", err)
 	}
-	doc, err := openapi3.NewLoader().LoadFromData(api.ContractJSON)
+	plan, err := contract.New(api.ContractJSON, s.rules())
 	if err != nil {
+		return nil, fmt.Errorf("impl: %w", err)
+	}
+	if s.problems, err = docs.ReadProblems(plan.Extensions["x-latchkey-problems"]); err != nil {
 		return nil, fmt.Errorf("impl: read the contract: %w", err)
 	}
-	contract, err := planContract(doc, s.rules())
-	if err != nil {
-		return nil, fmt.Errorf("impl: plan the contract: %w", err)
-	}
-
-	if s.problems, err = problemTexts(doc); err != nil {
-		return nil, fmt.Errorf("impl: read the contract: %w", err)
-	}
+	known := newRoutes(plan)
 
 	e := echo.New()
 	e.HTTPErrorHandler = s.writeError
-	e.Use(s.startRequest(contract, // the operation, the request's id, and who sends it; then
+	e.Use(s.startRequest(known, // the operation, the request's id, and who sends it; then
 		s.logAccess,
 		recoverPanics,
 		setSecurityHeaders,
@@ -125,14 +122,15 @@ func NewStarting(o Options) (*Server, error) {
 		refuseEmptySegments,
 		s.authenticate, // as the operation's security demands
 		validatePath,
-		validateBody, // against the operation's schema
+		validateRequest, // the query string, headers and body, against the operation's schemas
 	))
 	api.RegisterHandlers(e, api.NewStrictHandler(s, nil))
-	if err := contract.covers(e.Routes()); err != nil {
+	if err := known.covers(e.Routes()); err != nil {
 		return nil, fmt.Errorf("impl: %w", err)
 	}
-	registerDocs(e, ContractPages())
-	registerProblems(e, s.problems)
+	for path, page := range docs.Pages(ContractPages(), s.problems) {
+		e.GET(path, echo.WrapHandler(page))
+	}
 	s.echo = e
 	return s, nil
 }
@@ -179,4 +177,9 @@ func (s *Server) Routes() []string {
 		routes = append(routes, r.Method+" "+r.Path)
 	}
 	return routes
+}
+
+// ContractPages returns the contract that this server holds itself to, in both its forms.
+func ContractPages() docs.Contract {
+	return docs.Contract{JSON: api.ContractJSON, YAML: api.ContractYAML}
 }

@@ -127,7 +127,7 @@ func setSecurityHeaders(next echo.HandlerFunc) echo.HandlerFunc {
 func (s *Server) limitTime(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(ec echo.Context) error {
 		hr := ec.Request()
-		if op := requestOf(hr.Context()).operation; op != nil && op.authenticated && op.body == nil {
+		if op := requestOf(hr.Context()).operation; op != nil && op.Authenticated && op.Body == nil {
 			return next(ec)
 		}
 		ctx, cancel := context.WithTimeout(hr.Context(), s.timeouts.Request)
@@ -144,7 +144,7 @@ const maxBody = 64 << 10
 func limitBody(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(ec echo.Context) error {
 		hr := ec.Request()
-		if r := requestOf(hr.Context()); r.operation == nil || r.operation.body == nil {
+		if r := requestOf(hr.Context()); r.operation == nil || r.operation.Body == nil {
 			return next(ec)
 		}
 		if hr.ContentLength > maxBody {
@@ -184,7 +184,7 @@ func (s *Server) refuseWhileStarting(next echo.HandlerFunc) echo.HandlerFunc {
 		if s.started.Load() {
 			return next(ec)
 		}
-		if op := requestOf(ec.Request().Context()).operation; op != nil && op.id == opLiveness {
+		if op := requestOf(ec.Request().Context()).operation; op != nil && op.ID == opLiveness {
 			return next(ec)
 		}
 		return errStarting

@@ -2,9 +2,7 @@ package impl
 
 import (
 	"context"
-	"encoding/binary"
 	"log/slog"
-	"math/rand/v2"
 	"net/http"
 	"slices"
 	"strings"
@@ -15,6 +13,7 @@ import (
 
 	"github.com/latchkey-auth/latchkey/impl/auth"
 	"github.com/latchkey-auth/latchkey/impl/auth/token"
+	"github.com/latchkey-auth/latchkey/impl/contract"
 )
 
 // request is what is known of a request beside net/http's; one is made for each, by [Server.startRequest].
@@ -31,7 +30,7 @@ type request struct {
 	// slashAdded says that the path was sent without its last slash.
 	slashAdded bool
 	// operation is nil for a path that the contract doesn't have.
-	operation *operation
+	operation *contract.Operation
 	// principal is who the bearer token belongs to, where the operation demands one.
 	principal auth.Principal
 	// alarming says that whoever runs the service should look, whatever the client was answered.
@@ -65,11 +64,11 @@ func sentPathOf(r *http.Request) string {
 }
 
 // isOAuth reports whether the request's errors have the form of RFC 6749 section 5.2.
-func (r *request) isOAuth() bool { return r.operation != nil && r.operation.oauth }
+func (r *request) isOAuth() bool { return r.operation != nil && r.operation.OAuth }
 
 // isProbe reports whether the request asks for the service's health.
 func (r *request) isProbe() bool {
-	return r.operation != nil && (r.operation.id == opLiveness || r.operation.id == "GetReadiness")
+	return r.operation != nil && (r.operation.ID == opLiveness || r.operation.ID == "GetReadiness")
 }
 
 // opLiveness is the one operation that is served before the service can serve.
@@ -78,37 +77,30 @@ const opLiveness = "GetLiveness"
 // note adds to the request's line in the log. Never a secret, and nothing that the client chose but where it is needed.
 func (r *request) note(attrs ...slog.Attr) { r.attrs = append(r.attrs, attrs...) }
 
-// unguarded is randomness for names that guard nothing. That for secrets is dearer.
-type unguarded struct{}
-
-// Read fills b.
-func (unguarded) Read(b []byte) (int, error) {
-	for rest := b; len(rest) > 0; {
-		rest = rest[copy(rest, binary.NativeEndian.AppendUint64(nil, rand.Uint64())):]
-	}
-	return len(b), nil
-}
+// Ids guard nothing, so uuid may keep random bytes in memory and ask the kernel for many at once.
+// EnableRandPool must not run beside the making of an id, so it runs before anything else does.
+func init() { uuid.EnableRandPool() }
 
 const headerRequestID = "X-Request-Id"
 
 // startRequest finds the operation that the router has matched, names the request, and gives it to the middleware, which is put together here once:
 // echo would do it for each request.
 // An id that the client sends is not taken over: it would let a stranger forge lines of the log.
-func (s *Server) startRequest(c contract, middleware ...echo.MiddlewareFunc) echo.MiddlewareFunc {
+func (s *Server) startRequest(known routes, middleware ...echo.MiddlewareFunc) echo.MiddlewareFunc {
 	chain := func(ec echo.Context) error { return requestOf(ec.Request().Context()).handler(ec) }
 	for _, m := range slices.Backward(middleware) {
 		chain = m(chain)
 	}
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(ec echo.Context) error {
-			id, err := uuid.NewV7FromReader(unguarded{})
+			id, err := uuid.NewV7()
 			if err != nil {
 				return err
 			}
 			hr := ec.Request()
 			r := &request{
 				id: id, idText: id.String(), started: s.now(), method: sentMethod(hr), source: sourceOf(hr, s.proxies), userAgent: hr.UserAgent(),
-				slashAdded: strings.HasSuffix(hr.URL.Path, "/") && !strings.HasSuffix(sentPathOf(hr), "/"), operation: c[route{hr.Method, ec.Path()}], handler: next,
+				slashAdded: strings.HasSuffix(hr.URL.Path, "/") && !strings.HasSuffix(sentPathOf(hr), "/"), operation: known[contract.Route{Method: hr.Method, Path: ec.Path()}], handler: next,
 			}
 			s.warnOfProxy(hr)
 			ec.SetRequest(hr.WithContext(context.WithValue(hr.Context(), requestKey{}, r)))

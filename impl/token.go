@@ -11,6 +11,7 @@ import (
 
 	"github.com/latchkey-auth/latchkey/gen/api"
 	"github.com/latchkey-auth/latchkey/impl/auth"
+	"github.com/latchkey-auth/latchkey/impl/contract"
 	"github.com/latchkey-auth/latchkey/impl/secret"
 )
 
@@ -42,8 +43,7 @@ func grantOf(grantType string) (grant, bool) {
 // checkGrant adds an entry for each field of a token request that belongs to another grant, and for a
 // missing refresh token. Such a form is refused before its tokens are looked at, so that they stay as
 // good as they were. Missing credentials are no such fault: they get the same 401 as wrong ones.
-func checkGrant(body any, invalid *invalidRequest) {
-	fields, _ := body.(map[string]any)
+func checkGrant(fields map[string]any, found *contract.Violations) {
 	grantType, _ := fields["grant_type"].(string)
 	own, ok := grantOf(grantType)
 	if !ok {
@@ -52,12 +52,12 @@ func checkGrant(body any, invalid *invalidRequest) {
 	for _, other := range grants {
 		for _, name := range other.fields {
 			if fields[name] != nil && !slices.Contains(own.fields, name) {
-				invalid.add("/"+name, "not_allowed", "The field belongs to another grant.")
+				found.Add("/"+name, "not_allowed", "The field belongs to another grant.")
 			}
 		}
 	}
 	if grantType == grantTypeRefresh && fields["refresh_token"] == nil {
-		invalid.add("/refresh_token", "required", "The field is missing.")
+		found.Add("/refresh_token", "required", "The field is missing.")
 	}
 }
 

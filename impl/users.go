@@ -33,9 +33,9 @@ func (s *Server) RegisterUser(ctx context.Context, req api.RegisterUserRequestOb
 	}, nil
 }
 
-// GetCurrentUser answers the user that the bearer token belongs to, as [Server.authenticate] has found it.
+// GetCurrentUser returns the user that the bearer token belongs to, as [Server.authenticate] has found it.
 func (s *Server) GetCurrentUser(ctx context.Context, _ api.GetCurrentUserRequestObject) (api.GetCurrentUserResponseObject, error) {
-	return currentUser(userBody(requestOf(ctx).principal.User)), nil
+	return api.GetCurrentUser200JSONResponse(userBody(requestOf(ctx).principal.User)), nil
 }
 
 func userBody(u auth.User) api.User {

@@ -4,69 +4,64 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"mime"
 	"net/http"
 	"os"
-	"strings"
 
 	"github.com/labstack/echo/v4"
+
+	"github.com/latchkey-auth/latchkey/impl/contract"
 )
 
 // validatePath holds the parameters of a request's path to the contract, before the generated stub reads them.
 func validatePath(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(ec echo.Context) error {
 		if op := requestOf(ec.Request().Context()).operation; op != nil {
-			for _, p := range op.params {
-				if p.schema.VisitJSON(ec.Param(p.name)) != nil {
-					return p.absent
-				}
+			if err := op.CheckPath(ec.Param); err != nil {
+				return err
 			}
 		}
 		return next(ec)
 	}
 }
 
-// validateBody holds a request's body to the contract before its handler sees it. All that is wrong comes as one
-// [invalidRequest], an entry for each field.
+// validateRequest holds the query string, the headers and the body of a request to the contract before
+// its handler sees them. Everything that is wrong is reported at once, as [contract.Violations].
 //
-// The strict server validates nothing by itself: a missing field would be "", and another content type would pass.
-func validateBody(next echo.HandlerFunc) echo.HandlerFunc {
+// The strict server validates nothing by itself: a missing field would be "", and another content type
+// would pass.
+func validateRequest(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(ec echo.Context) error {
-		op := requestOf(ec.Request().Context()).operation
-		if op == nil || op.body == nil {
+		hr := ec.Request()
+		op := requestOf(hr.Context()).operation
+		if op == nil {
 			return next(ec)
 		}
-		var invalid invalidRequest
-		if op.oauth && ec.Request().URL.RawQuery != "" {
-			invalid.add("", "query_not_allowed", "The query string must be empty: credentials belong into the body.")
+		found := op.CheckParameters(hr)
+		if op.Body != nil {
+			data, err := readBody(ec, op.Body)
+			switch {
+			case err != nil:
+				return err
+			case len(data) == 0 && !op.Body.MayBeEmpty(hr.Header):
+				found = append(found, contract.Violation{Code: "required", Detail: "The request needs a body."})
+			default:
+				found = append(found, op.Body.Bind(hr, data)...)
+			}
 		}
-		data, err := readBody(ec, op.body)
-		if err != nil {
-			return err
-		}
-		switch {
-		case len(data) == 0 && op.body.required && (op.body.mediaType != mediaForm || ec.Request().Header.Get("Content-Type") == ""):
-			// A form of no bytes is one without fields, each of which is told.
-			invalid.add("", "required", "The request needs a body.")
-		case op.body.mediaType == mediaForm:
-			invalid = append(invalid, bindForm(ec.Request(), data, op.body)...)
-		default:
-			invalid = append(invalid, bindJSON(ec.Request(), data, op.body)...)
-		}
-		if len(invalid) > 0 {
-			return invalid.sorted()
+		if len(found) > 0 {
+			return found.Sorted()
 		}
 		return next(ec)
 	}
 }
 
 // readBody reads the body if it is of the operation's media type.
-func readBody(ec echo.Context, plan *bodyPlan) ([]byte, error) {
+func readBody(ec echo.Context, plan *contract.Body) ([]byte, error) {
 	r := ec.Request()
 	if r.ContentLength == 0 && len(r.Header.Values("Content-Type")) == 0 {
 		return nil, nil
 	}
-	if !isMediaType(r.Header, plan.mediaType) {
+	if !plan.IsAnnounced(r.Header) {
 		return nil, errUnsupportedMediaType
 	}
 	data, err := io.ReadAll(r.Body)
@@ -82,25 +77,5 @@ func readBody(ec echo.Context, plan *bodyPlan) ([]byte, error) {
 		return nil, fmt.Errorf("%w: %w", errBodyTimeout, err)
 	}
 	// A body that ended early, or whose chunks can't be read. The reason could repeat what was sent.
-	var invalid invalidRequest
-	invalid.add("", "malformed", "The body did not arrive as its head announced it.")
-	return nil, invalid
-}
-
-// isMediaType tells whether the head announces exactly this type, in UTF-8 and without an encoding on top.
-func isMediaType(h http.Header, want string) bool {
-	types, encodings := h.Values("Content-Type"), h.Values("Content-Encoding")
-	if len(types) != 1 || len(encodings) > 1 || len(encodings) == 1 && !strings.EqualFold(encodings[0], "identity") {
-		return false
-	}
-	got, params, err := mime.ParseMediaType(types[0])
-	if err != nil || got != want {
-		return false
-	}
-	for name, value := range params {
-		if name == "charset" && !strings.EqualFold(value, "utf-8") {
-			return false
-		}
-	}
-	return true
+	return nil, contract.Violations{{Code: "malformed", Detail: "The body did not arrive as its head announced it."}}
 }

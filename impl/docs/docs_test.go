@@ -1,4 +1,4 @@
-package impl
+package docs
 
 import (
 	"bytes"
@@ -9,11 +9,9 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
-
-	"github.com/getkin/kin-openapi/openapi3"
-	"github.com/labstack/echo/v4"
 )
 
 const serverPolicy = "default-src 'none'; frame-ancestors 'none'"
@@ -26,10 +24,13 @@ var testContract = Contract{
 // docsServer serves the pages behind the headers that the server sets on every answer.
 func docsServer(t *testing.T) *httptest.Server {
 	t.Helper()
-	e := echo.New()
-	e.Use(setSecurityHeaders)
-	registerDocs(e, testContract)
-	srv := httptest.NewServer(e)
+	pages := Pages(testContract, nil)
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Cache-Control", "no-store")
+		w.Header().Set("Content-Security-Policy", serverPolicy)
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		pages[r.URL.Path].ServeHTTP(w, r)
+	}))
 	t.Cleanup(srv.Close)
 	return srv
 }
@@ -92,7 +93,7 @@ func TestDocs_EachPage(t *testing.T) {
 			}
 			policy := serverPolicy
 			if path == "/docs" {
-				policy = docsPolicy
+				policy = pagePolicy
 			}
 			if got := plain.Header.Values("Content-Security-Policy"); len(got) != 1 || got[0] != policy {
 				t.Errorf("Content-Security-Policy is %q, want %q", got, policy)
@@ -144,20 +145,23 @@ func gunzip(t *testing.T, packed []byte) []byte {
 	return body
 }
 
-func TestDocs_NoOtherRoute(t *testing.T) {
+func TestDocs_NoOtherPath(t *testing.T) {
 	t.Parallel()
-	e := echo.New()
-	registerDocs(e, testContract)
-	leading := map[string]bool{"/": true, "/docs/": true} // they lead to the page
-	if got := len(e.Routes()); got != len(docsTypes)+len(leading) {
-		t.Errorf("%d routes, want %d", got, len(docsTypes)+len(leading))
+	leading := map[string]string{"/": "docs", "/docs/": "../docs"} // they lead to the page
+	pages := Pages(testContract, map[string]Problem{"a_code": {"A", "B", "C"}})
+	if want := len(docsTypes) + len(leading) + 1; len(pages) != want || pages["/problems/a_code"] == nil {
+		t.Errorf("%d paths, want %d", len(pages), want)
 	}
-	for _, route := range e.Routes() {
-		if leading[route.Path] {
-			continue
+	for path := range docsTypes {
+		if pages[path] == nil {
+			t.Errorf("%s is not served", path)
 		}
-		if route.Method != http.MethodGet || docsTypes[route.Path] == "" {
-			t.Errorf("%s %s is served", route.Method, route.Path)
+	}
+	for path, want := range leading {
+		w := httptest.NewRecorder()
+		pages[path].ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
+		if got := w.Header().Get("Location"); w.Code != http.StatusFound || got != want {
+			t.Errorf("%s: got %d to %q, want 302 to %q", path, w.Code, got, want)
 		}
 	}
 }
@@ -199,6 +203,43 @@ func TestDocs_IfNoneMatch(t *testing.T) {
 		}
 		if res, _ := getDocs(t, srv, "/openapi.json", fields...); res.StatusCode != test.want {
 			t.Errorf("If-None-Match %q: got %d, want %d", test.fields, res.StatusCode, test.want)
+		}
+	}
+}
+
+// A range is one of the plain form, also for a client that takes gzip: a part of a compressed page can't be read by itself.
+func TestDocs_Range(t *testing.T) {
+	t.Parallel()
+	srv := docsServer(t)
+	whole, body := getDocs(t, srv, "/openapi.json")
+	zipped, _ := getDocs(t, srv, "/openapi.json", "Accept-Encoding", "gzip")
+	tag, size := whole.Header.Get("ETag"), strconv.Itoa(len(body))
+	for name, test := range map[string]struct {
+		fields []string
+		status int
+		body   []byte
+		extent string
+	}{
+		"a range":                    {[]string{"Range", "bytes=2-8"}, 206, body[2:9], "bytes 2-8/" + size},
+		"the end":                    {[]string{"Range", "bytes=-3"}, 206, body[len(body)-3:], "bytes " + strconv.Itoa(len(body)-3) + "-" + strconv.Itoa(len(body)-1) + "/" + size},
+		"a range, and gzip is taken": {[]string{"Range", "bytes=2-8", "Accept-Encoding", "gzip"}, 206, body[2:9], "bytes 2-8/" + size},
+		"of the same bytes":          {[]string{"Range", "bytes=2-8", "If-Range", tag}, 206, body[2:9], "bytes 2-8/" + size},
+		"of other bytes":             {[]string{"Range", "bytes=2-8", "If-Range", `"x"`}, 200, body, ""},
+		"of the compressed bytes":    {[]string{"Range", "bytes=2-8", "If-Range", zipped.Header.Get("ETag"), "Accept-Encoding", "gzip"}, 200, body, ""},
+		"behind the end":             {[]string{"Range", "bytes=99999-"}, 416, nil, "bytes */" + size},
+		"of a page that is kept":     {[]string{"Range", "bytes=2-8", "If-None-Match", tag}, 304, []byte{}, ""},
+		"of a page that has changed": {[]string{"Range", "bytes=2-8", "If-Match", `"x"`}, 412, nil, ""},
+	} {
+		res, got := getDocs(t, srv, "/openapi.json", test.fields...)
+		if res.StatusCode != test.status || test.body != nil && !bytes.Equal(got, test.body) || res.Header.Get("Content-Range") != test.extent {
+			t.Errorf("%s: got %d %q %q", name, res.StatusCode, res.Header.Get("Content-Range"), got)
+		}
+		if got := res.Header.Get("Content-Encoding"); got != "" {
+			t.Errorf("%s: Content-Encoding is %q", name, got)
+		}
+		want := map[bool]string{true: "no-cache", false: "no-store"}[test.status < 400]
+		if got := res.Header.Get("Cache-Control"); got != want {
+			t.Errorf("%s: Cache-Control is %q, want %q", name, got, want)
 		}
 	}
 }
@@ -256,7 +297,7 @@ func TestDocs_OwnFilesKeepToThePolicy(t *testing.T) {
 // The source maps are not served.
 func TestDocs_NoSourceMaps(t *testing.T) {
 	t.Parallel()
-	for path, p := range docsPages {
+	for path, p := range interactive {
 		if bytes.Contains(p.plain().body, []byte("sourceMappingURL=")) {
 			t.Errorf("%s refers to a source map", path)
 		}
@@ -267,8 +308,8 @@ func TestDocs_NoSourceMaps(t *testing.T) {
 func TestProblemTexts(t *testing.T) {
 	t.Parallel()
 	whole := map[string]any{"title": "A", "meaning": "B", "remedy": "C"}
-	texts, err := problemTexts(&openapi3.T{Extensions: map[string]any{"x-latchkey-problems": map[string]any{"a": whole}}})
-	if err != nil || texts["a"] != (problemText{"A", "B", "C"}) {
+	texts, err := ReadProblems(map[string]any{"a": whole})
+	if err != nil || texts["a"] != (Problem{"A", "B", "C"}) {
 		t.Errorf("got %v, %v", texts, err)
 	}
 	for name, text := range map[string]any{
@@ -278,11 +319,11 @@ func TestProblemTexts(t *testing.T) {
 		"no text":         "A",
 		"no texts at all": nil,
 	} {
-		problems := map[string]any{"a": whole, "b": text}
-		if text == nil {
-			problems = nil
+		var problems any
+		if text != nil {
+			problems = map[string]any{"a": whole, "b": text}
 		}
-		if _, err := problemTexts(&openapi3.T{Extensions: map[string]any{"x-latchkey-problems": problems}}); err == nil {
+		if _, err := ReadProblems(problems); err == nil {
 			t.Errorf("%s passes", name)
 		}
 	}

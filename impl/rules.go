@@ -1,0 +1,89 @@
+package impl
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/latchkey-auth/latchkey/impl/auth"
+	"github.com/latchkey-auth/latchkey/impl/auth/account"
+	"github.com/latchkey-auth/latchkey/impl/auth/password"
+	"github.com/latchkey-auth/latchkey/impl/contract"
+	"github.com/latchkey-auth/latchkey/impl/secret"
+)
+
+const formatNewPassword = "new-password"
+
+// rules are what the service means by the contract, so that everything that is wrong with a request
+// is reported at once.
+func (s *Server) rules() contract.Rules {
+	return contract.Rules{
+		Formats: map[string]func(string) string{
+			"idn-email": judgeEmail,
+			// The service judges it, once, together with the email and the username.
+			formatNewPassword: func(string) string { return "" },
+		},
+		Absent: map[string]error{"session_id": auth.ErrNoSession},
+		Bodies: []contract.BodyRule{
+			{Property: "password", Format: formatNewPassword, Check: s.checkPassword},
+			// Any other grant type is 400 (RFC 6749 section 5.2), and not 422.
+			{Property: "grant_type", AnyValue: true, Check: checkGrant},
+		},
+	}
+}
+
+func judgeEmail(text string) string {
+	_, err := account.CanonicalEmail(text)
+	var invalid *account.InvalidEmailError
+	switch {
+	case err == nil:
+		return ""
+	case errors.As(err, &invalid):
+		return invalid.Detail
+	}
+	return "It must be an email."
+}
+
+// checkPassword adds what the policy has against a password, where the schema has found something
+// else already and the service never sees the request.
+func (s *Server) checkPassword(fields map[string]any, found *contract.Violations) {
+	text := func(name string) string {
+		s, _ := fields[name].(string)
+		return s
+	}
+	chosen := text("password")
+	var broken *password.PolicyError
+	if chosen != "" && errors.As(s.auth.Policy().Check(secret.New(chosen), text("email"), text("username")), &broken) {
+		found.Add("/password", broken.Code, broken.Detail)
+	}
+}
+
+// routes maps the route that echo has matched to what the contract says of it. So there is one router,
+// and nothing is looked up in the document while a request waits.
+type routes map[contract.Route]*contract.Operation
+
+// pathParameter is a parameter as the contract writes it. The router writes :name.
+var pathParameter = regexp.MustCompile(`\{([^}]*)\}`)
+
+// newRoutes returns the operations of a plan as the router names them.
+func newRoutes(plan *contract.Plan) routes {
+	named := routes{}
+	for route, op := range plan.Operations {
+		route.Path = pathParameter.ReplaceAllString(route.Path, ":$1")
+		named[route] = op
+	}
+	return named
+}
+
+// covers fails if the contract says nothing of a route of the API: nobody would be asked for a token
+// there.
+func (n routes) covers(served []*echo.Route) error {
+	for _, r := range served {
+		if n[contract.Route{Method: r.Method, Path: r.Path}] == nil {
+			return fmt.Errorf("the contract has no operation for %s %s", r.Method, r.Path)
+		}
+	}
+	return nil
+}
