@@ -1,162 +1,161 @@
-// Package contractfuzz makes requests from a contract's schemas: requests that are valid by construction, and requests that
-// are broken in exactly one place. It judges the answers, and shares no code with the server.
+// Package contractfuzz draws requests from a contract's schemas: requests that are valid by
+// construction, and requests that are broken in exactly one place. It judges the answers, and shares
+// no code with the server.
 //
-// What is made is found by walking the document: an operation that is added is fuzzed from then on. What nothing here
-// knows how to make (a keyword, a format, a parameter) is an error, so that nothing is left out silently.
+// The kinds of requests are found by walking the document. What can't be drawn (a keyword, a format,
+// a parameter) is an error, so that nothing is left out silently.
 package contractfuzz
 
 import (
-	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
-	"math/rand/v2"
 	"net/http"
 	"slices"
 	"strings"
 
 	"github.com/getkin/kin-openapi/openapi3"
+	"pgregory.net/rapid"
 )
 
-// Options are what a contract doesn't say.
-type Options struct {
-	// Credentials answers an access token that the server accepts, and for each parameter of a path a value that stands for something
-	// of that token's user. What is done with them may end them: they are asked for anew for each request.
-	Credentials func() (token string, params map[string]string)
-	// MaxBody is the largest body that the server reads, in bytes.
-	MaxBody int
+// Kind is one kind of request for one operation.
+type Kind struct {
+	Operation, Name string
+	op              *operation
+	want            want
+	change          func(*draft)
+	// number makes kinds that are drawn from the same seed differ in their choices.
+	number, maxBody int
 }
 
-// Fuzzer makes requests. Its methods may be called from many goroutines if Options.Credentials may.
-type Fuzzer struct {
-	options       Options
-	valid, broken []target
-}
+// Valid reports whether the request keeps to the contract. Any other is broken in one place.
+func (k Kind) Valid() bool { return k.want.status == 0 }
 
-// target is one kind of request for one operation, as a change of a valid draft.
-type target struct {
-	operation *operation
-	valid     bool
-	kind      string
-	// at is the member that it is about, if it is about one.
-	at     string
-	change func(*draft)
-}
-
-// New reads the contract.
-func New(doc *openapi3.T, options Options) (*Fuzzer, error) {
-	f := &Fuzzer{options: options}
+// Kinds returns all kinds of requests for a contract, in an order that depends on the contract
+// alone. maxBody is the largest body that the server reads, in bytes.
+func Kinds(doc *openapi3.T, maxBody int) (all []Kind, err error) {
 	operations, err := readOperations(doc)
-	if err != nil {
-		return nil, err
-	}
 	for _, op := range operations {
-		f.valid = append(f.valid, validTargets(op, options)...)
-		f.broken = append(f.broken, brokenTargets(op, options)...)
+		add := func(name string, want want, change func(*draft)) {
+			half := map[bool]string{true: "/valid/", false: "/broken/"}[want.status == 0]
+			all = append(all, Kind{op.OperationID, op.OperationID + half + name, op, want, change, len(all), maxBody})
+		}
+		addValid(op, add)
+		addBroken(op, add)
 	}
-	return f, nil
+	return all, err
 }
 
-// Rounds is how many requests must be made, from index 0 on, for each kind to be among them.
-func (f *Fuzzer) Rounds() int { return 2 * max(len(f.valid), len(f.broken)) }
+// adder adds a kind, by what must be answered and by how it differs from any valid request.
+type adder func(name string, want want, change func(*draft))
 
-// Case makes the request with an index, from 0 on. It depends on nothing but the seed and the index (and on the credentials), so
-// that each can be made alone; even ones are valid and odd ones broken, each kind in turn.
-func (f *Fuzzer) Case(seed uint64, index int) *Case {
-	targets := f.valid
-	if index%2 == 1 {
-		targets = f.broken
-	}
-	t := targets[index/2%len(targets)]
-	d := newDraft(t.operation, rand.New(rand.NewPCG(seed, uint64(index))), f.options)
-	d.valid = t.valid
-	t.change(d)
-	c := &Case{
-		Operation: t.operation.id, Kind: t.kind, At: t.at, Valid: t.valid, Seed: seed, Index: index,
-		Method: d.method, Target: d.path, Header: d.header, want: d.want, sent: d.fields, echoed: t.operation.media == mediaJSON, bodiless: t.operation.bodiless,
-	}
-	if d.query != "" {
-		c.Target += "?" + d.query
-	}
-	c.Body, c.Chunked = d.encode(), d.chunked
-	c.oversized = len(c.Body) > f.options.MaxBody
-	return c
+// header adds a kind that has one of some values in a header, with the access token for TOKEN.
+func (add adder) header(want want, name, header string, values ...string) {
+	add(name, want, func(d *draft) { d.header[header] = []string{strings.Replace(pick(d, values...), "TOKEN", d.token, 1)} })
 }
 
-// Case is one request and what may be answered to it.
+// Case is one request, and what may be answered to it.
 type Case struct {
-	Operation string
-	// Kind says what is special about it.
-	Kind string
-	// At is the member that it is about, if it is about one.
-	At    string
-	Valid bool
-	Seed  uint64
-	Index int
-
-	Method string
-	// Target is the path with the query.
-	Target string
-	Header http.Header
-	Body   []byte
-	// Chunked says that the body's length is not announced.
-	Chunked bool
-
-	want want
-	sent []field
-	// bodiless are the statuses without a body.
-	bodiless []string
-	// echoed says that members of the answer by the same names repeat what was sent; a form's fields are credentials.
-	echoed bool
-	// oversized says that the body is larger than the server reads, whatever else is right or wrong with it.
-	oversized bool
+	*draft
+	*http.Request
+	body string
 }
 
-// Request makes the request for a server at a URL.
-func (c *Case) Request(ctx context.Context, server string) (*http.Request, error) {
-	r, err := http.NewRequestWithContext(ctx, c.Method, server+c.Target, strings.NewReader(string(c.Body)))
-	if err != nil {
-		return nil, err
-	}
-	r.Header = c.Header.Clone()
-	switch {
-	case len(c.Body) == 0:
-		r.Body, r.ContentLength = http.NoBody, 0
-	case c.Chunked:
-		r.ContentLength = -1
-	}
-	return r, nil
-}
-
-// Name says which kind of request this is.
-func (c *Case) Name() string {
-	if c.At != "" {
-		return c.Kind + " /" + c.At
-	}
-	return c.Kind
-}
-
-// maxShown is how much of a body is shown, in bytes.
-const maxShown = 4096
-
-// String shows the request, with what is needed to make it again.
-func (c *Case) String() string {
-	var b strings.Builder
-	half := "broken"
-	if c.Valid {
-		half = "valid"
-	}
-	fmt.Fprintf(&b, "%s, %s: %s, seed %d, index %d\n%s %s HTTP/1.1\n", c.Operation, half, c.Name(), c.Seed, c.Index, c.Method, c.Target)
-	for _, name := range slices.Sorted(keysOf(c.Header)) {
-		for _, value := range c.Header[name] {
-			fmt.Fprintf(&b, "%s: %q\n", name, value)
+// Draw draws a request of this kind for a server at a URL. If the operation takes any, credentials
+// returns an access token that the server accepts, and for each parameter of a path a value that
+// names something of that token's user. The request may end them.
+func (k Kind) Draw(t *rapid.T, server string, credentials func() (string, map[string]string)) *Case {
+	op := k.op
+	d := &draft{Kind: k, t: t, method: op.method, path: op.path, header: http.Header{}, bare: op.media == ""}
+	d.spoil = func(body string) string { return body }
+	if op.secured || len(op.params) > 0 {
+		token, params := credentials()
+		d.token = token
+		d.header.Set(authorization, "Bearer "+token)
+		for _, m := range op.params {
+			d.setParam(m, params[m.name])
 		}
 	}
-	if c.Chunked {
-		b.WriteString("Transfer-Encoding: chunked\n")
+	if !d.bare {
+		d.header.Set(contentType, op.media)
+		d.style = pick(d, styles...)
 	}
-	shown := c.Body[:min(len(c.Body), maxShown)]
-	fmt.Fprintf(&b, "\n%q", shown)
-	if len(shown) < len(c.Body) {
-		fmt.Fprintf(&b, " and %d bytes more", len(c.Body)-len(shown))
+	for _, m := range op.members {
+		if m.required || d.coin() {
+			d.set(m, d.value(m))
+		}
 	}
-	return b.String()
+	k.change(d)
+	body := ""
+	if !d.bare {
+		body = d.spoil(d.encode())
+	}
+	r, err := http.NewRequestWithContext(t.Context(), d.method, server+d.path+d.query, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header = d.header
+	if d.chunked {
+		r.ContentLength = -1 // it is not announced
+	}
+	return &Case{d, r, body}
+}
+
+func (c *Case) String() string {
+	return fmt.Sprintf("%s %s\n%q\n%d bytes: %.4096q", c.Method, c.URL.RequestURI(), c.Header, len(c.body), c.body)
+}
+
+// want is what must be answered to a request.
+type want struct {
+	status int          // is 0 for a valid request: below 400 is right, and so are the exceptions
+	errors []fieldError // are exactly those of a 422, if any are listed
+	known  bool         // says that the credentials in a valid body are those of a user
+}
+
+// fieldError is one entry of a 422.
+type fieldError struct{ Pointer, Code string }
+
+// exceptions are the refusals of a valid request that are not for its shape. Those that are true are
+// right for known credentials too.
+var exceptions = map[string]bool{
+	"409 email_taken": true, "409 username_taken": true, "400 invalid_refresh_token": true, "404 session_not_found": true,
+	"401 invalid_credentials": false,
+}
+
+// Judge returns what is wrong with an answer to the request. It doesn't look at whether the contract
+// declares the answer.
+func (c *Case) Judge(status int, body []byte) error {
+	var members map[string]any
+	var answer struct {
+		Code   string
+		Errors []fieldError
+	}
+	if err := errors.Join(json.Unmarshal(body, &answer), json.Unmarshal(body, &members)); err != nil && len(body) > 0 {
+		return fmt.Errorf("answered %d, with what is no JSON object: %w", status, err)
+	}
+	for _, f := range c.fields {
+		// A refusal never repeats what was sent. A value of 16 bytes can't stand in it by chance.
+		if status >= 400 && len(f.value) >= 16 && strings.Contains(string(body), f.value) {
+			return fmt.Errorf("the answer repeats the value of %s", f.name)
+		}
+		// A form's fields are credentials, and are not repeated.
+		if got, ok := members[f.name].(string); ok && status < 400 && c.op.media == mediaJSON && got != f.value {
+			return fmt.Errorf("%s was sent as %q and came back as %q", f.name, f.value, got)
+		}
+	}
+	isEvenKnown, isException := exceptions[fmt.Sprint(status, " ", answer.Code)]
+	rest := slices.DeleteFunc(slices.Clone(answer.Errors), func(e fieldError) bool {
+		// How easily a password is guessed, and which fields of a form go together, is not for a schema to say.
+		return e.Code == "common_password" || e.Code == "not_allowed" || e == fieldError{"/refresh_token", "required"}
+	})
+	switch {
+	case c.Valid() && (status < 400 || isException && (isEvenKnown || !c.want.known)):
+	case c.Valid() && status == 422 && len(answer.Errors) > 0 && len(rest) == 0:
+	case len(c.body) > c.maxBody && status == 413: // whatever else is right or wrong with it
+	case status != c.want.status:
+		return fmt.Errorf("answered %d %s %v, want %d (0: a success)", status, answer.Code, answer.Errors, c.want.status)
+	case c.want.errors != nil && !slices.Equal(rest, c.want.errors):
+		return fmt.Errorf("told of %v, want %v", rest, c.want.errors)
+	}
+	return nil
 }

@@ -1,215 +1,151 @@
 package contractfuzz
 
 import (
-	"iter"
-	"maps"
-	"math"
-	"math/rand/v2"
+	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
+
+	"pgregory.net/rapid"
 )
 
-// field is one member of a body, in the order in which it is sent.
+// field is one member of a body, in the order in which it is sent. A raw value is already encoded.
 type field struct {
-	name  string
-	value any
-	// literal is written in place of the value where it is not nil.
-	literal []byte
+	name, value string
+	raw         bool
 }
 
-// draft is a request that is not yet encoded; newDraft makes a valid one.
+// styles are how a body may be written: with white space or empty pairs, or a form's spaces as +.
+var styles = []string{"", "gaps", "plus"}
+
+// draft is a request that is not yet encoded.
 type draft struct {
-	rng     *rand.Rand
-	op      *operation
-	options Options
-	valid   bool
-
-	method, path, query string
-	params              map[string]string
-	header              http.Header
-	fields              []field
-	// bare says that no body is sent.
-	bare    bool
-	chunked bool
-	style   style
-	// spoil changes the encoded body.
-	spoil func([]byte) []byte
-	want  want
+	Kind
+	t                                 *rapid.T
+	method, path, query, token, style string
+	header                            http.Header
+	fields                            []field
+	bare, chunked                     bool // sends no body, or doesn't announce its length
+	spoil                             func(body string) string
 }
 
-func newDraft(op *operation, rng *rand.Rand, options Options) *draft {
-	d := &draft{rng: rng, op: op, options: options, method: op.method, path: op.path, header: http.Header{}, bare: op.body == nil}
-	if op.secured || len(op.params) > 0 {
-		token, params := options.Credentials()
-		for _, m := range op.params {
-			d.setParam(m, params[m.name])
-		}
-		if op.secured {
-			d.header.Set("Authorization", "Bearer "+token)
-		}
-	}
-	if op.body == nil {
-		return d
-	}
-	d.header.Set("Content-Type", op.media)
-	for _, m := range op.body.members {
-		if m.required || rng.IntN(4) > 0 {
-			d.fields = append(d.fields, field{name: m.name, value: d.valueOf(m)})
-		}
-	}
-	if rng.IntN(2) == 0 {
-		d.style = randomStyle(rng)
-		d.shuffle()
-	}
-	return d
-}
+// pick draws one of some values. Kinds that are drawn from the same seed get different ones.
+func pick[T any](d *draft, all ...T) T { return all[(d.number+d.upTo(len(all)-1))%len(all)] }
 
-// setParam writes a parameter of the path.
+func (d *draft) upTo(most int) int { return rapid.IntRange(0, most).Draw(d.t, "number") }
+func (d *draft) coin() bool        { return rapid.Bool().Draw(d.t, "coin") }
+
 func (d *draft) setParam(m member, value string) {
-	if d.params == nil {
-		d.params = map[string]string{}
+	d.path = strings.Replace(d.op.path, "{"+m.name+"}", url.PathEscape(value), 1)
+}
+
+// set gives a member a value in place of any other.
+func (d *draft) set(m member, value string) { d.remove(m); d.insert(m.name, value, false) }
+
+// insert adds a field at any place.
+func (d *draft) insert(name, value string, raw bool) {
+	d.fields = slices.Insert(d.fields, d.upTo(len(d.fields)), field{name, value, raw})
+}
+
+func (d *draft) remove(m member) {
+	d.fields = slices.DeleteFunc(d.fields, func(f field) bool { return f.name == m.name })
+}
+
+// value draws a valid value of a usual length.
+func (d *draft) value(m member) string {
+	if example, ok := m.Example.(string); ok && !m.required && d.coin() {
+		return example // most other choices lead nowhere
 	}
-	d.params[m.name] = url.PathEscape(value)
-	d.path = d.op.path
-	for name, value := range d.params {
-		d.path = strings.Replace(d.path, "{"+name+"}", value, 1)
-	}
+	return d.text(m, m.shortest+d.upTo(max(0, min(m.longest, usual)-m.shortest)), palettes...)
 }
 
-func (d *draft) shuffle() {
-	d.rng.Shuffle(len(d.fields), func(i, j int) { d.fields[i], d.fields[j] = d.fields[j], d.fields[i] })
-}
+// odd are characters that a decoder or a comparison may stumble over: signs of the media types,
+// controls, letters of special case or direction, combining, invisible, unassigned and astral ones.
+var odd = strings.Split("\x00\"\\/'<>&+%=;:?#@ \t\n\r\b\x01\x1f\x7f\u0085\u00a0\u00adéßİıǆſ日अاﬁא\u202e\u061c\u0301\u20dd"+
+	"\ufe0f\u200b\ufeff\u2028\u3000\ue000\ufffd\ufffe\uffff😀🏽\U00010000\U00010437\U000e0001\U0010ffff", "")
 
-// chance is true once in n times.
-func (d *draft) chance(n int) bool { return d.rng.IntN(n) == 0 }
+// palettes are choices of characters, of which those are drawn that the text may have.
+var palettes = []string{"blank", "letters", "odd", "any"}
 
-func oneOf[T any](rng *rand.Rand, all ...T) T { return all[rng.IntN(len(all))] }
-
-// set gives a member a value, which is added if the member is absent.
-func (d *draft) set(name string, value any) { d.put(field{name: name, value: value}) }
-
-// setLiteral gives a member a value that is already encoded.
-func (d *draft) setLiteral(name string, literal []byte) { d.put(field{name: name, literal: literal}) }
-
-func (d *draft) put(f field) {
-	i := slices.IndexFunc(d.fields, func(have field) bool { return have.name == f.name })
-	if i < 0 {
-		d.insert(f)
-		return
-	}
-	d.fields[i] = f
-}
-
-// insert adds a member anywhere.
-func (d *draft) insert(f field) { d.fields = slices.Insert(d.fields, d.rng.IntN(len(d.fields)+1), f) }
-
-func (d *draft) remove(name string) {
-	d.fields = slices.DeleteFunc(d.fields, func(f field) bool { return f.name == name })
-}
-
-// refuse says what must be answered: a status, and where errors are given, exactly those.
-func (d *draft) refuse(status int, errors ...fieldError) {
-	d.want = want{statuses: []int{status}, errors: errors}
-}
-
-// usual is how long a string is at most where nothing is tried about its length.
-const usual = 48
-
-// valueOf makes a valid value, of a usual length.
-func (d *draft) valueOf(m member) any {
+// text draws a valid text of n code points, as far as its format allows.
+func (d *draft) text(m member, n int, palettes ...string) string {
 	switch {
-	case m.nullable && d.chance(8):
-		return nil
-	case len(m.enum) > 0:
-		return oneOf(d.rng, m.enum...)
-	case m.example != nil && (m.required && d.chance(8) || !m.required && d.chance(2)):
-		// What is optional is often a choice, and most others lead nowhere; what is required may have to be unique.
-		return m.example
-	case m.kind == "boolean":
-		return d.chance(2)
-	case m.kind == "integer":
-		return m.least + d.rng.Int64N(min(m.greatest-m.least, 1<<40)+1)
+	case len(m.Enum) > 0:
+		value, _ := pick(d, m.Enum...).(string)
+		return value
+	case m.class == nil:
+		return rapid.StringMatching(m.Pattern).Draw(d.t, "pattern")
+	case m.Format == "idn-email":
+		return d.email(n)
 	}
-	return d.text(m, d.length(m), oneOf(d.rng, pickers...))
+	// The contract counts a new password's bytes too, and in Unicode's form NFC.
+	isNarrow := m.Format == "new-password" && (n > usual || n < 2*m.shortest)
+	one := rapid.StringMatching(m.class.String())
+	switch palette := pick(d, palettes...); {
+	case isNarrow || palette == "letters":
+		one = rapid.StringMatching("[b-yB-Y]")
+	case palette == "odd" && len(m.odd(true)) > 0:
+		one = rapid.SampledFrom(m.odd(true))
+	case palette == "blank" && m.class.MatchString(" "):
+		one = rapid.SampledFrom([]string{" ", "\t"}) // which nothing may trim
+	}
+	all := rapid.SliceOfN(one, min(n, usual), min(n, usual)).Draw(d.t, "characters")
+	for len(all) < n {
+		all = append(all, all[:min(len(all), n-len(all))]...)
+	}
+	return strings.Join(all, "")
 }
 
-// length is a usual one for a string.
-func (d *draft) length(m member) int {
-	return m.shortest + d.rng.IntN(min(m.limit(), max(usual, m.shortest))-m.shortest+1)
+// misfit draws a text of which one character breaks the pattern.
+func (d *draft) misfit(m member) string {
+	text, c := d.text(m, max(m.shortest, 1), "letters"), pick(d, m.odd(false)...)
+	return pick(d, c+text, text+c)
 }
 
-// limit is the bound on a string's length, or one that stands for none.
-func (m member) limit() int {
-	if m.longest < 0 {
-		return 4 * usual
+// email draws an address that needs no quoting. It has n characters if n is over 251.
+func (d *draft) email(n int) string {
+	pattern := `[a-zA-Z0-9]{1,8}([!#$%&'*+/=?^_{|}~é日अשא𐐷-]|x\x{301}|q\x{308}){0,4}(\.[a-z0-9]{1,8})?@` +
+		`([a-zA-Z][a-z0-9]{0,11}|bücher|例え|пример|नमूना|xn--bcher-kva|a-b|EXAMPLE)\.[a-z]{2,5}`
+	if n > 251 {
+		pattern = `[a-z]{64}@([a-z]{61}\.){3}[a-z]{` + fmt.Sprint(n-251) + `}`
 	}
-	return m.longest
+	return rapid.StringMatching(pattern).Draw(d.t, "email")
 }
 
-// text makes a valid string, of n code points as far as its format allows.
-func (d *draft) text(m member, n int, pick picker) string {
-	f := formats[m.format]
-	if f.make != nil {
-		return f.make(d.rng, n)
+// pad makes the body n bytes long, and says nothing more with it.
+func (d *draft) pad(n int) {
+	more, filler := "&zz=", "a"
+	if d.op.media == mediaJSON {
+		more, filler = "", " "
 	}
-	s, ok := m.pattern.make(d.rng, n, pick)
-	for length := m.shortest; !ok && length <= m.limit(); length++ {
-		s, ok = m.pattern.make(d.rng, length, pick)
-	}
-	if f.mend != nil {
-		s = f.mend(d.rng, m, s)
-	}
-	return s
+	d.spoil = func(body string) string { return body + more + strings.Repeat(filler, max(0, n-len(body+more))) }
 }
 
-// wrong are values of other types than the member's; they are written as JSON.
-func (m member) wrong() []any {
-	others := map[string]any{
-		"string": "1", "integer": int64(12345678901), "boolean": true, "array": []any{"x"}, "object": map[string]any{"x": "y"},
-		"empty array": []any{}, "empty object": map[string]any{}, "fraction": 1.5,
+func (d *draft) encode() string {
+	gap, open, is, between, end := "&", "", "=", "&", ""
+	if d.op.media == mediaJSON {
+		gap, open, is, between, end = " \t\r\n", "{", ":", ",", "}"
 	}
-	delete(others, m.kind)
-	if !m.nullable {
-		others["null"] = nil
+	if d.style != "gaps" {
+		gap = ""
 	}
-	values := make([]any, 0, len(others))
-	for _, name := range slices.Sorted(maps.Keys(others)) {
-		values = append(values, others[name])
+	parts := make([]string, len(d.fields))
+	for i, f := range d.fields {
+		if !f.raw {
+			f.value = d.quote(f.value)
+		}
+		parts[i] = d.quote(f.name) + is + f.value
 	}
-	return values
+	return gap + open + strings.Join(parts, gap+between) + end + gap
 }
 
-func (d *draft) encode() []byte {
-	if d.bare {
-		return nil
+// quote writes a name or a value.
+func (d *draft) quote(text string) string {
+	if d.op.media == mediaJSON {
+		quoted, _ := json.Marshal(text) // a text never fails
+		return string(quoted)
 	}
-	var data []byte
-	if d.op.media == mediaForm {
-		data = d.form()
-	} else {
-		data = d.json()
-	}
-	if d.spoil != nil {
-		data = d.spoil(data)
-	}
-	return data
-}
-
-// word makes a name that no contract has.
-func (d *draft) word() string { return "zz" + strings.ToLower(makeString(d.rng, 1+d.rng.IntN(10))) }
-
-func keysOf(h http.Header) iter.Seq[string] { return maps.Keys(h) }
-
-// outside answers an integer one beyond the bounds, if there is one.
-func (m member) outside() []int64 {
-	var values []int64
-	if m.least > math.MinInt64 {
-		values = append(values, m.least-1)
-	}
-	if m.greatest < math.MaxInt64 {
-		values = append(values, m.greatest+1)
-	}
-	return values
+	return strings.ReplaceAll(url.QueryEscape(text), "+", map[bool]string{true: "+", false: "%20"}[d.style == "plus"])
 }

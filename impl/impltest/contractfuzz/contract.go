@@ -1,0 +1,144 @@
+package contractfuzz
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/getkin/kin-openapi/openapi3"
+)
+
+const (
+	mediaJSON     = "application/json"
+	mediaForm     = "application/x-www-form-urlencoded"
+	authorization = "Authorization"
+	contentType   = "Content-Type"
+)
+
+// operation is what is needed of one operation of the contract.
+type operation struct {
+	*openapi3.Operation
+	method, path string
+	others       []string // are methods that the path doesn't have
+	secured      bool     // says that an access token must be sent
+	token        bool     // says that this is an endpoint of RFC 6749 or RFC 7009
+	media        string   // is empty if no body is taken
+	open         bool     // says that the body may have members that aren't listed
+	params       []member
+	members      []member
+	examples     []map[string]any
+}
+
+// member is a member of a body or a parameter of a path. It is a text.
+type member struct {
+	*openapi3.Schema
+	name              string
+	required          bool
+	shortest, longest int            // in code points
+	class             *regexp.Regexp // matches each character; nil if the pattern says more
+}
+
+func readOperations(doc *openapi3.T) (all []*operation, err error) {
+	for _, path := range slices.Sorted(maps.Keys(doc.Paths.Map())) {
+		item := doc.Paths.Value(path)
+		for _, method := range slices.Sorted(maps.Keys(item.Operations())) {
+			op := &operation{Operation: item.GetOperation(method), method: method, path: path}
+			all = append(all, op)
+			op.token = slices.Contains(op.Tags, "tokens")
+			op.others = slices.DeleteFunc(strings.Fields("OPTIONS TRACE HEAD GET POST PUT PATCH DELETE X"), func(m string) bool {
+				return item.GetOperation(m) != nil || m == "HEAD" && item.Get != nil
+			})
+			security := *cmp.Or(op.Security, &doc.Security)
+			isNone := func(s openapi3.SecurityRequirement) bool { return len(s) == 0 }
+			op.secured = len(security) > 0 && !slices.ContainsFunc(security, isNone)
+			if readErr := op.read(append(slices.Clone(item.Parameters), op.Parameters...)); readErr != nil {
+				err = errors.Join(err, fmt.Errorf("%s can't be drawn: %w", op.OperationID, readErr))
+			}
+		}
+	}
+	return all, err
+}
+
+// read reads the parameters and the body.
+func (op *operation) read(params openapi3.Parameters) (err error) {
+	member := func(name string, schema *openapi3.Schema, required bool) member {
+		m, memberErr := readMember(name, schema, required)
+		err = errors.Join(err, memberErr)
+		return m
+	}
+	for _, p := range params {
+		if p.Value.In != openapi3.ParameterInPath {
+			err = errors.Join(err, fmt.Errorf("a parameter in the %s", p.Value.In))
+		}
+		op.params = append(op.params, member(p.Value.Name, p.Value.Schema.Value, true))
+	}
+	if op.RequestBody == nil {
+		return err
+	}
+	for name, media := range op.RequestBody.Value.Content {
+		schema := media.Schema.Value
+		err = errors.Join(err, checkSchema(schema, "object", "properties", "required", "additionalProperties"))
+		if op.media != "" || name != mediaJSON && name != mediaForm || schema.AdditionalProperties.Schema != nil {
+			err = errors.Join(err, fmt.Errorf("a body of the type %s, a second one, or one of any members", name))
+		}
+		op.media = name
+		op.open = schema.AdditionalProperties.Has == nil || *schema.AdditionalProperties.Has
+		for _, name := range slices.Sorted(maps.Keys(schema.Properties)) {
+			op.members = append(op.members, member(name, schema.Properties[name].Value, slices.Contains(schema.Required, name)))
+		}
+		for _, name := range slices.Sorted(maps.Keys(media.Examples)) {
+			example, _ := media.Examples[name].Value.Value.(map[string]any)
+			op.examples = append(op.examples, example)
+		}
+	}
+	return err
+}
+
+// checkSchema refuses a schema that says more than is read here: its requests would be called valid
+// without being so.
+func checkSchema(schema *openapi3.Schema, kind string, keywords ...string) error {
+	written, err := schema.MarshalYAML()
+	all, _ := written.(map[string]any)
+	for keyword := range all {
+		if !slices.Contains(append(keywords, "type", "title", "description", "example", "default"), keyword) {
+			err = fmt.Errorf("the keyword %s", keyword)
+		}
+	}
+	if !schema.Type.Is(kind) {
+		err = fmt.Errorf("the type %v, not %s", schema.Type, kind)
+	}
+	return err
+}
+
+// usual is how long a text is at most if its length is not what is tried.
+const usual = 48
+
+// characters matches a pattern that says only which characters a text has, and how many.
+var characters = regexp.MustCompile(`^\^(\[.+\])([*+]|\{\d+,\d+\})\$$`)
+
+func readMember(name string, schema *openapi3.Schema, required bool) (m member, err error) {
+	m = member{schema, name, required, int(schema.MinLength), 4 * usual, nil}
+	if schema.MaxLength != nil {
+		m.longest = int(*schema.MaxLength)
+	}
+	class := characters.FindStringSubmatch(schema.Pattern)
+	if schema.Pattern == "" {
+		class = []string{"", "(?s:.)"}
+	}
+	if !slices.Contains([]string{"", "password", "new-password", "idn-email", "uuid"}, schema.Format) {
+		return m, fmt.Errorf("%s of the format %q", name, schema.Format)
+	}
+	if class != nil {
+		m.class = regexp.MustCompile("^" + class[1] + "$")
+	}
+	return m, checkSchema(schema, "string", "minLength", "maxLength", "pattern", "format", "enum")
+}
+
+// odd returns those odd characters that the text may have, or those that it may not have.
+func (m member) odd(may bool) []string {
+	return slices.DeleteFunc(slices.Clone(odd), func(c string) bool { return (m.class != nil && m.class.MatchString(c)) != may })
+}
