@@ -102,8 +102,12 @@ func badSignatures(a attack, all []signer) map[string]string {
 	p521 := must(ecdsa.GenerateKey(elliptic.P521(), rand.Reader))
 	es, ed, rs := newES256(a.kid), newEdDSA(a.kid), rsaKey()
 	table := map[string]string{
-		"HS256 by the PEM":               a.signedWith("HS256", jwt.SigningMethodHS256, a.publicPEM()),
-		"HS256 by the PEM, trimmed":      a.signedWith("HS256", jwt.SigningMethodHS256, []byte(strings.TrimSpace(string(a.publicPEM())))),
+		"HS256 by the PEM": a.signedWith("HS256", jwt.SigningMethodHS256, a.publicPEM()),
+		"HS256 by the PEM, trimmed": a.signedWith(
+			"HS256",
+			jwt.SigningMethodHS256,
+			[]byte(strings.TrimSpace(string(a.publicPEM()))),
+		),
 		"HS256 by the JWK":               a.signedWith("HS256", jwt.SigningMethodHS256, must(json.Marshal(a.jwk()))),
 		"HS256 by nothing":               a.signedWith("HS256", jwt.SigningMethodHS256, []byte{}),
 		"HMAC in place of the signature": a.signedWith(a.alg, jwt.SigningMethodHS256, a.publicPEM()),

@@ -1,4 +1,5 @@
-// Package authn checks Latchkey's access tokens in other Go services, without asking the server for each request:
+// Package authn checks Latchkey's access tokens in other Go services, without asking the server for
+// each request:
 //
 //	verifier, err := authn.NewVerifier(authn.Options{URL: "https://auth.example.com", Audience: "latchkey:auth"})
 //	if err != nil {
@@ -9,11 +10,13 @@
 //		fmt.Fprintln(w, "orders of", claims.UserID)
 //	})))
 //
-// The server must sign with a private key (ES256, EdDSA or RS256), whose public half it publishes; a key for HS256 can't be shared. Keys
-// are fetched at the first use and looked at again as often as the server asks for.
+// The server must sign with a private key (ES256, EdDSA or RS256), whose public half it publishes;
+// a key for HS256 can't be shared. Keys are fetched at the first use and looked at again as often
+// as the server asks for.
 //
-// What is lost by not asking: a token is good until it expires, although its session was ended or its user deactivated since.
-// Where that matters, ask the server. And know users by [Claims].UserID: the email and the username may change hands.
+// What is lost by not asking: a token is good until it expires, although its session was ended or
+// its user deactivated since. Where that matters, ask the server. And know users by
+// [Claims].UserID: the email and the username may change hands.
 package authn
 
 import (
@@ -30,10 +33,11 @@ import (
 )
 
 var (
-	// ErrInvalidToken says that a text is not an access token that is valid now. What wraps it tells the log why, and never shows the token.
+	// ErrInvalidToken says that a text is not an access token that is valid now. What wraps it tells
+	// the log why, and never shows the token.
 	ErrInvalidToken = errors.New("invalid token")
-	// ErrUnavailable says that nothing can be told of a token: no key is known and none can be fetched, or the caller's context ended
-	// while it waited for one.
+	// ErrUnavailable says that nothing can be told of a token: no key is known and none can be
+	// fetched, or the caller's context ended while it waited for one.
 	ErrUnavailable = errors.New("the keys are unavailable")
 )
 
@@ -46,14 +50,15 @@ const defaultTimeout = 5 * time.Second
 
 // Options are what a [Verifier] is made of.
 type Options struct {
-	// URL is where the server is, as https://auth.example.com. Over http, whoever is on the way can name their own keys.
+	// URL is where the server is, as https://auth.example.com. Over http, whoever is on the way can
+	// name their own keys.
 	URL string
 	// Issuer is the `iss` demanded of each token. Where it is empty, the server's metadata says it.
 	Issuer string
 	// Audience is the `aud` demanded of each token. It is required.
 	Audience string
-	// Client fetches metadata and keys. A copy is used, which follows no redirect, since that would lead past the check of the
-	// keys' origin, and has a timeout of 5 s where it names none.
+	// Client fetches metadata and keys. A copy is used, which follows no redirect, since that would
+	// lead past the check of the keys' origin, and has a timeout of 5 s where it names none.
 	Client *http.Client
 	// Algorithms are those taken, of ES256, EdDSA and RS256; all three where it is empty.
 	Algorithms []string
@@ -78,7 +83,8 @@ var methods = map[string]jwt.SigningMethod{
 	"RS256": jwt.SigningMethodRS256,
 }
 
-// NewVerifier makes a [Verifier], and refuses options that are missing or wrong. It doesn't use the network.
+// NewVerifier makes a [Verifier], and refuses options that are missing or wrong. It doesn't use the
+// network.
 func NewVerifier(o Options) (*Verifier, error) {
 	base, err := parseURL(o.URL)
 	if err != nil {
@@ -107,7 +113,8 @@ func NewVerifier(o Options) (*Verifier, error) {
 	}, nil
 }
 
-// parseURL refuses what is not the address of a server. It doesn't repeat it, since it may hold a password.
+// parseURL refuses what is not the address of a server. It doesn't repeat it, since it may hold a
+// password.
 func parseURL(text string) (*url.URL, error) {
 	u, err := url.Parse(text)
 	switch {
@@ -131,10 +138,12 @@ func newClient(given *http.Client) *http.Client {
 	return &client
 }
 
-// Verify answers what an access token says, if the server signed it for our audience and it is valid now. Each failure is an
-// [ErrInvalidToken] or an [ErrUnavailable]. It may wait for the keys to be fetched, no longer than ctx allows.
+// Verify answers what an access token says, if the server signed it for our audience and it is
+// valid now. Each failure is an [ErrInvalidToken] or an [ErrUnavailable]. It may wait for the keys
+// to be fetched, no longer than ctx allows.
 //
-// Nothing of the claims is read before the signature is verified, and nothing but the server's own set is ever taken for a key.
+// Nothing of the claims is read before the signature is verified, and nothing but the server's own
+// set is ever taken for a key.
 func (v *Verifier) Verify(ctx context.Context, token string) (Claims, error) {
 	parsed, err := Parse(token)
 	if err != nil {

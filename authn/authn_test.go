@@ -21,8 +21,15 @@ func TestVerify(t *testing.T) {
 			s := newServer(t, signer)
 			got, err := s.verifier().Verify(t.Context(), s.token(signer))
 			want := authn.Claims{
-				UserID: testUser, SessionID: testSession, TokenID: "0123456789abcdef", Subject: "ada@example.com", Username: "ada",
-				Issuer: "latchkey", IssuedAt: time.Unix(testNow.Unix(), 0), NotBefore: time.Unix(testNow.Unix(), 0), ExpiresAt: time.Unix(testNow.Unix()+900, 0),
+				UserID:    testUser,
+				SessionID: testSession,
+				TokenID:   "0123456789abcdef",
+				Subject:   "ada@example.com",
+				Username:  "ada",
+				Issuer:    "latchkey",
+				IssuedAt:  time.Unix(testNow.Unix(), 0),
+				NotBefore: time.Unix(testNow.Unix(), 0),
+				ExpiresAt: time.Unix(testNow.Unix()+900, 0),
 			}
 			if err != nil || got != want {
 				t.Errorf("got %+v, %v; want %+v", got, err, want)
@@ -127,7 +134,10 @@ func TestIssuer(t *testing.T) {
 			s := newServer(t, signer)
 			s.change(func() { s.issuer = test.metadata })
 			v := s.verifier(func(o *authn.Options) { o.Issuer = test.option })
-			token := signer.sign(s.header(signer), replaced(goodClaims(), `"iss":"latchkey"`, fmt.Sprintf(`"iss":%q`, test.token)))
+			token := signer.sign(
+				s.header(signer),
+				replaced(goodClaims(), `"iss":"latchkey"`, fmt.Sprintf(`"iss":%q`, test.token)),
+			)
 			claims, err := v.Verify(t.Context(), token)
 			if ok := err == nil; ok != test.ok || (!ok && !errors.Is(err, authn.ErrInvalidToken)) {
 				t.Errorf("got %v", err)

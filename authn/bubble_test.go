@@ -12,8 +12,9 @@ import (
 	"github.com/latchkey-auth/latchkey/authn"
 )
 
-// These run in a bubble with a clock of its own, where it is known when all goroutines wait. A bubble also fails if one of them stays
-// behind. The network has no place in it, so that a transport is the server.
+// These run in a bubble with a clock of its own, where it is known when all goroutines wait. A
+// bubble also fails if one of them stays behind. The network has no place in it, so that a
+// transport is the server.
 
 type transport func(*http.Request) (*http.Response, error)
 
@@ -66,7 +67,8 @@ func TestSingleFlight(t *testing.T) {
 	})
 }
 
-// A server that never answers is given up after the client's timeout, or 5 s where it has none; and nothing waits on.
+// A server that never answers is given up after the client's timeout, or 5 s where it has none; and
+// nothing waits on.
 func TestTimeout(t *testing.T) {
 	t.Parallel()
 	signer := newEdDSA("ed")

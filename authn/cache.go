@@ -9,34 +9,39 @@ import (
 )
 
 const (
-	// fetchInterval is the least time between two fetches, whatever tokens are sent: the price of a made-up key id is
-	// two requests to the server in that time.
+	// fetchInterval is the least time between two fetches, whatever tokens are sent: the price of a
+	// made-up key id is two requests to the server in that time.
 	fetchInterval = 10 * time.Second
 	// coldInterval is the same while no key is known, when every token waits for one.
 	coldInterval = time.Second
-	// maxBeside is for how long after it became stale a set is used without waiting for the next: longer only for who has
-	// been idle, or while the server is down.
+	// maxBeside is for how long after it became stale a set is used without waiting for the next:
+	// longer only for who has been idle, or while the server is down.
 	maxBeside = time.Minute
 	// minFresh is for how long a set of keys is kept at least, if the server asks for less.
 	minFresh = time.Minute
-	// maxStale is for how long after the last fetch that succeeded keys are used at all, whatever the server asks for.
+	// maxStale is for how long after the last fetch that succeeded keys are used at all, whatever the
+	// server asks for.
 	maxStale = 24 * time.Hour
 )
 
-// errNoKeys is what a fetch fails with where the server did answer, and has no key for us. It takes back those that are known.
+// errNoKeys is what a fetch fails with where the server did answer, and has no key for us. It takes
+// back those that are known.
 var errNoKeys = errors.New("the server publishes no key that can be used")
 
-// errOverdue says that what is known is too old to be used without waiting for the fetch that is under way.
+// errOverdue says that what is known is too old to be used without waiting for the fetch that is
+// under way.
 var errOverdue = errors.New("the keys are overdue")
 
 // keyCache keeps the server's keys.
 //
-// A key that is known is used without waiting, although it has just become stale: the set is then fetched beside. Accepted by that: a key
-// that was withdrawn is still taken until that fetch has ended, and, bounded by maxStale, while the server can't be reached. Whoever comes
-// after a longer pause waits for the fetch, unless the last one has failed.
+// A key that is known is used without waiting, although it has just become stale: the set is then
+// fetched beside. Accepted by that: a key that was withdrawn is still taken until that fetch has
+// ended, and, bounded by maxStale, while the server can't be reached. Whoever comes after a longer
+// pause waits for the fetch, unless the last one has failed.
 //
-// A key that isn't known is fetched, once in fetchInterval, or in coldInterval while none is. Somebody who sends made-up key ids can therefore keep a new key
-// from being known for that long, unless the server publishes it before it signs with it.
+// A key that isn't known is fetched, once in fetchInterval, or in coldInterval while none is.
+// Somebody who sends made-up key ids can therefore keep a new key from being known for that long,
+// unless the server publishes it before it signs with it.
 type keyCache struct {
 	fetch func(context.Context) (*keySet, time.Duration, error)
 	now   func() time.Time
@@ -66,7 +71,8 @@ func (c *keyCache) find(ctx context.Context, kid string) (publicKey, string, err
 	return c.look(kid, c.now())
 }
 
-// lookAndFetch answers what is known, and the fetch that may tell more, which it starts if there is reason to.
+// lookAndFetch answers what is known, and the fetch that may tell more, which it starts if there is
+// reason to.
 func (c *keyCache) lookAndFetch(kid string) (publicKey, string, <-chan struct{}, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -80,7 +86,8 @@ func (c *keyCache) lookAndFetch(kid string) (publicKey, string, <-chan struct{},
 	early := !c.began.IsZero() && now.Sub(c.began) < interval
 	if c.flight == nil && (missing || stale) && !early {
 		c.flight, c.began = make(chan struct{}), now
-		// The fetch is everybody's: it doesn't end with the request that began it, but by the client's timeout.
+		// The fetch is everybody's: it doesn't end with the request that began it, but by the client's
+		// timeout.
 		go c.refresh(context.Background(), now, c.flight)
 	}
 	if !missing && c.flight != nil && c.err == nil && now.Sub(c.staleAt) > maxBeside {

@@ -120,7 +120,8 @@ func TestBogusKeyIDsWhileDown(t *testing.T) {
 	wantVerified(t, v, s.token(signer))
 }
 
-// A stale set is used while it is fetched again: the handler's gate is shut, and the token is verified.
+// A stale set is used while it is fetched again: the handler's gate is shut, and the token is
+// verified.
 func TestStaleWhileRevalidate(t *testing.T) {
 	t.Parallel()
 	before, after := newEdDSA("before"), newEdDSA("after")
@@ -206,7 +207,8 @@ func TestMaxAge(t *testing.T) {
 	}
 }
 
-// However long the server lets them be kept, keys are fetched again after a day; and then nobody uses what was known.
+// However long the server lets them be kept, keys are fetched again after a day; and then nobody
+// uses what was known.
 func TestMaxAgeIsBounded(t *testing.T) {
 	t.Parallel()
 	for _, seconds := range []string{"86400", "31536000", "99999999999999999999"} {
@@ -226,7 +228,8 @@ func TestMaxAgeIsBounded(t *testing.T) {
 	}
 }
 
-// Known keys go on being used for a day after the last fetch that succeeded, with an attempt each 10 s.
+// Known keys go on being used for a day after the last fetch that succeeded, with an attempt each
+// 10 s.
 func TestStaleWhileDown(t *testing.T) {
 	t.Parallel()
 	for name, down := range map[string]func(*server){

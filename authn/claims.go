@@ -37,8 +37,8 @@ type Demands struct {
 
 var claimNames = []string{"iss", "aud", "iat", "nbf", "exp", "jti", "sub", "username", "uid", "sid"}
 
-// parseClaims demands the claims of the contract, each of its type. An unknown claim passes, so that the
-// next release of the server can add one, but not under a known name in another case.
+// parseClaims demands the claims of the contract, each of its type. An unknown claim passes, so
+// that the next release of the server can add one, but not under a known name in another case.
 func parseClaims(data []byte, want Demands) (Claims, error) {
 	var claims struct {
 		Issuer    string                    `json:"iss"`
@@ -91,8 +91,15 @@ func parseClaims(data []byte, want Demands) (Claims, error) {
 		return Claims{}, errTokenEarly
 	}
 	return Claims{
-		UserID: claims.UserID, SessionID: claims.SessionID, TokenID: claims.TokenID, Subject: claims.Subject, Username: claims.Username,
-		Issuer: claims.Issuer, IssuedAt: issued, NotBefore: begins, ExpiresAt: expires,
+		UserID:    claims.UserID,
+		SessionID: claims.SessionID,
+		TokenID:   claims.TokenID,
+		Subject:   claims.Subject,
+		Username:  claims.Username,
+		Issuer:    claims.Issuer,
+		IssuedAt:  issued,
+		NotBefore: begins,
+		ExpiresAt: expires,
 	}, nil
 }
 
@@ -123,8 +130,8 @@ func numericDate(value jsontext.Value) (time.Time, error) {
 
 const nilUUID = "00000000-0000-0000-0000-000000000000"
 
-// isUUID reports whether a text is a UUID in the one spelling that the server writes, so that two ids
-// are the same if their texts are.
+// isUUID reports whether a text is a UUID in the one spelling that the server writes, so that two
+// ids are the same if their texts are.
 func isUUID(text string) bool {
 	if len(text) != len(nilUUID) || text == nilUUID {
 		return false

@@ -11,7 +11,8 @@ import (
 
 func wantUnavailable(t *testing.T, err error, text string) {
 	t.Helper()
-	if !errors.Is(err, authn.ErrUnavailable) || errors.Is(err, authn.ErrInvalidToken) || !strings.Contains(err.Error(), text) {
+	if !errors.Is(err, authn.ErrUnavailable) || errors.Is(err, authn.ErrInvalidToken) ||
+		!strings.Contains(err.Error(), text) {
 		t.Errorf("got %v, want one that tells %q", err, text)
 	}
 }
@@ -49,7 +50,8 @@ func TestKeysOfAnotherOrigin(t *testing.T) {
 	}
 }
 
-// One origin has several texts (RFC 6454 section 4): a port that goes without saying, and a host in any case.
+// One origin has several texts (RFC 6454 section 4): a port that goes without saying, and a host in
+// any case.
 func TestOneOriginInSeveralTexts(t *testing.T) {
 	t.Parallel()
 	signer := newEdDSA("ed")

@@ -34,7 +34,8 @@ func TestLongestToken(t *testing.T) {
 	}
 }
 
-// A bit flipped anywhere in a signature makes it invalid, and so does any other symbol in the header and the claims.
+// A bit flipped anywhere in a signature makes it invalid, and so does any other symbol in the
+// header and the claims.
 func TestEveryBitOfATokenCounts(t *testing.T) {
 	t.Parallel()
 	for _, signer := range signers() {
@@ -61,7 +62,8 @@ func TestEveryBitOfATokenCounts(t *testing.T) {
 	}
 }
 
-// A token is taken from 30 s before it is issued until 30 s after it has expired, and at that very moment no more.
+// A token is taken from 30 s before it is issued until 30 s after it has expired, and at that very
+// moment no more.
 func TestLeeway(t *testing.T) {
 	t.Parallel()
 	signer := newEdDSA("ed")

@@ -21,7 +21,8 @@ const (
 	maxKeys = 100
 	// minRSABits is RFC 7518's least (section 3.3), and maxRSABits bounds what one signature costs us.
 	minRSABits, maxRSABits = 2048, 8192
-	// minRSAExponent is FIPS 186-5's least (appendix A.1.1), and maxRSAExponent the most that crypto/rsa takes.
+	// minRSAExponent is FIPS 186-5's least (appendix A.1.1), and maxRSAExponent the most that
+	// crypto/rsa takes.
 	minRSAExponent, maxRSAExponent = 65537, 1<<31 - 1
 )
 
@@ -63,8 +64,9 @@ type jwk struct {
 
 var errKey = errors.New("not a key to be used")
 
-// parseKeys answers the keys for the algorithms. A key of another kind or a weak one is left out (RFC 7517 section 5), so
-// that the server can add one that we don't know; tokens that it signs are then of an unknown key.
+// parseKeys answers the keys for the algorithms. A key of another kind or a weak one is left out
+// (RFC 7517 section 5), so that the server can add one that we don't know; tokens that it signs are
+// then of an unknown key.
 func parseKeys(document jwkSet, algorithms []string) (map[string]publicKey, error) {
 	if document.Keys == nil {
 		return nil, errors.New("the server's keys are not a JWK set")
@@ -88,12 +90,18 @@ func parseKeys(document jwkSet, algorithms []string) (map[string]publicKey, erro
 		keys[j.ID] = publicKey{method: methods[j.Algorithm], public: public}
 	}
 	if len(keys) == 0 {
-		return nil, fmt.Errorf("%w: none of the %d in its set is a sound one for %s", errNoKeys, len(document.Keys), strings.Join(algorithms, ", "))
+		return nil, fmt.Errorf(
+			"%w: none of the %d in its set is a sound one for %s",
+			errNoKeys,
+			len(document.Keys),
+			strings.Join(algorithms, ", "),
+		)
 	}
 	return keys, nil
 }
 
-// parse answers the key, if it is one to verify signatures with. One that is published with its private half is anybody's.
+// parse answers the key, if it is one to verify signatures with. One that is published with its
+// private half is anybody's.
 func (j jwk) parse() (any, error) {
 	if j.ID == "" || j.Use != "sig" || j.Private != nil {
 		return nil, errKey
@@ -122,9 +130,9 @@ func parseP256(x, y string) (*ecdsa.PublicKey, error) {
 	return ecdsa.ParseUncompressedPublicKey(elliptic.P256(), point)
 }
 
-// parseEd25519 checks the length alone. Under 32 bytes that are no point of the curve, crypto/ed25519
-// verifies no signature. It takes points of small order, under which anybody can sign; only the server
-// could publish one, and it makes its keys itself.
+// parseEd25519 checks the length alone. Under 32 bytes that are no point of the curve,
+// crypto/ed25519 verifies no signature. It takes points of small order, under which anybody can
+// sign; only the server could publish one, and it makes its keys itself.
 func parseEd25519(x string) (ed25519.PublicKey, error) {
 	point, err := decodeKey(x)
 	if err != nil || len(point) != ed25519.PublicKeySize {

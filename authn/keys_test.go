@@ -53,7 +53,10 @@ func TestKeysLeftOut(t *testing.T) {
 		jwk    any
 	}
 	shape := map[string]bad{
-		"symmetric":             {es, m{"kty": "oct", "alg": "HS256", "kid": "bad", "use": "sig", "k": b64(make([]byte, 32))}},
+		"symmetric": {
+			es,
+			m{"kty": "oct", "alg": "HS256", "kid": "bad", "use": "sig", "k": b64(make([]byte, 32))},
+		},
 		"symmetric, as ES256":   {es, with(es.jwk(), m{"kty": "oct"})},
 		"not an object":         {es, "key"},
 		"null":                  {es, nil},
@@ -92,10 +95,13 @@ func TestKeysLeftOut(t *testing.T) {
 	}
 	n := rsaKey().N
 	moduli := map[string]bad{
-		"no n":              {rs, with(rs.jwk(), m{"n": nil})},
-		"no e":              {rs, with(rs.jwk(), m{"e": nil})},
-		"n of 2047 bits":    {rs, with(rs.jwk(), m{"n": b64(new(big.Int).Rsh(n, 1).Bytes())})},
-		"n of 8193 bits":    {rs, with(rs.jwk(), m{"n": b64(new(big.Int).Lsh(n, 8193-2048).SetBit(new(big.Int).Lsh(n, 8193-2048), 0, 1).Bytes())})},
+		"no n":           {rs, with(rs.jwk(), m{"n": nil})},
+		"no e":           {rs, with(rs.jwk(), m{"e": nil})},
+		"n of 2047 bits": {rs, with(rs.jwk(), m{"n": b64(new(big.Int).Rsh(n, 1).Bytes())})},
+		"n of 8193 bits": {
+			rs,
+			with(rs.jwk(), m{"n": b64(new(big.Int).Lsh(n, 8193-2048).SetBit(new(big.Int).Lsh(n, 8193-2048), 0, 1).Bytes())}),
+		},
 		"n even":            {rs, with(rs.jwk(), m{"n": b64(new(big.Int).Sub(n, big.NewInt(1)).Bytes())})},
 		"n no base64":       {rs, with(rs.jwk(), m{"n": "!"})},
 		"e no base64":       {rs, with(rs.jwk(), m{"e": "!"})},

@@ -17,16 +17,41 @@ type problem struct {
 	Detail string `json:"detail"`
 	Code   string `json:"code"`
 
-	// challenge is the value of WWW-Authenticate (RFC 6750 section 3), and retryAfter that of Retry-After.
+	// challenge is the value of WWW-Authenticate (RFC 6750 section 3), and retryAfter that of
+	// Retry-After.
 	challenge, retryAfter string
 }
 
 // The contract has the titles; the tests of the service hold these to it.
 var (
-	notAuthenticated     = problem{Status: http.StatusUnauthorized, Code: "not_authenticated", Title: "A token is missing", Detail: "Not authenticated", challenge: "Bearer"}
-	invalidToken         = problem{Status: http.StatusUnauthorized, Code: "invalid_token", Title: "The access token is not valid", Detail: "Could not validate token credentials.", challenge: `Bearer error="invalid_token"`}
-	ambiguousCredentials = problem{Status: http.StatusBadRequest, Code: "ambiguous_credentials", Title: "The token was sent twice", Detail: "A token may be sent in one way only: the Authorization header.", challenge: `Bearer error="invalid_request"`}
-	unavailable          = problem{Status: http.StatusServiceUnavailable, Code: "unavailable", Title: "The service can't answer now", Detail: "The service can't answer now. Try again.", retryAfter: "1"}
+	notAuthenticated = problem{
+		Status:    http.StatusUnauthorized,
+		Code:      "not_authenticated",
+		Title:     "A token is missing",
+		Detail:    "Not authenticated",
+		challenge: "Bearer",
+	}
+	invalidToken = problem{
+		Status:    http.StatusUnauthorized,
+		Code:      "invalid_token",
+		Title:     "The access token is not valid",
+		Detail:    "Could not validate token credentials.",
+		challenge: `Bearer error="invalid_token"`,
+	}
+	ambiguousCredentials = problem{
+		Status:    http.StatusBadRequest,
+		Code:      "ambiguous_credentials",
+		Title:     "The token was sent twice",
+		Detail:    "A token may be sent in one way only: the Authorization header.",
+		challenge: `Bearer error="invalid_request"`,
+	}
+	unavailable = problem{
+		Status:     http.StatusServiceUnavailable,
+		Code:       "unavailable",
+		Title:      "The service can't answer now",
+		Detail:     "The service can't answer now. Try again.",
+		retryAfter: "1",
+	}
 )
 
 var (
@@ -42,8 +67,9 @@ func FromContext(ctx context.Context) (Claims, bool) {
 	return claims, ok
 }
 
-// Middleware lets a request through to next if it has a valid token, whose claims [FromContext] then answers. Any other it
-// refuses as the server itself would, with a problem document and the challenge of RFC 6750.
+// Middleware lets a request through to next if it has a valid token, whose claims [FromContext]
+// then answers. Any other it refuses as the server itself would, with a problem document and the
+// challenge of RFC 6750.
 func (v *Verifier) Middleware(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		claims, err := v.authenticate(r)
@@ -63,9 +89,9 @@ func (v *Verifier) authenticate(r *http.Request) (Claims, error) {
 	return v.Verify(r.Context(), token)
 }
 
-// bearerToken reads the one `Authorization: Bearer` header (RFC 6750 section 2.1). The scheme is compared without case
-// (RFC 9110 section 11.1). A token in the query string is never taken, and refused beside one in the header
-// (RFC 6750 section 2: not more than one method in a request).
+// bearerToken reads the one `Authorization: Bearer` header (RFC 6750 section 2.1). The scheme is
+// compared without case (RFC 9110 section 11.1). A token in the query string is never taken, and
+// refused beside one in the header (RFC 6750 section 2: not more than one method in a request).
 func bearerToken(r *http.Request) (string, error) {
 	headers := r.Header.Values("Authorization")
 	if len(headers) > 0 && r.URL.Query().Has("access_token") {
@@ -81,7 +107,8 @@ func bearerToken(r *http.Request) (string, error) {
 	return strings.TrimLeft(token, " "), nil
 }
 
-// problemOf is the one place between errors and what is told of them. What it doesn't know refuses as well.
+// problemOf is the one place between errors and what is told of them. What it doesn't know refuses
+// as well.
 func problemOf(err error) problem {
 	switch {
 	case errors.Is(err, errNotAuthenticated):

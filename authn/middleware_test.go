@@ -19,9 +19,30 @@ type refusal struct {
 
 var (
 	notAuthenticated = refusal{401, "not_authenticated", "A token is missing", "Not authenticated", "Bearer", ""}
-	badToken         = refusal{401, "invalid_token", "The access token is not valid", "Could not validate token credentials.", `Bearer error="invalid_token"`, ""}
-	ambiguous        = refusal{400, "ambiguous_credentials", "The token was sent twice", "A token may be sent in one way only: the Authorization header.", `Bearer error="invalid_request"`, ""}
-	down             = refusal{503, "unavailable", "The service can't answer now", "The service can't answer now. Try again.", "", "1"}
+	badToken         = refusal{
+		401,
+		"invalid_token",
+		"The access token is not valid",
+		"Could not validate token credentials.",
+		`Bearer error="invalid_token"`,
+		"",
+	}
+	ambiguous = refusal{
+		400,
+		"ambiguous_credentials",
+		"The token was sent twice",
+		"A token may be sent in one way only: the Authorization header.",
+		`Bearer error="invalid_request"`,
+		"",
+	}
+	down = refusal{
+		503,
+		"unavailable",
+		"The service can't answer now",
+		"The service can't answer now. Try again.",
+		"",
+		"1",
+	}
 )
 
 func TestMiddlewareRefuses(t *testing.T) {
@@ -57,7 +78,9 @@ func TestMiddlewareRefuses(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			h := test.server.verifier().Middleware(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("let through") }))
+			h := test.server.verifier().Middleware(
+				http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("let through") }),
+			)
 			r := httptest.NewRequest(http.MethodGet, test.target, nil)
 			if len(test.headers) > 0 {
 				r.Header["Authorization"] = test.headers
@@ -86,7 +109,11 @@ func wantRefusal(t *testing.T, w *httptest.ResponseRecorder, url string, want re
 		t.Fatal(err)
 	}
 	wantBody := map[string]any{
-		"type": url + "/problems/" + want.code, "title": want.title, "status": float64(want.status), "detail": want.detail, "code": want.code,
+		"type":   url + "/problems/" + want.code,
+		"title":  want.title,
+		"status": float64(want.status),
+		"detail": want.detail,
+		"code":   want.code,
 	}
 	if !reflect.DeepEqual(body, wantBody) {
 		t.Errorf("got %v, want %v", body, wantBody)
@@ -132,7 +159,8 @@ func TestFromContextWithoutClaims(t *testing.T) {
 	}
 }
 
-// Whatever is sent, the answer is one of the two errors, and a token that is taken is one that the server signed.
+// Whatever is sent, the answer is one of the two errors, and a token that is taken is one that the
+// server signed.
 func FuzzVerify(f *testing.F) {
 	signer := newEdDSA("ed")
 	s := newServer(f, signer)

@@ -22,7 +22,8 @@ IQIDAQAB
 -----END PUBLIC KEY-----
 `
 
-// rocaPrime makes a prime as Infineon's library does: k times the product of the first primes, plus a power of 65537.
+// rocaPrime makes a prime as Infineon's library does: k times the product of the first primes, plus
+// a power of 65537.
 func rocaPrime(t *testing.T) *big.Int {
 	t.Helper()
 	product := big.NewInt(2)

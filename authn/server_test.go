@@ -93,8 +93,13 @@ func (s signer) jwk() map[string]any {
 func goodClaims() string { return claimsAt(testNow) }
 
 func claimsAt(now time.Time) string {
-	return fmt.Sprintf(`{"iss":"latchkey","aud":"latchkey:auth","iat":%d,"exp":%d,"jti":"0123456789abcdef","sub":"ada@example.com","username":"ada","uid":%q,"sid":%q}`,
-		now.Unix(), now.Unix()+900, testUser, testSession)
+	return fmt.Sprintf(
+		`{"iss":"latchkey","aud":"latchkey:auth","iat":%d,"exp":%d,"jti":"0123456789abcdef","sub":"ada@example.com","username":"ada","uid":%q,"sid":%q}`,
+		now.Unix(),
+		now.Unix()+900,
+		testUser,
+		testSession,
+	)
 }
 
 func replaced(s, old, other string) string {

@@ -8,9 +8,9 @@ import (
 	"github.com/go-json-experiment/json"
 )
 
-// golang-jwt's parser reads the claims before the signature is verified, takes names in any case and
-// each more than once, and takes an unknown `crit`. Only its signatures are used. Header and claims
-// are read here.
+// golang-jwt's parser reads the claims before the signature is verified, takes names in any case
+// and each more than once, and takes an unknown `crit`. Only its signatures are used. Header and
+// claims are read here.
 
 // What is wrong with a token, for the log. None of these repeats anything of the token.
 var (
@@ -47,8 +47,8 @@ type Unverified struct {
 	payload, signature []byte
 }
 
-// Parse takes a token in compact form apart (RFC 7515 section 7.1). It demands the one spelling and the
-// one header that the server writes. It fails with [ErrInvalidToken].
+// Parse takes a token in compact form apart (RFC 7515 section 7.1). It demands the one spelling and
+// the one header that the server writes. It fails with [ErrInvalidToken].
 func Parse(text string) (Unverified, error) {
 	if len(text) > MaxTokenBytes {
 		return Unverified{}, invalid(errTokenSize)
@@ -76,8 +76,9 @@ func Parse(text string) (Unverified, error) {
 	return token, nil
 }
 
-// parseHeader demands exactly the three members that the server writes. It refuses any other, such as
-// `crit`, `jwk` or `jku`, without a look at its value (RFC 7515 section 4.1.11, RFC 8725 section 3.10).
+// parseHeader demands exactly the three members that the server writes. It refuses any other, such
+// as `crit`, `jwk` or `jku`, without a look at its value (RFC 7515 section 4.1.11, RFC 8725 section
+// 3.10).
 func parseHeader(data []byte) (kid, algorithm string, err error) {
 	var header struct {
 		Algorithm string `json:"alg"`
@@ -94,12 +95,16 @@ func parseHeader(data []byte) (kid, algorithm string, err error) {
 	return header.KeyID, header.Algorithm, nil
 }
 
-// Verify returns what the token says if the signature is the key's and the claims are as demanded. It
-// reads nothing of the claims before the signature is verified. It fails with [ErrInvalidToken].
+// Verify returns what the token says if the signature is the key's and the claims are as demanded.
+// It reads nothing of the claims before the signature is verified. It fails with [ErrInvalidToken].
 //
-// The caller has found the key by the token's KeyID. algorithm is the key's, with which the token has
-// to agree (RFC 8725 section 3.1). signature fails if a signature of a text is not the key's.
-func (u Unverified) Verify(algorithm string, signature func(signed string, signature []byte) error, want Demands) (Claims, error) {
+// The caller has found the key by the token's KeyID. algorithm is the key's, with which the token
+// has to agree (RFC 8725 section 3.1). signature fails if a signature of a text is not the key's.
+func (u Unverified) Verify(
+	algorithm string,
+	signature func(signed string, signature []byte) error,
+	want Demands,
+) (Claims, error) {
 	if u.Algorithm != algorithm {
 		return Claims{}, invalid(errTokenHeader)
 	}

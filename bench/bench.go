@@ -121,7 +121,15 @@ func tokensOf(body []byte) (t tokens, err error) {
 }
 
 func loginForm(name, password string) string {
-	return "username=" + strings.ReplaceAll(email(name), "@", "%40") + "&password=" + strings.ReplaceAll(password, " ", "+")
+	return "username=" + strings.ReplaceAll(
+		email(name),
+		"@",
+		"%40",
+	) + "&password=" + strings.ReplaceAll(
+		password,
+		" ",
+		"+",
+	)
 }
 
 func loginShot(p *process, name string) shot {

@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// TestRun measures everything for a moment and asks whether every row has its figures. What the times
-// are does not matter here.
+// TestRun measures everything for a moment and asks whether every row has its figures. What the
+// times are does not matter here.
 func TestRun(t *testing.T) {
 	binary := filepath.Join(t.TempDir(), "latchkey")
 	build := exec.Command("go", "build", "-buildvcs=false", "-o", binary, "./cmd/latchkey")
@@ -21,14 +21,25 @@ func TestRun(t *testing.T) {
 	}
 	var out strings.Builder
 	err := run(t.Context(), &out, options{
-		binary: binary, before: binary, duration: 200 * time.Millisecond, rounds: 1, only: strings.Join(partNames(), ","), users: 2000, tries: 20,
+		binary:   binary,
+		before:   binary,
+		duration: 200 * time.Millisecond,
+		rounds:   1,
+		only:     strings.Join(partNames(), ","),
+		users:    2000,
+		tries:    20,
 	})
 	if err != nil && !errors.Is(err, errTimesReveal) {
 		t.Fatal(err)
 	}
 	rows := strings.Count(out.String(), "\n") - 2
 	// A median of few tries may be zero, and so may the number of failed requests.
-	measured := regexp.MustCompile(`(?m)^\| [^|]*(refused|failed)[^|]* \| [^|]*[0-9]|^\| [^|]+ \| [^|]*[1-9][^|]* \| [^|]*[1-9][^|]*%\)`).FindAllString(out.String(), -1)
+	measured := regexp.MustCompile(
+		`(?m)^\| [^|]*(refused|failed)[^|]* \| [^|]*[0-9]|^\| [^|]+ \| [^|]*[1-9][^|]* \| [^|]*[1-9][^|]*%\)`,
+	).FindAllString(
+		out.String(),
+		-1,
+	)
 	if rows < 50 || len(measured) != rows {
 		t.Errorf("%d of %d rows have their figures:\n%s", len(measured), rows, &out)
 	}

@@ -70,9 +70,9 @@ type outcome struct {
 	cpu      time.Duration // of the server, for each response
 }
 
-// load sends requests on several connections. With a rate of 0, each connection sends its next request
-// after the last response. Otherwise they send at that rate together, and a latency counts from the
-// moment at which the request was due.
+// load sends requests on several connections. With a rate of 0, each connection sends its next
+// request after the last response. Otherwise they send at that rate together, and a latency counts
+// from the moment at which the request was due.
 func (b *bench) load(ctx context.Context, p *process, next shots, connections int, rate float64) (outcome, error) {
 	var (
 		first = make([]shot, connections)
@@ -122,7 +122,11 @@ func (b *bench) load(ctx context.Context, p *process, next shots, connections in
 		fmt.Fprintf(os.Stderr, "bench: %s: %d requests failed, one of them with %v\n", p.name, len(failed), failed[0])
 	}
 	if len(all) == 0 {
-		return outcome{}, fmt.Errorf("%s: no request succeeded: %w", p.name, errors.Join(append(failed[:min(1, len(failed))], ctx.Err())...))
+		return outcome{}, fmt.Errorf(
+			"%s: no request succeeded: %w",
+			p.name,
+			errors.Join(append(failed[:min(1, len(failed))], ctx.Err())...),
+		)
 	}
 	rate = float64(len(all)) / took.Seconds()
 	return outcome{rate, quantile(all, 0.5), quantile(all, 0.99), cpu / time.Duration(len(all))}, ctx.Err()

@@ -1,6 +1,6 @@
-// Command bench measures the server's binary on a real PostgreSQL and prints a table in Markdown. In
-// turns with it, it measures the binary of an earlier commit if one is named. It fails if the time of a
-// refused login reveals that an email has an account.
+// Command bench measures the server's binary on a real PostgreSQL and prints a table in Markdown.
+// In turns with it, it measures the binary of an earlier commit if one is named. It fails if the
+// time of a refused login reveals that an email has an account.
 package main
 
 import (

@@ -121,7 +121,14 @@ func (b *bench) measureRefresh(ctx context.Context, t *table) error {
 				if err != nil { // before the first request, and after one that failed
 					token, _ = login(p, "ada") // without a token, the refresh fails too, and is counted
 				}
-				return shot{p.addr, http.MethodPost, loginPath, "", "grant_type=refresh_token&refresh_token=" + token.Refresh, http.StatusOK}
+				return shot{
+					p.addr,
+					http.MethodPost,
+					loginPath,
+					"",
+					"grant_type=refresh_token&refresh_token=" + token.Refresh,
+					http.StatusOK,
+				}
 			}, err
 		},
 	})
@@ -186,7 +193,11 @@ func (b *bench) measureStart(ctx context.Context, t *table) error {
 			own := release{name: r.name, binary: r.binary}
 			data := "LATCHKEY_DATA_DIR=" + filepath.Join(b.dir, fmt.Sprintf("%s-%d", r.name, i))
 			// With -only start, the first start applies the migrations. The median of three leaves it out.
-			err := errors.Join(start(r, "database running"), start(own, "own database, first start", data), start(own, "own database, later", data))
+			err := errors.Join(
+				start(r, "database running"),
+				start(own, "own database, first start", data),
+				start(own, "own database, later", data),
+			)
 			if err != nil {
 				return err
 			}

@@ -36,7 +36,12 @@ func (b *bench) startServer(ctx context.Context, r release, settings ...string) 
 	cmd := exec.Command(r.binary, "serve")
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME"), "LATCHKEY_ADDR=" + addr}
 	if r.postgres != nil {
-		cmd.Env = append(cmd.Env, "LATCHKEY_DATABASE_URL="+r.postgres.URL(), "LATCHKEY_SECRET_KEY="+secretKey, "LATCHKEY_RATE_LIMITS=off")
+		cmd.Env = append(
+			cmd.Env,
+			"LATCHKEY_DATABASE_URL="+r.postgres.URL(),
+			"LATCHKEY_SECRET_KEY="+secretKey,
+			"LATCHKEY_RATE_LIMITS=off",
+		)
 	}
 	cmd.Env = append(cmd.Env, settings...)
 	log, err := os.CreateTemp(b.dir, "log-")

@@ -72,7 +72,12 @@ func (r *row) cell(who string) string {
 func (t *table) print(w io.Writer) {
 	// Debug ends each cell with a bar.
 	aligned := tabwriter.NewWriter(w, 0, 0, 1, ' ', tabwriter.Debug)
-	_, _ = fmt.Fprintf(aligned, "| what\t %s\t %s (tree, of it)\t beside it (tree, of it)\t\n|---\t---\t---\t---\t\n", tree, before)
+	_, _ = fmt.Fprintf(
+		aligned,
+		"| what\t %s\t %s (tree, of it)\t beside it (tree, of it)\t\n|---\t---\t---\t---\t\n",
+		tree,
+		before,
+	)
 	for _, r := range t.rows {
 		var others []string
 		for _, who := range r.beside {
@@ -81,7 +86,14 @@ func (t *table) print(w io.Writer) {
 		if r.note != "" {
 			others = append(others, r.note)
 		}
-		_, _ = fmt.Fprintf(aligned, "| %s\t %s\t %s\t %s\t\n", r.what, r.cell(tree), r.cell(before), strings.Join(others, ", "))
+		_, _ = fmt.Fprintf(
+			aligned,
+			"| %s\t %s\t %s\t %s\t\n",
+			r.what,
+			r.cell(tree),
+			r.cell(before),
+			strings.Join(others, ", "),
+		)
 	}
 	_ = aligned.Flush()
 }

@@ -24,13 +24,14 @@ const (
 
 var errTimesReveal = errors.New("the time of a refused login reveals an account")
 
-// refusals are the kinds of refused logins: a wrong password for an email that no account has, for one
-// that an account has, and the right password of a deactivated account.
+// refusals are the kinds of refused logins: a wrong password for an email that no account has, for
+// one that an account has, and the right password of a deactivated account.
 var refusals = [...]string{"unknown email", "known email", "deactivated account"}
 
-// measureTimes compares the times of the kinds of refused logins. The stored hashes and those of the
-// server are as cheap as possible, so that a difference beside the hash is not lost in its noise.
-// With limits on, each try comes from an address of its own, or the limits would end the series.
+// measureTimes compares the times of the kinds of refused logins. The stored hashes and those of
+// the server are as cheap as possible, so that a difference beside the hash is not lost in its
+// noise. With limits on, each try comes from an address of its own, or the limits would end the
+// series.
 func (b *bench) measureTimes(ctx context.Context, t *table) error {
 	rate, err := hashRate(ctx, 1, b.duration)
 	if err != nil {

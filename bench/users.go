@@ -19,18 +19,23 @@ const (
 	fewUsers = 1000
 	// usersSessions is the number of sessions, of random users, that /api/users/me/ is asked with.
 	usersSessions = 4096
-	// insertUsers makes the users numbered from $1 to $2, with hashes of the same password: $3 for even
-	// numbers, and $4 for odd ones. Their ids are UUIDv7.
-	insertUsers = `INSERT INTO users (id, email, email_key, username, username_key, password_hash, is_active, created_at, updated_at)
-		SELECT ('019a0000-' || lpad(to_hex(n >> 12), 4, '0') || '-7' || lpad(to_hex(n & 4095), 3, '0') || '-8000-' || lpad(to_hex(n), 12, '0'))::uuid,
+	// insertUsers makes the users numbered from $1 to $2, with hashes of the same password: $3 for
+	// even numbers, and $4 for odd ones. Their ids are UUIDv7.
+	insertUsers = `INSERT INTO users
+			(id, email, email_key, username, username_key, password_hash, is_active, created_at, updated_at)
+		SELECT ('019a0000-' || lpad(to_hex(n >> 12), 4, '0') || '-7' || lpad(to_hex(n & 4095), 3, '0') ||
+			'-8000-' || lpad(to_hex(n), 12, '0'))::uuid,
 			'user' || n || '@example.com', 'user' || n || '@example.com', 'user' || n, 'user' || n,
 			CASE WHEN n % 2 = 0 THEN $3 ELSE $4 END, $5, now(), now()
 		FROM generate_series($1::int, $2::int) n ON CONFLICT DO NOTHING`
 	// insertSessions makes a session for each user that has none.
-	insertSessions = `INSERT INTO sessions (id, user_id, rotated_at, expires_at, ends_at, budget_at, user_agent, address, created_at)
-		SELECT gen_random_uuid(), id, now(), now() + interval '30 days', now() + interval '90 days', now(), 'Mozilla/5.0', '203.0.113.7', now()
+	insertSessions = `INSERT INTO sessions
+			(id, user_id, rotated_at, expires_at, ends_at, budget_at, user_agent, address, created_at)
+		SELECT gen_random_uuid(), id, now(), now() + interval '30 days', now() + interval '90 days', now(),
+			'Mozilla/5.0', '203.0.113.7', now()
 		FROM users u WHERE NOT EXISTS (SELECT FROM sessions s WHERE s.user_id = u.id)`
-	insertLimits = `INSERT INTO rate_limits SELECT sha256(int4send(n)), now() + interval '1 hour' FROM generate_series(1, $1::int) n ON CONFLICT DO NOTHING`
+	insertLimits = `INSERT INTO rate_limits SELECT sha256(int4send(n)), now() + interval '1 hour'
+		FROM generate_series(1, $1::int) n ON CONFLICT DO NOTHING`
 )
 
 func userName(n int) string { return fmt.Sprintf("user%d", n) }
@@ -38,7 +43,8 @@ func userName(n int) string { return fmt.Sprintf("user%d", n) }
 // cheapParams are for hashes that cost next to nothing. Users with an even number have one.
 var cheapParams = password.Params{MemoryKiB: 64, Passes: 1, Lanes: 1}
 
-// cheapHashes are the settings of a server that makes such hashes, and leaves stored ones as they are.
+// cheapHashes are the settings of a server that makes such hashes, and leaves stored ones as they
+// are.
 var cheapHashes = []string{"LATCHKEY_PASSWORD_HASH_MEMORY_KIB=64", "LATCHKEY_PASSWORD_HASH_PASSES=1"}
 
 func newHasher(params password.Params, workers int) (*password.Hasher, error) {
@@ -57,8 +63,8 @@ func hashOf(params password.Params) (string, error) {
 	return hasher.Hash(context.Background(), "", secret.New(passphrase))
 }
 
-// measureUsers compares many users, and as many keys in the table of limits, with few. Each request is
-// that of a random user, so that the rows of all users are read.
+// measureUsers compares many users, and as many keys in the table of limits, with few. Each request
+// is that of a random user, so that the rows of all users are read.
 func (b *bench) measureUsers(ctx context.Context, t *table) error {
 	for _, users := range []int{fewUsers, b.users} {
 		of := fmt.Sprintf(", any of %d users", users)
@@ -67,9 +73,12 @@ func (b *bench) measureUsers(ctx context.Context, t *table) error {
 			return func([]byte) shot { return loginShot(p, userName(1+2*rand.IntN(users/2))) }, fill(ctx, p, users)
 		}
 		for _, s := range []series{
-			{what: "/me" + of, connections: []int{16}, settings: append([]string{"LATCHKEY_ACCESS_TOKEN_TTL=24h"}, cheapHashes...), prepare: anyMe},
-			{what: "login" + of, connections: []int{8}, prepare: anyLogin},
-			{what: "login with limits" + of, connections: []int{8}, settings: []string{"LATCHKEY_RATE_LIMITS=on"}, prepare: anyLogin},
+			{what: "/me" + of, connections: []int{16},
+				settings: append([]string{"LATCHKEY_ACCESS_TOKEN_TTL=24h"}, cheapHashes...), prepare: anyMe},
+			{what: "login" + of, connections: []int{8},
+				prepare: anyLogin},
+			{what: "login with limits" + of, connections: []int{8},
+				settings: []string{"LATCHKEY_RATE_LIMITS=on"}, prepare: anyLogin},
 		} {
 			if err := b.measure(ctx, t, s); err != nil {
 				return err
@@ -97,7 +106,8 @@ func meOfAny(ctx context.Context, p *process, users int) (shots, error) {
 	return func([]byte) shot { return meShot(p, access[rand.IntN(len(access))]) }, g.Wait()
 }
 
-// fill makes the users up to a number, a session for each, and as many keys of limits, unless they exist.
+// fill makes the users up to a number, a session for each, and as many keys of limits, unless they
+// exist.
 func fill(ctx context.Context, p *process, users int) error {
 	return p.connected(ctx, func(conn *pgx.Conn) error {
 		var filled bool

@@ -10,24 +10,27 @@ import (
 	"strings"
 )
 
-// maxHops bounds how many entries of a forwarding header are looked at: more proxies than anybody has.
+// maxHops bounds how many entries of a forwarding header are looked at: more proxies than anybody
+// has.
 const maxHops = 32
 
 // source is where a request comes from, and where its client has found the server.
 type source struct {
 	address netip.Addr
-	// scheme is http or https, prefix empty or a path without a slash at its end. The host is the client's word: good for
-	// an answer to that client, or to be kept under the address that it has asked.
+	// scheme is http or https, prefix empty or a path without a slash at its end. The host is the
+	// client's word: good for an answer to that client, or to be kept under the address that it has
+	// asked.
 	scheme, host, prefix string
 }
 
-// sourceOf is the socket's peer and what it has asked, unless the peer is one of our proxies. Then it is the last address in
-// Forwarded (RFC 7239) or X-Forwarded-For that is not one of our proxies too: anybody may have written what stands before it. An
-// entry that is no address ends the search, at the proxy that has passed it on. Scheme and host are those that the proxy has
-// written which has seen this address.
+// sourceOf is the socket's peer and what it has asked, unless the peer is one of our proxies. Then
+// it is the last address in Forwarded (RFC 7239) or X-Forwarded-For that is not one of our proxies
+// too: anybody may have written what stands before it. An entry that is no address ends the search,
+// at the proxy that has passed it on. Scheme and host are those that the proxy has written which
+// has seen this address.
 //
-// A proxy writes one of the two headers and passes the other one on as the client sent it. If both are there and differ,
-// neither is believed, and the request counts as the proxy's own.
+// A proxy writes one of the two headers and passes the other one on as the client sent it. If both
+// are there and differ, neither is believed, and the request counts as the proxy's own.
 func sourceOf(r *http.Request, trusted []netip.Prefix) source {
 	s := source{scheme: "http", host: r.Host}
 	peer, err := netip.ParseAddrPort(r.RemoteAddr)
@@ -85,8 +88,9 @@ func (s *source) take(scheme, host, prefix string) {
 	}
 }
 
-// warnOfProxy says once in the log that a request seems to come through a proxy that isn't named: a peer nearby has sent a forwarding header, which
-// isn't believed. All who come that way count as one address.
+// warnOfProxy says once in the log that a request seems to come through a proxy that isn't named: a
+// peer nearby has sent a forwarding header, which isn't believed. All who come that way count as
+// one address.
 func (s *Server) warnOfProxy(r *http.Request) {
 	if r.Header["X-Forwarded-For"] == nil && r.Header["Forwarded"] == nil {
 		return
@@ -97,12 +101,14 @@ func (s *Server) warnOfProxy(r *http.Request) {
 		return
 	}
 	s.unnamedProxy.Do(func() {
-		s.logger.Warn("LATCHKEY_TRUSTED_PROXIES doesn't name a proxy that seems to be in front: whoever comes through it shares its address's limits", "peer", addr.String())
+		s.logger.Warn(
+			"a proxy seems to be in front that is not a trusted one: its clients share the limits of its address", "peer", addr.String(),
+		)
 	})
 }
 
-// walk goes back from the peer through what the proxies have written, last entry first, as long as it meets proxies of ours.
-// It returns the address where it ends, and the index of that entry.
+// walk goes back from the peer through what the proxies have written, last entry first, as long as
+// it meets proxies of ours. It returns the address where it ends, and the index of that entry.
 func walk(peer netip.Addr, entries []string, trusted []netip.Prefix) (netip.Addr, int) {
 	at, index := peer, max(0, len(entries)-1)
 	for i := len(entries) - 1; i >= max(0, len(entries)-maxHops); i-- {
@@ -133,12 +139,12 @@ func splitList(values []string) []string {
 	return entries
 }
 
-// element is one of a Forwarded header: what one proxy has written. A parameter that it hasn't, or that stands twice
-// (RFC 7239 section 4), is empty.
+// element is one of a Forwarded header: what one proxy has written. A parameter that it hasn't, or
+// that stands twice (RFC 7239 section 4), is empty.
 type element struct{ node, proto, host string }
 
-// parseForwarded reads the elements of a Forwarded header. No value that is of use has a comma or a semicolon in it, so that a
-// quoted one is no reason to read quoted strings.
+// parseForwarded reads the elements of a Forwarded header. No value that is of use has a comma or a
+// semicolon in it, so that a quoted one is no reason to read quoted strings.
 func parseForwarded(values []string) []element {
 	var elements []element
 	for _, text := range splitList(values) {
@@ -171,7 +177,8 @@ func unquote(s string) string {
 	return s
 }
 
-// parseNode reads an address with or without a port: 192.0.2.1, 192.0.2.1:80, 2001:db8::1, [2001:db8::1], [2001:db8::1]:80.
+// parseNode reads an address with or without a port: 192.0.2.1, 192.0.2.1:80, 2001:db8::1,
+// [2001:db8::1], [2001:db8::1]:80.
 func parseNode(s string) (netip.Addr, bool) {
 	if host, _, err := net.SplitHostPort(s); err == nil {
 		s = host

@@ -22,7 +22,8 @@ func remoteOf(t *testing.T, h *impltest.Harness, headers ...string) string {
 	return found[1]
 }
 
-// H-3: what a client says of its address counts only as far as our proxies have written it. The tests come from 127.0.0.1.
+// H-3: what a client says of its address counts only as far as our proxies have written it. The
+// tests come from 127.0.0.1.
 func TestH3_Spoofing(t *testing.T) {
 	t.Parallel()
 	const peer, client, spoofed = "127.0.0.1", "203.0.113.7", "198.51.100.66"
@@ -80,7 +81,12 @@ func TestH3_SpoofedAddressesShareABudget(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t, impltest.Options{Limits: true})
 	for i := range 200 {
-		r := h.LoginRequest("username", "nobody"+string(rune('a'+i%26))+string(rune('a'+i/26))+"@example.com", "password", "a wrong password")
+		r := h.LoginRequest(
+			"username",
+			"nobody"+string(rune('a'+i%26))+string(rune('a'+i/26))+"@example.com",
+			"password",
+			"a wrong password",
+		)
 		r.Header.Set("X-Forwarded-For", netip.AddrFrom4([4]byte{203, 0, 113, byte(i)}).String())
 		want := 401
 		if i >= 100 {
@@ -92,7 +98,8 @@ func TestH3_SpoofedAddressesShareABudget(t *testing.T) {
 	}
 }
 
-// H-3: a proxy that isn't named is told of in the log, once; whoever is far away can't make it be told.
+// H-3: a proxy that isn't named is told of in the log, once; whoever is far away can't make it be
+// told.
 func TestH3_AProxyThatIsNotNamed(t *testing.T) {
 	t.Parallel()
 	for _, row := range []struct {

@@ -35,9 +35,9 @@ func (s *Server) authenticate(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// bearerToken reads the one `Authorization: Bearer` header (RFC 6750 section 2.1). The scheme is compared without case
-// (RFC 9110 section 11.1). A token in the query string is never taken, and refused beside one in the header
-// (RFC 6750 section 2: not more than one method in a request).
+// bearerToken reads the one `Authorization: Bearer` header (RFC 6750 section 2.1). The scheme is
+// compared without case (RFC 9110 section 11.1). A token in the query string is never taken, and
+// refused beside one in the header (RFC 6750 section 2: not more than one method in a request).
 func bearerToken(r *http.Request) (string, error) {
 	headers := r.Header.Values("Authorization")
 	if len(headers) > 0 && r.URL.RawQuery != "" && r.URL.Query().Has("access_token") {
@@ -49,7 +49,8 @@ func bearerToken(r *http.Request) (string, error) {
 	return parseAuthorization(headers[0])
 }
 
-// parseAuthorization answers the token of a bearer header, which may be empty or odd: judging it is not done here.
+// parseAuthorization answers the token of a bearer header, which may be empty or odd: judging it is
+// not done here.
 func parseAuthorization(header string) (string, error) {
 	scheme, token, _ := strings.Cut(header, " ")
 	if !strings.EqualFold(scheme, "Bearer") {

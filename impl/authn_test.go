@@ -28,7 +28,8 @@ func TestVerifierThroughARotation(t *testing.T) {
 			verify := func(token string) {
 				t.Helper()
 				claims, err := verifier.Verify(t.Context(), token)
-				if err != nil || claims.Username != "ada" || claims.SessionID != decodePart(t, token, 1)["sid"] || claims.Issuer != "latchkey" {
+				if err != nil || claims.Username != "ada" || claims.SessionID != decodePart(t, token, 1)["sid"] ||
+					claims.Issuer != "latchkey" {
 					t.Errorf("got %+v, %v", claims, err)
 				}
 			}
@@ -49,7 +50,10 @@ func TestVerifierThroughARotation(t *testing.T) {
 			}
 			verify(last)
 
-			other := impltest.New(t, impltest.Options{Algorithm: algorithm, Secret: "Qm7xT2vLk9ZpR4wBn6YcH1sJf8GdU3eKa5XoVtW0iNrMqPyC"})
+			other := impltest.New(
+				t,
+				impltest.Options{Algorithm: algorithm, Secret: "Qm7xT2vLk9ZpR4wBn6YcH1sJf8GdU3eKa5XoVtW0iNrMqPyC"},
+			)
 			if _, err := verifier.Verify(t.Context(), other.MustRegister(t, "ada")); !errors.Is(err, authn.ErrInvalidToken) {
 				t.Errorf("another server's token: got %v", err)
 			}
@@ -94,7 +98,14 @@ func TestVerifierAnswersAsTheServer(t *testing.T) {
 		w := httptest.NewRecorder()
 		handler.ServeHTTP(w, h.Request("GET", impltest.MePath+row.query, "", row.headers...))
 		if w.Code != theirs.Status || w.Header().Get("WWW-Authenticate") != theirs.Header.Get("WWW-Authenticate") {
-			t.Errorf("%s: got %d %q, the server answers %d %q", name, w.Code, w.Header().Get("WWW-Authenticate"), theirs.Status, theirs.Header.Get("WWW-Authenticate"))
+			t.Errorf(
+				"%s: got %d %q, the server answers %d %q",
+				name,
+				w.Code,
+				w.Header().Get("WWW-Authenticate"),
+				theirs.Status,
+				theirs.Header.Get("WWW-Authenticate"),
+			)
 		}
 		if theirs.Status == 200 {
 			continue

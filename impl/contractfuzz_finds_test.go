@@ -10,7 +10,8 @@ import (
 
 // What TestContractFuzz has found, in its least form.
 
-// A field whose name is no UTF-8 can't be pointed to; the body as a whole is, and not a field with U+FFFD in its name.
+// A field whose name is no UTF-8 can't be pointed to; the body as a whole is, and not a field with
+// U+FFFD in its name.
 func TestFound_FormNameIsNoUTF8(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)
@@ -27,7 +28,8 @@ func TestFound_FormNameIsNoUTF8(t *testing.T) {
 	}
 }
 
-// A form of no bytes is one without fields: those that are missing are told, and not the body as a whole.
+// A form of no bytes is one without fields: those that are missing are told, and not the body as a
+// whole.
 func TestFound_EmptyForm(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)

@@ -27,8 +27,8 @@ func init() {
 	}
 }
 
-// Requests drawn from the contract's schemas: valid ones are not refused for their shape, those that are broken in one place are,
-// none is answered 5xx, and every answer is declared.
+// Requests drawn from the contract's schemas: valid ones are not refused for their shape, those
+// that are broken in one place are, none is answered 5xx, and every answer is declared.
 func TestContractFuzz(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)

@@ -13,7 +13,8 @@ import (
 )
 
 const (
-	// preflightAge is how long a browser may go by the answer to a preflight. Browsers cap it at two hours.
+	// preflightAge is how long a browser may go by the answer to a preflight. Browsers cap it at two
+	// hours.
 	preflightAge = 10 * time.Minute
 	// maxAskedHeaders bounds how many headers a preflight may ask for.
 	maxAskedHeaders = 64
@@ -21,9 +22,10 @@ const (
 	exposedHeaders = "Location,RateLimit,RateLimit-Policy,Retry-After,WWW-Authenticate,X-Request-Id"
 )
 
-// letOriginsIn speaks the CORS protocol (Fetch standard): at the paths below /api with pages of the given origins, at those
-// below /.well-known with pages of any. Any other origin gets what it would get without: a preflight is refused as every
-// OPTIONS is. Credentials in the protocol's sense are cookies, and are never allowed: a page sends its token by itself.
+// letOriginsIn speaks the CORS protocol (Fetch standard): at the paths below /api with pages of the
+// given origins, at those below /.well-known with pages of any. Any other origin gets what it would
+// get without: a preflight is refused as every OPTIONS is. Credentials in the protocol's sense are
+// cookies, and are never allowed: a page sends its token by itself.
 func letOriginsIn(origins []string) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(ec echo.Context) error {
@@ -57,11 +59,13 @@ func letOriginsIn(origins []string) echo.MiddlewareFunc {
 func isPreflight(ec echo.Context) bool {
 	hr := ec.Request()
 	_, exists := allowed(ec)
-	return hr.Method == http.MethodOptions && exists && hr.Header.Get("Origin") != "" && hr.Header.Get("Access-Control-Request-Method") != ""
+	return hr.Method == http.MethodOptions && exists && hr.Header.Get("Origin") != "" &&
+		hr.Header.Get("Access-Control-Request-Method") != ""
 }
 
-// answerPreflight allows the path's methods and whatever headers are asked for: a page that is let in may send what it
-// likes, and a header that we don't know, such as traceparent, means nothing here.
+// answerPreflight allows the path's methods and whatever headers are asked for: a page that is let
+// in may send what it likes, and a header that we don't know, such as traceparent, means nothing
+// here.
 func answerPreflight(ec echo.Context, origin string) error {
 	methods, _ := allowed(ec)
 	h := ec.Response().Header()
@@ -87,8 +91,8 @@ func askedHeaders(h http.Header) []string {
 	return names
 }
 
-// crossOrigin refuses what a page of another origin makes its visitor's browser send: a form can be posted to anywhere, and
-// ten posts of the login's form would use up the visitor's own budget.
+// crossOrigin refuses what a page of another origin makes its visitor's browser send: a form can be
+// posted to anywhere, and ten posts of the login's form would use up the visitor's own budget.
 type crossOrigin struct{ check *http.CrossOriginProtection }
 
 func newCrossOrigin(origins []string, publicURL string) (crossOrigin, error) {
@@ -104,7 +108,8 @@ func newCrossOrigin(origins []string, publicURL string) (crossOrigin, error) {
 	return crossOrigin{check}, nil
 }
 
-// refuse goes by Sec-Fetch-Site, and where a browser doesn't send that, by Origin. A request with neither isn't a page's.
+// refuse goes by Sec-Fetch-Site, and where a browser doesn't send that, by Origin. A request with
+// neither isn't a page's.
 func (c crossOrigin) refuse(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(ec echo.Context) error {
 		hr := ec.Request()

@@ -34,7 +34,8 @@ func accessControl(h http.Header) map[string]string {
 	return found
 }
 
-// Every answer to an origin that is let in says so, errors too: without it the page couldn't read why it failed.
+// Every answer to an origin that is let in says so, errors too: without it the page couldn't read
+// why it failed.
 func TestCORS_Answers(t *testing.T) {
 	t.Parallel()
 	h := letIn(t)
@@ -58,7 +59,8 @@ func TestCORS_Answers(t *testing.T) {
 	}
 }
 
-// H-6: whatever isn't exactly one of the origins is answered as if there were none, but that caches are told.
+// H-6: whatever isn't exactly one of the origins is answered as if there were none, but that caches
+// are told.
 func TestH6_OtherOrigins(t *testing.T) {
 	t.Parallel()
 	h := letIn(t)
@@ -68,7 +70,17 @@ func TestH6_OtherOrigins(t *testing.T) {
 		"null", "*", "", "https://app.example.com https://evil.example", "https://evil.example#https://app.example.com",
 	} {
 		for _, method := range []string{"GET", "OPTIONS"} {
-			r := h.Request(method, impltest.MePath, "", "Origin", origin, "Authorization", "Bearer "+token, "Access-Control-Request-Method", "GET")
+			r := h.Request(
+				method,
+				impltest.MePath,
+				"",
+				"Origin",
+				origin,
+				"Authorization",
+				"Bearer "+token,
+				"Access-Control-Request-Method",
+				"GET",
+			)
 			a := h.Do(t, r)
 			if diff := cmp.Diff(map[string]string{"Vary": "Origin"}, accessControl(a.Header)); diff != "" {
 				t.Errorf("%s from %q (-want +got):\n%s", method, origin, diff)
@@ -90,8 +102,19 @@ func TestCORS_Preflight(t *testing.T) {
 	t.Parallel()
 	h := letIn(t)
 	for path, methods := range map[string]string{impltest.MePath: "GET, HEAD", impltest.LoginPath: "POST", "/api/users": "POST"} {
-		r := h.Request("OPTIONS", path, "", "Origin", appOrigin, "Access-Control-Request-Method", "GET", "Access-Control-Request-Headers", "authorization,traceparent, sentry-trace")
-		// Not through Harness.Do: a preflight is the browser's business, and no operation of the contract.
+		r := h.Request(
+			"OPTIONS",
+			path,
+			"",
+			"Origin",
+			appOrigin,
+			"Access-Control-Request-Method",
+			"GET",
+			"Access-Control-Request-Headers",
+			"authorization,traceparent, sentry-trace",
+		)
+		// Not through Harness.Do: a preflight is the browser's business, and no operation of the
+		// contract.
 		res, err := http.DefaultTransport.RoundTrip(r)
 		if err != nil {
 			t.Fatal(err)
@@ -107,7 +130,17 @@ func TestCORS_Preflight(t *testing.T) {
 		if diff := cmp.Diff(want, accessControl(res.Header)); diff != "" || res.StatusCode != http.StatusNoContent {
 			t.Errorf("%s: status %d (-want +got):\n%s", path, res.StatusCode, diff)
 		}
-		other := []string{"Access-Control", "Vary", "Allow", "Cache-Control", "Content-Security-Policy", "Date", "Referrer-Policy", "X-Content-Type-Options", "X-Request-Id"}
+		other := []string{
+			"Access-Control",
+			"Vary",
+			"Allow",
+			"Cache-Control",
+			"Content-Security-Policy",
+			"Date",
+			"Referrer-Policy",
+			"X-Content-Type-Options",
+			"X-Request-Id",
+		}
 		for _, name := range slices.Sorted(maps.Keys(res.Header)) {
 			if !slices.ContainsFunc(other, func(known string) bool { return strings.HasPrefix(name, known) }) {
 				t.Errorf("%s: header %s is sent", path, name)

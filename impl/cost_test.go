@@ -12,8 +12,8 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/timetest"
 )
 
-// A costly is a request that is refused, or comes to nothing, before it is charged to a budget. What it
-// sends is made of size bytes.
+// A costly is a request that is refused, or comes to nothing, before it is charged to a budget.
+// What it sends is made of size bytes.
 type costly struct {
 	method, path, contentType string
 	make                      func(size int) (path, body string, head http.Header)
@@ -104,16 +104,41 @@ func costlyRequests() map[string]costly {
 		return func(size int) string { return strings.Repeat(piece, size/len(piece)) }
 	}
 	for _, path := range []string{"/api/users/me/", "/api/users/me/sessions/"} {
-		all["GET "+path+": long token"] = costly{http.MethodGet, path, "", inHead("Authorization", func(n int) string { return "Bearer " + strings.Repeat("a", n) })}
-		all["GET "+path+": dots"] = costly{http.MethodGet, path, "", inHead("Authorization", func(n int) string { return "Bearer " + strings.Repeat(".", n) })}
-		all["GET "+path+": objects"] = costly{http.MethodGet, path, "", inHead("Authorization", func(n int) string { return "Bearer " + strings.Repeat("eyJhIjox", n/8) + ".e30.AA" })}
+		all["GET "+path+": long token"] = costly{
+			http.MethodGet,
+			path,
+			"",
+			inHead("Authorization", func(n int) string { return "Bearer " + strings.Repeat("a", n) }),
+		}
+		all["GET "+path+": dots"] = costly{
+			http.MethodGet,
+			path,
+			"",
+			inHead("Authorization", func(n int) string { return "Bearer " + strings.Repeat(".", n) }),
+		}
+		all["GET "+path+": objects"] = costly{
+			http.MethodGet,
+			path,
+			"",
+			inHead("Authorization", func(n int) string { return "Bearer " + strings.Repeat("eyJhIjox", n/8) + ".e30.AA" }),
+		}
 		all["GET "+path+": forwarded"] = costly{http.MethodGet, path, "", inHead("X-Forwarded-For", repeat("10.0.0.1,"))}
 		all["GET "+path+": Forwarded"] = costly{http.MethodGet, path, "", inHead("Forwarded", repeat(`for=1.1.1.1;a="b",`))}
 		all["GET "+path+": cookies"] = costly{http.MethodGet, path, "", inHead("Cookie", repeat("a=b;"))}
 	}
-	all["GET /openapi.json: encodings"] = costly{http.MethodGet, "/openapi.json", "", inHead("Accept-Encoding", repeat("br;q=0.1,"))}
+	all["GET /openapi.json: encodings"] = costly{
+		http.MethodGet,
+		"/openapi.json",
+		"",
+		inHead("Accept-Encoding", repeat("br;q=0.1,")),
+	}
 	all["GET /openapi.json: tags"] = costly{http.MethodGet, "/openapi.json", "", inHead("If-None-Match", repeat(`"a",`))}
-	all["GET /openapi.json: ranges"] = costly{http.MethodGet, "/openapi.json", "", inHead("Range", func(n int) string { return "bytes=" + strings.Repeat("0-1,", n/4) + "0-1" })}
+	all["GET /openapi.json: ranges"] = costly{
+		http.MethodGet,
+		"/openapi.json",
+		"",
+		inHead("Range", func(n int) string { return "bytes=" + strings.Repeat("0-1,", n/4) + "0-1" }),
+	}
 	for kind, piece := range map[string]string{"segments": "a/", "slashes": "/", "escapes": "%2f", "one segment": "a"} {
 		all["DELETE: long path of "+kind] = costly{http.MethodDelete, "", "", func(size int) (string, string, http.Header) {
 			return "/api/users/me/sessions/" + strings.Repeat(piece, size/5/len(piece)), "", nil
@@ -205,7 +230,8 @@ func TestH5_ManyValuesAndDeepBodies(t *testing.T) {
 			entry, _ := entries[0].(map[string]any)
 			first, _ = entry["pointer"].(string)
 		}
-		if r.Status != http.StatusUnprocessableEntity || len(entries) != row.entries || !strings.HasPrefix(first, row.pointer) {
+		if r.Status != http.StatusUnprocessableEntity || len(entries) != row.entries ||
+			!strings.HasPrefix(first, row.pointer) {
 			t.Errorf("%s: status %d with %d entries: %.300s", name, r.Status, len(entries), r.Body)
 		}
 	}

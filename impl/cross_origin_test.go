@@ -15,28 +15,39 @@ func changing() map[string]string {
 	for path, item := range impltest.Contract().Paths.Map() {
 		for method := range item.Operations() {
 			if method != http.MethodGet {
-				all[method+" "+strings.ReplaceAll(path, "{session_id}", "01981f6e-3f4a-7cc0-8f1e-5d7a4c1b2e90")] = item.GetOperation(method).OperationID
+				all[method+" "+strings.ReplaceAll(path, "{session_id}", "01981f6e-3f4a-7cc0-8f1e-5d7a4c1b2e90")] = item.GetOperation(
+					method,
+				).OperationID
 			}
 		}
 	}
 	return all
 }
 
-// What a page of an origin that isn't let in makes its visitor's browser send is refused, at every operation that changes
-// something, by each of the ways in which a browser says so.
+// What a page of an origin that isn't let in makes its visitor's browser send is refused, at every
+// operation that changes something, by each of the ways in which a browser says so.
 func TestCrossOrigin(t *testing.T) {
 	t.Parallel()
 	h := letIn(t)
 	refused := map[string][]string{
-		"another site":                 {"Sec-Fetch-Site", "cross-site", "Origin", otherOrigin},
-		"another host of the site":     {"Sec-Fetch-Site", "same-site", "Origin", "http://other.localhost"},
-		"another site, no origin":      {"Sec-Fetch-Site", "cross-site"},
-		"an old browser":               {"Origin", otherOrigin},
-		"a sandboxed frame":            {"Origin", "null"},
-		"another port":                 {"Origin", "http://127.0.0.1:1"},
-		"an unknown word":              {"Sec-Fetch-Site", "elsewhere"},
-		"an origin like one let in":    {"Sec-Fetch-Site", "cross-site", "Origin", appOrigin + ".evil.example"},
-		"a form's navigation":          {"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "navigate", "Origin", otherOrigin, "Content-Type", "text/plain"},
+		"another site":              {"Sec-Fetch-Site", "cross-site", "Origin", otherOrigin},
+		"another host of the site":  {"Sec-Fetch-Site", "same-site", "Origin", "http://other.localhost"},
+		"another site, no origin":   {"Sec-Fetch-Site", "cross-site"},
+		"an old browser":            {"Origin", otherOrigin},
+		"a sandboxed frame":         {"Origin", "null"},
+		"another port":              {"Origin", "http://127.0.0.1:1"},
+		"an unknown word":           {"Sec-Fetch-Site", "elsewhere"},
+		"an origin like one let in": {"Sec-Fetch-Site", "cross-site", "Origin", appOrigin + ".evil.example"},
+		"a form's navigation": {
+			"Sec-Fetch-Site",
+			"cross-site",
+			"Sec-Fetch-Mode",
+			"navigate",
+			"Origin",
+			otherOrigin,
+			"Content-Type",
+			"text/plain",
+		},
 		"a form's navigation, no type": {"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "navigate", "Origin", "null"},
 	}
 	operations := changing()
@@ -109,7 +120,8 @@ func TestL5_CrossOriginIsNotCharged(t *testing.T) {
 	}
 }
 
-// A page that is let in may ask for whatever headers its libraries send, and any page may ask for what is public.
+// A page that is let in may ask for whatever headers its libraries send, and any page may ask for
+// what is public.
 func TestCORS_AskedHeaders(t *testing.T) {
 	t.Parallel()
 	h := letIn(t)
@@ -135,20 +147,23 @@ func TestCORS_AskedHeaders(t *testing.T) {
 		if row.asked != "" {
 			r.Header.Set("Access-Control-Request-Headers", row.asked)
 		}
-		// Not through Harness.Do: a preflight is the browser's business, and no operation of the contract.
+		// Not through Harness.Do: a preflight is the browser's business, and no operation of the
+		// contract.
 		res, err := http.DefaultTransport.RoundTrip(r)
 		if err != nil {
 			t.Fatal(err)
 		}
 		_ = res.Body.Close()
 		got := res.Header
-		if res.StatusCode != row.status || got.Get("Access-Control-Allow-Origin") != row.allowedOrigin || got.Get("Access-Control-Allow-Headers") != row.want {
+		if res.StatusCode != row.status || got.Get("Access-Control-Allow-Origin") != row.allowedOrigin ||
+			got.Get("Access-Control-Allow-Headers") != row.want {
 			t.Errorf("%s: got %d %v", name, res.StatusCode, accessControl(got))
 		}
 	}
 }
 
-// RFC 9110 section 9.3.2: HEAD stands beside every GET, with the same status and headers and no body.
+// RFC 9110 section 9.3.2: HEAD stands beside every GET, with the same status and headers and no
+// body.
 func TestHead(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)
@@ -159,7 +174,9 @@ func TestHead(t *testing.T) {
 	} {
 		var answers [2]*http.Response
 		for i, method := range []string{http.MethodGet, http.MethodHead} {
-			res, err := http.DefaultTransport.RoundTrip(h.Request(method, path, "", "Authorization", "Bearer "+token, "Accept-Encoding", "identity"))
+			res, err := http.DefaultTransport.RoundTrip(
+				h.Request(method, path, "", "Authorization", "Bearer "+token, "Accept-Encoding", "identity"),
+			)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -173,7 +190,8 @@ func TestHead(t *testing.T) {
 			t.Errorf("%s: HEAD got %d, GET %d", path, head.StatusCode, get.StatusCode)
 		}
 		for name := range get.Header {
-			if name != "X-Request-Id" && name != "Date" && name != "Content-Length" && head.Header.Get(name) != get.Header.Get(name) {
+			if name != "X-Request-Id" && name != "Date" && name != "Content-Length" &&
+				head.Header.Get(name) != get.Header.Get(name) {
 				t.Errorf("%s: HEAD has %s %q, GET %q", path, name, head.Header.Get(name), get.Header.Get(name))
 			}
 		}

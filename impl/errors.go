@@ -35,7 +35,8 @@ type problem struct {
 	status int
 	code   string
 	detail string
-	// oauth is the code of RFC 6749 section 5.2 or 4.1.2.1, sent at the token and the revocation endpoint only.
+	// oauth is the code of RFC 6749 section 5.2 or 4.1.2.1, sent at the token and the revocation
+	// endpoint only.
 	oauth string
 	// challenge is the value of WWW-Authenticate (RFC 6750 section 3).
 	challenge string
@@ -64,39 +65,186 @@ var problems = []struct {
 	err error
 	problem
 }{
-	{auth.ErrInvalidCredentials, problem{status: 401, code: "invalid_credentials", detail: "Authentication was unsuccessful.", oauth: oauthInvalidGrant, challenge: challenge}},
-	{auth.ErrRefreshReused, problem{status: 400, code: "refresh_token_reused", detail: "The refresh token was used before. Its session has been ended.", oauth: oauthInvalidGrant}},
-	{auth.ErrInvalidRefresh, problem{status: 400, code: "invalid_refresh_token", detail: "The refresh token was not accepted.", oauth: oauthInvalidGrant}},
+	{
+		auth.ErrInvalidCredentials,
+		problem{
+			status:    401,
+			code:      "invalid_credentials",
+			detail:    "Authentication was unsuccessful.",
+			oauth:     oauthInvalidGrant,
+			challenge: challenge,
+		},
+	},
+	{
+		auth.ErrRefreshReused,
+		problem{
+			status: 400,
+			code:   "refresh_token_reused",
+			detail: "The refresh token was used before. Its session has been ended.",
+			oauth:  oauthInvalidGrant,
+		},
+	},
+	{
+		auth.ErrInvalidRefresh,
+		problem{
+			status: 400,
+			code:   "invalid_refresh_token",
+			detail: "The refresh token was not accepted.",
+			oauth:  oauthInvalidGrant,
+		},
+	},
 	{auth.ErrNoSession, problem{status: 404, code: "session_not_found", detail: "The user has no such session."}},
-	{errNotAuthenticated, problem{status: 401, code: "not_authenticated", detail: "Not authenticated", challenge: challenge}},
-	{auth.ErrInvalidToken, problem{status: 401, code: "invalid_token", detail: "Could not validate token credentials.", challenge: challengeInvalidToken}},
-	{auth.ErrNoUser, problem{status: 401, code: "user_not_found", detail: "No authenticated user.", challenge: challengeInvalidToken}},
-	{auth.ErrInactiveUser, problem{status: 401, code: "user_inactive", detail: "Not an active user.", challenge: challengeInvalidToken}},
-	{errAmbiguousCredentials, problem{status: 400, code: "ambiguous_credentials", detail: "A token may be sent in one way only: the Authorization header.", challenge: challengeInvalidRequest}},
+	{
+		errNotAuthenticated,
+		problem{status: 401, code: "not_authenticated", detail: "Not authenticated", challenge: challenge},
+	},
+	{
+		auth.ErrInvalidToken,
+		problem{
+			status:    401,
+			code:      "invalid_token",
+			detail:    "Could not validate token credentials.",
+			challenge: challengeInvalidToken,
+		},
+	},
+	{
+		auth.ErrNoUser,
+		problem{status: 401, code: "user_not_found", detail: "No authenticated user.", challenge: challengeInvalidToken},
+	},
+	{
+		auth.ErrInactiveUser,
+		problem{status: 401, code: "user_inactive", detail: "Not an active user.", challenge: challengeInvalidToken},
+	},
+	{
+		errAmbiguousCredentials,
+		problem{
+			status:    400,
+			code:      "ambiguous_credentials",
+			detail:    "A token may be sent in one way only: the Authorization header.",
+			challenge: challengeInvalidRequest,
+		},
+	},
 	{auth.ErrEmailTaken, problem{status: 409, code: "email_taken", detail: "The email belongs to another user."}},
 	{auth.ErrUsernameTaken, problem{status: 409, code: "username_taken", detail: "The username belongs to another user."}},
-	{errUnsupportedGrant, problem{status: 400, code: "unsupported_grant_type", detail: "The grant type must be password or refresh_token.", oauth: "unsupported_grant_type"}},
-	{errUnsupportedMediaType, problem{status: 415, code: "unsupported_media_type", detail: "The body's Content-Type or Content-Encoding is not one that this operation takes.", oauth: oauthInvalidRequest}},
-	{errBodyTimeout, problem{status: 408, code: "request_timeout", detail: "The body did not arrive in time.", oauth: oauthInvalidRequest}},
-	{ErrSchemaOutdated, problem{status: 503, code: "schema_outdated", detail: "The database waits for a migration.", retryAfter: 5}},
-	{ErrSchemaTooNew, problem{status: 503, code: "schema_too_new", detail: "The database was migrated by a newer server.", retryAfter: 30}},
-	{ErrReadOnly, problem{status: 503, code: "database_read_only", detail: "The database takes no writes.", retryAfter: 1}},
-	{ErrKeysUnavailable, problem{status: 503, code: "keys_unavailable", detail: "No key signs access tokens.", retryAfter: 5}},
-	{errCrossOrigin, problem{status: 403, code: "cross_origin", detail: "A page of another origin may not send this request.", oauth: oauthInvalidRequest}},
-	{errStarting, problem{status: 503, code: "starting", detail: "The server is starting.", oauth: "temporarily_unavailable", retryAfter: 1}},
+	{
+		errUnsupportedGrant,
+		problem{
+			status: 400,
+			code:   "unsupported_grant_type",
+			detail: "The grant type must be password or refresh_token.",
+			oauth:  "unsupported_grant_type",
+		},
+	},
+	{
+		errUnsupportedMediaType,
+		problem{
+			status: 415,
+			code:   "unsupported_media_type",
+			detail: "The body's Content-Type or Content-Encoding is not one that this operation takes.",
+			oauth:  oauthInvalidRequest,
+		},
+	},
+	{
+		errBodyTimeout,
+		problem{status: 408, code: "request_timeout", detail: "The body did not arrive in time.", oauth: oauthInvalidRequest},
+	},
+	{
+		ErrSchemaOutdated,
+		problem{status: 503, code: "schema_outdated", detail: "The database waits for a migration.", retryAfter: 5},
+	},
+	{
+		ErrSchemaTooNew,
+		problem{status: 503, code: "schema_too_new", detail: "The database was migrated by a newer server.", retryAfter: 30},
+	},
+	{
+		ErrReadOnly,
+		problem{status: 503, code: "database_read_only", detail: "The database takes no writes.", retryAfter: 1},
+	},
+	{
+		ErrKeysUnavailable,
+		problem{status: 503, code: "keys_unavailable", detail: "No key signs access tokens.", retryAfter: 5},
+	},
+	{
+		errCrossOrigin,
+		problem{
+			status: 403,
+			code:   "cross_origin",
+			detail: "A page of another origin may not send this request.",
+			oauth:  oauthInvalidRequest,
+		},
+	},
+	{
+		errStarting,
+		problem{
+			status:     503,
+			code:       "starting",
+			detail:     "The server is starting.",
+			oauth:      "temporarily_unavailable",
+			retryAfter: 1,
+		},
+	},
 	{errShuttingDown, problem{status: 503, code: "shutting_down", detail: "The server is shutting down.", retryAfter: 5}},
-	{auth.ErrUnavailable, problem{status: 503, code: "unavailable", detail: "The service can't answer now. Try again.", oauth: "temporarily_unavailable", retryAfter: 1}},
-	{auth.ErrOverloaded, problem{status: 503, code: "overloaded", detail: "Too many passwords wait to be checked. Try again.", oauth: "temporarily_unavailable", retryAfter: 1}},
-	{context.DeadlineExceeded, problem{status: 503, code: "unavailable", detail: "The service can't answer now. Try again.", oauth: "temporarily_unavailable", retryAfter: 1}},
+	{
+		auth.ErrUnavailable,
+		problem{
+			status:     503,
+			code:       "unavailable",
+			detail:     "The service can't answer now. Try again.",
+			oauth:      "temporarily_unavailable",
+			retryAfter: 1,
+		},
+	},
+	{
+		auth.ErrOverloaded,
+		problem{
+			status:     503,
+			code:       "overloaded",
+			detail:     "Too many passwords wait to be checked. Try again.",
+			oauth:      "temporarily_unavailable",
+			retryAfter: 1,
+		},
+	},
+	{
+		context.DeadlineExceeded,
+		problem{
+			status:     503,
+			code:       "unavailable",
+			detail:     "The service can't answer now. Try again.",
+			oauth:      "temporarily_unavailable",
+			retryAfter: 1,
+		},
+	},
 	// The client has gone, and nobody will read it.
-	{context.Canceled, problem{status: 503, code: "unavailable", detail: "The request was given up.", oauth: "temporarily_unavailable", retryAfter: 1}},
+	{
+		context.Canceled,
+		problem{
+			status:     503,
+			code:       "unavailable",
+			detail:     "The request was given up.",
+			oauth:      "temporarily_unavailable",
+			retryAfter: 1,
+		},
+	},
 	{echo.ErrNotFound, problem{status: 404, code: "not_found", detail: "There is nothing at this path."}},
-	{echo.ErrMethodNotAllowed, problem{status: 405, code: "method_not_allowed", detail: "The path does not have this method; Allow lists those that it has."}},
+	{
+		echo.ErrMethodNotAllowed,
+		problem{
+			status: 405,
+			code:   "method_not_allowed",
+			detail: "The path does not have this method; Allow lists those that it has.",
+		},
+	},
 }
 
-var internalError = problem{status: 500, code: "internal_error", detail: "The server failed. Its log has more under the request's id.", oauth: "server_error"}
+var internalError = problem{
+	status: 500,
+	code:   "internal_error",
+	detail: "The server failed. Its log has more under the request's id.",
+	oauth:  "server_error",
+}
 
-// problemOf is the one function between the vocabularies. What it doesn't know is a 500 that says nothing.
+// problemOf is the one function between the vocabularies. What it doesn't know is a 500 that says
+// nothing.
 func problemOf(err error) problem {
 	var (
 		invalid  contract.Violations
@@ -114,9 +262,20 @@ func problemOf(err error) problem {
 	case errors.As(err, &input):
 		return problemOf(invalidInput(input))
 	case errors.As(err, &invalid):
-		return problem{status: 422, code: "invalid_request", detail: "The request does not match the contract.", oauth: oauthInvalidRequest, errors: invalid}
+		return problem{
+			status: 422,
+			code:   "invalid_request",
+			detail: "The request does not match the contract.",
+			oauth:  oauthInvalidRequest,
+			errors: invalid,
+		}
 	case errors.As(err, &tooLarge):
-		return problem{status: 413, code: "body_too_large", detail: "The body is larger than " + strconv.FormatInt(tooLarge.Limit, 10) + " bytes.", oauth: oauthInvalidRequest}
+		return problem{
+			status: 413,
+			code:   "body_too_large",
+			detail: "The body is larger than " + strconv.FormatInt(tooLarge.Limit, 10) + " bytes.",
+			oauth:  oauthInvalidRequest,
+		}
 	}
 	known, ok := lookUp(err)
 	if errors.As(err, &notReady) && (!ok || known.code == "unavailable") {
@@ -137,7 +296,8 @@ func lookUp(err error) (problem, bool) {
 	return problem{}, false
 }
 
-// writeError writes an error as the problem document (RFC 9457) that the table makes of it. It is the only place that does.
+// writeError writes an error as the problem document (RFC 9457) that the table makes of it. It is
+// the only place that does.
 func (s *Server) writeError(err error, ec echo.Context) {
 	r := requestOf(ec.Request().Context())
 	p := problemOf(err)
@@ -222,8 +382,9 @@ func invalidInput(err *auth.InvalidInputError) contract.Violations {
 	return found.Sorted()
 }
 
-// problemType returns the reference to the page of a code (RFC 9457 section 3.1.1). It has the prefix
-// under which the client finds the service: the path of the public URL, or else what a proxy says.
+// problemType returns the reference to the page of a code (RFC 9457 section 3.1.1). It has the
+// prefix under which the client finds the service: the path of the public URL, or else what a proxy
+// says.
 func (s *Server) problemType(r *request, code string) string {
 	prefix := r.prefix
 	if s.publicURL != "" {

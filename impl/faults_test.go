@@ -18,18 +18,42 @@ import (
 // requests are one of each operation, each good.
 func requests(token string) map[string][]string {
 	return map[string][]string{
-		"RegisterUser":   {"POST", impltest.RegisterPath, `{"email":"eve@example.com","username":"eve","password":"correct horse battery staple"}`, "Content-Type", "application/json"},
-		"Login":          {"POST", impltest.LoginPath, "username=ada%40example.com&password=correct+horse+battery+staple", "Content-Type", "application/x-www-form-urlencoded"},
+		"RegisterUser": {
+			"POST",
+			impltest.RegisterPath,
+			`{"email":"eve@example.com","username":"eve","password":"correct horse battery staple"}`,
+			"Content-Type",
+			"application/json",
+		},
+		"Login": {
+			"POST",
+			impltest.LoginPath,
+			"username=ada%40example.com&password=correct+horse+battery+staple",
+			"Content-Type",
+			"application/x-www-form-urlencoded",
+		},
 		"GetCurrentUser": {"GET", impltest.MePath, "", "Authorization", "Bearer " + token},
 		"ListSessions":   {"GET", impltest.SessionsPath, "", "Authorization", "Bearer " + token},
 		"EndAllSessions": {"DELETE", impltest.SessionsPath, "", "Authorization", "Bearer " + token},
-		"EndSession":     {"DELETE", impltest.SessionsPath + "01981f6e-3f4a-7cc0-8f1e-5d7a4c1b2e90/", "", "Authorization", "Bearer " + token},
-		"Logout":         {"POST", impltest.LogoutPath, "", "Authorization", "Bearer " + token},
-		"RevokeToken":    {"POST", impltest.RevokePath, "token=" + token, "Content-Type", "application/x-www-form-urlencoded"},
-		"GetKeys":        {"GET", impltest.KeysPath, ""},
-		"GetMetadata":    {"GET", impltest.MetadataPath, ""},
-		"GetLiveness":    {"GET", "/healthz", ""},
-		"GetReadiness":   {"GET", "/readyz", ""},
+		"EndSession": {
+			"DELETE",
+			impltest.SessionsPath + "01981f6e-3f4a-7cc0-8f1e-5d7a4c1b2e90/",
+			"",
+			"Authorization",
+			"Bearer " + token,
+		},
+		"Logout": {"POST", impltest.LogoutPath, "", "Authorization", "Bearer " + token},
+		"RevokeToken": {
+			"POST",
+			impltest.RevokePath,
+			"token=" + token,
+			"Content-Type",
+			"application/x-www-form-urlencoded",
+		},
+		"GetKeys":      {"GET", impltest.KeysPath, ""},
+		"GetMetadata":  {"GET", impltest.MetadataPath, ""},
+		"GetLiveness":  {"GET", "/healthz", ""},
+		"GetReadiness": {"GET", "/readyz", ""},
 	}
 }
 
@@ -45,7 +69,8 @@ func TestH7_Panics(t *testing.T) {
 		req := h.Request(r[0], r[1], r[2], r[3:]...)
 		req.Header.Set(impl.FaultHeader, "CANARY-fault")
 		a := h.Do(t, req)
-		if a.Status != 500 || strings.Contains(string(a.Body), "CANARY") || a.Text("request_id") != a.Header.Get("X-Request-Id") {
+		if a.Status != 500 || strings.Contains(string(a.Body), "CANARY") ||
+			a.Text("request_id") != a.Header.Get("X-Request-Id") {
 			t.Errorf("%s: got %d %s", name, a.Status, a.Body)
 		}
 		if a := h.Do(t, h.Request(r[0], r[1], r[2], r[3:]...)); a.Status >= 500 {
@@ -57,7 +82,8 @@ func TestH7_Panics(t *testing.T) {
 	}
 }
 
-// H-7: without its database the service says so, 503 and not 401, which would make clients log out; and lives.
+// H-7: without its database the service says so, 503 and not 401, which would make clients log out;
+// and lives.
 func TestH7_DatabaseGone(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)
@@ -112,8 +138,8 @@ func TestReadiness(t *testing.T) {
 	})
 }
 
-// H-7: a database that refuses the connection, since the role's rights or password were changed, can't answer now: that is
-// no fault of the request.
+// H-7: a database that refuses the connection, since the role's rights or password were changed,
+// can't answer now: that is no fault of the request.
 func TestH7_ConnectionRefusedByTheDatabase(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)
@@ -129,7 +155,11 @@ func TestH7_ConnectionRefusedByTheDatabase(t *testing.T) {
 	if _, err := other.Exec(t.Context(), "ALTER DATABASE "+`"`+name+`"`+" ALLOW_CONNECTIONS false"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := other.Exec(t.Context(), "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1", name); err != nil {
+	if _, err := other.Exec(
+		t.Context(),
+		"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1",
+		name,
+	); err != nil {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"RegisterUser", "Login", "GetCurrentUser", "GetReadiness"} {
@@ -142,8 +172,8 @@ func TestH7_ConnectionRefusedByTheDatabase(t *testing.T) {
 	}
 }
 
-// F-6: where no statement gets an answer, since another one holds the table, requests end, each with a 503, while the table is
-// still held; and when it is let go, everything is as before.
+// F-6: where no statement gets an answer, since another one holds the table, requests end, each
+// with a 503, while the table is still held; and when it is let go, everything is as before.
 func TestF6_LockedTable(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)

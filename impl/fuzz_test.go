@@ -10,7 +10,8 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/impltest"
 )
 
-// FuzzLoginForm sends any body to the token endpoint: it is answered as the contract says, and never a 5xx.
+// FuzzLoginForm sends any body to the token endpoint: it is answered as the contract says, and
+// never a 5xx.
 func FuzzLoginForm(f *testing.F) {
 	for _, seed := range []string{
 		"", "username=ada%40example.com&password=correct+horse+battery+staple", "grant_type=password&username=&password=",
@@ -22,7 +23,10 @@ func FuzzLoginForm(f *testing.F) {
 	h := impltest.New(f)
 	h.MustRegister(f, "ada")
 	f.Fuzz(func(t *testing.T, body string) {
-		a := h.Do(t, h.Request(http.MethodPost, impltest.LoginPath, body, "Content-Type", "application/x-www-form-urlencoded"))
+		a := h.Do(
+			t,
+			h.Request(http.MethodPost, impltest.LoginPath, body, "Content-Type", "application/x-www-form-urlencoded"),
+		)
 		if a.Status >= 500 {
 			t.Errorf("got %d %s", a.Status, a.Body)
 		}
@@ -32,7 +36,8 @@ func FuzzLoginForm(f *testing.F) {
 	})
 }
 
-// FuzzAuthorization reads any header: a token comes out only of the scheme Bearer, and is what follows it.
+// FuzzAuthorization reads any header: a token comes out only of the scheme Bearer, and is what
+// follows it.
 func FuzzAuthorization(f *testing.F) {
 	for _, seed := range []string{"", "Bearer", "Bearer ", "Bearer x", "bearer  x y", "BEARER\tx", "Basic Og==", " Bearer x", "Bearerx", "Bearer \x00"} {
 		f.Add(seed)

@@ -7,7 +7,8 @@ import (
 	"github.com/latchkey-auth/latchkey/gen/api"
 )
 
-// Why the service can't serve, as told by Options.Ready. Any other error of it says that the database is out of reach.
+// Why the service can't serve, as told by Options.Ready. Any other error of it says that the
+// database is out of reach.
 var (
 	ErrSchemaOutdated = errors.New("the database's schema is older than this server")
 	ErrSchemaTooNew   = errors.New("the database's schema is newer than this server")
@@ -29,8 +30,12 @@ func (s *Server) GetLiveness(_ context.Context, _ api.GetLivenessRequestObject) 
 	return api.GetLiveness200JSONResponse{Status: api.Ok}, nil
 }
 
-// GetReadiness answers whether the database is reachable, its schema current, and a key there to sign with.
-func (s *Server) GetReadiness(ctx context.Context, _ api.GetReadinessRequestObject) (api.GetReadinessResponseObject, error) {
+// GetReadiness answers whether the database is reachable, its schema current, and a key there to
+// sign with.
+func (s *Server) GetReadiness(
+	ctx context.Context,
+	_ api.GetReadinessRequestObject,
+) (api.GetReadinessResponseObject, error) {
 	if s.draining.Load() {
 		return nil, notReadyError{errShuttingDown}
 	}

@@ -1,9 +1,9 @@
-// Package impl is the thin layer between the contract and the auth service: it turns requests that the
-// contract allows into calls of [auth.Service], and its answers and errors into the contract's.
+// Package impl is the thin layer between the contract and the auth service: it turns requests that
+// the contract allows into calls of [auth.Service], and its answers and errors into the contract's.
 //
-// A request passes the middleware that [New] lists, then the generated stub, then one method of [Server], a file for
-// each tag of the contract. Errors are returned, never written, by all of these: errors.go has the one table that says
-// which status, code and header an error gets.
+// A request passes the middleware that [New] lists, then the generated stub, then one method of
+// [Server], a file for each tag of the contract. Errors are returned, never written, by all of
+// these: errors.go has the one table that says which status, code and header an error gets.
 package impl
 
 import (
@@ -27,24 +27,29 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/docs"
 )
 
-// Options are what a [Server] is made of. Each is required but Origins, Proxies, PublicURL and Timeouts.
+// Options are what a [Server] is made of. Each is required but Origins, Proxies, PublicURL and
+// Timeouts.
 type Options struct {
 	// Auth is the service behind the API.
 	Auth *auth.Service
-	// Ready answers nil when the database is reachable and has the schema that this binary was built for,
-	// and else an error, which may be [ErrSchemaOutdated] or [ErrSchemaTooNew].
+	// Ready answers nil when the database is reachable and has the schema that this binary was built
+	// for, and else an error, which may be [ErrSchemaOutdated] or [ErrSchemaTooNew].
 	Ready func(context.Context) error
 	// Logger gets one line for each request.
 	Logger *slog.Logger
 	// Now is the clock.
 	Now func() time.Time
-	// Origins are those whose pages may call the API from a browser, as `https://app.example.com`; none is the default.
+	// Origins are those whose pages may call the API from a browser, as `https://app.example.com`;
+	// none is the default.
 	Origins []string
-	// Proxies are the networks of our own proxies, whose word counts on where a request comes from; none is the default.
+	// Proxies are the networks of our own proxies, whose word counts on where a request comes from;
+	// none is the default.
 	Proxies []netip.Prefix
-	// PublicURL is where clients find the service, such as `https://example.com/auth`; empty where a request says it.
+	// PublicURL is where clients find the service, such as `https://example.com/auth`; empty where a
+	// request says it.
 	PublicURL string
-	// Timeouts bound what a client or the database may take; zero values are replaced by [DefaultTimeouts].
+	// Timeouts bound what a client or the database may take; zero values are replaced by
+	// [DefaultTimeouts].
 	Timeouts Timeouts
 }
 
@@ -167,7 +172,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.serveWithBody(w, r)
 }
 
-// Drain makes the readiness check fail from now on, so that a load balancer sends no more requests here.
+// Drain makes the readiness check fail from now on, so that a load balancer sends no more requests
+// here.
 func (s *Server) Drain() { s.draining.Store(true) }
 
 // Routes lists every method and path that is served, as `GET /healthz`.

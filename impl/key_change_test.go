@@ -43,12 +43,17 @@ func TestR6_RotationByWhoeverHasOtherSettings(t *testing.T) {
 // keyringOptions are those of the harness's own keyring.
 func keyringOptions(h *impltest.Harness) keyring.Options {
 	return keyring.Options{
-		Lead: keyring.MinLead,
-		DB:   h.Pool, Secret: secret.New(impltest.SecretKey), Algorithm: "ES256", TokenTTL: 15 * time.Minute, Now: h.Clock.Now,
+		Lead:      keyring.MinLead,
+		DB:        h.Pool,
+		Secret:    secret.New(impltest.SecretKey),
+		Algorithm: "ES256",
+		TokenTTL:  15 * time.Minute,
+		Now:       h.Clock.Now,
 	}
 }
 
-// A key that can't be unsealed counts as none, and what others have done to the other keys is followed all the same.
+// A key that can't be unsealed counts as none, and what others have done to the other keys is
+// followed all the same.
 func TestAKeyThatCannotBeUnsealed(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)
@@ -96,7 +101,8 @@ func TestAKeyThatCannotBeUnsealed(t *testing.T) {
 	if a := beside.Do(t, beside.Request("GET", "/readyz", "")); a.Status != 503 || a.Text("code") != "keys_unavailable" {
 		t.Errorf("got %d %s", a.Status, a.Body)
 	}
-	// Nothing signs, so that nothing is rotated: the refresh token is as good as before when there is a key again.
+	// Nothing signs, so that nothing is rotated: the refresh token is as good as before when there is
+	// a key again.
 	for range 2 {
 		if a := refresh(t, beside, token); a.Status != 503 {
 			t.Errorf("got %d %s", a.Status, a.Body)
@@ -146,7 +152,8 @@ func TestOpenKeyringAsIs(t *testing.T) {
 	}
 }
 
-// What seals the keys is the secret key, and to change it logs nobody out where the former one is told.
+// What seals the keys is the secret key, and to change it logs nobody out where the former one is
+// told.
 func TestSecretKeyChange(t *testing.T) {
 	t.Parallel()
 	const former, present = impltest.SecretKey, "Qm7xT2vLk9ZpR4wBn6YcH1sJf8GdU3eKa5XoVtW0iNrMqPyC"
@@ -192,7 +199,8 @@ func TestSecretKeyChange(t *testing.T) {
 	}
 }
 
-// An instance that was left with the former secret key goes on with the keys that it holds, and makes none that the others couldn't unseal.
+// An instance that was left with the former secret key goes on with the keys that it holds, and
+// makes none that the others couldn't unseal.
 func TestSecretKeyChangeBesideAnInstanceWithTheFormerOne(t *testing.T) {
 	t.Parallel()
 	const present = "Qm7xT2vLk9ZpR4wBn6YcH1sJf8GdU3eKa5XoVtW0iNrMqPyC"
@@ -237,7 +245,8 @@ func TestRetirementOfTheSecretKey(t *testing.T) {
 	}
 }
 
-// From each algorithm to each other, nobody is logged out, and the new one signs when everybody knows its key.
+// From each algorithm to each other, nobody is logged out, and the new one signs when everybody
+// knows its key.
 func TestAlgorithmChange(t *testing.T) {
 	t.Parallel()
 	for _, from := range keyring.Algorithms {

@@ -10,7 +10,8 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/impltest"
 )
 
-// A retired key is worth nothing at once, and another one signs; a session goes on by its refresh token.
+// A retired key is worth nothing at once, and another one signs; a session goes on by its refresh
+// token.
 func TestR6_Retirement(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)
@@ -35,7 +36,8 @@ func TestR6_Retirement(t *testing.T) {
 	if err := h.Keys.Retire(t.Context(), "nothing"); !errors.Is(err, keyring.ErrNoKey) {
 		t.Errorf("got %v", err)
 	}
-	// A successor that waits signs at once, though it isn't known everywhere yet, and no other one is made.
+	// A successor that waits signs at once, though it isn't known everywhere yet, and no other one is
+	// made.
 	h.Clock.Advance(time.Minute)
 	rotate(t, h, 0)
 	waiting := publishedIDs(t, h)[1]
@@ -52,7 +54,8 @@ func TestR6_Retirement(t *testing.T) {
 	}
 }
 
-// A key that was superseded verifies still, but signs no more when its successor is retired: its end would come before that of its tokens.
+// A key that was superseded verifies still, but signs no more when its successor is retired: its
+// end would come before that of its tokens.
 func TestR6_RetirementAfterARotation(t *testing.T) {
 	t.Parallel()
 	for name, isWaiting := range map[string]bool{"a new one": false, "the one that waits": true} {
@@ -99,7 +102,8 @@ func TestR6_RetirementAfterARotation(t *testing.T) {
 	}
 }
 
-// A successor that is retired before it signs leaves the present key in its place, as if there had been no rotation.
+// A successor that is retired before it signs leaves the present key in its place, as if there had
+// been no rotation.
 func TestR6_RetirementOfASuccessor(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)
@@ -124,7 +128,8 @@ func TestR6_RetirementOfASuccessor(t *testing.T) {
 	}
 }
 
-// Of two successors that wait, the retirement of one leaves the present key for as long as it signs, and some more.
+// Of two successors that wait, the retirement of one leaves the present key for as long as it
+// signs, and some more.
 func TestR6_RetirementOfOneOfTwoSuccessors(t *testing.T) {
 	t.Parallel()
 	for i, name := range []string{"the first", "the second"} {

@@ -11,8 +11,9 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/auth/keyring"
 )
 
-// published are the headers of an answer that anybody may keep for as long as the keys may be kept, and any page may read.
-// The strict handler sets them in place of what [setSecurityHeaders] has set.
+// published are the headers of an answer that anybody may keep for as long as the keys may be kept,
+// and any page may read. The strict handler sets them in place of what [setSecurityHeaders] has
+// set.
 var published = struct{ AccessControlAllowOrigin, CacheControl string }{
 	"*", fmt.Sprintf("public, max-age=%d", int(keyring.MaxAge/time.Second)),
 }
@@ -27,11 +28,18 @@ func (s *Server) GetKeys(context.Context, api.GetKeysRequestObject) (api.GetKeys
 	for i, key := range keys {
 		set.Keys[i] = keyBody(key)
 	}
-	return api.GetKeys200ApplicationJwkSetPlusJSONResponse{Body: set, Headers: api.GetKeys200ResponseHeaders(published)}, nil
+	return api.GetKeys200ApplicationJwkSetPlusJSONResponse{
+		Body:    set,
+		Headers: api.GetKeys200ResponseHeaders(published),
+	}, nil
 }
 
-// GetMetadata answers where what is found (RFC 8414 section 3). The password grant is for first parties, and isn't named.
-func (s *Server) GetMetadata(ctx context.Context, _ api.GetMetadataRequestObject) (api.GetMetadataResponseObject, error) {
+// GetMetadata answers where what is found (RFC 8414 section 3). The password grant is for first
+// parties, and isn't named.
+func (s *Server) GetMetadata(
+	ctx context.Context,
+	_ api.GetMetadataRequestObject,
+) (api.GetMetadataResponseObject, error) {
 	keys, err := s.auth.PublicKeys()
 	if err != nil {
 		return nil, err
@@ -39,14 +47,16 @@ func (s *Server) GetMetadata(ctx context.Context, _ api.GetMetadataRequestObject
 	issuer, base := s.auth.Issuer(), s.baseURL(ctx)
 	at := func(path string) string { return base + path }
 	metadata := api.Metadata{
-		Issuer:                            issuer,
-		KeyLeadSeconds:                    int(s.auth.KeyLead() / time.Second),
-		TokenEndpoint:                     at("/api/users/login/token/"),
-		RevocationEndpoint:                at("/api/oauth/revoke/"),
-		ServiceDocumentation:              new(at("/docs")),
-		GrantTypesSupported:               []api.MetadataGrantTypesSupported{api.MetadataGrantTypesSupportedRefreshToken},
-		ResponseTypesSupported:            []api.MetadataResponseTypesSupported{api.MetadataResponseTypesSupportedNone},
-		TokenEndpointAuthMethodsSupported: []api.MetadataTokenEndpointAuthMethodsSupported{api.MetadataTokenEndpointAuthMethodsSupportedNone},
+		Issuer:                 issuer,
+		KeyLeadSeconds:         int(s.auth.KeyLead() / time.Second),
+		TokenEndpoint:          at("/api/users/login/token/"),
+		RevocationEndpoint:     at("/api/oauth/revoke/"),
+		ServiceDocumentation:   new(at("/docs")),
+		GrantTypesSupported:    []api.MetadataGrantTypesSupported{api.MetadataGrantTypesSupportedRefreshToken},
+		ResponseTypesSupported: []api.MetadataResponseTypesSupported{api.MetadataResponseTypesSupportedNone},
+		TokenEndpointAuthMethodsSupported: []api.MetadataTokenEndpointAuthMethodsSupported{
+			api.MetadataTokenEndpointAuthMethodsSupportedNone,
+		},
 		RevocationEndpointAuthMethodsSupported: []api.MetadataRevocationEndpointAuthMethodsSupported{
 			api.MetadataRevocationEndpointAuthMethodsSupportedNone,
 		},
@@ -60,15 +70,16 @@ func (s *Server) GetMetadata(ctx context.Context, _ api.GetMetadataRequestObject
 // metadataPath is where RFC 8414 section 3 has the metadata of an issuer without a path.
 const metadataPath = "/.well-known/oauth-authorization-server"
 
-// ofIssuer takes the path of an issuer off the metadata's path, behind which it stands (RFC 8414 section 3.1).
+// ofIssuer takes the path of an issuer off the metadata's path, behind which it stands (RFC 8414
+// section 3.1).
 func (s *Server) ofIssuer(u *url.URL) {
 	if rest, ok := strings.CutPrefix(u.Path, metadataPath); ok && rest != "" && rest == s.issuerPath {
 		u.Path, u.RawPath = metadataPath, ""
 	}
 }
 
-// baseURL is where clients find the service, without a slash at its end: as was set, else as the issuer says if it is an
-// address, else as the request has found it.
+// baseURL is where clients find the service, without a slash at its end: as was set, else as the
+// issuer says if it is an address, else as the request has found it.
 func (s *Server) baseURL(ctx context.Context) string {
 	if s.publicURL != "" {
 		return s.publicURL

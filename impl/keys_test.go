@@ -31,7 +31,11 @@ func publishedKeys(t *testing.T, h *impltest.Harness) (keys []map[string]any) {
 	t.Helper()
 	a := h.Do(t, h.Request("GET", impltest.KeysPath, ""))
 	var set struct{ Keys []map[string]any }
-	if err := json.Unmarshal(a.Body, &set); err != nil || a.Status != 200 || a.Header.Get("Cache-Control") != "public, max-age=300" {
+	if err := json.Unmarshal(
+		a.Body,
+		&set,
+	); err != nil || a.Status != 200 ||
+		a.Header.Get("Cache-Control") != "public, max-age=300" {
 		t.Fatalf("got %d %v %s, %v", a.Status, a.Header, a.Body, err)
 	}
 	return set.Keys
@@ -74,11 +78,15 @@ func TestR6_PublishedKeys(t *testing.T) {
 				names = append(names, name)
 			}
 			slices.Sort(names)
-			if !slices.Equal(names, members[algorithm]) || key["alg"] != algorithm || key["use"] != "sig" || key["kid"] != kidOf(t, token) {
+			if !slices.Equal(names, members[algorithm]) || key["alg"] != algorithm || key["use"] != "sig" ||
+				key["kid"] != kidOf(t, token) {
 				t.Errorf("got %v", key)
 			}
 			if algorithm == "RS256" {
-				if n, err := base64.RawURLEncoding.DecodeString(key["n"].(string)); err != nil || new(big.Int).SetBytes(n).BitLen() != 3072 {
+				if n, err := base64.RawURLEncoding.DecodeString(
+					key["n"].(string),
+				); err != nil ||
+					new(big.Int).SetBytes(n).BitLen() != 3072 {
 					t.Errorf("a modulus of %d bytes, %v", len(n), err)
 				}
 			}
@@ -92,7 +100,11 @@ func TestMetadata(t *testing.T) {
 		t.Helper()
 		a := h.Do(t, h.Request("GET", impltest.MetadataPath, "", headers...))
 		var got map[string]any
-		if err := json.Unmarshal(a.Body, &got); err != nil || a.Status != 200 || a.Header.Get("Cache-Control") != "public, max-age=300" {
+		if err := json.Unmarshal(
+			a.Body,
+			&got,
+		); err != nil || a.Status != 200 ||
+			a.Header.Get("Cache-Control") != "public, max-age=300" {
 			t.Fatalf("got %d %v %s, %v", a.Status, a.Header, a.Body, err)
 		}
 		return got
@@ -108,7 +120,10 @@ func TestMetadata(t *testing.T) {
 			}
 		}
 		// Nothing offers the password grant to third parties.
-		if text := fmt.Sprint(got["grant_types_supported"]); text != "[refresh_token]" || strings.Contains(fmt.Sprint(got), "[password") {
+		if text := fmt.Sprint(
+			got["grant_types_supported"],
+		); text != "[refresh_token]" ||
+			strings.Contains(fmt.Sprint(got), "[password") {
 			t.Errorf("got %v", got)
 		}
 	}
@@ -116,7 +131,11 @@ func TestMetadata(t *testing.T) {
 	want(get(h), "latchkey", h.URL)
 	want(get(h, "X-Forwarded-Proto", "https"), "latchkey", "https://"+h.Addr)
 	untrusting := impltest.New(t)
-	want(get(untrusting, "X-Forwarded-Proto", "https", "X-Forwarded-Host", "evil.example", "Forwarded", "host=evil.example"), "latchkey", untrusting.URL)
+	want(
+		get(untrusting, "X-Forwarded-Proto", "https", "X-Forwarded-Host", "evil.example", "Forwarded", "host=evil.example"),
+		"latchkey",
+		untrusting.URL,
+	)
 	named := impltest.New(t, impltest.Options{Tokens: token.Options{Issuer: "https://auth.example.com/"}})
 	want(get(named, "X-Forwarded-Host", "evil.example"), "https://auth.example.com/", "https://auth.example.com")
 	if got := get(impltest.New(t, impltest.Options{Algorithm: "HS256"})); got["jwks_uri"] != nil {
@@ -142,8 +161,8 @@ func follow(t *testing.T, instances ...*impltest.Harness) {
 	}
 }
 
-// R-6, F-22: a new key is published for longer than the keys may be kept before it signs, and an old one verifies until the last
-// token under it has expired, on every instance.
+// R-6, F-22: a new key is published for longer than the keys may be kept before it signs, and an
+// old one verifies until the last token under it has expired, on every instance.
 func TestR6_Rotation(t *testing.T) {
 	t.Parallel()
 	for _, algorithm := range []string{"ES256", "EdDSA", "RS256"} {
@@ -193,7 +212,12 @@ func TestR6_Rotation(t *testing.T) {
 			if err := h.Keys.Sweep(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			if got, err := keyring.List(t.Context(), h.Pool, h.Clock.Now()); err != nil || len(got) != 1 || got[0].ID != next || got[0].State != keyring.Signs {
+			if got, err := keyring.List(
+				t.Context(),
+				h.Pool,
+				h.Clock.Now(),
+			); err != nil || len(got) != 1 || got[0].ID != next ||
+				got[0].State != keyring.Signs {
 				t.Errorf("got %+v, %v", got, err)
 			}
 		})
@@ -217,7 +241,8 @@ func TestR6_RotationByAge(t *testing.T) {
 	}
 }
 
-// A token under a key that another instance has just made is looked for; the unknown keys that anybody can name are not looked for more than once a second.
+// A token under a key that another instance has just made is looked for; the unknown keys that
+// anybody can name are not looked for more than once a second.
 func TestR6_UnknownKeys(t *testing.T) {
 	t.Parallel()
 	var asked counting

@@ -10,8 +10,8 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/secret"
 )
 
-// A login that can't be any account's is charged to nobody. Otherwise a client that sends no credentials could use up
-// the budget of everybody at its address.
+// A login that can't be any account's is charged to nobody. Otherwise a client that sends no
+// credentials could use up the budget of everybody at its address.
 func TestL5_MalformedLoginsAreNotCharged(t *testing.T) {
 	t.Parallel()
 	h := limited(t)
@@ -117,7 +117,15 @@ func TestL5_SprayingFromAKnownAddress(t *testing.T) {
 	}
 	session := a.Text("access_token")
 	loginFrom(t, h, home, "user-2@example.com", "a wrong password")
-	if a := loginFrom(t, h, home, "user-1@example.com", impltest.Password, "Authorization", "Bearer "+session); a.Status != 200 {
+	if a := loginFrom(
+		t,
+		h,
+		home,
+		"user-1@example.com",
+		impltest.Password,
+		"Authorization",
+		"Bearer "+session,
+	); a.Status != 200 {
 		t.Errorf("with a session: got %d %s", a.Status, a.Body)
 	}
 }

@@ -26,7 +26,8 @@ func flooded(t *testing.T, hash password.Params) *impltest.Harness {
 // slow are hashes of which a line is worked off more slowly than it fills.
 var slow = password.Params{MemoryKiB: 8192, Passes: 4, Lanes: 1}
 
-// networkLength is how many passwords of one network wait at a harness, at most, to be checked; and as many to be set.
+// networkLength is how many passwords of one network wait at a harness, at most, to be checked; and
+// as many to be set.
 const networkLength = 16
 
 // charged is how much of all budgets is used up, in seconds until they are whole.
@@ -39,8 +40,8 @@ func charged(t *testing.T, h *impltest.Harness) (total float64) {
 	return total
 }
 
-// F-10: a client that knows passwords, of as many accounts as you like, can't keep others from logging in: not from an
-// address that they know, nor from a new one, with a session or without.
+// F-10: a client that knows passwords, of as many accounts as you like, can't keep others from
+// logging in: not from an address that they know, nor from a new one, with a session or without.
 func TestF10_RightPasswordsKeepNobodyOut(t *testing.T) {
 	t.Parallel()
 	for _, row := range []struct {
@@ -77,7 +78,8 @@ func TestF10_RightPasswordsKeepNobodyOut(t *testing.T) {
 							t.Error(err)
 							return
 						}
-						// Whoever is refused leaves the machine to those who are served: what is refused doesn't fill the line.
+						// Whoever is refused leaves the machine to those who are served: what is refused doesn't fill
+						// the line.
 						if pause = 0; a.Status != http.StatusOK {
 							pause = 50 * time.Millisecond
 						}
@@ -97,7 +99,8 @@ func TestF10_RightPasswordsKeepNobodyOut(t *testing.T) {
 	}
 }
 
-// Whoever was told to try again, since there was no room to hash, is not held back for it: only what got a verdict is charged, and that is charged.
+// Whoever was told to try again, since there was no room to hash, is not held back for it: only
+// what got a verdict is charged, and that is charged.
 func TestL5_OverloadIsNotCharged(t *testing.T) {
 	t.Parallel()
 	h := flooded(t, password.Params{})
@@ -138,7 +141,13 @@ func TestL5_OverloadIsNotCharged(t *testing.T) {
 	})
 	release()
 	wg.Wait()
-	if want := map[string]int{"overloaded": ofOneNetwork - networkLength, "invalid_credentials": networkLength}; !maps.Equal(codes, want) {
+	if want := map[string]int{
+		"overloaded":          ofOneNetwork - networkLength,
+		"invalid_credentials": networkLength,
+	}; !maps.Equal(
+		codes,
+		want,
+	) {
 		t.Errorf("got %v, want %v", codes, want)
 	}
 	const each = 15*60 + 36 // seconds, of an account and of an address
@@ -147,8 +156,8 @@ func TestL5_OverloadIsNotCharged(t *testing.T) {
 	}
 }
 
-// F-25: a registration whose client goes while its password is hashed has cost the hash, and is charged; one whose client goes before has not, and
-// isn't. Neither is an error in the log.
+// F-25: a registration whose client goes while its password is hashed has cost the hash, and is
+// charged; one whose client goes before has not, and isn't. Neither is an error in the log.
 func TestF25_CancelledRegistrations(t *testing.T) {
 	t.Parallel()
 	const each = 12*60 + 72 // seconds, of an account and of an address

@@ -40,7 +40,14 @@ func TestL5_RefusalsCostNeighboursNothing(t *testing.T) {
 		registerFrom(t, h, home, "bob")
 		guess(t, h, "ada@example.com", 10)
 		for i := range 120 {
-			if a := loginFrom(t, h, office, "ada@example.com", impltest.Password); a.Status != 429 || a.Header.Get("RateLimit-Policy") != `"account";q=10;w=9000` {
+			if a := loginFrom(
+				t,
+				h,
+				office,
+				"ada@example.com",
+				impltest.Password,
+			); a.Status != 429 ||
+				a.Header.Get("RateLimit-Policy") != `"account";q=10;w=9000` {
 				t.Fatalf("try %d: got %d %v", i, a.Status, a.Header)
 			}
 			h.Clock.Advance(6 * time.Second) // longer than a refusal is remembered
@@ -75,7 +82,8 @@ func TestL5_RefusalsCostNeighboursNothing(t *testing.T) {
 	})
 }
 
-// A session vouches as long as it lives, whatever its token says; so that another password ends the guesses that it was good for.
+// A session vouches as long as it lives, whatever its token says; so that another password ends the
+// guesses that it was good for.
 func TestL5_DeadSessionsVouchForNothing(t *testing.T) {
 	t.Parallel()
 	h := limited(t)
@@ -93,7 +101,11 @@ func TestL5_DeadSessionsVouchForNothing(t *testing.T) {
 	if got := try(tokens[0]); got != 401 {
 		t.Errorf("with a session: got %d", got)
 	}
-	if _, err := h.Pool.Exec(t.Context(), "UPDATE sessions SET expires_at = $1 WHERE id = (SELECT id FROM sessions ORDER BY id DESC LIMIT 1)", h.Clock.Now()); err != nil {
+	if _, err := h.Pool.Exec(
+		t.Context(),
+		"UPDATE sessions SET expires_at = $1 WHERE id = (SELECT id FROM sessions ORDER BY id DESC LIMIT 1)",
+		h.Clock.Now(),
+	); err != nil {
 		t.Fatal(err)
 	}
 	if got := try(tokens[2]); got != 429 { // that of the newest session
@@ -119,7 +131,8 @@ func TestL5_DeadSessionsVouchForNothing(t *testing.T) {
 	}
 }
 
-// A log-in that is recorded while another password is being set leaves no address behind that the account knows.
+// A log-in that is recorded while another password is being set leaves no address behind that the
+// account knows.
 func TestL5_AnotherPasswordBesideALogin(t *testing.T) {
 	t.Parallel()
 	h := flooded(t, password.Params{}) // with no bound on how long the log-in waits below

@@ -70,7 +70,10 @@ func TestF10_Overload(t *testing.T) {
 			t.Errorf("me: got %d", me.Status)
 		}
 	}
-	if diff := cmp.Diff(map[string]int{"200": networkLength, "201": networkLength, "503 overloaded": refused}, got); diff != "" {
+	if diff := cmp.Diff(
+		map[string]int{"200": networkLength, "201": networkLength, "503 overloaded": refused},
+		got,
+	); diff != "" {
 		t.Error(diff)
 	}
 	if stats := h.Auth.Stats(); stats.HashesRefused != refused || stats.HashesWaiting != 0 {

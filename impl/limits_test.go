@@ -33,10 +33,14 @@ func loginFrom(t *testing.T, h *impltest.Harness, address, email, password strin
 func registerFrom(t *testing.T, h *impltest.Harness, address, username string) impltest.Answer {
 	t.Helper()
 	body := fmt.Sprintf(`{"email":"%s@example.com","username":%q,"password":%q}`, username, username, impltest.Password)
-	return h.Do(t, h.Request("POST", impltest.RegisterPath, body, "Content-Type", "application/json", "X-Forwarded-For", address))
+	return h.Do(
+		t,
+		h.Request("POST", impltest.RegisterPath, body, "Content-Type", "application/json", "X-Forwarded-For", address),
+	)
 }
 
-// guess guesses so often, each time from another address, and answers how often it was refused by a limit.
+// guess guesses so often, each time from another address, and answers how often it was refused by a
+// limit.
 func guess(t *testing.T, h *impltest.Harness, email string, times int) (refused int) {
 	t.Helper()
 	for i := range times {
@@ -53,7 +57,8 @@ func guess(t *testing.T, h *impltest.Harness, email string, times int) (refused 
 
 const home = "198.51.100.7"
 
-// A thousand addresses that guess one account get ten guesses, and one more each quarter of an hour. The owner isn't held back.
+// A thousand addresses that guess one account get ten guesses, and one more each quarter of an
+// hour. The owner isn't held back.
 func TestL5_ManyAddressesGuessOneAccount(t *testing.T) {
 	t.Parallel()
 	h := limited(t)
@@ -86,7 +91,8 @@ func TestL5_ManyAddressesGuessOneAccount(t *testing.T) {
 	}
 }
 
-// What an own budget has is bounded too: whoever sits at the owner's address doesn't guess for ever.
+// What an own budget has is bounded too: whoever sits at the owner's address doesn't guess for
+// ever.
 func TestL5_OwnBudget(t *testing.T) {
 	t.Parallel()
 	h := limited(t)
@@ -116,7 +122,8 @@ func TestL5_OwnBudget(t *testing.T) {
 	}
 }
 
-// One address that guesses a thousand accounts gets a hundred guesses, and one more each 36 s; all of a /64 are one address.
+// One address that guesses a thousand accounts gets a hundred guesses, and one more each 36 s; all
+// of a /64 are one address.
 func TestL5_OneAddressGuessesManyAccounts(t *testing.T) {
 	t.Parallel()
 	h := limited(t)
@@ -145,7 +152,8 @@ func TestL5_OneAddressGuessesManyAccounts(t *testing.T) {
 	}
 }
 
-// L-6: a limit falls on an unknown email as on a known and on a deactivated one: the same statuses, headers and bodies.
+// L-6: a limit falls on an unknown email as on a known and on a deactivated one: the same statuses,
+// headers and bodies.
 func TestL6_LimitsTellNothing(t *testing.T) {
 	t.Parallel()
 	h := limited(t)
@@ -179,20 +187,34 @@ func TestL6_LimitsTellNothing(t *testing.T) {
 	}
 }
 
-// The fields of a 429 tell what is true: after Retry-After the next attempt is let through, and not a second before.
+// The fields of a 429 tell what is true: after Retry-After the next attempt is let through, and not
+// a second before.
 func TestRetryAfterIsTrue(t *testing.T) {
 	t.Parallel()
 	h := limited(t)
 	registerFrom(t, h, home, "ada")
 	guess(t, h, "ada@example.com", 10)
 	a := loginFrom(t, h, "192.0.2.1", "ada@example.com", impltest.Password)
-	got := []string{a.Header.Get("Retry-After"), a.Header.Get("RateLimit"), a.Header.Get("RateLimit-Policy"), a.Text("code"), a.Text("error")}
+	got := []string{
+		a.Header.Get("Retry-After"),
+		a.Header.Get("RateLimit"),
+		a.Header.Get("RateLimit-Policy"),
+		a.Text("code"),
+		a.Text("error"),
+	}
 	want := []string{"900", `"account";r=0;t=900`, `"account";q=10;w=9000`, "rate_limited", "temporarily_unavailable"}
 	if diff := cmp.Diff(want, got); a.Status != 429 || diff != "" {
 		t.Errorf("got %d\n%s", a.Status, diff)
 	}
 	h.Clock.Advance(899 * time.Second)
-	if a := loginFrom(t, h, "192.0.2.1", "ada@example.com", impltest.Password); a.Status != 429 || a.Header.Get("Retry-After") != "1" {
+	if a := loginFrom(
+		t,
+		h,
+		"192.0.2.1",
+		"ada@example.com",
+		impltest.Password,
+	); a.Status != 429 ||
+		a.Header.Get("Retry-After") != "1" {
 		t.Errorf("a second before: got %d, Retry-After %s", a.Status, a.Header.Get("Retry-After"))
 	}
 	h.Clock.Advance(time.Second)
@@ -290,8 +312,8 @@ func TestLimitsAreShared(t *testing.T) {
 	}
 }
 
-// Passwords that are sprayed over many accounts from many addresses use up no budget. The figures show them, and no
-// other address loses anything for it.
+// Passwords that are sprayed over many accounts from many addresses use up no budget. The figures
+// show them, and no other address loses anything for it.
 func TestL5_SprayFromManyAddresses(t *testing.T) {
 	t.Parallel()
 	h := limited(t)
@@ -318,7 +340,8 @@ func TestL5_SprayFromManyAddresses(t *testing.T) {
 	}
 }
 
-// A clock that is set back, or runs ahead at another instance, holds nobody for longer than a window.
+// A clock that is set back, or runs ahead at another instance, holds nobody for longer than a
+// window.
 func TestLimitsSurviveTheClock(t *testing.T) {
 	t.Parallel()
 	h := limited(t)
@@ -339,10 +362,20 @@ func TestSweep(t *testing.T) {
 	guess(t, h, "ada@example.com", 10)
 	now := h.Clock.Now()
 	const many = 25_000
-	if _, err := h.Pool.Exec(t.Context(), "INSERT INTO rate_limits SELECT sha256(int4send(n)), $1 FROM generate_series(1, $2::int) n", now.Add(-time.Second), many); err != nil {
+	if _, err := h.Pool.Exec(
+		t.Context(),
+		"INSERT INTO rate_limits SELECT sha256(int4send(n)), $1 FROM generate_series(1, $2::int) n",
+		now.Add(-time.Second),
+		many,
+	); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := h.Pool.Exec(t.Context(), "INSERT INTO known_addresses SELECT sha256(int4send(n)), $1, users.id FROM generate_series(1, $2::int) n, users", now.Add(-91*24*time.Hour), many); err != nil {
+	if _, err := h.Pool.Exec(
+		t.Context(),
+		"INSERT INTO known_addresses SELECT sha256(int4send(n)), $1, users.id FROM generate_series(1, $2::int) n, users",
+		now.Add(-91*24*time.Hour),
+		many,
+	); err != nil {
 		t.Fatal(err)
 	}
 	deleted, err := h.Limiter.Sweep(t.Context())

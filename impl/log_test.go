@@ -8,7 +8,8 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/impltest"
 )
 
-// L-10, L-11: one parsable line a request, whatever the client sends; the outcome of every login, and never a secret.
+// L-10, L-11: one parsable line a request, whatever the client sends; the outcome of every login,
+// and never a secret.
 func TestL10_Log(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t, impltest.Options{LogJSON: true})
@@ -26,9 +27,20 @@ func TestL10_Log(t *testing.T) {
 	do(h.Me(t, token))
 	do(h.Me(t, token+canary))
 	do(h.Do(t, h.Request("GET", impltest.MePath+"?access_token="+canary, "", "Authorization", "Basic "+canary)))
-	do(h.Do(t, h.Request("POST", impltest.LoginPath+"?password="+canary, "", "Content-Type", "application/x-www-form-urlencoded")))
+	do(
+		h.Do(
+			t,
+			h.Request("POST", impltest.LoginPath+"?password="+canary, "", "Content-Type", "application/x-www-form-urlencoded"),
+		),
+	)
 	do(h.Do(t, h.Request("GET", "/a%0d%0a%7b%22level%22:%22ERROR%22%7d%1b[31m", "")))
-	do(h.PostJSON(t, impltest.RegisterPath, map[string]string{"email": canary, "username": canary + "!", "password": canary, "x": canary}))
+	do(
+		h.PostJSON(
+			t,
+			impltest.RegisterPath,
+			map[string]string{"email": canary, "username": canary + "!", "password": canary, "x": canary},
+		),
+	)
 	h.Server.AddFault()
 	do(h.Do(t, h.Request("GET", "/healthz", "", "X-Test-Fault", "broken")))
 

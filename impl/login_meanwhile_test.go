@@ -12,7 +12,8 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/secret"
 )
 
-// A login whose user is deactivated, deleted or gets another password while the password is hashed opens nothing.
+// A login whose user is deactivated, deleted or gets another password while the password is hashed
+// opens nothing.
 func TestLoginOfAUserThatIsChangedMeanwhile(t *testing.T) {
 	t.Parallel()
 	for name, row := range map[string]struct {
@@ -74,7 +75,8 @@ func TestLoginOfAUserThatIsChangedMeanwhile(t *testing.T) {
 	}
 }
 
-// The same where the change is about to be committed when the session is to be opened: the login waits for it, and sees it.
+// The same where the change is about to be committed when the session is to be opened: the login
+// waits for it, and sees it.
 func TestLoginWaitsForAChangeOfTheUser(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]string{
@@ -119,7 +121,8 @@ func TestLoginWaitsForAChangeOfTheUser(t *testing.T) {
 	}
 }
 
-// Another secret key gives nobody fresh budgets: neither beside the previous one, nor later without it.
+// Another secret key gives nobody fresh budgets: neither beside the previous one, nor later without
+// it.
 func TestBudgetsOutliveTheSecretKey(t *testing.T) {
 	t.Parallel()
 	h := limited(t)
@@ -151,7 +154,11 @@ func TestSweepsGoByTheDatabasesClock(t *testing.T) {
 	if n, err := ahead.Limiter.Sweep(t.Context()); n != 0 || err != nil {
 		t.Errorf("%d budgets and addresses were deleted, %v", n, err)
 	}
-	if _, err := h.Pool.Exec(t.Context(), "INSERT INTO signing_keys SELECT 'retired', algorithm, sealed, signs_from, $1, created_at, token_ttl FROM signing_keys", h.Clock.Now()); err != nil {
+	if _, err := h.Pool.Exec(
+		t.Context(),
+		"INSERT INTO signing_keys SELECT 'retired', algorithm, sealed, signs_from, $1, created_at, token_ttl FROM signing_keys",
+		h.Clock.Now(),
+	); err != nil {
 		t.Fatal(err)
 	}
 	if err := ahead.Keys.Sweep(t.Context()); err != nil {

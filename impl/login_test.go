@@ -30,7 +30,8 @@ func TestLogin(t *testing.T) {
 	}
 }
 
-// The credentials that must all get the same answer, L-6 (a): byte for byte, the request's id aside.
+// The credentials that must all get the same answer, L-6 (a): byte for byte, the request's id
+// aside.
 func TestL6_EqualAnswers(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)
@@ -55,7 +56,8 @@ func TestL6_EqualAnswers(t *testing.T) {
 		"deactivated, wrong":   {"username", "eve@example.com", "password", "wrong"},
 	}
 	want := h.Login(t, "username", "nobody@example.com", "password", "nothing")
-	if want.Status != 401 || want.Text("detail") != "Authentication was unsuccessful." || want.Text("error") != "invalid_grant" {
+	if want.Status != 401 || want.Text("detail") != "Authentication was unsuccessful." ||
+		want.Text("error") != "invalid_grant" {
 		t.Fatalf("got %d %s", want.Status, want.Body)
 	}
 	if got := want.Header.Values("WWW-Authenticate"); !slices.Equal(got, []string{"Bearer"}) {
@@ -299,7 +301,15 @@ func TestL9_MethodsAndMediaTypes(t *testing.T) {
 	if a := h.Do(t, h.Request("POST", impltest.LoginPath, form)); a.Status != 415 {
 		t.Errorf("without a media type: got %d %s", a.Status, a.Body)
 	}
-	gzip := h.Request("POST", impltest.LoginPath, form, "Content-Type", "application/x-www-form-urlencoded", "Content-Encoding", "gzip")
+	gzip := h.Request(
+		"POST",
+		impltest.LoginPath,
+		form,
+		"Content-Type",
+		"application/x-www-form-urlencoded",
+		"Content-Encoding",
+		"gzip",
+	)
 	if a := h.Do(t, gzip); a.Status != 415 {
 		t.Errorf("compressed: got %d %s", a.Status, a.Body)
 	}
@@ -345,7 +355,8 @@ func TestOutdatedHashesAreRenewed(t *testing.T) {
 	}
 }
 
-// L-6: a hash that nobody can read tells a stranger no more than an email without an account does, and the log tells all.
+// L-6: a hash that nobody can read tells a stranger no more than an email without an account does,
+// and the log tells all.
 func TestL6_UnreadableHash(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)

@@ -55,8 +55,8 @@ func TestB12_DeactivatedDeletedAndChanged(t *testing.T) {
 	wantRefusal(t, h.Me(t, token), userGone)
 }
 
-// F-16, B-12: a login that has checked the old password, and is written just before the password is changed, is ended by the
-// change, however late its token is made.
+// F-16, B-12: a login that has checked the old password, and is written just before the password is
+// changed, is ended by the change, however late its token is made.
 func TestB12_LoginThatAChangeOvertakes(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)

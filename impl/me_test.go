@@ -147,24 +147,32 @@ func testBadTokens(t *testing.T, h *impltest.Harness) {
 	none := sign(t, jwt.SigningMethodNone, header, goodClaims(h, uid, sid), jwt.UnsafeAllowNoneSignatureType)
 	secret := []byte(impltest.SecretKey)
 	rows := map[string]string{
-		"asdf":                    "asdf",
-		"empty":                   "",
-		"wrong secret":            sign(t, jwt.SigningMethodHS256, header, goodClaims(h, uid, sid), []byte(strings.Repeat("wrong", 10))),
-		"expired":                 spoil(func(_, c map[string]any) { c["iat"], c["exp"] = now-931, now-31 }),
-		"not yet valid":           spoil(func(_, c map[string]any) { c["nbf"] = now + 31 }),
-		"issued ahead":            spoil(func(_, c map[string]any) { c["iat"] = now + 31 }),
-		"wrong audience":          spoil(func(_, c map[string]any) { c["aud"] = "latchkey:other" }),
-		"no audience":             spoil(func(_, c map[string]any) { delete(c, "aud") }),
-		"wrong issuer":            spoil(func(_, c map[string]any) { c["iss"] = "latchkey/" }),
-		"alg none":                none,
-		"unknown kid":             spoil(func(h, _ map[string]any) { h["kid"] = "other" }),
-		"kid as a path":           spoil(func(h, _ map[string]any) { h["kid"] = "../../dev/null" }),
-		"kid as SQL":              spoil(func(h, _ map[string]any) { h["kid"] = "' OR 1=1--" }),
-		"another algorithm":       sign(t, jwt.SigningMethodHS512, header, goodClaims(h, uid, sid), secret),
-		"without exp":             spoil(func(_, c map[string]any) { delete(c, "exp") }),
-		"typ JWT":                 spoil(func(h, _ map[string]any) { h["typ"] = "JWT" }),
-		"crit":                    spoil(func(h, _ map[string]any) { h["crit"] = []string{"exp2"}; h["exp2"] = 1 }),
-		"jku":                     spoil(func(h, _ map[string]any) { h["jku"], h["x5u"] = "http://127.0.0.1:9/", "http://127.0.0.1:9/" }),
+		"asdf":  "asdf",
+		"empty": "",
+		"wrong secret": sign(
+			t,
+			jwt.SigningMethodHS256,
+			header,
+			goodClaims(h, uid, sid),
+			[]byte(strings.Repeat("wrong", 10)),
+		),
+		"expired":           spoil(func(_, c map[string]any) { c["iat"], c["exp"] = now-931, now-31 }),
+		"not yet valid":     spoil(func(_, c map[string]any) { c["nbf"] = now + 31 }),
+		"issued ahead":      spoil(func(_, c map[string]any) { c["iat"] = now + 31 }),
+		"wrong audience":    spoil(func(_, c map[string]any) { c["aud"] = "latchkey:other" }),
+		"no audience":       spoil(func(_, c map[string]any) { delete(c, "aud") }),
+		"wrong issuer":      spoil(func(_, c map[string]any) { c["iss"] = "latchkey/" }),
+		"alg none":          none,
+		"unknown kid":       spoil(func(h, _ map[string]any) { h["kid"] = "other" }),
+		"kid as a path":     spoil(func(h, _ map[string]any) { h["kid"] = "../../dev/null" }),
+		"kid as SQL":        spoil(func(h, _ map[string]any) { h["kid"] = "' OR 1=1--" }),
+		"another algorithm": sign(t, jwt.SigningMethodHS512, header, goodClaims(h, uid, sid), secret),
+		"without exp":       spoil(func(_, c map[string]any) { delete(c, "exp") }),
+		"typ JWT":           spoil(func(h, _ map[string]any) { h["typ"] = "JWT" }),
+		"crit":              spoil(func(h, _ map[string]any) { h["crit"] = []string{"exp2"}; h["exp2"] = 1 }),
+		"jku": spoil(
+			func(h, _ map[string]any) { h["jku"], h["x5u"] = "http://127.0.0.1:9/", "http://127.0.0.1:9/" },
+		),
 		"uid of no user, as text": spoil(func(_, c map[string]any) { c["uid"] = "1" }),
 		"no session":              spoil(func(_, c map[string]any) { delete(c, "sid") }),
 		"sid of no session":       spoil(func(_, c map[string]any) { c["sid"] = uuid.NewString() }),
@@ -209,7 +217,11 @@ func TestB8_ClaimsMatchTheContract(t *testing.T) {
 	schema := impltest.Contract().Components.Schemas["AccessTokenClaims"].Value
 	for _, token := range tokens {
 		claims := decodePart(t, token, 1)
-		err := schema.VisitJSON(claims, openapi3.EnableFormatValidation(), openapi3.WithStringFormatValidator("uuid", anyUUID{}))
+		err := schema.VisitJSON(
+			claims,
+			openapi3.EnableFormatValidation(),
+			openapi3.WithStringFormatValidator("uuid", anyUUID{}),
+		)
 		if err != nil {
 			t.Errorf("claims %v: %v", claims, err)
 		}
@@ -236,7 +248,10 @@ func TestB14_IdentityIsTheUID(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)
 	token := h.MustRegister(t, "ada")
-	if _, err := h.Pool.Exec(t.Context(), "UPDATE users SET username = 'grace', username_key = 'grace', email = 'grace@example.com', email_key = 'grace@example.com'"); err != nil {
+	if _, err := h.Pool.Exec(
+		t.Context(),
+		"UPDATE users SET username = 'grace', username_key = 'grace', email = 'grace@example.com', email_key = 'grace@example.com'",
+	); err != nil {
 		t.Fatal(err)
 	}
 	if a := h.Me(t, token); a.Status != 200 || a.Text("username") != "grace" || a.Text("email") != "grace@example.com" {
@@ -275,7 +290,8 @@ func TestLookupsAtOnce(t *testing.T) {
 	wg.Wait()
 }
 
-// What is remembered of a token that was found good is bound to its text and to the time, and says nothing of its user.
+// What is remembered of a token that was found good is bound to its text and to the time, and says
+// nothing of its user.
 func TestB7_RememberedTokens(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)

@@ -14,8 +14,8 @@ import (
 	"github.com/labstack/echo/v4"
 )
 
-// addTrailingSlash makes a path below /api the same with and without its last slash, before it is routed. It is not a redirect: a redirected
-// client would send the password twice, or not at all.
+// addTrailingSlash makes a path below /api the same with and without its last slash, before it is
+// routed. It is not a redirect: a redirected client would send the password twice, or not at all.
 func addTrailingSlash(u *url.URL) {
 	if !strings.HasPrefix(u.Path, "/api/") || strings.HasSuffix(sentPath(u), "/") {
 		return
@@ -26,7 +26,8 @@ func addTrailingSlash(u *url.URL) {
 	}
 }
 
-// sentPath is a path as it was sent as far as its slashes go: an escaped one is none. Where there is one, the path has a form of its own.
+// sentPath is a path as it was sent as far as its slashes go: an escaped one is none. Where there
+// is one, the path has a form of its own.
 func sentPath(u *url.URL) string {
 	if u.RawPath == "" {
 		return u.Path
@@ -36,7 +37,8 @@ func sentPath(u *url.URL) string {
 
 type sentMethodKey struct{}
 
-// asGet returns a HEAD request as a GET, which has the same answer (RFC 9110 section 9.3.2). net/http leaves the body out.
+// asGet returns a HEAD request as a GET, which has the same answer (RFC 9110 section 9.3.2).
+// net/http leaves the body out.
 func asGet(r *http.Request) *http.Request {
 	get := r.WithContext(context.WithValue(r.Context(), sentMethodKey{}, r.Method))
 	get.Method = http.MethodGet
@@ -51,8 +53,8 @@ func sentMethod(r *http.Request) string {
 	return r.Method
 }
 
-// logAccess writes the one line that a request gets in the log, after the answer was written. That a client has gone is no error of ours,
-// whatever status nobody reads then.
+// logAccess writes the one line that a request gets in the log, after the answer was written. That
+// a client has gone is no error of ours, whatever status nobody reads then.
 func (s *Server) logAccess(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(ec echo.Context) error {
 		client := ec.Request().Context()
@@ -105,8 +107,8 @@ func recoverPanics(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// securityHeaders are what every answer carries, by their canonical names. The values are shared, and never written to: whoever sets another one
-// puts it in their place.
+// securityHeaders are what every answer carries, by their canonical names. The values are shared,
+// and never written to: whoever sets another one puts it in their place.
 var securityHeaders = http.Header{
 	"Cache-Control":           {"no-store"},
 	"Content-Security-Policy": {"default-src 'none'; frame-ancestors 'none'"},
@@ -122,8 +124,9 @@ func setSecurityHeaders(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// limitTime ends the work on a request at a deadline; what is then waiting answers 503. An operation with a token
-// and no body waits for a statement or two, each of which ends by itself; a deadline more would cost a tenth of the time of the first.
+// limitTime ends the work on a request at a deadline; what is then waiting answers 503. An
+// operation with a token and no body waits for a statement or two, each of which ends by itself; a
+// deadline more would cost a tenth of the time of the first.
 func (s *Server) limitTime(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(ec echo.Context) error {
 		hr := ec.Request()
@@ -140,7 +143,8 @@ func (s *Server) limitTime(next echo.HandlerFunc) echo.HandlerFunc {
 // maxBody is the largest body that is read, in bytes.
 const maxBody = 64 << 10
 
-// limitBody refuses a larger body, before it is sent where its length is told, and else when it is read.
+// limitBody refuses a larger body, before it is sent where its length is told, and else when it is
+// read.
 func limitBody(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(ec echo.Context) error {
 		hr := ec.Request()
@@ -155,8 +159,8 @@ func limitBody(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// allowed returns the methods that the path has where it doesn't have the request's, as Allow lists them.
-// echo lists OPTIONS among them, which it would answer by itself.
+// allowed returns the methods that the path has where it doesn't have the request's, as Allow lists
+// them. echo lists OPTIONS among them, which it would answer by itself.
 func allowed(ec echo.Context) (methods string, ok bool) {
 	methods, ok = ec.Get(echo.ContextKeyHeaderAllow).(string)
 	methods = strings.TrimPrefix(methods, "OPTIONS, ")
@@ -191,7 +195,8 @@ func (s *Server) refuseWhileStarting(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// refuseEmptySegments answers a path such as /api/users/me/sessions// as any other that isn't served; echo would take nothing for an id.
+// refuseEmptySegments answers a path such as /api/users/me/sessions// as any other that isn't
+// served; echo would take nothing for an id.
 func refuseEmptySegments(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(ec echo.Context) error {
 		if strings.Contains(sentPath(ec.Request().URL), "//") {

@@ -18,7 +18,9 @@ func TestOAuth2Client(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t, impltest.Options{Limits: true})
 	h.MustRegister(t, "ada")
-	config := oauth2.Config{Endpoint: oauth2.Endpoint{TokenURL: h.URL + impltest.LoginPath, AuthStyle: oauth2.AuthStyleInParams}}
+	config := oauth2.Config{
+		Endpoint: oauth2.Endpoint{TokenURL: h.URL + impltest.LoginPath, AuthStyle: oauth2.AuthStyleInParams},
+	}
 	ctx := context.WithValue(t.Context(), oauth2.HTTPClient, &http.Client{Timeout: 10 * time.Second})
 	token, err := config.PasswordCredentialsToken(ctx, "ada@example.com", impltest.Password)
 	if err != nil {
@@ -34,7 +36,12 @@ func TestOAuth2Client(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer func() { _ = res.Body.Close() }()
-		if a, err := impltest.ReadAnswer(http.MethodGet, impltest.MePath, res); err != nil || a.Status != 200 || a.Text("username") != "ada" {
+		if a, err := impltest.ReadAnswer(
+			http.MethodGet,
+			impltest.MePath,
+			res,
+		); err != nil || a.Status != 200 ||
+			a.Text("username") != "ada" {
 			t.Errorf("got %d %s, %v", a.Status, a.Body, err)
 		}
 	}

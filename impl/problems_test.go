@@ -15,7 +15,8 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/impltest"
 )
 
-// Each code of the contract has a page, made from the contract's text on it, and nothing else has one.
+// Each code of the contract has a page, made from the contract's text on it, and nothing else has
+// one.
 func TestProblemPages(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)
@@ -55,12 +56,17 @@ func TestProblemPages(t *testing.T) {
 			t.Errorf("%s: got %d %s", path, a.Status, a.Body)
 		}
 	}
-	if res, _ := raw(t, h.Request("POST", "/problems/email_taken", "")); res.StatusCode != http.StatusMethodNotAllowed || res.Header.Get("Allow") != "GET, HEAD" {
+	if res, _ := raw(
+		t,
+		h.Request("POST", "/problems/email_taken", ""),
+	); res.StatusCode != http.StatusMethodNotAllowed ||
+		res.Header.Get("Allow") != "GET, HEAD" {
 		t.Errorf("POST: got %d, Allow %q", res.StatusCode, res.Header.Get("Allow"))
 	}
 }
 
-// The type of an error leads to its page, also under the prefix of a proxy (RFC 9457 section 3.1.1, RFC 3986 section 5).
+// The type of an error leads to its page, also under the prefix of a proxy (RFC 9457 section 3.1.1,
+// RFC 3986 section 5).
 func TestProblemTypeLeadsToItsPage(t *testing.T) {
 	t.Parallel()
 	proxies := []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}
@@ -82,13 +88,18 @@ func TestProblemTypeLeadsToItsPage(t *testing.T) {
 			t.Errorf("%s: type %q, want %q before its path", name, a.Text("type"), row.want)
 			continue
 		}
-		if res, page := raw(t, h.Request("GET", path, "")); res.StatusCode != http.StatusOK || !strings.Contains(page, a.Text("title")) {
+		if res, page := raw(
+			t,
+			h.Request("GET", path, ""),
+		); res.StatusCode != http.StatusOK ||
+			!strings.Contains(page, a.Text("title")) {
 			t.Errorf("%s: %s: got %d", name, path, res.StatusCode)
 		}
 	}
 }
 
-// raw sends a request past the judges, who know nothing of pages, and returns the answer with its body.
+// raw sends a request past the judges, who know nothing of pages, and returns the answer with its
+// body.
 func raw(t *testing.T, r *http.Request) (*http.Response, string) {
 	t.Helper()
 	res, err := http.DefaultTransport.RoundTrip(r)

@@ -22,11 +22,15 @@ func baseOf(t *testing.T, h *impltest.Harness, headers ...string) string {
 	return base
 }
 
-// H-3: scheme, host and prefix follow the rule of the address: they are those that the proxy has written which has seen the client.
+// H-3: scheme, host and prefix follow the rule of the address: they are those that the proxy has
+// written which has seen the client.
 func TestH3_SchemeAndHost(t *testing.T) {
 	t.Parallel()
 	const asked = "http://asked.example:8000"
-	trusted := impltest.New(t, impltest.Options{Proxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32"), netip.MustParsePrefix("10.0.0.0/8")}})
+	trusted := impltest.New(
+		t,
+		impltest.Options{Proxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32"), netip.MustParsePrefix("10.0.0.0/8")}},
+	)
 	untrusted := impltest.New(t)
 	const proto, host, prefix, addresses, forwarded = "X-Forwarded-Proto", "X-Forwarded-Host", "X-Forwarded-Prefix", "X-Forwarded-For", "Forwarded"
 	for name, row := range map[string]struct {
@@ -93,7 +97,8 @@ func TestPublicURL(t *testing.T) {
 	}
 }
 
-// RFC 8414 section 3.1: the path of an issuer stands behind the well-known one, and no other path does.
+// RFC 8414 section 3.1: the path of an issuer stands behind the well-known one, and no other path
+// does.
 func TestMetadataOfAnIssuerWithAPath(t *testing.T) {
 	t.Parallel()
 	for issuer, paths := range map[string]map[string]int{

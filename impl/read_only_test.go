@@ -20,7 +20,8 @@ func spoil(t *testing.T, pool *pgxpool.Pool) {
 	}
 }
 
-// F-3: a server that turns read-only costs its connections, since another host may have become the one to ask.
+// F-3: a server that turns read-only costs its connections, since another host may have become the
+// one to ask.
 func TestF3_ServerThatTurnsReadOnly(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)
@@ -29,7 +30,13 @@ func TestF3_ServerThatTurnsReadOnly(t *testing.T) {
 	if a := h.Do(t, h.Request(http.MethodGet, "/readyz", "")); a.Status != 503 || a.Text("code") != "database_read_only" {
 		t.Errorf("readiness: got %d %s", a.Status, a.Body)
 	}
-	if a := h.Register(t, "eve@example.com", "eve", impltest.Password); a.Status != 503 || a.Text("code") != "unavailable" {
+	if a := h.Register(
+		t,
+		"eve@example.com",
+		"eve",
+		impltest.Password,
+	); a.Status != 503 ||
+		a.Text("code") != "unavailable" {
 		t.Errorf("the first write: got %d %s", a.Status, a.Body)
 	}
 	// All of them are new now, and not only the one that met it.

@@ -10,7 +10,8 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/impltest"
 )
 
-// The immediate predecessor gets the same successor for as long as the window is open, and then ends the session.
+// The immediate predecessor gets the same successor for as long as the window is open, and then
+// ends the session.
 func TestR2_ReuseWindow(t *testing.T) {
 	t.Parallel()
 	for after, want := range map[time.Duration]int{0: 200, 9999 * time.Millisecond: 200, 10 * time.Second: 400} {
@@ -76,8 +77,8 @@ func TestF17_ReuseWindowOfInstancesWhoseClocksDiffer(t *testing.T) {
 	wantRefreshRefused(t, refresh(t, behind, r1), "refresh_token_reused")
 }
 
-// R-2, F-15: whoever presents one token at the same moment, on whichever instance, gets the same successor, a hundred at a time and
-// 10,000 in all; and nobody is logged out.
+// R-2, F-15: whoever presents one token at the same moment, on whichever instance, gets the same
+// successor, a hundred at a time and 10,000 in all; and nobody is logged out.
 func TestR2_ConcurrentRefreshes(t *testing.T) {
 	t.Parallel()
 	const rounds, atOnce = 50, 100
@@ -100,7 +101,13 @@ func TestR2_ConcurrentRefreshes(t *testing.T) {
 				t.Errorf("got %d %s", a.Status, a.Body)
 			}
 			var generation int
-			if err := all[0].Pool.QueryRow(t.Context(), "SELECT generation FROM sessions ORDER BY generation DESC LIMIT 1").Scan(&generation); err != nil || generation != rounds+1 {
+			if err := all[0].Pool.QueryRow(
+				t.Context(),
+				"SELECT generation FROM sessions ORDER BY generation DESC LIMIT 1",
+			).Scan(
+				&generation,
+			); err != nil ||
+				generation != rounds+1 {
 				t.Errorf("after %d rounds the session is at generation %d, %v", rounds, generation, err)
 			}
 		})

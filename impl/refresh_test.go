@@ -41,13 +41,15 @@ func wantRefreshed(t *testing.T, a impltest.Answer) (access, refreshToken string
 
 func wantRefreshRefused(t *testing.T, a impltest.Answer, code string) {
 	t.Helper()
-	if a.Status != 400 || a.Text("error") != "invalid_grant" || a.Text("code") != code || a.Header.Get("WWW-Authenticate") != "" ||
+	if a.Status != 400 || a.Text("error") != "invalid_grant" || a.Text("code") != code ||
+		a.Header.Get("WWW-Authenticate") != "" ||
 		a.Header.Get("Content-Type") != "application/json" {
 		t.Errorf("got %d %s, want 400 %s", a.Status, a.Body, code)
 	}
 }
 
-// R-1: RFC 9700 section 4.14.2. Each exchange gives another token of the same session, and an old one ends it all.
+// R-1: RFC 9700 section 4.14.2. Each exchange gives another token of the same session, and an old
+// one ends it all.
 func TestR1_Rotation(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)
@@ -76,7 +78,8 @@ func TestR1_Rotation(t *testing.T) {
 	if a := h.Me(t, other); a.Status != 200 {
 		t.Errorf("another session of the same user: got %d %s", a.Status, a.Body)
 	}
-	if log := h.Log.String(); !strings.Contains(log, "refresh=reused") || !strings.Contains(log, "refresh=invalid") || !strings.Contains(log, "refresh=ok") {
+	if log := h.Log.String(); !strings.Contains(log, "refresh=reused") || !strings.Contains(log, "refresh=invalid") ||
+		!strings.Contains(log, "refresh=ok") {
 		t.Error("the log doesn't tell of it")
 	}
 }
@@ -102,16 +105,26 @@ func TestL2_BadRefreshTokens(t *testing.T) {
 	flipped := []byte(good)
 	flipped[len(flipped)/2] ^= 1
 	rows := map[string][]string{
-		"a word":              {"grant_type", "refresh_token", "refresh_token", "asdf"},
-		"the prefix alone":    {"grant_type", "refresh_token", "refresh_token", session.RefreshPrefix},
-		"without the prefix":  {"grant_type", "refresh_token", "refresh_token", strings.TrimPrefix(good, session.RefreshPrefix)},
-		"truncated":           {"grant_type", "refresh_token", "refresh_token", good[:len(good)-1]},
-		"padded":              {"grant_type", "refresh_token", "refresh_token", good + "=="},
-		"with a space":        {"grant_type", "refresh_token", "refresh_token", " " + good},
-		"with a line feed":    {"grant_type", "refresh_token", "refresh_token", good[:20] + "\n" + good[20:]},
-		"a bit flipped":       {"grant_type", "refresh_token", "refresh_token", string(flipped)},
-		"10 kB":               {"grant_type", "refresh_token", "refresh_token", good + strings.Repeat("A", 10<<10)},
-		"of another key":      {"grant_type", "refresh_token", "refresh_token", withSecret("Qm7xT2vLk9ZpR4wBn6YcH1sJf8GdU3eKa5XoVtW0iNrMqPyC")},
+		"a word":           {"grant_type", "refresh_token", "refresh_token", "asdf"},
+		"the prefix alone": {"grant_type", "refresh_token", "refresh_token", session.RefreshPrefix},
+		"without the prefix": {
+			"grant_type",
+			"refresh_token",
+			"refresh_token",
+			strings.TrimPrefix(good, session.RefreshPrefix),
+		},
+		"truncated":        {"grant_type", "refresh_token", "refresh_token", good[:len(good)-1]},
+		"padded":           {"grant_type", "refresh_token", "refresh_token", good + "=="},
+		"with a space":     {"grant_type", "refresh_token", "refresh_token", " " + good},
+		"with a line feed": {"grant_type", "refresh_token", "refresh_token", good[:20] + "\n" + good[20:]},
+		"a bit flipped":    {"grant_type", "refresh_token", "refresh_token", string(flipped)},
+		"10 kB":            {"grant_type", "refresh_token", "refresh_token", good + strings.Repeat("A", 10<<10)},
+		"of another key": {
+			"grant_type",
+			"refresh_token",
+			"refresh_token",
+			withSecret("Qm7xT2vLk9ZpR4wBn6YcH1sJf8GdU3eKa5XoVtW0iNrMqPyC"),
+		},
 		"of another database": {"grant_type", "refresh_token", "refresh_token", withSecret(impltest.SecretKey)},
 		"of an ended session": {"grant_type", "refresh_token", "refresh_token", endedRefresh},
 		"an access token":     {"grant_type", "refresh_token", "refresh_token", access},
@@ -199,7 +212,8 @@ func TestR7_IdleAndAbsoluteLimits(t *testing.T) {
 	}
 }
 
-// R-3, and the issue of a copied database: what is stored gives no token to whoever lacks the secret key.
+// R-3, and the issue of a copied database: what is stored gives no token to whoever lacks the
+// secret key.
 func TestR3_TheDatabaseAloneLogsInNobody(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)
@@ -209,7 +223,12 @@ func TestR3_TheDatabaseAloneLogsInNobody(t *testing.T) {
 	var dump string
 	for _, table := range []string{"users", "sessions", "signing_keys", "rate_limits", "known_addresses"} {
 		var text string
-		if err := h.Pool.QueryRow(t.Context(), "SELECT coalesce(string_agg(x::text, ';'), '') FROM "+table+" x").Scan(&text); err != nil {
+		if err := h.Pool.QueryRow(
+			t.Context(),
+			"SELECT coalesce(string_agg(x::text, ';'), '') FROM "+table+" x",
+		).Scan(
+			&text,
+		); err != nil {
 			t.Fatal(err)
 		}
 		dump += text
@@ -241,7 +260,9 @@ func TestL5_Refreshes(t *testing.T) {
 		token = a.Text("refresh_token")
 	}
 	a := refresh(t, h, token)
-	if a.Status != 429 || a.Header.Get("RateLimit") != `"session";r=0;t=1` || a.Header.Get("RateLimit-Policy") != `"session";q=300;w=300` || a.Header.Get("Retry-After") != "1" {
+	if a.Status != 429 || a.Header.Get("RateLimit") != `"session";r=0;t=1` ||
+		a.Header.Get("RateLimit-Policy") != `"session";q=300;w=300` ||
+		a.Header.Get("Retry-After") != "1" {
 		t.Errorf("got %d %v %s", a.Status, a.Header, a.Body)
 	}
 	h.Clock.Advance(time.Second)

@@ -6,8 +6,8 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/impltest"
 )
 
-// Each operation that asks for a token refuses one in each of the contract's words: it is one function that does, and it has to
-// stand before all of them.
+// Each operation that asks for a token refuses one in each of the contract's words: it is one
+// function that does, and it has to stand before all of them.
 func TestEveryOperationRefusesTokens(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)
@@ -34,7 +34,14 @@ func TestEveryOperationRefusesTokens(t *testing.T) {
 				for token, want := range map[string]refusal{"e30.e30.e30": badToken, gone: userGone, inactive: userInactive} {
 					wantRefusal(t, as(t, h, token, r[0], r[1]), want)
 				}
-				if a := as(t, h, good, r[0], r[1]+"?access_token="+good); a.Status != 400 || a.Text("code") != "ambiguous_credentials" {
+				if a := as(
+					t,
+					h,
+					good,
+					r[0],
+					r[1]+"?access_token="+good,
+				); a.Status != 400 ||
+					a.Text("code") != "ambiguous_credentials" {
 					t.Errorf("two tokens: got %d %s", a.Status, a.Body)
 				}
 			})

@@ -287,7 +287,15 @@ func TestRegisterMediaTypes(t *testing.T) {
 			t.Errorf("%q: got %d %s", mediaType, a.Status, a.Body)
 		}
 	}
-	r := h.Request("POST", impltest.RegisterPath, body, "Content-Type", "application/json; charset=UTF-8", "Accept", "application/xml")
+	r := h.Request(
+		"POST",
+		impltest.RegisterPath,
+		body,
+		"Content-Type",
+		"application/json; charset=UTF-8",
+		"Accept",
+		"application/xml",
+	)
 	if a := h.Do(t, r); a.Status != 201 || a.Header.Get("Content-Type") != "application/json" {
 		t.Errorf("asked for XML: got %d %v", a.Status, a.Header)
 	}

@@ -16,7 +16,8 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/contract"
 )
 
-// request is what is known of a request beside net/http's; one is made for each, by [Server.startRequest].
+// request is what is known of a request beside net/http's; one is made for each, by
+// [Server.startRequest].
 type request struct {
 	id      uuid.UUID
 	idText  string
@@ -35,7 +36,8 @@ type request struct {
 	principal auth.Principal
 	// alarming says that whoever runs the service should look, whatever the client was answered.
 	alarming bool
-	// session is what a token says that was sent though the operation demands none, if it is a valid one.
+	// session is what a token says that was sent though the operation demands none, if it is a valid
+	// one.
 	session *token.Claims
 	// attrs go into the request's line in the log.
 	attrs []slog.Attr
@@ -74,7 +76,8 @@ func (r *request) isProbe() bool {
 // opLiveness is the one operation that is served before the service can serve.
 const opLiveness = "GetLiveness"
 
-// note adds to the request's line in the log. Never a secret, and nothing that the client chose but where it is needed.
+// note adds to the request's line in the log. Never a secret, and nothing that the client chose but
+// where it is needed.
 func (r *request) note(attrs ...slog.Attr) { r.attrs = append(r.attrs, attrs...) }
 
 // Ids guard nothing, so uuid may keep random bytes in memory and ask the kernel for many at once.
@@ -83,9 +86,9 @@ func init() { uuid.EnableRandPool() }
 
 const headerRequestID = "X-Request-Id"
 
-// startRequest finds the operation that the router has matched, names the request, and gives it to the middleware, which is put together here once:
-// echo would do it for each request.
-// An id that the client sends is not taken over: it would let a stranger forge lines of the log.
+// startRequest finds the operation that the router has matched, names the request, and gives it to
+// the middleware, which is put together here once: echo would do it for each request. An id that
+// the client sends is not taken over: it would let a stranger forge lines of the log.
 func (s *Server) startRequest(known routes, middleware ...echo.MiddlewareFunc) echo.MiddlewareFunc {
 	chain := func(ec echo.Context) error { return requestOf(ec.Request().Context()).handler(ec) }
 	for _, m := range slices.Backward(middleware) {
@@ -99,8 +102,16 @@ func (s *Server) startRequest(known routes, middleware ...echo.MiddlewareFunc) e
 			}
 			hr := ec.Request()
 			r := &request{
-				id: id, idText: id.String(), started: s.now(), method: sentMethod(hr), source: sourceOf(hr, s.proxies), userAgent: hr.UserAgent(),
-				slashAdded: strings.HasSuffix(hr.URL.Path, "/") && !strings.HasSuffix(sentPathOf(hr), "/"), operation: known[contract.Route{Method: hr.Method, Path: ec.Path()}], handler: next,
+				id:        id,
+				idText:    id.String(),
+				started:   s.now(),
+				method:    sentMethod(hr),
+				source:    sourceOf(hr, s.proxies),
+				userAgent: hr.UserAgent(),
+				slashAdded: strings.HasSuffix(hr.URL.Path, "/") &&
+					!strings.HasSuffix(sentPathOf(hr), "/"),
+				operation: known[contract.Route{Method: hr.Method, Path: ec.Path()}],
+				handler:   next,
 			}
 			s.warnOfProxy(hr)
 			ec.SetRequest(hr.WithContext(context.WithValue(hr.Context(), requestKey{}, r)))

@@ -49,7 +49,16 @@ func TestR4_Revocation(t *testing.T) {
 			t.Errorf("%q: got %d %s", form, a.Status, a.Body)
 		}
 	}
-	if a := h.Do(t, h.Request("POST", impltest.RevokePath+"?token="+token, "token="+token, "Content-Type", "application/x-www-form-urlencoded")); a.Status != 422 {
+	if a := h.Do(
+		t,
+		h.Request(
+			"POST",
+			impltest.RevokePath+"?token="+token,
+			"token="+token,
+			"Content-Type",
+			"application/x-www-form-urlencoded",
+		),
+	); a.Status != 422 {
 		t.Errorf("a token in the query: got %d", a.Status)
 	}
 	if a := h.Do(t, h.Request(http.MethodGet, impltest.RevokePath, "")); a.Status != 405 {

@@ -60,8 +60,8 @@ func (s *Server) checkPassword(fields map[string]any, found *contract.Violations
 	}
 }
 
-// routes maps the route that echo has matched to what the contract says of it. So there is one router,
-// and nothing is looked up in the document while a request waits.
+// routes maps the route that echo has matched to what the contract says of it. So there is one
+// router, and nothing is looked up in the document while a request waits.
 type routes map[contract.Route]*contract.Operation
 
 // pathParameter is a parameter as the contract writes it. The router writes :name.
@@ -77,8 +77,8 @@ func newRoutes(plan *contract.Plan) routes {
 	return named
 }
 
-// covers fails if the contract says nothing of a route of the API: nobody would be asked for a token
-// there.
+// covers fails if the contract says nothing of a route of the API: nobody would be asked for a
+// token there.
 func (n routes) covers(served []*echo.Route) error {
 	for _, r := range served {
 		if n[contract.Route{Method: r.Method, Path: r.Path}] == nil {

@@ -48,7 +48,8 @@ func (t Timeouts) orDefault() Timeouts {
 // maxHeaderBytes bounds a request's head. net/http adds 4 KiB of slack, and answers 431 beyond.
 const maxHeaderBytes = 16 << 10
 
-// HTTPServer makes the server that carries s, with bounds on everything that a client could draw out.
+// HTTPServer makes the server that carries s, with bounds on everything that a client could draw
+// out.
 func (s *Server) HTTPServer() *http.Server {
 	return &http.Server{
 		Handler:           s,

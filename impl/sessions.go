@@ -13,14 +13,22 @@ import (
 // Logout ends the session whose token was sent.
 func (s *Server) Logout(ctx context.Context, _ api.LogoutRequestObject) (api.LogoutResponseObject, error) {
 	who := requestOf(ctx).principal
-	if err := s.auth.EndSession(ctx, who.User.ID, who.SessionID); err != nil && !errors.Is(err, auth.ErrNoSession) { // somebody was faster
+	if err := s.auth.EndSession(
+		ctx,
+		who.User.ID,
+		who.SessionID,
+	); err != nil &&
+		!errors.Is(err, auth.ErrNoSession) { // somebody was faster
 		return nil, err
 	}
 	return api.Logout204Response{}, nil
 }
 
 // ListSessions lists where the user is logged in.
-func (s *Server) ListSessions(ctx context.Context, _ api.ListSessionsRequestObject) (api.ListSessionsResponseObject, error) {
+func (s *Server) ListSessions(
+	ctx context.Context,
+	_ api.ListSessionsRequestObject,
+) (api.ListSessionsResponseObject, error) {
 	who := requestOf(ctx).principal
 	sessions, err := s.auth.Sessions(ctx, who.User.ID)
 	if err != nil {
@@ -34,7 +42,10 @@ func (s *Server) ListSessions(ctx context.Context, _ api.ListSessionsRequestObje
 }
 
 // EndSession ends one of the user's sessions.
-func (s *Server) EndSession(ctx context.Context, req api.EndSessionRequestObject) (api.EndSessionResponseObject, error) {
+func (s *Server) EndSession(
+	ctx context.Context,
+	req api.EndSessionRequestObject,
+) (api.EndSessionResponseObject, error) {
 	if err := s.auth.EndSession(ctx, requestOf(ctx).principal.User.ID, req.SessionID); err != nil {
 		return nil, err
 	}
@@ -42,7 +53,10 @@ func (s *Server) EndSession(ctx context.Context, req api.EndSessionRequestObject
 }
 
 // EndAllSessions ends all of the user's sessions.
-func (s *Server) EndAllSessions(ctx context.Context, _ api.EndAllSessionsRequestObject) (api.EndAllSessionsResponseObject, error) {
+func (s *Server) EndAllSessions(
+	ctx context.Context,
+	_ api.EndAllSessionsRequestObject,
+) (api.EndAllSessionsResponseObject, error) {
 	r := requestOf(ctx)
 	if err := s.auth.EndSessions(ctx, r.caller(), r.principal.User); err != nil {
 		return nil, err

@@ -78,15 +78,21 @@ func TestSessionsPerUserAtOnce(t *testing.T) {
 // fill gives a user sessions beyond any bound, as databases from before it have.
 func fill(t *testing.T, h *impltest.Harness, username string, n int) {
 	t.Helper()
-	_, err := h.Pool.Exec(t.Context(), `INSERT INTO sessions (id, user_id, rotated_at, expires_at, ends_at, budget_at, user_agent, address, created_at)
+	_, err := h.Pool.Exec(
+		t.Context(),
+		`INSERT INTO sessions (id, user_id, rotated_at, expires_at, ends_at, budget_at, user_agent, address, created_at)
 		SELECT gen_random_uuid(), id, last_login_at, last_login_at + interval '30 days', last_login_at + interval '90 days', 'epoch', '', '::1', last_login_at
-		FROM users, generate_series(1, $2) WHERE username = $1`, username, n)
+		FROM users, generate_series(1, $2) WHERE username = $1`,
+		username,
+		n,
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
 }
 
-// Whatever ends all sessions of a user does bounded work, and ends them all; so does a log-in, which comes to the bound in time.
+// Whatever ends all sessions of a user does bounded work, and ends them all; so does a log-in,
+// which comes to the bound in time.
 func TestEndingManySessions(t *testing.T) {
 	t.Parallel()
 	const many = 20_000
@@ -152,7 +158,11 @@ func TestEndAllSessionsKeepsTheAddressKnown(t *testing.T) {
 	if a := as(t, h, token, "DELETE", impltest.SessionsPath); a.Status != 204 {
 		t.Fatalf("got %d %s", a.Status, a.Body)
 	}
-	n := count(t, h, "SELECT count(*) FROM known_addresses k JOIN users u ON u.id = k.user_id WHERE k.seen_at > u.tokens_not_before")
+	n := count(
+		t,
+		h,
+		"SELECT count(*) FROM known_addresses k JOIN users u ON u.id = k.user_id WHERE k.seen_at > u.tokens_not_before",
+	)
 	if n != 1 {
 		t.Errorf("%d addresses are known, want one", n)
 	}

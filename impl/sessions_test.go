@@ -52,14 +52,23 @@ func TestListSessions(t *testing.T) {
 	if !newest.IsCurrent || oldest.IsCurrent || newest.ID.String() != decodePart(t, access, 1)["sid"] {
 		t.Errorf("got %+v", list)
 	}
-	if newest.Address != "127.0.0.1" || oldest.UserAgent != "Go-http-client/1.1" || len(newest.UserAgent) != 256 || !strings.HasPrefix(newest.UserAgent, "Agent/1.0 (?) xxx") {
+	if newest.Address != "127.0.0.1" || oldest.UserAgent != "Go-http-client/1.1" || len(newest.UserAgent) != 256 ||
+		!strings.HasPrefix(newest.UserAgent, "Agent/1.0 (?) xxx") {
 		t.Errorf("got %+v", list)
 	}
-	if !newest.CreatedAt.Equal(began.Add(time.Hour)) || !newest.LastUsedAt.Equal(began.Add(2*time.Hour)) || !oldest.LastUsedAt.Equal(began) ||
+	if !newest.CreatedAt.Equal(began.Add(time.Hour)) || !newest.LastUsedAt.Equal(began.Add(2*time.Hour)) ||
+		!oldest.LastUsedAt.Equal(began) ||
 		!newest.ExpiresAt.Equal(began.Add(2*time.Hour+30*24*time.Hour)) {
 		t.Errorf("got %+v", list)
 	}
-	if body := as(t, h, access, "GET", impltest.SessionsPath).Body; strings.Contains(string(body), "lkr_") || strings.Contains(string(body), "eyJ") {
+	if body := as(
+		t,
+		h,
+		access,
+		"GET",
+		impltest.SessionsPath,
+	).Body; strings.Contains(string(body), "lkr_") ||
+		strings.Contains(string(body), "eyJ") {
 		t.Errorf("a token is listed: %s", body)
 	}
 	// What has expired is not listed, swept or not.
@@ -70,7 +79,8 @@ func TestListSessions(t *testing.T) {
 	}
 }
 
-// How a session may end, and that its tokens then are refused, by every instance, at the very next request.
+// How a session may end, and that its tokens then are refused, by every instance, at the very next
+// request.
 func TestB12_EndedSessions(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)
@@ -199,7 +209,10 @@ func TestSweepOneAtATime(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = tx.Rollback(context.Background()) }()
-	if _, err := tx.Exec(t.Context(), "SELECT pg_advisory_xact_lock(hashtextextended('latchkey session sweep', 0))"); err != nil {
+	if _, err := tx.Exec(
+		t.Context(),
+		"SELECT pg_advisory_xact_lock(hashtextextended('latchkey session sweep', 0))",
+	); err != nil {
 		t.Fatal(err)
 	}
 	if n, err := h.Auth.SweepSessions(t.Context()); n != 0 || err != nil {

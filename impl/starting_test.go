@@ -13,7 +13,8 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/impltest"
 )
 
-// Until the service can serve, every operation but the liveness check is 503 `starting`, as it declares; then none is.
+// Until the service can serve, every operation but the liveness check is 503 `starting`, as it
+// declares; then none is.
 func TestStarting(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t) // a service to begin with
@@ -41,7 +42,8 @@ func TestStarting(t *testing.T) {
 			if path == "/healthz" {
 				want = http.StatusOK
 			}
-			if a.Status != want || want != http.StatusOK && (a.Text("code") != "starting" || a.Header.Get("Retry-After") != "1") {
+			if a.Status != want ||
+				want != http.StatusOK && (a.Text("code") != "starting" || a.Header.Get("Retry-After") != "1") {
 				t.Errorf("%s %s: got %d %s", method, path, a.Status, a.Body)
 			}
 		}

@@ -11,7 +11,8 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/secret"
 )
 
-// What stands in the database is read and set here as an older release, or another system, would have left it.
+// What stands in the database is read and set here as an older release, or another system, would
+// have left it.
 
 func setHash(t *testing.T, h *impltest.Harness, username, hash string) {
 	t.Helper()
@@ -37,7 +38,13 @@ func waitForWaiters(t *testing.T, h *impltest.Harness, want int) {
 func hashOf(t *testing.T, h *impltest.Harness, username string) string {
 	t.Helper()
 	var hash string
-	if err := h.Pool.QueryRow(t.Context(), "SELECT password_hash FROM users WHERE username = $1", username).Scan(&hash); err != nil {
+	if err := h.Pool.QueryRow(
+		t.Context(),
+		"SELECT password_hash FROM users WHERE username = $1",
+		username,
+	).Scan(
+		&hash,
+	); err != nil {
 		t.Fatal(err)
 	}
 	return hash

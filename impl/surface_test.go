@@ -30,7 +30,10 @@ func TestEveryRouteIsDeclared(t *testing.T) {
 	parameter := regexp.MustCompile(`:([a-z_]+)`)
 	for _, route := range h.Server.Routes() {
 		method, path, _ := strings.Cut(route, " ")
-		if item := impltest.Contract().Paths.Value(parameter.ReplaceAllString(path, "{$1}")); item != nil && item.GetOperation(method) != nil {
+		if item := impltest.Contract().Paths.Value(
+			parameter.ReplaceAllString(path, "{$1}"),
+		); item != nil &&
+			item.GetOperation(method) != nil {
 			declared++
 			continue
 		}
@@ -47,7 +50,8 @@ func TestEveryRouteIsDeclared(t *testing.T) {
 	}
 }
 
-// H-8: only the contract's own paths are served, with and without their last slash, and nothing is redirected.
+// H-8: only the contract's own paths are served, with and without their last slash, and nothing is
+// redirected.
 func TestH8_Paths(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)
@@ -60,15 +64,21 @@ func TestH8_Paths(t *testing.T) {
 		"/api/users/me/x": 404, "/%ff": 404,
 	} {
 		// Over a plain connection, as http.Client would tidy some of these paths.
-		answers := rawAnswers(t, h, "GET "+path, "GET "+path+" HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer "+token+"\r\nConnection: close\r\n\r\n")
+		answers := rawAnswers(
+			t,
+			h,
+			"GET "+path,
+			"GET "+path+" HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer "+token+"\r\nConnection: close\r\n\r\n",
+		)
 		if len(answers) != 1 || answers[0].StatusCode != want {
 			t.Errorf("%s: got %v, want %d", path, statuses(answers), want)
 		}
 	}
 }
 
-// Every answer carries the headers that the contract declares once for all, whoever writes it: a handler, the router, the
-// middleware or the pages. The harness holds the answers of operations to them.
+// Every answer carries the headers that the contract declares once for all, whoever writes it: a
+// handler, the router, the middleware or the pages. The harness holds the answers of operations to
+// them.
 func TestEveryAnswerCarriesTheCommonHeaders(t *testing.T) {
 	t.Parallel()
 	h := letIn(t)
@@ -80,8 +90,19 @@ func TestEveryAnswerCarriesTheCommonHeaders(t *testing.T) {
 		headers      []string
 	}
 	rows := []row{
-		{"GET", "/nothing", 404, nil, nil}, {"DELETE", "/healthz", 405, nil, nil}, {"OPTIONS", "/healthz", 405, nil, nil},
-		{"HEAD", "/healthz", 200, nil, nil}, {"HEAD", "/nothing", 404, nil, nil}, {"GET", "/", 302, nil, nil}, {"GET", "/docs/", 302, nil, nil},
+		{"GET", "/nothing", 404, nil, nil},
+		{"DELETE", "/healthz", 405, nil, nil},
+		{"OPTIONS", "/healthz", 405, nil, nil},
+		{
+			"HEAD",
+			"/healthz",
+			200,
+			nil,
+			nil,
+		},
+		{"HEAD", "/nothing", 404, nil, nil},
+		{"GET", "/", 302, nil, nil},
+		{"GET", "/docs/", 302, nil, nil},
 		{"GET", impltest.MePath, 401, nil, []string{"Origin", appOrigin}},
 		{"OPTIONS", impltest.LoginPath, 204, []string{"Vary"}, preflight},
 		{"OPTIONS", impltest.KeysPath, 204, []string{"Access-Control-Allow-Origin", "Vary"}, preflight},
@@ -175,7 +196,8 @@ func TestH3_ForwardingHeadersAreNotTrusted(t *testing.T) {
 	h := impltest.New(t)
 	h.Do(t, h.Request("GET", impltest.MePath, "", "X-Forwarded-For", "203.0.113.7", "X-Real-Ip", "203.0.113.7",
 		"Forwarded", "for=203.0.113.7", "X-Forwarded-Host", "evil.example", "X-Request-Id", "203.0.113.7"))
-	if log := h.Log.String(); !strings.Contains(log, "remote=127.0.0.1 ") || strings.Contains(log, "203.0.113.7") || strings.Contains(log, "evil") {
+	if log := h.Log.String(); !strings.Contains(log, "remote=127.0.0.1 ") || strings.Contains(log, "203.0.113.7") ||
+		strings.Contains(log, "evil") {
 		t.Error(log)
 	}
 }
@@ -200,7 +222,10 @@ func TestH5_BodyTooLarge(t *testing.T) {
 	if a := h.Do(t, h.Request("POST", impltest.RegisterPath, fits, "Content-Type", "application/json")); a.Status != 422 {
 		t.Errorf("exactly 64 KiB: got %d", a.Status)
 	}
-	if a := h.Do(t, h.Request("POST", impltest.RegisterPath, fits+" ", "Content-Type", "application/json")); a.Status != 413 {
+	if a := h.Do(
+		t,
+		h.Request("POST", impltest.RegisterPath, fits+" ", "Content-Type", "application/json"),
+	); a.Status != 413 {
 		t.Errorf("64 KiB and one byte: got %d", a.Status)
 	}
 }
@@ -210,7 +235,12 @@ func TestStalledBody(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t, impltest.Options{Timeouts: impl.Timeouts{Header: time.Second, Read: 200 * time.Millisecond}})
 	for path, mediaType := range map[string]string{impltest.RegisterPath: "application/json", impltest.LoginPath: form, impltest.RevokePath: form} {
-		answers := rawAnswers(t, h, "POST "+path, "POST "+path+" HTTP/1.1\r\nHost: x\r\nContent-Type: "+mediaType+"\r\nContent-Length: 10\r\n\r\nabc")
+		answers := rawAnswers(
+			t,
+			h,
+			"POST "+path,
+			"POST "+path+" HTTP/1.1\r\nHost: x\r\nContent-Type: "+mediaType+"\r\nContent-Length: 10\r\n\r\nabc",
+		)
 		if got := statuses(answers); !slices.Equal(got, []int{408}) {
 			t.Errorf("%s: got %v", path, got)
 		}
@@ -248,7 +278,8 @@ func TestH4_NoRequestSmuggling(t *testing.T) {
 	}
 }
 
-// What net/http answers by itself, as the contract's introduction tells; no more statuses and no fewer.
+// What net/http answers by itself, as the contract's introduction tells; no more statuses and no
+// fewer.
 func TestAnswersOfHTTPItself(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)
@@ -332,13 +363,16 @@ func TestPipelining(t *testing.T) {
 	h := impltest.New(t)
 	one := "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
 	last := "GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
-	if got := statuses(rawAnswers(t, h, "GET /healthz", strings.Repeat(one, 9)+last)); len(got) != 10 || slices.ContainsFunc(got, func(s int) bool { return s != 200 }) {
+	if got := statuses(
+		rawAnswers(t, h, "GET /healthz", strings.Repeat(one, 9)+last),
+	); len(got) != 10 ||
+		slices.ContainsFunc(got, func(s int) bool { return s != 200 }) {
 		t.Errorf("got %v, want ten times 200", got)
 	}
 }
 
-// rawAnswers speaks over a plain connection and answers all that came until the server closed it. Where what says
-// which operation is asked, each answer is held to the contract.
+// rawAnswers speaks over a plain connection and answers all that came until the server closed it.
+// Where what says which operation is asked, each answer is held to the contract.
 func rawAnswers(t *testing.T, h *impltest.Harness, what, request string) []*http.Response {
 	t.Helper()
 	conn, err := net.DialTimeout("tcp", h.Addr, 5*time.Second)

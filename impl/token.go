@@ -40,9 +40,10 @@ func grantOf(grantType string) (grant, bool) {
 	return g, ok
 }
 
-// checkGrant adds an entry for each field of a token request that belongs to another grant, and for a
-// missing refresh token. Such a form is refused before its tokens are looked at, so that they stay as
-// good as they were. Missing credentials are no such fault: they get the same 401 as wrong ones.
+// checkGrant adds an entry for each field of a token request that belongs to another grant, and for
+// a missing refresh token. Such a form is refused before its tokens are looked at, so that they
+// stay as good as they were. Missing credentials are no such fault: they get the same 401 as wrong
+// ones.
 func checkGrant(fields map[string]any, found *contract.Violations) {
 	grantType, _ := fields["grant_type"].(string)
 	own, ok := grantOf(grantType)
@@ -74,16 +75,20 @@ func (s *Server) Login(ctx context.Context, req api.LoginRequestObject) (api.Log
 	return api.Login200JSONResponse{Body: tokenBody(granted), Headers: api.Login200ResponseHeaders{Pragma: noCache}}, nil
 }
 
-// RevokeToken ends the session that a token is of, and says the same of what is no token (RFC 7009 section 2.2).
-func (s *Server) RevokeToken(ctx context.Context, req api.RevokeTokenRequestObject) (api.RevokeTokenResponseObject, error) {
+// RevokeToken ends the session that a token is of, and says the same of what is no token (RFC 7009
+// section 2.2).
+func (s *Server) RevokeToken(
+	ctx context.Context,
+	req api.RevokeTokenRequestObject,
+) (api.RevokeTokenResponseObject, error) {
 	if err := s.auth.Revoke(ctx, secret.New(req.Body.Token)); err != nil {
 		return nil, err
 	}
 	return api.RevokeToken200Response{}, nil
 }
 
-// noCache is the Pragma that RFC 6749 section 5.1 demands of an answer that carries a token, beside the
-// Cache-Control that [setSecurityHeaders] gives to all.
+// noCache is the Pragma that RFC 6749 section 5.1 demands of an answer that carries a token, beside
+// the Cache-Control that [setSecurityHeaders] gives to all.
 const noCache = "no-cache"
 
 func tokenBody(g auth.Grant) api.Token {
@@ -96,7 +101,8 @@ func tokenBody(g auth.Grant) api.Token {
 	}
 }
 
-// noteGrant puts into the log what a failed grant doesn't tell its client: the reason, and whose account was tried.
+// noteGrant puts into the log what a failed grant doesn't tell its client: the reason, and whose
+// account was tried.
 func noteGrant(r *request, what string, user auth.User, err error) {
 	var failed *auth.LoginError
 	switch {

@@ -20,8 +20,8 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/impltest"
 )
 
-// oauthCodes are the values of `error` by status: those of RFC 6749 section 5.2, and for a server that
-// can't serve those of section 4.1.2.1.
+// oauthCodes are the values of `error` by status: those of RFC 6749 section 5.2, and for a server
+// that can't serve those of section 4.1.2.1.
 var oauthCodes = map[int][]string{
 	400: {"invalid_grant", "unsupported_grant_type"},
 	401: {"invalid_grant"},
@@ -64,7 +64,8 @@ func wantOAuthError(t *testing.T, a impltest.Answer) {
 	}
 }
 
-// L-2: every status that the token and the revocation endpoint declare, in the form of RFC 6749 section 5.2.
+// L-2: every status that the token and the revocation endpoint declare, in the form of RFC 6749
+// section 5.2.
 func TestL2_EveryErrorOfTheTokenEndpoints(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t, impltest.Options{Limits: true})
@@ -186,7 +187,11 @@ func TestOtherMethodsOfTheTokenEndpoints(t *testing.T) {
 				t.Errorf("%s %s: got %d %v %s", method, path, a.Status, a.Header, a.Body)
 			}
 		}
-		if a := h.Do(t, h.Request("POST", path+"x/", "")); a.Status != 404 || a.Header.Get("Content-Type") != "application/problem+json" {
+		if a := h.Do(
+			t,
+			h.Request("POST", path+"x/", ""),
+		); a.Status != 404 ||
+			a.Header.Get("Content-Type") != "application/problem+json" {
 			t.Errorf("%sx/: got %d %v", path, a.Status, a.Header)
 		}
 	}

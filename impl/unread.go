@@ -13,12 +13,12 @@ const (
 	lingerBytes = 16 << 20
 )
 
-// unread is a request's body. Something of it may be left when the answer is written, because the body
-// is too large, late, of another type, or not wanted.
+// unread is a request's body. Something of it may be left when the answer is written, because the
+// body is too large, late, of another type, or not wanted.
 //
-// A client that is still sending doesn't read. A connection that is closed with bytes unread is reset,
-// and the client loses the answer (RFC 9112 section 9.6). So the rest is read after the answer, for a
-// bounded while, and then the connection ends: its next bytes could be the body's.
+// A client that is still sending doesn't read. A connection that is closed with bytes unread is
+// reset, and the client loses the answer (RFC 9112 section 9.6). So the rest is read after the
+// answer, for a bounded while, and then the connection ends: its next bytes could be the body's.
 type unread struct {
 	io.ReadCloser
 	isRead  bool
@@ -34,9 +34,9 @@ func (u *unread) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// earlyWriter ends the connection behind an answer that is written before the body was read, and behind
-// a body in chunks: net/http hides whether the head had a length beside them, which is how requests are
-// smuggled past a proxy (RFC 9112 section 6.1).
+// earlyWriter ends the connection behind an answer that is written before the body was read, and
+// behind a body in chunks: net/http hides whether the head had a length beside them, which is how
+// requests are smuggled past a proxy (RFC 9112 section 6.1).
 type earlyWriter struct {
 	http.ResponseWriter
 	body      *unread
@@ -54,8 +54,8 @@ func (w earlyWriter) WriteHeader(status int) {
 // Unwrap returns net/http's own writer, for [http.ResponseController].
 func (w earlyWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// serveWithBody serves a request that has a body. It works on a copy of the request: net/http looks at
-// the body of its own to decide whether the connection can be used again.
+// serveWithBody serves a request that has a body. It works on a copy of the request: net/http looks
+// at the body of its own to decide whether the connection can be used again.
 func (s *Server) serveWithBody(w http.ResponseWriter, r *http.Request) {
 	own := r.WithContext(r.Context())
 	body := &unread{ReadCloser: r.Body, expects: r.Header.Get("Expect") != ""}

@@ -15,7 +15,8 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/impltest"
 )
 
-// Every answer that is written before the body was read reaches its client, which reads nothing until it has sent it all.
+// Every answer that is written before the body was read reaches its client, which reads nothing
+// until it has sent it all.
 func TestEarlyAnswersArrive(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)
@@ -108,7 +109,10 @@ func TestEarlyAnswersOfSlowAndCutBodies(t *testing.T) {
 	t.Run("endless", func(t *testing.T) {
 		t.Parallel()
 		conn := dial(t, h)
-		if _, err := io.WriteString(conn, "POST /nothing HTTP/1.1\r\nHost: x\r\nContent-Length: 1099511627776\r\n\r\n"); err != nil {
+		if _, err := io.WriteString(
+			conn,
+			"POST /nothing HTTP/1.1\r\nHost: x\r\nContent-Length: 1099511627776\r\n\r\n",
+		); err != nil {
 			t.Fatal(err)
 		}
 		for sent := 0; ; sent += 1 << 20 { // until the server has had enough
@@ -122,8 +126,9 @@ func TestEarlyAnswersOfSlowAndCutBodies(t *testing.T) {
 	})
 }
 
-// H-4: behind an early answer the connection ends, so that what follows is never taken for a request: neither the rest of the
-// body, sent late, nor a request behind a body that the client was told not to send.
+// H-4: behind an early answer the connection ends, so that what follows is never taken for a
+// request: neither the rest of the body, sent late, nor a request behind a body that the client was
+// told not to send.
 func TestH4_EarlyAnswersEndTheConnection(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)
@@ -168,7 +173,8 @@ func TestH4_EarlyAnswersEndTheConnection(t *testing.T) {
 	}
 }
 
-// H-4: RFC 9112 section 6.1. Behind chunks the connection ends, whatever length was told beside them.
+// H-4: RFC 9112 section 6.1. Behind chunks the connection ends, whatever length was told beside
+// them.
 func TestH4_ChunksEndTheConnection(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)
@@ -188,8 +194,13 @@ func TestH4_ChunksEndTheConnection(t *testing.T) {
 		}
 	}
 	// Behind a body of a length it goes on.
-	answers := rawAnswers(t, h, "", "POST /api/users/ HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"+
-		strings.Replace(next, "\r\n\r\n", "\r\nConnection: close\r\n\r\n", 1))
+	answers := rawAnswers(
+		t,
+		h,
+		"",
+		"POST /api/users/ HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"+
+			strings.Replace(next, "\r\n\r\n", "\r\nConnection: close\r\n\r\n", 1),
+	)
 	if len(answers) != 2 {
 		t.Errorf("got %v", statuses(answers))
 	}

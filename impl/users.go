@@ -9,8 +9,8 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/secret"
 )
 
-// currentUserPath is where a user finds itself, by its token: relative to where it is registered, since a proxy may have put a
-// prefix before both (RFC 9110 section 10.2.2).
+// currentUserPath is where a user finds itself, by its token: relative to where it is registered,
+// since a proxy may have put a prefix before both (RFC 9110 section 10.2.2).
 func currentUserPath(r *request) string {
 	if r.slashAdded {
 		return "users/me/"
@@ -19,7 +19,10 @@ func currentUserPath(r *request) string {
 }
 
 // RegisterUser makes a user and logs it in.
-func (s *Server) RegisterUser(ctx context.Context, req api.RegisterUserRequestObject) (api.RegisterUserResponseObject, error) {
+func (s *Server) RegisterUser(
+	ctx context.Context,
+	req api.RegisterUserRequestObject,
+) (api.RegisterUserResponseObject, error) {
 	granted, err := s.auth.Register(ctx, requestOf(ctx).caller(), auth.Registration{
 		Email: req.Body.Email, Username: req.Body.Username, Password: secret.New(req.Body.Password),
 	})
@@ -33,8 +36,12 @@ func (s *Server) RegisterUser(ctx context.Context, req api.RegisterUserRequestOb
 	}, nil
 }
 
-// GetCurrentUser returns the user that the bearer token belongs to, as [Server.authenticate] has found it.
-func (s *Server) GetCurrentUser(ctx context.Context, _ api.GetCurrentUserRequestObject) (api.GetCurrentUserResponseObject, error) {
+// GetCurrentUser returns the user that the bearer token belongs to, as [Server.authenticate] has
+// found it.
+func (s *Server) GetCurrentUser(
+	ctx context.Context,
+	_ api.GetCurrentUserRequestObject,
+) (api.GetCurrentUserResponseObject, error) {
 	return api.GetCurrentUser200JSONResponse(userBody(requestOf(ctx).principal.User)), nil
 }
 

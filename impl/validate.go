@@ -12,7 +12,8 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/contract"
 )
 
-// validatePath holds the parameters of a request's path to the contract, before the generated stub reads them.
+// validatePath holds the parameters of a request's path to the contract, before the generated stub
+// reads them.
 func validatePath(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(ec echo.Context) error {
 		if op := requestOf(ec.Request().Context()).operation; op != nil {
@@ -24,11 +25,12 @@ func validatePath(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// validateRequest holds the query string, the headers and the body of a request to the contract before
-// its handler sees them. Everything that is wrong is reported at once, as [contract.Violations].
+// validateRequest holds the query string, the headers and the body of a request to the contract
+// before its handler sees them. Everything that is wrong is reported at once, as
+// [contract.Violations].
 //
-// The strict server validates nothing by itself: a missing field would be "", and another content type
-// would pass.
+// The strict server validates nothing by itself: a missing field would be "", and another content
+// type would pass.
 func validateRequest(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(ec echo.Context) error {
 		hr := ec.Request()

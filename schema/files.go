@@ -68,7 +68,10 @@ func read(files fs.FS) (migrations, error) {
 			return migrations{}, fmt.Errorf("schema: migration %s: %w", name, err)
 		}
 		if strings.Contains(string(text), "+goose NO TRANSACTION") {
-			return migrations{}, fmt.Errorf("schema: migration %s would run without a transaction, so without a lock_timeout", name)
+			return migrations{}, fmt.Errorf(
+				"schema: migration %s would run without a transaction, so without a lock_timeout",
+				name,
+			)
 		}
 		if beside > version {
 			return migrations{}, fmt.Errorf("schema: migration %s refuses the binary that it came with", name)

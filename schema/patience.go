@@ -16,9 +16,9 @@ import (
 //go:embed adopt/lock_timeout.sql
 var lockTimeoutSQL string
 
-// patience is how long a migration waits for those who use its tables. An ALTER TABLE waits for every
-// transaction that uses the table, and every later statement on the table waits behind it. So the
-// ALTER TABLE gives up early, and tries again after a pause in which the others go on.
+// patience is how long a migration waits for those who use its tables. An ALTER TABLE waits for
+// every transaction that uses the table, and every later statement on the table waits behind it. So
+// the ALTER TABLE gives up early, and tries again after a pause in which the others go on.
 type patience struct {
 	lock  time.Duration // the wait for one lock
 	pause time.Duration
@@ -39,17 +39,17 @@ func (p patience) wait(ctx context.Context) bool {
 	}
 }
 
-// isInTheWay reports whether a migration failed because another transaction has locked its table: the
-// wait was too long, or the two have waited for each other.
+// isInTheWay reports whether a migration failed because another transaction has locked its table:
+// the wait was too long, or the two have waited for each other.
 func isInTheWay(err error) bool {
 	const lockNotAvailable, deadlockDetected = "55P03", "40P01"
 	var answer *pgconn.PgError
 	return errors.As(err, &answer) && (answer.Code == lockNotAvailable || answer.Code == deadlockDetected)
 }
 
-// connector makes connections whose transactions wait for a lock for a bounded time. goose runs each
-// migration in one transaction. A setting of the session wouldn't do: behind a pooler the session belongs
-// to others too.
+// connector makes connections whose transactions wait for a lock for a bounded time. goose runs
+// each migration in one transaction. A setting of the session wouldn't do: behind a pooler the
+// session belongs to others too.
 type connector struct {
 	driver.Connector
 	lockTimeout time.Duration
@@ -79,7 +79,11 @@ func (c boundedConn) BeginTx(ctx context.Context, options driver.TxOptions) (dri
 		return nil, err
 	}
 	milliseconds := strconv.FormatInt(c.lockTimeout.Milliseconds(), 10)
-	if _, err := c.Conn.ExecContext(ctx, lockTimeoutSQL, []driver.NamedValue{{Ordinal: 1, Value: milliseconds}}); err != nil {
+	if _, err := c.Conn.ExecContext(
+		ctx,
+		lockTimeoutSQL,
+		[]driver.NamedValue{{Ordinal: 1, Value: milliseconds}},
+	); err != nil {
 		return nil, errors.Join(fmt.Errorf("set the lock_timeout: %w", err), tx.Rollback())
 	}
 	return tx, nil

@@ -15,7 +15,8 @@ import (
 	"github.com/latchkey-auth/latchkey/schema"
 )
 
-// A migration of a table that a transaction uses waits for it, and doesn't stop the statements behind it.
+// A migration of a table that a transaction uses waits for it, and doesn't stop the statements
+// behind it.
 func TestMigrateWaitsForATable(t *testing.T) {
 	t.Parallel()
 	w := newWaiting(t)
@@ -61,7 +62,9 @@ func TestMigrateFails(t *testing.T) {
 	t.Parallel()
 	url := postgrestest.New(t)
 	files := later(t, 0)
-	files[fmt.Sprintf("%05d_broken.sql", schema.Latest()+2)] = migration("-- Oldest binary beside it: schema 1\nSELECT 1 / 0;\n")
+	files[fmt.Sprintf("%05d_broken.sql", schema.Latest()+2)] = migration(
+		"-- Oldest binary beside it: schema 1\nSELECT 1 / 0;\n",
+	)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	n, err := schema.MigrateFiles(ctx, parse(t, url), files)
@@ -107,7 +110,9 @@ func (w waiting) migrate(ctx context.Context, t *testing.T) chan migrated {
 	t.Helper()
 	done := make(chan migrated, 1)
 	files, config := later(t, 0, 0), parse(t, w.url)
-	files[fmt.Sprintf("%05d_later.sql", schema.Latest()+1)] = migration("-- Oldest binary beside it: schema 1\nSELECT 1;\n")
+	files[fmt.Sprintf("%05d_later.sql", schema.Latest()+1)] = migration(
+		"-- Oldest binary beside it: schema 1\nSELECT 1;\n",
+	)
 	go func() {
 		n, err := schema.MigrateFiles(ctx, config, files)
 		done <- migrated{n, err}
@@ -115,7 +120,8 @@ func (w waiting) migrate(ctx context.Context, t *testing.T) chan migrated {
 	return done
 }
 
-// attempt returns the migration's transaction as soon as it waits for the table, and is not the given one.
+// attempt returns the migration's transaction as soon as it waits for the table, and is not the
+// given one.
 func (w waiting) attempt(t *testing.T, done chan migrated, last string) string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)

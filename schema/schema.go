@@ -1,4 +1,5 @@
-// Package schema holds the migrations, the only text that makes or changes a table, and applies them.
+// Package schema holds the migrations, the only text that makes or changes a table, and applies
+// them.
 package schema
 
 import (
@@ -38,7 +39,9 @@ var (
 	// ErrReadOnly says that the database takes no writes: it is a standby, or was set so.
 	ErrReadOnly = errors.New("the database is read-only")
 	// ErrForeign says that another program's tables are in the way.
-	ErrForeign = errors.New("the database has a table users that isn't Latchkey's: give it a database, or a schema, of its own")
+	ErrForeign = errors.New(
+		"the database has a table users that isn't Latchkey's: give it a database, or a schema, of its own",
+	)
 )
 
 const (
@@ -47,7 +50,8 @@ const (
 
 	undefinedTable = "42P01"
 
-	// A server holds the lock for as long as it renews its lease. The lease of one that was killed ends.
+	// A server holds the lock for as long as it renews its lease. The lease of one that was killed
+	// ends.
 	lockLease     = 10 * time.Second
 	lockHeartbeat = 2 * time.Second
 	// lockProbe is the interval between the attempts to take the lock.
@@ -66,8 +70,8 @@ func Latest() int64 { return own.latest }
 //     and is tried again after a pause.
 //   - A newer database is left as it is, even if its schema allows this binary beside it.
 //
-// It fails with [ErrNewer] if the schema doesn't allow this binary, and with [ErrForeign] on a database with
-// another program's tables.
+// It fails with [ErrNewer] if the schema doesn't allow this binary, and with [ErrForeign] on a
+// database with another program's tables.
 func Migrate(ctx context.Context, config *pgx.ConnConfig) (applied int, err error) {
 	return migrate(ctx, config, own, defaultPatience)
 }
@@ -104,7 +108,8 @@ func (m migrations) migrate(ctx context.Context, db *sql.DB, p patience) (applie
 	if foreign {
 		return 0, ErrForeign
 	}
-	// The lock is a row. A lock of the session would, behind a pooler, be somebody else's the next moment.
+	// The lock is a row. A lock of the session would, behind a pooler, be somebody else's the next
+	// moment.
 	locker, err := lock.NewPostgresTableLocker(
 		lock.WithTableName(lockTable), lock.WithTableLogger(slog.New(slog.DiscardHandler)),
 		lock.WithTableLeaseDuration(lockLease), lock.WithTableHeartbeatInterval(lockHeartbeat),
@@ -127,8 +132,8 @@ func (m migrations) migrate(ctx context.Context, db *sql.DB, p patience) (applie
 	}
 }
 
-// apply applies the pending migrations up to the first that fails, and returns the number of those that
-// were applied.
+// apply applies the pending migrations up to the first that fails, and returns the number of those
+// that were applied.
 func (m migrations) apply(ctx context.Context, db *sql.DB) (applied int, err error) {
 	store, err := newStore(m)
 	if err != nil {

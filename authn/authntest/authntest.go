@@ -1,5 +1,5 @@
-// Package authntest has the tokens that every strict check of access tokens has to take or refuse. They
-// are in testdata/tokens.json, as changes of a good token; a [Signer] makes tokens of them.
+// Package authntest has the tokens that every strict check of access tokens has to take or refuse.
+// They are in testdata/tokens.json, as changes of a good token; a [Signer] makes tokens of them.
 package authntest
 
 import (
@@ -64,8 +64,8 @@ type Signer struct {
 	Algorithm, KeyID string
 	// Sign returns the signature of a text.
 	Sign func(text string) []byte
-	// JWK is the public key as a JSON object, which an attacker embeds. Elsewhere is the address of the
-	// attacker's server.
+	// JWK is the public key as a JSON object, which an attacker embeds. Elsewhere is the address of
+	// the attacker's server.
 	JWK, Elsewhere string
 }
 
@@ -209,8 +209,8 @@ func swapCase(text string) string {
 	}, text)
 }
 
-// NextSymbol returns the symbol of base64url that differs in the last bit, which is unused at the end of
-// a text of 3n+1 or 3n+2 bytes.
+// NextSymbol returns the symbol of base64url that differs in the last bit, which is unused at the
+// end of a text of 3n+1 or 3n+2 bytes.
 func NextSymbol(b byte) string {
 	const symbols = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 	return string(symbols[strings.IndexByte(symbols, b)^1])

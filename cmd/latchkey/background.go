@@ -42,7 +42,12 @@ func (r *root) inBackground(ctx context.Context, s settings, b background) (stop
 	var running sync.WaitGroup
 	running.Go(func() { b.repeat(ctx, sweepEvery, "sweep", b.sweep) })
 	running.Go(func() {
-		b.repeat(ctx, keyring.FollowInterval, "follow the signing keys", func(ctx context.Context) error { return b.followKeys(ctx, s.KeyRotation) })
+		b.repeat(
+			ctx,
+			keyring.FollowInterval,
+			"follow the signing keys",
+			func(ctx context.Context) error { return b.followKeys(ctx, s.KeyRotation) },
+		)
 	})
 	return func() error {
 		cancel()

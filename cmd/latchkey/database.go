@@ -220,7 +220,9 @@ func (d *database) migrate(ctx context.Context, logger *slog.Logger) (applied in
 			case <-done:
 				return
 			case <-time.After(migrateReport):
-				logger.Warn("the migration goes on, or waits for another server that migrates, or for a transaction that uses a table")
+				logger.Warn(
+					"the migration goes on, or waits for another server that migrates, or for a transaction that uses a table",
+				)
 			}
 		}
 	}()

@@ -16,10 +16,17 @@ import (
 // explainKeys adds to an error what to do if the settings don't fit the keys.
 func explainKeys(err error) error {
 	if errors.Is(err, keyring.ErrOtherAlgorithm) {
-		return usageError{fmt.Errorf("LATCHKEY_JWT_ALGORITHM: %w; set it as for the servers. To change it, restart them with the new one", err)}
+		return usageError{
+			fmt.Errorf(
+				"LATCHKEY_JWT_ALGORITHM: %w; set it as for the servers. To change it, restart them with the new one",
+				err,
+			),
+		}
 	}
 	if errors.Is(err, keyring.ErrUnreadable) {
-		return usageError{fmt.Errorf("LATCHKEY_SECRET_KEY: %w; if no other server uses it, end it with: latchkey key retire ID", err)}
+		return usageError{
+			fmt.Errorf("LATCHKEY_SECRET_KEY: %w; if no other server uses it, end it with: latchkey key retire ID", err),
+		}
 	}
 	if errors.Is(err, keyring.ErrSealed) {
 		return usageError{fmt.Errorf("LATCHKEY_SECRET_KEY: %w; set that one as LATCHKEY_SECRET_KEY_PREVIOUS, or, where it "+
@@ -30,7 +37,13 @@ func explainKeys(err error) error {
 
 func keyringOptions(s settings, db *database, key secret.Text) keyring.Options {
 	return keyring.Options{
-		DB: db.pool, Secret: key, Previous: s.SecretKeyPrevious, Algorithm: s.JWTAlgorithm, TokenTTL: s.AccessTokenTTL, Lead: s.KeyLead, Now: time.Now,
+		DB:        db.pool,
+		Secret:    key,
+		Previous:  s.SecretKeyPrevious,
+		Algorithm: s.JWTAlgorithm,
+		TokenTTL:  s.AccessTokenTTL,
+		Lead:      s.KeyLead,
+		Now:       time.Now,
 	}
 }
 

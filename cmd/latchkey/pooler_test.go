@@ -169,7 +169,8 @@ func TestPooler(t *testing.T) {
 	two.stop(t)
 }
 
-// hasNoLockTimeout checks that a migration's lock_timeout has not stayed in the session, which others use now.
+// hasNoLockTimeout checks that a migration's lock_timeout has not stayed in the session, which
+// others use now.
 func (p *pooler) hasNoLockTimeout(t *testing.T) {
 	t.Helper()
 	config, err := pgx.ParseConfig(p.url)
@@ -188,7 +189,8 @@ func (p *pooler) hasNoLockTimeout(t *testing.T) {
 	}
 }
 
-// F-3: of two hosts the connected one turns read-only beneath its connections. The next requests are served by the other one.
+// F-3: of two hosts the connected one turns read-only beneath its connections. The next requests
+// are served by the other one.
 func TestF3_TheOtherHost(t *testing.T) {
 	t.Parallel()
 	databaseURL := postgrestest.New(t)

@@ -108,15 +108,22 @@ func (s *script) outdate(ts *testscript.TestScript, _ []string) {
 	execute(ts, "DROP SCHEMA public CASCADE; CREATE SCHEMA public")
 }
 
-// advance records versions of a later binary: the first allows this binary beside it, the second doesn't.
+// advance records versions of a later binary: the first allows this binary beside it, the second
+// doesn't.
 func (s *script) advance(ts *testscript.TestScript, args []string) {
 	switch args[0] {
 	case "beside":
-		execute(ts, fmt.Sprintf("INSERT INTO latchkey_schema_version (version_id, is_applied, oldest_beside) VALUES (1000000, true, %d)",
-			schema.Latest()))
+		execute(
+			ts,
+			fmt.Sprintf("INSERT INTO latchkey_schema_version (version_id, is_applied, oldest_beside) VALUES (1000000, true, %d)",
+				schema.Latest()),
+		)
 	case "beyond":
-		execute(ts, fmt.Sprintf("INSERT INTO latchkey_schema_version (version_id, is_applied, oldest_beside) VALUES (1000001, true, %d)",
-			schema.Latest()+1))
+		execute(
+			ts,
+			fmt.Sprintf("INSERT INTO latchkey_schema_version (version_id, is_applied, oldest_beside) VALUES (1000001, true, %d)",
+				schema.Latest()+1),
+		)
 	}
 }
 

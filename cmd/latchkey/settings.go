@@ -23,38 +23,38 @@ const prefix = "LATCHKEY_"
 //
 //nolint:lll // reflect reads a tag only from one line
 type settings struct {
-	Addr               string        `env:"ADDR" envDefault:"127.0.0.1:8000" help:"host:port to listen on; port 0 means any free port"`
-	DatabaseURL        secret.Text   `env:"DATABASE_URL" default:"an embedded PostgreSQL in the data folder" help:"postgres://user:password@host:port/database"`
-	DatabaseMaxConns   int32         `env:"DATABASE_MAX_CONNS" envDefault:"10" help:"largest number of connections to the database; overrides the URL's pool_max_conns"`
-	DatabaseWait       time.Duration `env:"DATABASE_WAIT" envDefault:"10s" help:"how long serve and migrate wait for a database that can't be reached yet"`
-	DatabasePooler     string        `env:"DATABASE_POOLER" envDefault:"off" help:"transaction if the URL leads to a connection pooler in transaction mode, such as PgBouncer; otherwise off"`
-	DataDir            string        `env:"DATA_DIR" default:".latchkey in the working folder, or /var/lib/latchkey for root" help:"data folder of the embedded PostgreSQL"`
-	PostgresBin        string        `env:"POSTGRES_BIN" default:"searched for" help:"folder of the programs postgres and initdb for the embedded PostgreSQL"`
-	SecretKey          secret.Text   `env:"SECRET_KEY" default:"made once and kept in the data folder; required with LATCHKEY_DATABASE_URL" help:"key of the refresh tokens, and of the seal on the signing keys; at least 32 bytes, from openssl rand -base64 48"`
-	SecretKeyPrevious  secret.Text   `env:"SECRET_KEY_PREVIOUS" default:"none" help:"the former secret key, so that a change logs nobody out"`
-	JWTAlgorithm       string        `env:"JWT_ALGORITHM" envDefault:"ES256" help:"signature algorithm of access tokens: ES256, EdDSA, RS256, or HS256 with the secret key"`
-	KeyRotation        time.Duration `env:"KEY_ROTATION" envDefault:"0s" help:"interval between new signing keys, 1h or more; 0s means that only latchkey key rotate makes one"`
-	KeyLead            time.Duration `env:"KEY_LEAD" envDefault:"20m" help:"how long a new signing key is published before it signs, 6m to 24h; longer than any gateway caches the keys"`
-	JWTIssuer          string        `env:"JWT_ISSUER" envDefault:"latchkey" help:"iss of the tokens; tokens with another one are refused"`
-	JWTAudience        string        `env:"JWT_AUDIENCE" envDefault:"latchkey:auth" help:"aud of the tokens; tokens with another one are refused"`
-	AccessTokenTTL     time.Duration `env:"ACCESS_TOKEN_TTL" envDefault:"15m" help:"lifetime of an access token, 1s to 24h"`
-	RefreshTokenTTL    time.Duration `env:"REFRESH_TOKEN_TTL" envDefault:"720h" help:"lifetime of a refresh token, and so of a session without a refresh, 1s to 8760h"`
-	RefreshReuseWindow time.Duration `env:"REFRESH_REUSE_WINDOW" envDefault:"10s" help:"how long an exchanged refresh token returns its successor again, 0s to 5m; later use ends the session"`
-	SessionTTL         time.Duration `env:"SESSION_TTL" envDefault:"2160h" help:"longest lifetime of a session with any number of refreshes, LATCHKEY_REFRESH_TOKEN_TTL to 87600h"`
-	PasswordMinLength  int           `env:"PASSWORD_MIN_LENGTH" envDefault:"8" help:"smallest length of a new password in characters, 8 to 64; NIST SP 800-63B-4 requires 15 for a single factor"`
-	PasswordHashMemory uint32        `env:"PASSWORD_HASH_MEMORY_KIB" envDefault:"19456" help:"argon2id: memory in KiB"`
-	PasswordHashPasses uint32        `env:"PASSWORD_HASH_PASSES" envDefault:"2" help:"argon2id: passes"`
-	PasswordHashLanes  uint8         `env:"PASSWORD_HASH_LANES" envDefault:"1" help:"argon2id: lanes"`
-	SessionsPerUser    int           `env:"SESSIONS_PER_USER" envDefault:"100" help:"largest number of sessions of one user, 1 to 1000; another login ends the least recently used session"`
-	RateLimits         string        `env:"RATE_LIMITS" envDefault:"on" help:"on or off; off is for benchmarks only, because passwords can then be guessed without limit"`
-	PublicURL          string        `env:"PUBLIC_URL" default:"taken from each request" help:"address of the service for clients, such as https://example.com/auth; the metadata's addresses begin with it"`
-	IdleTimeout        time.Duration `env:"IDLE_TIMEOUT" envDefault:"2m" help:"how long an idle connection is kept, 1s to 1h; longer than the balancer in front keeps it"`
-	TrustedProxies     []string      `env:"TRUSTED_PROXIES" default:"none" help:"networks of the reverse proxies in front, separated by commas, such as 10.0.0.0/8; their Forwarded or X-Forwarded-For names the client"`
-	MetricsAddr        string        `env:"METRICS_ADDR" default:"none" help:"host:port that serves /metrics in Prometheus' text format; don't make it public"`
-	CORSOrigins        []string      `env:"CORS_ORIGINS" default:"none" help:"origins whose pages may call the API from a browser, separated by commas, such as https://app.example.com"`
-	LogFormat          string        `env:"LOG_FORMAT" envDefault:"text" help:"text or json; the log goes to stderr"`
-	LogLevel           string        `env:"LOG_LEVEL" envDefault:"info" help:"debug, info, warn or error; successful probes are logged at debug, other requests at info"`
-	DrainDelay         time.Duration `env:"DRAIN_DELAY" default:"5s, or 0s if LATCHKEY_ADDR is a loopback address" help:"how long requests are accepted after SIGTERM while /readyz returns 503, 0s to 5m"`
+	Addr               string        `env:"ADDR"                     envDefault:"127.0.0.1:8000" help:"host:port to listen on; port 0 means any free port"`
+	DatabaseURL        secret.Text   `env:"DATABASE_URL"                                         help:"postgres://user:password@host:port/database"                                                                                            default:"an embedded PostgreSQL in the data folder"`
+	DatabaseMaxConns   int32         `env:"DATABASE_MAX_CONNS"       envDefault:"10"             help:"largest number of connections to the database; overrides the URL's pool_max_conns"`
+	DatabaseWait       time.Duration `env:"DATABASE_WAIT"            envDefault:"10s"            help:"how long serve and migrate wait for a database that can't be reached yet"`
+	DatabasePooler     string        `env:"DATABASE_POOLER"          envDefault:"off"            help:"transaction if the URL leads to a connection pooler in transaction mode, such as PgBouncer; otherwise off"`
+	DataDir            string        `env:"DATA_DIR"                                             help:"data folder of the embedded PostgreSQL"                                                                                                 default:".latchkey in the working folder, or /var/lib/latchkey for root"`
+	PostgresBin        string        `env:"POSTGRES_BIN"                                         help:"folder of the programs postgres and initdb for the embedded PostgreSQL"                                                                 default:"searched for"`
+	SecretKey          secret.Text   `env:"SECRET_KEY"                                           help:"key of the refresh tokens, and of the seal on the signing keys; at least 32 bytes, from openssl rand -base64 48"                        default:"made once and kept in the data folder; required with LATCHKEY_DATABASE_URL"`
+	SecretKeyPrevious  secret.Text   `env:"SECRET_KEY_PREVIOUS"                                  help:"the former secret key, so that a change logs nobody out"                                                                                default:"none"`
+	JWTAlgorithm       string        `env:"JWT_ALGORITHM"            envDefault:"ES256"          help:"signature algorithm of access tokens: ES256, EdDSA, RS256, or HS256 with the secret key"`
+	KeyRotation        time.Duration `env:"KEY_ROTATION"             envDefault:"0s"             help:"interval between new signing keys, 1h or more; 0s means that only latchkey key rotate makes one"`
+	KeyLead            time.Duration `env:"KEY_LEAD"                 envDefault:"20m"            help:"how long a new signing key is published before it signs, 6m to 24h; longer than any gateway caches the keys"`
+	JWTIssuer          string        `env:"JWT_ISSUER"               envDefault:"latchkey"       help:"iss of the tokens; tokens with another one are refused"`
+	JWTAudience        string        `env:"JWT_AUDIENCE"             envDefault:"latchkey:auth"  help:"aud of the tokens; tokens with another one are refused"`
+	AccessTokenTTL     time.Duration `env:"ACCESS_TOKEN_TTL"         envDefault:"15m"            help:"lifetime of an access token, 1s to 24h"`
+	RefreshTokenTTL    time.Duration `env:"REFRESH_TOKEN_TTL"        envDefault:"720h"           help:"lifetime of a refresh token, and so of a session without a refresh, 1s to 8760h"`
+	RefreshReuseWindow time.Duration `env:"REFRESH_REUSE_WINDOW"     envDefault:"10s"            help:"how long an exchanged refresh token returns its successor again, 0s to 5m; later use ends the session"`
+	SessionTTL         time.Duration `env:"SESSION_TTL"              envDefault:"2160h"          help:"longest lifetime of a session with any number of refreshes, LATCHKEY_REFRESH_TOKEN_TTL to 87600h"`
+	PasswordMinLength  int           `env:"PASSWORD_MIN_LENGTH"      envDefault:"8"              help:"smallest length of a new password in characters, 8 to 64; NIST SP 800-63B-4 requires 15 for a single factor"`
+	PasswordHashMemory uint32        `env:"PASSWORD_HASH_MEMORY_KIB" envDefault:"19456"          help:"argon2id: memory in KiB"`
+	PasswordHashPasses uint32        `env:"PASSWORD_HASH_PASSES"     envDefault:"2"              help:"argon2id: passes"`
+	PasswordHashLanes  uint8         `env:"PASSWORD_HASH_LANES"      envDefault:"1"              help:"argon2id: lanes"`
+	SessionsPerUser    int           `env:"SESSIONS_PER_USER"        envDefault:"100"            help:"largest number of sessions of one user, 1 to 1000; another login ends the least recently used session"`
+	RateLimits         string        `env:"RATE_LIMITS"              envDefault:"on"             help:"on or off; off is for benchmarks only, because passwords can then be guessed without limit"`
+	PublicURL          string        `env:"PUBLIC_URL"                                           help:"address of the service for clients, such as https://example.com/auth; the metadata's addresses begin with it"                           default:"taken from each request"`
+	IdleTimeout        time.Duration `env:"IDLE_TIMEOUT"             envDefault:"2m"             help:"how long an idle connection is kept, 1s to 1h; longer than the balancer in front keeps it"`
+	TrustedProxies     []string      `env:"TRUSTED_PROXIES"                                      help:"networks of the reverse proxies in front, separated by commas, such as 10.0.0.0/8; their Forwarded or X-Forwarded-For names the client" default:"none"`
+	MetricsAddr        string        `env:"METRICS_ADDR"                                         help:"host:port that serves /metrics in Prometheus' text format; don't make it public"                                                        default:"none"`
+	CORSOrigins        []string      `env:"CORS_ORIGINS"                                         help:"origins whose pages may call the API from a browser, separated by commas, such as https://app.example.com"                              default:"none"`
+	LogFormat          string        `env:"LOG_FORMAT"               envDefault:"text"           help:"text or json; the log goes to stderr"`
+	LogLevel           string        `env:"LOG_LEVEL"                envDefault:"info"           help:"debug, info, warn or error; successful probes are logged at debug, other requests at info"`
+	DrainDelay         time.Duration `env:"DRAIN_DELAY"                                          help:"how long requests are accepted after SIGTERM while /readyz returns 503, 0s to 5m"                                                       default:"5s, or 0s if LATCHKEY_ADDR is a loopback address"`
 }
 
 // embedded reports whether this process runs the database.

@@ -43,7 +43,11 @@ type sessionKey struct{ user, session uuid.UUID }
 // usersBySession is the one query of authenticated requests.
 func usersBySession(users *db.Queries, now func() time.Time) batch.Query[sessionKey, db.UserListBySessionRow] {
 	return func(ctx context.Context, keys []sessionKey) (map[sessionKey]db.UserListBySessionRow, error) {
-		params := db.UserListBySessionParams{Now: now(), UserIds: make([]uuid.UUID, len(keys)), SessionIds: make([]uuid.UUID, len(keys))}
+		params := db.UserListBySessionParams{
+			Now:        now(),
+			UserIds:    make([]uuid.UUID, len(keys)),
+			SessionIds: make([]uuid.UUID, len(keys)),
+		}
 		for i, key := range keys {
 			params.UserIds[i], params.SessionIds[i] = key.user, key.session
 		}

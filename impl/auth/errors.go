@@ -15,10 +15,11 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/auth/token"
 )
 
-// The errors of the service. An error that is not one of these
-// (nor [ErrInvalidToken], [*InvalidInputError] or an error of the context) is a fault of the server.
+// The errors of the service. An error that is not one of these (nor [ErrInvalidToken],
+// [*InvalidInputError] or an error of the context) is a fault of the server.
 var (
-	// ErrInvalidCredentials reports that a login failed. A [*LoginError] has the reason, for the log alone.
+	// ErrInvalidCredentials reports that a login failed. A [*LoginError] has the reason, for the log
+	// alone.
 	ErrInvalidCredentials = errors.New("invalid credentials")
 	// ErrEmailTaken and ErrUsernameTaken report that another user has it.
 	ErrEmailTaken    = account.ErrEmailTaken
@@ -27,22 +28,24 @@ var (
 	ErrNoUser = account.ErrNoUser
 	// ErrNoSession reports that the user has no such session.
 	ErrNoSession = session.ErrNone
-	// ErrInvalidRefresh and ErrRefreshReused report that a refresh token can't be exchanged; the latter, that its session was
-	// ended because the token was exchanged before.
+	// ErrInvalidRefresh and ErrRefreshReused report that a refresh token can't be exchanged; the
+	// latter, that its session was ended because the token was exchanged before.
 	ErrInvalidRefresh = session.ErrInvalidRefresh
 	ErrRefreshReused  = session.ErrRefreshReused
 	// ErrInvalidToken reports that a text is not an access token that is valid now.
 	ErrInvalidToken = token.ErrInvalid
 	// ErrInactiveUser reports that the user was deactivated.
 	ErrInactiveUser = errors.New("inactive user")
-	// ErrOverloaded reports that too many passwords wait to be hashed. It is the same for every account.
+	// ErrOverloaded reports that too many passwords wait to be hashed. It is the same for every
+	// account.
 	ErrOverloaded = hashqueue.ErrFull
 	// ErrUnavailable reports that the database can't answer now. A repeated call may succeed.
 	ErrUnavailable = store.ErrUnavailable
 )
 
-// ReasonUnreadableHash is the [LoginError] that is nobody's wrong password: the account's stored hash can't be read, or asks
-// for more than the bounds allow, and it can't log in until it gets another password.
+// ReasonUnreadableHash is the [LoginError] that is nobody's wrong password: the account's stored
+// hash can't be read, or asks for more than the bounds allow, and it can't log in until it gets
+// another password.
 const ReasonUnreadableHash = "unreadable_hash"
 
 // LimitedError reports that a budget is used up.
@@ -53,7 +56,8 @@ type Budget = ratelimit.Budget
 
 // LoginError is a failed login: an [ErrInvalidCredentials] with what only the log may have.
 type LoginError struct {
-	// Reason is one of unknown_email, wrong_password, inactive_user, malformed, [ReasonUnreadableHash].
+	// Reason is one of unknown_email, wrong_password, inactive_user, malformed,
+	// [ReasonUnreadableHash].
 	Reason string
 	// UserID is the account that was tried, or the zero UUID where there is none.
 	UserID uuid.UUID

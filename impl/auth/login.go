@@ -19,9 +19,10 @@ import (
 
 // Login opens a session for an email and a password.
 //
-// Every failure of the credentials is an [ErrInvalidCredentials], a [*LoginError]; an unknown email costs the same as a known
-// one. A [*LimitedError] comes before anything is looked up or hashed, and [ErrOverloaded] before anything is hashed.
-// [ErrUnavailable] reports that the database can't answer.
+// Every failure of the credentials is an [ErrInvalidCredentials], a [*LoginError]; an unknown email
+// costs the same as a known one. A [*LimitedError] comes before anything is looked up or hashed,
+// and [ErrOverloaded] before anything is hashed. [ErrUnavailable] reports that the database can't
+// answer.
 func (s *Service) Login(ctx context.Context, c Caller, email string, pass secret.Text) (Grant, error) {
 	grant, err := s.login(ctx, c, email, pass)
 	s.counters.count(err)
@@ -46,12 +47,19 @@ func (s *Service) login(ctx context.Context, c Caller, email string, pass secret
 	return grant, err
 }
 
-// loginAttempts bounds how often a login starts anew because its user was changed beside it: once for a hash that another
-// login has just renewed, and once to spare.
+// loginAttempts bounds how often a login starts anew because its user was changed beside it: once
+// for a hash that another login has just renewed, and once to spare.
 const loginAttempts = 3
 
-// loginCharged goes from the first factor to a session. It starts anew if the user was changed meanwhile.
-func (s *Service) loginCharged(ctx context.Context, c Caller, attempt ratelimit.Attempt, emailKey string, pass secret.Text) (Grant, error) {
+// loginCharged goes from the first factor to a session. It starts anew if the user was changed
+// meanwhile.
+func (s *Service) loginCharged(
+	ctx context.Context,
+	c Caller,
+	attempt ratelimit.Attempt,
+	emailKey string,
+	pass secret.Text,
+) (Grant, error) {
 	for range loginAttempts {
 		proof, err := s.provePassword(ctx, c.network(), emailKey, pass)
 		if err != nil {
@@ -69,14 +77,16 @@ func (s *Service) loginCharged(ctx context.Context, c Caller, attempt ratelimit.
 // proof is a first factor that was proved.
 type proof struct {
 	userID uuid.UUID
-	// hash is the stored hash that the password was checked with, and renewed, if not empty, the one to take its place.
+	// hash is the stored hash that the password was checked with, and renewed, if not empty, the one
+	// to take its place.
 	hash, renewed string
 }
 
 // methodPassword is how RFC 8176 calls a password among the methods of authentication.
 const methodPassword = "pwd"
 
-// provePassword checks a password. It fails with a [*LoginError], [ErrOverloaded] or [ErrUnavailable].
+// provePassword checks a password. It fails with a [*LoginError], [ErrOverloaded] or
+// [ErrUnavailable].
 func (s *Service) provePassword(ctx context.Context, network, emailKey string, pass secret.Text) (proof, error) {
 	row, err := s.queries.UserGetCredentials(ctx, emailKey)
 	if err = account.Error(err); err != nil && !errors.Is(err, ErrNoUser) {
@@ -106,7 +116,8 @@ func (s *Service) provePassword(ctx context.Context, network, emailKey string, p
 	return p, nil
 }
 
-// refuseUnknown takes as long as a wrong password, so that a client learns no more than of an email without an account.
+// refuseUnknown takes as long as a wrong password, so that a client learns no more than of an email
+// without an account.
 func (s *Service) refuseUnknown(ctx context.Context, network string, pass secret.Text, reason LoginError) error {
 	if err := s.hasher.VerifyUnknown(ctx, network, pass); err != nil {
 		return busy(err)
@@ -129,7 +140,8 @@ func (challenge) isVerdict() {}
 // judge decides whether what was proved suffices. There is no second factor yet, so that it does.
 func (s *Service) judge(p proof) verdict { return admission{p} }
 
-// errChanged reports that the user got another password, was deactivated or deleted while the password was hashed.
+// errChanged reports that the user got another password, was deactivated or deleted while the
+// password was hashed.
 var errChanged = errors.New("the user was changed meanwhile")
 
 // conclude carries out a verdict. It fails with errChanged, or as the database does.
@@ -165,8 +177,9 @@ func (s *Service) admit(ctx context.Context, c Caller, attempt ratelimit.Attempt
 	return s.grant(account.Of(user), tokens)
 }
 
-// confirm locks the user's row, and fails with errChanged unless user and password are as they were when the password was
-// checked. The password is read by a statement of its own: one that waits for the row sees the other tables as they were before.
+// confirm locks the user's row, and fails with errChanged unless user and password are as they were
+// when the password was checked. The password is read by a statement of its own: one that waits for
+// the row sees the other tables as they were before.
 func (s *Service) confirm(ctx context.Context, tx *db.Queries, p proof) (db.User, error) {
 	now := s.now()
 	user, err := tx.UserLogIn(ctx, db.UserLogInParams{ID: p.userID, Now: &now})
@@ -188,9 +201,15 @@ func (s *Service) confirm(ctx context.Context, tx *db.Queries, p proof) (db.User
 	return user, err
 }
 
-// openSession is the one place that opens sessions. The transaction has locked the user's row. The account knows the address
-// from then on.
-func (s *Service) openSession(ctx context.Context, tx *db.Queries, c Caller, user db.User, attempt ratelimit.Attempt) (session.Tokens, error) {
+// openSession is the one place that opens sessions. The transaction has locked the user's row. The
+// account knows the address from then on.
+func (s *Service) openSession(
+	ctx context.Context,
+	tx *db.Queries,
+	c Caller,
+	user db.User,
+	attempt ratelimit.Attempt,
+) (session.Tokens, error) {
 	from := account.ValidFrom(user)
 	tokens, err := s.sessions.Open(ctx, tx, session.Beginning{
 		UserID: user.ID, ValidFrom: from, Methods: []string{methodPassword}, UserAgent: c.UserAgent, Address: c.address(),
@@ -206,7 +225,8 @@ func (s *Service) openSession(ctx context.Context, tx *db.Queries, c Caller, use
 // errNotHashed reports that an attempt ended before its password was hashed.
 var errNotHashed = errors.New("no password was hashed")
 
-// outcome returns what the limits record of an attempt that ended with an error, or of one that succeeded.
+// outcome returns what the limits record of an attempt that ended with an error, or of one that
+// succeeded.
 func outcome(ctx context.Context, err error, success ratelimit.Outcome) ratelimit.Outcome {
 	switch {
 	case err == nil:

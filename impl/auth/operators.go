@@ -23,7 +23,10 @@ func (s *Service) CreateUser(ctx context.Context, r Registration, superuser bool
 	if err != nil {
 		return User{}, busy(err)
 	}
-	return s.change(ctx, func(tx *db.Queries) (db.User, error) { return s.createUser(ctx, tx, r, keys, hash, superuser, nil) })
+	return s.change(
+		ctx,
+		func(tx *db.Queries) (db.User, error) { return s.createUser(ctx, tx, r, keys, hash, superuser, nil) },
+	)
 }
 
 // change runs a change of a user in a transaction, and returns the user as it is then.
@@ -39,8 +42,8 @@ func (s *Service) change(ctx context.Context, f func(*db.Queries) (db.User, erro
 	return account.Of(user), nil
 }
 
-// FindUser finds a user by id, email or username, in this order: what can be read as an id is looked up as one first.
-// It fails with [ErrNoUser] or [ErrUnavailable].
+// FindUser finds a user by id, email or username, in this order: what can be read as an id is
+// looked up as one first. It fails with [ErrNoUser] or [ErrUnavailable].
 func (s *Service) FindUser(ctx context.Context, who string) (User, error) {
 	lookups := make([]func() (db.User, error), 0, 2)
 	if id, err := uuid.Parse(who); err == nil {
@@ -114,7 +117,9 @@ func (s *Service) DeleteUser(ctx context.Context, id uuid.UUID) (User, error) {
 // SetPassword gives the user another password and ends every session until now.
 // It fails with an [*InvalidInputError], [ErrNoUser] or [ErrUnavailable].
 func (s *Service) SetPassword(ctx context.Context, user User, pass secret.Text) (User, error) {
-	if _, err := s.checkRegistration(Registration{Email: user.Email, Username: user.Username, Password: pass}); err != nil {
+	if _, err := s.checkRegistration(
+		Registration{Email: user.Email, Username: user.Username, Password: pass},
+	); err != nil {
 		return User{}, err
 	}
 	hash, err := s.hasher.Hash(ctx, "", pass)

@@ -24,8 +24,8 @@ type Registration struct {
 	Password secret.Text
 }
 
-// Register makes a user and opens its first session.
-// It fails with an [*InvalidInputError], [ErrEmailTaken], [ErrUsernameTaken], a [*LimitedError], [ErrOverloaded] or [ErrUnavailable].
+// Register makes a user and opens its first session. It fails with an [*InvalidInputError],
+// [ErrEmailTaken], [ErrUsernameTaken], a [*LimitedError], [ErrOverloaded] or [ErrUnavailable].
 func (s *Service) Register(ctx context.Context, c Caller, r Registration) (Grant, error) {
 	grant, err := s.register(ctx, c, r)
 	s.counters.countLimited(err)
@@ -53,7 +53,13 @@ func (s *Service) register(ctx context.Context, c Caller, r Registration) (Grant
 }
 
 // openAccount hashes the password, and makes user, password and session in one transaction.
-func (s *Service) openAccount(ctx context.Context, c Caller, r Registration, keys accountKeys, attempt ratelimit.Attempt) (grant Grant, err error) {
+func (s *Service) openAccount(
+	ctx context.Context,
+	c Caller,
+	r Registration,
+	keys accountKeys,
+	attempt ratelimit.Attempt,
+) (grant Grant, err error) {
 	hash, err := s.hasher.Hash(ctx, c.network(), r.Password)
 	if err != nil {
 		return Grant{}, busy(err)
@@ -77,7 +83,15 @@ func (s *Service) openAccount(ctx context.Context, c Caller, r Registration, key
 }
 
 // createUser makes a user with its password. loggedInAt is nil for a user that an operator makes.
-func (s *Service) createUser(ctx context.Context, tx *db.Queries, r Registration, keys accountKeys, hash string, superuser bool, loggedInAt *time.Time) (db.User, error) {
+func (s *Service) createUser(
+	ctx context.Context,
+	tx *db.Queries,
+	r Registration,
+	keys accountKeys,
+	hash string,
+	superuser bool,
+	loggedInAt *time.Time,
+) (db.User, error) {
 	id, err := uuid.NewV7()
 	if err != nil {
 		return db.User{}, err
@@ -96,7 +110,8 @@ func (s *Service) createUser(ctx context.Context, tx *db.Queries, r Registration
 // accountKeys are the forms by which an account's email and username are compared.
 type accountKeys struct{ email, username string }
 
-// checkRegistration returns the keys of email and username, or everything that is wrong at once, an [*InvalidInputError].
+// checkRegistration returns the keys of email and username, or everything that is wrong at once, an
+// [*InvalidInputError].
 func (s *Service) checkRegistration(r Registration) (keys accountKeys, err error) {
 	var invalid InvalidInputError
 	if keys.email, err = account.CanonicalEmail(r.Email); err != nil {

@@ -1,7 +1,8 @@
-// Package auth is the auth service: register, log in, refresh, sessions, operators. It knows nothing of HTTP.
+// Package auth is the auth service: register, log in, refresh, sessions, operators. It knows
+// nothing of HTTP.
 //
-// Each use case is a sequence of named steps. What the steps are made of is in the packages below: accounts, passwords,
-// sessions, tokens and their keys, budgets.
+// Each use case is a sequence of named steps. What the steps are made of is in the packages below:
+// accounts, passwords, sessions, tokens and their keys, budgets.
 package auth
 
 import (
@@ -41,7 +42,8 @@ type Options struct {
 	Now func() time.Time
 }
 
-// Service registers users, logs them in and returns who a token belongs to. It is safe for concurrent use.
+// Service registers users, logs them in and returns who a token belongs to. It is safe for
+// concurrent use.
 type Service struct {
 	db       store.DB
 	queries  *db.Queries
@@ -76,8 +78,16 @@ func New(o Options) (*Service, error) {
 	}
 	queries := db.New(o.DB)
 	return &Service{
-		db: o.DB, queries: queries, callers: batch.New(usersBySession(queries, o.Now)), hasher: o.Hasher, tokens: o.Tokens, keys: o.Keys,
-		sessions: o.Sessions, limiter: o.Limiter, policy: o.Policy, now: o.Now,
+		db:       o.DB,
+		queries:  queries,
+		callers:  batch.New(usersBySession(queries, o.Now)),
+		hasher:   o.Hasher,
+		tokens:   o.Tokens,
+		keys:     o.Keys,
+		sessions: o.Sessions,
+		limiter:  o.Limiter,
+		policy:   o.Policy,
+		now:      o.Now,
 	}, nil
 }
 
@@ -103,8 +113,8 @@ type Caller struct {
 	UserAgent string
 }
 
-// network returns the network of the caller's address, which a share of the hashes belongs to: a /48 of IPv6 (RFC 6177), or
-// a /24 of IPv4, the least that is routed.
+// network returns the network of the caller's address, which a share of the hashes belongs to: a
+// /48 of IPv6 (RFC 6177), or a /24 of IPv4, the least that is routed.
 func (c Caller) network() string {
 	addr := c.Address.Unmap().WithZone("")
 	bits := 24
@@ -130,7 +140,8 @@ func (c Caller) address() string {
 func (c Caller) who(emailKey string) ratelimit.Who {
 	who := ratelimit.Who{Address: c.Address, Account: emailKey}
 	if c.Session != nil {
-		// The session is said to be one of this account. That it is, and lives, is asked where it is charged.
+		// The session is said to be one of this account. That it is, and lives, is asked where it is
+		// charged.
 		if key, err := account.CanonicalEmail(c.Session.Subject); err == nil && key == emailKey {
 			who.Session = c.Session.SessionID
 		}
@@ -148,7 +159,9 @@ type Grant struct {
 
 // grant issues the access token of a session beside its refresh token.
 func (s *Service) grant(user User, tokens session.Tokens) (Grant, error) {
-	access, err := s.tokens.Issue(token.Subject{UserID: user.ID, SessionID: tokens.SessionID, Email: user.Email, Username: user.Username})
+	access, err := s.tokens.Issue(
+		token.Subject{UserID: user.ID, SessionID: tokens.SessionID, Email: user.Email, Username: user.Username},
+	)
 	if err != nil {
 		return Grant{}, err
 	}

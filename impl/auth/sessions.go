@@ -14,8 +14,8 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/secret"
 )
 
-// Refresh exchanges a refresh token for new tokens. It fails with [ErrInvalidRefresh], also beside a valid access token of another
-// user, [ErrRefreshReused], a [*LimitedError] or [ErrUnavailable].
+// Refresh exchanges a refresh token for new tokens. It fails with [ErrInvalidRefresh], also beside
+// a valid access token of another user, [ErrRefreshReused], a [*LimitedError] or [ErrUnavailable].
 func (s *Service) Refresh(ctx context.Context, c Caller, token secret.Text) (Grant, error) {
 	grant, err := s.refresh(ctx, c, token)
 	s.counters.countRefresh(err)
@@ -48,13 +48,15 @@ func (s *Service) Sessions(ctx context.Context, user uuid.UUID) ([]Session, erro
 	return s.sessions.List(ctx, user)
 }
 
-// EndSession ends a session of a user. It fails with [ErrNoSession], also for one of another user, or [ErrUnavailable].
+// EndSession ends a session of a user. It fails with [ErrNoSession], also for one of another user,
+// or [ErrUnavailable].
 func (s *Service) EndSession(ctx context.Context, user, session uuid.UUID) error {
 	return s.sessions.End(ctx, user, session)
 }
 
-// EndSessions ends all sessions of a user. If the account knows the address that asks, it stays known, so that strangers' failures
-// don't keep the owner out: a stolen token makes none known. It fails with [ErrUnavailable].
+// EndSessions ends all sessions of a user. If the account knows the address that asks, it stays
+// known, so that strangers' failures don't keep the owner out: a stolen token makes none known. It
+// fails with [ErrUnavailable].
 func (s *Service) EndSessions(ctx context.Context, c Caller, user User) error {
 	emailKey, err := account.CanonicalEmail(user.Email)
 	if err != nil {
@@ -70,13 +72,19 @@ func (s *Service) EndSessions(ctx context.Context, c Caller, user User) error {
 			return account.Error(err)
 		}
 		return store.Error(tx.AddressKeep(ctx, db.AddressKeepParams{
-			Key: s.limiter.AddressKey(c.Address, emailKey), UserID: user.ID, SeenAt: account.ValidFrom(ended), NotBefore: before.TokensNotBefore,
+			Key: s.limiter.AddressKey(
+				c.Address,
+				emailKey,
+			),
+			UserID:    user.ID,
+			SeenAt:    account.ValidFrom(ended),
+			NotBefore: before.TokensNotBefore,
 		}))
 	})
 }
 
-// Revoke ends the session that a token of either kind belongs to (RFC 7009 section 2.1). What isn't a token of ours, or has
-// expired, needs no revoking. It fails with [ErrUnavailable].
+// Revoke ends the session that a token of either kind belongs to (RFC 7009 section 2.1). What isn't
+// a token of ours, or has expired, needs no revoking. It fails with [ErrUnavailable].
 func (s *Service) Revoke(ctx context.Context, token secret.Text) error {
 	id, ok := s.sessions.OfRefreshToken(token)
 	if !ok {

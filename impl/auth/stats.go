@@ -5,16 +5,18 @@ import (
 	"sync/atomic"
 )
 
-// Stats are figures for who watches over the service, all counted at this instance since its start but for what
-// says otherwise.
+// Stats are figures for who watches over the service, all counted at this instance since its start
+// but for what says otherwise.
 type Stats struct {
 	LoginsSucceeded, LoginsFailed uint64
-	// LimitedByAccount, LimitedByAddress, LimitedByOwn and LimitedBySession count attempts that a budget refused.
+	// LimitedByAccount, LimitedByAddress, LimitedByOwn and LimitedBySession count attempts that a
+	// budget refused.
 	LimitedByAccount, LimitedByAddress, LimitedByOwn, LimitedBySession uint64
-	// Refreshed counts exchanged refresh tokens, RefreshesReused those that ended their session since they were exchanged before.
+	// Refreshed counts exchanged refresh tokens, RefreshesReused those that ended their session since
+	// they were exchanged before.
 	Refreshed, RefreshesReused uint64
-	// HashesWaiting and HashesRunning are passwords that wait and that are hashed at the moment. HashesRefused counts
-	// those for which there was no room or no time.
+	// HashesWaiting and HashesRunning are passwords that wait and that are hashed at the moment.
+	// HashesRefused counts those for which there was no room or no time.
 	HashesWaiting, HashesRunning int
 	HashesRefused                uint64
 }

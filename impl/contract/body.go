@@ -72,8 +72,8 @@ func planBody(declared *openapi3.RequestBody, rules Rules) (*Body, error) {
 	return plan, nil
 }
 
-// MayBeEmpty reports whether a body of no bytes is looked at: one that isn't required, and a form that
-// the head announces, each of whose fields is then reported.
+// MayBeEmpty reports whether a body of no bytes is looked at: one that isn't required, and a form
+// that the head announces, each of whose fields is then reported.
 func (b *Body) MayBeEmpty(h http.Header) bool {
 	return !b.Required || b.MediaType == mediaForm && h.Get("Content-Type") != ""
 }
@@ -128,8 +128,8 @@ func (validatedBody) Close() error { return nil }
 func (b validatedBody) ValidatedValue() any { return b.value }
 
 const (
-	// maxValues bounds the members and elements of a JSON body, and the fields of a form. Each costs an
-	// entry of a map, many times its bytes: 64 KiB of them cost 4.5 ms, and of levels 8.4 ms.
+	// maxValues bounds the members and elements of a JSON body, and the fields of a form. Each costs
+	// an entry of a map, many times its bytes: 64 KiB of them cost 4.5 ms, and of levels 8.4 ms.
 	maxValues = 1000
 	// maxDepth bounds how deep a JSON body is nested.
 	maxDepth = 32
@@ -199,8 +199,8 @@ func (v *Violations) addSyntax(err error) {
 	v.Add("", "malformed", "The body is not one JSON value in UTF-8.")
 }
 
-// bindForm reads strictly: no field twice, no invalid UTF-8, and only the body counts. A field without
-// a value counts as absent (RFC 6749 section 3.2).
+// bindForm reads strictly: no field twice, no invalid UTF-8, and only the body counts. A field
+// without a value counts as absent (RFC 6749 section 3.2).
 func (b *Body) bindForm(r *http.Request, data []byte) Violations {
 	var found Violations
 	if bytes.Count(data, []byte("&")) >= maxValues {

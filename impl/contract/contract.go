@@ -10,8 +10,8 @@
 //   - the empty pointer is the body as a whole.
 //
 // A pointer would be ambiguous if a body had a member called `query` or `header`. So an operation
-// that has such a parameter and such a member is refused. A parameter of the path has no pointer: it
-// names something, and a name that can't be one gets the same answer as a name of nothing.
+// that has such a parameter and such a member is refused. A parameter of the path has no pointer:
+// it names something, and a name that can't be one gets the same answer as a name of nothing.
 //
 // The rules, each of which fails the start:
 //
@@ -92,7 +92,8 @@ type BodyRule struct {
 // tagOAuth marks the operations that answer in the form of RFC 6749.
 const tagOAuth = "tokens"
 
-// New reads the contract, which is JSON. It fails if the package can't enforce what the contract says.
+// New reads the contract, which is JSON. It fails if the package can't enforce what the contract
+// says.
 func New(document []byte, rules Rules) (*Plan, error) {
 	doc, err := openapi3.NewLoader().LoadFromData(document)
 	if err != nil {

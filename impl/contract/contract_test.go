@@ -12,8 +12,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// document returns a contract with one operation, POST /things/{thing_id}/, and the given members of
-// it and of the document. Members are JSON.
+// document returns a contract with one operation, POST /things/{thing_id}/, and the given members
+// of it and of the document. Members are JSON.
 func document(path, operation, root string) []byte {
 	if path == "" {
 		path = "/things/"
@@ -215,7 +215,15 @@ func TestNew(t *testing.T) {
 
 func TestOperation(t *testing.T) {
 	t.Parallel()
-	op := mustPlan(t, document("", `"tags":["a","tokens"],"x-latchkey-optional-token":true,"security":[]`, `"security":[{"Bearer":[]}],`+schemes), Rules{})
+	op := mustPlan(
+		t,
+		document(
+			"",
+			`"tags":["a","tokens"],"x-latchkey-optional-token":true,"security":[]`,
+			`"security":[{"Bearer":[]}],`+schemes,
+		),
+		Rules{},
+	)
 	if op.ID != "DoIt" || op.Authenticated || !op.OptionalToken || !op.OAuth || op.Body != nil {
 		t.Errorf("got %+v", op)
 	}
@@ -241,11 +249,18 @@ func TestOperation(t *testing.T) {
 	}
 }
 
-// A parameter of the operation replaces the one of the path that has its name and place (OpenAPI 3.0.3, section 4.7.10).
+// A parameter of the operation replaces the one of the path that has its name and place (OpenAPI
+// 3.0.3, section 4.7.10).
 func TestParameterOfTheItem(t *testing.T) {
 	t.Parallel()
-	doc := fmt.Sprintf(`{"openapi":"3.0.3","info":{"title":"T","version":"1"},"paths":{"/things/":{%s,"post":{%s,"responses":{}}}}}`,
-		parameters(parameter("query", "a", `{"type":"integer"}`), parameter("query", "b", `{"type":"integer"}`)), parameters(parameter("query", "a", text)))
+	doc := fmt.Sprintf(
+		`{"openapi":"3.0.3","info":{"title":"T","version":"1"},"paths":{"/things/":{%s,"post":{%s,"responses":{}}}}}`,
+		parameters(
+			parameter("query", "a", `{"type":"integer"}`),
+			parameter("query", "b", `{"type":"integer"}`),
+		),
+		parameters(parameter("query", "a", text)),
+	)
 	found := mustPlan(t, []byte(doc), testRules).CheckParameters(httptest.NewRequest("POST", "/things/?a=x&b=x", nil))
 	if diff := cmp.Diff([][2]string{{"/query/b", "wrong_type"}}, codes(found)); diff != "" {
 		t.Error(diff)
@@ -255,11 +270,19 @@ func TestParameterOfTheItem(t *testing.T) {
 func TestCheckPath(t *testing.T) {
 	t.Parallel()
 	op := mustPlan(t, document("/things/{thing_id}/parts/{part_id}/", parameters(
-		parameter("path", "thing_id", `{"type":"string","pattern":"^[a-z]+$"}`), parameter("path", "part_id", `{"type":"string","maxLength":3}`)), ""), Rules{
+		parameter(
+			"path",
+			"thing_id",
+			`{"type":"string","pattern":"^[a-z]+$"}`,
+		),
+		parameter("path", "part_id", `{"type":"string","maxLength":3}`),
+	), ""), Rules{
 		Absent: map[string]error{"thing_id": errAbsent, "part_id": http.ErrNoLocation},
 	})
 	for values, want := range map[[2]string]error{{"a", "b"}: nil, {"A", "b"}: errAbsent, {"", "b"}: errAbsent, {"a", "bbbb"}: http.ErrNoLocation} {
-		got := op.CheckPath(func(name string) string { return map[string]string{"thing_id": values[0], "part_id": values[1]}[name] })
+		got := op.CheckPath(
+			func(name string) string { return map[string]string{"thing_id": values[0], "part_id": values[1]}[name] },
+		)
 		if !errors.Is(got, want) || want == nil && got != nil {
 			t.Errorf("%v: got %v, want %v", values, got, want)
 		}

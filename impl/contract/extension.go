@@ -36,8 +36,8 @@ func isA[T any](value any) bool {
 	return ok
 }
 
-// checkExtensions looks at the whole document. An extension that is misspelled, or that stands where
-// nobody reads it, would otherwise be a rule that nobody enforces.
+// checkExtensions looks at the whole document. An extension that is misspelled, or that stands
+// where nobody reads it, would otherwise be a rule that nobody enforces.
 func checkExtensions(document []byte) error {
 	var root any
 	if err := json.Unmarshal(document, &root); err != nil {

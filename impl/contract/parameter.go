@@ -33,8 +33,8 @@ type valueParameter struct {
 // placeholder is a parameter in a path as the contract writes it.
 var placeholder = regexp.MustCompile(`\{([^}]*)\}`)
 
-// planParameters plans the parameters of the path item and of the operation, which may replace one of
-// the item's.
+// planParameters plans the parameters of the path item and of the operation, which may replace one
+// of the item's.
 func (o *Operation) planParameters(
 	path string, item *openapi3.PathItem, declared *openapi3.Operation, rules Rules,
 ) error {
@@ -105,8 +105,8 @@ var defaultStyles = map[string]string{
 	openapi3.ParameterInPath: "simple", openapi3.ParameterInHeader: "simple", openapi3.ParameterInQuery: "form",
 }
 
-// reservedHeaders can't be parameters: OpenAPI ignores the first three (section 4.7.12.1), and net/http
-// takes the others out of the header.
+// reservedHeaders can't be parameters: OpenAPI ignores the first three (section 4.7.12.1), and
+// net/http takes the others out of the header.
 var reservedHeaders = []string{
 	"Accept", "Authorization", "Content-Type", "Content-Length", "Host", "Trailer", "Transfer-Encoding",
 }
@@ -180,8 +180,8 @@ func (p *valueParameter) check(sent []string, found *Violations) {
 // jsonNumber is how a number is spelled (RFC 8259 section 6). The generated stub would read more.
 var jsonNumber = regexp.MustCompile(`^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?$`)
 
-// readPrimitive returns the value that a text spells. The generated stub reads each such text as the
-// same value.
+// readPrimitive returns the value that a text spells. The generated stub reads each such text as
+// the same value.
 func readPrimitive(schema *openapi3.Schema, text string) (value any, ok bool) {
 	switch schema.Type.Slice()[0] {
 	case openapi3.TypeString:

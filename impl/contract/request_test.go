@@ -103,7 +103,8 @@ const patchSchema = `{"type":"object","additionalProperties":false,"properties":
 	"name":{"type":"string","maxLength":3},"note":{"type":"string","nullable":true},
 	"place":{"type":"object","additionalProperties":false,"properties":{"city":{"type":"string","format":"odd"}}}}}`
 
-// A merge patch is read as strictly as any JSON, and null removes a member that may be absent (RFC 7396 section 1).
+// A merge patch is read as strictly as any JSON, and null removes a member that may be absent (RFC
+// 7396 section 1).
 func TestBind_MergePatch(t *testing.T) {
 	t.Parallel()
 	op := mustPlan(t, document("", body("application/merge-patch+json", patchSchema), ""), testRules)
@@ -142,14 +143,19 @@ func TestBind_MergePatch(t *testing.T) {
 	}
 }
 
-// A rule holds for bodies with its property, and is called for each form and for a JSON body that breaks its schema.
+// A rule holds for bodies with its property, and is called for each form and for a JSON body that
+// breaks its schema.
 func TestBind_Rules(t *testing.T) {
 	t.Parallel()
 	rules := Rules{Bodies: []BodyRule{
 		{Property: "kind", AnyValue: true, Check: func(fields map[string]any, found *Violations) {
 			found.Add("/kind", "not_allowed", fmt.Sprint(len(fields)))
 		}},
-		{Property: "kind", Format: "other", Check: func(_ map[string]any, found *Violations) { found.Add("/other", "not_allowed", "") }},
+		{
+			Property: "kind",
+			Format:   "other",
+			Check:    func(_ map[string]any, found *Violations) { found.Add("/other", "not_allowed", "") },
+		},
 		{Property: "absent", Check: func(_ map[string]any, found *Violations) { found.Add("/absent", "not_allowed", "") }},
 	}}
 	const schema = `{"type":"object","properties":{"kind":{"type":"string","enum":["a"]},"n":{"type":"string","maxLength":1}}}`
@@ -171,7 +177,10 @@ func TestBind_Rules(t *testing.T) {
 	}
 	// Without the rule, the enum holds.
 	op := mustPlan(t, document("", body(mediaForm, schema), ""), Rules{})
-	if diff := cmp.Diff([][2]string{{"/kind", "invalid_format"}}, codes(op.Body.Bind(httptest.NewRequest("POST", "/things/", nil), []byte("kind=b")))); diff != "" {
+	if diff := cmp.Diff(
+		[][2]string{{"/kind", "invalid_format"}},
+		codes(op.Body.Bind(httptest.NewRequest("POST", "/things/", nil), []byte("kind=b"))),
+	); diff != "" {
 		t.Error(diff)
 	}
 }

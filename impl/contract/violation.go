@@ -14,8 +14,8 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// Violation is what is wrong with one field of a request. It never repeats what was sent, but for the
-// names of fields.
+// Violation is what is wrong with one field of a request. It never repeats what was sent, but for
+// the names of fields.
 type Violation struct{ Pointer, Code, Detail string }
 
 // Violations is all that is wrong with a request, an entry for each field.
@@ -45,8 +45,8 @@ func (v Violations) Sorted() Violations {
 	return v[:min(len(v), maxViolations)]
 }
 
-// addSchema adds what a schema has found in the value at path. It never uses the words of the error,
-// which repeat what was sent.
+// addSchema adds what a schema has found in the value at path. It never uses the words of the
+// error, which repeat what was sent.
 func (v *Violations) addSchema(err error, path []string) {
 	var many openapi3.MultiError
 	if errors.As(err, &many) {
@@ -176,8 +176,8 @@ func pointerOf(path []string) string {
 // maxPointer is the contract's bound on a pointer, in characters.
 const maxPointer = 256
 
-// safePointer returns a pointer as it is if it can be shown, and else that of the body as a whole. The
-// names of unknown fields are the client's own, of any length and of any characters.
+// safePointer returns a pointer as it is if it can be shown, and else that of the body as a whole.
+// The names of unknown fields are the client's own, of any length and of any characters.
 func safePointer(p string) string {
 	odd := func(r rune) bool { return !unicode.IsPrint(r) }
 	if len(p) > maxPointer || !utf8.ValidString(p) || strings.ContainsFunc(p, odd) {

@@ -81,8 +81,8 @@ type page struct {
 	gzipped     func() variant
 }
 
-// variant is one encoding of a page. Each has a tag of its own, because a strong ETag stands for the
-// bytes that are sent.
+// variant is one encoding of a page. Each has a tag of its own, because a strong ETag stands for
+// the bytes that are sent.
 type variant struct {
 	body []byte
 	etag string
@@ -119,7 +119,8 @@ func (p *page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.Set("Content-Length", strconv.Itoa(len(answer.body))) // ServeContent leaves it out
 	}
 	h.Set("Content-Type", p.contentType)
-	// A cache may keep the page and must ask again: an old contract doesn't describe an upgraded server.
+	// A cache may keep the page and must ask again: an old contract doesn't describe an upgraded
+	// server.
 	h.Set("Cache-Control", "no-cache")
 	h.Set("ETag", answer.etag)
 	h.Add("Vary", "Accept-Encoding")
@@ -140,8 +141,8 @@ func (w refusal) WriteHeader(status int) {
 	w.ResponseWriter.WriteHeader(status)
 }
 
-// oneList returns the request with If-None-Match in one field. It is a list, which may be spread over
-// several fields (RFC 9110 section 5.3), and [http.ServeContent] reads the first.
+// oneList returns the request with If-None-Match in one field. It is a list, which may be spread
+// over several fields (RFC 9110 section 5.3), and [http.ServeContent] reads the first.
 func oneList(r *http.Request) *http.Request {
 	const name = "If-None-Match"
 	fields := r.Header.Values(name)

@@ -35,7 +35,8 @@ func docsServer(t *testing.T) *httptest.Server {
 	return srv
 }
 
-// getDocs asks with the given header fields and no others: the client neither asks for gzip nor undoes it.
+// getDocs asks with the given header fields and no others: the client neither asks for gzip nor
+// undoes it.
 func getDocs(t *testing.T, srv *httptest.Server, path string, fields ...string) (*http.Response, []byte) {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, srv.URL+path, nil)
@@ -114,7 +115,15 @@ func TestDocs_EachPage(t *testing.T) {
 			}
 
 			for _, res := range []*http.Response{plain, zipped} {
-				again, rest := getDocs(t, srv, path, "Accept-Encoding", res.Header.Get("Content-Encoding"), "If-None-Match", res.Header.Get("ETag"))
+				again, rest := getDocs(
+					t,
+					srv,
+					path,
+					"Accept-Encoding",
+					res.Header.Get("Content-Encoding"),
+					"If-None-Match",
+					res.Header.Get("ETag"),
+				)
 				if again.StatusCode != http.StatusNotModified || len(rest) != 0 {
 					t.Errorf("asked again: got %d with %d bytes", again.StatusCode, len(rest))
 				}
@@ -207,7 +216,8 @@ func TestDocs_IfNoneMatch(t *testing.T) {
 	}
 }
 
-// A range is one of the plain form, also for a client that takes gzip: a part of a compressed page can't be read by itself.
+// A range is one of the plain form, also for a client that takes gzip: a part of a compressed page
+// can't be read by itself.
 func TestDocs_Range(t *testing.T) {
 	t.Parallel()
 	srv := docsServer(t)
@@ -231,7 +241,8 @@ func TestDocs_Range(t *testing.T) {
 		"of a page that has changed": {[]string{"Range", "bytes=2-8", "If-Match", `"x"`}, 412, nil, ""},
 	} {
 		res, got := getDocs(t, srv, "/openapi.json", test.fields...)
-		if res.StatusCode != test.status || test.body != nil && !bytes.Equal(got, test.body) || res.Header.Get("Content-Range") != test.extent {
+		if res.StatusCode != test.status || test.body != nil && !bytes.Equal(got, test.body) ||
+			res.Header.Get("Content-Range") != test.extent {
 			t.Errorf("%s: got %d %q %q", name, res.StatusCode, res.Header.Get("Content-Range"), got)
 		}
 		if got := res.Header.Get("Content-Encoding"); got != "" {
@@ -261,8 +272,8 @@ func TestDocs_AcceptEncoding(t *testing.T) {
 	}
 }
 
-// The policy would stop all of these in the browser: better to see it here. A reference to another host would also tell
-// that host who reads the page.
+// The policy would stop all of these in the browser: better to see it here. A reference to another
+// host would also tell that host who reads the page.
 func TestDocs_OwnFilesKeepToThePolicy(t *testing.T) {
 	t.Parallel()
 	srv := docsServer(t)

@@ -16,8 +16,8 @@ func compress(plain variant) variant {
 	return variant{body: b.Bytes(), etag: strings.TrimSuffix(plain.etag, `"`) + `-gzip"`}
 }
 
-// acceptsGzip reads Accept-Encoding (RFC 9110 section 12.5.3). What it says of gzip counts more than
-// what it says of `*`.
+// acceptsGzip reads Accept-Encoding (RFC 9110 section 12.5.3). What it says of gzip counts more
+// than what it says of `*`.
 func acceptsGzip(acceptEncoding []string) bool {
 	anyCoding := false
 	for item := range strings.SplitSeq(strings.Join(acceptEncoding, ","), ",") {

@@ -9,8 +9,8 @@ import (
 	"github.com/go-json-experiment/json"
 )
 
-// Problem is what the extension x-latchkey-problems of the contract has for a code: the title of its
-// answers, and the words of its page.
+// Problem is what the extension x-latchkey-problems of the contract has for a code: the title of
+// its answers, and the words of its page.
 type Problem struct {
 	Title   string `json:"title"`
 	Meaning string `json:"meaning"`
@@ -42,7 +42,8 @@ func ReadProblems(extension any) (map[string]Problem, error) {
 // served.
 const ProblemPath = "/problems/"
 
-// problemPage has no script, style or image, so the Content-Security-Policy of all answers allows it.
+// problemPage has no script, style or image, so the Content-Security-Policy of all answers allows
+// it.
 var problemPage = template.Must(template.New("problem").Parse(`<!doctype html>
 <html lang="en">
 <meta charset="utf-8">

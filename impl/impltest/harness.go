@@ -157,11 +157,26 @@ func (h *Harness) build(tb testing.TB, o Options) {
 	now := func() time.Time { return h.Clock.Now().Add(o.Skew) }
 	tokens := tokenOptions(o.Tokens)
 	parts, err := wire.New(tb.Context(), wire.Config{
-		Pool: h.Pool, Unbounded: o.Patient, // only a request's own bound is left
-		Secret: secret.New(orDefault(o.Secret, SecretKey)), Previous: secret.New(o.Previous),
-		Algorithm: orDefault(o.Algorithm, "ES256"), Issuer: tokens.Issuer, Audience: tokens.Audience, AccessTokenTTL: tokens.TTL, KeyLead: keyring.MinLead,
-		Hash: o.Hash, HashWorkers: hashSlots, HashWait: wait, PasswordMinLength: 8,
-		Sessions: o.Sessions, Limits: o.Limits, Now: now, DatabaseNow: h.Clock.Now,
+		Pool:      h.Pool,
+		Unbounded: o.Patient, // only a request's own bound is left
+		Secret:    secret.New(orDefault(o.Secret, SecretKey)),
+		Previous:  secret.New(o.Previous),
+		Algorithm: orDefault(
+			o.Algorithm,
+			"ES256",
+		),
+		Issuer:            tokens.Issuer,
+		Audience:          tokens.Audience,
+		AccessTokenTTL:    tokens.TTL,
+		KeyLead:           keyring.MinLead,
+		Hash:              o.Hash,
+		HashWorkers:       hashSlots,
+		HashWait:          wait,
+		PasswordMinLength: 8,
+		Sessions:          o.Sessions,
+		Limits:            o.Limits,
+		Now:               now,
+		DatabaseNow:       h.Clock.Now,
 	})
 	must(tb, err)
 	h.Auth, h.Keys, h.Limiter, h.queue = parts.Auth, parts.Keys, parts.Limiter, parts.Queue

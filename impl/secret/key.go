@@ -16,25 +16,41 @@ import (
 // minKeyBytes is the least length of a secret key, that of one for HS256 (RFC 7518 section 3.2).
 const minKeyBytes = 32
 
-// placeholders are parts of the keys in other projects' tutorials and templates, in lower case: everybody has them.
+// placeholders are parts of the keys in other projects' tutorials and templates, in lower case:
+// everybody has them.
 var placeholders = []string{
 	"09d25e094faa6ca2556c818166b7a9563b93f7099f6f0f4caa6cf63b88e8d3e7", // FastAPI
-	"a-string-secret-at-least-256-bits-long", "your-256-bit-secret",    // jwt.io
+	"a-string-secret-at-least-256-bits-long",
+	"your-256-bit-secret",                                // jwt.io
 	"super-secret-jwt-token-with-at-least-32-characters", // Supabase
-	"django-insecure", "your-secret", "your_secret", "yoursecret", "changeme", "change-me", "change_me", "changethis", "change-this", "change_this",
-	"replace-me", "replace_me", "replaceme",
+	"django-insecure",
+	"your-secret",
+	"your_secret",
+	"yoursecret",
+	"changeme",
+	"change-me",
+	"change_me",
+	"changethis",
+	"change-this",
+	"change_this",
+	"replace-me",
+	"replace_me",
+	"replaceme",
 }
 
-// minKeySymbols is how many different bytes a key must have: 32 random hex digits have about 14, and one of a million such keys 7.
+// minKeySymbols is how many different bytes a key must have: 32 random hex digits have about 14,
+// and one of a million such keys 7.
 const minKeySymbols = 6
 
-// minKeyUnits is how many units a key must have at least, where a word, a run of the alphabet, the digits or the keyboard, and
-// any other character are one each. Of a million random keys of 32 hex digits, the shortest that are taken, the least has 19;
-// a phrase of words has as many as it has words.
+// minKeyUnits is how many units a key must have at least, where a word, a run of the alphabet, the
+// digits or the keyboard, and any other character are one each. Of a million random keys of 32 hex
+// digits, the shortest that are taken, the least has 19; a phrase of words has as many as it has
+// words.
 const minKeyUnits = 14
 
-// CheckKey refuses a key that can be guessed: shorter than 32 bytes (RFC 7518 section 3.2), of few different bytes, one that
-// repeats itself within 32 bytes, one that is made of words and runs, or a well-known placeholder.
+// CheckKey refuses a key that can be guessed: shorter than 32 bytes (RFC 7518 section 3.2), of few
+// different bytes, one that repeats itself within 32 bytes, one that is made of words and runs, or
+// a well-known placeholder.
 func CheckKey(key Text) error {
 	text := key.Reveal()
 	if len(text) < minKeyBytes {
@@ -82,7 +98,8 @@ func keyUnits(text string) int {
 	return least[0]
 }
 
-// minKeyWord is the least length of a common password that counts as a word: shorter ones turn up in any text.
+// minKeyWord is the least length of a common password that counts as a word: shorter ones turn up
+// in any text.
 const minKeyWord = 4
 
 // wordSet is [keyWords] to look up in.
@@ -119,7 +136,8 @@ func hasPlaceholder(text string) bool {
 	return slices.ContainsFunc(placeholders, func(p string) bool { return strings.Contains(lower, p) })
 }
 
-// Derive returns a key of 32 bytes for one purpose. Nothing can be learnt from it of the secret key or of other purposes' keys (RFC 5869).
+// Derive returns a key of 32 bytes for one purpose. Nothing can be learnt from it of the secret key
+// or of other purposes' keys (RFC 5869).
 func Derive(secret Text, purpose string) ([]byte, error) {
 	key, err := hkdf.Key(sha256.New, []byte(secret.Reveal()), nil, purpose, sha256.Size)
 	if err != nil {

@@ -7,7 +7,8 @@ import (
 	"golang.org/x/crypto/chacha20poly1305"
 )
 
-// ErrSealed reports that something was sealed under another secret key, for another purpose or name, or was changed since.
+// ErrSealed reports that something was sealed under another secret key, for another purpose or
+// name, or was changed since.
 var ErrSealed = errors.New("sealed under another secret key")
 
 // Seal encrypts a text under a key derived from the secret key for a purpose, so that the database

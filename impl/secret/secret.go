@@ -1,4 +1,5 @@
-// Package secret is the type of a text that never prints, the secret key, and what is derived from and sealed under it.
+// Package secret is the type of a text that never prints, the secret key, and what is derived from
+// and sealed under it.
 package secret
 
 import (
@@ -7,11 +8,13 @@ import (
 	"log/slog"
 )
 
-// Text is a text that must not be shown: a password, a key, a token. It prints as [redacted] under every verb, in JSON,
-// as text and in slog; only [Text.Reveal] gives it away, so that each place that does can be found.
+// Text is a text that must not be shown: a password, a key, a token. It prints as [redacted] under
+// every verb, in JSON, as text and in slog; only [Text.Reveal] gives it away, so that each place
+// that does can be found.
 //
-// The text stands behind a pointer: fmt can't call Format on an unexported field of another struct, and prints its parts
-// instead; of a pointer it prints the address. Hence two Texts must not be compared by ==.
+// The text stands behind a pointer: fmt can't call Format on an unexported field of another struct,
+// and prints its parts instead; of a pointer it prints the address. Hence two Texts must not be
+// compared by ==.
 type Text struct{ text *string }
 
 const redacted = "[redacted]"

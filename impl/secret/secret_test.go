@@ -17,7 +17,14 @@ func TestSecretIsNeverShown(t *testing.T) {
 	hidden := struct{ password Text }{secret}
 	var shown []string
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%T %v"} {
-		shown = append(shown, fmt.Sprintf(verb, secret), fmt.Sprintf(verb, holder), fmt.Sprintf(verb, &holder), fmt.Sprintf(verb, hidden), fmt.Sprintf(verb, &hidden))
+		shown = append(
+			shown,
+			fmt.Sprintf(verb, secret),
+			fmt.Sprintf(verb, holder),
+			fmt.Sprintf(verb, &holder),
+			fmt.Sprintf(verb, hidden),
+			fmt.Sprintf(verb, &hidden),
+		)
 	}
 	shown = append(shown, fmt.Sprint(secret), secret.String(), fmt.Errorf("x: %v", secret).Error())
 	data, err := json.Marshal(holder)

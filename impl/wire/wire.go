@@ -1,4 +1,5 @@
-// Package wire puts the service together, for `serve`, for the other commands and for the tests: what is tested is what runs.
+// Package wire puts the service together, for `serve`, for the other commands and for the tests:
+// what is tested is what runs.
 package wire
 
 import (
@@ -23,7 +24,8 @@ import (
 // Config is what the service is made of. DatabaseNow, Previous and SessionsPerUser may be zero.
 type Config struct {
 	Pool *pgxpool.Pool
-	// Unbounded lets statements take as long as their context. Otherwise each has 5 s, see [store.Bounded].
+	// Unbounded lets statements take as long as their context. Otherwise each has 5 s, see
+	// [store.Bounded].
 	Unbounded bool
 	// Secret is the secret key. Previous is the one before it was changed.
 	Secret, Previous secret.Text
@@ -33,7 +35,8 @@ type Config struct {
 	AccessTokenTTL   time.Duration
 	KeyLead          time.Duration
 	Hash             password.Params
-	// HashWorkers is how many passwords are hashed at once, and HashWait how long one waits for that at most.
+	// HashWorkers is how many passwords are hashed at once, and HashWait how long one waits for that
+	// at most.
 	HashWorkers       int
 	HashWait          time.Duration
 	PasswordMinLength int
@@ -61,7 +64,14 @@ func New(ctx context.Context, c Config) (*Parts, error) {
 		return nil, errors.New("wire: a pool and a clock are needed")
 	}
 	keys, err := keyring.Open(ctx, keyring.Options{
-		DB: c.Pool, Secret: c.Secret, Previous: c.Previous, Algorithm: c.Algorithm, TokenTTL: c.AccessTokenTTL, Lead: c.KeyLead, Now: c.Now, DatabaseNow: c.DatabaseNow,
+		DB:          c.Pool,
+		Secret:      c.Secret,
+		Previous:    c.Previous,
+		Algorithm:   c.Algorithm,
+		TokenTTL:    c.AccessTokenTTL,
+		Lead:        c.KeyLead,
+		Now:         c.Now,
+		DatabaseNow: c.DatabaseNow,
 	})
 	if err != nil {
 		return nil, err
@@ -79,8 +89,9 @@ func New(ctx context.Context, c Config) (*Parts, error) {
 	return c.build(keys, limiter)
 }
 
-// NewForOperator puts together what the commands need that change users. They issue and check no token, and so work where
-// the servers' secret key isn't at hand, with keys that end with them. No statement is bounded but by its context.
+// NewForOperator puts together what the commands need that change users. They issue and check no
+// token, and so work where the servers' secret key isn't at hand, with keys that end with them. No
+// statement is bounded but by its context.
 func NewForOperator(c Config) (*auth.Service, error) {
 	keys, err := keyring.NewMemory("HS256", []byte(rand.Text()+rand.Text()), c.Now)
 	if err != nil {
@@ -114,18 +125,33 @@ func (c Config) build(keys *keyring.Ring, limiter *ratelimit.Limiter) (*Parts, e
 	if err != nil {
 		return nil, err
 	}
-	tokens, err := token.New(token.Options{Keys: keys, Issuer: c.Issuer, Audience: c.Audience, TTL: c.AccessTokenTTL, Now: c.Now})
+	tokens, err := token.New(
+		token.Options{Keys: keys, Issuer: c.Issuer, Audience: c.Audience, TTL: c.AccessTokenTTL, Now: c.Now},
+	)
 	if err != nil {
 		return nil, err
 	}
 	sessions, err := session.New(session.Options{
-		DB: c.database(), Secret: c.Secret, Previous: c.Previous, Times: c.Sessions, PerUser: c.SessionsPerUser, Now: c.Now, DatabaseNow: c.DatabaseNow,
+		DB:          c.database(),
+		Secret:      c.Secret,
+		Previous:    c.Previous,
+		Times:       c.Sessions,
+		PerUser:     c.SessionsPerUser,
+		Now:         c.Now,
+		DatabaseNow: c.DatabaseNow,
 	})
 	if err != nil {
 		return nil, err
 	}
 	service, err := auth.New(auth.Options{
-		DB: c.database(), Hasher: hasher, Tokens: tokens, Keys: keys, Sessions: sessions, Limiter: limiter, Policy: policy, Now: c.Now,
+		DB:       c.database(),
+		Hasher:   hasher,
+		Tokens:   tokens,
+		Keys:     keys,
+		Sessions: sessions,
+		Limiter:  limiter,
+		Policy:   policy,
+		Now:      c.Now,
 	})
 	if err != nil {
 		return nil, err

@@ -1,4 +1,5 @@
-// Package wordlist holds what guessers try first: common passwords, words and names, and runs of keys.
+// Package wordlist holds what guessers try first: common passwords, words and names, and runs of
+// keys.
 package wordlist
 
 import (
@@ -17,7 +18,8 @@ var list string
 // MaxLength is the length of the longest word, in bytes.
 const MaxLength = 20
 
-// Words returns all words, sorted by bytes. The caller must not change them. They are split at the first call.
+// Words returns all words, sorted by bytes. The caller must not change them. They are split at the
+// first call.
 var Words = sync.OnceValue(func() []string { return strings.Fields(list) })
 
 // Has reports whether the list has a word, which is in lower case.

@@ -21,12 +21,14 @@ const (
 	maxLocalBytes = 64
 )
 
-// CanonicalEmail returns the form by which an email is compared: the local part in Unicode's NFC and in lower case, the domain
-// in lower-case ASCII by IDNA. Two emails that reach one mailbox by the rules of a domain name have one form; what a
-// mail system may do beyond that (dots, plus signs) is left alone.
+// CanonicalEmail returns the form by which an email is compared: the local part in Unicode's NFC
+// and in lower case, the domain in lower-case ASCII by IDNA. Two emails that reach one mailbox by
+// the rules of a domain name have one form; what a mail system may do beyond that (dots, plus
+// signs) is left alone.
 //
-// Whatever such a form can't be made of, or could be read in two ways, is an [*InvalidEmailError]: display names, quoted local
-// parts, comments, spaces, control and invisible characters, IP addresses, a domain without a dot or with one at its end.
+// Whatever such a form can't be made of, or could be read in two ways, is an [*InvalidEmailError]:
+// display names, quoted local parts, comments, spaces, control and invisible characters, IP
+// addresses, a domain without a dot or with one at its end.
 func CanonicalEmail(typed string) (string, error) {
 	if len(typed) > maxEmailBytes || !utf8.ValidString(typed) {
 		return "", &InvalidEmailError{"It must be UTF-8 of at most 254 bytes."}
@@ -50,8 +52,9 @@ func CanonicalEmail(typed string) (string, error) {
 }
 
 func canonicalLocal(local string) (string, error) {
-	// U+0130 is the one letter whose lower case is two characters, which strings.ToLower, going by single ones, makes
-	// an i of: then two mailboxes would be one account. Lower case may leave what NFC composes, hence NFC on both sides.
+	// U+0130 is the one letter whose lower case is two characters, which strings.ToLower, going by
+	// single ones, makes an i of: then two mailboxes would be one account. Lower case may leave what
+	// NFC composes, hence NFC on both sides.
 	local = strings.ReplaceAll(norm.NFC.String(local), "\u0130", "i\u0307")
 	local = norm.NFC.String(strings.ToLower(local))
 	// What comes out is looked at and not what was typed, since NFC makes a semicolon of U+037E.
@@ -69,7 +72,8 @@ func canonicalLocal(local string) (string, error) {
 	return local, nil
 }
 
-// isLocalRune takes what can be seen, and none of the characters that quote, group or separate addresses (RFC 5322 section 3.2.3).
+// isLocalRune takes what can be seen, and none of the characters that quote, group or separate
+// addresses (RFC 5322 section 3.2.3).
 func isLocalRune(r rune) bool {
 	// U+FFFD stands for what could not be read: a lone surrogate, by way of a JSON decoder.
 	if r == utf8.RuneError || strings.ContainsRune(`()<>[]:;\,"`, r) {

@@ -6,7 +6,8 @@ import (
 	"testing"
 )
 
-// SECURITY, "Identity normalisation": for each spelling, the account that it means, or that it is refused.
+// SECURITY, "Identity normalisation": for each spelling, the account that it means, or that it is
+// refused.
 func TestCanonicalEmail(t *testing.T) {
 	t.Parallel()
 	for typed, want := range map[string]string{
@@ -107,7 +108,8 @@ func TestCanonicalUsername(t *testing.T) {
 	}
 }
 
-// What has a canonical form has one: the form's own is itself, and it has the shape that Kratos, too, fuzzes for.
+// What has a canonical form has one: the form's own is itself, and it has the shape that Kratos,
+// too, fuzzes for.
 func FuzzCanonicalEmail(f *testing.F) {
 	for _, seed := range []string{"Admin@Example.com", "ADMİN@example.com", "a@中国.example", "ﬁ@ﬁ.com", "\u1e9e@straße.de", "Ω\u0301@example.com", "a@b.c", "Σ@ς.gr", "x@１.com", "a\u037eb@example.com"} {
 		f.Add(seed)
@@ -122,7 +124,9 @@ func FuzzCanonicalEmail(f *testing.F) {
 			t.Errorf("%q gave %q, which gave %q, %v", typed, canonical, again, err)
 		}
 		local, domain, _ := strings.Cut(canonical, "@")
-		if local == "" || domain == "" || len(canonical) > maxEmailBytes || strings.ContainsAny(canonical, "()<>[]:;\\,\" \r\n\x00") || strings.Count(canonical, "@") != 1 {
+		if local == "" || domain == "" || len(canonical) > maxEmailBytes ||
+			strings.ContainsAny(canonical, "()<>[]:;\\,\" \r\n\x00") ||
+			strings.Count(canonical, "@") != 1 {
 			t.Errorf("%q gave %q", typed, canonical)
 		}
 	})

@@ -66,8 +66,8 @@ func Error(err error) error {
 	return err
 }
 
-// ValidFrom returns the time by which whatever a login opens is dated: after the last change of the credentials,
-// whatever the server's clock says. Otherwise it would be dead from the beginning.
+// ValidFrom returns the time by which whatever a login opens is dated: after the last change of the
+// credentials, whatever the server's clock says. Otherwise it would be dead from the beginning.
 func ValidFrom(row db.User) time.Time {
 	at := row.CreatedAt
 	if row.LastLoginAt != nil {

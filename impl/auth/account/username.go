@@ -7,8 +7,8 @@ type InvalidUsernameError struct{ Detail string }
 
 func (e *InvalidUsernameError) Error() string { return e.Detail }
 
-// CanonicalUsername returns the form by which a username is compared: lower case. It must be 3 to 64 of the characters
-// A-Z, a-z, 0-9, _ and -; else an [*InvalidUsernameError].
+// CanonicalUsername returns the form by which a username is compared: lower case. It must be 3 to
+// 64 of the characters A-Z, a-z, 0-9, _ and -; else an [*InvalidUsernameError].
 func CanonicalUsername(typed string) (string, error) {
 	if len(typed) < 3 || len(typed) > 64 {
 		return "", &InvalidUsernameError{"It must have 3 to 64 characters."}

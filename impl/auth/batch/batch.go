@@ -19,10 +19,11 @@ const (
 // Query returns the values of some distinct keys. A key without a value is left out.
 type Query[K comparable, V any] func(ctx context.Context, keys []K) (map[K]V, error)
 
-// Loader shares queries between the callers of Load. A query starts after the calls that it carries,
-// so that none of them gets what was true before it. It is safe for concurrent use.
+// Loader shares queries between the callers of Load. A query starts after the calls that it
+// carries, so that none of them gets what was true before it. It is safe for concurrent use.
 //
-// It is here for GET /api/users/me/: at 64 connections a query each gives half of the requests a second.
+// It is here for GET /api/users/me/: at 64 connections a query each gives half of the requests a
+// second.
 type Loader[K comparable, V any] struct {
 	query   Query[K, V]
 	mu      sync.Mutex
@@ -42,8 +43,9 @@ type batch[K comparable, V any] struct {
 	err    error
 }
 
-// Load returns the value of a key, and whether it has one, or the query's error. It takes no context: a
-// caller whose client has disconnected waits for the query, and selecting on a context costs more than the query.
+// Load returns the value of a key, and whether it has one, or the query's error. It takes no
+// context: a caller whose client has disconnected waits for the query, and selecting on a context
+// costs more than the query.
 func (l *Loader[K, V]) Load(key K) (V, bool, error) {
 	b, isRunner := l.join(key)
 	if isRunner {
@@ -71,7 +73,8 @@ func (l *Loader[K, V]) join(key K) (b *batch[K, V], isRunner bool) {
 	return b, true
 }
 
-// take returns the keys of the next query. Without any it returns nil, and a runner less is counted.
+// take returns the keys of the next query. Without any it returns nil, and a runner less is
+// counted.
 func (l *Loader[K, V]) take() *batch[K, V] {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -84,7 +87,8 @@ func (l *Loader[K, V]) take() *batch[K, V] {
 	return b
 }
 
-// lead runs one query in the caller's goroutine, which is woken by nobody then, and those that follow in another one.
+// lead runs one query in the caller's goroutine, which is woken by nobody then, and those that
+// follow in another one.
 func (l *Loader[K, V]) lead() {
 	if b := l.take(); b != nil {
 		l.run(b)
@@ -101,7 +105,8 @@ func (l *Loader[K, V]) runAll(b *batch[K, V]) {
 	}
 }
 
-// run asks for a batch that nobody joins any more. A panic of the query is an error of all its callers.
+// run asks for a batch that nobody joins any more. A panic of the query is an error of all its
+// callers.
 func (l *Loader[K, V]) run(b *batch[K, V]) {
 	defer close(b.done)
 	defer func() {

@@ -63,9 +63,9 @@ func (r *Ring) prepare() (c change, err error) {
 	return c, err
 }
 
-// change lets f change the keys, settles their ends, writes them, and reads the result. It fails with
-// [ErrSealed] if all keys are sealed under another secret key, because the other instances could not
-// unseal a key of this one.
+// change lets f change the keys, settles their ends, writes them, and reads the result. It fails
+// with [ErrSealed] if all keys are sealed under another secret key, because the other instances
+// could not unseal a key of this one.
 func (r *Ring) change(ctx context.Context, f func(*change) error) error {
 	c, err := r.prepare()
 	if err != nil {
@@ -139,7 +139,12 @@ func (c *change) write(ctx context.Context, q *db.Queries) error {
 	for _, key := range c.keys {
 		if key == c.spare {
 			if err := q.SigningKeyInsert(ctx, db.SigningKeyInsertParams{
-				Kid: key.kid, Algorithm: key.algorithm, Sealed: c.sealed, SignsFrom: key.signsFrom, TokenTtl: key.tokenTTL, CreatedAt: c.now,
+				Kid:       key.kid,
+				Algorithm: key.algorithm,
+				Sealed:    c.sealed,
+				SignsFrom: key.signsFrom,
+				TokenTtl:  key.tokenTTL,
+				CreatedAt: c.now,
 			}); err != nil {
 				return store.Error(err)
 			}
@@ -175,8 +180,8 @@ func (c *change) waiting() (keys keySet) {
 	return keys
 }
 
-// turnTo makes the keys follow the settings of a ring: a wanted present key goes on to sign, and its
-// waiting successors are retired. Any other present key gets a successor.
+// turnTo makes the keys follow the settings of a ring: a wanted present key goes on to sign, and
+// its waiting successors are retired. Any other present key gets a successor.
 func (c *change) turnTo(r *Ring) {
 	present := c.keys.signing(c.now)
 	if present == nil || !r.isWanted(present) {
@@ -237,9 +242,9 @@ func (r *Ring) Rotate(ctx context.Context, age time.Duration) (rotated bool, err
 	return rotated, err
 }
 
-// Retire ends a key. All instances refuse tokens under it within [FollowInterval]. If it was the key
-// that signs, the key that waits signs at once, or else a new key. If it was a key that waits, the
-// present key goes on. It fails with [ErrNoKey], and with [ErrSecretSigns] for the secret key.
+// Retire ends a key. All instances refuse tokens under it within [FollowInterval]. If it was the
+// key that signs, the key that waits signs at once, or else a new key. If it was a key that waits,
+// the present key goes on. It fails with [ErrNoKey], and with [ErrSecretSigns] for the secret key.
 func (r *Ring) Retire(ctx context.Context, kid string) error {
 	if r.algorithm == algorithmHS256 && kid == keyID([]byte(r.secret.Reveal())) {
 		return ErrSecretSigns
@@ -264,9 +269,10 @@ func (r *Ring) Retire(ctx context.Context, kid string) error {
 	})
 }
 
-// RetireAll ends every key, including those that the secret key doesn't unseal, and makes a new key,
-// which signs at once. Both happen in one transaction. It fails with [ErrSecretSigns] if the secret
-// key is a signing key that would sign again, and with [ErrOtherAlgorithm] as [OpenAsIs] does.
+// RetireAll ends every key, including those that the secret key doesn't unseal, and makes a new
+// key, which signs at once. Both happen in one transaction. It fails with [ErrSecretSigns] if the
+// secret key is a signing key that would sign again, and with [ErrOtherAlgorithm] as [OpenAsIs]
+// does.
 func RetireAll(ctx context.Context, o Options) error {
 	r, err := newRing(o)
 	if err != nil {

@@ -187,7 +187,8 @@ func (r *Ring) needsChange(keys keySet) bool {
 		slices.ContainsFunc(keys, func(key *signingKey) bool { return key.tokenTTL < r.tokenTTL })
 }
 
-// isWanted reports whether a key has the algorithm of the settings and, for HS256, is the secret key.
+// isWanted reports whether a key has the algorithm of the settings and, for HS256, is the secret
+// key.
 func (r *Ring) isWanted(key *signingKey) bool {
 	return key.algorithm == r.algorithm && (r.algorithm != algorithmHS256 || key.kid == keyID([]byte(r.secret.Reveal())))
 }

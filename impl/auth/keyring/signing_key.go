@@ -166,8 +166,8 @@ func (k *signingKey) jwk() (JWK, error) {
 	return jwk, nil
 }
 
-// seal encrypts the key for the database and binds it to its id and algorithm. For HS256 it seals an
-// empty text, which only shows whether the secret key is the right one.
+// seal encrypts the key for the database and binds it to its id and algorithm. For HS256 it seals
+// an empty text, which only shows whether the secret key is the right one.
 func (k *signingKey) seal(master secret.Text) ([]byte, error) {
 	var plain []byte
 	if k.algorithm != algorithmHS256 {

@@ -72,7 +72,12 @@ func TestEndedKey(t *testing.T) {
 		t.Errorf("Published: got %v", err)
 	}
 	for _, kid := range []string{key.kid, "other"} {
-		if _, _, err := ring.Find(t.Context(), kid, now); !errors.Is(err, errUnknownKey) || errors.Is(err, store.ErrUnavailable) {
+		if _, _, err := ring.Find(
+			t.Context(),
+			kid,
+			now,
+		); !errors.Is(err, errUnknownKey) ||
+			errors.Is(err, store.ErrUnavailable) {
 			t.Errorf("%s: Find: got %v", kid, err)
 		}
 		if ring.Verifies(kid, now) {

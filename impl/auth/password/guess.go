@@ -9,18 +9,21 @@ import (
 )
 
 const (
-	// leastEffort is how many characters a password has at least beside its runs, each run counting as one.
+	// leastEffort is how many characters a password has at least beside its runs, each run counting as
+	// one.
 	leastEffort = 6
 	// leastRest is how many are left at least once the words that belong to the user are taken out.
 	leastRest = 4
-	// maxContextBytes bounds a text about the user, in bytes: that of the longest email (RFC 5321 section 4.5.3.1.3).
+	// maxContextBytes bounds a text about the user, in bytes: that of the longest email (RFC 5321
+	// section 4.5.3.1.3).
 	maxContextBytes = 254
 	// minWord is the least length of a word that belongs to the user.
 	minWord = 3
 )
 
-// isGuessable reports whether a guesser tries the password early: it is common, or a repeat, or little
-// more than runs or the user's own words, in any case, with digits and signs for letters or behind it.
+// isGuessable reports whether a guesser tries the password early: it is common, or a repeat, or
+// little more than runs or the user's own words, in any case, with digits and signs for letters or
+// behind it.
 func isGuessable(text string, context []string) bool {
 	text = strings.ToLower(text)
 	for _, spelling := range []string{text, unleet(text), unit(text), unit(unleet(text)), unit(withoutTail(text))} {
@@ -35,8 +38,8 @@ func isGuessable(text string, context []string) bool {
 	return isOwn(text, words) || isOwn(unleet(text), words)
 }
 
-// isVariantOfCommon reports whether a text is a common password with digits and signs behind it: two
-// at most where it has no letter.
+// isVariantOfCommon reports whether a text is a common password with digits and signs behind it:
+// two at most where it has no letter.
 func isVariantOfCommon(text string) bool {
 	hasLetter := strings.ContainsFunc(text, unicode.IsLetter)
 	for cut := 0; hasLetter || cut <= 2; cut++ {
@@ -57,7 +60,8 @@ func withoutTail(text string) string {
 	return strings.TrimRightFunc(text, func(r rune) bool { return !unicode.IsLetter(r) })
 }
 
-// unit is the text that the whole is a repeat of, the last time perhaps in part, or the whole itself.
+// unit is the text that the whole is a repeat of, the last time perhaps in part, or the whole
+// itself.
 func unit(text string) string {
 	// The longest border of each beginning, as Knuth, Morris and Pratt have it.
 	border := make([]int, len(text)+1)
@@ -104,7 +108,8 @@ func ownWords(context []string) []string {
 	return words
 }
 
-// isOwn reports whether little is left of a text without the words, and without digits and signs behind.
+// isOwn reports whether little is left of a text without the words, and without digits and signs
+// behind.
 func isOwn(text string, words []string) bool {
 	rest := text
 	for _, word := range words {
@@ -115,7 +120,32 @@ func isOwn(text string, words []string) bool {
 	return rest != text && effort(withoutTail(rest)) < leastRest
 }
 
-var leet = strings.NewReplacer("0", "o", "1", "i", "3", "e", "4", "a", "5", "s", "7", "t", "8", "b", "@", "a", "$", "s", "!", "i", "|", "l", "+", "t")
+var leet = strings.NewReplacer(
+	"0",
+	"o",
+	"1",
+	"i",
+	"3",
+	"e",
+	"4",
+	"a",
+	"5",
+	"s",
+	"7",
+	"t",
+	"8",
+	"b",
+	"@",
+	"a",
+	"$",
+	"s",
+	"!",
+	"i",
+	"|",
+	"l",
+	"+",
+	"t",
+)
 
 // unleet undoes the usual digits and signs for letters.
 func unleet(s string) string { return leet.Replace(s) }

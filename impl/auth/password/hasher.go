@@ -18,8 +18,9 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/secret"
 )
 
-// Hasher makes and verifies password hashes: argon2id, and bcrypt for those that came from elsewhere. All of them go
-// through a queue, whose workers bound the memory. It is safe for concurrent use.
+// Hasher makes and verifies password hashes: argon2id, and bcrypt for those that came from
+// elsewhere. All of them go through a queue, whose workers bound the memory. It is safe for
+// concurrent use.
 type Hasher struct {
 	params Params
 	queue  *hashqueue.Queue
@@ -52,20 +53,24 @@ func NewHasher(params Params, queue *hashqueue.Queue) (*Hasher, error) {
 // Queue returns the queue that the hashes go through.
 func (h *Hasher) Queue() *hashqueue.Queue { return h.queue }
 
-// Verdict is whether a password fits a stored hash, and whether that hash is of another kind than new ones.
+// Verdict is whether a password fits a stored hash, and whether that hash is of another kind than
+// new ones.
 type Verdict struct{ Match, Outdated bool }
 
 // maxBcryptCost bounds what a stored hash may cost: 2^14 rounds are about a second.
 const maxBcryptCost = 14
 
-// maxBcryptBytes is what bcrypt reads of a password. A longer password never matches a bcrypt hash, because the rest would be ignored.
+// maxBcryptBytes is what bcrypt reads of a password. A longer password never matches a bcrypt hash,
+// because the rest would be ignored.
 const maxBcryptBytes = 72
 
-// bcryptWork is the work of one of bcrypt's 2^cost rounds in the measure of [Params.work]: 57 µs are to 0.49 µs, as
-// measured on one machine. On another the ratio differs by a factor below two, and so does what is left of the difference.
+// bcryptWork is the work of one of bcrypt's 2^cost rounds in the measure of [Params.work]: 57 µs
+// are to 0.49 µs, as measured on one machine. On another the ratio differs by a factor below two,
+// and so does what is left of the difference.
 const bcryptWork = 116
 
-// ErrStoredHash reports that a stored hash can't be read, or asks for more than the bounds of [Params] allow.
+// ErrStoredHash reports that a stored hash can't be read, or asks for more than the bounds of
+// [Params] allow.
 var ErrStoredHash = errors.New("a stored password hash can't be read")
 
 // Hash makes a hash in the PHC string format. It waits for a slot, at most as long as ctx.
@@ -78,14 +83,20 @@ func (h *Hasher) Hash(ctx context.Context, network string, password secret.Text)
 	if !ok {
 		return "", errors.New("a password that the policy refuses can't be hashed")
 	}
-	if err := h.queue.Do(ctx, hashqueue.Registration, network, func(m *argon2id.Memory) { made.key = derive(m, text, made.params, made.salt, keyBytes) }); err != nil {
+	if err := h.queue.Do(
+		ctx,
+		hashqueue.Registration,
+		network,
+		func(m *argon2id.Memory) { made.key = derive(m, text, made.params, made.salt, keyBytes) },
+	); err != nil {
 		return "", err
 	}
 	return made.String(), nil
 }
 
-// Verify compares a password with a stored hash, in constant time. A stored hash that can't be read, or asks for more than the bounds allow,
-// is an error, an ErrStoredHash: it is the server's fault, not the client's. It waits for a slot, at most as long as ctx.
+// Verify compares a password with a stored hash, in constant time. A stored hash that can't be
+// read, or asks for more than the bounds allow, is an error, an ErrStoredHash: it is the server's
+// fault, not the client's. It waits for a slot, at most as long as ctx.
 func (h *Hasher) Verify(ctx context.Context, network, stored string, password secret.Text) (Verdict, error) {
 	text, valid := normalisePassword(password)
 	if isBcrypt(stored) {
@@ -109,7 +120,8 @@ func (h *Hasher) Verify(ctx context.Context, network, stored string, password se
 	return verdict, nil
 }
 
-// VerifyUnknown takes as long as [Hasher.Verify] of a hash with the present parameters, for a user that doesn't exist.
+// VerifyUnknown takes as long as [Hasher.Verify] of a hash with the present parameters, for a user
+// that doesn't exist.
 func (h *Hasher) VerifyUnknown(ctx context.Context, network string, password secret.Text) error {
 	text, _ := normalisePassword(password)
 	return h.queue.Do(ctx, hashqueue.Login, network, func(m *argon2id.Memory) {
@@ -120,9 +132,10 @@ func (h *Hasher) VerifyUnknown(ctx context.Context, network string, password sec
 
 // verifyBcrypt verifies a hash that was made elsewhere.
 //
-// Accepted weakness: until its user logs in once, when the hash is renewed, a bcrypt hash that is dearer than the present
-// parameters (of cost 9 and more, by default) takes longer, so that a stranger who measures can tell that the email has an
-// account. Equal times for all would make every login as slow as the slowest hash in the database.
+// Accepted weakness: until its user logs in once, when the hash is renewed, a bcrypt hash that is
+// dearer than the present parameters (of cost 9 and more, by default) takes longer, so that a
+// stranger who measures can tell that the email has an account. Equal times for all would make
+// every login as slow as the slowest hash in the database.
 func (h *Hasher) verifyBcrypt(ctx context.Context, network, stored, text string, valid bool) (Verdict, error) {
 	cost, err := bcrypt.Cost([]byte(stored))
 	if err != nil || cost > maxBcryptCost {
@@ -154,18 +167,20 @@ func isBcrypt(stored string) bool {
 	return false
 }
 
-// burn takes the time by which a hash with cheaper parameters was quicker than one with the present ones, so that a wrong
-// password for a user whose hash awaits renewal is not answered sooner than one for nobody.
+// burn takes the time by which a hash with cheaper parameters was quicker than one with the present
+// ones, so that a wrong password for a user whose hash awaits renewal is not answered sooner than
+// one for nobody.
 //
-// Accepted weakness: a hash with dearer parameters than the present ones takes longer, until its user logs in once.
+// Accepted weakness: a hash with dearer parameters than the present ones takes longer, until its
+// user logs in once.
 func (h *Hasher) burn(m *argon2id.Memory, text string, spent uint64) {
 	if rest := h.rest(spent); rest.Validate() == nil {
 		derive(m, text, rest, h.dummy.salt, keyBytes)
 	}
 }
 
-// rest are the parameters whose work and the spent one add up to a present hash's, but for less than a pass over 1 KiB;
-// without memory where nothing is left.
+// rest are the parameters whose work and the spent one add up to a present hash's, but for less
+// than a pass over 1 KiB; without memory where nothing is left.
 func (h *Hasher) rest(spent uint64) Params {
 	rest := Params{Passes: h.params.Passes, Lanes: h.params.Lanes}
 	if spent < h.params.work() {
@@ -181,8 +196,9 @@ func derive(m *argon2id.Memory, text string, p Params, salt []byte, size uint32)
 // maxPasswordBytes bounds a password in NFC, in bytes of UTF-8.
 const maxPasswordBytes = 1024
 
-// normalisePassword brings a password into the form that is hashed, on both sides: Unicode's NFC, and nothing else. It returns false for what no
-// user can have; the text may be worked on all the same, and is bounded.
+// normalisePassword brings a password into the form that is hashed, on both sides: Unicode's NFC,
+// and nothing else. It returns false for what no user can have; the text may be worked on all the
+// same, and is bounded.
 func normalisePassword(password secret.Text) (string, bool) {
 	text := password.Reveal()
 	if len(text) > 4*maxPasswordBytes {

@@ -37,7 +37,8 @@ func hash(tb testing.TB, h *Hasher, password string) string {
 	return s
 }
 
-// A hash that another implementation has made: the vector of argon2's reference in the parameters of the PHC format.
+// A hash that another implementation has made: the vector of argon2's reference in the parameters
+// of the PHC format.
 func TestVerifyForeignHash(t *testing.T) {
 	t.Parallel()
 	// argon2id, "password", "somesalt", t=2, m=65536, p=1, from the reference implementation's test.c.
@@ -101,7 +102,8 @@ func TestL7_PasswordVerifiedExactly(t *testing.T) {
 	}
 }
 
-// A stored hash that can't be read, or asks for more than the bounds allow, is the server's fault and not a wrong password.
+// A stored hash that can't be read, or asks for more than the bounds allow, is the server's fault
+// and not a wrong password.
 func TestStoredHashesAreBounded(t *testing.T) {
 	t.Parallel()
 	h := newHasher(t, cheap, 1)
@@ -116,7 +118,13 @@ func TestStoredHashesAreBounded(t *testing.T) {
 		"$argon2id$v=19$m=64,t=1,p=1$c2FsdA$" + strings.Repeat("A", 43), "$argon2id$v=19$m=64,t=1,p=1$" + strings.Repeat("A", 200) + "$" + strings.Repeat("A", 43),
 		"$2b$15$" + strings.Repeat("a", 53), "$2b$31$" + strings.Repeat("a", 53), "$2b$10$short", "$2b$",
 	} {
-		if got, err := h.Verify(t.Context(), "", stored, secret.New("secret horse")); !errors.Is(err, ErrStoredHash) || got.Match {
+		if got, err := h.Verify(
+			t.Context(),
+			"",
+			stored,
+			secret.New("secret horse"),
+		); !errors.Is(err, ErrStoredHash) ||
+			got.Match {
 			t.Errorf("%q: got %+v, %v", stored, got, err)
 		}
 	}
@@ -137,14 +145,16 @@ func TestParamsBounds(t *testing.T) {
 	}
 }
 
-// L-6: an unknown user costs what a known one does: the same parameters go through the same function.
+// L-6: an unknown user costs what a known one does: the same parameters go through the same
+// function.
 func TestL6_UnknownUsersCostAHash(t *testing.T) {
 	t.Parallel()
 	h := newHasher(t, cheap, 1)
 	if h.dummy.params != h.params || len(h.dummy.key) != keyBytes {
 		t.Errorf("the dummy is %v", h.dummy)
 	}
-	// What a cheaper hash leaves of the time is spent as well: the two add up to the present parameters' work.
+	// What a cheaper hash leaves of the time is spent as well: the two add up to the present
+	// parameters' work.
 	for spent, want := range map[uint64]Params{
 		0: {64, 1, 1}, 16: {48, 1, 1}, 63: {1, 1, 1}, 64: {0, 1, 1}, 1 << 40: {0, 1, 1},
 	} {

@@ -23,8 +23,8 @@ type Params struct {
 // DefaultParams are the second choice of OWASP's cheat sheet: 19 MiB, 2 passes, 1 lane.
 var DefaultParams = Params{MemoryKiB: 19456, Passes: 2, Lanes: 1}
 
-// Bounds of [Params], for the settings and for what stands in the database: a stored hash must not be able to
-// take all of the memory or of the time.
+// Bounds of [Params], for the settings and for what stands in the database: a stored hash must not
+// be able to take all of the memory or of the time.
 const (
 	maxMemoryKiB = 1 << 20 // 1 GiB
 	maxPasses    = 64
@@ -34,8 +34,8 @@ const (
 	keyBytes  = 32
 )
 
-// Validate fails if a parameter is out of its bounds: at least 8 KiB a lane, as RFC 9106 section 3.1 demands,
-// at most 1 GiB, 64 passes and 16 lanes.
+// Validate fails if a parameter is out of its bounds: at least 8 KiB a lane, as RFC 9106 section
+// 3.1 demands, at most 1 GiB, 64 passes and 16 lanes.
 func (p Params) Validate() error {
 	switch {
 	case p.Lanes < 1 || p.Lanes > maxLanes:
@@ -69,8 +69,8 @@ func (h phc) String() string {
 		phcEncoding.EncodeToString(h.salt), phcEncoding.EncodeToString(h.key))
 }
 
-// parsePHC reads a hash strictly: what it takes is what [phc.String] writes, byte for byte. The parameters are
-// within the bounds of [Params.Validate], salt and key within 8 to 64 bytes.
+// parsePHC reads a hash strictly: what it takes is what [phc.String] writes, byte for byte. The
+// parameters are within the bounds of [Params.Validate], salt and key within 8 to 64 bytes.
 func parsePHC(s string) (phc, error) {
 	fields := strings.Split(s, "$")
 	if len(fields) != 6 || fields[0] != "" || fields[1] != "argon2id" || fields[2] != "v="+strconv.Itoa(argon2.Version) {

@@ -28,7 +28,8 @@ type PolicyError struct {
 
 func (e *PolicyError) Error() string { return e.Detail }
 
-// Policy is which passwords a user may choose (NIST SP 800-63B-4 section 3.1.1.2, ASVS 5.0 section 6.2).
+// Policy is which passwords a user may choose (NIST SP 800-63B-4 section 3.1.1.2, ASVS 5.0 section
+// 6.2).
 type Policy struct {
 	// MinLength is in code points of the password in NFC.
 	MinLength int
@@ -43,13 +44,19 @@ const (
 // NewPolicy makes a policy; the least length is 8 to 64 characters.
 func NewPolicy(minLength int) (Policy, error) {
 	if minLength < minMinLength || minLength > maxMinLength {
-		return Policy{}, fmt.Errorf("the least length of a password must be %d to %d, not %d", minMinLength, maxMinLength, minLength)
+		return Policy{}, fmt.Errorf(
+			"the least length of a password must be %d to %d, not %d",
+			minMinLength,
+			maxMinLength,
+			minLength,
+		)
 	}
 	return Policy{MinLength: minLength}, nil
 }
 
-// Check returns nil if a user may choose this password, and else a [*PolicyError]. The context is what a guesser would know
-// of the user, such as the email and the username. No kind of character is demanded.
+// Check returns nil if a user may choose this password, and else a [*PolicyError]. The context is
+// what a guesser would know of the user, such as the email and the username. No kind of character
+// is demanded.
 func (p Policy) Check(password secret.Text, context ...string) error {
 	text := password.Reveal()
 	if !utf8.ValidString(text) || strings.ContainsRune(text, 0) {
@@ -65,7 +72,10 @@ func (p Policy) Check(password secret.Text, context ...string) error {
 	case utf8.RuneCountInString(text) < p.MinLength:
 		return &PolicyError{CodeTooShort, fmt.Sprintf("It must have at least %d characters.", p.MinLength)}
 	case isGuessable(text, context):
-		return &PolicyError{CodeCommonPassword, "It is too easily guessed: a common password, a repeat, a sequence, or made of your email or username."}
+		return &PolicyError{
+			CodeCommonPassword,
+			"It is too easily guessed: a common password, a repeat, a sequence, or made of your email or username.",
+		}
 	}
 	return nil
 }

@@ -171,8 +171,8 @@ func TestG2_RandomPassphrasesAreTaken(t *testing.T) {
 	}
 }
 
-// The check runs outside the queue of hashes and is charged to nobody, so that its work must grow no
-// faster than the password.
+// The check runs outside the queue of hashes and is charged to nobody, so that its work must grow
+// no faster than the password.
 func TestPolicyCostsLittleForAnyPassword(t *testing.T) {
 	t.Parallel()
 	policy := newPolicy(t, 8)

@@ -3,7 +3,8 @@ package ratelimit
 
 import "time"
 
-// Budget is how many attempts may be made at once, and how long it takes until one of them comes back.
+// Budget is how many attempts may be made at once, and how long it takes until one of them comes
+// back.
 type Budget struct {
 	Name  string
 	Quota int
@@ -13,18 +14,25 @@ type Budget struct {
 // Window is how long an exhausted budget takes to be whole again.
 func (b Budget) Window() time.Duration { return time.Duration(b.Quota) * b.Step }
 
-// The budgets. A login that succeeds is given back, so that these bound failures; a registration is not.
+// The budgets. A login that succeeds is given back, so that these bound failures; a registration is
+// not.
 //
-// An account's is what NIST SP 800-63B-4 section 3.2.2 bounds: 10 at once and 96 a day, of all strangers together. A client that
-// comes from an address that has logged in lately, or presents a session, has an own one. An address may be a whole school's.
+// An account's is what NIST SP 800-63B-4 section 3.2.2 bounds: 10 at once and 96 a day, of all
+// strangers together. A client that comes from an address that has logged in lately, or presents a
+// session, has an own one. An address may be a whole school's.
 var (
-	loginAccount    = Budget{Name: "account", Quota: 10, Step: 15 * time.Minute}
-	loginAddress    = Budget{Name: "address", Quota: 100, Step: 36 * time.Second}
-	loginOwn        = Budget{Name: "own", Quota: 10, Step: 5 * time.Minute}
-	loginShared     = Budget{Name: "address", Quota: 300, Step: 12 * time.Second} // of an address, to all accounts that know it
+	loginAccount = Budget{Name: "account", Quota: 10, Step: 15 * time.Minute}
+	loginAddress = Budget{Name: "address", Quota: 100, Step: 36 * time.Second}
+	loginOwn     = Budget{Name: "own", Quota: 10, Step: 5 * time.Minute}
+	loginShared  = Budget{
+		Name:  "address",
+		Quota: 300,
+		Step:  12 * time.Second,
+	} // of an address, to all accounts that know it
 	registerAccount = Budget{Name: "account", Quota: 5, Step: 12 * time.Minute}
 	registerAddress = Budget{Name: "address", Quota: 50, Step: 72 * time.Second}
-	// A refresh token can't be forged: one that isn't ours costs no statement. So only a session has a budget, in its row.
+	// A refresh token can't be forged: one that isn't ours costs no statement. So only a session has a
+	// budget, in its row.
 	refreshSession = Budget{Name: "session", Quota: 300, Step: time.Second}
 )
 

@@ -17,9 +17,10 @@ const (
 	keyBytes = 32
 )
 
-// OpenKey returns the key that names budgets, which is made once. It is in the database, sealed under the secret key, so
-// that another secret key gives nobody fresh budgets. A key that only the previous secret key opens is sealed again; one that
-// neither opens is replaced, which makes all budgets whole once.
+// OpenKey returns the key that names budgets, which is made once. It is in the database, sealed
+// under the secret key, so that another secret key gives nobody fresh budgets. A key that only the
+// previous secret key opens is sealed again; one that neither opens is replaced, which makes all
+// budgets whole once.
 func OpenKey(ctx context.Context, on store.DB, master, previous secret.Text, now time.Time) ([]byte, error) {
 	queries := db.New(on)
 	sealed, err := queries.SealedKeyGet(ctx, keyName)
@@ -27,7 +28,10 @@ func OpenKey(ctx context.Context, on store.DB, master, previous secret.Text, now
 		if sealed, err = newKey(master); err != nil {
 			return nil, err
 		}
-		if err := queries.SealedKeyInsert(ctx, db.SealedKeyInsertParams{Name: keyName, Sealed: sealed, Now: now}); err != nil {
+		if err := queries.SealedKeyInsert(
+			ctx,
+			db.SealedKeyInsertParams{Name: keyName, Sealed: sealed, Now: now},
+		); err != nil {
 			return nil, store.Error(err)
 		}
 		sealed, err = queries.SealedKeyGet(ctx, keyName) // perhaps another server's

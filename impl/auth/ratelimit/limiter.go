@@ -21,13 +21,13 @@ const (
 	knownFor = 90 * 24 * time.Hour
 	// refusedKeys bounds how many refusals are remembered, at about 200 bytes each, 13 MB.
 	refusedKeys = 65536
-	// refusedFor is how long a refusal is remembered. By then an attempt may have been given back, or the address have
-	// become known, at another instance.
+	// refusedFor is how long a refusal is remembered. By then an attempt may have been given back, or
+	// the address have become known, at another instance.
 	refusedFor = 5 * time.Second
 )
 
-// Limiter charges attempts to budgets. All instances share the budgets, which are in the database. A nil Limiter bounds
-// nothing. It is safe for concurrent use.
+// Limiter charges attempts to budgets. All instances share the budgets, which are in the database.
+// A nil Limiter bounds nothing. It is safe for concurrent use.
 type Limiter struct {
 	queries *db.Queries
 	key     []byte
@@ -40,7 +40,8 @@ type Limiter struct {
 
 type budgetKey [16]byte
 
-// New returns a [Limiter] with the key that [OpenKey] returns. databaseNow may be nil, for the database's own clock.
+// New returns a [Limiter] with the key that [OpenKey] returns. databaseNow may be nil, for the
+// database's own clock.
 func New(on store.DB, key []byte, now, databaseNow func() time.Time) (*Limiter, error) {
 	if on == nil || now == nil || len(key) != keyBytes {
 		return nil, fmt.Errorf("ratelimit: a database, a clock and a key of %d bytes are needed", keyBytes)
@@ -58,7 +59,8 @@ type Who struct {
 	Address netip.Addr
 	// Account is the email, in its canonical form, that the attempt is on.
 	Account string
-	// Session is the session of that account whose token was sent beside, or zero. Whether it lives is asked where it is charged.
+	// Session is the session of that account whose token was sent beside, or zero. Whether it lives is
+	// asked where it is charged.
 	Session uuid.UUID
 }
 
@@ -78,8 +80,9 @@ type Attempt struct {
 	refused budgetKey
 }
 
-// Login charges an attempt to log in to two budgets, or to neither: to that of the account, and to that of the address for all
-// accounts. A client that the account knows has a budget of its own for both. It fails with a [*LimitedError] or [store.ErrUnavailable].
+// Login charges an attempt to log in to two budgets, or to neither: to that of the account, and to
+// that of the address for all accounts. A client that the account knows has a budget of its own for
+// both. It fails with a [*LimitedError] or [store.ErrUnavailable].
 func (l *Limiter) Login(ctx context.Context, who Who) (Attempt, error) {
 	if l == nil {
 		return Attempt{}, nil
@@ -131,8 +134,8 @@ func (l *Limiter) Registration(ctx context.Context, who Who) (Attempt, error) {
 	return a, l.take(ctx, a)
 }
 
-// take charges the wide budget and then the narrow one, and gives the wide one back if the narrow one is used up: attacking a
-// locked account uses up nobody else's budget.
+// take charges the wide budget and then the narrow one, and gives the wide one back if the narrow
+// one is used up: attacking a locked account uses up nobody else's budget.
 func (l *Limiter) take(ctx context.Context, a Attempt) error {
 	if a.wide != nil {
 		if err := l.takeOne(ctx, *a.wide, a.refused); err != nil {
@@ -148,7 +151,10 @@ func (l *Limiter) take(ctx context.Context, a Attempt) error {
 
 func (l *Limiter) takeOne(ctx context.Context, c charge, refused budgetKey) error {
 	now := l.now()
-	n, err := l.queries.BudgetTake(ctx, db.BudgetTakeParams{Key: c.key[:], Now: now, Step: c.Step, WindowLength: c.Window()})
+	n, err := l.queries.BudgetTake(
+		ctx,
+		db.BudgetTakeParams{Key: c.key[:], Now: now, Step: c.Step, WindowLength: c.Window()},
+	)
 	if err != nil || n > 0 {
 		return store.Error(err)
 	}
@@ -172,8 +178,8 @@ type refusal struct {
 	at, until time.Time
 }
 
-// remembered returns the [*LimitedError] of a refusal that still holds, or nil. A refusal from the future was made before the
-// clock was set back.
+// remembered returns the [*LimitedError] of a refusal that still holds, or nil. A refusal from the
+// future was made before the clock was set back.
 func (l *Limiter) remembered(key budgetKey) error {
 	r, ok := l.refused.Get(key)
 	now := l.now()
@@ -188,19 +194,21 @@ type Outcome int
 
 // The outcomes.
 const (
-	// Failed stays charged: a wrong password, or a client that has gone after its password was hashed. Otherwise a client
-	// that hangs up each time would have hashes for nothing.
+	// Failed stays charged: a wrong password, or a client that has gone after its password was hashed.
+	// Otherwise a client that hangs up each time would have hashes for nothing.
 	Failed Outcome = iota
 	// Registered stays charged, and no refusal of before holds any more.
 	Registered
-	// LoggedIn is given back to the address, and makes the account's budget whole: guesses count while they fail.
+	// LoggedIn is given back to the address, and makes the account's budget whole: guesses count while
+	// they fail.
 	LoggedIn
-	// NotTried is given back: nothing was hashed, or the database has failed. A client that was told to try again must not be
-	// held back for it.
+	// NotTried is given back: nothing was hashed, or the database has failed. A client that was told
+	// to try again must not be held back for it.
 	NotTried
 )
 
-// Settle records the outcome of an attempt. The client may have gone; and where the database has too, the attempt stays charged.
+// Settle records the outcome of an attempt. The client may have gone; and where the database has
+// too, the attempt stays charged.
 func (l *Limiter) Settle(ctx context.Context, a Attempt, o Outcome) {
 	if l == nil {
 		return
@@ -253,7 +261,8 @@ func (l *Limiter) keyOf(parts ...string) budgetKey {
 	return budgetKey(mac.Sum(nil)[:len(budgetKey{})])
 }
 
-// addressOf returns what counts as one address. A client with an IPv6 address has at least a /64 of them (RFC 6177, RFC 7934).
+// addressOf returns what counts as one address. A client with an IPv6 address has at least a /64 of
+// them (RFC 6177, RFC 7934).
 func addressOf(addr netip.Addr) string {
 	addr = addr.Unmap().WithZone("")
 	if addr.Is6() {
@@ -265,28 +274,37 @@ func addressOf(addr netip.Addr) string {
 }
 
 const (
-	// sweepBatch is how many rows one statement of a sweep deletes at most, so that none runs for long.
+	// sweepBatch is how many rows one statement of a sweep deletes at most, so that none runs for
+	// long.
 	sweepBatch = 1000
-	// sweepPages is how many pages of the budgets one statement looks at, for the same reason: some 20,000 budgets.
+	// sweepPages is how many pages of the budgets one statement looks at, for the same reason: some
+	// 20,000 budgets.
 	sweepPages = 256
 )
 
-// Sweep deletes what no longer bounds anybody, in batches, and returns how many rows it has deleted. It goes through the
-// budgets once, from the first page to the last. What comes in behind is for the next sweep.
+// Sweep deletes what no longer bounds anybody, in batches, and returns how many rows it has
+// deleted. It goes through the budgets once, from the first page to the last. What comes in behind
+// is for the next sweep.
 func (l *Limiter) Sweep(ctx context.Context) (total int64, err error) {
 	pages, err := l.queries.BudgetPages(ctx)
 	if err != nil {
 		return 0, store.Error(err)
 	}
 	for page := int64(0); page < pages; page += sweepPages {
-		n, err := l.queries.BudgetSweep(ctx, db.BudgetSweepParams{DatabaseNow: l.databaseNow(), FirstPage: page, EndPage: page + sweepPages})
+		n, err := l.queries.BudgetSweep(
+			ctx,
+			db.BudgetSweepParams{DatabaseNow: l.databaseNow(), FirstPage: page, EndPage: page + sweepPages},
+		)
 		total += n
 		if err != nil {
 			return total, store.Error(err)
 		}
 	}
 	for {
-		n, err := l.queries.AddressSweep(ctx, db.AddressSweepParams{DatabaseNow: l.databaseNow(), KnownFor: knownFor, Batch: sweepBatch})
+		n, err := l.queries.AddressSweep(
+			ctx,
+			db.AddressSweepParams{DatabaseNow: l.databaseNow(), KnownFor: knownFor, Batch: sweepBatch},
+		)
 		total += n
 		if err != nil || n < sweepBatch {
 			return total, store.Error(err)

@@ -3,8 +3,8 @@ package recent
 
 import "sync"
 
-// Map holds the most recent entries. They are in two generations: when the newer generation is full,
-// the older one is dropped. It is safe for concurrent use.
+// Map holds the most recent entries. They are in two generations: when the newer generation is
+// full, the older one is dropped. It is safe for concurrent use.
 type Map[K comparable, V any] struct {
 	size         int // of both generations together, at most
 	mu           sync.Mutex

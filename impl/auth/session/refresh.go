@@ -28,22 +28,33 @@ type Refreshed struct {
 	Tokens
 }
 
-// Refresh exchanges a refresh token, by one statement. All requests that present one token at the same moment, or
-// again within the window, get the same successor. owner is the user of an access token that was sent beside it, or zero.
+// Refresh exchanges a refresh token, by one statement. All requests that present one token at the
+// same moment, or again within the window, get the same successor. owner is the user of an access
+// token that was sent beside it, or zero.
 //
-// It fails with [ErrInvalidRefresh], also where the owner is another user, [ErrRefreshReused], a [*LimitedError] or
-// [store.ErrUnavailable].
+// It fails with [ErrInvalidRefresh], also where the owner is another user, [ErrRefreshReused], a
+// [*LimitedError] or [store.ErrUnavailable].
 func (s *Sessions) Refresh(ctx context.Context, token secret.Text, owner uuid.UUID, budget Budget) (Refreshed, error) {
 	session, generation, err := s.tokens.read(token)
 	if err != nil {
 		return Refreshed{}, fmt.Errorf("%w: %w", ErrInvalidRefresh, err)
 	}
-	row, err := s.refreshes.do(ctx, refreshKey{session: session, generation: generation, owner: owner}, func(ctx context.Context) (db.SessionRefreshRow, error) {
-		return s.queries.SessionRefresh(ctx, db.SessionRefreshParams{
-			ID: session, Generation: generation, Owner: owner, DatabaseNow: s.databaseNow(), ReuseWindow: s.times.ReuseWindow, Idle: s.times.Idle,
-			BudgetStep: budget.Step, BudgetWindow: budget.Window,
-		})
-	})
+	row, err := s.refreshes.do(
+		ctx,
+		refreshKey{session: session, generation: generation, owner: owner},
+		func(ctx context.Context) (db.SessionRefreshRow, error) {
+			return s.queries.SessionRefresh(ctx, db.SessionRefreshParams{
+				ID:           session,
+				Generation:   generation,
+				Owner:        owner,
+				DatabaseNow:  s.databaseNow(),
+				ReuseWindow:  s.times.ReuseWindow,
+				Idle:         s.times.Idle,
+				BudgetStep:   budget.Step,
+				BudgetWindow: budget.Window,
+			})
+		},
+	)
 	switch err := store.Error(err); {
 	case errors.Is(err, store.ErrNotFound):
 		return Refreshed{}, fmt.Errorf("%w: no such session", ErrInvalidRefresh)
@@ -52,14 +63,22 @@ func (s *Sessions) Refresh(ctx context.Context, token secret.Text, owner uuid.UU
 	case row.IsReused:
 		return Refreshed{}, fmt.Errorf("%w: of user %s", ErrRefreshReused, row.UserID)
 	case row.IsLimited:
-		return Refreshed{}, &LimitedError{RetryAfter: max(row.BudgetAt.Add(budget.Step-budget.Window).Sub(row.Now), time.Second)}
+		return Refreshed{}, &LimitedError{
+			RetryAfter: max(row.BudgetAt.Add(budget.Step-budget.Window).Sub(row.Now), time.Second),
+		}
 	case !row.IsAlive:
 		return Refreshed{}, fmt.Errorf("%w: %w", ErrInvalidRefresh, ErrEnded)
 	case row.Generation == 0:
 		return Refreshed{}, fmt.Errorf("%w: the session has no such token", ErrInvalidRefresh)
 	}
 	return Refreshed{
-		UserID: row.UserID, Email: row.Email, Username: row.Username,
-		Tokens: Tokens{SessionID: session, Refresh: s.tokens.issue(session, row.Generation), ExpiresIn: row.ExpiresAt.Sub(row.Now)},
+		UserID:   row.UserID,
+		Email:    row.Email,
+		Username: row.Username,
+		Tokens: Tokens{
+			SessionID: session,
+			Refresh:   s.tokens.issue(session, row.Generation),
+			ExpiresIn: row.ExpiresAt.Sub(row.Now),
+		},
 	}, nil
 }

@@ -12,8 +12,8 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/auth/store"
 )
 
-// A token waits for nobody who presents another one, also one of the same session, or one beside another
-// user's access token. What a statement panics with is an error of those who wait for it.
+// A token waits for nobody who presents another one, also one of the same session, or one beside
+// another user's access token. What a statement panics with is an error of those who wait for it.
 func TestRefreshesAreSharedByToken(t *testing.T) {
 	t.Parallel()
 	var r refreshes
@@ -46,7 +46,11 @@ func TestRefreshesAreSharedByToken(t *testing.T) {
 	}
 	close(gate)
 	wg.Wait()
-	if _, err := r.do(t.Context(), key, func(context.Context) (db.SessionRefreshRow, error) { panic("a mistake") }); err == nil {
+	if _, err := r.do(
+		t.Context(),
+		key,
+		func(context.Context) (db.SessionRefreshRow, error) { panic("a mistake") },
+	); err == nil {
 		t.Error("a panic was returned as a success")
 	}
 }

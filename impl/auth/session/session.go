@@ -20,8 +20,8 @@ var (
 	ErrNone = errors.New("no such session")
 	// ErrInvalidRefresh reports that a refresh token can't be exchanged, whatever is wrong with it.
 	ErrInvalidRefresh = errors.New("invalid refresh token")
-	// ErrRefreshReused reports that a refresh token was exchanged before, and that its session was ended for it: one of the
-	// two who had it was not its owner.
+	// ErrRefreshReused reports that a refresh token was exchanged before, and that its session was
+	// ended for it: one of the two who had it was not its owner.
 	ErrRefreshReused = errors.New("refresh token reused")
 	// ErrEnded reports that a session has ended.
 	ErrEnded = errors.New("its session has ended")
@@ -33,8 +33,8 @@ type Times struct {
 	Idle time.Duration
 	// Lifetime is how long a session lasts at most, however often it is refreshed.
 	Lifetime time.Duration
-	// ReuseWindow is how long the predecessor of the newest refresh token gets that token again: for clients that
-	// refresh at the same moment, and for clients that an answer didn't reach.
+	// ReuseWindow is how long the predecessor of the newest refresh token gets that token again: for
+	// clients that refresh at the same moment, and for clients that an answer didn't reach.
 	ReuseWindow time.Duration
 }
 
@@ -54,15 +54,16 @@ func (t Times) check() error {
 // Options are what [Sessions] are made of. Each is required but PerUser, Previous and DatabaseNow.
 type Options struct {
 	DB store.DB
-	// Secret makes the refresh tokens. Previous is the one before it was changed, whose tokens are still taken.
+	// Secret makes the refresh tokens. Previous is the one before it was changed, whose tokens are
+	// still taken.
 	Secret, Previous secret.Text
 	Times            Times
 	// PerUser is how many sessions a user has at most; 0 for [DefaultPerUser].
 	PerUser int
 	// Now is the clock.
 	Now func() time.Time
-	// DatabaseNow replaces the database's clock, by which refresh tokens are judged and sessions deleted, because
-	// instances agree on that one; nil for its own.
+	// DatabaseNow replaces the database's clock, by which refresh tokens are judged and sessions
+	// deleted, because instances agree on that one; nil for its own.
 	DatabaseNow func() time.Time
 }
 
@@ -93,7 +94,14 @@ func New(o Options) (*Sessions, error) {
 		o.PerUser = DefaultPerUser
 	}
 	return &Sessions{
-		queries: db.New(o.DB), tokens: tokens, times: o.Times, perUser: o.PerUser, now: o.Now, databaseNow: orDatabase(o.DatabaseNow),
+		queries: db.New(
+			o.DB,
+		),
+		tokens:      tokens,
+		times:       o.Times,
+		perUser:     o.PerUser,
+		now:         o.Now,
+		databaseNow: orDatabase(o.DatabaseNow),
 	}, nil
 }
 
@@ -122,8 +130,8 @@ type Tokens struct {
 	ExpiresIn time.Duration
 }
 
-// Open opens a session in a transaction that has locked the user's row. Beyond the number that a user may have it ends those
-// that were used least recently.
+// Open opens a session in a transaction that has locked the user's row. Beyond the number that a
+// user may have it ends those that were used least recently.
 func (s *Sessions) Open(ctx context.Context, tx *db.Queries, b Beginning) (Tokens, error) {
 	id, err := uuid.NewV7()
 	if err != nil {
@@ -182,7 +190,8 @@ func (s *Sessions) List(ctx context.Context, user uuid.UUID) ([]Session, error) 
 	return sessions, nil
 }
 
-// End ends a session of a user. It fails with [ErrNone], also for one of another user, or [store.ErrUnavailable].
+// End ends a session of a user. It fails with [ErrNone], also for one of another user, or
+// [store.ErrUnavailable].
 func (s *Sessions) End(ctx context.Context, user, session uuid.UUID) error {
 	ended, err := s.queries.SessionEnd(ctx, db.SessionEndParams{ID: session, UserID: user})
 	if err == nil && ended == 0 {
@@ -196,7 +205,8 @@ func (s *Sessions) Revoke(ctx context.Context, session uuid.UUID) error {
 	return store.Error(s.queries.SessionRevoke(ctx, session))
 }
 
-// OfRefreshToken returns the session of a refresh token, and whether it is a token of ours. The session may have ended.
+// OfRefreshToken returns the session of a refresh token, and whether it is a token of ours. The
+// session may have ended.
 func (s *Sessions) OfRefreshToken(token secret.Text) (uuid.UUID, bool) {
 	session, _, err := s.tokens.read(token)
 	return session, err == nil
@@ -205,8 +215,8 @@ func (s *Sessions) OfRefreshToken(token secret.Text) (uuid.UUID, bool) {
 // sweepBatch is how many rows one statement of a sweep deletes at most, so that none runs for long.
 const sweepBatch = 1000
 
-// Sweep deletes sessions that have expired, and those of users whose sessions were all ended, in batches. It returns
-// how many it has deleted.
+// Sweep deletes sessions that have expired, and those of users whose sessions were all ended, in
+// batches. It returns how many it has deleted.
 func (s *Sessions) Sweep(ctx context.Context) (total int64, err error) {
 	for _, sweep := range []func() (int64, error){
 		func() (int64, error) {
@@ -230,7 +240,10 @@ func (s *Sessions) Sweep(ctx context.Context) (total int64, err error) {
 func (s *Sessions) DeleteAll(ctx context.Context, user uuid.UUID) error {
 	for n := int64(sweepBatch); n == sweepBatch; {
 		var err error
-		if n, err = s.queries.SessionDeleteSome(ctx, db.SessionDeleteSomeParams{UserID: user, Batch: sweepBatch}); err != nil {
+		if n, err = s.queries.SessionDeleteSome(
+			ctx,
+			db.SessionDeleteSomeParams{UserID: user, Batch: sweepBatch},
+		); err != nil {
 			return store.Error(err)
 		}
 	}

@@ -13,20 +13,24 @@ import (
 )
 
 const (
-	// acquireTimeout is how long a statement waits for a connection: where all are busy for so long, more waiting helps nobody.
+	// acquireTimeout is how long a statement waits for a connection: where all are busy for so long,
+	// more waiting helps nobody.
 	acquireTimeout = time.Second
 	// statementTimeout is for a statement with its wait.
 	statementTimeout = 5 * time.Second
 )
 
-// Bounded makes every statement on a pool end: one that gets no connection within 1 s, or no answer within 5 s, fails with
-// an [ErrUnavailable]. A transaction has these 5 s for all of its statements.
+// Bounded makes every statement on a pool end: one that gets no connection within 1 s, or no answer
+// within 5 s, fails with an [ErrUnavailable]. A transaction has these 5 s for all of its
+// statements.
 //
-// A statement that was sent is not given up with its context, whose client may have gone: that would cost the connection.
-// So the driver needs no goroutine that watches over the context; the bound is the connection's own deadline.
+// A statement that was sent is not given up with its context, whose client may have gone: that
+// would cost the connection. So the driver needs no goroutine that watches over the context; the
+// bound is the connection's own deadline.
 //
-// A connection whose server turns read-only or shuts down is of no use any more, and neither are the others to that server:
-// where several hosts are named, another one may have taken its place. So all are made anew, at most once a second.
+// A connection whose server turns read-only or shuts down is of no use any more, and neither are
+// the others to that server: where several hosts are named, another one may have taken its place.
+// So all are made anew, at most once a second.
 func Bounded(pool *pgxpool.Pool) DB { return &bounded{pool: pool} }
 
 type bounded struct {
@@ -75,8 +79,8 @@ func (a acquired) release(err error) {
 	a.Release()
 }
 
-// isOtherHosts reports whether an error says that another host may be the one to ask: 25006 of a server that turned read-only,
-// 57P01 to 57P03 of one that shuts down or is starting.
+// isOtherHosts reports whether an error says that another host may be the one to ask: 25006 of a
+// server that turned read-only, 57P01 to 57P03 of one that shuts down or is starting.
 func isOtherHosts(err error) bool {
 	var refused *pgconn.PgError
 	return errors.As(err, &refused) && (refused.Code == "25006" || strings.HasPrefix(refused.Code, "57P0"))
@@ -115,7 +119,8 @@ func (b *bounded) Query(ctx context.Context, sql string, args ...any) (pgx.Rows,
 	return &boundedRows{rows, conn, false}, nil
 }
 
-// QueryRow runs a statement that returns one row; its connection is given back when the row is scanned.
+// QueryRow runs a statement that returns one row; its connection is given back when the row is
+// scanned.
 func (b *bounded) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
 	conn, err := b.acquire(ctx)
 	if err != nil {

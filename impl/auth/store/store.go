@@ -1,5 +1,5 @@
-// Package store is what the packages of the service know of the database beside their queries: how long a statement may
-// take, how a transaction is run, and what the driver's errors mean.
+// Package store is what the packages of the service know of the database beside their queries: how
+// long a statement may take, how a transaction is run, and what the driver's errors mean.
 package store
 
 import (
@@ -37,8 +37,8 @@ type DB interface {
 	Begin(ctx context.Context) (pgx.Tx, error)
 }
 
-// InTx runs f in a transaction, which is committed if f returns nil and rolled back else. It fails as f does, or as
-// [Error] says.
+// InTx runs f in a transaction, which is committed if f returns nil and rolled back else. It fails
+// as f does, or as [Error] says.
 func InTx(ctx context.Context, on DB, f func(*db.Queries) error) error {
 	tx, err := on.Begin(ctx)
 	if err != nil {
@@ -51,8 +51,9 @@ func InTx(ctx context.Context, on DB, f func(*db.Queries) error) error {
 	return Error(tx.Commit(ctx))
 }
 
-// Error is the one place that turns the driver's errors into the service's: into an [ErrNotFound], a [*TakenError] or an
-// [ErrUnavailable]. Any other error is returned as it is: a fault of the server, or the end of a context.
+// Error is the one place that turns the driver's errors into the service's: into an [ErrNotFound],
+// a [*TakenError] or an [ErrUnavailable]. Any other error is returned as it is: a fault of the
+// server, or the end of a context.
 func Error(err error) error {
 	if err == nil || errors.Is(err, context.Canceled) {
 		return err
@@ -60,8 +61,8 @@ func Error(err error) error {
 	if errors.Is(err, pgx.ErrNoRows) {
 		return ErrNotFound
 	}
-	// A connection that the database refuses has no statement that could be wrong: its password, its role or its name
-	// has been changed beneath us (28P01, 28000, 3D000).
+	// A connection that the database refuses has no statement that could be wrong: its password, its
+	// role or its name has been changed beneath us (28P01, 28000, 3D000).
 	var connect *pgconn.ConnectError
 	if errors.As(err, &connect) {
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)
@@ -82,9 +83,10 @@ func Error(err error) error {
 	return err
 }
 
-// isPassing reports whether a SQLSTATE speaks of the database's state and not of the statement:
-// 08 connection, 53 resources (53300 too many connections, 53100 disk full), 57 operator (57P01 shutdown,
-// 57P03 starting up), 58 system; 40001 and 40P01 serialization and deadlock, 55P03 lock not available, 25006 read-only (a standby).
+// isPassing reports whether a SQLSTATE speaks of the database's state and not of the statement: 08
+// connection, 53 resources (53300 too many connections, 53100 disk full), 57 operator (57P01
+// shutdown, 57P03 starting up), 58 system; 40001 and 40P01 serialization and deadlock, 55P03 lock
+// not available, 25006 read-only (a standby).
 func isPassing(code string) bool {
 	switch code {
 	case "40001", "40P01", "55P03", "25006":

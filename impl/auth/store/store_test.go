@@ -11,8 +11,8 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// An error that speaks of the database's state is an [ErrUnavailable], so that a client tries again. One that speaks of the
-// statement is a fault of the server.
+// An error that speaks of the database's state is an [ErrUnavailable], so that a client tries
+// again. One that speaks of the statement is a fault of the server.
 func TestError(t *testing.T) {
 	t.Parallel()
 	for code, isPassing := range map[string]bool{
@@ -26,7 +26,10 @@ func TestError(t *testing.T) {
 		}
 	}
 	var taken *TakenError
-	if err := Error(&pgconn.PgError{Code: "23505", ConstraintName: "users_email_key"}); !errors.As(err, &taken) || taken.Constraint != "users_email_key" {
+	if err := Error(
+		&pgconn.PgError{Code: "23505", ConstraintName: "users_email_key"},
+	); !errors.As(err, &taken) ||
+		taken.Constraint != "users_email_key" {
 		t.Errorf("a unique violation: %v", err)
 	}
 	odd := errors.New("odd")

@@ -28,7 +28,8 @@ func (f forger) forgeAs(key signingKey) string {
 	return forger{signingKey: key}.forge(forger{signingKey: key}.header(), goodClaims())
 }
 
-// confusions are tokens that are signed with something that the server has published, or in another form (RFC 8725 sections 2.1, 3.1 and 3.2).
+// confusions are tokens that are signed with something that the server has published, or in another
+// form (RFC 8725 sections 2.1, 3.1 and 3.2).
 func (f forger) confusions(t *testing.T, parts []string) map[string]string {
 	t.Helper()
 	as := func(algorithm string) string {
@@ -78,7 +79,11 @@ func (f forger) confusions(t *testing.T, parts []string) map[string]string {
 	case []byte:
 		all["HS384"] = signWith(jwt.SigningMethodHS384, key, as("HS384"))
 		all["HS512"] = signWith(jwt.SigningMethodHS512, key, as("HS512"))
-		all["another secret"] = signWith(jwt.SigningMethodHS256, []byte("another-key-of-the-right-length-0123456789"), as("HS256"))
+		all["another secret"] = signWith(
+			jwt.SigningMethodHS256,
+			[]byte("another-key-of-the-right-length-0123456789"),
+			as("HS256"),
+		)
 	}
 	if f.algorithm == "RS256" {
 		all["PS256"] = signWith(jwt.SigningMethodPS256, f.private, as("PS256"))

@@ -89,7 +89,13 @@ func forEachAlgorithm(t *testing.T, test func(*testing.T, forger)) {
 }
 
 func tokenOptions() Options {
-	return Options{Keys: testKeys()["HS256"].ring, Issuer: "latchkey", Audience: "latchkey:auth", TTL: 15 * time.Minute, Now: testClock}
+	return Options{
+		Keys:     testKeys()["HS256"].ring,
+		Issuer:   "latchkey",
+		Audience: "latchkey:auth",
+		TTL:      15 * time.Minute,
+		Now:      testClock,
+	}
 }
 
 var testSubject = Subject{
@@ -117,7 +123,8 @@ func TestIssueAndCheck(t *testing.T) {
 		if err != nil || got != issued.Claims {
 			t.Errorf("got %+v, %v; want %+v", got, err, issued.Claims)
 		}
-		if issued.ExpiresIn != 15*time.Minute || got.UserID != testSubject.UserID || got.SessionID != testSubject.SessionID || got.IssuedAt.Unix() != testNow.Unix() {
+		if issued.ExpiresIn != 15*time.Minute || got.UserID != testSubject.UserID || got.SessionID != testSubject.SessionID ||
+			got.IssuedAt.Unix() != testNow.Unix() {
 			t.Errorf("got %+v", issued)
 		}
 		if n := len(issued.Text.Reveal()); n > authn.MaxTokenBytes/2 {
@@ -128,7 +135,9 @@ func TestIssueAndCheck(t *testing.T) {
 
 // forge signs any header and any claims, as texts, with the right key.
 func (f forger) forge(header, claims string) string {
-	return f.sign(base64.RawURLEncoding.EncodeToString([]byte(header)) + "." + base64.RawURLEncoding.EncodeToString([]byte(claims)))
+	return f.sign(
+		base64.RawURLEncoding.EncodeToString([]byte(header)) + "." + base64.RawURLEncoding.EncodeToString([]byte(claims)),
+	)
 }
 
 func (f forger) sign(signed string) string { return signWith(f.method, f.private, signed) }
@@ -175,8 +184,8 @@ func replaced(s, old, other string) string {
 	return strings.Replace(s, old, other, 1)
 }
 
-// SECURITY, "JWT attacks", and B-5 to B-11: the tokens of authn's file, and those that are signed in
-// another way.
+// SECURITY, "JWT attacks", and B-5 to B-11: the tokens of authn's file, and those that are signed
+// in another way.
 func TestJWTAttacks(t *testing.T) {
 	t.Parallel()
 	forEachAlgorithm(t, func(t *testing.T, f forger) {
@@ -262,7 +271,8 @@ func TestHeader(t *testing.T) {
 		if err := json.Unmarshal(data, &got); err != nil {
 			t.Fatal(err)
 		}
-		if len(got) != 3 || got["alg"] != f.algorithm || got["typ"] != "at+jwt" || got["kid"] != f.kid || strings.Contains(testKey, f.kid) {
+		if len(got) != 3 || got["alg"] != f.algorithm || got["typ"] != "at+jwt" || got["kid"] != f.kid ||
+			strings.Contains(testKey, f.kid) {
 			t.Errorf("got %v", got)
 		}
 	})
@@ -286,7 +296,11 @@ func TestReasonsRepeatNothing(t *testing.T) {
 		}
 	}
 	for _, extra := range []string{`"\u017fub":"eve","sub":`, `"i\u017f\u017f":"latchkey","sub":`} {
-		if _, err := tokens.Check(t.Context(), f.forge(f.header(), replaced(goodClaims(), `"sub":`, extra))); err == nil || !strings.HasSuffix(err.Error(), "the claims are not the contract's") {
+		if _, err := tokens.Check(
+			t.Context(),
+			f.forge(f.header(), replaced(goodClaims(), `"sub":`, extra)),
+		); err == nil ||
+			!strings.HasSuffix(err.Error(), "the claims are not the contract's") {
 			t.Errorf("%s: %v", extra, err)
 		}
 	}

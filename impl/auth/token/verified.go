@@ -11,8 +11,8 @@ import (
 const verifiedTokens = 16384
 
 // verified remembers the claims of valid tokens, so that a token that is sent again and again is
-// decoded once. Its key is the digest of the whole text, so that any other text is decoded anew. What
-// may change is asked each time: the validity in time, the key, the session and the user.
+// decoded once. Its key is the digest of the whole text, so that any other text is decoded anew.
+// What may change is asked each time: the validity in time, the key, the session and the user.
 type verified = recent.Map[tokenDigest, verifiedToken]
 
 type tokenDigest [sha256.Size]byte

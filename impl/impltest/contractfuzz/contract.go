@@ -140,5 +140,8 @@ func readMember(name string, schema *openapi3.Schema, required bool) (m member, 
 
 // odd returns those odd characters that the text may have, or those that it may not have.
 func (m member) odd(may bool) []string {
-	return slices.DeleteFunc(slices.Clone(odd), func(c string) bool { return (m.class != nil && m.class.MatchString(c)) != may })
+	return slices.DeleteFunc(
+		slices.Clone(odd),
+		func(c string) bool { return (m.class != nil && m.class.MatchString(c)) != may },
+	)
 }

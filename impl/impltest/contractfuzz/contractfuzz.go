@@ -1,9 +1,9 @@
 // Package contractfuzz draws requests from a contract's schemas: requests that are valid by
-// construction, and requests that are broken in exactly one place. It judges the answers, and shares
-// no code with the server.
+// construction, and requests that are broken in exactly one place. It judges the answers, and
+// shares no code with the server.
 //
-// The kinds of requests are found by walking the document. What can't be drawn (a keyword, a format,
-// a parameter) is an error, so that nothing is left out silently.
+// The kinds of requests are found by walking the document. What can't be drawn (a keyword, a
+// format, a parameter) is an error, so that nothing is left out silently.
 package contractfuzz
 
 import (
@@ -51,7 +51,11 @@ type adder func(name string, want want, change func(*draft))
 
 // header adds a kind that has one of some values in a header, with the access token for TOKEN.
 func (add adder) header(want want, name, header string, values ...string) {
-	add(name, want, func(d *draft) { d.header[header] = []string{strings.Replace(pick(d, values...), "TOKEN", d.token, 1)} })
+	add(
+		name,
+		want,
+		func(d *draft) { d.header[header] = []string{strings.Replace(pick(d, values...), "TOKEN", d.token, 1)} },
+	)
 }
 
 // Case is one request, and what may be answered to it.
@@ -115,15 +119,15 @@ type want struct {
 // fieldError is one entry of a 422.
 type fieldError struct{ Pointer, Code string }
 
-// exceptions are the refusals of a valid request that are not for its shape. Those that are true are
-// right for known credentials too.
+// exceptions are the refusals of a valid request that are not for its shape. Those that are true
+// are right for known credentials too.
 var exceptions = map[string]bool{
 	"409 email_taken": true, "409 username_taken": true, "400 invalid_refresh_token": true, "404 session_not_found": true,
 	"401 invalid_credentials": false,
 }
 
-// Judge returns what is wrong with an answer to the request. It doesn't look at whether the contract
-// declares the answer.
+// Judge returns what is wrong with an answer to the request. It doesn't look at whether the
+// contract declares the answer.
 func (c *Case) Judge(status int, body []byte) error {
 	var members map[string]any
 	var answer struct {
@@ -145,7 +149,8 @@ func (c *Case) Judge(status int, body []byte) error {
 	}
 	isEvenKnown, isException := exceptions[fmt.Sprint(status, " ", answer.Code)]
 	rest := slices.DeleteFunc(slices.Clone(answer.Errors), func(e fieldError) bool {
-		// How easily a password is guessed, and which fields of a form go together, is not for a schema to say.
+		// How easily a password is guessed, and which fields of a form go together, is not for a schema
+		// to say.
 		return e.Code == "common_password" || e.Code == "not_allowed" || e == fieldError{"/refresh_token", "required"}
 	})
 	switch {

@@ -21,14 +21,27 @@ func TestJudge(t *testing.T) {
 	const missing, common = `{"pointer":"/email","code":"required"}`, `{"pointer":"/password","code":"common_password"}`
 	answers := map[string]map[string]bool{ // whether they are right
 		"RegisterUser/valid/any": {
-			`201 {}`: true, `201 {"email":"@"}`: false, `500 {}`: false, `409 {"code":"email_taken"}`: true, `415 {"code":"x"}`: false,
-			`422 {"errors":[` + common + `]}`: true, `422 {"errors":[` + missing + `,` + common + `]}`: false, `201 x`: false,
+			`201 {}`:                          true,
+			`201 {"email":"@"}`:               false,
+			`500 {}`:                          false,
+			`409 {"code":"email_taken"}`:      true,
+			`415 {"code":"x"}`:                false,
+			`422 {"errors":[` + common + `]}`: true,
+			`422 {"errors":[` + missing + `,` + common + `]}`: false,
+			`201 x`: false,
 		},
 		"RegisterUser/broken/missing email": {
-			`422 {"errors":[` + missing + `,` + common + `]}`: true, `422 {"errors":[` + common + `]}`: false, `201 {}`: false, `400 {}`: false,
-			`422 {"errors":[` + strings.Replace(missing, "required", "x", 1) + `]}`: false, `422 {}`: false,
+			`422 {"errors":[` + missing + `,` + common + `]}`: true,
+			`422 {"errors":[` + common + `]}`:                 false,
+			`201 {}`:                                          false,
+			`400 {}`:                                          false,
+			`422 {"errors":[` + strings.Replace(missing, "required", "x", 1) + `]}`: false,
+			`422 {}`: false,
 		},
-		"Login/valid/any":        {`401 {"code":"invalid_credentials"}`: true, `400 {"code":"unsupported_grant_type"}`: false},
+		"Login/valid/any": {
+			`401 {"code":"invalid_credentials"}`:    true,
+			`400 {"code":"unsupported_grant_type"}`: false,
+		},
 		"Login/valid/example 0 ": {`401 {"code":"invalid_credentials"}`: false, `200 {}`: true},
 		"Login/broken/query":     {`422 {"errors":[{"pointer":"","code":"query_not_allowed"}]}`: true, `401 {}`: false},
 	}
@@ -50,7 +63,9 @@ func TestUnknownIsRefused(t *testing.T) {
 	t.Parallel()
 	for schema, named := range map[string]string{"type: integer": "type", "type: string, not: {}": "not", "type: string, format: ipv6": "ipv6"} {
 		const head = `paths: {/a: {post: {operationId: Make, responses: {}, requestBody: {content: {application/json: {schema: `
-		doc, err := openapi3.NewLoader().LoadFromData([]byte(head + `{type: object, properties: {a: {` + schema + `}}}}}}}}}`))
+		doc, err := openapi3.NewLoader().LoadFromData(
+			[]byte(head + `{type: object, properties: {a: {` + schema + `}}}}}}}}}`),
+		)
 		if err != nil {
 			t.Fatal(err)
 		}

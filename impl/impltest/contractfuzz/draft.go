@@ -63,8 +63,11 @@ func (d *draft) value(m member) string {
 
 // odd are characters that a decoder or a comparison may stumble over: signs of the media types,
 // controls, letters of special case or direction, combining, invisible, unassigned and astral ones.
-var odd = strings.Split("\x00\"\\/'<>&+%=;:?#@ \t\n\r\b\x01\x1f\x7f\u0085\u00a0\u00adéßİıǆſ日अاﬁא\u202e\u061c\u0301\u20dd"+
-	"\ufe0f\u200b\ufeff\u2028\u3000\ue000\ufffd\ufffe\uffff😀🏽\U00010000\U00010437\U000e0001\U0010ffff", "")
+var odd = strings.Split(
+	"\x00\"\\/'<>&+%=;:?#@ \t\n\r\b\x01\x1f\x7f\u0085\u00a0\u00adéßİıǆſ日अاﬁא\u202e\u061c\u0301\u20dd"+
+		"\ufe0f\u200b\ufeff\u2028\u3000\ue000\ufffd\ufffe\uffff😀🏽\U00010000\U00010437\U000e0001\U0010ffff",
+	"",
+)
 
 // palettes are choices of characters, of which those are drawn that the text may have.
 var palettes = []string{"blank", "letters", "odd", "any"}

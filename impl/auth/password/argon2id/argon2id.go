@@ -1,7 +1,8 @@
-// Package argon2id derives keys as golang.org/x/crypto/argon2 does (RFC 9106), with that package's block function, and differs from it
-// in two ways that a server needs: all work is done by the calling goroutine, so that a bound on the calls bounds the work; and the
-// memory is the caller's, who uses it again and again. That package starts goroutines, and leaves each hash's memory to the garbage
-// collector: at 19 MiB a hash a third of the time, or several times the memory.
+// Package argon2id derives keys as golang.org/x/crypto/argon2 does (RFC 9106), with that package's
+// block function, and differs from it in two ways that a server needs: all work is done by the
+// calling goroutine, so that a bound on the calls bounds the work; and the memory is the caller's,
+// who uses it again and again. That package starts goroutines, and leaves each hash's memory to the
+// garbage collector: at 19 MiB a hash a third of the time, or several times the memory.
 package argon2id
 
 import (
@@ -21,8 +22,8 @@ const (
 	typeID = 2
 )
 
-// The compression function G of RFC 9106 section 3.5, in assembly where there is such. The linker fails if a later version
-// of that package doesn't have these.
+// The compression function G of RFC 9106 section 3.5, in assembly where there is such. The linker
+// fails if a later version of that package doesn't have these.
 //
 //go:linkname processBlock golang.org/x/crypto/argon2.processBlock
 //go:noescape
@@ -34,8 +35,9 @@ func processBlock(out, a, b *block)
 //go:noescape
 func processBlockXOR(out, a, b *block)
 
-// Key returns [argon2.IDKey] of the same arguments, and panics with it: passes and lanes are at least 1. memoryKiB is
-// rounded down to a multiple of 4 lanes, and is at least 8 of them. Without a Memory it takes its own.
+// Key returns [argon2.IDKey] of the same arguments, and panics with it: passes and lanes are at
+// least 1. memoryKiB is rounded down to a multiple of 4 lanes, and is at least 8 of them. Without a
+// Memory it takes its own.
 func Key(m *Memory, password, salt []byte, passes, memoryKiB uint32, lanes uint8, size uint32) []byte {
 	if passes < 1 || lanes < 1 {
 		panic("argon2id: at least one pass and one lane are needed")
@@ -47,7 +49,8 @@ func Key(m *Memory, password, salt []byte, passes, memoryKiB uint32, lanes uint8
 	return derive(m, inputs{password: password, salt: salt}, passes, memoryKiB, uint32(lanes), size)
 }
 
-// inputs are what a key is derived from. Passwords have neither pepper nor data; the vectors of RFC 9106 have.
+// inputs are what a key is derived from. Passwords have neither pepper nor data; the vectors of RFC
+// 9106 have.
 type inputs struct{ password, salt, pepper, data []byte }
 
 func derive(m *Memory, in inputs, passes, memoryKiB, p, size uint32) []byte {
@@ -144,7 +147,8 @@ func (f *filling) fillSegment(pass, slice, lane uint32) {
 	}
 }
 
-// addresses are the pseudo-random numbers of a segment that doesn't depend on the password (section 3.4.1.2), 128 at a time.
+// addresses are the pseudo-random numbers of a segment that doesn't depend on the password (section
+// 3.4.1.2), 128 at a time.
 type addresses struct{ input, output block }
 
 func (a *addresses) at(i uint32, first bool) uint64 {

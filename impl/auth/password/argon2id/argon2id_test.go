@@ -45,7 +45,8 @@ func TestSelfTest(t *testing.T) {
 	}
 }
 
-// What passwords leave behind is gone from the memory once it is cleared, and from core dumps at all times.
+// What passwords leave behind is gone from the memory once it is cleared, and from core dumps at
+// all times.
 func TestMemoryIsCleared(t *testing.T) {
 	t.Parallel()
 	for _, m := range []*Memory{{}, {own: make([]block, 64)}} {
@@ -96,7 +97,15 @@ func TestMemoryOfTheHeap(t *testing.T) {
 	t.Parallel()
 	m := Memory{own: make([]block, 64)}
 	got := Key(&m, []byte("password"), []byte("somesalt"), 2, 64, 1, 32)
-	if want := argon2.IDKey([]byte("password"), []byte("somesalt"), 2, 64, 1, 32); !bytes.Equal(got, want) || m.mapped != nil {
+	if want := argon2.IDKey(
+		[]byte("password"),
+		[]byte("somesalt"),
+		2,
+		64,
+		1,
+		32,
+	); !bytes.Equal(got, want) ||
+		m.mapped != nil {
 		t.Errorf("got %x, want %x", got, want)
 	}
 	Key(&m, []byte("password"), []byte("somesalt"), 2, 128, 1, 32)

@@ -2,8 +2,9 @@ package argon2id
 
 import "unsafe"
 
-// Memory is what keys are derived in, one after the other. Its zero value is ready, and grows to what the largest of them needs. It is of
-// the system and not of Go's heap, so that the collector doesn't take it for what lives.
+// Memory is what keys are derived in, one after the other. Its zero value is ready, and grows to
+// what the largest of them needs. It is of the system and not of Go's heap, so that the collector
+// doesn't take it for what lives.
 type Memory struct {
 	mapped []byte
 	// own is in place of it where the system gives none.

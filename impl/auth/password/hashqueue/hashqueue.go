@@ -1,5 +1,5 @@
-// Package hashqueue runs the hashing of passwords on a few workers, so that its memory and its share of
-// the processors are bounded.
+// Package hashqueue runs the hashing of passwords on a few workers, so that its memory and its
+// share of the processors are bounded.
 package hashqueue
 
 import (
@@ -18,11 +18,13 @@ import (
 var (
 	// ErrFull reports that there was no room for the work, or that its turn didn't come in time.
 	ErrFull = errors.New("too many passwords wait to be hashed")
-	// ErrGivenUp reports that the caller's context ended before the work began. It wraps the context's error.
+	// ErrGivenUp reports that the caller's context ended before the work began. It wraps the context's
+	// error.
 	ErrGivenUp = errors.New("the wait for a hash was given up")
 )
 
-// Line is one of the two lines of a [Queue]. They take turns, so that a flood of one doesn't starve the other.
+// Line is one of the two lines of a [Queue]. They take turns, so that a flood of one doesn't starve
+// the other.
 type Line int
 
 // The lines.
@@ -35,16 +37,18 @@ const (
 const (
 	// DefaultWait is how long work may stand in line, however slow the machine is.
 	DefaultWait = 3 * time.Second
-	// perWorker is how much work may stand in a line for each worker: 0.8 s of it with the default parameters.
+	// perWorker is how much work may stand in a line for each worker: 0.8 s of it with the default
+	// parameters.
 	perWorker = 32
-	// networkShare is the part of a line that one network may take, as a divisor. A flood from three networks
-	// keeps nobody else out.
+	// networkShare is the part of a line that one network may take, as a divisor. A flood from three
+	// networks keeps nobody else out.
 	networkShare = 4
 	// linger is how long a worker waits for more work, with its memory, before it ends.
 	linger = time.Second
 )
 
-// Queue is two lines of work, first come, first served, and their workers. It is safe for concurrent use.
+// Queue is two lines of work, first come, first served, and their workers. It is safe for
+// concurrent use.
 type Queue struct {
 	workers int // at most
 	length  int // of one line, at most
@@ -81,8 +85,9 @@ func (j *job) run(m *argon2id.Memory) {
 	j.work(m)
 }
 
-// Do has a worker do some work for a network, and returns when it is done. It panics as the work does. It
-// fails with [ErrFull] or [ErrGivenUp] without having begun the work. The empty network has no bound of its own.
+// Do has a worker do some work for a network, and returns when it is done. It panics as the work
+// does. It fails with [ErrFull] or [ErrGivenUp] without having begun the work. The empty network
+// has no bound of its own.
 func (q *Queue) Do(ctx context.Context, line Line, network string, work func(*argon2id.Memory)) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("%w: %w", ErrGivenUp, err)
@@ -180,7 +185,8 @@ func (q *Queue) leave(line Line, j *job) bool {
 	return true
 }
 
-// run works until there has been nothing to do for a while. What passwords left in the memory is cleared before each wait.
+// run works until there has been nothing to do for a while. What passwords left in the memory is
+// cleared before each wait.
 func (q *Queue) run() {
 	var memory argon2id.Memory
 	defer memory.Free()
@@ -213,7 +219,8 @@ func (q *Queue) retire() bool {
 	return true
 }
 
-// next takes the oldest job of the line whose turn it is. Without any it returns nil, and the worker counts as idle.
+// next takes the oldest job of the line whose turn it is. Without any it returns nil, and the
+// worker counts as idle.
 func (q *Queue) next() *job {
 	q.mu.Lock()
 	defer q.mu.Unlock()

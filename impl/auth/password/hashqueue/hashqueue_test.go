@@ -83,7 +83,8 @@ func TestNew(t *testing.T) {
 	}
 }
 
-// F-25: nothing is hashed for a caller that has given up, even where a worker is free, and it leaves the line at once.
+// F-25: nothing is hashed for a caller that has given up, even where a worker is free, and it
+// leaves the line at once.
 func TestF25_NothingIsHashedForTheGone(t *testing.T) {
 	t.Parallel()
 	q := newQueue(t, 1, time.Minute)
@@ -134,7 +135,8 @@ func TestLineIsBounded(t *testing.T) {
 	wantStats(t, slow, 0, 1)
 }
 
-// F-10: a network takes a part of a line, so that a flood from one leaves room for all others. An operator has no bound.
+// F-10: a network takes a part of a line, so that a flood from one leaves room for all others. An
+// operator has no bound.
 func TestF10_NetworkTakesAPartOfALine(t *testing.T) {
 	t.Parallel()
 	q := newQueue(t, 1, time.Minute)
