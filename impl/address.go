@@ -102,7 +102,7 @@ func (s *Server) warnOfProxy(r *http.Request) {
 	}
 	s.unnamedProxy.Do(func() {
 		s.logger.Warn(
-			"a proxy seems to be in front that is not a trusted one: its clients share the limits of its address", "peer", addr.String(),
+			"a proxy that is not trusted seems to be in front: its clients share its limits", "peer", addr.String(),
 		)
 	})
 }

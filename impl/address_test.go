@@ -125,7 +125,7 @@ func TestH3_AProxyThatIsNotNamed(t *testing.T) {
 				r.RemoteAddr = row.peer
 				h.Server.ServeHTTP(httptest.NewRecorder(), r)
 			}
-			if got := strings.Count(h.Log.String(), "level=WARN msg=\"LATCHKEY_TRUSTED_PROXIES"); got != row.want {
+			if got := strings.Count(h.Log.String(), "level=WARN msg=\"a proxy that is not trusted"); got != row.want {
 				t.Errorf("told %d times, want %d:\n%s", got, row.want, h.Log)
 			}
 		})
