@@ -138,7 +138,7 @@ func newClient(given *http.Client) *http.Client {
 	return &client
 }
 
-// Verify answers what an access token says, if the server signed it for our audience and it is
+// Verify returns what an access token says, if the server signed it for our audience and it is
 // valid now. Each failure is an [ErrInvalidToken] or an [ErrUnavailable]. It may wait for the keys
 // to be fetched, no longer than ctx allows.
 //

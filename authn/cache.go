@@ -55,7 +55,7 @@ type keyCache struct {
 	flight  chan struct{} // closed when the fetch under way has ended; nil where there is none
 }
 
-// find answers the key of an id, and the issuer whose it is.
+// find returns the key of an id, and the issuer whose it is.
 func (c *keyCache) find(ctx context.Context, kid string) (publicKey, string, error) {
 	key, issuer, flight, err := c.lookAndFetch(kid)
 	if err == nil || flight == nil {
@@ -71,7 +71,7 @@ func (c *keyCache) find(ctx context.Context, kid string) (publicKey, string, err
 	return c.look(kid, c.now())
 }
 
-// lookAndFetch answers what is known, and the fetch that may tell more, which it starts if there is
+// lookAndFetch returns what is known, and the fetch that may tell more, which it starts if there is
 // reason to.
 func (c *keyCache) lookAndFetch(kid string) (publicKey, string, <-chan struct{}, error) {
 	c.mu.Lock()
@@ -96,7 +96,7 @@ func (c *keyCache) lookAndFetch(kid string) (publicKey, string, <-chan struct{},
 	return key, issuer, c.flight, err
 }
 
-// look answers what is known. Its caller holds the lock.
+// look returns what is known. Its caller holds the lock.
 func (c *keyCache) look(kid string, now time.Time) (publicKey, string, error) {
 	if c.set == nil || !now.Before(c.deadAt) {
 		return publicKey{}, "", fmt.Errorf("%w: %v", ErrUnavailable, c.err)

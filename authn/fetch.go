@@ -25,7 +25,7 @@ type fetcher struct {
 	algorithms []string
 }
 
-// fetch answers the keys and for how long they are fresh. Its first request is for the metadata
+// fetch returns the keys and for how long they are fresh. Its first request is for the metadata
 // (RFC 8414), its second to where they say that the keys are.
 func (f *fetcher) fetch(ctx context.Context) (*keySet, time.Duration, error) {
 	var metadata struct {

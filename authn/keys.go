@@ -64,7 +64,7 @@ type jwk struct {
 
 var errKey = errors.New("not a key to be used")
 
-// parseKeys answers the keys for the algorithms. A key of another kind or a weak one is left out
+// parseKeys returns the keys for the algorithms. A key of another kind or a weak one is left out
 // (RFC 7517 section 5), so that the server can add one that we don't know; tokens that it signs are
 // then of an unknown key.
 func parseKeys(document jwkSet, algorithms []string) (map[string]publicKey, error) {
@@ -100,7 +100,7 @@ func parseKeys(document jwkSet, algorithms []string) (map[string]publicKey, erro
 	return keys, nil
 }
 
-// parse answers the key, if it is one to verify signatures with. One that is published with its
+// parse returns the key, if it is one to verify signatures with. One that is published with its
 // private half is anybody's.
 func (j jwk) parse() (any, error) {
 	if j.ID == "" || j.Use != "sig" || j.Private != nil {

@@ -61,7 +61,7 @@ var (
 
 type contextKey struct{}
 
-// FromContext answers what the token of a request says, in a handler behind [Verifier.Middleware].
+// FromContext returns what the token of a request says, in a handler behind [Verifier.Middleware].
 func FromContext(ctx context.Context) (Claims, bool) {
 	claims, ok := ctx.Value(contextKey{}).(Claims)
 	return claims, ok

@@ -172,7 +172,7 @@ func (s *server) requests() []string {
 	return slices.Clone(s.asked)
 }
 
-// fetches tells how often the keys were asked for.
+// fetches reports how often the keys were asked for.
 func (s *server) fetches() int {
 	count := 0
 	for _, path := range s.requests() {

@@ -10,7 +10,7 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/impltest"
 )
 
-// remoteOf answers the address that a request is counted under, which stands in the log.
+// remoteOf returns the address that a request is counted under, which stands in the log.
 func remoteOf(t *testing.T, h *impltest.Harness, headers ...string) string {
 	t.Helper()
 	before := len(h.Log.String())

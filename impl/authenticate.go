@@ -49,7 +49,7 @@ func bearerToken(r *http.Request) (string, error) {
 	return parseAuthorization(headers[0])
 }
 
-// parseAuthorization answers the token of a bearer header, which may be empty or odd: judging it is
+// parseAuthorization returns the token of a bearer header, which may be empty or odd: judging it is
 // not done here.
 func parseAuthorization(header string) (string, error) {
 	scheme, token, _ := strings.Cut(header, " ")

@@ -25,12 +25,12 @@ type notReadyError struct{ error }
 
 func (e notReadyError) Unwrap() error { return e.error }
 
-// GetLiveness answers as long as the process serves requests.
+// GetLiveness succeeds as long as the process serves requests.
 func (s *Server) GetLiveness(_ context.Context, _ api.GetLivenessRequestObject) (api.GetLivenessResponseObject, error) {
 	return api.GetLiveness200JSONResponse{Status: api.Ok}, nil
 }
 
-// GetReadiness answers whether the database is reachable, its schema current, and a key there to
+// GetReadiness reports whether the database is reachable, its schema current, and a key there to
 // sign with.
 func (s *Server) GetReadiness(
 	ctx context.Context,

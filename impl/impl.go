@@ -32,7 +32,7 @@ import (
 type Options struct {
 	// Auth is the service behind the API.
 	Auth *auth.Service
-	// Ready answers nil when the database is reachable and has the schema that this binary was built
+	// Ready returns nil when the database is reachable and has the schema that this binary was built
 	// for, and else an error, which may be [ErrSchemaOutdated] or [ErrSchemaTooNew].
 	Ready func(context.Context) error
 	// Logger gets one line for each request.
@@ -53,7 +53,7 @@ type Options struct {
 	Timeouts Timeouts
 }
 
-// Server answers every path that Latchkey serves.
+// Server serves every path that Latchkey serves.
 type Server struct {
 	echo     *echo.Echo
 	auth     *auth.Service
@@ -156,7 +156,7 @@ func (s *Server) Begin(service *auth.Service, ready func(context.Context) error)
 	return nil
 }
 
-// ServeHTTP answers one request.
+// ServeHTTP serves one request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	addTrailingSlash(r.URL)
 	if s.started.Load() {

@@ -18,7 +18,7 @@ var published = struct{ AccessControlAllowOrigin, CacheControl string }{
 	"*", fmt.Sprintf("public, max-age=%d", int(keyring.MaxAge/time.Second)),
 }
 
-// GetKeys answers the public keys that access tokens are checked with (RFC 7517 section 5).
+// GetKeys returns the public keys that access tokens are checked with (RFC 7517 section 5).
 func (s *Server) GetKeys(context.Context, api.GetKeysRequestObject) (api.GetKeysResponseObject, error) {
 	keys, err := s.auth.PublicKeys()
 	if err != nil {
@@ -34,7 +34,7 @@ func (s *Server) GetKeys(context.Context, api.GetKeysRequestObject) (api.GetKeys
 	}, nil
 }
 
-// GetMetadata answers where what is found (RFC 8414 section 3). The password grant is for first
+// GetMetadata returns the authorization server metadata (RFC 8414 section 3). The password grant is for first
 // parties, and isn't named.
 func (s *Server) GetMetadata(
 	ctx context.Context,

@@ -131,17 +131,17 @@ func TestL5_DeadSessionsVouchForNothing(t *testing.T) {
 	}
 }
 
-// A log-in that is recorded while another password is being set leaves no address behind that the
+// A login that is recorded while another password is being set leaves no address behind that the
 // account knows.
 func TestL5_AnotherPasswordBesideALogin(t *testing.T) {
 	t.Parallel()
-	h := flooded(t, password.Params{}) // with no bound on how long the log-in waits below
+	h := flooded(t, password.Params{}) // with no bound on how long the login waits below
 	registerFrom(t, h, home, "ada")
 	user, err := h.Auth.FindUser(t.Context(), "ada")
 	if err != nil {
 		t.Fatal(err)
 	}
-	guess(t, h, "ada@example.com", 9) // of her account's budget one is left for the log-in
+	guess(t, h, "ada@example.com", 9) // of her account's budget one is left for the login
 	tx, err := h.Pool.Begin(t.Context())
 	if err != nil {
 		t.Fatal(err)

@@ -167,7 +167,7 @@ func allowed(ec echo.Context) (methods string, ok bool) {
 	return strings.Replace(methods, http.MethodGet, http.MethodGet+", "+http.MethodHead, 1), ok
 }
 
-// refuseOptions answers OPTIONS as any other method that a path doesn't have.
+// refuseOptions treats OPTIONS as any other method that a path doesn't have.
 func refuseOptions(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(ec echo.Context) error {
 		methods, ok := allowed(ec)
@@ -195,7 +195,7 @@ func (s *Server) refuseWhileStarting(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// refuseEmptySegments answers a path such as /api/users/me/sessions// as any other that isn't
+// refuseEmptySegments treats a path such as /api/users/me/sessions// as any other that isn't
 // served; echo would take nothing for an id.
 func refuseEmptySegments(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(ec echo.Context) error {

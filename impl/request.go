@@ -45,7 +45,7 @@ type request struct {
 
 type requestKey struct{}
 
-// requestOf answers the request that a strict handler's context belongs to.
+// requestOf returns the request that a strict handler's context belongs to.
 func requestOf(ctx context.Context) *request {
 	r, _ := ctx.Value(requestKey{}).(*request)
 	if r == nil {

@@ -51,7 +51,7 @@ func TestSessionsPerUser(t *testing.T) {
 	}
 }
 
-// Log-ins at the same moment leave no more than one after another would, on several instances.
+// Logins at the same moment leave no more than one after another would, on several instances.
 func TestSessionsPerUserAtOnce(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)
@@ -91,7 +91,7 @@ func fill(t *testing.T, h *impltest.Harness, username string, n int) {
 	}
 }
 
-// Whatever ends all sessions of a user does bounded work, and ends them all; so does a log-in,
+// Whatever ends all sessions of a user does bounded work, and ends them all; so does a login,
 // which comes to the bound in time.
 func TestEndingManySessions(t *testing.T) {
 	t.Parallel()

@@ -48,13 +48,13 @@ var refreshEncoding = base64.RawURLEncoding.Strict()
 
 const refreshPurpose = "latchkey refresh tokens"
 
-// issue answers the token of a session's generation; always the same one.
+// issue returns the token of a session's generation; always the same one.
 func (t refreshTokens) issue(session uuid.UUID, generation int32) secret.Text {
 	body := binary.BigEndian.AppendUint32(session[:], uint32(generation))
 	return secret.New(RefreshPrefix + refreshEncoding.EncodeToString(append(body, sign(t.key, body)...)))
 }
 
-// read answers what a token is of. Nothing of it is believed before the HMAC, which is compared in
+// read returns what a token is of. Nothing of it is believed before the HMAC, which is compared in
 // constant time.
 func (t refreshTokens) read(token secret.Text) (session uuid.UUID, generation int32, err error) {
 	text, ok := strings.CutPrefix(token.Reveal(), RefreshPrefix)
