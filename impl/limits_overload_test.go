@@ -17,8 +17,9 @@ import (
 // A request ends at its deadline, also where nothing that it waits for has one.
 func TestRequestsHaveADeadline(t *testing.T) {
 	t.Parallel()
-	h := impltest.New(t, impltest.Options{Patient: true, Timeouts: impl.Timeouts{Request: 100 * time.Millisecond}})
-	h.MustRegister(t, "ada")
+	patient := impltest.New(t, impltest.Options{Patient: true})
+	patient.MustRegister(t, "ada")
+	h := patient.With(t, impltest.Options{Patient: true, Timeouts: impl.Timeouts{Request: 500 * time.Millisecond}})
 	release := h.OccupyWorkers(t)
 	a := h.Login(t, "username", "ada@example.com", "password", impltest.Password)
 	if a.Status != 503 || a.Text("code") != "unavailable" {

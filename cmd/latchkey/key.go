@@ -16,21 +16,16 @@ import (
 // explainKeys adds to an error what to do if the settings don't fit the keys.
 func explainKeys(err error) error {
 	if errors.Is(err, keyring.ErrOtherAlgorithm) {
-		return usageError{
-			fmt.Errorf(
-				"LATCHKEY_JWT_ALGORITHM: %w; set it as for the servers. To change it, restart them with the new one",
-				err,
-			),
-		}
+		return usageError{fmt.Errorf("LATCHKEY_JWT_ALGORITHM: %w; set the servers' algorithm here. "+
+			"To change it, restart the servers with the new one", err)}
 	}
 	if errors.Is(err, keyring.ErrUnreadable) {
-		return usageError{
-			fmt.Errorf("LATCHKEY_SECRET_KEY: %w; if no other server uses it, end it with: latchkey key retire ID", err),
-		}
+		return usageError{fmt.Errorf("LATCHKEY_SECRET_KEY: %w; if no other server uses the signing key, "+
+			"end it with: latchkey key retire ID", err)}
 	}
 	if errors.Is(err, keyring.ErrSealed) {
-		return usageError{fmt.Errorf("LATCHKEY_SECRET_KEY: %w; set that one as LATCHKEY_SECRET_KEY_PREVIOUS, or, where it "+
-			"is lost, log everybody out with: latchkey key retire --all", err)}
+		return usageError{fmt.Errorf("LATCHKEY_SECRET_KEY: %w; set that one as LATCHKEY_SECRET_KEY_PREVIOUS. "+
+			"If it is lost, log everybody out with: latchkey key retire --all", err)}
 	}
 	return err
 }
@@ -52,7 +47,7 @@ func (r *root) keyCommand() *cobra.Command {
 		Use:   "key",
 		Short: "Administer the keys that sign access tokens",
 		Long: "Administer the keys that sign access tokens, beside a running server or without one.\n" +
-			"Every instance follows within " + keyring.FollowInterval.String() + ", without a restart.",
+			"Every instance loads a change within " + keyring.FollowInterval.String() + ", without a restart.",
 		Args: cobra.NoArgs,
 		RunE: r.begin(func(cmd *cobra.Command, _ []string) error { return cmd.Help() }),
 	}
