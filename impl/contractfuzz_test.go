@@ -55,8 +55,8 @@ func TestContractFuzz(t *testing.T) {
 	}
 	t.Cleanup(func() {
 		for _, kind := range kinds {
-			if _, ok := succeeded.Load(kind.Operation); !ok && int(ran.Load()) == len(kinds) {
-				t.Fatalf("%s got no valid request that succeeded: refusals alone prove nothing", kind.Operation)
+			if _, ok := succeeded.LoadOrStore(kind.Operation, true); !ok && int(ran.Load()) == len(kinds) {
+				t.Errorf("%s got no valid request that succeeded: refusals alone prove nothing", kind.Operation)
 			}
 		}
 	})
