@@ -1,6 +1,7 @@
 package impl_test
 
 import (
+	"bytes"
 	"net/netip"
 	"sync"
 	"testing"
@@ -8,6 +9,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/latchkey-auth/latchkey/impl/auth/password"
+	"github.com/latchkey-auth/latchkey/impl/auth/ratelimit"
 	"github.com/latchkey-auth/latchkey/impl/impltest"
 	"github.com/latchkey-auth/latchkey/impl/secret"
 )
@@ -169,5 +171,30 @@ func TestSweepsGoByTheDatabasesClock(t *testing.T) {
 	}
 	if a := h.Me(t, token); a.Status != 200 {
 		t.Errorf("me: got %d %s", a.Status, a.Body)
+	}
+}
+
+// Servers that start at once agree on the key of the budgets, also where none of them opens the one that is there.
+func TestBudgetKeyIsOneForAllServers(t *testing.T) {
+	t.Parallel()
+	h := limited(t)
+	for _, master := range []string{"Ym9w-9Wk2vQ8xTz5LrN4cHs7JdF3gPa6", "Pa6Ym9w-9Wk2vQ8xTz5LrN4cHs7JdF3g"} {
+		keys := make([][]byte, 8)
+		var servers sync.WaitGroup
+		for i := range keys {
+			servers.Go(func() {
+				key, err := ratelimit.OpenKey(t.Context(), h.Pool, secret.New(master), secret.Text{}, h.Clock.Now())
+				if err != nil {
+					t.Error(err)
+				}
+				keys[i] = key
+			})
+		}
+		servers.Wait()
+		for i := range keys {
+			if !bytes.Equal(keys[i], keys[0]) || len(keys[i]) == 0 {
+				t.Errorf("server %d has another key than the first", i)
+			}
+		}
 	}
 }

@@ -6,4 +6,5 @@ SELECT sealed FROM sealed_keys WHERE name = @name;
 INSERT INTO sealed_keys (name, sealed, created_at) VALUES (@name, @sealed, @now) ON CONFLICT (name) DO NOTHING;
 
 -- name: SealedKeyReplace :exec
-UPDATE sealed_keys SET sealed = @sealed WHERE name = @name;
+-- Replaces a key unless another server has replaced it meanwhile.
+UPDATE sealed_keys SET sealed = @sealed WHERE name = @name AND sealed = @former;

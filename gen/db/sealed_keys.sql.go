@@ -38,15 +38,17 @@ func (q *Queries) SealedKeyInsert(ctx context.Context, arg SealedKeyInsertParams
 }
 
 const sealedKeyReplace = `-- name: SealedKeyReplace :exec
-UPDATE sealed_keys SET sealed = $1 WHERE name = $2
+UPDATE sealed_keys SET sealed = $1 WHERE name = $2 AND sealed = $3
 `
 
 type SealedKeyReplaceParams struct {
 	Sealed []byte
 	Name   string
+	Former []byte
 }
 
+// Replaces a key unless another server has replaced it meanwhile.
 func (q *Queries) SealedKeyReplace(ctx context.Context, arg SealedKeyReplaceParams) error {
-	_, err := q.db.Exec(ctx, sealedKeyReplace, arg.Sealed, arg.Name)
+	_, err := q.db.Exec(ctx, sealedKeyReplace, arg.Sealed, arg.Name, arg.Former)
 	return err
 }

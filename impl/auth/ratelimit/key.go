@@ -28,37 +28,48 @@ func OpenKey(ctx context.Context, on store.DB, master, previous secret.Text, now
 		if sealed, err = newKey(master); err != nil {
 			return nil, err
 		}
-		if err := queries.SealedKeyInsert(
-			ctx,
-			db.SealedKeyInsertParams{Name: keyName, Sealed: sealed, Now: now},
-		); err != nil {
-			return nil, store.Error(err)
+		err = queries.SealedKeyInsert(ctx, db.SealedKeyInsertParams{Name: keyName, Sealed: sealed, Now: now})
+		if err == nil {
+			sealed, err = queries.SealedKeyGet(ctx, keyName) // perhaps another server's
 		}
-		sealed, err = queries.SealedKeyGet(ctx, keyName) // perhaps another server's
-		err = store.Error(err)
 	}
 	if err != nil {
-		return nil, err
+		return nil, store.Error(err)
 	}
 	key, err := secret.Open(master, keyName, keyName, sealed)
 	if !errors.Is(err, secret.ErrSealed) {
 		return key, err
 	}
-	key, err = nil, secret.ErrSealed
-	if !previous.IsZero() {
-		key, err = secret.Open(previous, keyName, keyName, sealed)
+	replacement, err := resealed(master, previous, sealed)
+	if err != nil {
+		return nil, err
 	}
+	err = queries.SealedKeyReplace(
+		ctx,
+		db.SealedKeyReplaceParams{Name: keyName, Sealed: replacement, Former: sealed},
+	)
 	if err == nil {
-		sealed, err = secret.Seal(master, keyName, keyName, key)
-	} else if errors.Is(err, secret.ErrSealed) {
-		if sealed, err = newKey(master); err == nil {
-			key, err = secret.Open(master, keyName, keyName, sealed)
-		}
+		sealed, err = queries.SealedKeyGet(ctx, keyName) // perhaps another server's
+	}
+	if err != nil {
+		return nil, store.Error(err)
+	}
+	return secret.Open(master, keyName, keyName, sealed)
+}
+
+// resealed returns the key under the secret key, if the previous one opens it, and else a new key.
+func resealed(master, previous secret.Text, sealed []byte) ([]byte, error) {
+	if previous.IsZero() {
+		return newKey(master)
+	}
+	key, err := secret.Open(previous, keyName, keyName, sealed)
+	if errors.Is(err, secret.ErrSealed) {
+		return newKey(master)
 	}
 	if err != nil {
 		return nil, err
 	}
-	return key, store.Error(queries.SealedKeyReplace(ctx, db.SealedKeyReplaceParams{Name: keyName, Sealed: sealed}))
+	return secret.Seal(master, keyName, keyName, key)
 }
 
 func newKey(master secret.Text) ([]byte, error) {

@@ -87,21 +87,14 @@ func (l *Limiter) Login(ctx context.Context, who Who) (Attempt, error) {
 	if l == nil {
 		return Attempt{}, nil
 	}
-	address := addressOf(who.Address)
-	pair := l.keyOf("login", "pair", address, who.Account)
-	a := Attempt{
-		AddressKey: pair[:],
-		narrow:     charge{loginAccount, l.keyOf("login", "account", who.Account)},
-		wide:       &charge{loginAddress, l.keyOf("login", "address", address)},
-		refused:    l.keyOf("login", "refused", address, who.Account),
-	}
+	a := l.strangers("login", who, loginAccount, loginAddress)
 	if who.Session == uuid.Nil {
 		if err := l.remembered(a.refused); err != nil {
 			return Attempt{}, err
 		}
 	}
 	isSession, err := l.queries.AttemptVouch(ctx, db.AttemptVouchParams{
-		SessionID: who.Session, EmailKey: who.Account, PairKey: pair[:], Now: l.now(), KnownSince: l.now().Add(-knownFor),
+		SessionID: who.Session, EmailKey: who.Account, PairKey: a.AddressKey, Now: l.now(), KnownSince: l.now().Add(-knownFor),
 	})
 	switch err = store.Error(err); {
 	case errors.Is(err, store.ErrNotFound): // a stranger
@@ -110,7 +103,7 @@ func (l *Limiter) Login(ctx context.Context, who Who) (Attempt, error) {
 	case isSession:
 		a.narrow, a.wide = charge{loginOwn, l.keyOf("login", "session", who.Session.String())}, nil
 	default:
-		a.narrow, a.wide = charge{loginOwn, pair}, &charge{loginShared, l.keyOf("login", "shared", address)}
+		a.narrow, a.wide = charge{loginOwn, budgetKey(a.AddressKey)}, &charge{loginShared, l.keyOf("login", "shared", addressOf(who.Address))}
 	}
 	return a, l.take(ctx, a)
 }
@@ -120,18 +113,22 @@ func (l *Limiter) Registration(ctx context.Context, who Who) (Attempt, error) {
 	if l == nil {
 		return Attempt{}, nil
 	}
-	address := addressOf(who.Address)
-	pair := l.keyOf("login", "pair", address, who.Account)
-	a := Attempt{
-		AddressKey: pair[:],
-		narrow:     charge{registerAccount, l.keyOf("register", "account", who.Account)},
-		wide:       &charge{registerAddress, l.keyOf("register", "address", address)},
-		refused:    l.keyOf("register", "refused", address, who.Account),
-	}
+	a := l.strangers("register", who, registerAccount, registerAddress)
 	if err := l.remembered(a.refused); err != nil {
 		return Attempt{}, err
 	}
 	return a, l.take(ctx, a)
+}
+
+// strangers returns an attempt of a client that nobody vouches for, not charged yet.
+func (l *Limiter) strangers(what string, who Who, account, address Budget) Attempt {
+	from := addressOf(who.Address)
+	return Attempt{
+		AddressKey: l.AddressKey(who.Address, who.Account),
+		narrow:     charge{account, l.keyOf(what, "account", who.Account)},
+		wide:       &charge{address, l.keyOf(what, "address", from)},
+		refused:    l.keyOf(what, "refused", from, who.Account),
+	}
 }
 
 // take charges the wide budget and then the narrow one, and gives the wide one back if the narrow
