@@ -94,7 +94,8 @@ func (l *Limiter) Login(ctx context.Context, who Who) (Attempt, error) {
 		}
 	}
 	isSession, err := l.queries.AttemptVouch(ctx, db.AttemptVouchParams{
-		SessionID: who.Session, EmailKey: who.Account, PairKey: a.AddressKey, Now: l.now(), KnownSince: l.now().Add(-knownFor),
+		SessionID: who.Session, EmailKey: who.Account, PairKey: a.AddressKey,
+		Now: l.now(), KnownSince: l.now().Add(-knownFor),
 	})
 	switch err = store.Error(err); {
 	case errors.Is(err, store.ErrNotFound): // a stranger
@@ -103,7 +104,8 @@ func (l *Limiter) Login(ctx context.Context, who Who) (Attempt, error) {
 	case isSession:
 		a.narrow, a.wide = charge{loginOwn, l.keyOf("login", "session", who.Session.String())}, nil
 	default:
-		a.narrow, a.wide = charge{loginOwn, budgetKey(a.AddressKey)}, &charge{loginShared, l.keyOf("login", "shared", addressOf(who.Address))}
+		a.narrow = charge{loginOwn, budgetKey(a.AddressKey)}
+		a.wide = &charge{loginShared, l.keyOf("login", "shared", addressOf(who.Address))}
 	}
 	return a, l.take(ctx, a)
 }
