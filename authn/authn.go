@@ -33,11 +33,11 @@ import (
 )
 
 var (
-	// ErrInvalidToken says that a text is not an access token that is valid now. What wraps it tells
-	// the log why, and never shows the token.
+	// ErrInvalidToken reports that a text is not an access token that is valid now. The error that
+	// wraps it has the reason, for the log, and never shows the token.
 	ErrInvalidToken = errors.New("invalid token")
-	// ErrUnavailable says that nothing can be told of a token: no key is known and none can be
-	// fetched, or the caller's context ended while it waited for one.
+	// ErrUnavailable reports that a token can't be checked: no key is known and none can be fetched,
+	// or the caller's context ended while it waited for one.
 	ErrUnavailable = errors.New("the keys are unavailable")
 )
 
@@ -50,8 +50,8 @@ const defaultTimeout = 5 * time.Second
 
 // Options are what a [Verifier] is made of.
 type Options struct {
-	// URL is where the server is, as https://auth.example.com. Over http, whoever is on the way can
-	// name their own keys.
+	// URL is where the server is, as https://auth.example.com. Over http, anybody in the
+	// network between can name their own keys.
 	URL string
 	// Issuer is the `iss` demanded of each token. Where it is empty, the server's metadata says it.
 	Issuer string

@@ -67,8 +67,8 @@ func TestSingleFlight(t *testing.T) {
 	})
 }
 
-// A server that never answers is given up after the client's timeout, or 5 s where it has none; and
-// nothing waits on.
+// A request to a server that never answers ends after the client's timeout, or after 5 s if the client
+// has none. Nothing keeps waiting.
 func TestTimeout(t *testing.T) {
 	t.Parallel()
 	signer := newEdDSA("ed")

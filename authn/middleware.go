@@ -68,8 +68,8 @@ func FromContext(ctx context.Context) (Claims, bool) {
 }
 
 // Middleware lets a request through to next if it has a valid token, whose claims [FromContext]
-// then answers. Any other it refuses as the server itself would, with a problem document and the
-// challenge of RFC 6750.
+// then returns. It refuses any other request as the server itself would, with a problem document and
+// the challenge of RFC 6750.
 func (v *Verifier) Middleware(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		claims, err := v.authenticate(r)
@@ -107,8 +107,7 @@ func bearerToken(r *http.Request) (string, error) {
 	return strings.TrimLeft(token, " "), nil
 }
 
-// problemOf is the one place between errors and what is told of them. What it doesn't know refuses
-// as well.
+// problemOf returns the problem document of an error. An unknown error refuses the request as well.
 func problemOf(err error) problem {
 	switch {
 	case errors.Is(err, errNotAuthenticated):

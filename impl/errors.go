@@ -59,7 +59,7 @@ const (
 	mediaProblem = "application/problem+json"
 )
 
-// problems is the one table from an error to what is told of it. The first row that fits counts; an
+// problems is the one table from an error to its problem document. The first row that fits counts. An
 // error in none of them is internal.
 var problems = []struct {
 	err error

@@ -157,14 +157,11 @@ func (h *Harness) build(tb testing.TB, o Options) {
 	now := func() time.Time { return h.Clock.Now().Add(o.Skew) }
 	tokens := tokenOptions(o.Tokens)
 	parts, err := wire.New(tb.Context(), wire.Config{
-		Pool:      h.Pool,
-		Unbounded: o.Patient, // only a request's own bound is left
-		Secret:    secret.New(orDefault(o.Secret, SecretKey)),
-		Previous:  secret.New(o.Previous),
-		Algorithm: orDefault(
-			o.Algorithm,
-			"ES256",
-		),
+		Pool:              h.Pool,
+		Unbounded:         o.Patient, // only a request's own bound is left
+		Secret:            secret.New(orDefault(o.Secret, SecretKey)),
+		Previous:          secret.New(o.Previous),
+		Algorithm:         orDefault(o.Algorithm, "ES256"),
 		Issuer:            tokens.Issuer,
 		Audience:          tokens.Audience,
 		AccessTokenTTL:    tokens.TTL,

@@ -19,8 +19,8 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/secret"
 )
 
-// ErrInvalid says that a text is not an access token that is valid now. What wraps it tells the log
-// why, and never shows the token.
+// ErrInvalid reports that a text is not an access token that is valid now. The error that wraps it has
+// the reason, for the log, and never shows the token.
 var ErrInvalid = authn.ErrInvalidToken
 
 // Keys are the keys that tokens are signed with. A keyring's ring implements them.
