@@ -107,7 +107,7 @@ release-contract: $(TOOLS)/.oasdiff ## makes the contract and the statements tho
 	bash gen/release.sh
 
 fuzz: ## tries a million random keys of each form, sends 20,000 requests made from the contract, and runs each fuzz target for FUZZTIME
-	go test ./impl/auth -count=1 -timeout 1h -run '^TestB13_RandomKeysAreTaken$$' -random-keys 1000000
+	go test ./impl/secret -count=1 -timeout 1h -run '^TestB13_RandomKeysAreTaken$$' -random-keys 1000000
 	go test ./impl -count=1 -run '^TestContractFuzz$$' -rapid.checks=55 -rapid.seed=0
 	@set -eu; for file in $$(grep -rl --include='*_test.go' --exclude-dir=node_modules '^func Fuzz' .); do \
 	  for target in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p' "$$file"); do \

@@ -181,7 +181,7 @@ func (c costly) on(tb testing.TB, h *impltest.Harness, size int) func() {
 func TestH5_CostOfRefusedRequests(t *testing.T) {
 	h := impltest.New(t, impltest.Options{Limits: true})
 	for name, c := range costlyRequests() {
-		if growth := timetest.Growth(c.on(t, h, 8<<10), c.on(t, h, 64<<10)); growth > 12 {
+		if growth := timetest.Growth(c.on(t, h, 8<<10), c.on(t, h, 64<<10)); growth > timetest.Bound {
 			t.Errorf("%s: eight times the bytes cost %.1f times as much", name, growth)
 		}
 	}

@@ -45,7 +45,7 @@ var keyForms = map[string]func([]byte) string{
 	"decimal":   func(b []byte) string { return new(big.Int).SetBytes(b).String() },
 }
 
-// keysOfEachForm is for make fuzz, or by hand: go test ./impl/auth -run B13_Random -random-keys
+// keysOfEachForm is for make fuzz, or by hand: go test ./impl/secret -run B13_Random -random-keys
 // 1000000
 var keysOfEachForm = flag.Int("random-keys", 2000, "random keys of each form that must be taken")
 

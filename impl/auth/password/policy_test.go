@@ -190,7 +190,7 @@ func TestPolicyCostsLittleForAnyPassword(t *testing.T) {
 			password := secret.New(strings.Repeat(row.piece, 1+size/len(row.piece))[:size/len(row.piece)*len(row.piece)])
 			return func() { _ = policy.Check(password, row.email, "ada") }
 		}
-		if growth := timetest.Growth(check(128), check(1024)); growth > 12 {
+		if growth := timetest.Growth(check(128), check(1024)); growth > timetest.Bound {
 			t.Errorf("%s: eight times the password costs %.1f times as much", name, growth)
 		}
 	}
