@@ -164,7 +164,7 @@ func (s *Service) admit(ctx context.Context, c Caller, attempt ratelimit.Attempt
 		user   db.User
 		tokens session.Tokens
 	)
-	err := store.InTx(ctx, s.db, func(tx *db.Queries) (err error) {
+	err := store.InTx(ctx, s.db, func(tx store.Tx) (err error) {
 		if user, err = s.confirm(ctx, tx, p); err != nil {
 			return err
 		}
@@ -180,7 +180,7 @@ func (s *Service) admit(ctx context.Context, c Caller, attempt ratelimit.Attempt
 // confirm locks the user's row, and fails with errChanged unless user and password are as they were
 // when the password was checked. The password is read by a statement of its own: one that waits for
 // the row sees the other tables as they were before.
-func (s *Service) confirm(ctx context.Context, tx *db.Queries, p proof) (db.User, error) {
+func (s *Service) confirm(ctx context.Context, tx store.Tx, p proof) (db.User, error) {
 	now := s.now()
 	user, err := tx.UserLogIn(ctx, db.UserLogInParams{ID: p.userID, Now: &now})
 	if err = account.Error(err); errors.Is(err, ErrNoUser) {
@@ -205,7 +205,7 @@ func (s *Service) confirm(ctx context.Context, tx *db.Queries, p proof) (db.User
 // account knows the address from then on.
 func (s *Service) openSession(
 	ctx context.Context,
-	tx *db.Queries,
+	tx store.Tx,
 	c Caller,
 	user db.User,
 	attempt ratelimit.Attempt,

@@ -25,14 +25,14 @@ func (s *Service) CreateUser(ctx context.Context, r Registration, superuser bool
 	}
 	return s.change(
 		ctx,
-		func(tx *db.Queries) (db.User, error) { return s.createUser(ctx, tx, r, keys, hash, superuser, nil) },
+		func(tx store.Tx) (db.User, error) { return s.createUser(ctx, tx, r, keys, hash, superuser, nil) },
 	)
 }
 
 // change runs a change of a user in a transaction, and returns the user as it is then.
-func (s *Service) change(ctx context.Context, f func(*db.Queries) (db.User, error)) (User, error) {
+func (s *Service) change(ctx context.Context, f func(store.Tx) (db.User, error)) (User, error) {
 	var user db.User
-	err := store.InTx(ctx, s.db, func(tx *db.Queries) (err error) {
+	err := store.InTx(ctx, s.db, func(tx store.Tx) (err error) {
 		user, err = f(tx)
 		return err
 	})
@@ -96,7 +96,7 @@ func (s *Service) Activate(ctx context.Context, id uuid.UUID) (User, error) {
 
 // Deactivate ends every session of the user, whatever their number, and lets nobody log in as it.
 func (s *Service) Deactivate(ctx context.Context, id uuid.UUID) (User, error) {
-	return s.change(ctx, func(tx *db.Queries) (db.User, error) {
+	return s.change(ctx, func(tx store.Tx) (db.User, error) {
 		if _, err := tx.UserEndSessions(ctx, db.UserEndSessionsParams{ID: id, Now: s.now()}); err != nil {
 			return db.User{}, err
 		}
@@ -126,7 +126,7 @@ func (s *Service) SetPassword(ctx context.Context, user User, pass secret.Text) 
 	if err != nil {
 		return User{}, busy(err)
 	}
-	return s.change(ctx, func(tx *db.Queries) (db.User, error) {
+	return s.change(ctx, func(tx store.Tx) (db.User, error) {
 		if _, err := tx.UserEndSessions(ctx, db.UserEndSessionsParams{ID: user.ID, Now: s.now()}); err != nil {
 			return db.User{}, err
 		}

@@ -68,7 +68,7 @@ func (s *Service) openAccount(
 		user   db.User
 		tokens session.Tokens
 	)
-	err = store.InTx(ctx, s.db, func(tx *db.Queries) error {
+	err = store.InTx(ctx, s.db, func(tx store.Tx) error {
 		now := s.now()
 		if user, err = s.createUser(ctx, tx, r, keys, hash, false, &now); err != nil {
 			return err
@@ -85,7 +85,7 @@ func (s *Service) openAccount(
 // createUser makes a user with its password. loggedInAt is nil for a user that an operator makes.
 func (s *Service) createUser(
 	ctx context.Context,
-	tx *db.Queries,
+	tx store.Tx,
 	r Registration,
 	keys accountKeys,
 	hash string,

@@ -62,7 +62,7 @@ func (s *Service) EndSessions(ctx context.Context, c Caller, user User) error {
 	if err != nil {
 		return err
 	}
-	return store.InTx(ctx, s.db, func(tx *db.Queries) error {
+	return store.InTx(ctx, s.db, func(tx store.Tx) error {
 		before, err := tx.UserGetForUpdate(ctx, user.ID)
 		if err != nil {
 			return account.Error(err)

@@ -132,7 +132,7 @@ type Tokens struct {
 
 // Open opens a session in a transaction that has locked the user's row. Beyond the number that a
 // user may have it ends those that were used least recently.
-func (s *Sessions) Open(ctx context.Context, tx *db.Queries, b Beginning) (Tokens, error) {
+func (s *Sessions) Open(ctx context.Context, tx store.Tx, b Beginning) (Tokens, error) {
 	id, err := uuid.NewV7()
 	if err != nil {
 		return Tokens{}, err

@@ -37,15 +37,21 @@ type DB interface {
 	Begin(ctx context.Context) (pgx.Tx, error)
 }
 
-// InTx runs f in a transaction, which is committed if f returns nil and rolled back else. It fails
-// as f does, or as [Error] says.
-func InTx(ctx context.Context, on DB, f func(*db.Queries) error) error {
+// Tx is a transaction: its queries, and itself for what enqueues mails in it.
+type Tx struct {
+	*db.Queries
+	Raw pgx.Tx
+}
+
+// InTx runs f in a transaction, which is committed if f returns nil and rolled back otherwise. It
+// fails as f does, or as [Error] says.
+func InTx(ctx context.Context, on DB, f func(Tx) error) error {
 	tx, err := on.Begin(ctx)
 	if err != nil {
 		return Error(err)
 	}
 	defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }() // nothing, once it is committed
-	if err := f(db.New(tx)); err != nil {
+	if err := f(Tx{db.New(tx), tx}); err != nil {
 		return err
 	}
 	return Error(tx.Commit(ctx))
