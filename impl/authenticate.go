@@ -31,6 +31,9 @@ func (s *Server) authenticate(next echo.HandlerFunc) echo.HandlerFunc {
 			return err
 		}
 		r.note(slog.String("user", r.principal.User.ID.String()))
+		if age := r.operation.MaxAge; age > 0 && !s.auth.IsFresh(r.principal, age) {
+			return &staleError{age}
+		}
 		return next(ec)
 	}
 }

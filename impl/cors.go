@@ -19,7 +19,7 @@ const (
 	// maxAskedHeaders bounds how many headers a preflight may ask for.
 	maxAskedHeaders = 64
 
-	exposedHeaders = "Location,RateLimit,RateLimit-Policy,Retry-After,WWW-Authenticate,X-Request-Id"
+	exposedHeaders = "ETag,Location,RateLimit,RateLimit-Policy,Retry-After,WWW-Authenticate,X-Request-Id"
 )
 
 // letOriginsIn speaks the CORS protocol (Fetch standard): at the paths below /api with pages of the

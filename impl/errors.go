@@ -30,6 +30,20 @@ var (
 	errStarting             = errors.New("starting")
 )
 
+// staleError reports that a session didn't prove lately enough who its user is.
+type staleError struct{ maxAge time.Duration }
+
+func (e *staleError) Error() string { return "the session has proved nothing for " + e.maxAge.String() }
+
+// problem returns the answer of RFC 9470 section 3.
+func (e *staleError) problem() problem {
+	age := seconds(e.maxAge)
+	return problem{
+		status: 401, code: "reauthentication_required", detail: "The session has to prove again who its user is.",
+		challenge: fmt.Sprintf(`Bearer error="insufficient_user_authentication", max_age="%d"`, age), maxAge: age,
+	}
+}
+
 // problem is what an error becomes on the wire.
 type problem struct {
 	status int
@@ -45,6 +59,8 @@ type problem struct {
 	// budget is the one that is used up.
 	budget *auth.Budget
 	errors contract.Violations
+	// maxAge is in seconds, of a session that has to prove again who its user is.
+	maxAge int
 }
 
 const (
@@ -126,6 +142,8 @@ var problems = []struct {
 	},
 	{auth.ErrEmailTaken, problem{status: 409, code: "email_taken", detail: "The email belongs to another user."}},
 	{auth.ErrUsernameTaken, problem{status: 409, code: "username_taken", detail: "The username belongs to another user."}},
+	{auth.ErrWrongPassword, problem{status: 403, code: "wrong_password", detail: "The password is wrong."}},
+	{auth.ErrChangedSince, problem{status: 412, code: "precondition_failed", detail: "The user has another ETag by now."}},
 	{
 		errUnsupportedGrant,
 		problem{
@@ -252,8 +270,11 @@ func problemOf(err error) problem {
 		notReady notReadyError
 		tooLarge *http.MaxBytesError
 		limited  *auth.LimitedError
+		stale    *staleError
 	)
 	switch {
+	case errors.As(err, &stale):
+		return stale.problem()
 	case errors.As(err, &limited):
 		return problem{
 			status: 429, code: "rate_limited", detail: "Too many attempts. Try again later.", oauth: "temporarily_unavailable",
@@ -345,6 +366,8 @@ type document struct {
 	Error            string           `json:"error,omitempty"`
 	ErrorDescription string           `json:"error_description,omitempty"`
 	RequestID        string           `json:"request_id,omitempty"`
+	MaxAge           int              `json:"max_age,omitempty"`
+	Factors          []string         `json:"factors,omitempty"`
 }
 
 func (s *Server) document(p problem, r *request) document {
@@ -360,6 +383,9 @@ func (s *Server) document(p problem, r *request) document {
 	}
 	if p.status == http.StatusInternalServerError {
 		doc.RequestID = r.idText
+	}
+	if p.maxAge > 0 {
+		doc.MaxAge, doc.Factors = p.maxAge, []string{string(api.StaleSessionProblemFactorsPassword)}
 	}
 	return doc
 }

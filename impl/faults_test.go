@@ -33,6 +33,21 @@ func requests(token string) map[string][]string {
 			"application/x-www-form-urlencoded",
 		},
 		"GetCurrentUser": {"GET", impltest.MePath, "", "Authorization", "Bearer " + token},
+		"UpdateCurrentUser": {
+			"PATCH", impltest.MePath, `{"display_name":"Ada"}`,
+			"Content-Type", "application/merge-patch+json", "Authorization", "Bearer " + token,
+		},
+		"DeleteCurrentUser": {"DELETE", impltest.MePath, "", "Authorization", "Bearer " + token},
+		"ChangePassword": {
+			"PUT", impltest.PasswordPath,
+			`{"current_password":"correct horse battery staple","new_password":"violet anchor prints slowly"}`,
+			"Content-Type", "application/json", "Authorization", "Bearer " + token,
+		},
+		"Reauthenticate": {
+			"POST", impltest.ReauthenticationPath, `{"factor":"password","password":"correct horse battery staple"}`,
+			"Content-Type", "application/json", "Authorization", "Bearer " + token,
+		},
+		"ListOwnEvents":  {"GET", impltest.EventsPath, "", "Authorization", "Bearer " + token},
 		"ListSessions":   {"GET", impltest.SessionsPath, "", "Authorization", "Bearer " + token},
 		"EndAllSessions": {"DELETE", impltest.SessionsPath, "", "Authorization", "Bearer " + token},
 		"EndSession": {

@@ -12,13 +12,9 @@ import (
 
 // Logout ends the session whose token was sent.
 func (s *Server) Logout(ctx context.Context, _ api.LogoutRequestObject) (api.LogoutResponseObject, error) {
-	who := requestOf(ctx).principal
-	if err := s.auth.EndSession(
-		ctx,
-		who.User.ID,
-		who.SessionID,
-	); err != nil &&
-		!errors.Is(err, auth.ErrNoSession) { // somebody was faster
+	r := requestOf(ctx)
+	err := s.auth.EndSession(ctx, r.caller(), r.principal.User.ID, r.principal.SessionID)
+	if err != nil && !errors.Is(err, auth.ErrNoSession) { // somebody was faster
 		return nil, err
 	}
 	return api.Logout204Response{}, nil
@@ -46,7 +42,8 @@ func (s *Server) EndSession(
 	ctx context.Context,
 	req api.EndSessionRequestObject,
 ) (api.EndSessionResponseObject, error) {
-	if err := s.auth.EndSession(ctx, requestOf(ctx).principal.User.ID, req.SessionID); err != nil {
+	r := requestOf(ctx)
+	if err := s.auth.EndSession(ctx, r.caller(), r.principal.User.ID, req.SessionID); err != nil {
 		return nil, err
 	}
 	return api.EndSession204Response{}, nil

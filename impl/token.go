@@ -81,7 +81,7 @@ func (s *Server) RevokeToken(
 	ctx context.Context,
 	req api.RevokeTokenRequestObject,
 ) (api.RevokeTokenResponseObject, error) {
-	if err := s.auth.Revoke(ctx, secret.New(req.Body.Token)); err != nil {
+	if err := s.auth.Revoke(ctx, requestOf(ctx).caller(), secret.New(req.Body.Token)); err != nil {
 		return nil, err
 	}
 	return api.RevokeToken200Response{}, nil

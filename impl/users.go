@@ -42,7 +42,10 @@ func (s *Server) GetCurrentUser(
 	ctx context.Context,
 	_ api.GetCurrentUserRequestObject,
 ) (api.GetCurrentUserResponseObject, error) {
-	return api.GetCurrentUser200JSONResponse(userBody(requestOf(ctx).principal.User)), nil
+	user := requestOf(ctx).principal.User
+	return api.GetCurrentUser200JSONResponse{
+		Body: userBody(user), Headers: api.GetCurrentUser200ResponseHeaders{ETag: auth.ETag(user)},
+	}, nil
 }
 
 func userBody(u auth.User) api.User {
@@ -55,6 +58,9 @@ func userBody(u auth.User) api.User {
 		IsSuperuser:   u.IsSuperuser,
 		CreatedAt:     u.CreatedAt,
 		UpdatedAt:     u.UpdatedAt,
+		DisplayName:   optional(u.DisplayName),
+		Locale:        optional(u.Locale),
+		UserMetadata:  u.Metadata,
 	}
 }
 
@@ -70,6 +76,7 @@ func registeredUserBody(g auth.Grant) api.RegisteredUser {
 		IsSuperuser:   u.IsSuperuser,
 		CreatedAt:     u.CreatedAt,
 		UpdatedAt:     u.UpdatedAt,
+		UserMetadata:  u.Metadata,
 		Token:         tokenBody(g),
 	}
 }

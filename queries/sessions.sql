@@ -10,13 +10,14 @@
 WITH moment AS MATERIALIZED (
     SELECT coalesce(sqlc.narg(database_now)::timestamptz, clock_timestamp()) AS now
 ), found AS (
-    SELECT s.id, s.user_id, s.generation, s.rotated_at, s.expires_at, s.created_at, s.budget_at
+    SELECT s.id, s.user_id, s.generation, s.rotated_at, s.expires_at, s.created_at, s.budget_at,
+        coalesce(s.authenticated_at, s.created_at) AS authenticated_at, s.methods
     FROM sessions s
     WHERE s.id = sqlc.arg(id)
     FOR UPDATE
 ), judged AS (
     SELECT
-        f.id, f.user_id, f.generation, m.now,
+        f.id, f.user_id, f.generation, m.now, f.authenticated_at, f.methods,
         -- After a clock was set back, its old charges count for no longer than the window.
         CASE WHEN f.budget_at > m.now + sqlc.arg(budget_window)::interval + interval '10 minutes' THEN m.now ELSE f.budget_at END AS budget_at,
         u.is_active AND f.expires_at > m.now
@@ -49,6 +50,11 @@ WITH moment AS MATERIALIZED (
     USING judged j
     WHERE s.id = j.id AND j.is_alive AND NOT j.is_newest AND NOT j.is_repeated AND NOT j.is_unknown
     RETURNING s.id
+), recorded AS (
+    INSERT INTO events (id, type, user_id, actor, session_id, address, user_agent, created_at)
+    SELECT sqlc.arg(event_id), 'session.reuse_detected', j.user_id, 'unknown', j.id, sqlc.arg(address)::text, sqlc.arg(user_agent)::text, j.now
+    FROM judged j
+    JOIN ended e ON e.id = j.id
 )
 SELECT
     j.is_alive::boolean AS is_alive,
@@ -57,9 +63,26 @@ SELECT
     EXISTS (SELECT FROM ended)::boolean AS is_reused,
     coalesce((SELECT e.generation FROM exchanged e), 0)::integer AS generation,
     coalesce((SELECT e.expires_at FROM exchanged e), j.now)::timestamptz AS expires_at, j.now::timestamptz AS now,
+    j.authenticated_at::timestamptz AS authenticated_at, j.methods::text[] AS methods,
     u.id AS user_id, u.email, u.username
 FROM judged j
 JOIN users u ON u.id = j.user_id;
+
+-- name: SessionProve :one
+-- Records that the user of a session has proved again who it is. It returns the generation of the
+-- newest refresh token, and no row if the session has ended. The transaction has locked the user's
+-- row.
+UPDATE sessions s
+SET authenticated_at = sqlc.arg(now)::timestamptz,
+    methods = ARRAY(SELECT DISTINCT unnest(s.methods || sqlc.arg(methods)::text[]) ORDER BY 1)
+FROM users u
+WHERE s.id = sqlc.arg(id) AND u.id = s.user_id AND s.user_id = sqlc.arg(user_id) AND s.expires_at > sqlc.arg(now)::timestamptz
+    AND (u.tokens_not_before IS NULL OR s.created_at > u.tokens_not_before)
+RETURNING s.generation, s.expires_at, s.methods;
+
+-- name: SessionKeep :exec
+-- Lets a session outlive an end of all sessions of its user, in the same transaction.
+UPDATE sessions SET created_at = @valid_from WHERE id = @id AND user_id = @user_id;
 
 -- name: SessionListByUser :many
 -- Returns a user's live sessions, the newest first, because ids are of version 7. The limit is the
@@ -98,9 +121,9 @@ WHERE id IN (
 -- Deletes a batch of a user's sessions.
 DELETE FROM sessions WHERE id IN (SELECT s.id FROM sessions s WHERE s.user_id = sqlc.arg(user_id) LIMIT sqlc.arg(batch));
 
--- name: SessionRevoke :exec
+-- name: SessionRevoke :one
 -- Ends a session for a client that has a token of it.
-DELETE FROM sessions WHERE id = @id;
+DELETE FROM sessions WHERE id = @id RETURNING user_id;
 
 -- name: SessionSweep :execrows
 -- Deletes a batch of expired sessions. It deletes none while another instance runs it. The clock is

@@ -17,16 +17,21 @@ SELECT * FROM users WHERE id = @id;
 SELECT
     a.session_id::uuid AS session_id,
     u.id, u.email, u.username, u.email_verified, u.is_active, u.is_superuser, u.created_at, u.updated_at,
+    u.display_name, u.locale, u.user_metadata,
+    coalesce(s.authenticated_at, 'epoch')::timestamptz AS authenticated_at,
     coalesce(
         s.user_id = u.id AND s.expires_at > sqlc.arg(now)::timestamptz AND (u.tokens_not_before IS NULL OR s.created_at > u.tokens_not_before), false
     )::boolean AS is_alive
 FROM (SELECT unnest((SELECT sqlc.arg(user_ids)::uuid[])) AS user_id, unnest((SELECT sqlc.arg(session_ids)::uuid[])) AS session_id) a
 CROSS JOIN LATERAL (
-    SELECT users.id, users.email, users.username, users.email_verified, users.is_active, users.is_superuser, users.tokens_not_before, users.created_at, users.updated_at
+    SELECT users.id, users.email, users.username, users.email_verified, users.is_active, users.is_superuser, users.tokens_not_before, users.created_at, users.updated_at,
+        users.display_name, users.locale, users.user_metadata
     FROM users WHERE users.id = a.user_id LIMIT 1
 ) u
 LEFT JOIN LATERAL (
-    SELECT sessions.user_id, sessions.expires_at, sessions.created_at FROM sessions WHERE sessions.id = a.session_id LIMIT 1
+    SELECT sessions.user_id, sessions.expires_at, sessions.created_at,
+        coalesce(sessions.authenticated_at, sessions.created_at) AS authenticated_at
+    FROM sessions WHERE sessions.id = a.session_id LIMIT 1
 ) s ON true;
 
 -- name: UserGetByEmailKey :one
@@ -76,18 +81,29 @@ RETURNING *;
 
 -- name: UserTouch :one
 -- Records the time of the last change of a user's account.
-UPDATE users SET updated_at = @now WHERE id = @id RETURNING *;
+UPDATE users
+SET updated_at = greatest(sqlc.arg(now)::timestamptz, updated_at + interval '1 microsecond')
+WHERE id = @id
+RETURNING *;
+
+-- name: UserUpdate :one
+-- Replaces what a user tells of itself. updated_at always moves, because ETags are made from it.
+UPDATE users
+SET username = @username, username_key = @username_key, display_name = sqlc.narg(display_name), locale = sqlc.narg(locale),
+    user_metadata = @user_metadata, updated_at = greatest(sqlc.arg(now)::timestamptz, updated_at + interval '1 microsecond')
+WHERE id = @id
+RETURNING *;
 
 -- name: UserActivate :one
 -- Tokens from before the deactivation stay invalid.
 UPDATE users
-SET is_active = true, updated_at = @now
+SET is_active = true, updated_at = greatest(sqlc.arg(now)::timestamptz, updated_at + interval '1 microsecond')
 WHERE id = @id
 RETURNING *;
 
 -- name: UserDeactivate :one
 UPDATE users
-SET is_active = false, updated_at = @now
+SET is_active = false, updated_at = greatest(sqlc.arg(now)::timestamptz, updated_at + interval '1 microsecond')
 WHERE id = @id
 RETURNING *;
 

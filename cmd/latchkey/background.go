@@ -24,7 +24,9 @@ type background struct {
 	service *auth.Service
 	limiter *ratelimit.Limiter // nil without limits
 	keys    *keyring.Ring
-	logger  *slog.Logger
+	// eventsRetention is how long events are kept.
+	eventsRetention time.Duration
+	logger          *slog.Logger
 	// linesLost returns the number of log lines that were never written.
 	linesLost func() uint64
 }
@@ -52,6 +54,7 @@ func (r *root) inBackground(ctx context.Context, s settings, b background) (stop
 	return func() error {
 		cancel()
 		running.Wait()
+		b.service.Wait()
 		return stopMetrics()
 	}, nil
 }
@@ -86,7 +89,8 @@ func (b background) sweep(ctx context.Context) error {
 		errs = append(errs, err)
 	}
 	_, err := b.service.SweepSessions(ctx)
-	return errors.Join(append(errs, err, b.keys.Sweep(ctx))...)
+	_, eventErr := b.service.SweepEvents(ctx, b.eventsRetention)
+	return errors.Join(append(errs, err, eventErr, b.keys.Sweep(ctx))...)
 }
 
 // followKeys loads key changes made by other instances. It makes a new signing key if the current

@@ -50,6 +50,7 @@ var checks = []struct {
 	{"PASSWORD_HASH_PASSES", func(s settings) string { return within(int64(s.PasswordHashPasses), 1, 64) }},
 	{"PASSWORD_HASH_LANES", func(s settings) string { return within(int64(s.PasswordHashLanes), 1, 16) }},
 	{"RATE_LIMITS", func(s settings) string { return oneOf(s.RateLimits, "on", "off") }},
+	{"EVENTS_RETENTION", func(s settings) string { return lasting(s.EventsRetention, 24*time.Hour, 10*365*24*time.Hour) }},
 	{"PUBLIC_URL", func(s settings) string { return checkPublicURL(s.PublicURL) }},
 	{"IDLE_TIMEOUT", func(s settings) string { return lasting(s.IdleTimeout, time.Second, time.Hour) }},
 	{"TRUSTED_PROXIES", func(s settings) string {

@@ -147,7 +147,9 @@ func openService(
 	if s.RateLimits == "off" {
 		logger.Warn("LATCHKEY_RATE_LIMITS is off: passwords can be guessed without limit")
 	}
-	return parts.Auth, background{service: parts.Auth, limiter: parts.Limiter, keys: parts.Keys, logger: logger}, nil
+	return parts.Auth, background{
+		service: parts.Auth, limiter: parts.Limiter, keys: parts.Keys, eventsRetention: s.EventsRetention, logger: logger,
+	}, nil
 }
 
 // lostLine returns the log line that reports how many lines were lost.

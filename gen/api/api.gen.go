@@ -16,6 +16,21 @@ import (
 	openapi_types "github.com/oapi-codegen/runtime/types"
 )
 
+// Defines values for AccessTokenClaimsAmr.
+const (
+	AccessTokenClaimsAmrPwd AccessTokenClaimsAmr = "pwd"
+)
+
+// Valid indicates whether the value is a known member of the AccessTokenClaimsAmr enum.
+func (e AccessTokenClaimsAmr) Valid() bool {
+	switch e {
+	case AccessTokenClaimsAmrPwd:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for AmbiguousCredentialsProblemCode.
 const (
 	AmbiguousCredentialsProblemCodeAmbiguousCredentials AmbiguousCredentialsProblemCode = "ambiguous_credentials"
@@ -166,48 +181,135 @@ func (e CrossOriginProblemStatus) Valid() bool {
 	}
 }
 
+// Defines values for EventActor.
+const (
+	EventActorOperator EventActor = "operator"
+	EventActorUnknown  EventActor = "unknown"
+	EventActorUser     EventActor = "user"
+)
+
+// Valid indicates whether the value is a known member of the EventActor enum.
+func (e EventActor) Valid() bool {
+	switch e {
+	case EventActorOperator:
+		return true
+	case EventActorUnknown:
+		return true
+	case EventActorUser:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for EventMethods.
+const (
+	EventMethodsPwd EventMethods = "pwd"
+)
+
+// Valid indicates whether the value is a known member of the EventMethods enum.
+func (e EventMethods) Valid() bool {
+	switch e {
+	case EventMethodsPwd:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for EventType.
+const (
+	LoginFailed            EventType = "login.failed"
+	PasswordChanged        EventType = "password.changed"
+	SessionEnded           EventType = "session.ended"
+	SessionReauthenticated EventType = "session.reauthenticated"
+	SessionReuseDetected   EventType = "session.reuse_detected"
+	SessionsEnded          EventType = "sessions.ended"
+	UserActivated          EventType = "user.activated"
+	UserCreated            EventType = "user.created"
+	UserDeactivated        EventType = "user.deactivated"
+	UserDeleted            EventType = "user.deleted"
+	UserLoggedIn           EventType = "user.logged_in"
+	UserRegistered         EventType = "user.registered"
+	UserUpdated            EventType = "user.updated"
+)
+
+// Valid indicates whether the value is a known member of the EventType enum.
+func (e EventType) Valid() bool {
+	switch e {
+	case LoginFailed:
+		return true
+	case PasswordChanged:
+		return true
+	case SessionEnded:
+		return true
+	case SessionReauthenticated:
+		return true
+	case SessionReuseDetected:
+		return true
+	case SessionsEnded:
+		return true
+	case UserActivated:
+		return true
+	case UserCreated:
+		return true
+	case UserDeactivated:
+		return true
+	case UserDeleted:
+		return true
+	case UserLoggedIn:
+		return true
+	case UserRegistered:
+		return true
+	case UserUpdated:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for FieldErrorCode.
 const (
-	CommonPassword   FieldErrorCode = "common_password"
-	Duplicate        FieldErrorCode = "duplicate"
-	InvalidCharacter FieldErrorCode = "invalid_character"
-	InvalidFormat    FieldErrorCode = "invalid_format"
-	Malformed        FieldErrorCode = "malformed"
-	NotAllowed       FieldErrorCode = "not_allowed"
-	QueryNotAllowed  FieldErrorCode = "query_not_allowed"
-	Required         FieldErrorCode = "required"
-	TooLong          FieldErrorCode = "too_long"
-	TooShort         FieldErrorCode = "too_short"
-	Unknown          FieldErrorCode = "unknown"
-	WrongType        FieldErrorCode = "wrong_type"
+	FieldErrorCodeCommonPassword   FieldErrorCode = "common_password"
+	FieldErrorCodeDuplicate        FieldErrorCode = "duplicate"
+	FieldErrorCodeInvalidCharacter FieldErrorCode = "invalid_character"
+	FieldErrorCodeInvalidFormat    FieldErrorCode = "invalid_format"
+	FieldErrorCodeMalformed        FieldErrorCode = "malformed"
+	FieldErrorCodeNotAllowed       FieldErrorCode = "not_allowed"
+	FieldErrorCodeQueryNotAllowed  FieldErrorCode = "query_not_allowed"
+	FieldErrorCodeRequired         FieldErrorCode = "required"
+	FieldErrorCodeTooLong          FieldErrorCode = "too_long"
+	FieldErrorCodeTooShort         FieldErrorCode = "too_short"
+	FieldErrorCodeUnknown          FieldErrorCode = "unknown"
+	FieldErrorCodeWrongType        FieldErrorCode = "wrong_type"
 )
 
 // Valid indicates whether the value is a known member of the FieldErrorCode enum.
 func (e FieldErrorCode) Valid() bool {
 	switch e {
-	case CommonPassword:
+	case FieldErrorCodeCommonPassword:
 		return true
-	case Duplicate:
+	case FieldErrorCodeDuplicate:
 		return true
-	case InvalidCharacter:
+	case FieldErrorCodeInvalidCharacter:
 		return true
-	case InvalidFormat:
+	case FieldErrorCodeInvalidFormat:
 		return true
-	case Malformed:
+	case FieldErrorCodeMalformed:
 		return true
-	case NotAllowed:
+	case FieldErrorCodeNotAllowed:
 		return true
-	case QueryNotAllowed:
+	case FieldErrorCodeQueryNotAllowed:
 		return true
-	case Required:
+	case FieldErrorCodeRequired:
 		return true
-	case TooLong:
+	case FieldErrorCodeTooLong:
 		return true
-	case TooShort:
+	case FieldErrorCodeTooShort:
 		return true
-	case Unknown:
+	case FieldErrorCodeUnknown:
 		return true
-	case WrongType:
+	case FieldErrorCodeWrongType:
 		return true
 	default:
 		return false
@@ -829,6 +931,36 @@ func (e OverloadedProblemStatus) Valid() bool {
 	}
 }
 
+// Defines values for PreconditionFailedProblemCode.
+const (
+	PreconditionFailed PreconditionFailedProblemCode = "precondition_failed"
+)
+
+// Valid indicates whether the value is a known member of the PreconditionFailedProblemCode enum.
+func (e PreconditionFailedProblemCode) Valid() bool {
+	switch e {
+	case PreconditionFailed:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PreconditionFailedProblemStatus.
+const (
+	N412 PreconditionFailedProblemStatus = 412
+)
+
+// Valid indicates whether the value is a known member of the PreconditionFailedProblemStatus enum.
+func (e PreconditionFailedProblemStatus) Valid() bool {
+	switch e {
+	case N412:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for RateLimitedKindCode.
 const (
 	RateLimitedKindCodeRateLimited RateLimitedKindCode = "rate_limited"
@@ -889,18 +1021,33 @@ func (e RateLimitedProblemStatus) Valid() bool {
 	}
 }
 
+// Defines values for ReauthenticationFactor.
+const (
+	ReauthenticationFactorPassword ReauthenticationFactor = "password"
+)
+
+// Valid indicates whether the value is a known member of the ReauthenticationFactor enum.
+func (e ReauthenticationFactor) Valid() bool {
+	switch e {
+	case ReauthenticationFactorPassword:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for RegistrationConflictProblemCode.
 const (
-	EmailTaken    RegistrationConflictProblemCode = "email_taken"
-	UsernameTaken RegistrationConflictProblemCode = "username_taken"
+	RegistrationConflictProblemCodeEmailTaken    RegistrationConflictProblemCode = "email_taken"
+	RegistrationConflictProblemCodeUsernameTaken RegistrationConflictProblemCode = "username_taken"
 )
 
 // Valid indicates whether the value is a known member of the RegistrationConflictProblemCode enum.
 func (e RegistrationConflictProblemCode) Valid() bool {
 	switch e {
-	case EmailTaken:
+	case RegistrationConflictProblemCodeEmailTaken:
 		return true
-	case UsernameTaken:
+	case RegistrationConflictProblemCodeUsernameTaken:
 		return true
 	default:
 		return false
@@ -909,13 +1056,13 @@ func (e RegistrationConflictProblemCode) Valid() bool {
 
 // Defines values for RegistrationConflictProblemStatus.
 const (
-	N409 RegistrationConflictProblemStatus = 409
+	RegistrationConflictProblemStatusN409 RegistrationConflictProblemStatus = 409
 )
 
 // Valid indicates whether the value is a known member of the RegistrationConflictProblemStatus enum.
 func (e RegistrationConflictProblemStatus) Valid() bool {
 	switch e {
-	case N409:
+	case RegistrationConflictProblemStatusN409:
 		return true
 	default:
 		return false
@@ -1006,6 +1153,63 @@ const (
 func (e SessionNotFoundProblemStatus) Valid() bool {
 	switch e {
 	case SessionNotFoundProblemStatusN404:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for StaleSessionProblemCode.
+const (
+	StaleSessionProblemCodeInvalidToken             StaleSessionProblemCode = "invalid_token"
+	StaleSessionProblemCodeNotAuthenticated         StaleSessionProblemCode = "not_authenticated"
+	StaleSessionProblemCodeReauthenticationRequired StaleSessionProblemCode = "reauthentication_required"
+	StaleSessionProblemCodeUserInactive             StaleSessionProblemCode = "user_inactive"
+	StaleSessionProblemCodeUserNotFound             StaleSessionProblemCode = "user_not_found"
+)
+
+// Valid indicates whether the value is a known member of the StaleSessionProblemCode enum.
+func (e StaleSessionProblemCode) Valid() bool {
+	switch e {
+	case StaleSessionProblemCodeInvalidToken:
+		return true
+	case StaleSessionProblemCodeNotAuthenticated:
+		return true
+	case StaleSessionProblemCodeReauthenticationRequired:
+		return true
+	case StaleSessionProblemCodeUserInactive:
+		return true
+	case StaleSessionProblemCodeUserNotFound:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for StaleSessionProblemFactors.
+const (
+	StaleSessionProblemFactorsPassword StaleSessionProblemFactors = "password"
+)
+
+// Valid indicates whether the value is a known member of the StaleSessionProblemFactors enum.
+func (e StaleSessionProblemFactors) Valid() bool {
+	switch e {
+	case StaleSessionProblemFactorsPassword:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for StaleSessionProblemStatus.
+const (
+	StaleSessionProblemStatusN401 StaleSessionProblemStatus = 401
+)
+
+// Valid indicates whether the value is a known member of the StaleSessionProblemStatus enum.
+func (e StaleSessionProblemStatus) Valid() bool {
+	switch e {
+	case StaleSessionProblemStatusN401:
 		return true
 	default:
 		return false
@@ -1551,22 +1755,22 @@ func (e TokenUnsupportedMediaTypeProblemStatus) Valid() bool {
 
 // Defines values for UnauthenticatedProblemCode.
 const (
-	InvalidToken     UnauthenticatedProblemCode = "invalid_token"
-	NotAuthenticated UnauthenticatedProblemCode = "not_authenticated"
-	UserInactive     UnauthenticatedProblemCode = "user_inactive"
-	UserNotFound     UnauthenticatedProblemCode = "user_not_found"
+	UnauthenticatedProblemCodeInvalidToken     UnauthenticatedProblemCode = "invalid_token"
+	UnauthenticatedProblemCodeNotAuthenticated UnauthenticatedProblemCode = "not_authenticated"
+	UnauthenticatedProblemCodeUserInactive     UnauthenticatedProblemCode = "user_inactive"
+	UnauthenticatedProblemCodeUserNotFound     UnauthenticatedProblemCode = "user_not_found"
 )
 
 // Valid indicates whether the value is a known member of the UnauthenticatedProblemCode enum.
 func (e UnauthenticatedProblemCode) Valid() bool {
 	switch e {
-	case InvalidToken:
+	case UnauthenticatedProblemCodeInvalidToken:
 		return true
-	case NotAuthenticated:
+	case UnauthenticatedProblemCodeNotAuthenticated:
 		return true
-	case UserInactive:
+	case UnauthenticatedProblemCodeUserInactive:
 		return true
-	case UserNotFound:
+	case UnauthenticatedProblemCodeUserNotFound:
 		return true
 	default:
 		return false
@@ -1714,13 +1918,86 @@ func (e UnsupportedMediaTypeProblemStatus) Valid() bool {
 	}
 }
 
+// Defines values for UsernameConflictProblemCode.
+const (
+	UsernameConflictProblemCodeUsernameTaken UsernameConflictProblemCode = "username_taken"
+)
+
+// Valid indicates whether the value is a known member of the UsernameConflictProblemCode enum.
+func (e UsernameConflictProblemCode) Valid() bool {
+	switch e {
+	case UsernameConflictProblemCodeUsernameTaken:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for UsernameConflictProblemStatus.
+const (
+	UsernameConflictProblemStatusN409 UsernameConflictProblemStatus = 409
+)
+
+// Valid indicates whether the value is a known member of the UsernameConflictProblemStatus enum.
+func (e UsernameConflictProblemStatus) Valid() bool {
+	switch e {
+	case UsernameConflictProblemStatusN409:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for WrongPasswordProblemCode.
+const (
+	WrongPasswordProblemCodeCrossOrigin   WrongPasswordProblemCode = "cross_origin"
+	WrongPasswordProblemCodeWrongPassword WrongPasswordProblemCode = "wrong_password"
+)
+
+// Valid indicates whether the value is a known member of the WrongPasswordProblemCode enum.
+func (e WrongPasswordProblemCode) Valid() bool {
+	switch e {
+	case WrongPasswordProblemCodeCrossOrigin:
+		return true
+	case WrongPasswordProblemCodeWrongPassword:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for WrongPasswordProblemStatus.
+const (
+	WrongPasswordProblemStatusN403 WrongPasswordProblemStatus = 403
+)
+
+// Valid indicates whether the value is a known member of the WrongPasswordProblemStatus enum.
+func (e WrongPasswordProblemStatus) Valid() bool {
+	switch e {
+	case WrongPasswordProblemStatusN403:
+		return true
+	default:
+		return false
+	}
+}
+
 // AccessTokenClaims The claims of an access token. Its header has `alg`, `typ` (`at+jwt`, RFC 9068 section 2.1) and `kid`, and
 // nothing else. `uid` is the id of the user, and `sid` the id of the session.
 type AccessTokenClaims struct {
+	// Amr How the user proved who it is (RFC 8176).
+	//
+	// Example: ["pwd"]
+	Amr []AccessTokenClaimsAmr `json:"amr"`
+
 	// Aud The audience of the token.
 	//
 	// Example: latchkey:auth
 	Aud string `json:"aud"`
+
+	// AuthTime When the user last proved who it is, in seconds since 1970.
+	//
+	// Example: 1767605400
+	AuthTime int64 `json:"auth_time"`
 
 	// Exp When the token expires, in seconds since 1970.
 	//
@@ -1762,6 +2039,9 @@ type AccessTokenClaims struct {
 	// Example: ada
 	Username string `json:"username"`
 }
+
+// AccessTokenClaimsAmr defines model for AccessTokenClaims.Amr.
+type AccessTokenClaimsAmr string
 
 // AmbiguousCredentialsProblem defines model for AmbiguousCredentialsProblem.
 type AmbiguousCredentialsProblem struct {
@@ -1873,6 +2153,73 @@ type CrossOriginProblemCode string
 
 // CrossOriginProblemStatus defines model for CrossOriginProblem.Status.
 type CrossOriginProblemStatus int
+
+// Event What happened to an account.
+type Event struct {
+	// Actor `user` who was logged in, `operator` of the service, or `unknown` where nobody was logged in.
+	//
+	// Example: user
+	Actor EventActor `json:"actor"`
+
+	// Address The IPv4 or IPv6 address of the client.
+	//
+	// Example: 203.0.113.7
+	Address *string `json:"address,omitempty"`
+
+	// CreatedAt When it happened, RFC 3339 in UTC.
+	//
+	// Example: 2026-01-05T09:30:00.123456Z
+	CreatedAt time.Time `json:"created_at"`
+
+	// ID A UUID of version 7, in lower case (RFC 9562). It never changes.
+	//
+	// Example: 01981f6e-3f4a-7cc0-8f1e-5d7a4c1b2e90
+	ID ID `json:"id"`
+
+	// Methods How the user proved who it is (RFC 8176), at `user.logged_in` and `session.reauthenticated`.
+	//
+	// Example: ["pwd"]
+	Methods *[]EventMethods `json:"methods,omitempty"`
+
+	// SessionID A UUID of version 7, in lower case (RFC 9562). It never changes.
+	//
+	// Example: 01981f6e-3f4a-7cc0-8f1e-5d7a4c1b2e90
+	SessionID *ID `json:"session_id,omitempty"`
+
+	// Type What happened. `login.failed` is recorded at most once an hour for an account.
+	//
+	// Example: user.logged_in
+	Type EventType `json:"type"`
+
+	// UserAgent The `User-Agent` of the client.
+	//
+	// Example: Mozilla/5.0
+	UserAgent *string `json:"user_agent,omitempty"`
+}
+
+// EventActor `user` who was logged in, `operator` of the service, or `unknown` where nobody was logged in.
+//
+// Example: user
+type EventActor string
+
+// EventMethods defines model for Event.Methods.
+type EventMethods string
+
+// EventType What happened. `login.failed` is recorded at most once an hour for an account.
+//
+// Example: user.logged_in
+type EventType string
+
+// EventList A page of events.
+type EventList struct {
+	// Events The newest first.
+	Events []Event `json:"events"`
+
+	// Next The `cursor` of the next page. Absent if there is none.
+	//
+	// Example: 01981f6e-3f4a-7cc0-8f1e-5d7a4c1b2e90
+	Next *string `json:"next,omitempty"`
+}
 
 // FieldError What is wrong with one field.
 type FieldError struct {
@@ -2418,6 +2765,48 @@ type OverloadedProblemCode string
 // OverloadedProblemStatus defines model for OverloadedProblem.Status.
 type OverloadedProblemStatus int
 
+// PasswordChange A new password, and the present one.
+type PasswordChange struct {
+	// CurrentPassword The present password.
+	//
+	// Example: correct horse battery staple
+	CurrentPassword string `json:"current_password"`
+
+	// NewPassword The new password. The rules are those of a registration.
+	//
+	// Example: violet anchor prints slowly
+	NewPassword string `json:"new_password"`
+}
+
+// PreconditionFailedProblem defines model for PreconditionFailedProblem.
+type PreconditionFailedProblem struct {
+	Code PreconditionFailedProblemCode `json:"code"`
+
+	// Detail What went wrong.
+	//
+	// Example: The email belongs to another user.
+	Detail string                          `json:"detail"`
+	Status PreconditionFailedProblemStatus `json:"status"`
+
+	// Title The problem in words. It is the same for every answer with this code.
+	//
+	// Example: The email is taken
+	Title string `json:"title"`
+
+	// Type A reference to the page about the problem, relative to the address of the request. It is `/problems/` and
+	// the code, behind the path of the server if that has one.
+	//
+	//
+	// Example: /problems/email_taken
+	Type string `json:"type"`
+}
+
+// PreconditionFailedProblemCode defines model for PreconditionFailedProblem.Code.
+type PreconditionFailedProblemCode string
+
+// PreconditionFailedProblemStatus defines model for PreconditionFailedProblem.Status.
+type PreconditionFailedProblemStatus int
+
 // Problem The body of every error (RFC 9457). Each operation and status narrows `status` and `code`. Some have further
 // members: `errors` (422), `request_id` (500), and those of `OAuthError` at the token and the revocation endpoint.
 type Problem struct {
@@ -2490,12 +2879,31 @@ type RateLimitedProblemCode string
 // RateLimitedProblemStatus defines model for RateLimitedProblem.Status.
 type RateLimitedProblemStatus int
 
+// Reauthentication A proof of who the user is.
+type Reauthentication struct {
+	// Factor What proves it.
+	Factor ReauthenticationFactor `json:"factor"`
+
+	// Password The present password.
+	//
+	// Example: correct horse battery staple
+	Password string `json:"password"`
+}
+
+// ReauthenticationFactor What proves it.
+type ReauthenticationFactor string
+
 // RegisteredUser A new user, with the tokens of its first session.
 type RegisteredUser struct {
 	// CreatedAt When the account was created, RFC 3339 in UTC.
 	//
 	// Example: 2026-01-05T09:30:00.123456Z
 	CreatedAt time.Time `json:"created_at"`
+
+	// DisplayName What the user wants to be called. Absent if there is none.
+	//
+	// Example: Ada Lovelace
+	DisplayName *string `json:"display_name,omitempty"`
 
 	// Email The email as typed.
 	//
@@ -2522,6 +2930,11 @@ type RegisteredUser struct {
 	// Example: false
 	IsSuperuser bool `json:"is_superuser"`
 
+	// Locale The language of the user, a language tag of BCP 47. Absent if there is none.
+	//
+	// Example: en-GB
+	Locale *string `json:"locale,omitempty"`
+
 	// Token The tokens of a session (RFC 6749 section 5.1).
 	Token Token `json:"token"`
 
@@ -2529,6 +2942,11 @@ type RegisteredUser struct {
 	//
 	// Example: 2026-01-05T09:30:00.123456Z
 	UpdatedAt time.Time `json:"updated_at"`
+
+	// UserMetadata What the application keeps with the user, and the user may change.
+	//
+	// Example: {"theme":"dark"}
+	UserMetadata json.RawMessage `json:"user_metadata"`
 
 	// Username The username as typed.
 	//
@@ -2728,6 +3146,48 @@ type SessionNotFoundProblemCode string
 
 // SessionNotFoundProblemStatus defines model for SessionNotFoundProblem.Status.
 type SessionNotFoundProblemStatus int
+
+// StaleSessionProblem defines model for StaleSessionProblem.
+type StaleSessionProblem struct {
+	Code StaleSessionProblemCode `json:"code"`
+
+	// Detail What went wrong.
+	//
+	// Example: The email belongs to another user.
+	Detail string `json:"detail"`
+
+	// Factors What `Reauthenticate` takes as a proof, at `reauthentication_required`.
+	//
+	// Example: ["password"]
+	Factors *[]StaleSessionProblemFactors `json:"factors,omitempty"`
+
+	// MaxAge The seconds within which the session must have proved it, at `reauthentication_required`.
+	//
+	// Example: 300
+	MaxAge *int                      `json:"max_age,omitempty"`
+	Status StaleSessionProblemStatus `json:"status"`
+
+	// Title The problem in words. It is the same for every answer with this code.
+	//
+	// Example: The email is taken
+	Title string `json:"title"`
+
+	// Type A reference to the page about the problem, relative to the address of the request. It is `/problems/` and
+	// the code, behind the path of the server if that has one.
+	//
+	//
+	// Example: /problems/email_taken
+	Type string `json:"type"`
+}
+
+// StaleSessionProblemCode defines model for StaleSessionProblem.Code.
+type StaleSessionProblemCode string
+
+// StaleSessionProblemFactors defines model for StaleSessionProblem.Factors.
+type StaleSessionProblemFactors string
+
+// StaleSessionProblemStatus defines model for StaleSessionProblem.Status.
+type StaleSessionProblemStatus int
 
 // Token The tokens of a session (RFC 6749 section 5.1).
 type Token struct {
@@ -3309,6 +3769,11 @@ type User struct {
 	// Example: 2026-01-05T09:30:00.123456Z
 	CreatedAt time.Time `json:"created_at"`
 
+	// DisplayName What the user wants to be called. Absent if there is none.
+	//
+	// Example: Ada Lovelace
+	DisplayName *string `json:"display_name,omitempty"`
+
 	// Email The email as typed.
 	//
 	// Example: ada@example.com
@@ -3334,16 +3799,109 @@ type User struct {
 	// Example: false
 	IsSuperuser bool `json:"is_superuser"`
 
+	// Locale The language of the user, a language tag of BCP 47. Absent if there is none.
+	//
+	// Example: en-GB
+	Locale *string `json:"locale,omitempty"`
+
 	// UpdatedAt When the account was last changed, RFC 3339 in UTC.
 	//
 	// Example: 2026-01-05T09:30:00.123456Z
 	UpdatedAt time.Time `json:"updated_at"`
+
+	// UserMetadata What the application keeps with the user, and the user may change.
+	//
+	// Example: {"theme":"dark"}
+	UserMetadata json.RawMessage `json:"user_metadata"`
 
 	// Username The username as typed.
 	//
 	// Example: ada
 	Username string `json:"username"`
 }
+
+// UserUpdate A JSON merge patch of a user (RFC 7396).
+type UserUpdate struct {
+	// DisplayName What the user wants to be called. `null` removes it.
+	//
+	// Example: Ada Lovelace
+	DisplayName json.RawMessage `json:"display_name,omitempty"`
+
+	// Locale The language of the user, a language tag of BCP 47. Mails are in this language. `null` removes it.
+	//
+	// Example: en-GB
+	Locale json.RawMessage `json:"locale,omitempty"`
+
+	// UserMetadata Members to set, or to remove by `null`. All members together have at most 8,192 bytes as JSON. Numbers are
+	// kept as 64-bit floating point (RFC 8259 section 6). `null` removes all members.
+	//
+	//
+	// Example: {"theme":"dark"}
+	UserMetadata json.RawMessage `json:"user_metadata,omitempty"`
+
+	// Username Another username.
+	//
+	// Example: ada
+	Username *string `json:"username,omitempty"`
+}
+
+// UsernameConflictProblem defines model for UsernameConflictProblem.
+type UsernameConflictProblem struct {
+	Code UsernameConflictProblemCode `json:"code"`
+
+	// Detail What went wrong.
+	//
+	// Example: The email belongs to another user.
+	Detail string                        `json:"detail"`
+	Status UsernameConflictProblemStatus `json:"status"`
+
+	// Title The problem in words. It is the same for every answer with this code.
+	//
+	// Example: The email is taken
+	Title string `json:"title"`
+
+	// Type A reference to the page about the problem, relative to the address of the request. It is `/problems/` and
+	// the code, behind the path of the server if that has one.
+	//
+	//
+	// Example: /problems/email_taken
+	Type string `json:"type"`
+}
+
+// UsernameConflictProblemCode defines model for UsernameConflictProblem.Code.
+type UsernameConflictProblemCode string
+
+// UsernameConflictProblemStatus defines model for UsernameConflictProblem.Status.
+type UsernameConflictProblemStatus int
+
+// WrongPasswordProblem defines model for WrongPasswordProblem.
+type WrongPasswordProblem struct {
+	Code WrongPasswordProblemCode `json:"code"`
+
+	// Detail What went wrong.
+	//
+	// Example: The email belongs to another user.
+	Detail string                     `json:"detail"`
+	Status WrongPasswordProblemStatus `json:"status"`
+
+	// Title The problem in words. It is the same for every answer with this code.
+	//
+	// Example: The email is taken
+	Title string `json:"title"`
+
+	// Type A reference to the page about the problem, relative to the address of the request. It is `/problems/` and
+	// the code, behind the path of the server if that has one.
+	//
+	//
+	// Example: /problems/email_taken
+	Type string `json:"type"`
+}
+
+// WrongPasswordProblemCode defines model for WrongPasswordProblem.Code.
+type WrongPasswordProblemCode string
+
+// WrongPasswordProblemStatus defines model for WrongPasswordProblem.Status.
+type WrongPasswordProblemStatus int
 
 // AmbiguousCredentials defines model for AmbiguousCredentials.
 type AmbiguousCredentials = AmbiguousCredentialsProblem
@@ -3374,6 +3932,9 @@ type RateLimited = RateLimitedProblem
 
 // RequestTimeout defines model for RequestTimeout.
 type RequestTimeout = RequestTimeoutProblem
+
+// StaleSession defines model for StaleSession.
+type StaleSession = StaleSessionProblem
 
 // TokenBodyTooLarge defines model for TokenBodyTooLarge.
 type TokenBodyTooLarge = TokenBodyTooLargeProblem
@@ -3411,6 +3972,24 @@ type Unavailable = UnavailableProblem
 // UnsupportedMediaType defines model for UnsupportedMediaType.
 type UnsupportedMediaType = UnsupportedMediaTypeProblem
 
+// WrongPassword defines model for WrongPassword.
+type WrongPassword = WrongPasswordProblem
+
+// UpdateCurrentUserParams defines parameters for UpdateCurrentUser.
+type UpdateCurrentUserParams struct {
+	// IfMatch The `ETag` of the user that the change was made for, or `*`.
+	IfMatch *string `json:"If-Match,omitempty"`
+}
+
+// ListOwnEventsParams defines parameters for ListOwnEvents.
+type ListOwnEventsParams struct {
+	// Cursor The `next` of the page before.
+	Cursor *string `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Limit How many events a page has at most.
+	Limit *int `form:"limit,omitempty" json:"limit,omitempty"`
+}
+
 // RevokeTokenFormdataRequestBody defines body for RevokeToken for application/x-www-form-urlencoded ContentType.
 type RevokeTokenFormdataRequestBody = RevocationForm
 
@@ -3419,6 +3998,15 @@ type RegisterUserJSONRequestBody = Registration
 
 // LoginFormdataRequestBody defines body for Login for application/x-www-form-urlencoded ContentType.
 type LoginFormdataRequestBody = LoginForm
+
+// UpdateCurrentUserApplicationMergePatchPlusJSONRequestBody defines body for UpdateCurrentUser for application/merge-patch+json ContentType.
+type UpdateCurrentUserApplicationMergePatchPlusJSONRequestBody = UserUpdate
+
+// ChangePasswordJSONRequestBody defines body for ChangePassword for application/json ContentType.
+type ChangePasswordJSONRequestBody = PasswordChange
+
+// ReauthenticateJSONRequestBody defines body for Reauthenticate for application/json ContentType.
+type ReauthenticateJSONRequestBody = Reauthentication
 
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
@@ -3440,9 +4028,24 @@ type ServerInterface interface {
 	// Logout Log out
 	// (POST /api/users/logout/)
 	Logout(ctx echo.Context) error
+	// DeleteCurrentUser Delete the current user
+	// (DELETE /api/users/me/)
+	DeleteCurrentUser(ctx echo.Context) error
 	// GetCurrentUser Current user
 	// (GET /api/users/me/)
 	GetCurrentUser(ctx echo.Context) error
+	// UpdateCurrentUser Change the current user
+	// (PATCH /api/users/me/)
+	UpdateCurrentUser(ctx echo.Context, params UpdateCurrentUserParams) error
+	// ListOwnEvents List what happened to the account
+	// (GET /api/users/me/events/)
+	ListOwnEvents(ctx echo.Context, params ListOwnEventsParams) error
+	// ChangePassword Change the password
+	// (PUT /api/users/me/password/)
+	ChangePassword(ctx echo.Context) error
+	// Reauthenticate Prove again who the user is
+	// (POST /api/users/me/reauthentication/)
+	Reauthenticate(ctx echo.Context) error
 	// EndAllSessions End all sessions
 	// (DELETE /api/users/me/sessions/)
 	EndAllSessions(ctx echo.Context) error
@@ -3519,12 +4122,93 @@ func (w *ServerInterfaceWrapper) Logout(ctx echo.Context) error {
 	return err
 }
 
+// DeleteCurrentUser converts echo context to params.
+func (w *ServerInterfaceWrapper) DeleteCurrentUser(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DeleteCurrentUser(ctx)
+	return err
+}
+
 // GetCurrentUser converts echo context to params.
 func (w *ServerInterfaceWrapper) GetCurrentUser(ctx echo.Context) error {
 	var err error
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.GetCurrentUser(ctx)
+	return err
+}
+
+// UpdateCurrentUser converts echo context to params.
+func (w *ServerInterfaceWrapper) UpdateCurrentUser(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params UpdateCurrentUserParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch string
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.UpdateCurrentUser(ctx, params)
+	return err
+}
+
+// ListOwnEvents converts echo context to params.
+func (w *ServerInterfaceWrapper) ListOwnEvents(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListOwnEventsParams
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListOwnEvents(ctx, params)
+	return err
+}
+
+// ChangePassword converts echo context to params.
+func (w *ServerInterfaceWrapper) ChangePassword(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ChangePassword(ctx)
+	return err
+}
+
+// Reauthenticate converts echo context to params.
+func (w *ServerInterfaceWrapper) Reauthenticate(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.Reauthenticate(ctx)
 	return err
 }
 
@@ -3629,7 +4313,12 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 
 	router.POST(options.BaseURL+"/api/users/", wrapper.RegisterUser, options.OperationMiddlewares["RegisterUser"]...)
 	router.POST(options.BaseURL+"/api/users/login/token/", wrapper.Login, options.OperationMiddlewares["Login"]...)
+	router.DELETE(options.BaseURL+"/api/users/me/", wrapper.DeleteCurrentUser, options.OperationMiddlewares["DeleteCurrentUser"]...)
 	router.GET(options.BaseURL+"/api/users/me/", wrapper.GetCurrentUser, options.OperationMiddlewares["GetCurrentUser"]...)
+	router.PATCH(options.BaseURL+"/api/users/me/", wrapper.UpdateCurrentUser, options.OperationMiddlewares["UpdateCurrentUser"]...)
+	router.PUT(options.BaseURL+"/api/users/me/password/", wrapper.ChangePassword, options.OperationMiddlewares["ChangePassword"]...)
+	router.POST(options.BaseURL+"/api/users/me/reauthentication/", wrapper.Reauthenticate, options.OperationMiddlewares["Reauthenticate"]...)
+	router.GET(options.BaseURL+"/api/users/me/events/", wrapper.ListOwnEvents, options.OperationMiddlewares["ListOwnEvents"]...)
 	router.POST(options.BaseURL+"/api/users/logout/", wrapper.Logout, options.OperationMiddlewares["Logout"]...)
 	router.DELETE(options.BaseURL+"/api/users/me/sessions/", wrapper.EndAllSessions, options.OperationMiddlewares["EndAllSessions"]...)
 	router.GET(options.BaseURL+"/api/users/me/sessions/", wrapper.ListSessions, options.OperationMiddlewares["ListSessions"]...)
@@ -3692,6 +4381,15 @@ type RateLimitedApplicationProblemPlusJSONResponse struct {
 
 type RequestTimeoutApplicationProblemPlusJSONResponse RequestTimeoutProblem
 
+type StaleSessionResponseHeaders struct {
+	WWWAuthenticate string
+}
+type StaleSessionApplicationProblemPlusJSONResponse struct {
+	Body StaleSessionProblem
+
+	Headers StaleSessionResponseHeaders
+}
+
 type TokenBodyTooLargeJSONResponse TokenBodyTooLargeProblem
 
 type TokenCrossOriginJSONResponse TokenCrossOriginProblem
@@ -3752,6 +4450,8 @@ type UnavailableApplicationProblemPlusJSONResponse struct {
 }
 
 type UnsupportedMediaTypeApplicationProblemPlusJSONResponse UnsupportedMediaTypeProblem
+
+type WrongPasswordApplicationProblemPlusJSONResponse WrongPasswordProblem
 
 type GetKeysRequestObject struct {
 }
@@ -4466,6 +5166,104 @@ func (response Logout503ApplicationProblemPlusJSONResponse) VisitLogoutResponse(
 	return err
 }
 
+type DeleteCurrentUserRequestObject struct {
+}
+
+type DeleteCurrentUserResponseObject interface {
+	VisitDeleteCurrentUserResponse(w http.ResponseWriter) error
+}
+
+type DeleteCurrentUser204Response struct {
+}
+
+func (response DeleteCurrentUser204Response) VisitDeleteCurrentUserResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type DeleteCurrentUser400ApplicationProblemPlusJSONResponse struct {
+	AmbiguousCredentialsApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteCurrentUser400ApplicationProblemPlusJSONResponse) VisitDeleteCurrentUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteCurrentUser401ApplicationProblemPlusJSONResponse struct {
+	StaleSessionApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteCurrentUser401ApplicationProblemPlusJSONResponse) VisitDeleteCurrentUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteCurrentUser403ApplicationProblemPlusJSONResponse struct {
+	CrossOriginApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteCurrentUser403ApplicationProblemPlusJSONResponse) VisitDeleteCurrentUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteCurrentUser500ApplicationProblemPlusJSONResponse struct {
+	InternalErrorApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteCurrentUser500ApplicationProblemPlusJSONResponse) VisitDeleteCurrentUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteCurrentUser503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteCurrentUser503ApplicationProblemPlusJSONResponse) VisitDeleteCurrentUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetCurrentUserRequestObject struct {
 }
 
@@ -4473,15 +5271,23 @@ type GetCurrentUserResponseObject interface {
 	VisitGetCurrentUserResponse(w http.ResponseWriter) error
 }
 
-type GetCurrentUser200JSONResponse User
+type GetCurrentUser200ResponseHeaders struct {
+	ETag string
+}
+
+type GetCurrentUser200JSONResponse struct {
+	Body    User
+	Headers GetCurrentUser200ResponseHeaders
+}
 
 func (response GetCurrentUser200JSONResponse) VisitGetCurrentUserResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err
@@ -4542,6 +5348,695 @@ type GetCurrentUser503ApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetCurrentUser503ApplicationProblemPlusJSONResponse) VisitGetCurrentUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateCurrentUserRequestObject struct {
+	Params UpdateCurrentUserParams
+	Body   *UpdateCurrentUserApplicationMergePatchPlusJSONRequestBody
+}
+
+type UpdateCurrentUserResponseObject interface {
+	VisitUpdateCurrentUserResponse(w http.ResponseWriter) error
+}
+
+type UpdateCurrentUser200ResponseHeaders struct {
+	ETag string
+}
+
+type UpdateCurrentUser200JSONResponse struct {
+	Body    User
+	Headers UpdateCurrentUser200ResponseHeaders
+}
+
+func (response UpdateCurrentUser200JSONResponse) VisitUpdateCurrentUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateCurrentUser400ApplicationProblemPlusJSONResponse struct {
+	AmbiguousCredentialsApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateCurrentUser400ApplicationProblemPlusJSONResponse) VisitUpdateCurrentUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateCurrentUser401ApplicationProblemPlusJSONResponse struct {
+	UnauthenticatedApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateCurrentUser401ApplicationProblemPlusJSONResponse) VisitUpdateCurrentUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateCurrentUser403ApplicationProblemPlusJSONResponse struct {
+	CrossOriginApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateCurrentUser403ApplicationProblemPlusJSONResponse) VisitUpdateCurrentUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateCurrentUser408ApplicationProblemPlusJSONResponse struct {
+	RequestTimeoutApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateCurrentUser408ApplicationProblemPlusJSONResponse) VisitUpdateCurrentUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(408)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateCurrentUser409ApplicationProblemPlusJSONResponse UsernameConflictProblem
+
+func (response UpdateCurrentUser409ApplicationProblemPlusJSONResponse) VisitUpdateCurrentUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateCurrentUser412ApplicationProblemPlusJSONResponse PreconditionFailedProblem
+
+func (response UpdateCurrentUser412ApplicationProblemPlusJSONResponse) VisitUpdateCurrentUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(412)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateCurrentUser413ApplicationProblemPlusJSONResponse struct {
+	BodyTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateCurrentUser413ApplicationProblemPlusJSONResponse) VisitUpdateCurrentUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateCurrentUser415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateCurrentUser415ApplicationProblemPlusJSONResponse) VisitUpdateCurrentUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateCurrentUser422ApplicationProblemPlusJSONResponse struct {
+	InvalidRequestApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateCurrentUser422ApplicationProblemPlusJSONResponse) VisitUpdateCurrentUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateCurrentUser500ApplicationProblemPlusJSONResponse struct {
+	InternalErrorApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateCurrentUser500ApplicationProblemPlusJSONResponse) VisitUpdateCurrentUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateCurrentUser503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateCurrentUser503ApplicationProblemPlusJSONResponse) VisitUpdateCurrentUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListOwnEventsRequestObject struct {
+	Params ListOwnEventsParams
+}
+
+type ListOwnEventsResponseObject interface {
+	VisitListOwnEventsResponse(w http.ResponseWriter) error
+}
+
+type ListOwnEvents200JSONResponse EventList
+
+func (response ListOwnEvents200JSONResponse) VisitListOwnEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListOwnEvents400ApplicationProblemPlusJSONResponse struct {
+	AmbiguousCredentialsApplicationProblemPlusJSONResponse
+}
+
+func (response ListOwnEvents400ApplicationProblemPlusJSONResponse) VisitListOwnEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListOwnEvents401ApplicationProblemPlusJSONResponse struct {
+	UnauthenticatedApplicationProblemPlusJSONResponse
+}
+
+func (response ListOwnEvents401ApplicationProblemPlusJSONResponse) VisitListOwnEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListOwnEvents422ApplicationProblemPlusJSONResponse struct {
+	InvalidRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ListOwnEvents422ApplicationProblemPlusJSONResponse) VisitListOwnEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListOwnEvents500ApplicationProblemPlusJSONResponse struct {
+	InternalErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ListOwnEvents500ApplicationProblemPlusJSONResponse) VisitListOwnEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListOwnEvents503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListOwnEvents503ApplicationProblemPlusJSONResponse) VisitListOwnEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangePasswordRequestObject struct {
+	Body *ChangePasswordJSONRequestBody
+}
+
+type ChangePasswordResponseObject interface {
+	VisitChangePasswordResponse(w http.ResponseWriter) error
+}
+
+type ChangePassword204Response struct {
+}
+
+func (response ChangePassword204Response) VisitChangePasswordResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type ChangePassword400ApplicationProblemPlusJSONResponse struct {
+	AmbiguousCredentialsApplicationProblemPlusJSONResponse
+}
+
+func (response ChangePassword400ApplicationProblemPlusJSONResponse) VisitChangePasswordResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangePassword401ApplicationProblemPlusJSONResponse struct {
+	UnauthenticatedApplicationProblemPlusJSONResponse
+}
+
+func (response ChangePassword401ApplicationProblemPlusJSONResponse) VisitChangePasswordResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangePassword403ApplicationProblemPlusJSONResponse struct {
+	WrongPasswordApplicationProblemPlusJSONResponse
+}
+
+func (response ChangePassword403ApplicationProblemPlusJSONResponse) VisitChangePasswordResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangePassword408ApplicationProblemPlusJSONResponse struct {
+	RequestTimeoutApplicationProblemPlusJSONResponse
+}
+
+func (response ChangePassword408ApplicationProblemPlusJSONResponse) VisitChangePasswordResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(408)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangePassword413ApplicationProblemPlusJSONResponse struct {
+	BodyTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response ChangePassword413ApplicationProblemPlusJSONResponse) VisitChangePasswordResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangePassword415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response ChangePassword415ApplicationProblemPlusJSONResponse) VisitChangePasswordResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangePassword422ApplicationProblemPlusJSONResponse struct {
+	InvalidRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ChangePassword422ApplicationProblemPlusJSONResponse) VisitChangePasswordResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangePassword429ApplicationProblemPlusJSONResponse struct {
+	RateLimitedApplicationProblemPlusJSONResponse
+}
+
+func (response ChangePassword429ApplicationProblemPlusJSONResponse) VisitChangePasswordResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("RateLimit", fmt.Sprint(response.Headers.RateLimit))
+	w.Header().Set("RateLimit-Policy", fmt.Sprint(response.Headers.RateLimitPolicy))
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangePassword500ApplicationProblemPlusJSONResponse struct {
+	InternalErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ChangePassword500ApplicationProblemPlusJSONResponse) VisitChangePasswordResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangePassword503ApplicationProblemPlusJSONResponse struct {
+	OverloadedApplicationProblemPlusJSONResponse
+}
+
+func (response ChangePassword503ApplicationProblemPlusJSONResponse) VisitChangePasswordResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReauthenticateRequestObject struct {
+	Body *ReauthenticateJSONRequestBody
+}
+
+type ReauthenticateResponseObject interface {
+	VisitReauthenticateResponse(w http.ResponseWriter) error
+}
+
+type Reauthenticate200ResponseHeaders struct {
+	Pragma string
+}
+
+type Reauthenticate200JSONResponse struct {
+	Body    Token
+	Headers Reauthenticate200ResponseHeaders
+}
+
+func (response Reauthenticate200JSONResponse) VisitReauthenticateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Pragma", fmt.Sprint(response.Headers.Pragma))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type Reauthenticate400ApplicationProblemPlusJSONResponse struct {
+	AmbiguousCredentialsApplicationProblemPlusJSONResponse
+}
+
+func (response Reauthenticate400ApplicationProblemPlusJSONResponse) VisitReauthenticateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type Reauthenticate401ApplicationProblemPlusJSONResponse struct {
+	UnauthenticatedApplicationProblemPlusJSONResponse
+}
+
+func (response Reauthenticate401ApplicationProblemPlusJSONResponse) VisitReauthenticateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type Reauthenticate403ApplicationProblemPlusJSONResponse struct {
+	WrongPasswordApplicationProblemPlusJSONResponse
+}
+
+func (response Reauthenticate403ApplicationProblemPlusJSONResponse) VisitReauthenticateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type Reauthenticate408ApplicationProblemPlusJSONResponse struct {
+	RequestTimeoutApplicationProblemPlusJSONResponse
+}
+
+func (response Reauthenticate408ApplicationProblemPlusJSONResponse) VisitReauthenticateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(408)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type Reauthenticate413ApplicationProblemPlusJSONResponse struct {
+	BodyTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response Reauthenticate413ApplicationProblemPlusJSONResponse) VisitReauthenticateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type Reauthenticate415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response Reauthenticate415ApplicationProblemPlusJSONResponse) VisitReauthenticateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type Reauthenticate422ApplicationProblemPlusJSONResponse struct {
+	InvalidRequestApplicationProblemPlusJSONResponse
+}
+
+func (response Reauthenticate422ApplicationProblemPlusJSONResponse) VisitReauthenticateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type Reauthenticate429ApplicationProblemPlusJSONResponse struct {
+	RateLimitedApplicationProblemPlusJSONResponse
+}
+
+func (response Reauthenticate429ApplicationProblemPlusJSONResponse) VisitReauthenticateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("RateLimit", fmt.Sprint(response.Headers.RateLimit))
+	w.Header().Set("RateLimit-Policy", fmt.Sprint(response.Headers.RateLimitPolicy))
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type Reauthenticate500ApplicationProblemPlusJSONResponse struct {
+	InternalErrorApplicationProblemPlusJSONResponse
+}
+
+func (response Reauthenticate500ApplicationProblemPlusJSONResponse) VisitReauthenticateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type Reauthenticate503ApplicationProblemPlusJSONResponse struct {
+	OverloadedApplicationProblemPlusJSONResponse
+}
+
+func (response Reauthenticate503ApplicationProblemPlusJSONResponse) VisitReauthenticateResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -4969,9 +6464,24 @@ type StrictServerInterface interface {
 	// Logout Log out
 	// (POST /api/users/logout/)
 	Logout(ctx context.Context, request LogoutRequestObject) (LogoutResponseObject, error)
+	// DeleteCurrentUser Delete the current user
+	// (DELETE /api/users/me/)
+	DeleteCurrentUser(ctx context.Context, request DeleteCurrentUserRequestObject) (DeleteCurrentUserResponseObject, error)
 	// GetCurrentUser Current user
 	// (GET /api/users/me/)
 	GetCurrentUser(ctx context.Context, request GetCurrentUserRequestObject) (GetCurrentUserResponseObject, error)
+	// UpdateCurrentUser Change the current user
+	// (PATCH /api/users/me/)
+	UpdateCurrentUser(ctx context.Context, request UpdateCurrentUserRequestObject) (UpdateCurrentUserResponseObject, error)
+	// ListOwnEvents List what happened to the account
+	// (GET /api/users/me/events/)
+	ListOwnEvents(ctx context.Context, request ListOwnEventsRequestObject) (ListOwnEventsResponseObject, error)
+	// ChangePassword Change the password
+	// (PUT /api/users/me/password/)
+	ChangePassword(ctx context.Context, request ChangePasswordRequestObject) (ChangePasswordResponseObject, error)
+	// Reauthenticate Prove again who the user is
+	// (POST /api/users/me/reauthentication/)
+	Reauthenticate(ctx context.Context, request ReauthenticateRequestObject) (ReauthenticateResponseObject, error)
 	// EndAllSessions End all sessions
 	// (DELETE /api/users/me/sessions/)
 	EndAllSessions(ctx context.Context, request EndAllSessionsRequestObject) (EndAllSessionsResponseObject, error)
@@ -5182,6 +6692,29 @@ func (sh *strictHandler) Logout(ctx echo.Context) error {
 	return nil
 }
 
+// DeleteCurrentUser operation middleware
+func (sh *strictHandler) DeleteCurrentUser(ctx echo.Context) error {
+	var request DeleteCurrentUserRequestObject
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteCurrentUser(ctx.Request().Context(), request.(DeleteCurrentUserRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteCurrentUser")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DeleteCurrentUserResponseObject); ok {
+		return validResponse.VisitDeleteCurrentUserResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // GetCurrentUser operation middleware
 func (sh *strictHandler) GetCurrentUser(ctx echo.Context) error {
 	var request GetCurrentUserRequestObject
@@ -5199,6 +6732,171 @@ func (sh *strictHandler) GetCurrentUser(ctx echo.Context) error {
 		return err
 	} else if validResponse, ok := response.(GetCurrentUserResponseObject); ok {
 		return validResponse.VisitGetCurrentUserResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// UpdateCurrentUser operation middleware
+func (sh *strictHandler) UpdateCurrentUser(ctx echo.Context, params UpdateCurrentUserParams) error {
+	var request UpdateCurrentUserRequestObject
+
+	request.Params = params
+
+	var body UpdateCurrentUserApplicationMergePatchPlusJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.UpdateCurrentUser(ctx.Request().Context(), request.(UpdateCurrentUserRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UpdateCurrentUser")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(UpdateCurrentUserResponseObject); ok {
+		return validResponse.VisitUpdateCurrentUserResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListOwnEvents operation middleware
+func (sh *strictHandler) ListOwnEvents(ctx echo.Context, params ListOwnEventsParams) error {
+	var request ListOwnEventsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListOwnEvents(ctx.Request().Context(), request.(ListOwnEventsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListOwnEvents")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListOwnEventsResponseObject); ok {
+		return validResponse.VisitListOwnEventsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ChangePassword operation middleware
+func (sh *strictHandler) ChangePassword(ctx echo.Context) error {
+	var request ChangePasswordRequestObject
+
+	var body ChangePasswordJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ChangePassword(ctx.Request().Context(), request.(ChangePasswordRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ChangePassword")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ChangePasswordResponseObject); ok {
+		return validResponse.VisitChangePasswordResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// Reauthenticate operation middleware
+func (sh *strictHandler) Reauthenticate(ctx echo.Context) error {
+	var request ReauthenticateRequestObject
+
+	var body ReauthenticateJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.Reauthenticate(ctx.Request().Context(), request.(ReauthenticateRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "Reauthenticate")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ReauthenticateResponseObject); ok {
+		return validResponse.VisitReauthenticateResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

@@ -11,6 +11,18 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 )
 
+type Event struct {
+	ID        uuid.UUID
+	Type      string
+	UserID    uuid.UUID
+	Actor     string
+	SessionID *uuid.UUID
+	Address   *string
+	UserAgent *string
+	Data      []byte
+	CreatedAt time.Time
+}
+
 type KnownAddress struct {
 	Key    []byte
 	SeenAt time.Time
@@ -74,4 +86,7 @@ type User struct {
 	LastLoginAt     *time.Time
 	CreatedAt       time.Time
 	UpdatedAt       time.Time
+	DisplayName     *string
+	Locale          *string
+	UserMetadata    []byte
 }

@@ -48,6 +48,22 @@ func (q *Queries) SessionEnd(ctx context.Context, arg SessionEndParams) (int64, 
 	return result.RowsAffected(), nil
 }
 
+const sessionKeep = `-- name: SessionKeep :exec
+UPDATE sessions SET created_at = $1 WHERE id = $2 AND user_id = $3
+`
+
+type SessionKeepParams struct {
+	ValidFrom time.Time
+	ID        uuid.UUID
+	UserID    uuid.UUID
+}
+
+// Lets a session outlive an end of all sessions of its user, in the same transaction.
+func (q *Queries) SessionKeep(ctx context.Context, arg SessionKeepParams) error {
+	_, err := q.db.Exec(ctx, sessionKeep, arg.ValidFrom, arg.ID, arg.UserID)
+	return err
+}
+
 const sessionListByUser = `-- name: SessionListByUser :many
 SELECT s.id, s.user_agent, s.address, s.created_at, s.rotated_at, s.expires_at
 FROM sessions s
@@ -136,17 +152,56 @@ func (q *Queries) SessionOpen(ctx context.Context, arg SessionOpenParams) error 
 	return err
 }
 
+const sessionProve = `-- name: SessionProve :one
+UPDATE sessions s
+SET authenticated_at = $1::timestamptz,
+    methods = ARRAY(SELECT DISTINCT unnest(s.methods || $2::text[]) ORDER BY 1)
+FROM users u
+WHERE s.id = $3 AND u.id = s.user_id AND s.user_id = $4 AND s.expires_at > $1::timestamptz
+    AND (u.tokens_not_before IS NULL OR s.created_at > u.tokens_not_before)
+RETURNING s.generation, s.expires_at, s.methods
+`
+
+type SessionProveParams struct {
+	Now     time.Time
+	Methods []string
+	ID      uuid.UUID
+	UserID  uuid.UUID
+}
+
+type SessionProveRow struct {
+	Generation int32
+	ExpiresAt  time.Time
+	Methods    []string
+}
+
+// Records that the user of a session has proved again who it is. It returns the generation of the
+// newest refresh token, and no row if the session has ended. The transaction has locked the user's
+// row.
+func (q *Queries) SessionProve(ctx context.Context, arg SessionProveParams) (SessionProveRow, error) {
+	row := q.db.QueryRow(ctx, sessionProve,
+		arg.Now,
+		arg.Methods,
+		arg.ID,
+		arg.UserID,
+	)
+	var i SessionProveRow
+	err := row.Scan(&i.Generation, &i.ExpiresAt, &i.Methods)
+	return i, err
+}
+
 const sessionRefresh = `-- name: SessionRefresh :one
 WITH moment AS MATERIALIZED (
     SELECT coalesce($1::timestamptz, clock_timestamp()) AS now
 ), found AS (
-    SELECT s.id, s.user_id, s.generation, s.rotated_at, s.expires_at, s.created_at, s.budget_at
+    SELECT s.id, s.user_id, s.generation, s.rotated_at, s.expires_at, s.created_at, s.budget_at,
+        coalesce(s.authenticated_at, s.created_at) AS authenticated_at, s.methods
     FROM sessions s
     WHERE s.id = $2
     FOR UPDATE
 ), judged AS (
     SELECT
-        f.id, f.user_id, f.generation, m.now,
+        f.id, f.user_id, f.generation, m.now, f.authenticated_at, f.methods,
         -- After a clock was set back, its old charges count for no longer than the window.
         CASE WHEN f.budget_at > m.now + $3::interval + interval '10 minutes' THEN m.now ELSE f.budget_at END AS budget_at,
         u.is_active AND f.expires_at > m.now
@@ -179,6 +234,11 @@ WITH moment AS MATERIALIZED (
     USING judged j
     WHERE s.id = j.id AND j.is_alive AND NOT j.is_newest AND NOT j.is_repeated AND NOT j.is_unknown
     RETURNING s.id
+), recorded AS (
+    INSERT INTO events (id, type, user_id, actor, session_id, address, user_agent, created_at)
+    SELECT $9, 'session.reuse_detected', j.user_id, 'unknown', j.id, $10::text, $11::text, j.now
+    FROM judged j
+    JOIN ended e ON e.id = j.id
 )
 SELECT
     j.is_alive::boolean AS is_alive,
@@ -187,6 +247,7 @@ SELECT
     EXISTS (SELECT FROM ended)::boolean AS is_reused,
     coalesce((SELECT e.generation FROM exchanged e), 0)::integer AS generation,
     coalesce((SELECT e.expires_at FROM exchanged e), j.now)::timestamptz AS expires_at, j.now::timestamptz AS now,
+    j.authenticated_at::timestamptz AS authenticated_at, j.methods::text[] AS methods,
     u.id AS user_id, u.email, u.username
 FROM judged j
 JOIN users u ON u.id = j.user_id
@@ -201,19 +262,24 @@ type SessionRefreshParams struct {
 	Generation   int32
 	ReuseWindow  time.Duration
 	Idle         time.Duration
+	EventID      uuid.UUID
+	Address      string
+	UserAgent    string
 }
 
 type SessionRefreshRow struct {
-	IsAlive    bool
-	IsLimited  bool
-	BudgetAt   time.Time
-	IsReused   bool
-	Generation int32
-	ExpiresAt  time.Time
-	Now        time.Time
-	UserID     uuid.UUID
-	Email      string
-	Username   string
+	IsAlive         bool
+	IsLimited       bool
+	BudgetAt        time.Time
+	IsReused        bool
+	Generation      int32
+	ExpiresAt       time.Time
+	Now             time.Time
+	AuthenticatedAt time.Time
+	Methods         []string
+	UserID          uuid.UUID
+	Email           string
+	Username        string
 }
 
 // Exchanges a refresh token in one statement. The token is identified by its session and
@@ -235,6 +301,9 @@ func (q *Queries) SessionRefresh(ctx context.Context, arg SessionRefreshParams) 
 		arg.Generation,
 		arg.ReuseWindow,
 		arg.Idle,
+		arg.EventID,
+		arg.Address,
+		arg.UserAgent,
 	)
 	var i SessionRefreshRow
 	err := row.Scan(
@@ -245,6 +314,8 @@ func (q *Queries) SessionRefresh(ctx context.Context, arg SessionRefreshParams) 
 		&i.Generation,
 		&i.ExpiresAt,
 		&i.Now,
+		&i.AuthenticatedAt,
+		&i.Methods,
 		&i.UserID,
 		&i.Email,
 		&i.Username,
@@ -252,14 +323,16 @@ func (q *Queries) SessionRefresh(ctx context.Context, arg SessionRefreshParams) 
 	return i, err
 }
 
-const sessionRevoke = `-- name: SessionRevoke :exec
-DELETE FROM sessions WHERE id = $1
+const sessionRevoke = `-- name: SessionRevoke :one
+DELETE FROM sessions WHERE id = $1 RETURNING user_id
 `
 
 // Ends a session for a client that has a token of it.
-func (q *Queries) SessionRevoke(ctx context.Context, id uuid.UUID) error {
-	_, err := q.db.Exec(ctx, sessionRevoke, id)
-	return err
+func (q *Queries) SessionRevoke(ctx context.Context, id uuid.UUID) (uuid.UUID, error) {
+	row := q.db.QueryRow(ctx, sessionRevoke, id)
+	var user_id uuid.UUID
+	err := row.Scan(&user_id)
+	return user_id, err
 }
 
 const sessionSweep = `-- name: SessionSweep :execrows

@@ -14,9 +14,9 @@ import (
 
 const userActivate = `-- name: UserActivate :one
 UPDATE users
-SET is_active = true, updated_at = $1
+SET is_active = true, updated_at = greatest($1::timestamptz, updated_at + interval '1 microsecond')
 WHERE id = $2
-RETURNING id, email, email_key, username, username_key, password_hash, email_verified, is_active, is_superuser, tokens_not_before, last_login_at, created_at, updated_at
+RETURNING id, email, email_key, username, username_key, password_hash, email_verified, is_active, is_superuser, tokens_not_before, last_login_at, created_at, updated_at, display_name, locale, user_metadata
 `
 
 type UserActivateParams struct {
@@ -42,6 +42,9 @@ func (q *Queries) UserActivate(ctx context.Context, arg UserActivateParams) (Use
 		&i.LastLoginAt,
 		&i.CreatedAt,
 		&i.UpdatedAt,
+		&i.DisplayName,
+		&i.Locale,
+		&i.UserMetadata,
 	)
 	return i, err
 }
@@ -49,7 +52,7 @@ func (q *Queries) UserActivate(ctx context.Context, arg UserActivateParams) (Use
 const userCreate = `-- name: UserCreate :one
 INSERT INTO users (id, email, email_key, username, username_key, is_superuser, last_login_at, created_at, updated_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8)
-RETURNING id, email, email_key, username, username_key, password_hash, email_verified, is_active, is_superuser, tokens_not_before, last_login_at, created_at, updated_at
+RETURNING id, email, email_key, username, username_key, password_hash, email_verified, is_active, is_superuser, tokens_not_before, last_login_at, created_at, updated_at, display_name, locale, user_metadata
 `
 
 type UserCreateParams struct {
@@ -90,15 +93,18 @@ func (q *Queries) UserCreate(ctx context.Context, arg UserCreateParams) (User, e
 		&i.LastLoginAt,
 		&i.CreatedAt,
 		&i.UpdatedAt,
+		&i.DisplayName,
+		&i.Locale,
+		&i.UserMetadata,
 	)
 	return i, err
 }
 
 const userDeactivate = `-- name: UserDeactivate :one
 UPDATE users
-SET is_active = false, updated_at = $1
+SET is_active = false, updated_at = greatest($1::timestamptz, updated_at + interval '1 microsecond')
 WHERE id = $2
-RETURNING id, email, email_key, username, username_key, password_hash, email_verified, is_active, is_superuser, tokens_not_before, last_login_at, created_at, updated_at
+RETURNING id, email, email_key, username, username_key, password_hash, email_verified, is_active, is_superuser, tokens_not_before, last_login_at, created_at, updated_at, display_name, locale, user_metadata
 `
 
 type UserDeactivateParams struct {
@@ -123,6 +129,9 @@ func (q *Queries) UserDeactivate(ctx context.Context, arg UserDeactivateParams) 
 		&i.LastLoginAt,
 		&i.CreatedAt,
 		&i.UpdatedAt,
+		&i.DisplayName,
+		&i.Locale,
+		&i.UserMetadata,
 	)
 	return i, err
 }
@@ -130,7 +139,7 @@ func (q *Queries) UserDeactivate(ctx context.Context, arg UserDeactivateParams) 
 const userDelete = `-- name: UserDelete :one
 DELETE FROM users
 WHERE id = $1
-RETURNING id, email, email_key, username, username_key, password_hash, email_verified, is_active, is_superuser, tokens_not_before, last_login_at, created_at, updated_at
+RETURNING id, email, email_key, username, username_key, password_hash, email_verified, is_active, is_superuser, tokens_not_before, last_login_at, created_at, updated_at, display_name, locale, user_metadata
 `
 
 func (q *Queries) UserDelete(ctx context.Context, id uuid.UUID) (User, error) {
@@ -150,6 +159,9 @@ func (q *Queries) UserDelete(ctx context.Context, id uuid.UUID) (User, error) {
 		&i.LastLoginAt,
 		&i.CreatedAt,
 		&i.UpdatedAt,
+		&i.DisplayName,
+		&i.Locale,
+		&i.UserMetadata,
 	)
 	return i, err
 }
@@ -158,7 +170,7 @@ const userEndSessions = `-- name: UserEndSessions :one
 UPDATE users
 SET tokens_not_before = greatest($1::timestamptz, last_login_at, tokens_not_before + interval '1 microsecond')
 WHERE id = $2
-RETURNING id, email, email_key, username, username_key, password_hash, email_verified, is_active, is_superuser, tokens_not_before, last_login_at, created_at, updated_at
+RETURNING id, email, email_key, username, username_key, password_hash, email_verified, is_active, is_superuser, tokens_not_before, last_login_at, created_at, updated_at, display_name, locale, user_metadata
 `
 
 type UserEndSessionsParams struct {
@@ -186,12 +198,15 @@ func (q *Queries) UserEndSessions(ctx context.Context, arg UserEndSessionsParams
 		&i.LastLoginAt,
 		&i.CreatedAt,
 		&i.UpdatedAt,
+		&i.DisplayName,
+		&i.Locale,
+		&i.UserMetadata,
 	)
 	return i, err
 }
 
 const userGetByEmailKey = `-- name: UserGetByEmailKey :one
-SELECT id, email, email_key, username, username_key, password_hash, email_verified, is_active, is_superuser, tokens_not_before, last_login_at, created_at, updated_at FROM users WHERE email_key = $1
+SELECT id, email, email_key, username, username_key, password_hash, email_verified, is_active, is_superuser, tokens_not_before, last_login_at, created_at, updated_at, display_name, locale, user_metadata FROM users WHERE email_key = $1
 `
 
 // For the commands.
@@ -212,12 +227,15 @@ func (q *Queries) UserGetByEmailKey(ctx context.Context, emailKey string) (User,
 		&i.LastLoginAt,
 		&i.CreatedAt,
 		&i.UpdatedAt,
+		&i.DisplayName,
+		&i.Locale,
+		&i.UserMetadata,
 	)
 	return i, err
 }
 
 const userGetByID = `-- name: UserGetByID :one
-SELECT id, email, email_key, username, username_key, password_hash, email_verified, is_active, is_superuser, tokens_not_before, last_login_at, created_at, updated_at FROM users WHERE id = $1
+SELECT id, email, email_key, username, username_key, password_hash, email_verified, is_active, is_superuser, tokens_not_before, last_login_at, created_at, updated_at, display_name, locale, user_metadata FROM users WHERE id = $1
 `
 
 // For the commands.
@@ -238,12 +256,15 @@ func (q *Queries) UserGetByID(ctx context.Context, id uuid.UUID) (User, error) {
 		&i.LastLoginAt,
 		&i.CreatedAt,
 		&i.UpdatedAt,
+		&i.DisplayName,
+		&i.Locale,
+		&i.UserMetadata,
 	)
 	return i, err
 }
 
 const userGetByUsernameKey = `-- name: UserGetByUsernameKey :one
-SELECT id, email, email_key, username, username_key, password_hash, email_verified, is_active, is_superuser, tokens_not_before, last_login_at, created_at, updated_at FROM users WHERE username_key = $1
+SELECT id, email, email_key, username, username_key, password_hash, email_verified, is_active, is_superuser, tokens_not_before, last_login_at, created_at, updated_at, display_name, locale, user_metadata FROM users WHERE username_key = $1
 `
 
 // For the commands, which take an email, a username or an id.
@@ -264,6 +285,9 @@ func (q *Queries) UserGetByUsernameKey(ctx context.Context, usernameKey string) 
 		&i.LastLoginAt,
 		&i.CreatedAt,
 		&i.UpdatedAt,
+		&i.DisplayName,
+		&i.Locale,
+		&i.UserMetadata,
 	)
 	return i, err
 }
@@ -290,7 +314,7 @@ func (q *Queries) UserGetCredentials(ctx context.Context, emailKey string) (User
 }
 
 const userGetForUpdate = `-- name: UserGetForUpdate :one
-SELECT id, email, email_key, username, username_key, password_hash, email_verified, is_active, is_superuser, tokens_not_before, last_login_at, created_at, updated_at FROM users WHERE id = $1 FOR UPDATE
+SELECT id, email, email_key, username, username_key, password_hash, email_verified, is_active, is_superuser, tokens_not_before, last_login_at, created_at, updated_at, display_name, locale, user_metadata FROM users WHERE id = $1 FOR UPDATE
 `
 
 // Locks the user's row until the transaction ends.
@@ -311,12 +335,15 @@ func (q *Queries) UserGetForUpdate(ctx context.Context, id uuid.UUID) (User, err
 		&i.LastLoginAt,
 		&i.CreatedAt,
 		&i.UpdatedAt,
+		&i.DisplayName,
+		&i.Locale,
+		&i.UserMetadata,
 	)
 	return i, err
 }
 
 const userList = `-- name: UserList :many
-SELECT id, email, email_key, username, username_key, password_hash, email_verified, is_active, is_superuser, tokens_not_before, last_login_at, created_at, updated_at FROM users
+SELECT id, email, email_key, username, username_key, password_hash, email_verified, is_active, is_superuser, tokens_not_before, last_login_at, created_at, updated_at, display_name, locale, user_metadata FROM users
 WHERE id > $1
 ORDER BY id
 LIMIT $2
@@ -352,6 +379,9 @@ func (q *Queries) UserList(ctx context.Context, arg UserListParams) ([]User, err
 			&i.LastLoginAt,
 			&i.CreatedAt,
 			&i.UpdatedAt,
+			&i.DisplayName,
+			&i.Locale,
+			&i.UserMetadata,
 		); err != nil {
 			return nil, err
 		}
@@ -367,16 +397,21 @@ const userListBySession = `-- name: UserListBySession :many
 SELECT
     a.session_id::uuid AS session_id,
     u.id, u.email, u.username, u.email_verified, u.is_active, u.is_superuser, u.created_at, u.updated_at,
+    u.display_name, u.locale, u.user_metadata,
+    coalesce(s.authenticated_at, 'epoch')::timestamptz AS authenticated_at,
     coalesce(
         s.user_id = u.id AND s.expires_at > $1::timestamptz AND (u.tokens_not_before IS NULL OR s.created_at > u.tokens_not_before), false
     )::boolean AS is_alive
 FROM (SELECT unnest((SELECT $2::uuid[])) AS user_id, unnest((SELECT $3::uuid[])) AS session_id) a
 CROSS JOIN LATERAL (
-    SELECT users.id, users.email, users.username, users.email_verified, users.is_active, users.is_superuser, users.tokens_not_before, users.created_at, users.updated_at
+    SELECT users.id, users.email, users.username, users.email_verified, users.is_active, users.is_superuser, users.tokens_not_before, users.created_at, users.updated_at,
+        users.display_name, users.locale, users.user_metadata
     FROM users WHERE users.id = a.user_id LIMIT 1
 ) u
 LEFT JOIN LATERAL (
-    SELECT sessions.user_id, sessions.expires_at, sessions.created_at FROM sessions WHERE sessions.id = a.session_id LIMIT 1
+    SELECT sessions.user_id, sessions.expires_at, sessions.created_at,
+        coalesce(sessions.authenticated_at, sessions.created_at) AS authenticated_at
+    FROM sessions WHERE sessions.id = a.session_id LIMIT 1
 ) s ON true
 `
 
@@ -387,16 +422,20 @@ type UserListBySessionParams struct {
 }
 
 type UserListBySessionRow struct {
-	SessionID     uuid.UUID
-	ID            uuid.UUID
-	Email         string
-	Username      string
-	EmailVerified bool
-	IsActive      bool
-	IsSuperuser   bool
-	CreatedAt     time.Time
-	UpdatedAt     time.Time
-	IsAlive       bool
+	SessionID       uuid.UUID
+	ID              uuid.UUID
+	Email           string
+	Username        string
+	EmailVerified   bool
+	IsActive        bool
+	IsSuperuser     bool
+	CreatedAt       time.Time
+	UpdatedAt       time.Time
+	DisplayName     *string
+	Locale          *string
+	UserMetadata    []byte
+	AuthenticatedAt time.Time
+	IsAlive         bool
 }
 
 // The one query of authenticated requests. It serves all requests that wait at the moment. Each
@@ -423,6 +462,10 @@ func (q *Queries) UserListBySession(ctx context.Context, arg UserListBySessionPa
 			&i.IsSuperuser,
 			&i.CreatedAt,
 			&i.UpdatedAt,
+			&i.DisplayName,
+			&i.Locale,
+			&i.UserMetadata,
+			&i.AuthenticatedAt,
 			&i.IsAlive,
 		); err != nil {
 			return nil, err
@@ -439,7 +482,7 @@ const userLogIn = `-- name: UserLogIn :one
 UPDATE users
 SET last_login_at = greatest($1, last_login_at)
 WHERE id = $2 AND is_active
-RETURNING id, email, email_key, username, username_key, password_hash, email_verified, is_active, is_superuser, tokens_not_before, last_login_at, created_at, updated_at
+RETURNING id, email, email_key, username, username_key, password_hash, email_verified, is_active, is_superuser, tokens_not_before, last_login_at, created_at, updated_at, display_name, locale, user_metadata
 `
 
 type UserLogInParams struct {
@@ -467,12 +510,18 @@ func (q *Queries) UserLogIn(ctx context.Context, arg UserLogInParams) (User, err
 		&i.LastLoginAt,
 		&i.CreatedAt,
 		&i.UpdatedAt,
+		&i.DisplayName,
+		&i.Locale,
+		&i.UserMetadata,
 	)
 	return i, err
 }
 
 const userTouch = `-- name: UserTouch :one
-UPDATE users SET updated_at = $1 WHERE id = $2 RETURNING id, email, email_key, username, username_key, password_hash, email_verified, is_active, is_superuser, tokens_not_before, last_login_at, created_at, updated_at
+UPDATE users
+SET updated_at = greatest($1::timestamptz, updated_at + interval '1 microsecond')
+WHERE id = $2
+RETURNING id, email, email_key, username, username_key, password_hash, email_verified, is_active, is_superuser, tokens_not_before, last_login_at, created_at, updated_at, display_name, locale, user_metadata
 `
 
 type UserTouchParams struct {
@@ -498,6 +547,60 @@ func (q *Queries) UserTouch(ctx context.Context, arg UserTouchParams) (User, err
 		&i.LastLoginAt,
 		&i.CreatedAt,
 		&i.UpdatedAt,
+		&i.DisplayName,
+		&i.Locale,
+		&i.UserMetadata,
+	)
+	return i, err
+}
+
+const userUpdate = `-- name: UserUpdate :one
+UPDATE users
+SET username = $1, username_key = $2, display_name = $3, locale = $4,
+    user_metadata = $5, updated_at = greatest($6::timestamptz, updated_at + interval '1 microsecond')
+WHERE id = $7
+RETURNING id, email, email_key, username, username_key, password_hash, email_verified, is_active, is_superuser, tokens_not_before, last_login_at, created_at, updated_at, display_name, locale, user_metadata
+`
+
+type UserUpdateParams struct {
+	Username     string
+	UsernameKey  string
+	DisplayName  *string
+	Locale       *string
+	UserMetadata []byte
+	Now          time.Time
+	ID           uuid.UUID
+}
+
+// Replaces what a user tells of itself. updated_at always moves, because ETags are made from it.
+func (q *Queries) UserUpdate(ctx context.Context, arg UserUpdateParams) (User, error) {
+	row := q.db.QueryRow(ctx, userUpdate,
+		arg.Username,
+		arg.UsernameKey,
+		arg.DisplayName,
+		arg.Locale,
+		arg.UserMetadata,
+		arg.Now,
+		arg.ID,
+	)
+	var i User
+	err := row.Scan(
+		&i.ID,
+		&i.Email,
+		&i.EmailKey,
+		&i.Username,
+		&i.UsernameKey,
+		&i.PasswordHash,
+		&i.EmailVerified,
+		&i.IsActive,
+		&i.IsSuperuser,
+		&i.TokensNotBefore,
+		&i.LastLoginAt,
+		&i.CreatedAt,
+		&i.UpdatedAt,
+		&i.DisplayName,
+		&i.Locale,
+		&i.UserMetadata,
 	)
 	return i, err
 }

@@ -88,6 +88,91 @@ export interface paths {
         get: operations["GetCurrentUser"];
         put?: never;
         post?: never;
+        /**
+         * Delete the current user
+         * @description Deletes the account with its password and sessions. The email and the username are free again. Its events stay
+         *     until their retention ends; they have no email and no name.
+         *
+         *     The session must have proved within 300 seconds who the user is: by the login, or by `Reauthenticate`.
+         */
+        delete: operations["DeleteCurrentUser"];
+        options?: never;
+        head?: never;
+        /**
+         * Change the current user
+         * @description Changes members of the user by a JSON merge patch (RFC 7396). A member that is absent stays as it is. `null`
+         *     removes `display_name` and `locale`, and empties `user_metadata`; a member of `user_metadata` is replaced, or
+         *     removed by `null`, in the same way at every level.
+         *
+         *     With `If-Match` the user is changed only if its `ETag` is still the one that is sent (RFC 9110 section 13.1.1).
+         */
+        patch: operations["UpdateCurrentUser"];
+        trace?: never;
+    };
+    "/api/users/me/password/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Change the password
+         * @description Replaces the password, and ends every other session of the user. The session of the token that is sent goes on,
+         *     and counts as just proved.
+         *
+         *     A wrong `current_password` is 403 `wrong_password`, so that no client takes it for an ended session. Attempts
+         *     are limited as those of a login are (429).
+         */
+        put: operations["ChangePassword"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/users/me/reauthentication/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Prove again who the user is
+         * @description Proves for the session of the token that its user is there now, and returns tokens of the same session with a
+         *     new `auth_time`. Operations with `x-latchkey-max-age` demand such a proof (401 `reauthentication_required`, RFC
+         *     9470). The refresh token that is returned is the newest one of the session; it may be the one that the client
+         *     has.
+         *
+         *     A wrong password is 403 `wrong_password`. Attempts are limited as those of a login are (429).
+         */
+        post: operations["Reauthenticate"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/users/me/events/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List what happened to the account
+         * @description Lists the events of the user's account, the newest first. The next page is asked for with `cursor`, the `next`
+         *     of the page before. An event never has a secret.
+         */
+        get: operations["ListOwnEvents"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -398,6 +483,132 @@ export interface components {
              * @example 2026-01-05T09:30:00.123456Z
              */
             updated_at: string;
+            /**
+             * @description What the user wants to be called. Absent if there is none.
+             * @example Ada Lovelace
+             */
+            display_name?: string;
+            /**
+             * @description The language of the user, a language tag of BCP 47. Absent if there is none.
+             * @example en-GB
+             */
+            locale?: string;
+            /**
+             * @description What the application keeps with the user, and the user may change.
+             * @example {
+             *       "theme": "dark"
+             *     }
+             */
+            user_metadata: {
+                [key: string]: unknown;
+            };
+        };
+        /** @description A JSON merge patch of a user (RFC 7396). */
+        UserUpdate: {
+            /**
+             * @description Another username.
+             * @example ada
+             */
+            username?: string;
+            /**
+             * @description What the user wants to be called. `null` removes it.
+             * @example Ada Lovelace
+             */
+            display_name?: string | null;
+            /**
+             * @description The language of the user, a language tag of BCP 47. Mails are in this language. `null` removes it.
+             * @example en-GB
+             */
+            locale?: string | null;
+            /**
+             * @description Members to set, or to remove by `null`. All members together have at most 8,192 bytes as JSON. Numbers are
+             *     kept as 64-bit floating point (RFC 8259 section 6). `null` removes all members.
+             * @example {
+             *       "theme": "dark"
+             *     }
+             */
+            user_metadata?: {
+                [key: string]: unknown;
+            } | null;
+        };
+        /** @description A new password, and the present one. */
+        PasswordChange: {
+            /**
+             * Format: password
+             * @description The present password.
+             * @example correct horse battery staple
+             */
+            current_password: string;
+            /**
+             * Format: new-password
+             * @description The new password. The rules are those of a registration.
+             * @example violet anchor prints slowly
+             */
+            new_password: string;
+        };
+        /** @description A proof of who the user is. */
+        Reauthentication: {
+            /**
+             * @description What proves it.
+             * @enum {string}
+             */
+            factor: "password";
+            /**
+             * Format: password
+             * @description The present password.
+             * @example correct horse battery staple
+             */
+            password: string;
+        };
+        /** @description A page of events. */
+        EventList: {
+            /** @description The newest first. */
+            events: components["schemas"]["Event"][];
+            /**
+             * @description The `cursor` of the next page. Absent if there is none.
+             * @example 01981f6e-3f4a-7cc0-8f1e-5d7a4c1b2e90
+             */
+            next?: string;
+        };
+        /** @description What happened to an account. */
+        Event: {
+            id: components["schemas"]["ID"];
+            /**
+             * @description What happened. `login.failed` is recorded at most once an hour for an account.
+             * @example user.logged_in
+             * @enum {string}
+             */
+            type: "user.registered" | "user.created" | "user.updated" | "user.activated" | "user.deactivated" | "user.deleted" | "user.logged_in" | "login.failed" | "password.changed" | "session.reauthenticated" | "session.ended" | "session.reuse_detected" | "sessions.ended";
+            /**
+             * @description `user` who was logged in, `operator` of the service, or `unknown` where nobody was logged in.
+             * @example user
+             * @enum {string}
+             */
+            actor: "user" | "operator" | "unknown";
+            /**
+             * Format: date-time
+             * @description When it happened, RFC 3339 in UTC.
+             * @example 2026-01-05T09:30:00.123456Z
+             */
+            created_at: string;
+            session_id?: components["schemas"]["ID"];
+            /**
+             * @description The IPv4 or IPv6 address of the client.
+             * @example 203.0.113.7
+             */
+            address?: string;
+            /**
+             * @description The `User-Agent` of the client.
+             * @example Mozilla/5.0
+             */
+            user_agent?: string;
+            /**
+             * @description How the user proved who it is (RFC 8176), at `user.logged_in` and `session.reauthenticated`.
+             * @example [
+             *       "pwd"
+             *     ]
+             */
+            methods?: "pwd"[];
         };
         /** @description A new user, with the tokens of its first session. */
         RegisteredUser: components["schemas"]["User"] & {
@@ -644,6 +855,19 @@ export interface components {
             username: string;
             uid: components["schemas"]["ID"];
             sid: components["schemas"]["ID"];
+            /**
+             * Format: int64
+             * @description When the user last proved who it is, in seconds since 1970.
+             * @example 1767605400
+             */
+            auth_time: number;
+            /**
+             * @description How the user proved who it is (RFC 8176).
+             * @example [
+             *       "pwd"
+             *     ]
+             */
+            amr: "pwd"[];
         };
         Health: {
             /**
@@ -757,6 +981,55 @@ export interface components {
             status: 401;
             /** @enum {string} */
             code: "not_authenticated" | "invalid_token" | "user_not_found" | "user_inactive";
+        };
+        UsernameConflictProblem: components["schemas"]["Problem"] & {
+            /**
+             * Format: int32
+             * @enum {integer}
+             */
+            status: 409;
+            /** @enum {string} */
+            code: "username_taken";
+        };
+        PreconditionFailedProblem: components["schemas"]["Problem"] & {
+            /**
+             * Format: int32
+             * @enum {integer}
+             */
+            status: 412;
+            /** @enum {string} */
+            code: "precondition_failed";
+        };
+        WrongPasswordProblem: components["schemas"]["Problem"] & {
+            /**
+             * Format: int32
+             * @enum {integer}
+             */
+            status: 403;
+            /** @enum {string} */
+            code: "wrong_password" | "cross_origin";
+        };
+        StaleSessionProblem: components["schemas"]["Problem"] & {
+            /**
+             * Format: int32
+             * @enum {integer}
+             */
+            status: 401;
+            /** @enum {string} */
+            code: "not_authenticated" | "invalid_token" | "user_not_found" | "user_inactive" | "reauthentication_required";
+            /**
+             * Format: int32
+             * @description The seconds within which the session must have proved it, at `reauthentication_required`.
+             * @example 300
+             */
+            max_age?: number;
+            /**
+             * @description What `Reauthenticate` takes as a proof, at `reauthentication_required`.
+             * @example [
+             *       "password"
+             *     ]
+             */
+            factors?: "password"[];
         };
         SessionNotFoundProblem: components["schemas"]["Problem"] & {
             /**
@@ -971,6 +1244,28 @@ export interface components {
             };
         };
         /**
+         * @description The request has no token, or one that is not accepted, or the session didn't prove lately enough who its user is
+         *     (`reauthentication_required`, RFC 9470 section 3).
+         */
+        StaleSession: {
+            headers: {
+                "WWW-Authenticate": components["headers"]["WWWAuthenticate"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["StaleSessionProblem"];
+            };
+        };
+        /** @description The password is wrong, or a page of another origin sent the request (`cross_origin`). */
+        WrongPassword: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["WrongPasswordProblem"];
+            };
+        };
+        /**
          * @description The browser says, by `Sec-Fetch-Site` or `Origin`, that a page of another origin sent the request, and the
          *     server doesn't let that origin in. Nothing was looked up, and no limit was charged.
          */
@@ -1157,9 +1452,11 @@ export interface components {
         /** @description A page of any origin may read the answer. */
         AllowEverybody: "*";
         /** @description The headers that a page of another origin may read. */
-        "Access-Control-Expose-Headers": "Location,RateLimit,RateLimit-Policy,Retry-After,WWW-Authenticate,X-Request-Id";
+        "Access-Control-Expose-Headers": "ETag,Location,RateLimit,RateLimit-Policy,Retry-After,WWW-Authenticate,X-Request-Id";
         /** @description The challenge (RFC 6750 section 3). It has no `error` if no credentials were sent, or if a login failed. */
-        WWWAuthenticate: "Bearer" | "Bearer error=\"invalid_token\"" | "Bearer error=\"invalid_request\"";
+        WWWAuthenticate: "Bearer" | "Bearer error=\"invalid_token\"" | "Bearer error=\"invalid_request\"" | "Bearer error=\"insufficient_user_authentication\", max_age=\"300\"";
+        /** @description The state of the user, for `If-Match`. */
+        UserTag: string;
         /** @description The attempts that are left, and the seconds until there are more (draft-ietf-httpapi-ratelimit-headers-10). */
         RateLimit: string;
         /**
@@ -1284,6 +1581,7 @@ export interface operations {
             /** @description The user. */
             200: {
                 headers: {
+                    ETag: components["headers"]["UserTag"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -1292,6 +1590,181 @@ export interface operations {
             };
             400: components["responses"]["AmbiguousCredentials"];
             401: components["responses"]["Unauthenticated"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    DeleteCurrentUser: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The account was deleted. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["AmbiguousCredentials"];
+            401: components["responses"]["StaleSession"];
+            403: components["responses"]["CrossOrigin"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    UpdateCurrentUser: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The `ETag` of the user that the change was made for, or `*`. */
+                "If-Match"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/merge-patch+json": components["schemas"]["UserUpdate"];
+            };
+        };
+        responses: {
+            /** @description The user after the change. */
+            200: {
+                headers: {
+                    ETag: components["headers"]["UserTag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["User"];
+                };
+            };
+            400: components["responses"]["AmbiguousCredentials"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["CrossOrigin"];
+            408: components["responses"]["RequestTimeout"];
+            /** @description The username belongs to another user. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["UsernameConflictProblem"];
+                };
+            };
+            /** @description The user was changed since it had the `ETag` that was sent. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["PreconditionFailedProblem"];
+                };
+            };
+            413: components["responses"]["BodyTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["InvalidRequest"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    ChangePassword: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PasswordChange"];
+            };
+        };
+        responses: {
+            /** @description The password was changed. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["AmbiguousCredentials"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["WrongPassword"];
+            408: components["responses"]["RequestTimeout"];
+            413: components["responses"]["BodyTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["InvalidRequest"];
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Overloaded"];
+        };
+    };
+    Reauthenticate: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Reauthentication"];
+            };
+        };
+        responses: {
+            /** @description Tokens of the same session. */
+            200: {
+                headers: {
+                    Pragma: components["headers"]["NoCache"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Token"];
+                };
+            };
+            400: components["responses"]["AmbiguousCredentials"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["WrongPassword"];
+            408: components["responses"]["RequestTimeout"];
+            413: components["responses"]["BodyTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["InvalidRequest"];
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Overloaded"];
+        };
+    };
+    ListOwnEvents: {
+        parameters: {
+            query?: {
+                /** @description The `next` of the page before. */
+                cursor?: string;
+                /** @description How many events a page has at most. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of events. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EventList"];
+                };
+            };
+            400: components["responses"]["AmbiguousCredentials"];
+            401: components["responses"]["Unauthenticated"];
+            422: components["responses"]["InvalidRequest"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["Unavailable"];
         };

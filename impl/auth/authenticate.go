@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/latchkey-auth/latchkey/gen/db"
+	"github.com/latchkey-auth/latchkey/impl/auth/account"
 	"github.com/latchkey-auth/latchkey/impl/auth/batch"
 	"github.com/latchkey-auth/latchkey/impl/auth/keyring"
 	"github.com/latchkey-auth/latchkey/impl/auth/session"
@@ -35,6 +36,8 @@ func (s *Service) PublicKeys() ([]keyring.JWK, error) { return s.keys.Published(
 type Principal struct {
 	User      User
 	SessionID uuid.UUID
+	// AuthTime is when the session last proved who its user is.
+	AuthTime time.Time
 }
 
 // sessionKey is what an access token names: a user, and a session of that user.
@@ -83,13 +86,16 @@ func (s *Service) Authenticate(ctx context.Context, text string) (Principal, err
 	if !row.IsAlive {
 		return Principal{}, fmt.Errorf("%w: %w", ErrInvalidToken, session.ErrEnded)
 	}
-	return Principal{SessionID: claims.SessionID, User: User{
+	return Principal{SessionID: claims.SessionID, AuthTime: row.AuthenticatedAt, User: User{
 		ID:            row.ID,
 		Email:         row.Email,
 		Username:      row.Username,
 		EmailVerified: row.EmailVerified,
 		IsActive:      row.IsActive,
 		IsSuperuser:   row.IsSuperuser,
+		DisplayName:   account.OrEmpty(row.DisplayName),
+		Locale:        account.OrEmpty(row.Locale),
+		Metadata:      row.UserMetadata,
 		CreatedAt:     row.CreatedAt.UTC(),
 		UpdatedAt:     row.UpdatedAt.UTC(),
 	}}, nil

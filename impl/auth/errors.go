@@ -48,6 +48,9 @@ var (
 // another password.
 const ReasonUnreadableHash = "unreadable_hash"
 
+// reasonInactive is the [LoginError] of a user that was deactivated.
+const reasonInactive = "inactive_user"
+
 // LimitedError reports that a budget is used up.
 type LimitedError = ratelimit.LimitedError
 

@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/google/uuid"
 
 	"github.com/latchkey-auth/latchkey/gen/db"
 	"github.com/latchkey-auth/latchkey/impl/auth/account"
+	"github.com/latchkey-auth/latchkey/impl/auth/event"
 	"github.com/latchkey-auth/latchkey/impl/auth/password"
 	"github.com/latchkey-auth/latchkey/impl/auth/password/hashqueue"
 	"github.com/latchkey-auth/latchkey/impl/auth/ratelimit"
@@ -43,6 +45,7 @@ func (s *Service) login(ctx context.Context, c Caller, email string, pass secret
 		return Grant{}, err
 	}
 	grant, err := s.loginCharged(ctx, c, attempt, emailKey, pass)
+	s.noteFailure(c, err)
 	s.limiter.Settle(ctx, attempt, outcome(ctx, err, ratelimit.LoggedIn))
 	return grant, err
 }
@@ -104,7 +107,7 @@ func (s *Service) provePassword(ctx context.Context, network, emailKey string, p
 	case !verdict.Match:
 		return proof{}, &LoginError{Reason: "wrong_password", UserID: row.ID}
 	case !row.IsActive:
-		return proof{}, &LoginError{Reason: "inactive_user", UserID: row.ID}
+		return proof{}, &LoginError{Reason: reasonInactive, UserID: row.ID}
 	}
 	p := proof{userID: row.ID, hash: *row.PasswordHash}
 	if verdict.Outdated {
@@ -165,10 +168,10 @@ func (s *Service) admit(ctx context.Context, c Caller, attempt ratelimit.Attempt
 		tokens session.Tokens
 	)
 	err := store.InTx(ctx, s.db, func(tx store.Tx) (err error) {
-		if user, err = s.confirm(ctx, tx, p); err != nil {
+		if user, err = s.lockForLogin(ctx, tx, p); err != nil {
 			return err
 		}
-		tokens, err = s.openSession(ctx, tx, c, user, attempt)
+		tokens, err = s.openSession(ctx, tx, c, user, attempt, event.UserLoggedIn)
 		return err
 	})
 	if err != nil {
@@ -177,10 +180,9 @@ func (s *Service) admit(ctx context.Context, c Caller, attempt ratelimit.Attempt
 	return s.grant(account.Of(user), tokens)
 }
 
-// confirm locks the user's row, and fails with errChanged unless user and password are as they were
-// when the password was checked. The password is read by a statement of its own: one that waits for
-// the row sees the other tables as they were before.
-func (s *Service) confirm(ctx context.Context, tx store.Tx, p proof) (db.User, error) {
+// lockForLogin records the login, which locks the user's row. It fails with errChanged unless user
+// and password are as they were when the password was checked.
+func (s *Service) lockForLogin(ctx context.Context, tx store.Tx, p proof) (db.User, error) {
 	now := s.now()
 	user, err := tx.UserLogIn(ctx, db.UserLogInParams{ID: p.userID, Now: &now})
 	if err = account.Error(err); errors.Is(err, ErrNoUser) {
@@ -188,36 +190,59 @@ func (s *Service) confirm(ctx context.Context, tx store.Tx, p proof) (db.User, e
 	} else if err != nil {
 		return db.User{}, err
 	}
-	hash, err := tx.PasswordGet(ctx, p.userID)
-	if err = store.Error(err); err != nil && !errors.Is(err, store.ErrNotFound) {
-		return db.User{}, err
-	}
-	if hash != p.hash {
-		return db.User{}, errChanged
-	}
-	if p.renewed != "" {
-		err = store.Error(tx.PasswordRenewHash(ctx, db.PasswordRenewHashParams{UserID: p.userID, Hash: p.renewed}))
-	}
-	return user, err
+	return user, s.confirm(ctx, tx, p)
 }
 
-// openSession is the one place that opens sessions. The transaction has locked the user's row. The
-// account knows the address from then on.
+// confirm fails with errChanged unless the password is the one that was checked. The user's row is
+// locked. The password is read by a statement of its own: one that waits for the row sees the other
+// tables as they were before.
+func (s *Service) confirm(ctx context.Context, tx store.Tx, p proof) error {
+	hash, err := tx.PasswordGet(ctx, p.userID)
+	if err = store.Error(err); err != nil && !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	if hash != p.hash {
+		return errChanged
+	}
+	if p.renewed == "" {
+		return nil
+	}
+	return store.Error(tx.PasswordRenewHash(ctx, db.PasswordRenewHashParams{UserID: p.userID, Hash: p.renewed}))
+}
+
+// openSession is the one place that opens sessions, and records why it does. The transaction has
+// locked the user's row. The account knows the address from then on.
 func (s *Service) openSession(
 	ctx context.Context,
 	tx store.Tx,
 	c Caller,
 	user db.User,
 	attempt ratelimit.Attempt,
+	why event.Type,
 ) (session.Tokens, error) {
 	from := account.ValidFrom(user)
 	tokens, err := s.sessions.Open(ctx, tx, session.Beginning{
 		UserID: user.ID, ValidFrom: from, Methods: []string{methodPassword}, UserAgent: c.UserAgent, Address: c.address(),
 	})
-	if err != nil || len(attempt.AddressKey) == 0 {
+	if err != nil {
 		return tokens, err
 	}
-	return tokens, store.Error(tx.AddressKnow(ctx, db.AddressKnowParams{
+	if err := s.knowAddress(ctx, tx, attempt, user, from); err != nil {
+		return tokens, err
+	}
+	return tokens, s.record(ctx, tx, c, event.Event{
+		Type: why, UserID: user.ID, Actor: event.User, SessionID: tokens.SessionID, Methods: tokens.Methods,
+	})
+}
+
+// knowAddress makes the account know the address of an attempt from then on.
+func (s *Service) knowAddress(
+	ctx context.Context, tx store.Tx, attempt ratelimit.Attempt, user db.User, from time.Time,
+) error {
+	if len(attempt.AddressKey) == 0 {
+		return nil
+	}
+	return store.Error(tx.AddressKnow(ctx, db.AddressKnowParams{
 		Key: attempt.AddressKey, SeenAt: from, UserID: user.ID, NotBefore: user.TokensNotBefore,
 	}))
 }

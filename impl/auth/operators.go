@@ -8,6 +8,7 @@ import (
 
 	"github.com/latchkey-auth/latchkey/gen/db"
 	"github.com/latchkey-auth/latchkey/impl/auth/account"
+	"github.com/latchkey-auth/latchkey/impl/auth/event"
 	"github.com/latchkey-auth/latchkey/impl/auth/store"
 	"github.com/latchkey-auth/latchkey/impl/secret"
 )
@@ -25,7 +26,13 @@ func (s *Service) CreateUser(ctx context.Context, r Registration, superuser bool
 	}
 	return s.change(
 		ctx,
-		func(tx store.Tx) (db.User, error) { return s.createUser(ctx, tx, r, keys, hash, superuser, nil) },
+		func(tx store.Tx) (db.User, error) {
+			user, err := s.createUser(ctx, tx, r, keys, hash, superuser, nil)
+			if err != nil {
+				return db.User{}, err
+			}
+			return user, s.recordOperator(ctx, tx, event.UserCreated, user.ID)
+		},
 	)
 }
 
@@ -90,8 +97,12 @@ func (s *Service) EachUser(ctx context.Context, f func(User) error) error {
 
 // Activate lets the user log in again; tokens from before the deactivation stay dead.
 func (s *Service) Activate(ctx context.Context, id uuid.UUID) (User, error) {
-	row, err := s.queries.UserActivate(ctx, db.UserActivateParams{ID: id, Now: s.now()})
-	return account.Of(row), account.Error(err)
+	return s.change(ctx, func(tx store.Tx) (db.User, error) {
+		if err := s.recordOperator(ctx, tx, event.UserActivated, id); err != nil {
+			return db.User{}, err
+		}
+		return tx.UserActivate(ctx, db.UserActivateParams{ID: id, Now: s.now()})
+	})
 }
 
 // Deactivate ends every session of the user, whatever their number, and lets nobody log in as it.
@@ -100,18 +111,43 @@ func (s *Service) Deactivate(ctx context.Context, id uuid.UUID) (User, error) {
 		if _, err := tx.UserEndSessions(ctx, db.UserEndSessionsParams{ID: id, Now: s.now()}); err != nil {
 			return db.User{}, err
 		}
+		if err := s.recordOperator(ctx, tx, event.UserDeactivated, id); err != nil {
+			return db.User{}, err
+		}
 		return tx.UserDeactivate(ctx, db.UserDeactivateParams{ID: id, Now: s.now()})
 	})
 }
 
 // DeleteUser deletes the user; its tokens belong to nobody from then on.
 func (s *Service) DeleteUser(ctx context.Context, id uuid.UUID) (User, error) {
+	return s.deleteUser(ctx, id, event.Event{Type: event.UserDeleted, UserID: id, Actor: event.Operator, CreatedAt: s.now()})
+}
+
+// DeleteOwnUser deletes the user that a token belongs to. It fails as [Service.DeleteUser] does.
+func (s *Service) DeleteOwnUser(ctx context.Context, c Caller, p Principal) error {
+	_, err := s.deleteUser(ctx, p.User.ID, s.told(c, event.Event{
+		Type: event.UserDeleted, UserID: p.User.ID, Actor: event.User, SessionID: p.SessionID,
+	}))
+	return err
+}
+
+func (s *Service) deleteUser(ctx context.Context, id uuid.UUID, e event.Event) (User, error) {
 	// A foreign key would delete all sessions in one statement, however many there are.
 	if err := s.sessions.DeleteAll(ctx, id); err != nil {
 		return User{}, err
 	}
-	row, err := s.queries.UserDelete(ctx, id)
-	return account.Of(row), account.Error(err)
+	return s.change(ctx, func(tx store.Tx) (db.User, error) {
+		user, err := tx.UserDelete(ctx, id)
+		if err != nil {
+			return db.User{}, err
+		}
+		return user, event.Add(ctx, tx, e)
+	})
+}
+
+// recordOperator writes an event that an operator has caused.
+func (s *Service) recordOperator(ctx context.Context, tx store.Tx, what event.Type, id uuid.UUID) error {
+	return event.Add(ctx, tx, event.Event{Type: what, UserID: id, Actor: event.Operator, CreatedAt: s.now()})
 }
 
 // SetPassword gives the user another password and ends every session until now.
@@ -131,6 +167,9 @@ func (s *Service) SetPassword(ctx context.Context, user User, pass secret.Text) 
 			return db.User{}, err
 		}
 		if err := tx.PasswordSet(ctx, db.PasswordSetParams{UserID: user.ID, Hash: hash, Now: s.now()}); err != nil {
+			return db.User{}, err
+		}
+		if err := s.recordOperator(ctx, tx, event.PasswordChanged, user.ID); err != nil {
 			return db.User{}, err
 		}
 		return tx.UserTouch(ctx, db.UserTouchParams{ID: user.ID, Now: s.now()})

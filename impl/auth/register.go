@@ -9,6 +9,7 @@ import (
 
 	"github.com/latchkey-auth/latchkey/gen/db"
 	"github.com/latchkey-auth/latchkey/impl/auth/account"
+	"github.com/latchkey-auth/latchkey/impl/auth/event"
 	"github.com/latchkey-auth/latchkey/impl/auth/password"
 	"github.com/latchkey-auth/latchkey/impl/auth/password/hashqueue"
 	"github.com/latchkey-auth/latchkey/impl/auth/ratelimit"
@@ -73,7 +74,7 @@ func (s *Service) openAccount(
 		if user, err = s.createUser(ctx, tx, r, keys, hash, false, &now); err != nil {
 			return err
 		}
-		tokens, err = s.openSession(ctx, tx, c, user, attempt)
+		tokens, err = s.openSession(ctx, tx, c, user, attempt, event.UserRegistered)
 		return err
 	})
 	if err != nil {

@@ -10,6 +10,8 @@ import (
 	"net/netip"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/latchkey-auth/latchkey/gen/db"
 	"github.com/latchkey-auth/latchkey/impl/auth/account"
 	"github.com/latchkey-auth/latchkey/impl/auth/batch"
@@ -56,6 +58,8 @@ type Service struct {
 	counters counters
 	policy   password.Policy
 	now      func() time.Time
+	// beside runs what no client may be able to measure.
+	beside errgroup.Group
 }
 
 // New returns a [Service], and refuses a missing dependency.
@@ -77,7 +81,7 @@ func New(o Options) (*Service, error) {
 		return nil, errors.New("auth: no clock")
 	}
 	queries := db.New(o.DB)
-	return &Service{
+	s := &Service{
 		db:       o.DB,
 		queries:  queries,
 		callers:  batch.New(usersBySession(queries, o.Now)),
@@ -88,8 +92,16 @@ func New(o Options) (*Service, error) {
 		limiter:  o.Limiter,
 		policy:   o.Policy,
 		now:      o.Now,
-	}, nil
+	}
+	s.beside.SetLimit(besideAtOnce)
+	return s, nil
 }
+
+// besideAtOnce bounds what runs beside the requests.
+const besideAtOnce = 4
+
+// Wait waits for what runs beside the requests, before the database is closed.
+func (s *Service) Wait() { _ = s.beside.Wait() }
 
 // KeyLead is how long a new signing key is published before it signs.
 func (s *Service) KeyLead() time.Duration { return s.keys.Lead() }
@@ -160,7 +172,10 @@ type Grant struct {
 // grant issues the access token of a session beside its refresh token.
 func (s *Service) grant(user User, tokens session.Tokens) (Grant, error) {
 	access, err := s.tokens.Issue(
-		token.Subject{UserID: user.ID, SessionID: tokens.SessionID, Email: user.Email, Username: user.Username},
+		token.Subject{
+			UserID: user.ID, SessionID: tokens.SessionID, Email: user.Email, Username: user.Username,
+			AuthTime: tokens.AuthTime, Methods: tokens.Methods,
+		},
 	)
 	if err != nil {
 		return Grant{}, err

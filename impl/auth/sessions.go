@@ -8,6 +8,7 @@ import (
 
 	"github.com/latchkey-auth/latchkey/gen/db"
 	"github.com/latchkey-auth/latchkey/impl/auth/account"
+	"github.com/latchkey-auth/latchkey/impl/auth/event"
 	"github.com/latchkey-auth/latchkey/impl/auth/ratelimit"
 	"github.com/latchkey-auth/latchkey/impl/auth/session"
 	"github.com/latchkey-auth/latchkey/impl/auth/store"
@@ -32,7 +33,9 @@ func (s *Service) refresh(ctx context.Context, c Caller, token secret.Text) (Gra
 		owner = c.Session.UserID
 	}
 	budget := s.limiter.Refresh()
-	refreshed, err := s.sessions.Refresh(ctx, token, owner, session.Budget{Step: budget.Step, Window: budget.Window()})
+	refreshed, err := s.sessions.Refresh(ctx, token, session.Presenter{
+		Owner: owner, Address: c.address(), UserAgent: c.UserAgent,
+	}, session.Budget{Step: budget.Step, Window: budget.Window()})
 	var limited *session.LimitedError
 	if errors.As(err, &limited) {
 		return Grant{}, &ratelimit.LimitedError{Budget: budget, RetryAfter: limited.RetryAfter}
@@ -50,8 +53,15 @@ func (s *Service) Sessions(ctx context.Context, user uuid.UUID) ([]Session, erro
 
 // EndSession ends a session of a user. It fails with [ErrNoSession], also for one of another user,
 // or [ErrUnavailable].
-func (s *Service) EndSession(ctx context.Context, user, session uuid.UUID) error {
-	return s.sessions.End(ctx, user, session)
+func (s *Service) EndSession(ctx context.Context, c Caller, user, session uuid.UUID) error {
+	return store.InTx(ctx, s.db, func(tx store.Tx) error {
+		if err := s.sessions.End(ctx, tx, user, session); err != nil {
+			return err
+		}
+		return s.record(ctx, tx, c, event.Event{
+			Type: event.SessionEnded, UserID: user, Actor: event.User, SessionID: session,
+		})
+	})
 }
 
 // EndSessions ends all sessions of a user. If the account knows the address that asks, it stays
@@ -71,21 +81,20 @@ func (s *Service) EndSessions(ctx context.Context, c Caller, user User) error {
 		if err != nil {
 			return account.Error(err)
 		}
-		return store.Error(tx.AddressKeep(ctx, db.AddressKeepParams{
-			Key: s.limiter.AddressKey(
-				c.Address,
-				emailKey,
-			),
-			UserID:    user.ID,
-			SeenAt:    account.ValidFrom(ended),
-			NotBefore: before.TokensNotBefore,
-		}))
+		err = tx.AddressKeep(ctx, db.AddressKeepParams{
+			Key: s.limiter.AddressKey(c.Address, emailKey), UserID: user.ID,
+			SeenAt: account.ValidFrom(ended), NotBefore: before.TokensNotBefore,
+		})
+		if err != nil {
+			return store.Error(err)
+		}
+		return s.record(ctx, tx, c, event.Event{Type: event.SessionsEnded, UserID: user.ID, Actor: event.User})
 	})
 }
 
 // Revoke ends the session that a token of either kind belongs to (RFC 7009 section 2.1). What isn't
 // a token of ours, or has expired, needs no revoking. It fails with [ErrUnavailable].
-func (s *Service) Revoke(ctx context.Context, token secret.Text) error {
+func (s *Service) Revoke(ctx context.Context, c Caller, token secret.Text) error {
 	id, ok := s.sessions.OfRefreshToken(token)
 	if !ok {
 		claims, err := s.tokens.Check(ctx, token.Reveal())
@@ -97,7 +106,19 @@ func (s *Service) Revoke(ctx context.Context, token secret.Text) error {
 		}
 		id = claims.SessionID
 	}
-	return s.sessions.Revoke(ctx, id)
+	err := store.InTx(ctx, s.db, func(tx store.Tx) error {
+		user, err := s.sessions.Revoke(ctx, tx, id)
+		if err != nil {
+			return err
+		}
+		return s.record(ctx, tx, c, event.Event{
+			Type: event.SessionEnded, UserID: user, Actor: event.Unknown, SessionID: id,
+		})
+	})
+	if errors.Is(err, ErrNoSession) {
+		return nil
+	}
+	return err
 }
 
 // SweepSessions deletes sessions that have ended, in batches, and returns how many.

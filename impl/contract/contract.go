@@ -28,8 +28,10 @@
 package contract
 
 import (
+	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/getkin/kin-openapi/openapi3"
 )
@@ -53,6 +55,8 @@ type Operation struct {
 	OptionalToken bool
 	// Scopes are those that the token must have, sorted.
 	Scopes []string
+	// MaxAge is how long ago the session may have proved who its user is; 0 for any time (RFC 9470).
+	MaxAge time.Duration
 	// OAuth reports whether errors carry the members of RFC 6749 section 5.2 too. Such an operation
 	// takes no query string.
 	OAuth bool
@@ -119,9 +123,15 @@ func planOperation(
 	doc *openapi3.T, path string, item *openapi3.PathItem, declared *openapi3.Operation, rules Rules,
 ) (*Operation, error) {
 	op := &Operation{ID: declared.OperationID, OAuth: slices.Contains(declared.Tags, tagOAuth)}
+	if seconds, ok := declared.Extensions[extensionMaxAge].(float64); ok {
+		op.MaxAge = time.Duration(seconds) * time.Second
+	}
 	op.OptionalToken, _ = declared.Extensions[extensionOptionalToken].(bool)
 	if err := op.planSecurity(doc, declared, rules); err != nil {
 		return nil, err
+	}
+	if op.MaxAge > 0 && !op.Authenticated {
+		return nil, errors.New("its session must be fresh, and its security demands no token")
 	}
 	if err := op.planParameters(path, item, declared, rules); err != nil {
 		return nil, err

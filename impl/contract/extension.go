@@ -2,6 +2,7 @@ package contract
 
 import (
 	"fmt"
+	"math"
 	"strings"
 
 	"github.com/go-json-experiment/json"
@@ -10,7 +11,11 @@ import (
 // extensionPrefix is what the names of this service's own extensions begin with.
 const extensionPrefix = "x-latchkey-"
 
-const extensionOptionalToken = extensionPrefix + "optional-token"
+const (
+	extensionOptionalToken = extensionPrefix + "optional-token"
+	// extensionMaxAge is a number of seconds.
+	extensionMaxAge = extensionPrefix + "max-age"
+)
 
 // extension says where an extension may stand and what it may be.
 type extension struct {
@@ -27,6 +32,7 @@ const (
 // extensions is the closed list.
 var extensions = map[string]extension{
 	extensionOptionalToken:           {placeOperation, isA[bool]},
+	extensionMaxAge:                  {placeOperation, isSeconds},
 	extensionPrefix + "problems":     {placeDocument, isA[map[string]any]},
 	extensionPrefix + "every-answer": {placeHeader, isA[bool]},
 }
@@ -34,6 +40,12 @@ var extensions = map[string]extension{
 func isA[T any](value any) bool {
 	_, ok := value.(T)
 	return ok
+}
+
+// isSeconds reports whether a value is a whole number of seconds, at least one and at most a day.
+func isSeconds(value any) bool {
+	seconds, ok := value.(float64)
+	return ok && seconds == math.Trunc(seconds) && seconds >= 1 && seconds <= 86400
 }
 
 // checkExtensions looks at the whole document. An extension that is misspelled, or that stands

@@ -330,6 +330,9 @@ func checkMembers(schema *openapi3.Schema, value any, at string) error {
 			}
 		}
 	case map[string]any:
+		if free := schema.AdditionalProperties.Has; free != nil && *free {
+			return nil // the application's own members
+		}
 		for name, v := range value {
 			member := findProperty(schema, name)
 			if member == nil {

@@ -347,10 +347,14 @@ const (
 	LoginPath    = "/api/users/login/token/"
 	MePath       = "/api/users/me/"
 	LogoutPath   = "/api/users/logout/"
-	SessionsPath = "/api/users/me/sessions/"
-	RevokePath   = "/api/oauth/revoke/"
-	KeysPath     = "/.well-known/jwks.json"
-	MetadataPath = "/.well-known/oauth-authorization-server"
+
+	PasswordPath         = "/api/users/me/password/"
+	ReauthenticationPath = "/api/users/me/reauthentication/"
+	EventsPath           = "/api/users/me/events/"
+	SessionsPath         = "/api/users/me/sessions/"
+	RevokePath           = "/api/oauth/revoke/"
+	KeysPath             = "/.well-known/jwks.json"
+	MetadataPath         = "/.well-known/oauth-authorization-server"
 )
 
 // Password is a password that the policy accepts.

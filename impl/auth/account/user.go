@@ -27,9 +27,13 @@ type User struct {
 	EmailVerified bool
 	IsActive      bool
 	IsSuperuser   bool
-	LastLoginAt   *time.Time // nil before the first login
-	CreatedAt     time.Time
-	UpdatedAt     time.Time
+	DisplayName   string // empty if there is none
+	Locale        string // a language tag (BCP 47), empty if there is none
+	// Metadata is an object of the application, as JSON.
+	Metadata    []byte
+	LastLoginAt *time.Time // nil before the first login
+	CreatedAt   time.Time
+	UpdatedAt   time.Time
 }
 
 // Of returns the user of a row.
@@ -41,6 +45,9 @@ func Of(row db.User) User {
 		EmailVerified: row.EmailVerified,
 		IsActive:      row.IsActive,
 		IsSuperuser:   row.IsSuperuser,
+		DisplayName:   OrEmpty(row.DisplayName),
+		Locale:        OrEmpty(row.Locale),
+		Metadata:      row.UserMetadata,
 		CreatedAt:     row.CreatedAt.UTC(),
 		UpdatedAt:     row.UpdatedAt.UTC(),
 	}
@@ -49,6 +56,14 @@ func Of(row db.User) User {
 		u.LastLoginAt = &at
 	}
 	return u
+}
+
+// OrEmpty returns the text of a column that may be NULL.
+func OrEmpty(text *string) string {
+	if text == nil {
+		return ""
+	}
+	return *text
 }
 
 // Error returns what an error of a statement on users means, beside what [store.Error] says.

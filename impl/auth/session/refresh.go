@@ -28,25 +28,38 @@ type Refreshed struct {
 	Tokens
 }
 
+// Presenter is who presents a refresh token.
+type Presenter struct {
+	// Owner is the user of an access token that was sent beside it, or zero.
+	Owner              uuid.UUID
+	Address, UserAgent string
+}
+
 // Refresh exchanges a refresh token, by one statement. All requests that present one token at the
-// same moment, or again within the window, get the same successor. owner is the user of an access
-// token that was sent beside it, or zero.
+// same moment, or again within the window, get the same successor.
 //
 // It fails with [ErrInvalidRefresh], also where the owner is another user, [ErrRefreshReused], a
 // [*LimitedError] or [store.ErrUnavailable].
-func (s *Sessions) Refresh(ctx context.Context, token secret.Text, owner uuid.UUID, budget Budget) (Refreshed, error) {
+func (s *Sessions) Refresh(ctx context.Context, token secret.Text, by Presenter, budget Budget) (Refreshed, error) {
 	session, generation, err := s.tokens.read(token)
 	if err != nil {
 		return Refreshed{}, fmt.Errorf("%w: %w", ErrInvalidRefresh, err)
 	}
+	eventID, err := uuid.NewV7()
+	if err != nil {
+		return Refreshed{}, err
+	}
 	row, err := s.refreshes.do(
 		ctx,
-		refreshKey{session: session, generation: generation, owner: owner},
+		refreshKey{session: session, generation: generation, owner: by.Owner},
 		func(ctx context.Context) (db.SessionRefreshRow, error) {
 			return s.queries.SessionRefresh(ctx, db.SessionRefreshParams{
 				ID:           session,
 				Generation:   generation,
-				Owner:        owner,
+				Owner:        by.Owner,
+				EventID:      eventID,
+				Address:      by.Address,
+				UserAgent:    ShortUserAgent(by.UserAgent),
 				DatabaseNow:  s.databaseNow(),
 				ReuseWindow:  s.times.ReuseWindow,
 				Idle:         s.times.Idle,
@@ -77,6 +90,8 @@ func (s *Sessions) Refresh(ctx context.Context, token secret.Text, owner uuid.UU
 		Username: row.Username,
 		Tokens: Tokens{
 			SessionID: session,
+			AuthTime:  row.AuthenticatedAt,
+			Methods:   row.Methods,
 			Refresh:   s.tokens.issue(session, row.Generation),
 			ExpiresIn: row.ExpiresAt.Sub(row.Now),
 		},

@@ -126,6 +126,9 @@ type Beginning struct {
 // Tokens is what a client gets of a session, beside its access token.
 type Tokens struct {
 	SessionID uuid.UUID
+	// AuthTime is when the user last proved who it is, and Methods how (RFC 8176).
+	AuthTime  time.Time
+	Methods   []string
 	Refresh   secret.Text
 	ExpiresIn time.Duration
 }
@@ -137,9 +140,10 @@ func (s *Sessions) Open(ctx context.Context, tx store.Tx, b Beginning) (Tokens, 
 	if err != nil {
 		return Tokens{}, err
 	}
+	now := s.now()
 	err = tx.SessionOpen(ctx, db.SessionOpenParams{
-		ID: id, UserID: b.UserID, Now: s.now(), CreatedAt: b.ValidFrom, Idle: s.times.Idle, Lifetime: s.times.Lifetime,
-		UserAgent: shortUserAgent(b.UserAgent), Address: b.Address, Methods: b.Methods,
+		ID: id, UserID: b.UserID, Now: now, CreatedAt: b.ValidFrom, Idle: s.times.Idle, Lifetime: s.times.Lifetime,
+		UserAgent: ShortUserAgent(b.UserAgent), Address: b.Address, Methods: b.Methods,
 	})
 	if err != nil {
 		return Tokens{}, store.Error(err)
@@ -147,7 +151,25 @@ func (s *Sessions) Open(ctx context.Context, tx store.Tx, b Beginning) (Tokens, 
 	if err := tx.SessionTrim(ctx, db.SessionTrimParams{UserID: b.UserID, Keep: int32(s.perUser)}); err != nil {
 		return Tokens{}, store.Error(err)
 	}
-	return Tokens{SessionID: id, Refresh: s.tokens.issue(id, 1), ExpiresIn: s.times.Idle}, nil
+	return Tokens{
+		SessionID: id, AuthTime: now, Methods: b.Methods, Refresh: s.tokens.issue(id, 1), ExpiresIn: s.times.Idle,
+	}, nil
+}
+
+// Prove records that the user of a session has proved again who it is, in a transaction that has
+// locked the user's row. It returns the session's newest refresh token, and fails with [ErrEnded].
+func (s *Sessions) Prove(ctx context.Context, tx store.Tx, user, session uuid.UUID, methods []string) (Tokens, error) {
+	now := s.now()
+	row, err := tx.SessionProve(ctx, db.SessionProveParams{ID: session, UserID: user, Now: now, Methods: methods})
+	if err = store.Error(err); errors.Is(err, store.ErrNotFound) {
+		return Tokens{}, ErrEnded
+	} else if err != nil {
+		return Tokens{}, err
+	}
+	return Tokens{
+		SessionID: session, AuthTime: now, Methods: row.Methods,
+		Refresh: s.tokens.issue(session, row.Generation), ExpiresIn: row.ExpiresAt.Sub(now),
+	}, nil
 }
 
 // Session is one of a user's sessions.
@@ -163,8 +185,8 @@ type Session struct {
 // maxUserAgent bounds what is kept of a client's own name, in bytes.
 const maxUserAgent = 256
 
-// shortUserAgent returns what is kept of a client's name: printable, and not too long.
-func shortUserAgent(text string) string {
+// ShortUserAgent returns what is kept of a client's name: printable, and not too long.
+func ShortUserAgent(text string) string {
 	text = strings.Map(func(r rune) rune {
 		if r < ' ' || r > '~' {
 			return '?'
@@ -192,17 +214,22 @@ func (s *Sessions) List(ctx context.Context, user uuid.UUID) ([]Session, error) 
 
 // End ends a session of a user. It fails with [ErrNone], also for one of another user, or
 // [store.ErrUnavailable].
-func (s *Sessions) End(ctx context.Context, user, session uuid.UUID) error {
-	ended, err := s.queries.SessionEnd(ctx, db.SessionEndParams{ID: session, UserID: user})
+func (s *Sessions) End(ctx context.Context, tx store.Tx, user, session uuid.UUID) error {
+	ended, err := tx.SessionEnd(ctx, db.SessionEndParams{ID: session, UserID: user})
 	if err == nil && ended == 0 {
 		return ErrNone
 	}
 	return store.Error(err)
 }
 
-// Revoke ends a session for a client that has a token of it.
-func (s *Sessions) Revoke(ctx context.Context, session uuid.UUID) error {
-	return store.Error(s.queries.SessionRevoke(ctx, session))
+// Revoke ends a session for a client that has a token of it, and returns its user. It fails with
+// [ErrNone] if the session has ended.
+func (s *Sessions) Revoke(ctx context.Context, tx store.Tx, session uuid.UUID) (user uuid.UUID, err error) {
+	user, err = tx.SessionRevoke(ctx, session)
+	if err = store.Error(err); errors.Is(err, store.ErrNotFound) {
+		return uuid.Nil, ErrNone
+	}
+	return user, err
 }
 
 // OfRefreshToken returns the session of a refresh token, and whether it is a token of ours. The

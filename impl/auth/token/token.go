@@ -83,6 +83,9 @@ type Subject struct {
 	SessionID uuid.UUID
 	Email     string
 	Username  string
+	// AuthTime is when the user last proved who it is, and Methods how (RFC 8176).
+	AuthTime time.Time
+	Methods  []string
 }
 
 // Claims are what a checked token says.
@@ -118,6 +121,7 @@ func (i *Issuer) Issue(s Subject) (Issued, error) {
 			Claims: jwt.MapClaims{
 				"iss": i.name, "aud": i.audience, "iat": issued, "exp": expires, "jti": id.String(),
 				"sub": s.Email, "username": s.Username, "uid": s.UserID.String(), "sid": s.SessionID.String(),
+				"auth_time": s.AuthTime.Unix(), "amr": s.Methods,
 			},
 		}
 		return token.SigningString()

@@ -14,6 +14,7 @@ import (
 
 const (
 	mediaJSON     = "application/json"
+	mediaPatch    = "application/merge-patch+json"
 	mediaForm     = "application/x-www-form-urlencoded"
 	authorization = "Authorization"
 	contentType   = "Content-Type"
@@ -72,6 +73,9 @@ func (op *operation) read(params openapi3.Parameters) (err error) {
 	}
 	for _, p := range params {
 		if p.Value.In != openapi3.ParameterInPath {
+			if !p.Value.Required {
+				continue // it isn't sent; impl/contract tries such parameters
+			}
 			err = errors.Join(err, fmt.Errorf("a parameter in the %s", p.Value.In))
 		}
 		op.params = append(op.params, member(p.Value.Name, p.Value.Schema.Value, true))
@@ -82,12 +86,15 @@ func (op *operation) read(params openapi3.Parameters) (err error) {
 	for name, media := range op.RequestBody.Value.Content {
 		schema := media.Schema.Value
 		err = errors.Join(err, checkSchema(schema, "object", "properties", "required", "additionalProperties"))
-		if op.media != "" || name != mediaJSON && name != mediaForm || schema.AdditionalProperties.Schema != nil {
+		if op.media != "" || !slices.Contains([]string{mediaJSON, mediaPatch, mediaForm}, name) || schema.AdditionalProperties.Schema != nil {
 			err = errors.Join(err, fmt.Errorf("a body of the type %s, a second one, or one of any members", name))
 		}
 		op.media = name
 		op.open = schema.AdditionalProperties.Has == nil || *schema.AdditionalProperties.Has
 		for _, name := range slices.Sorted(maps.Keys(schema.Properties)) {
+			if isRequired := slices.Contains(schema.Required, name); !isRequired && schema.Properties[name].Value.Type.Is("object") {
+				continue // it is sent by the examples only
+			}
 			op.members = append(op.members, member(name, schema.Properties[name].Value, slices.Contains(schema.Required, name)))
 		}
 		for _, name := range slices.Sorted(maps.Keys(media.Examples)) {
@@ -98,13 +105,19 @@ func (op *operation) read(params openapi3.Parameters) (err error) {
 	return err
 }
 
+// isJSON reports whether the body is JSON.
+func (op *operation) isJSON() bool { return op.media == mediaJSON || op.media == mediaPatch }
+
 // checkSchema refuses a schema that says more than is read here: its requests would be called valid
 // without being so.
 func checkSchema(schema *openapi3.Schema, kind string, keywords ...string) error {
 	written, err := schema.MarshalYAML()
 	all, _ := written.(map[string]any)
 	for keyword := range all {
-		if !slices.Contains(append(keywords, "type", "title", "description", "example", "default"), keyword) {
+		if strings.HasPrefix(keyword, "x-go-") {
+			continue // for the generator
+		}
+		if !slices.Contains(append(keywords, "type", "nullable", "title", "description", "example", "default"), keyword) {
 			err = fmt.Errorf("the keyword %s", keyword)
 		}
 	}

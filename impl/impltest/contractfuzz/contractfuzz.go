@@ -122,7 +122,7 @@ type fieldError struct{ Pointer, Code string }
 // exceptions are the refusals of a valid request that are not for its shape. Those that are true
 // are right for known credentials too.
 var exceptions = map[string]bool{
-	"409 email_taken": true, "409 username_taken": true, "400 invalid_refresh_token": true, "404 session_not_found": true,
+	"409 email_taken": true, "409 username_taken": true, "400 invalid_refresh_token": true, "404 session_not_found": true, "403 wrong_password": false,
 	"401 invalid_credentials": false,
 }
 
@@ -143,7 +143,7 @@ func (c *Case) Judge(status int, body []byte) error {
 			return fmt.Errorf("the answer repeats the value of %s", f.name)
 		}
 		// A form's fields are credentials, and are not repeated.
-		if got, ok := members[f.name].(string); ok && status < 400 && c.op.media == mediaJSON && got != f.value {
+		if got, ok := members[f.name].(string); ok && status < 400 && c.op.isJSON() && got != f.value {
 			return fmt.Errorf("%s was sent as %q and came back as %q", f.name, f.value, got)
 		}
 	}

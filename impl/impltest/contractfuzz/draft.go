@@ -92,7 +92,8 @@ func (d *draft) text(m member, n int, palettes ...string) string {
 	case palette == "odd" && len(m.odd(true)) > 0:
 		one = rapid.SampledFrom(m.odd(true))
 	case palette == "blank" && m.class.MatchString(" "):
-		one = rapid.SampledFrom([]string{" ", "\t"}) // which nothing may trim
+		// Which nothing may trim.
+		one = rapid.SampledFrom(slices.DeleteFunc([]string{" ", "\t"}, func(c string) bool { return !m.class.MatchString(c) }))
 	}
 	all := rapid.SliceOfN(one, min(n, usual), min(n, usual)).Draw(d.t, "characters")
 	for len(all) < n {
@@ -120,7 +121,7 @@ func (d *draft) email(n int) string {
 // pad makes the body n bytes long, and says nothing more with it.
 func (d *draft) pad(n int) {
 	more, filler := "&zz=", "a"
-	if d.op.media == mediaJSON {
+	if d.op.isJSON() {
 		more, filler = "", " "
 	}
 	d.spoil = func(body string) string { return body + more + strings.Repeat(filler, max(0, n-len(body+more))) }
@@ -128,7 +129,7 @@ func (d *draft) pad(n int) {
 
 func (d *draft) encode() string {
 	gap, open, is, between, end := "&", "", "=", "&", ""
-	if d.op.media == mediaJSON {
+	if d.op.isJSON() {
 		gap, open, is, between, end = " \t\r\n", "{", ":", ",", "}"
 	}
 	if d.style != "gaps" {
@@ -146,7 +147,7 @@ func (d *draft) encode() string {
 
 // quote writes a name or a value.
 func (d *draft) quote(text string) string {
-	if d.op.media == mediaJSON {
+	if d.op.isJSON() {
 		quoted, _ := json.Marshal(text) // a text never fails
 		return string(quoted)
 	}

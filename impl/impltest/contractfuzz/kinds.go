@@ -43,7 +43,7 @@ func addValid(op *operation, add adder) {
 	if !op.RequestBody.Value.Required {
 		add("no body", want{}, func(d *draft) { d.bare = true; d.header.Del(contentType) })
 	}
-	if op.media == mediaJSON || op.open {
+	if op.isJSON() || op.open {
 		add("largest body", want{}, func(d *draft) { d.pad(d.maxBody) })
 	}
 	if op.open {
@@ -153,7 +153,7 @@ func addBrokenBodies(op *operation, add adder) {
 	for _, m := range op.members {
 		addBrokenMember(op, m, add)
 	}
-	unsupported, other := want{status: 415}, map[string]string{mediaForm: mediaJSON, mediaJSON: mediaForm}[op.media]
+	unsupported, other := want{status: 415}, map[string]string{mediaForm: mediaJSON, mediaJSON: mediaForm, mediaPatch: mediaJSON}[op.media]
 	add.header(
 		unsupported,
 		"media type",
@@ -181,7 +181,7 @@ func addBrokenBodies(op *operation, add adder) {
 		unsupported,
 		func(d *draft) { d.header[contentType] = []string{op.media, pick(d, op.media, other)} },
 	)
-	if op.media == mediaJSON || op.open {
+	if op.isJSON() || op.open {
 		add("too large", want{status: 413}, func(d *draft) { d.chunked = pick(d, true, false); d.pad(d.maxBody + 1) })
 	}
 	if op.RequestBody.Value.Required {
@@ -252,10 +252,13 @@ var notEmails = []string{
 
 func addBrokenMember(op *operation, m member, add adder) {
 	if len(m.Enum) > 0 {
-		// RFC 6749 section 5.2 gives an unknown grant type an error of its own.
+		refused := invalid("/"+m.name, "invalid_format")
+		if op.token {
+			refused = want{status: 400} // RFC 6749 section 5.2 has an error of its own
+		}
 		add(
 			"not of the enumeration "+m.name,
-			want{status: 400},
+			refused,
 			func(d *draft) { d.set(m, pick(d, "x", "Password", "password ", strings.Repeat("x", 300))) },
 		)
 		return

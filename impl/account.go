@@ -1,0 +1,140 @@
+package impl
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+
+	"github.com/google/uuid"
+
+	"github.com/latchkey-auth/latchkey/gen/api"
+	"github.com/latchkey-auth/latchkey/impl/auth"
+	"github.com/latchkey-auth/latchkey/impl/auth/event"
+	"github.com/latchkey-auth/latchkey/impl/secret"
+)
+
+// UpdateCurrentUser changes what the user tells of itself.
+func (s *Server) UpdateCurrentUser(
+	ctx context.Context,
+	req api.UpdateCurrentUserRequestObject,
+) (api.UpdateCurrentUserResponseObject, error) {
+	update := auth.UserUpdate{Username: req.Body.Username, Metadata: req.Body.UserMetadata}
+	var err error
+	if update.DisplayName, err = nullable(req.Body.DisplayName); err != nil {
+		return nil, err
+	}
+	if update.Locale, err = nullable(req.Body.Locale); err != nil {
+		return nil, err
+	}
+	ifMatch := ""
+	if req.Params.IfMatch != nil {
+		ifMatch = *req.Params.IfMatch
+	}
+	r := requestOf(ctx)
+	user, err := s.auth.UpdateUser(ctx, r.caller(), r.principal, ifMatch, update)
+	if err != nil {
+		return nil, err
+	}
+	return api.UpdateCurrentUser200JSONResponse{
+		Body: userBody(user), Headers: api.UpdateCurrentUser200ResponseHeaders{ETag: auth.ETag(user)},
+	}, nil
+}
+
+// nullable returns a text of a merge patch: nil for an absent one, and an empty one for null.
+func nullable(member json.RawMessage) (*string, error) {
+	if member == nil {
+		return nil, nil //nolint:nilnil // an absent member is no error
+	}
+	var text string
+	err := json.Unmarshal(member, &text) // null leaves it empty
+	return &text, err
+}
+
+// DeleteCurrentUser deletes the account of the token.
+func (s *Server) DeleteCurrentUser(
+	ctx context.Context,
+	_ api.DeleteCurrentUserRequestObject,
+) (api.DeleteCurrentUserResponseObject, error) {
+	r := requestOf(ctx)
+	if err := s.auth.DeleteOwnUser(ctx, r.caller(), r.principal); err != nil {
+		return nil, err
+	}
+	r.note(slog.String("deleted", r.principal.User.ID.String()))
+	return api.DeleteCurrentUser204Response{}, nil
+}
+
+// ChangePassword replaces the password of a user who proves the present one.
+func (s *Server) ChangePassword(
+	ctx context.Context,
+	req api.ChangePasswordRequestObject,
+) (api.ChangePasswordResponseObject, error) {
+	r := requestOf(ctx)
+	current, chosen := secret.New(req.Body.CurrentPassword), secret.New(req.Body.NewPassword)
+	if err := s.auth.ChangePassword(ctx, r.caller(), r.principal, current, chosen); err != nil {
+		return nil, err
+	}
+	return api.ChangePassword204Response{}, nil
+}
+
+// Reauthenticate proves again who the user of a session is.
+func (s *Server) Reauthenticate(
+	ctx context.Context,
+	req api.ReauthenticateRequestObject,
+) (api.ReauthenticateResponseObject, error) {
+	r := requestOf(ctx)
+	grant, err := s.auth.Reauthenticate(ctx, r.caller(), r.principal, secret.New(req.Body.Password))
+	if err != nil {
+		return nil, err
+	}
+	return api.Reauthenticate200JSONResponse{
+		Body: tokenBody(grant), Headers: api.Reauthenticate200ResponseHeaders{Pragma: noCache},
+	}, nil
+}
+
+// defaultEventPage is the contract's default of `limit`.
+const defaultEventPage = 50
+
+// ListOwnEvents lists what happened to the account of the token.
+func (s *Server) ListOwnEvents(
+	ctx context.Context,
+	req api.ListOwnEventsRequestObject,
+) (api.ListOwnEventsResponseObject, error) {
+	before, page := uuid.Nil, defaultEventPage
+	if req.Params.Cursor != nil {
+		before = uuid.MustParse(*req.Params.Cursor) // the contract's pattern is that of an id
+	}
+	if req.Params.Limit != nil {
+		page = *req.Params.Limit
+	}
+	events, next, err := s.auth.Events(ctx, requestOf(ctx).principal.User.ID, before, page)
+	if err != nil {
+		return nil, err
+	}
+	list := api.EventList{Events: make([]api.Event, len(events))}
+	for i, e := range events {
+		list.Events[i] = eventBody(e)
+	}
+	if next != uuid.Nil {
+		text := next.String()
+		list.Next = &text
+	}
+	return api.ListOwnEvents200JSONResponse(list), nil
+}
+
+func eventBody(e event.Event) api.Event {
+	body := api.Event{ID: e.ID, Type: api.EventType(e.Type), Actor: api.EventActor(e.Actor), CreatedAt: e.CreatedAt}
+	if e.SessionID != uuid.Nil {
+		body.SessionID = &e.SessionID
+	}
+	if e.Address != "" {
+		body.Address, body.UserAgent = &e.Address, &e.UserAgent
+	}
+	if len(e.Methods) > 0 {
+		methods := make([]api.EventMethods, len(e.Methods))
+		for i, method := range e.Methods {
+			methods[i] = api.EventMethods(method)
+		}
+		body.Methods = &methods
+	}
+	return body
+}

@@ -1,0 +1,176 @@
+package auth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/latchkey-auth/latchkey/gen/db"
+	"github.com/latchkey-auth/latchkey/impl/auth/account"
+	"github.com/latchkey-auth/latchkey/impl/auth/event"
+	"github.com/latchkey-auth/latchkey/impl/auth/password/hashqueue"
+	"github.com/latchkey-auth/latchkey/impl/auth/ratelimit"
+	"github.com/latchkey-auth/latchkey/impl/auth/session"
+	"github.com/latchkey-auth/latchkey/impl/auth/store"
+	"github.com/latchkey-auth/latchkey/impl/auth/token"
+	"github.com/latchkey-auth/latchkey/impl/secret"
+)
+
+// ErrWrongPassword reports that a user who is logged in didn't prove who it is.
+var ErrWrongPassword = errors.New("wrong password")
+
+// clockSkew is how far the clocks of two servers may differ.
+const clockSkew = time.Minute
+
+// IsFresh reports whether a session has proved within maxAge who its user is (RFC 9470 section 3).
+// A proof from the future counts for nothing: a clock was set back since.
+func (s *Service) IsFresh(p Principal, maxAge time.Duration) bool {
+	age := s.now().Sub(p.AuthTime)
+	return age <= maxAge && age >= -clockSkew
+}
+
+// Reauthenticate proves again by the password that the user of a session is there, and returns
+// tokens of the same session. It fails with [ErrWrongPassword], [ErrInvalidToken], a
+// [*LimitedError], [ErrOverloaded] or [ErrUnavailable].
+func (s *Service) Reauthenticate(ctx context.Context, c Caller, p Principal, pass secret.Text) (grant Grant, err error) {
+	if err := s.keys.Ready(); err != nil {
+		return Grant{}, err
+	}
+	err = s.proveAgain(ctx, c, p, pass, func(_ ratelimit.Attempt, proved proof) error {
+		return store.InTx(ctx, s.db, func(tx store.Tx) error {
+			user, err := s.lockProved(ctx, tx, proved)
+			if err != nil {
+				return err
+			}
+			tokens, err := s.renewProof(ctx, tx, p)
+			if err != nil {
+				return err
+			}
+			if grant, err = s.grant(account.Of(user), tokens); err != nil {
+				return err
+			}
+			return s.record(ctx, tx, c, event.Event{
+				Type: event.SessionReauthenticated, UserID: user.ID, Actor: event.User,
+				SessionID: p.SessionID, Methods: []string{methodPassword},
+			})
+		})
+	})
+	return grant, err
+}
+
+// ChangePassword replaces the password of a user who proves the present one, and ends every other
+// session. It fails as [Service.Reauthenticate] does, or with an [*InvalidInputError].
+func (s *Service) ChangePassword(ctx context.Context, c Caller, p Principal, current, chosen secret.Text) error {
+	if err := s.policy.Check(chosen, p.User.Email, p.User.Username); err != nil {
+		var invalid InvalidInputError
+		invalid.add("new_password", err)
+		return &invalid
+	}
+	return s.proveAgain(ctx, c, p, current, func(attempt ratelimit.Attempt, proved proof) error {
+		hash, err := s.hasher.Hash(ctx, c.network(), chosen)
+		if err != nil {
+			return busy(err)
+		}
+		return store.InTx(ctx, s.db, func(tx store.Tx) error {
+			user, err := s.lockProved(ctx, tx, proved)
+			if err != nil {
+				return err
+			}
+			if _, err := s.renewProof(ctx, tx, p); err != nil {
+				return err
+			}
+			if err := tx.PasswordSet(ctx, db.PasswordSetParams{UserID: user.ID, Hash: hash, Now: s.now()}); err != nil {
+				return account.Error(err)
+			}
+			if err := s.endOthers(ctx, tx, p, attempt); err != nil {
+				return err
+			}
+			return s.record(ctx, tx, c, event.Event{
+				Type: event.PasswordChanged, UserID: user.ID, Actor: event.User, SessionID: p.SessionID,
+			})
+		})
+	})
+}
+
+// endOthers ends every session of a user but the one that asks. If the account knows the caller's
+// address, it stays known.
+func (s *Service) endOthers(ctx context.Context, tx store.Tx, p Principal, attempt ratelimit.Attempt) error {
+	ended, err := tx.UserEndSessions(ctx, db.UserEndSessionsParams{ID: p.User.ID, Now: s.now()})
+	if err != nil {
+		return account.Error(err)
+	}
+	from := account.ValidFrom(ended)
+	keep := db.SessionKeepParams{ID: p.SessionID, UserID: p.User.ID, ValidFrom: from}
+	if err := tx.SessionKeep(ctx, keep); err != nil {
+		return store.Error(err)
+	}
+	if err := s.knowAddress(ctx, tx, attempt, ended, from); err != nil {
+		return err
+	}
+	_, err = tx.UserTouch(ctx, db.UserTouchParams{ID: p.User.ID, Now: s.now()})
+	return account.Error(err)
+}
+
+// lockProved locks the row of an active user. It fails with errChanged unless user and password are
+// as they were when the password was checked.
+func (s *Service) lockProved(ctx context.Context, tx store.Tx, p proof) (db.User, error) {
+	user, err := tx.UserGetForUpdate(ctx, p.userID)
+	if err = account.Error(err); errors.Is(err, ErrNoUser) || err == nil && !user.IsActive {
+		return db.User{}, errChanged
+	} else if err != nil {
+		return db.User{}, err
+	}
+	return user, s.confirm(ctx, tx, p)
+}
+
+// renewProof records the proof in the session. It fails with [ErrInvalidToken] if that has ended.
+func (s *Service) renewProof(ctx context.Context, tx store.Tx, p Principal) (session.Tokens, error) {
+	tokens, err := s.sessions.Prove(ctx, tx, p.User.ID, p.SessionID, []string{methodPassword})
+	if errors.Is(err, session.ErrEnded) {
+		return tokens, fmt.Errorf("%w: %w", ErrInvalidToken, err)
+	}
+	return tokens, err
+}
+
+// proveAgain checks the password of a user who is logged in, and then carries out what was asked
+// for. The attempt is charged as a login is. It starts anew if the user was changed meanwhile.
+func (s *Service) proveAgain(
+	ctx context.Context, c Caller, p Principal, pass secret.Text, then func(ratelimit.Attempt, proof) error,
+) error {
+	emailKey, err := account.CanonicalEmail(p.User.Email)
+	if err != nil {
+		return err
+	}
+	if !s.hasher.Queue().HasRoom(hashqueue.Login, c.network()) {
+		return ErrOverloaded // before it is charged
+	}
+	c.Session = &token.Claims{UserID: p.User.ID, SessionID: p.SessionID, Subject: p.User.Email}
+	attempt, err := s.limiter.Login(ctx, c.who(emailKey))
+	if err != nil {
+		return err
+	}
+	err = errChanged
+	for n := 0; n < loginAttempts && errors.Is(err, errChanged); n++ {
+		var proved proof
+		if proved, err = s.provePassword(ctx, c.network(), emailKey, pass); err == nil {
+			err = then(attempt, proved)
+		}
+	}
+	s.limiter.Settle(ctx, attempt, outcome(ctx, err, ratelimit.LoggedIn))
+	return notProved(err)
+}
+
+// notProved returns what a user who is logged in is told of a failed proof.
+func notProved(err error) error {
+	var failed *LoginError
+	switch {
+	case errors.Is(err, errChanged):
+		return fmt.Errorf("%w: the user was changed in each of %d attempts", ErrUnavailable, loginAttempts)
+	case !errors.As(err, &failed):
+		return err
+	case failed.Reason == reasonInactive:
+		return ErrInactiveUser
+	}
+	return fmt.Errorf("%w: %s", ErrWrongPassword, failed.Reason)
+}
