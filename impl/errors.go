@@ -59,13 +59,14 @@ const (
 	mediaProblem = "application/problem+json"
 )
 
-// problems is the one table from an error to its problem document. The first row that fits counts. An
-// error in none of them is internal.
+// problems is the one table from an error to its problem document. The first row that matches is used.
+// An error that matches no row is a 500.
 var problems = []struct {
 	err error
 	problem
 }{
 	{
+		// A login failed: a wrong password, an unknown email, an inactive user. The client isn't told which.
 		auth.ErrInvalidCredentials,
 		problem{
 			status:    401,

@@ -36,8 +36,8 @@ func (s *Server) RegisterUser(
 	}, nil
 }
 
-// GetCurrentUser returns the user that the bearer token belongs to, as [Server.authenticate] has
-// found it.
+// GetCurrentUser serves GET /api/users/me/. It returns the user that the bearer token belongs to.
+// [Server.authenticate] has found the user already, by the query UserListBySession.
 func (s *Server) GetCurrentUser(
 	ctx context.Context,
 	_ api.GetCurrentUserRequestObject,

@@ -1,4 +1,16 @@
-// Package session is what a login opens and refresh tokens go on with.
+// Package session opens, refreshes and ends sessions. A login opens a session, and its refresh token
+// continues it. All refresh tokens of a session are one family: each is exchanged once, for the next
+// one.
+//
+// A session ends in one of these ways:
+//
+//   - its user logs out, or a client revokes a token of it: [Sessions.End], [Sessions.Revoke]
+//   - a refresh token of it is used again: the query SessionRefresh deletes it, see [ErrRefreshReused]
+//   - the user has too many sessions: the query SessionTrim deletes the least recently used one
+//   - it expires: [Times.Idle], [Times.Lifetime]
+//   - all sessions of its user end, as with another password or a deactivation: the query
+//     UserEndSessions dates users.tokens_not_before, and [Sessions.Sweep] deletes the rows later
+//   - its user is deleted
 package session
 
 import (
@@ -21,7 +33,7 @@ var (
 	// ErrInvalidRefresh reports that a refresh token can't be exchanged, whatever is wrong with it.
 	ErrInvalidRefresh = errors.New("invalid refresh token")
 	// ErrRefreshReused reports that a refresh token was exchanged before, and that its session was
-	// ended for it: one of the two who had it was not its owner.
+	// ended for that reason. Two clients had the token, and one of them was not its owner.
 	ErrRefreshReused = errors.New("refresh token reused")
 	// ErrEnded reports that a session has ended.
 	ErrEnded = errors.New("its session has ended")
