@@ -86,6 +86,9 @@ type Harness struct {
 	gone    atomic.Int64
 }
 
+// SessionTimes are the default of [Options.Sessions].
+var SessionTimes = session.Times{Idle: 30 * 24 * time.Hour, Lifetime: 90 * 24 * time.Hour, ReuseWindow: 10 * time.Second}
+
 // New starts a server for one test. Its hashes are cheap, and the test sets its clock.
 func New(tb testing.TB, options ...Options) *Harness {
 	tb.Helper()
@@ -147,7 +150,7 @@ func (h *Harness) build(tb testing.TB, o Options) {
 		o.Hash = password.Params{MemoryKiB: 64, Passes: 1, Lanes: 1}
 	}
 	if o.Sessions == (session.Times{}) {
-		o.Sessions = session.DefaultTimes
+		o.Sessions = SessionTimes
 	}
 	wait := hashqueue.DefaultWait
 	if o.Patient {
@@ -171,6 +174,7 @@ func (h *Harness) build(tb testing.TB, o Options) {
 		HashWait:          wait,
 		PasswordMinLength: 8,
 		Sessions:          o.Sessions,
+		SessionsPerUser:   100,
 		Limits:            o.Limits,
 		Now:               now,
 		DatabaseNow:       h.Clock.Now,

@@ -21,7 +21,7 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/secret"
 )
 
-// Config is what the service is made of. DatabaseNow, Previous and SessionsPerUser may be zero.
+// Config is what the service is made of. Only DatabaseNow and Previous are optional.
 type Config struct {
 	Pool *pgxpool.Pool
 	// Unbounded lets statements take as long as their context. Otherwise each has 5 s, see

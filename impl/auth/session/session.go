@@ -50,12 +50,6 @@ type Times struct {
 	ReuseWindow time.Duration
 }
 
-// DefaultTimes are those of `latchkey serve`.
-var DefaultTimes = Times{Idle: 30 * 24 * time.Hour, Lifetime: 90 * 24 * time.Hour, ReuseWindow: 10 * time.Second}
-
-// DefaultPerUser is how many sessions a user has at most by default.
-const DefaultPerUser = 100
-
 func (t Times) check() error {
 	if t.Idle < time.Second || t.Lifetime < t.Idle || t.ReuseWindow < 0 || t.ReuseWindow >= t.Idle {
 		return fmt.Errorf("sessions of %s at most, %s idle, with a window of %s, can't be", t.Lifetime, t.Idle, t.ReuseWindow)
@@ -63,14 +57,14 @@ func (t Times) check() error {
 	return nil
 }
 
-// Options are what [Sessions] are made of. Each is required but PerUser, Previous and DatabaseNow.
+// Options are what [Sessions] are made of. Each is required but Previous and DatabaseNow.
 type Options struct {
 	DB store.DB
 	// Secret makes the refresh tokens. Previous is the one before it was changed, whose tokens are
 	// still taken.
 	Secret, Previous secret.Text
 	Times            Times
-	// PerUser is how many sessions a user has at most; 0 for [DefaultPerUser].
+	// PerUser is how many sessions a user has at most.
 	PerUser int
 	// Now is the clock.
 	Now func() time.Time
@@ -92,8 +86,8 @@ type Sessions struct {
 
 // New returns [Sessions], and refuses a missing dependency.
 func New(o Options) (*Sessions, error) {
-	if o.DB == nil || o.Now == nil {
-		return nil, errors.New("session: a database and a clock are needed")
+	if o.DB == nil || o.Now == nil || o.PerUser < 1 {
+		return nil, errors.New("session: a database, a clock and a number of sessions are needed")
 	}
 	if err := o.Times.check(); err != nil {
 		return nil, err
@@ -102,13 +96,8 @@ func New(o Options) (*Sessions, error) {
 	if err != nil {
 		return nil, err
 	}
-	if o.PerUser == 0 {
-		o.PerUser = DefaultPerUser
-	}
 	return &Sessions{
-		queries: db.New(
-			o.DB,
-		),
+		queries:     db.New(o.DB),
 		tokens:      tokens,
 		times:       o.Times,
 		perUser:     o.PerUser,
