@@ -132,8 +132,7 @@ func (f folder) run(ctx context.Context, program string, args ...string) error {
 	}
 	text := strings.TrimSpace(output.String())
 	if strings.Contains(text, "could not look up effective user ID") {
-		text += "\nPostgreSQL needs an entry for its user in the passwd file: " +
-			"add one, or name a database in LATCHKEY_DATABASE_URL"
+		err = fmt.Errorf("%w: its user needs an entry in the passwd file: %w", ErrNoAccount, err)
 	}
 	return fmt.Errorf("%s: %w\n%s", filepath.Base(program), err, text)
 }

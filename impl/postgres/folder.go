@@ -37,7 +37,7 @@ func (f folder) hash() string {
 func openFolder(dataDir string) (folder, error) {
 	root, err := realPath(dataDir)
 	if err != nil {
-		return folder{}, fmt.Errorf("data folder: %w", err)
+		return folder{}, fmt.Errorf("%w: %w", ErrDataFolder, err)
 	}
 	f := folder{root: root}
 	if f.account, err = chooseAccount(f.cluster()); err != nil {
@@ -45,18 +45,17 @@ func openFolder(dataDir string) (folder, error) {
 	}
 	if !f.account.dropped {
 		if err := os.MkdirAll(root, 0o700); err != nil {
-			return folder{}, fmt.Errorf("data folder: %w (LATCHKEY_DATA_DIR names it)", err)
+			return folder{}, fmt.Errorf("%w: %w", ErrDataFolder, err)
 		}
 		return f, nil
 	}
 	barrier, err := f.account.barrier(root)
 	if err != nil {
-		return folder{}, fmt.Errorf("data folder: %w", err)
+		return folder{}, fmt.Errorf("%w: %w", ErrDataFolder, err)
 	}
 	if barrier != "" && (barrier != root || !f.ours()) {
-		return folder{}, fmt.Errorf("%w: if started by root, PostgreSQL runs as user %s, "+
-			"which can't enter %s on the way to %s; name another folder in LATCHKEY_DATA_DIR",
-			ErrUnreachable, f.account.name, barrier, root)
+		return folder{}, fmt.Errorf("%w: started by root, PostgreSQL runs as user %s, which can't enter %s on the way to %s",
+			ErrDataFolder, f.account.name, barrier, root)
 	}
 	return f, f.makePassable()
 }
@@ -66,7 +65,7 @@ func (f folder) makePassable() error {
 	_, err := os.Lstat(f.root)
 	missing := errors.Is(err, fs.ErrNotExist)
 	if err := os.MkdirAll(f.root, 0o755); err != nil {
-		return fmt.Errorf("data folder: %w", err)
+		return fmt.Errorf("%w: %w", ErrDataFolder, err)
 	}
 	if missing {
 		// Chmod ignores the umask. MkdirAll doesn't.
@@ -77,10 +76,10 @@ func (f folder) makePassable() error {
 		err = os.Chmod(f.root, info.Mode().Perm()|0o111)
 	}
 	if err != nil {
-		return fmt.Errorf("data folder: %w", err)
+		return fmt.Errorf("%w: %w", ErrDataFolder, err)
 	}
 	if barrier, err := f.account.barrier(f.root); err != nil || barrier != "" {
-		return fmt.Errorf("%w: user %s can't enter %s (LATCHKEY_DATA_DIR; %v)", ErrUnreachable, f.account.name, barrier, err)
+		return fmt.Errorf("%w: user %s can't enter %s (%v)", ErrDataFolder, f.account.name, barrier, err)
 	}
 	return nil
 }
