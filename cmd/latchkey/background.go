@@ -9,9 +9,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/latchkey-auth/latchkey/impl/auth"
 	"github.com/latchkey-auth/latchkey/impl/auth/keyring"
-	"github.com/latchkey-auth/latchkey/impl/auth/ratelimit"
+	"github.com/latchkey-auth/latchkey/impl/wire"
 )
 
 // sweepEvery is the interval between purges of refilled budgets, ended sessions and expired keys.
@@ -21,19 +20,17 @@ const sweepEvery = time.Minute
 
 // background is what the tasks beside the API work on.
 type background struct {
-	service *auth.Service
-	limiter *ratelimit.Limiter // nil without limits
-	keys    *keyring.Ring
-	logger  *slog.Logger
+	*wire.Parts
+	logger *slog.Logger
 	// linesLost returns the number of log lines that were never written.
 	linesLost func() uint64
 }
 
 // inBackground starts the tasks that run beside the API, and returns a function that stops them.
-func (r *root) inBackground(ctx context.Context, s settings, b background) (stop func() error, err error) {
+func inBackground(ctx context.Context, s settings, b background) (stop func() error, err error) {
 	stopMetrics := func() error { return nil }
 	if s.MetricsAddr != "" {
-		handler := newMetrics(b.service.Stats, b.linesLost)
+		handler := newMetrics(b.Auth.Stats, b.linesLost)
 		if stopMetrics, err = serveMetrics(ctx, s.MetricsAddr, handler, b.logger); err != nil {
 			return nil, fmt.Errorf("LATCHKEY_METRICS_ADDR: %w", err)
 		}
@@ -81,23 +78,23 @@ func (b background) repeat(ctx context.Context, interval time.Duration, what str
 
 func (b background) sweep(ctx context.Context) error {
 	var errs []error
-	if b.limiter != nil {
-		_, err := b.limiter.Sweep(ctx)
+	if b.Limiter != nil {
+		_, err := b.Limiter.Sweep(ctx)
 		errs = append(errs, err)
 	}
-	_, err := b.service.SweepSessions(ctx)
-	return errors.Join(append(errs, err, b.keys.Sweep(ctx))...)
+	_, err := b.Auth.SweepSessions(ctx)
+	return errors.Join(append(errs, err, b.Keys.Sweep(ctx))...)
 }
 
 // followKeys loads key changes made by other instances. It makes a new signing key if the current
 // one is older than rotation.
 func (b background) followKeys(ctx context.Context, rotation time.Duration) error {
-	if err := b.keys.Follow(ctx); err != nil || rotation == 0 {
+	if err := b.Keys.Follow(ctx); err != nil || rotation == 0 {
 		return err
 	}
-	rotated, err := b.keys.Rotate(ctx, rotation)
+	rotated, err := b.Keys.Rotate(ctx, rotation)
 	if rotated && err == nil {
-		b.logger.Info("made a new signing key", "signs_in", b.keys.Lead())
+		b.logger.Info("made a new signing key", "signs_in", b.Keys.Lead())
 	}
 	return err
 }

@@ -30,7 +30,6 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/postgres/postgrestest"
 	"github.com/latchkey-auth/latchkey/impl/secret"
 	"github.com/latchkey-auth/latchkey/impl/wire"
-	"github.com/latchkey-auth/latchkey/schema"
 )
 
 // SecretKey is the default secret key of a harness.
@@ -87,7 +86,7 @@ type Harness struct {
 }
 
 // SessionTimes are the default of [Options.Sessions].
-var SessionTimes = session.Times{Idle: 30 * 24 * time.Hour, Lifetime: 90 * 24 * time.Hour, ReuseWindow: 10 * time.Second}
+var SessionTimes = session.Times{Idle: 720 * time.Hour, Lifetime: 2160 * time.Hour, ReuseWindow: 10 * time.Second}
 
 // New starts a server for one test. Its hashes are cheap, and the test sets its clock.
 func New(tb testing.TB, options ...Options) *Harness {
@@ -182,7 +181,7 @@ func (h *Harness) build(tb testing.TB, o Options) {
 	must(tb, err)
 	h.Auth, h.Keys, h.Limiter, h.queue = parts.Auth, parts.Keys, parts.Limiter, parts.Queue
 	if o.Ready == nil {
-		o.Ready = func(ctx context.Context) error { return Readiness(schema.Current(ctx, h.Pool), h.Keys.Ready()) }
+		o.Ready = parts.Ready
 	}
 	var handler slog.Handler = slog.NewTextHandler(h.Log, nil)
 	if o.LogJSON {
@@ -193,22 +192,6 @@ func (h *Harness) build(tb testing.TB, o Options) {
 		Origins: o.Origins, Proxies: o.Proxies, PublicURL: o.PublicURL,
 	})
 	must(tb, err)
-}
-
-// Readiness checks the schema and the keys, and returns the error that readiness reports. The
-// binary does the same.
-func Readiness(current, signing error) error {
-	switch {
-	case errors.Is(current, schema.ErrOutdated):
-		return impl.ErrSchemaOutdated
-	case errors.Is(current, schema.ErrNewer):
-		return impl.ErrSchemaTooNew
-	case errors.Is(current, schema.ErrReadOnly):
-		return impl.ErrReadOnly
-	case current == nil && signing != nil:
-		return impl.ErrKeysUnavailable
-	}
-	return current
 }
 
 func tokenOptions(o token.Options) token.Options {
