@@ -35,15 +35,10 @@ func (s *Server) rules() contract.Rules {
 }
 
 func judgeEmail(text string) string {
-	_, err := account.CanonicalEmail(text)
-	var invalid *account.InvalidEmailError
-	switch {
-	case err == nil:
-		return ""
-	case errors.As(err, &invalid):
-		return invalid.Detail
+	if _, err := account.CanonicalEmail(text); err != nil {
+		return err.Error()
 	}
-	return "It must be an email."
+	return ""
 }
 
 // checkPassword adds what the policy has against a password, where the schema has found something

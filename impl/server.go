@@ -1,6 +1,7 @@
 package impl
 
 import (
+	"cmp"
 	"log/slog"
 	"net/http"
 	"time"
@@ -28,21 +29,13 @@ var DefaultTimeouts = Timeouts{
 }
 
 func (t Timeouts) orDefault() Timeouts {
-	for _, f := range []struct {
-		field *time.Duration
-		value time.Duration
-	}{
-		{&t.Header, DefaultTimeouts.Header},
-		{&t.Read, DefaultTimeouts.Read},
-		{&t.Request, DefaultTimeouts.Request},
-		{&t.Write, DefaultTimeouts.Write},
-		{&t.Idle, DefaultTimeouts.Idle},
-	} {
-		if *f.field <= 0 {
-			*f.field = f.value
-		}
+	return Timeouts{
+		Header:  cmp.Or(t.Header, DefaultTimeouts.Header),
+		Read:    cmp.Or(t.Read, DefaultTimeouts.Read),
+		Request: cmp.Or(t.Request, DefaultTimeouts.Request),
+		Write:   cmp.Or(t.Write, DefaultTimeouts.Write),
+		Idle:    cmp.Or(t.Idle, DefaultTimeouts.Idle),
 	}
-	return t
 }
 
 // maxHeaderBytes bounds a request's head. net/http adds 4 KiB of slack, and answers 431 beyond.

@@ -13,11 +13,7 @@ import (
 // Logout ends the session whose token was sent.
 func (s *Server) Logout(ctx context.Context, _ api.LogoutRequestObject) (api.LogoutResponseObject, error) {
 	who := requestOf(ctx).principal
-	if err := s.auth.EndSession(
-		ctx,
-		who.User.ID,
-		who.SessionID,
-	); err != nil &&
+	if err := s.auth.EndSession(ctx, who.User.ID, who.SessionID); err != nil &&
 		!errors.Is(err, auth.ErrNoSession) { // somebody was faster
 		return nil, err
 	}
