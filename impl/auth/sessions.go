@@ -72,10 +72,7 @@ func (s *Service) EndSessions(ctx context.Context, c Caller, user User) error {
 			return account.Error(err)
 		}
 		return store.Error(tx.AddressKeep(ctx, db.AddressKeepParams{
-			Key: s.limiter.AddressKey(
-				c.Address,
-				emailKey,
-			),
+			Key:       s.limiter.AddressKey(c.Address, emailKey),
 			UserID:    user.ID,
 			SeenAt:    account.ValidFrom(ended),
 			NotBefore: before.TokensNotBefore,

@@ -102,16 +102,8 @@ func New(o Options) (*Sessions, error) {
 		times:       o.Times,
 		perUser:     o.PerUser,
 		now:         o.Now,
-		databaseNow: orDatabase(o.DatabaseNow),
+		databaseNow: store.Clock(o.DatabaseNow),
 	}, nil
-}
-
-// orDatabase returns a clock for statements: nil lets the database use its own.
-func orDatabase(now func() time.Time) func() *time.Time {
-	if now == nil {
-		return func() *time.Time { return nil }
-	}
-	return func() *time.Time { t := now(); return &t }
 }
 
 // Beginning is what a session begins with.
