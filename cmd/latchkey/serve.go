@@ -160,7 +160,7 @@ func newHandler(s settings, logger *slog.Logger) (*impl.Server, error) {
 	if problem != "" {
 		return nil, usageError{errors.New("LATCHKEY_TRUSTED_PROXIES " + problem)}
 	}
-	return impl.NewStarting(impl.Options{
+	return impl.New(impl.Options{
 		Logger:    logger,
 		Now:       time.Now,
 		Origins:   s.CORSOrigins,

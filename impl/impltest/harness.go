@@ -1,6 +1,7 @@
 package impltest
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -145,12 +146,6 @@ func (h *Harness) start(tb testing.TB, pool *pgxpool.Pool, o Options) *Harness {
 
 func (h *Harness) build(tb testing.TB, o Options) {
 	tb.Helper()
-	if o.Hash == (password.Params{}) {
-		o.Hash = password.Params{MemoryKiB: 64, Passes: 1, Lanes: 1}
-	}
-	if o.Sessions == (session.Times{}) {
-		o.Sessions = SessionTimes
-	}
 	wait := hashqueue.DefaultWait
 	if o.Patient {
 		wait = patience
@@ -161,18 +156,18 @@ func (h *Harness) build(tb testing.TB, o Options) {
 	parts, err := wire.New(tb.Context(), wire.Config{
 		Pool:              h.Pool,
 		Unbounded:         o.Patient, // only a request's own bound is left
-		Secret:            secret.New(orDefault(o.Secret, SecretKey)),
+		Secret:            secret.New(cmp.Or(o.Secret, SecretKey)),
 		Previous:          secret.New(o.Previous),
-		Algorithm:         orDefault(o.Algorithm, "ES256"),
+		Algorithm:         cmp.Or(o.Algorithm, "ES256"),
 		Issuer:            tokens.Issuer,
 		Audience:          tokens.Audience,
 		AccessTokenTTL:    tokens.TTL,
 		KeyLead:           keyring.MinLead,
-		Hash:              o.Hash,
+		Hash:              cmp.Or(o.Hash, password.Params{MemoryKiB: 64, Passes: 1, Lanes: 1}),
 		HashWorkers:       hashSlots,
 		HashWait:          wait,
 		PasswordMinLength: 8,
-		Sessions:          o.Sessions,
+		Sessions:          cmp.Or(o.Sessions, SessionTimes),
 		SessionsPerUser:   100,
 		Limits:            o.Limits,
 		Now:               now,
@@ -188,26 +183,18 @@ func (h *Harness) build(tb testing.TB, o Options) {
 		handler = slog.NewJSONHandler(h.Log, nil)
 	}
 	h.Server, err = impl.New(impl.Options{
-		Auth: h.Auth, Ready: o.Ready, Logger: slog.New(handler), Now: now, Timeouts: o.Timeouts,
+		Logger: slog.New(handler), Now: now, Timeouts: o.Timeouts,
 		Origins: o.Origins, Proxies: o.Proxies, PublicURL: o.PublicURL,
 	})
 	must(tb, err)
+	must(tb, h.Server.Begin(h.Auth, o.Ready))
 }
 
 func tokenOptions(o token.Options) token.Options {
-	o.Issuer = orDefault(o.Issuer, "latchkey")
-	o.Audience = orDefault(o.Audience, "latchkey:auth")
-	if o.TTL == 0 {
-		o.TTL = 15 * time.Minute
-	}
+	o.Issuer = cmp.Or(o.Issuer, "latchkey")
+	o.Audience = cmp.Or(o.Audience, "latchkey:auth")
+	o.TTL = cmp.Or(o.TTL, 15*time.Minute)
 	return o
-}
-
-func orDefault(s, otherwise string) string {
-	if s == "" {
-		return otherwise
-	}
-	return s
 }
 
 func (h *Harness) listen(tb testing.TB) {
