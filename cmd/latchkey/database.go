@@ -134,9 +134,7 @@ func poolConfig(url secret.Text, s settings) (*pgxpool.Config, error) {
 	}
 	config.ConnConfig.RuntimeParams["application_name"] = "latchkey"
 	if s.DatabasePooler == "off" {
-		for name, value := range sessionDefaults {
-			config.ConnConfig.RuntimeParams[name] = value
-		}
+		maps.Copy(config.ConnConfig.RuntimeParams, sessionDefaults)
 	} else {
 		// Statements and settings don't outlive a transaction: another client may use the session
 		// next.

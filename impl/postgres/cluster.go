@@ -74,7 +74,7 @@ func (f folder) initialise(ctx context.Context, in install, options Options) err
 	if err := os.Rename(dir, f.cluster()); err != nil {
 		return fmt.Errorf("make the database: %w", err)
 	}
-	return syncFolder(f.root)
+	return SyncFolder(f.root)
 }
 
 // clearPlace moves a folder aside that is in the cluster's place but isn't a cluster. It has no
@@ -96,7 +96,8 @@ func (f folder) clearPlace(logger *slog.Logger) error {
 	return nil
 }
 
-func syncFolder(path string) error {
+// SyncFolder writes to the disk which files a folder has.
+func SyncFolder(path string) error {
 	dir, err := os.Open(path)
 	if err != nil {
 		return err

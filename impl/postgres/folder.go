@@ -118,9 +118,9 @@ func (f folder) own(path string) error {
 	return os.Lchown(path, int(f.account.uid), int(f.account.gid))
 }
 
-// giveToOwner makes the data folder's owner the owner of a file that root has created there. The
-// owner may start the server the next time, without being root.
-func (f folder) giveToOwner(file *os.File) error {
+// GiveToOwner makes the owner of a folder the owner of a file that root has created there. The owner
+// may start the server the next time, without being root.
+func GiveToOwner(file *os.File) error {
 	if os.Geteuid() != 0 {
 		return nil
 	}
@@ -132,7 +132,7 @@ func (f folder) giveToOwner(file *os.File) error {
 	if !made.Mode().IsRegular() || made.Sys().(*syscall.Stat_t).Nlink != 1 {
 		return fmt.Errorf("%s is not a file of this folder alone", file.Name())
 	}
-	info, err := os.Stat(f.root)
+	info, err := os.Stat(filepath.Dir(file.Name()))
 	if err != nil {
 		return err
 	}
@@ -151,7 +151,7 @@ func (f folder) openLog(path string) (*os.File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open PostgreSQL's log: %w", err)
 	}
-	if err := f.giveToOwner(log); err != nil {
+	if err := GiveToOwner(log); err != nil {
 		return nil, errors.Join(err, log.Close())
 	}
 	return log, nil
