@@ -19,7 +19,7 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/docs"
 )
 
-// What this layer itself has to say; the rest comes from [auth].
+// The errors of this layer. The others come from [auth].
 var (
 	errNotAuthenticated     = errors.New("no usable Authorization header")
 	errAmbiguousCredentials = errors.New("a token in the header and in the query string")
@@ -169,8 +169,7 @@ var internalError = problem{
 	oauth:  "server_error",
 }
 
-// problemOf is the one function between the vocabularies. What it doesn't know is a 500 that says
-// nothing.
+// problemOf returns the problem of an error. An unknown error is a 500 that reveals nothing.
 func problemOf(err error) problem {
 	var (
 		invalid  contract.Violations
@@ -222,8 +221,7 @@ func lookUp(err error) (problem, bool) {
 	return problem{}, false
 }
 
-// writeError writes an error as the problem document (RFC 9457) that the table makes of it. It is
-// the only place that does.
+// writeError writes the problem document (RFC 9457) of an error. Nothing else writes one.
 func (s *Server) writeError(err error, ec echo.Context) {
 	r := requestOf(ec.Request().Context())
 	p := problemOf(err)
@@ -261,7 +259,7 @@ func (s *Server) writeError(err error, ec echo.Context) {
 	_, _ = ec.Response().Write(body) // a client that has gone needs no answer
 }
 
-// seconds are whole ones, never fewer than it takes.
+// seconds returns a duration in whole seconds, rounded up.
 func seconds(d time.Duration) int { return int((d + time.Second - 1) / time.Second) }
 
 // document is a problem with the members that only some problems have.
@@ -290,7 +288,7 @@ func (s *Server) document(p problem, r *request) document {
 	return doc
 }
 
-// fieldErrors returns what is wrong with a request as the contract has it.
+// fieldErrors returns violations as the entries of `errors`.
 func fieldErrors(found contract.Violations) []api.FieldError {
 	fields := make([]api.FieldError, len(found))
 	for i, v := range found {
@@ -299,7 +297,7 @@ func fieldErrors(found contract.Violations) []api.FieldError {
 	return fields
 }
 
-// invalidInput returns what the service refused after the contract had let it pass.
+// invalidInput returns, as violations, what the service refused although it fits the contract.
 func invalidInput(err *auth.InvalidInputError) contract.Violations {
 	var found contract.Violations
 	for _, f := range err.Fields {
@@ -308,9 +306,9 @@ func invalidInput(err *auth.InvalidInputError) contract.Violations {
 	return found.Sorted()
 }
 
-// problemType returns the reference to the page of a code (RFC 9457 section 3.1.1). It has the
-// prefix under which the client finds the service: the path of the public URL, or else what a proxy
-// says.
+// problemType returns the reference to the page of a code (RFC 9457 section 3.1.1). It begins with
+// the path under which the client finds the service: that of the public URL, or else the prefix that
+// a proxy sent.
 func (s *Server) problemType(r *request, code string) string {
 	prefix := r.prefix
 	if s.publicURL != "" {
