@@ -14,9 +14,9 @@
 // a key for HS256 can't be shared. Keys are fetched at the first use and looked at again as often
 // as the server asks for.
 //
-// What is lost by not asking: a token is good until it expires, although its session was ended or
-// its user deactivated since. Where that matters, ask the server. And know users by
-// [Claims].UserID: the email and the username may change hands.
+// A verifier doesn't learn that a session was ended or that a user was deactivated: it accepts a token
+// until the token expires. Where that matters, ask the server. Identify users by [Claims].UserID,
+// because another user may get the same email or username later.
 package authn
 
 import (
@@ -50,19 +50,20 @@ const defaultTimeout = 5 * time.Second
 
 // Options are what a [Verifier] is made of.
 type Options struct {
-	// URL is where the server is, as https://auth.example.com. Over http, anybody in the
-	// network between can name their own keys.
+	// URL is the address of the server, such as https://auth.example.com. Over http, anybody in the
+	// network between can replace the keys.
 	URL string
-	// Issuer is the `iss` demanded of each token. Where it is empty, the server's metadata says it.
+	// Issuer is the `iss` demanded of each token. If it is empty, the issuer of the server's metadata is
+	// demanded.
 	Issuer string
 	// Audience is the `aud` demanded of each token. It is required.
 	Audience string
-	// Client fetches metadata and keys. A copy is used, which follows no redirect, since that would
-	// lead past the check of the keys' origin, and has a timeout of 5 s where it names none.
+	// Client fetches metadata and keys. A copy of it is used. The copy follows no redirect, which would
+	// bypass the check of the keys' origin. Its timeout is 5 s if the client has none.
 	Client *http.Client
-	// Algorithms are those taken, of ES256, EdDSA and RS256; all three where it is empty.
+	// Algorithms are the accepted ones of ES256, EdDSA and RS256. If it is empty, all three are.
 	Algorithms []string
-	// Now is the clock, time.Now where it is nil.
+	// Now is the clock. If it is nil, time.Now is used.
 	Now func() time.Time
 }
 
@@ -76,7 +77,7 @@ type Verifier struct {
 	problems *url.URL
 }
 
-// methods are the algorithms that there are: none of them has a secret to share, as HS256 has.
+// methods are the supported algorithms. HS256 is none of them, because its key is a secret.
 var methods = map[string]jwt.SigningMethod{
 	"ES256": jwt.SigningMethodES256,
 	"EdDSA": jwt.SigningMethodEdDSA,
@@ -113,8 +114,8 @@ func NewVerifier(o Options) (*Verifier, error) {
 	}, nil
 }
 
-// parseURL refuses what is not the address of a server. It doesn't repeat it, since it may hold a
-// password.
+// parseURL refuses a text that is not the address of a server. The error doesn't repeat the text,
+// which may contain a password.
 func parseURL(text string) (*url.URL, error) {
 	u, err := url.Parse(text)
 	switch {
@@ -138,12 +139,11 @@ func newClient(given *http.Client) *http.Client {
 	return &client
 }
 
-// Verify returns what an access token says, if the server signed it for our audience and it is
-// valid now. Each failure is an [ErrInvalidToken] or an [ErrUnavailable]. It may wait for the keys
-// to be fetched, no longer than ctx allows.
+// Verify returns the claims of an access token if the server signed it for our audience and it is
+// valid now. It fails with [ErrInvalidToken] or [ErrUnavailable]. It may wait until the keys are
+// fetched, but no longer than ctx allows.
 //
-// Nothing of the claims is read before the signature is verified, and nothing but the server's own
-// set is ever taken for a key.
+// It reads no claim before the signature is verified. It uses only keys of the server's own set.
 func (v *Verifier) Verify(ctx context.Context, token string) (Claims, error) {
 	parsed, err := Parse(token)
 	if err != nil {

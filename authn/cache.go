@@ -9,13 +9,13 @@ import (
 )
 
 const (
-	// fetchInterval is the least time between two fetches, whatever tokens are sent: the price of a
-	// made-up key id is two requests to the server in that time.
+	// fetchInterval is the shortest time between two fetches, whatever tokens are sent. A client that
+	// invents key ids causes two requests to the server in that time.
 	fetchInterval = 10 * time.Second
 	// coldInterval is the same while no key is known, when every token waits for one.
 	coldInterval = time.Second
-	// maxBeside is for how long after it became stale a set is used without waiting for the next:
-	// longer only for who has been idle, or while the server is down.
+	// maxBeside is for how long a stale set is used while the next one is fetched. After that, a request
+	// waits for the fetch, unless the last fetch has failed.
 	maxBeside = time.Minute
 	// minFresh is for how long a set of keys is kept at least, if the server asks for less.
 	minFresh = time.Minute
@@ -24,24 +24,22 @@ const (
 	maxStale = 24 * time.Hour
 )
 
-// errNoKeys is what a fetch fails with where the server did answer, and has no key for us. It takes
-// back those that are known.
+// errNoKeys reports that the server responded, but has no key for us. The known keys are dropped.
 var errNoKeys = errors.New("the server publishes no key that can be used")
 
-// errOverdue says that what is known is too old to be used without waiting for the fetch that is
-// under way.
+// errOverdue reports that the known keys are too old to be used before the present fetch has ended.
 var errOverdue = errors.New("the keys are overdue")
 
 // keyCache keeps the server's keys.
 //
-// A key that is known is used without waiting, although it has just become stale: the set is then
-// fetched beside. Accepted by that: a key that was withdrawn is still taken until that fetch has
-// ended, and, bounded by maxStale, while the server can't be reached. Whoever comes after a longer
-// pause waits for the fetch, unless the last one has failed.
+// A known key is used without waiting, even if the set has just become stale. The next set is then
+// fetched at the same time. Accepted weakness: a key that was withdrawn is accepted until that fetch
+// has ended, and while the server can't be reached, for maxStale at most. After a longer pause, a
+// request waits for the fetch, unless the last fetch has failed.
 //
-// A key that isn't known is fetched, once in fetchInterval, or in coldInterval while none is.
-// Somebody who sends made-up key ids can therefore keep a new key from being known for that long,
-// unless the server publishes it before it signs with it.
+// An unknown key causes a fetch, at most once in fetchInterval, or in coldInterval while no key is
+// known. A client that sends invented key ids can therefore delay a new key by that time, unless the
+// server publishes the key before it signs.
 type keyCache struct {
 	fetch func(context.Context) (*keySet, time.Duration, error)
 	now   func() time.Time
@@ -55,7 +53,7 @@ type keyCache struct {
 	flight  chan struct{} // closed when the fetch under way has ended; nil where there is none
 }
 
-// find returns the key of an id, and the issuer whose it is.
+// find returns the key of an id, and its issuer.
 func (c *keyCache) find(ctx context.Context, kid string) (publicKey, string, error) {
 	key, issuer, flight, err := c.lookAndFetch(kid)
 	if err == nil || flight == nil {
@@ -71,8 +69,8 @@ func (c *keyCache) find(ctx context.Context, kid string) (publicKey, string, err
 	return c.look(kid, c.now())
 }
 
-// lookAndFetch returns what is known, and the fetch that may tell more, which it starts if there is
-// reason to.
+// lookAndFetch returns the known key of an id. It also returns the present fetch, or nil. It starts a
+// fetch if the key is unknown or the set is stale.
 func (c *keyCache) lookAndFetch(kid string) (publicKey, string, <-chan struct{}, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -86,8 +84,8 @@ func (c *keyCache) lookAndFetch(kid string) (publicKey, string, <-chan struct{},
 	early := !c.began.IsZero() && now.Sub(c.began) < interval
 	if c.flight == nil && (missing || stale) && !early {
 		c.flight, c.began = make(chan struct{}), now
-		// The fetch is everybody's: it doesn't end with the request that began it, but by the client's
-		// timeout.
+		// All requests share the fetch. It doesn't end with the request that began it, but by the
+		// client's timeout.
 		go c.refresh(context.Background(), now, c.flight)
 	}
 	if !missing && c.flight != nil && c.err == nil && now.Sub(c.staleAt) > maxBeside {
@@ -96,7 +94,7 @@ func (c *keyCache) lookAndFetch(kid string) (publicKey, string, <-chan struct{},
 	return key, issuer, c.flight, err
 }
 
-// look returns what is known. Its caller holds the lock.
+// look returns the known key of an id. Its caller holds the lock.
 func (c *keyCache) look(kid string, now time.Time) (publicKey, string, error) {
 	if c.set == nil || !now.Before(c.deadAt) {
 		return publicKey{}, "", fmt.Errorf("%w: %v", ErrUnavailable, c.err)
@@ -108,7 +106,7 @@ func (c *keyCache) look(kid string, now time.Time) (publicKey, string, error) {
 	return key, c.set.issuer, nil
 }
 
-// refresh fetches the keys. What is known stays where the server can't be asked.
+// refresh fetches the keys. The known keys stay if the server can't be reached.
 func (c *keyCache) refresh(ctx context.Context, began time.Time, done chan<- struct{}) {
 	set, maxAge, err := c.fetch(ctx)
 	c.mu.Lock()

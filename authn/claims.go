@@ -10,7 +10,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// Claims are what a checked token says.
+// Claims are the claims of a checked token.
 type Claims struct {
 	// UserID is a UUID, and never given to another user.
 	UserID string
@@ -37,8 +37,8 @@ type Demands struct {
 
 var claimNames = []string{"iss", "aud", "iat", "nbf", "exp", "jti", "sub", "username", "uid", "sid"}
 
-// parseClaims demands the claims of the contract, each of its type. An unknown claim passes, so
-// that the next release of the server can add one, but not under a known name in another case.
+// parseClaims demands the claims of the contract, each of its type. It accepts unknown claims, so that
+// a later release of the server can add one. It refuses a known name in another case.
 func parseClaims(data []byte, want Demands) (Claims, error) {
 	var claims struct {
 		Issuer    string                    `json:"iss"`
@@ -103,7 +103,8 @@ func parseClaims(data []byte, want Demands) (Claims, error) {
 	}, nil
 }
 
-// isAudience takes an audience by itself or among others (RFC 7519 section 4.1.3).
+// isAudience reports whether a claim is the audience, or a list that contains it (RFC 7519 section
+// 4.1.3).
 func isAudience(value jsontext.Value, audience string) bool {
 	var one string
 	if value.Kind() == '"' {
@@ -116,7 +117,8 @@ func isAudience(value jsontext.Value, audience string) bool {
 // maxNumericDate is the last second of the year 9999.
 const maxNumericDate = 253402300799
 
-// numericDate reads seconds since 1970 (RFC 7519 section 2); fractions are legal, and cut off.
+// numericDate returns the time of a number of seconds since 1970 (RFC 7519 section 2). It cuts off
+// fractions, which are legal.
 func numericDate(value jsontext.Value) (time.Time, error) {
 	if value.Kind() != '0' {
 		return time.Time{}, errTokenTime

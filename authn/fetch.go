@@ -25,8 +25,8 @@ type fetcher struct {
 	algorithms []string
 }
 
-// fetch returns the keys and for how long they are fresh. Its first request is for the metadata
-// (RFC 8414), its second to where they say that the keys are.
+// fetch returns the keys and for how long they are fresh. It requests the metadata (RFC 8414), and
+// then the keys at the address in the metadata.
 func (f *fetcher) fetch(ctx context.Context) (*keySet, time.Duration, error) {
 	var metadata struct {
 		Issuer string `json:"issuer"`
@@ -42,8 +42,8 @@ func (f *fetcher) fetch(ctx context.Context) (*keySet, time.Duration, error) {
 	if metadata.Keys == "" {
 		return nil, 0, fmt.Errorf("%w: its metadata have no jwks_uri, as when it signs with HS256", errNoKeys)
 	}
-	// Whoever can change the one document can't thereby send us to another host for the keys, or into
-	// our own network.
+	// An attacker that can change the metadata must not be able to send us to another host, or into our
+	// own network.
 	address, err := url.Parse(metadata.Keys)
 	if err != nil || address.User != nil || !sameOrigin(address, f.base) {
 		return nil, 0, errors.New("the server's metadata have a jwks_uri of another origin")
@@ -107,9 +107,8 @@ func port(u *url.URL) string {
 	return "80"
 }
 
-// maxAge reads for how long an answer may still be kept: the directive of Cache-Control (RFC 9111
-// section 5.2.2.1), less what a shared cache has kept it for already (section 5.1); 0 where there
-// is none.
+// maxAge returns for how long a response may still be kept: the max-age of Cache-Control (RFC 9111
+// section 5.2.2.1) minus its age in a shared cache (section 5.1). Without a max-age it returns 0.
 func maxAge(header http.Header) time.Duration {
 	age, err := strconv.ParseUint(strings.TrimSpace(header.Get("Age")), 10, 31)
 	if err != nil {

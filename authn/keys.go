@@ -17,9 +17,9 @@ import (
 )
 
 const (
-	// maxKeys bounds a set, in which a server has one key, and two while it rotates.
+	// maxKeys is the largest number of keys in a set. A server has one key, and two while it rotates.
 	maxKeys = 100
-	// minRSABits is RFC 7518's least (section 3.3), and maxRSABits bounds what one signature costs us.
+	// minRSABits is the minimum of RFC 7518 section 3.3. maxRSABits bounds the cost of one signature.
 	minRSABits, maxRSABits = 2048, 8192
 	// minRSAExponent is FIPS 186-5's least (appendix A.1.1), and maxRSAExponent the most that
 	// crypto/rsa takes.
@@ -64,9 +64,9 @@ type jwk struct {
 
 var errKey = errors.New("not a key to be used")
 
-// parseKeys returns the keys for the algorithms. A key of another kind or a weak one is left out
-// (RFC 7517 section 5), so that the server can add one that we don't know; tokens that it signs are
-// then of an unknown key.
+// parseKeys returns the keys for the algorithms. It leaves out weak keys and keys of another kind (RFC
+// 7517 section 5), so that the server can add a key of a new kind. Tokens under such a key are refused
+// as tokens under an unknown key.
 func parseKeys(document jwkSet, algorithms []string) (map[string]publicKey, error) {
 	if document.Keys == nil {
 		return nil, errors.New("the server's keys are not a JWK set")
@@ -100,8 +100,8 @@ func parseKeys(document jwkSet, algorithms []string) (map[string]publicKey, erro
 	return keys, nil
 }
 
-// parse returns the key, if it is one to verify signatures with. One that is published with its
-// private half is anybody's.
+// parse returns the key if it can verify signatures. It refuses a key that is published with its
+// private half.
 func (j jwk) parse() (any, error) {
 	if j.ID == "" || j.Use != "sig" || j.Private != nil {
 		return nil, errKey
@@ -117,7 +117,7 @@ func (j jwk) parse() (any, error) {
 	return nil, errKey
 }
 
-// parseP256 refuses what is not a point of the curve, and the point at infinity.
+// parseP256 refuses coordinates that are no point of the curve, and the point at infinity.
 func parseP256(x, y string) (*ecdsa.PublicKey, error) {
 	point := []byte{4} // uncompressed (SEC 1 section 2.3.3)
 	for _, text := range []string{x, y} {
@@ -130,9 +130,9 @@ func parseP256(x, y string) (*ecdsa.PublicKey, error) {
 	return ecdsa.ParseUncompressedPublicKey(elliptic.P256(), point)
 }
 
-// parseEd25519 checks the length alone. Under 32 bytes that are no point of the curve,
-// crypto/ed25519 verifies no signature. It takes points of small order, under which anybody can
-// sign; only the server could publish one, and it makes its keys itself.
+// parseEd25519 checks only the length. With 32 bytes that are no point of the curve, crypto/ed25519
+// verifies no signature. It accepts points of small order, with which anybody can sign. Only the
+// server could publish such a point, and it makes its keys itself.
 func parseEd25519(x string) (ed25519.PublicKey, error) {
 	point, err := decodeKey(x)
 	if err != nil || len(point) != ed25519.PublicKeySize {

@@ -9,7 +9,7 @@ import (
 	"github.com/go-json-experiment/json"
 )
 
-// problem is what a refused request is answered with (RFC 9457), in the words of the server.
+// problem is the response to a refused request (RFC 9457), in the words of the server.
 type problem struct {
 	Type   string `json:"type"`
 	Title  string `json:"title"`

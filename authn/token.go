@@ -12,7 +12,7 @@ import (
 // and each more than once, and takes an unknown `crit`. Only its signatures are used. Header and
 // claims are read here.
 
-// What is wrong with a token, for the log. None of these repeats anything of the token.
+// The reasons why a token is refused, for the log. None of them repeats a part of the token.
 var (
 	errTokenSize      = errors.New("longer than any token of the server's")
 	errTokenParts     = errors.New("not three parts of base64url")
@@ -38,17 +38,17 @@ var tokenEncoding = base64.RawURLEncoding.Strict()
 // Unverified is an access token whose signature has not been checked. It has no claims yet:
 // [Unverified.Verify] returns them.
 //
-// It is for who has the keys already, as the server does. Others use a [Verifier].
+// It is for callers that have the keys, such as the server. Others use a [Verifier].
 type Unverified struct {
-	// KeyID and Algorithm are the header's. They may be anybody's words.
+	// KeyID and Algorithm are the header's. Anybody may have written them.
 	KeyID, Algorithm string
 
-	signed             string // what the signature is of
+	signed             string // the text that the signature is for
 	payload, signature []byte
 }
 
-// Parse takes a token in compact form apart (RFC 7515 section 7.1). It demands the one spelling and
-// the one header that the server writes. It fails with [ErrInvalidToken].
+// Parse splits a token in compact form (RFC 7515 section 7.1) and decodes its parts. It accepts only
+// the spelling and the header that the server writes. It fails with [ErrInvalidToken].
 func Parse(text string) (Unverified, error) {
 	if len(text) > MaxTokenBytes {
 		return Unverified{}, invalid(errTokenSize)
@@ -95,8 +95,8 @@ func parseHeader(data []byte) (kid, algorithm string, err error) {
 	return header.KeyID, header.Algorithm, nil
 }
 
-// Verify returns what the token says if the signature is the key's and the claims are as demanded.
-// It reads nothing of the claims before the signature is verified. It fails with [ErrInvalidToken].
+// Verify returns the claims of the token if the signature is the key's and the claims are as demanded.
+// It reads no claim before the signature is verified. It fails with [ErrInvalidToken].
 //
 // The caller has found the key by the token's KeyID. algorithm is the key's, with which the token
 // has to agree (RFC 8725 section 3.1). signature fails if a signature of a text is not the key's.

@@ -6,9 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync/atomic"
 
 	"github.com/jackc/pgx/v5"
@@ -121,15 +121,7 @@ func tokensOf(body []byte) (t tokens, err error) {
 }
 
 func loginForm(name, password string) string {
-	return "username=" + strings.ReplaceAll(
-		email(name),
-		"@",
-		"%40",
-	) + "&password=" + strings.ReplaceAll(
-		password,
-		" ",
-		"+",
-	)
+	return url.Values{"username": {email(name)}, "password": {password}}.Encode()
 }
 
 func loginShot(p *process, name string) shot {

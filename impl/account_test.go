@@ -84,19 +84,19 @@ func TestG5_PatchesThatAreRefused(t *testing.T) {
 	token := h.MustRegister(t, "ada")
 	before := h.Me(t, token)
 	for body, want := range map[string][2]string{
-		`{"is_superuser":true}`:                                       {"/is_superuser", "unknown"},
-		`{"email":"eve@example.com"}`:                                 {"/email", "unknown"},
-		`{"email_verified":true}`:                                     {"/email_verified", "unknown"},
-		`{"username":null}`:                                           {"/username", "wrong_type"},
-		`{"username":"x"}`:                                            {"/username", "too_short"},
-		`{"display_name":""}`:                                         {"/display_name", "too_short"},
-		`{"display_name":"a\nb"}`:                                     {"/display_name", "invalid_character"},
-		`{"locale":"english please"}`:                                 {"/locale", "invalid_format"},
-		`{"user_metadata":[]}`:                                        {"/user_metadata", "wrong_type"},
+		`{"is_superuser":true}`:       {"/is_superuser", "unknown"},
+		`{"email":"eve@example.com"}`: {"/email", "unknown"},
+		`{"email_verified":true}`:     {"/email_verified", "unknown"},
+		`{"username":null}`:           {"/username", "wrong_type"},
+		`{"username":"x"}`:            {"/username", "too_short"},
+		`{"display_name":""}`:         {"/display_name", "too_short"},
+		`{"display_name":"a\nb"}`:     {"/display_name", "invalid_character"},
+		`{"locale":"english please"}`: {"/locale", "invalid_format"},
+		`{"user_metadata":[]}`:        {"/user_metadata", "wrong_type"},
 		`{"user_metadata":{"a":"` + strings.Repeat("x", 8200) + `"}}`: {"/user_metadata", "too_long"},
 		`{"user_metadata":{"a":["\u0000"]}}`:                          {"/user_metadata", "invalid_character"},
 		`{"user_metadata":{"\u0000":1}}`:                              {"/user_metadata", "invalid_character"},
-		`[]`: {"", "wrong_type"},
+		`[]`:                                                          {"", "wrong_type"},
 	} {
 		a := patchMe(t, h, token, body)
 		if got := violations(a); a.Status != 422 || len(got) != 1 || got[0] != want {

@@ -14,23 +14,22 @@ import (
 // has.
 const maxHops = 32
 
-// source is where a request comes from, and where its client has found the server.
+// source is where a request comes from, and the address under which its client found the server.
 type source struct {
 	address netip.Addr
-	// scheme is http or https, prefix empty or a path without a slash at its end. The host is the
-	// client's word: good for an answer to that client, or to be kept under the address that it has
-	// asked.
+	// scheme is http or https. prefix is empty, or a path without a slash at its end. The client
+	// chooses the host, so it may be used only in a response to that client.
 	scheme, host, prefix string
 }
 
-// sourceOf is the socket's peer and what it has asked, unless the peer is one of our proxies. Then
-// it is the last address in Forwarded (RFC 7239) or X-Forwarded-For that is not one of our proxies
-// too: anybody may have written what stands before it. An entry that is no address ends the search,
-// at the proxy that has passed it on. Scheme and host are those that the proxy has written which
-// has seen this address.
+// sourceOf returns where a request comes from. The address is that of the socket's peer, unless the
+// peer is one of our proxies. Then it is the last address in Forwarded (RFC 7239) or
+// X-Forwarded-For that is not one of our proxies: anybody may have written the entries before it. An
+// entry that is no address ends the search at the proxy that passed it on. Scheme and host are those
+// that the proxy wrote which saw the address.
 //
-// A proxy writes one of the two headers and passes the other one on as the client sent it. If both
-// are there and differ, neither is believed, and the request counts as the proxy's own.
+// A proxy writes one of the two headers, and passes the other one on as the client sent it. If both
+// headers are there and differ, neither is used, and the address is that of the proxy.
 func sourceOf(r *http.Request, trusted []netip.Prefix) source {
 	s := source{scheme: "http", host: r.Host}
 	peer, err := netip.ParseAddrPort(r.RemoteAddr)
@@ -54,7 +53,7 @@ func sourceOf(r *http.Request, trusted []netip.Prefix) source {
 		return s
 	}
 	s.address = plain
-	// The value counts that is as far from the end as the address.
+	// The value of a proxy is as far from the end as its address.
 	value := func(name string) string {
 		values := splitList(r.Header.Values(name))
 		if len(values) == 0 {
@@ -63,7 +62,7 @@ func sourceOf(r *http.Request, trusted []netip.Prefix) source {
 		return values[min(len(values)-1, max(0, len(values)-max(1, len(entries))+plainAt))]
 	}
 	scheme := value("X-Forwarded-Proto")
-	if len(entries) == 0 { // no address says how many proxies there are: the first has seen the client
+	if len(entries) == 0 { // without addresses the number of proxies is unknown, and the first value is used
 		scheme, _, _ = strings.Cut(r.Header.Get("X-Forwarded-Proto"), ",")
 	}
 	s.take(strings.TrimSpace(scheme), value("X-Forwarded-Host"), value("X-Forwarded-Prefix"))
@@ -75,7 +74,7 @@ var (
 	prefixForm = regexp.MustCompile(`^(/[A-Za-z0-9._~-]{1,64}){1,8}/?$`)
 )
 
-// take takes what a proxy has written, as far as it can be read.
+// take keeps those values of a proxy that are valid.
 func (s *source) take(scheme, host, prefix string) {
 	if scheme = strings.ToLower(scheme); scheme == "https" || scheme == "http" {
 		s.scheme = scheme
@@ -88,9 +87,9 @@ func (s *source) take(scheme, host, prefix string) {
 	}
 }
 
-// warnOfProxy says once in the log that a request seems to come through a proxy that isn't named: a
-// peer nearby has sent a forwarding header, which isn't believed. All who come that way count as
-// one address.
+// warnOfProxy logs once that a request seems to come through a proxy that isn't trusted: a peer with
+// a private address has sent a forwarding header. The header is ignored, so all clients of that
+// proxy count as one address.
 func (s *Server) warnOfProxy(r *http.Request) {
 	if r.Header["X-Forwarded-For"] == nil && r.Header["Forwarded"] == nil {
 		return
@@ -107,8 +106,8 @@ func (s *Server) warnOfProxy(r *http.Request) {
 	})
 }
 
-// walk goes back from the peer through what the proxies have written, last entry first, as long as
-// it meets proxies of ours. It returns the address where it ends, and the index of that entry.
+// walk reads the entries that the proxies have written, the last one first, until an entry is not
+// one of our proxies. It returns the address of that entry, and its index.
 func walk(peer netip.Addr, entries []string, trusted []netip.Prefix) (netip.Addr, int) {
 	at, index := peer, max(0, len(entries)-1)
 	for i := len(entries) - 1; i >= max(0, len(entries)-maxHops); i-- {
@@ -139,12 +138,12 @@ func splitList(values []string) []string {
 	return entries
 }
 
-// element is one of a Forwarded header: what one proxy has written. A parameter that it hasn't, or
-// that stands twice (RFC 7239 section 4), is empty.
+// element is one element of a Forwarded header, which one proxy has written. A parameter that is
+// missing, or that stands twice (RFC 7239 section 4), is empty.
 type element struct{ node, proto, host string }
 
-// parseForwarded reads the elements of a Forwarded header. No value that is of use has a comma or a
-// semicolon in it, so that a quoted one is no reason to read quoted strings.
+// parseForwarded returns the elements of a Forwarded header. It splits at each comma and semicolon,
+// also in quoted strings, because no useful value contains one.
 func parseForwarded(values []string) []element {
 	var elements []element
 	for _, text := range splitList(values) {

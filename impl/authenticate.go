@@ -52,8 +52,8 @@ func bearerToken(r *http.Request) (string, error) {
 	return parseAuthorization(headers[0])
 }
 
-// parseAuthorization returns the token of a bearer header, which may be empty or odd: judging it is
-// not done here.
+// parseAuthorization returns the token of a bearer header. It doesn't check the token, which may be
+// empty.
 func parseAuthorization(header string) (string, error) {
 	scheme, token, _ := strings.Cut(header, " ")
 	if !strings.EqualFold(scheme, "Bearer") {

@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	// preflightAge is how long a browser may go by the answer to a preflight. Browsers cap it at two
+	// preflightAge is how long a browser may reuse the response to a preflight. Browsers cap it at two
 	// hours.
 	preflightAge = 10 * time.Minute
 	// maxAskedHeaders bounds how many headers a preflight may ask for.
@@ -22,10 +22,10 @@ const (
 	exposedHeaders = "ETag,Location,RateLimit,RateLimit-Policy,Retry-After,WWW-Authenticate,X-Request-Id"
 )
 
-// letOriginsIn speaks the CORS protocol (Fetch standard): at the paths below /api with pages of the
-// given origins, at those below /.well-known with pages of any. Any other origin gets what it would
-// get without: a preflight is refused as every OPTIONS is. Credentials in the protocol's sense are
-// cookies, and are never allowed: a page sends its token by itself.
+// letOriginsIn implements the CORS protocol (Fetch standard). Below /api it allows the given origins,
+// below /.well-known every origin. Any other origin gets the same response as without CORS: a
+// preflight is refused, as every OPTIONS request is. Credentials in the protocol's sense are cookies.
+// They are never allowed, because a page sends its token itself.
 func letOriginsIn(origins []string) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(ec echo.Context) error {
@@ -39,7 +39,7 @@ func letOriginsIn(origins []string) echo.MiddlewareFunc {
 			case !strings.HasPrefix(hr.URL.Path, "/api/") || len(origins) == 0:
 				return next(ec)
 			}
-			// For a cache it matters that with another origin there would be other headers.
+			// The headers depend on the origin, which a cache has to know.
 			h.Set("Vary", "Origin")
 			from := hr.Header.Values("Origin")
 			switch {
@@ -63,9 +63,8 @@ func isPreflight(ec echo.Context) bool {
 		hr.Header.Get("Access-Control-Request-Method") != ""
 }
 
-// answerPreflight allows the path's methods and whatever headers are asked for: a page that is let
-// in may send what it likes, and a header that we don't know, such as traceparent, means nothing
-// here.
+// answerPreflight allows the path's methods and all headers that are asked for. An allowed page may
+// send any header. One that we don't know, such as traceparent, has no effect.
 func answerPreflight(ec echo.Context, origin string) error {
 	methods, _ := allowed(ec)
 	h := ec.Response().Header()
@@ -79,7 +78,8 @@ func answerPreflight(ec echo.Context, origin string) error {
 	return ec.NoContent(http.StatusNoContent)
 }
 
-// askedHeaders are the names of the headers that a preflight asks for; none where one isn't a name.
+// askedHeaders returns the names of the headers that a preflight asks for. It returns none if one of
+// them isn't a valid name.
 func askedHeaders(h http.Header) []string {
 	var names []string
 	for _, name := range splitList(h.Values("Access-Control-Request-Headers")) {
@@ -108,8 +108,8 @@ func newCrossOrigin(origins []string, publicURL string) (crossOrigin, error) {
 	return crossOrigin{check}, nil
 }
 
-// refuse goes by Sec-Fetch-Site, and where a browser doesn't send that, by Origin. A request with
-// neither isn't a page's.
+// refuse checks Sec-Fetch-Site, or Origin if the browser doesn't send Sec-Fetch-Site. A request with
+// neither header doesn't come from a page.
 func (c crossOrigin) refuse(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(ec echo.Context) error {
 		hr := ec.Request()

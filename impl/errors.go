@@ -19,7 +19,7 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/docs"
 )
 
-// What this layer itself has to say; the rest comes from [auth].
+// The errors of this layer. The others come from [auth].
 var (
 	errNotAuthenticated     = errors.New("no usable Authorization header")
 	errAmbiguousCredentials = errors.New("a token in the header and in the query string")
@@ -75,183 +75,109 @@ const (
 	mediaProblem = "application/problem+json"
 )
 
-// problems is the one table from an error to its problem document. The first row that fits counts. An
-// error in none of them is internal.
+// problems is the one table from an error to its problem document. The first row that matches is used.
+// An error that matches no row is a 500.
 var problems = []struct {
 	err error
 	problem
 }{
-	{
-		auth.ErrInvalidCredentials,
-		problem{
-			status:    401,
-			code:      "invalid_credentials",
-			detail:    "Authentication was unsuccessful.",
-			oauth:     oauthInvalidGrant,
-			challenge: challenge,
-		},
-	},
-	{
-		auth.ErrRefreshReused,
-		problem{
-			status: 400,
-			code:   "refresh_token_reused",
-			detail: "The refresh token was used before. Its session has been ended.",
-			oauth:  oauthInvalidGrant,
-		},
-	},
-	{
-		auth.ErrInvalidRefresh,
-		problem{
-			status: 400,
-			code:   "invalid_refresh_token",
-			detail: "The refresh token was not accepted.",
-			oauth:  oauthInvalidGrant,
-		},
-	},
+	// A login failed: a wrong password, an unknown email, an inactive user. The client isn't told which.
+	{auth.ErrInvalidCredentials, problem{
+		status: 401, code: "invalid_credentials", oauth: oauthInvalidGrant, challenge: challenge,
+		detail: "Authentication was unsuccessful.",
+	}},
+	{auth.ErrRefreshReused, problem{
+		status: 400, code: "refresh_token_reused", oauth: oauthInvalidGrant,
+		detail: "The refresh token was used before. Its session has been ended.",
+	}},
+	{auth.ErrInvalidRefresh, problem{
+		status: 400, code: "invalid_refresh_token", oauth: oauthInvalidGrant,
+		detail: "The refresh token was not accepted.",
+	}},
 	{auth.ErrNoSession, problem{status: 404, code: "session_not_found", detail: "The user has no such session."}},
-	{
-		errNotAuthenticated,
-		problem{status: 401, code: "not_authenticated", detail: "Not authenticated", challenge: challenge},
-	},
-	{
-		auth.ErrInvalidToken,
-		problem{
-			status:    401,
-			code:      "invalid_token",
-			detail:    "Could not validate token credentials.",
-			challenge: challengeInvalidToken,
-		},
-	},
-	{
-		auth.ErrNoUser,
-		problem{status: 401, code: "user_not_found", detail: "No authenticated user.", challenge: challengeInvalidToken},
-	},
-	{
-		auth.ErrInactiveUser,
-		problem{status: 401, code: "user_inactive", detail: "Not an active user.", challenge: challengeInvalidToken},
-	},
-	{
-		errAmbiguousCredentials,
-		problem{
-			status:    400,
-			code:      "ambiguous_credentials",
-			detail:    "A token may be sent in one way only: the Authorization header.",
-			challenge: challengeInvalidRequest,
-		},
-	},
+	{errNotAuthenticated, problem{
+		status: 401, code: "not_authenticated", challenge: challenge,
+		detail: "Not authenticated",
+	}},
+	{auth.ErrInvalidToken, problem{
+		status: 401, code: "invalid_token", challenge: challengeInvalidToken,
+		detail: "Could not validate token credentials.",
+	}},
+	{auth.ErrNoUser, problem{
+		status: 401, code: "user_not_found", challenge: challengeInvalidToken,
+		detail: "No authenticated user.",
+	}},
+	{auth.ErrInactiveUser, problem{
+		status: 401, code: "user_inactive", challenge: challengeInvalidToken,
+		detail: "Not an active user.",
+	}},
+	{errAmbiguousCredentials, problem{
+		status: 400, code: "ambiguous_credentials", challenge: challengeInvalidRequest,
+		detail: "A token may be sent in one way only: the Authorization header.",
+	}},
 	{auth.ErrEmailTaken, problem{status: 409, code: "email_taken", detail: "The email belongs to another user."}},
 	{auth.ErrUsernameTaken, problem{status: 409, code: "username_taken", detail: "The username belongs to another user."}},
 	{auth.ErrWrongPassword, problem{status: 403, code: "wrong_password", detail: "The password is wrong."}},
 	{auth.ErrChangedSince, problem{status: 412, code: "precondition_failed", detail: "The user has another ETag by now."}},
-	{
-		errUnsupportedGrant,
-		problem{
-			status: 400,
-			code:   "unsupported_grant_type",
-			detail: "The grant type must be password or refresh_token.",
-			oauth:  "unsupported_grant_type",
-		},
-	},
-	{
-		errUnsupportedMediaType,
-		problem{
-			status: 415,
-			code:   "unsupported_media_type",
-			detail: "The body's Content-Type or Content-Encoding is not one that this operation takes.",
-			oauth:  oauthInvalidRequest,
-		},
-	},
-	{
-		errBodyTimeout,
-		problem{status: 408, code: "request_timeout", detail: "The body did not arrive in time.", oauth: oauthInvalidRequest},
-	},
-	{
-		ErrSchemaOutdated,
-		problem{status: 503, code: "schema_outdated", detail: "The database waits for a migration.", retryAfter: 5},
-	},
-	{
-		ErrSchemaTooNew,
-		problem{status: 503, code: "schema_too_new", detail: "The database was migrated by a newer server.", retryAfter: 30},
-	},
-	{
-		ErrReadOnly,
-		problem{status: 503, code: "database_read_only", detail: "The database takes no writes.", retryAfter: 1},
-	},
-	{
-		ErrKeysUnavailable,
-		problem{status: 503, code: "keys_unavailable", detail: "No key signs access tokens.", retryAfter: 5},
-	},
-	{
-		errCrossOrigin,
-		problem{
-			status: 403,
-			code:   "cross_origin",
-			detail: "A page of another origin may not send this request.",
-			oauth:  oauthInvalidRequest,
-		},
-	},
-	{
-		errStarting,
-		problem{
-			status:     503,
-			code:       "starting",
-			detail:     "The server is starting.",
-			oauth:      "temporarily_unavailable",
-			retryAfter: 1,
-		},
-	},
+	{errUnsupportedGrant, problem{
+		status: 400, code: "unsupported_grant_type", oauth: "unsupported_grant_type",
+		detail: "The grant type must be password or refresh_token.",
+	}},
+	{errUnsupportedMediaType, problem{
+		status: 415, code: "unsupported_media_type", oauth: oauthInvalidRequest,
+		detail: "The body's Content-Type or Content-Encoding is not one that this operation takes.",
+	}},
+	{errBodyTimeout, problem{
+		status: 408, code: "request_timeout", oauth: oauthInvalidRequest,
+		detail: "The body did not arrive in time.",
+	}},
+	{ErrSchemaOutdated, problem{
+		status: 503, code: "schema_outdated", retryAfter: 5,
+		detail: "The database waits for a migration.",
+	}},
+	{ErrSchemaTooNew, problem{
+		status: 503, code: "schema_too_new", retryAfter: 30,
+		detail: "The database was migrated by a newer server.",
+	}},
+	{ErrReadOnly, problem{
+		status: 503, code: "database_read_only", retryAfter: 1,
+		detail: "The database takes no writes.",
+	}},
+	{ErrKeysUnavailable, problem{
+		status: 503, code: "keys_unavailable", retryAfter: 5,
+		detail: "No key signs access tokens.",
+	}},
+	{errCrossOrigin, problem{
+		status: 403, code: "cross_origin", oauth: oauthInvalidRequest,
+		detail: "A page of another origin may not send this request.",
+	}},
+	{errStarting, problem{
+		status: 503, code: "starting", oauth: "temporarily_unavailable", retryAfter: 1,
+		detail: "The server is starting.",
+	}},
 	{errShuttingDown, problem{status: 503, code: "shutting_down", detail: "The server is shutting down.", retryAfter: 5}},
-	{
-		auth.ErrUnavailable,
-		problem{
-			status:     503,
-			code:       "unavailable",
-			detail:     "The service can't answer now. Try again.",
-			oauth:      "temporarily_unavailable",
-			retryAfter: 1,
-		},
-	},
-	{
-		auth.ErrOverloaded,
-		problem{
-			status:     503,
-			code:       "overloaded",
-			detail:     "Too many passwords wait to be checked. Try again.",
-			oauth:      "temporarily_unavailable",
-			retryAfter: 1,
-		},
-	},
-	{
-		context.DeadlineExceeded,
-		problem{
-			status:     503,
-			code:       "unavailable",
-			detail:     "The service can't answer now. Try again.",
-			oauth:      "temporarily_unavailable",
-			retryAfter: 1,
-		},
-	},
+	{auth.ErrUnavailable, problem{
+		status: 503, code: "unavailable", oauth: "temporarily_unavailable", retryAfter: 1,
+		detail: "The service can't answer now. Try again.",
+	}},
+	{auth.ErrOverloaded, problem{
+		status: 503, code: "overloaded", oauth: "temporarily_unavailable", retryAfter: 1,
+		detail: "Too many passwords wait to be checked. Try again.",
+	}},
+	{context.DeadlineExceeded, problem{
+		status: 503, code: "unavailable", oauth: "temporarily_unavailable", retryAfter: 1,
+		detail: "The service can't answer now. Try again.",
+	}},
 	// The client has gone, and nobody will read it.
-	{
-		context.Canceled,
-		problem{
-			status:     503,
-			code:       "unavailable",
-			detail:     "The request was given up.",
-			oauth:      "temporarily_unavailable",
-			retryAfter: 1,
-		},
-	},
+	{context.Canceled, problem{
+		status: 503, code: "unavailable", oauth: "temporarily_unavailable", retryAfter: 1,
+		detail: "The request was given up.",
+	}},
 	{echo.ErrNotFound, problem{status: 404, code: "not_found", detail: "There is nothing at this path."}},
-	{
-		echo.ErrMethodNotAllowed,
-		problem{
-			status: 405,
-			code:   "method_not_allowed",
-			detail: "The path does not have this method; Allow lists those that it has.",
-		},
-	},
+	{echo.ErrMethodNotAllowed, problem{
+		status: 405, code: "method_not_allowed",
+		detail: "The path does not have this method; Allow lists those that it has.",
+	}},
 }
 
 var internalError = problem{
@@ -261,8 +187,7 @@ var internalError = problem{
 	oauth:  "server_error",
 }
 
-// problemOf is the one function between the vocabularies. What it doesn't know is a 500 that says
-// nothing.
+// problemOf returns the problem of an error. An unknown error is a 500 that reveals nothing.
 func problemOf(err error) problem {
 	var (
 		invalid  contract.Violations
@@ -317,8 +242,7 @@ func lookUp(err error) (problem, bool) {
 	return problem{}, false
 }
 
-// writeError writes an error as the problem document (RFC 9457) that the table makes of it. It is
-// the only place that does.
+// writeError writes the problem document (RFC 9457) of an error. Nothing else writes one.
 func (s *Server) writeError(err error, ec echo.Context) {
 	r := requestOf(ec.Request().Context())
 	p := problemOf(err)
@@ -356,7 +280,7 @@ func (s *Server) writeError(err error, ec echo.Context) {
 	_, _ = ec.Response().Write(body) // a client that has gone needs no answer
 }
 
-// seconds are whole ones, never fewer than it takes.
+// seconds returns a duration in whole seconds, rounded up.
 func seconds(d time.Duration) int { return int((d + time.Second - 1) / time.Second) }
 
 // document is a problem with the members that only some problems have.
@@ -390,7 +314,7 @@ func (s *Server) document(p problem, r *request) document {
 	return doc
 }
 
-// fieldErrors returns what is wrong with a request as the contract has it.
+// fieldErrors returns violations as the entries of `errors`.
 func fieldErrors(found contract.Violations) []api.FieldError {
 	fields := make([]api.FieldError, len(found))
 	for i, v := range found {
@@ -399,7 +323,7 @@ func fieldErrors(found contract.Violations) []api.FieldError {
 	return fields
 }
 
-// invalidInput returns what the service refused after the contract had let it pass.
+// invalidInput returns, as violations, what the service refused although it fits the contract.
 func invalidInput(err *auth.InvalidInputError) contract.Violations {
 	var found contract.Violations
 	for _, f := range err.Fields {
@@ -408,9 +332,9 @@ func invalidInput(err *auth.InvalidInputError) contract.Violations {
 	return found.Sorted()
 }
 
-// problemType returns the reference to the page of a code (RFC 9457 section 3.1.1). It has the
-// prefix under which the client finds the service: the path of the public URL, or else what a proxy
-// says.
+// problemType returns the reference to the page of a code (RFC 9457 section 3.1.1). It begins with
+// the path under which the client finds the service: that of the public URL, or else the prefix that
+// a proxy sent.
 func (s *Server) problemType(r *request, code string) string {
 	prefix := r.prefix
 	if s.publicURL != "" {

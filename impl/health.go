@@ -7,20 +7,21 @@ import (
 	"github.com/latchkey-auth/latchkey/gen/api"
 )
 
-// Why the service can't serve, as told by Options.Ready. Any other error of it says that the
-// database is out of reach.
+// The reasons why the service can't serve, which the readiness check returns. Any other error of the
+// check means that the database can't be reached.
 var (
 	ErrSchemaOutdated = errors.New("the database's schema is older than this server")
 	ErrSchemaTooNew   = errors.New("the database's schema is newer than this server")
-	// ErrReadOnly says that nothing can be written to the database.
+	// ErrReadOnly reports that nothing can be written to the database.
 	ErrReadOnly = errors.New("the database is read-only")
-	// ErrKeysUnavailable says that no key signs, as where another secret key has sealed them.
+	// ErrKeysUnavailable reports that no key signs, for example because they are sealed under another
+	// secret key.
 	ErrKeysUnavailable = errors.New("no key signs")
 
 	errShuttingDown = errors.New("shutting down")
 )
 
-// notReadyError is an error of the readiness check; it answers 503 whatever it holds.
+// notReadyError is an error of the readiness check. It becomes a 503, whatever it wraps.
 type notReadyError struct{ error }
 
 func (e notReadyError) Unwrap() error { return e.error }
@@ -30,8 +31,7 @@ func (s *Server) GetLiveness(_ context.Context, _ api.GetLivenessRequestObject) 
 	return api.GetLiveness200JSONResponse{Status: api.Ok}, nil
 }
 
-// GetReadiness reports whether the database is reachable, its schema current, and a key there to
-// sign with.
+// GetReadiness reports whether the database is reachable, its schema is current, and a key signs.
 func (s *Server) GetReadiness(
 	ctx context.Context,
 	_ api.GetReadinessRequestObject,

@@ -27,14 +27,8 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/docs"
 )
 
-// Options are what a [Server] is made of. Each is required but Origins, Proxies, PublicURL and
-// Timeouts.
+// Options are what a [Server] is made of. Logger and Now are required.
 type Options struct {
-	// Auth is the service behind the API.
-	Auth *auth.Service
-	// Ready returns nil when the database is reachable and has the schema that this binary was built
-	// for, and else an error, which may be [ErrSchemaOutdated] or [ErrSchemaTooNew].
-	Ready func(context.Context) error
 	// Logger gets one line for each request.
 	Logger *slog.Logger
 	// Now is the clock.
@@ -77,18 +71,9 @@ type Server struct {
 
 var _ api.StrictServerInterface = (*Server)(nil)
 
-// New makes a [Server] from its dependencies, and refuses a missing one.
+// New makes a [Server] whose service can't serve yet. Until [Server.Begin] it answers the liveness
+// check, and everything else with 503. New fails without a logger or a clock.
 func New(o Options) (*Server, error) {
-	s, err := NewStarting(o)
-	if err != nil {
-		return nil, err
-	}
-	return s, s.Begin(o.Auth, o.Ready)
-}
-
-// NewStarting makes a [Server] for the time before its service can serve: until [Server.Begin] it
-// answers the liveness check, and everything else with 503. It looks at neither Auth nor Ready.
-func NewStarting(o Options) (*Server, error) {
 	switch {
 	case o.Logger == nil:
 		return nil, errors.New("impl: no logger")
@@ -141,6 +126,9 @@ func NewStarting(o Options) (*Server, error) {
 }
 
 // Begin lets the server serve. It is called once, and fails without a service or a readiness check.
+// ready returns nil if the database is reachable and has a schema that this binary can use.
+// Otherwise it returns an error, which may be [ErrSchemaOutdated], [ErrSchemaTooNew], [ErrReadOnly]
+// or [ErrKeysUnavailable].
 func (s *Server) Begin(service *auth.Service, ready func(context.Context) error) error {
 	switch {
 	case service == nil:

@@ -11,9 +11,8 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/auth/keyring"
 )
 
-// published are the headers of an answer that anybody may keep for as long as the keys may be kept,
-// and any page may read. The strict handler sets them in place of what [setSecurityHeaders] has
-// set.
+// published are the headers of a response that any cache may keep for as long as the keys, and that
+// any page may read. They replace those that [setSecurityHeaders] has set.
 var published = struct{ AccessControlAllowOrigin, CacheControl string }{
 	"*", fmt.Sprintf("public, max-age=%d", int(keyring.MaxAge/time.Second)),
 }
@@ -70,16 +69,16 @@ func (s *Server) GetMetadata(
 // metadataPath is where RFC 8414 section 3 has the metadata of an issuer without a path.
 const metadataPath = "/.well-known/oauth-authorization-server"
 
-// ofIssuer takes the path of an issuer off the metadata's path, behind which it stands (RFC 8414
-// section 3.1).
+// ofIssuer removes the path of the issuer from the end of the metadata's path, where RFC 8414 section
+// 3.1 puts it.
 func (s *Server) ofIssuer(u *url.URL) {
 	if rest, ok := strings.CutPrefix(u.Path, metadataPath); ok && rest != "" && rest == s.issuerPath {
 		u.Path, u.RawPath = metadataPath, ""
 	}
 }
 
-// baseURL is where clients find the service, without a slash at its end: as was set, else as the
-// issuer says if it is an address, else as the request has found it.
+// baseURL returns where clients find the service, without a slash at its end: the public URL, else
+// the issuer if it is an address, else the address that the request was sent to.
 func (s *Server) baseURL(ctx context.Context) string {
 	if s.publicURL != "" {
 		return s.publicURL
@@ -91,7 +90,7 @@ func (s *Server) baseURL(ctx context.Context) string {
 	return r.scheme + "://" + r.host + r.prefix
 }
 
-// issuerURL is the issuer without a slash at its end if it is an address, and else "".
+// issuerURL returns the issuer without a slash at its end if it is an address, otherwise "".
 func issuerURL(issuer string) string {
 	u, err := url.Parse(issuer)
 	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.RawQuery != "" || u.Fragment != "" {
@@ -111,7 +110,7 @@ func keyBody(key keyring.JWK) api.Key {
 	return body
 }
 
-// optional is nil for what isn't there.
+// optional returns nil for an empty text.
 func optional(text string) *string {
 	if text == "" {
 		return nil

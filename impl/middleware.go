@@ -14,8 +14,9 @@ import (
 	"github.com/labstack/echo/v4"
 )
 
-// addTrailingSlash makes a path below /api the same with and without its last slash, before it is
-// routed. It is not a redirect: a redirected client would send the password twice, or not at all.
+// addTrailingSlash adds the last slash to a path below /api before it is routed, so that the path is
+// served with and without the slash. A redirect would make the client send the password twice, or
+// not at all.
 func addTrailingSlash(u *url.URL) {
 	if !strings.HasPrefix(u.Path, "/api/") || strings.HasSuffix(sentPath(u), "/") {
 		return
@@ -26,8 +27,7 @@ func addTrailingSlash(u *url.URL) {
 	}
 }
 
-// sentPath is a path as it was sent as far as its slashes go: an escaped one is none. Where there
-// is one, the path has a form of its own.
+// sentPath returns a path in which an escaped slash stays escaped, because it separates nothing.
 func sentPath(u *url.URL) string {
 	if u.RawPath == "" {
 		return u.Path
@@ -45,7 +45,7 @@ func asGet(r *http.Request) *http.Request {
 	return get
 }
 
-// sentMethod is the request's method as it was sent.
+// sentMethod returns the request's method as it was sent.
 func sentMethod(r *http.Request) string {
 	if r.Method == http.MethodGet && r.Context().Value(sentMethodKey{}) != nil {
 		return http.MethodHead
@@ -53,8 +53,8 @@ func sentMethod(r *http.Request) string {
 	return r.Method
 }
 
-// logAccess writes the one line that a request gets in the log, after the answer was written. That
-// a client has gone is no error of ours, whatever status nobody reads then.
+// logAccess logs one line for each request, after the response was written. A client that has
+// disconnected is no error of the server, whatever the status.
 func (s *Server) logAccess(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(ec echo.Context) error {
 		client := ec.Request().Context()
@@ -89,7 +89,7 @@ func (s *Server) logAccess(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// recoverPanics turns a panic into a 500 and leaves its trace in the log alone.
+// recoverPanics turns a panic into a 500. Only the log gets the stack trace.
 func recoverPanics(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(ec echo.Context) (err error) {
 		defer func() {
@@ -107,8 +107,8 @@ func recoverPanics(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// securityHeaders are what every answer carries, by their canonical names. The values are shared,
-// and never written to: whoever sets another one puts it in their place.
+// securityHeaders are the headers of every response, by their canonical names. Requests share the
+// values, so nothing may change one in place.
 var securityHeaders = http.Header{
 	"Cache-Control":           {"no-store"},
 	"Content-Security-Policy": {"default-src 'none'; frame-ancestors 'none'"},
@@ -116,7 +116,7 @@ var securityHeaders = http.Header{
 	"X-Content-Type-Options":  {"nosniff"},
 }
 
-// setSecurityHeaders sets them. /docs replaces the policy by one that lets its own files in.
+// setSecurityHeaders sets [securityHeaders]. /docs replaces the policy by one that allows its files.
 func setSecurityHeaders(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(ec echo.Context) error {
 		maps.Copy(ec.Response().Header(), securityHeaders)
@@ -124,9 +124,9 @@ func setSecurityHeaders(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// limitTime ends the work on a request at a deadline; what is then waiting answers 503. An
-// operation with a token and no body waits for a statement or two, each of which ends by itself; a
-// deadline more would cost a tenth of the time of the first.
+// limitTime gives a request a deadline, after which it fails with 503. An operation with a token and
+// without a body gets none. It waits for one or two statements, which have bounds of their own, and a
+// deadline would cost a tenth of the first statement's time.
 func (s *Server) limitTime(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(ec echo.Context) error {
 		hr := ec.Request()
@@ -143,8 +143,8 @@ func (s *Server) limitTime(next echo.HandlerFunc) echo.HandlerFunc {
 // maxBody is the largest body that is read, in bytes.
 const maxBody = 64 << 10
 
-// limitBody refuses a larger body, before it is sent where its length is told, and else when it is
-// read.
+// limitBody refuses a body that is larger than [maxBody]: at once if its length is announced, and
+// otherwise while it is read.
 func limitBody(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(ec echo.Context) error {
 		hr := ec.Request()
@@ -159,8 +159,8 @@ func limitBody(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// allowed returns the methods that the path has where it doesn't have the request's, as Allow lists
-// them. echo lists OPTIONS among them, which it would answer by itself.
+// allowed returns the methods of the path, as Allow lists them, and true, if the path doesn't have the
+// request's method. echo also lists OPTIONS, which we don't serve.
 func allowed(ec echo.Context) (methods string, ok bool) {
 	methods, ok = ec.Get(echo.ContextKeyHeaderAllow).(string)
 	methods = strings.TrimPrefix(methods, "OPTIONS, ")
@@ -195,8 +195,8 @@ func (s *Server) refuseWhileStarting(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// refuseEmptySegments treats a path such as /api/users/me/sessions// as any other that isn't
-// served; echo would take nothing for an id.
+// refuseEmptySegments refuses a path such as /api/users/me/sessions// as not found. echo would accept
+// an empty id.
 func refuseEmptySegments(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(ec echo.Context) error {
 		if strings.Contains(sentPath(ec.Request().URL), "//") {

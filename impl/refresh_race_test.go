@@ -6,7 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/latchkey-auth/latchkey/impl/auth/session"
 	"github.com/latchkey-auth/latchkey/impl/impltest"
 )
 
@@ -36,7 +35,7 @@ func TestR2_ReuseWindow(t *testing.T) {
 	}
 	t.Run("a window of none", func(t *testing.T) {
 		t.Parallel()
-		times := session.DefaultTimes
+		times := impltest.SessionTimes
 		times.ReuseWindow = 0
 		h := impltest.New(t, impltest.Options{Sessions: times})
 		h.MustRegister(t, "ada")

@@ -16,15 +16,14 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/contract"
 )
 
-// request is what is known of a request beside net/http's; one is made for each, by
-// [Server.startRequest].
+// request is what the middleware knows of a request. [Server.startRequest] makes one for each.
 type request struct {
 	id      uuid.UUID
 	idText  string
 	started time.Time
 	// method is the one that was sent: a HEAD is served as a GET.
 	method string
-	// handler is what follows behind the middleware.
+	// handler is called after the middleware.
 	handler echo.HandlerFunc
 	source
 	userAgent string // what the client calls itself
@@ -34,10 +33,9 @@ type request struct {
 	operation *contract.Operation
 	// principal is who the bearer token belongs to, where the operation demands one.
 	principal auth.Principal
-	// alarming says that whoever runs the service should look, whatever the client was answered.
+	// alarming makes the line in the log an error, whatever the status is.
 	alarming bool
-	// session is what a token says that was sent though the operation demands none, if it is a valid
-	// one.
+	// session holds the claims of a valid token that was sent to an operation which demands none.
 	session *token.Claims
 	// attrs go into the request's line in the log.
 	attrs []slog.Attr
@@ -54,12 +52,12 @@ func requestOf(ctx context.Context) *request {
 	return r
 }
 
-// caller is who asks, as far as it bears on how often.
+// caller returns who sends the request.
 func (r *request) caller() auth.Caller {
 	return auth.Caller{Address: r.address, Session: r.session, UserAgent: r.userAgent}
 }
 
-// sentPathOf is the path as it was sent, before the last slash was added.
+// sentPathOf returns the path as it was sent, before the last slash was added.
 func sentPathOf(r *http.Request) string {
 	path, _, _ := strings.Cut(r.RequestURI, "?")
 	return path
@@ -73,22 +71,22 @@ func (r *request) isProbe() bool {
 	return r.operation != nil && (r.operation.ID == opLiveness || r.operation.ID == "GetReadiness")
 }
 
-// opLiveness is the one operation that is served before the service can serve.
+// opLiveness is the only operation that is served before [Server.Begin].
 const opLiveness = "GetLiveness"
 
-// note adds to the request's line in the log. Never a secret, and nothing that the client chose but
-// where it is needed.
+// note adds attributes to the request's line in the log. They must not contain a secret, and what the
+// client chose only if it is needed.
 func (r *request) note(attrs ...slog.Attr) { r.attrs = append(r.attrs, attrs...) }
 
-// Ids guard nothing, so uuid may keep random bytes in memory and ask the kernel for many at once.
-// EnableRandPool must not run beside the making of an id, so it runs before anything else does.
+// No id is a secret, so uuid may keep random bytes in memory and read many at once from the kernel.
+// EnableRandPool must not run while an id is made, so it runs first.
 func init() { uuid.EnableRandPool() }
 
 const headerRequestID = "X-Request-Id"
 
-// startRequest finds the operation that the router has matched, names the request, and gives it to
-// the middleware, which is put together here once: echo would do it for each request. An id that
-// the client sends is not taken over: it would let a stranger forge lines of the log.
+// startRequest finds the operation that the router has matched, gives the request an id, and calls
+// the middleware. It builds the chain of middleware once; echo would build it for each request. An id
+// that the client sends is ignored, because it would let a stranger forge lines of the log.
 func (s *Server) startRequest(known routes, middleware ...echo.MiddlewareFunc) echo.MiddlewareFunc {
 	chain := func(ec echo.Context) error { return requestOf(ec.Request().Context()).handler(ec) }
 	for _, m := range slices.Backward(middleware) {

@@ -16,8 +16,8 @@ import (
 
 const formatNewPassword = "new-password"
 
-// rules are what the service means by the contract, so that everything that is wrong with a request
-// is reported at once.
+// rules returns the service's own rules for requests. The contract's package checks them together
+// with the schemas, so that everything that is wrong with a request is reported at once.
 func (s *Server) rules() contract.Rules {
 	return contract.Rules{
 		Formats: map[string]func(string) string{
@@ -35,19 +35,14 @@ func (s *Server) rules() contract.Rules {
 }
 
 func judgeEmail(text string) string {
-	_, err := account.CanonicalEmail(text)
-	var invalid *account.InvalidEmailError
-	switch {
-	case err == nil:
-		return ""
-	case errors.As(err, &invalid):
-		return invalid.Detail
+	if _, err := account.CanonicalEmail(text); err != nil {
+		return err.Error()
 	}
-	return "It must be an email."
+	return ""
 }
 
-// checkPassword adds what the policy has against a password, where the schema has found something
-// else already and the service never sees the request.
+// checkPassword adds what is wrong with a new password. It is for requests that break the contract
+// elsewhere, because the service never sees them.
 func (s *Server) checkPassword(fields map[string]any, found *contract.Violations) {
 	text := func(name string) string {
 		s, _ := fields[name].(string)
@@ -60,8 +55,7 @@ func (s *Server) checkPassword(fields map[string]any, found *contract.Violations
 	}
 }
 
-// routes maps the route that echo has matched to what the contract says of it. So there is one
-// router, and nothing is looked up in the document while a request waits.
+// routes maps a route of echo's router to its operation in the contract.
 type routes map[contract.Route]*contract.Operation
 
 // pathParameter is a parameter as the contract writes it. The router writes :name.
@@ -77,8 +71,8 @@ func newRoutes(plan *contract.Plan) routes {
 	return named
 }
 
-// covers fails if the contract says nothing of a route of the API: nobody would be asked for a
-// token there.
+// covers fails if a route of the API has no operation in the contract: it would be served without a
+// token.
 func (n routes) covers(served []*echo.Route) error {
 	for _, r := range served {
 		if n[contract.Route{Method: r.Method, Path: r.Path}] == nil {

@@ -1,6 +1,7 @@
 package impl
 
 import (
+	"cmp"
 	"log/slog"
 	"net/http"
 	"time"
@@ -10,7 +11,7 @@ import (
 type Timeouts struct {
 	// Header is for the request's head, Read for head and body together.
 	Header, Read time.Duration
-	// Request is for all work on a request, from its head on; then the answer is 503.
+	// Request bounds all work on a request after its head was read. Then the response is 503.
 	Request time.Duration
 	// Write is from the end of the request's head to the end of the answer.
 	Write time.Duration
@@ -28,28 +29,19 @@ var DefaultTimeouts = Timeouts{
 }
 
 func (t Timeouts) orDefault() Timeouts {
-	for _, f := range []struct {
-		field *time.Duration
-		value time.Duration
-	}{
-		{&t.Header, DefaultTimeouts.Header},
-		{&t.Read, DefaultTimeouts.Read},
-		{&t.Request, DefaultTimeouts.Request},
-		{&t.Write, DefaultTimeouts.Write},
-		{&t.Idle, DefaultTimeouts.Idle},
-	} {
-		if *f.field <= 0 {
-			*f.field = f.value
-		}
+	return Timeouts{
+		Header:  cmp.Or(t.Header, DefaultTimeouts.Header),
+		Read:    cmp.Or(t.Read, DefaultTimeouts.Read),
+		Request: cmp.Or(t.Request, DefaultTimeouts.Request),
+		Write:   cmp.Or(t.Write, DefaultTimeouts.Write),
+		Idle:    cmp.Or(t.Idle, DefaultTimeouts.Idle),
 	}
-	return t
 }
 
 // maxHeaderBytes bounds a request's head. net/http adds 4 KiB of slack, and answers 431 beyond.
 const maxHeaderBytes = 16 << 10
 
-// HTTPServer makes the server that carries s, with bounds on everything that a client could draw
-// out.
+// HTTPServer returns the HTTP server for s. It bounds everything that a client could delay.
 func (s *Server) HTTPServer() *http.Server {
 	return &http.Server{
 		Handler:           s,

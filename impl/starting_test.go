@@ -18,7 +18,7 @@ import (
 func TestStarting(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t) // a service to begin with
-	server, err := impl.NewStarting(impl.Options{Logger: slog.New(slog.DiscardHandler), Now: time.Now})
+	server, err := impl.New(impl.Options{Logger: slog.New(slog.DiscardHandler), Now: time.Now})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -40,10 +40,9 @@ func grantOf(grantType string) (grant, bool) {
 	return g, ok
 }
 
-// checkGrant adds an entry for each field of a token request that belongs to another grant, and for
-// a missing refresh token. Such a form is refused before its tokens are looked at, so that they
-// stay as good as they were. Missing credentials are no such fault: they get the same 401 as wrong
-// ones.
+// checkGrant adds a violation for each field of a token request that belongs to another grant, and
+// for a missing refresh token. Such a form is refused before its refresh token is exchanged, so that
+// the token stays valid. Missing credentials are no violation: they get the same 401 as wrong ones.
 func checkGrant(fields map[string]any, found *contract.Violations) {
 	grantType, _ := fields["grant_type"].(string)
 	own, ok := grantOf(grantType)
@@ -62,7 +61,7 @@ func checkGrant(fields map[string]any, found *contract.Violations) {
 	}
 }
 
-// Login exchanges what proves who asks for the tokens of a session.
+// Login returns the tokens of a session for a password or a refresh token.
 func (s *Server) Login(ctx context.Context, req api.LoginRequestObject) (api.LoginResponseObject, error) {
 	grant, ok := grantOf(value(req.Body.GrantType))
 	if !ok {
@@ -75,8 +74,8 @@ func (s *Server) Login(ctx context.Context, req api.LoginRequestObject) (api.Log
 	return api.Login200JSONResponse{Body: tokenBody(granted), Headers: api.Login200ResponseHeaders{Pragma: noCache}}, nil
 }
 
-// RevokeToken ends the session that a token is of, and says the same of what is no token (RFC 7009
-// section 2.2).
+// RevokeToken ends the session that a token belongs to. The response to an invalid token is the same
+// (RFC 7009 section 2.2).
 func (s *Server) RevokeToken(
 	ctx context.Context,
 	req api.RevokeTokenRequestObject,
@@ -101,8 +100,8 @@ func tokenBody(g auth.Grant) api.Token {
 	}
 }
 
-// noteGrant puts into the log what a failed grant doesn't tell its client: the reason, and whose
-// account was tried.
+// noteGrant logs the outcome of a grant. For a failed one it logs what its client must not learn: the
+// reason, and whose account was tried.
 func noteGrant(r *request, what string, user auth.User, err error) {
 	var failed *auth.LoginError
 	switch {
@@ -123,7 +122,7 @@ func noteGrant(r *request, what string, user auth.User, err error) {
 	}
 }
 
-// value is an optional field, absent and empty being the same (RFC 6749 section 3.2).
+// value returns an optional field. An absent field is the same as an empty one (RFC 6749 section 3.2).
 func value[S ~string](s *S) string {
 	if s == nil {
 		return ""

@@ -135,7 +135,7 @@ func refusedGrants(t *testing.T, h *impltest.Harness) []impltest.Answer {
 // starting is what a server answers before its service can serve.
 func starting(t *testing.T, path, body string) impltest.Answer {
 	t.Helper()
-	handler, err := impl.NewStarting(impl.Options{Logger: slog.New(slog.DiscardHandler), Now: time.Now})
+	handler, err := impl.New(impl.Options{Logger: slog.New(slog.DiscardHandler), Now: time.Now})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,12 +13,13 @@ const (
 	lingerBytes = 16 << 20
 )
 
-// unread is a request's body. Something of it may be left when the answer is written, because the
+// unread is a request's body. A part of it may be unread when the response is written, because the
 // body is too large, late, of another type, or not wanted.
 //
-// A client that is still sending doesn't read. A connection that is closed with bytes unread is
-// reset, and the client loses the answer (RFC 9112 section 9.6). So the rest is read after the
-// answer, for a bounded while, and then the connection ends: its next bytes could be the body's.
+// A client that is still sending doesn't read. If the connection is closed with bytes unread, it is
+// reset and the client loses the response (RFC 9112 section 9.6). So the rest of the body is read
+// after the response, for a bounded time. Then the connection is closed, because its next bytes could
+// belong to the body.
 type unread struct {
 	io.ReadCloser
 	isRead  bool
@@ -34,9 +35,9 @@ func (u *unread) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// earlyWriter ends the connection behind an answer that is written before the body was read, and
-// behind a body in chunks: net/http hides whether the head had a length beside them, which is how
-// requests are smuggled past a proxy (RFC 9112 section 6.1).
+// earlyWriter closes the connection after a response that is written before the body was read. It
+// also closes it after a chunked body. net/http hides whether such a request had a Content-Length
+// too, which is a way to smuggle requests past a proxy (RFC 9112 section 6.1).
 type earlyWriter struct {
 	http.ResponseWriter
 	body      *unread

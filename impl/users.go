@@ -9,8 +9,8 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/secret"
 )
 
-// currentUserPath is where a user finds itself, by its token: relative to where it is registered,
-// since a proxy may have put a prefix before both (RFC 9110 section 10.2.2).
+// currentUserPath returns the path of the current user, relative to the path of the registration,
+// because a proxy may add a prefix to both (RFC 9110 section 10.2.2).
 func currentUserPath(r *request) string {
 	if r.slashAdded {
 		return "users/me/"
@@ -36,8 +36,8 @@ func (s *Server) RegisterUser(
 	}, nil
 }
 
-// GetCurrentUser returns the user that the bearer token belongs to, as [Server.authenticate] has
-// found it.
+// GetCurrentUser serves GET /api/users/me/. It returns the user that the bearer token belongs to.
+// [Server.authenticate] has found the user already, by the query UserListBySession.
 func (s *Server) GetCurrentUser(
 	ctx context.Context,
 	_ api.GetCurrentUserRequestObject,
@@ -64,7 +64,7 @@ func userBody(u auth.User) api.User {
 	}
 }
 
-// registeredUserBody stands beside [userBody] since the generator flattens the contract's allOf.
+// registeredUserBody repeats [userBody], because the generator flattens the contract's allOf.
 func registeredUserBody(g auth.Grant) api.RegisteredUser {
 	u := g.User
 	return api.RegisteredUser{

@@ -12,8 +12,8 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/contract"
 )
 
-// validatePath holds the parameters of a request's path to the contract, before the generated stub
-// reads them.
+// validatePath checks the parameters of a request's path against the contract, before the generated
+// stub reads them.
 func validatePath(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(ec echo.Context) error {
 		if op := requestOf(ec.Request().Context()).operation; op != nil {
@@ -25,8 +25,8 @@ func validatePath(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// validateRequest holds the query string, the headers and the body of a request to the contract
-// before its handler sees them. Everything that is wrong is reported at once, as
+// validateRequest checks the query string, the headers and the body of a request against the
+// contract, before its handler reads them. It reports everything that is wrong at once, as
 // [contract.Violations].
 //
 // The strict server validates nothing by itself: a missing field would be "", and another content

@@ -9,11 +9,11 @@ RETURNING *;
 SELECT * FROM users WHERE id = @id;
 
 -- name: UserListBySession :many
--- The one query of authenticated requests. It serves all requests that wait at the moment. Each
--- request asks for a user by a session, which may have ended. The LIMITs make the planner look up
--- each row by its key, whatever the statistics of the tables. The inner SELECTs hide the number of
--- ids from the planner. Otherwise it would plan again for each number, which takes longer than the
--- query.
+-- The one query of authenticated requests, such as GET /api/users/me/. It serves all requests that
+-- wait at the moment. Each request asks for a user by a session, which may have ended. The LIMITs
+-- make the planner look up each row by its key, whatever the statistics of the tables. The inner
+-- SELECTs hide the number of ids from the planner. Otherwise it would plan again for each number,
+-- which takes longer than the query.
 SELECT
     a.session_id::uuid AS session_id,
     u.id, u.email, u.username, u.email_verified, u.is_active, u.is_superuser, u.created_at, u.updated_at,

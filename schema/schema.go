@@ -1,5 +1,14 @@
 // Package schema holds the migrations, the only text that makes or changes a table, and applies
 // them.
+//
+// Servers of the last release run beside a new schema while the new release is rolled out. These
+// rules make a migration safe for them:
+//
+//   - Its head names the oldest binary that may run beside it. That binary stays ready. An older one
+//     stops being ready, and doesn't start ([ErrNewer]).
+//   - It only expands: expand_test.go refuses what takes something from an older binary.
+//   - released_test.go plans each statement of the last release on the new schema.
+//   - It waits for a lock for a second at most, and is tried again after a pause (patience.go).
 package schema
 
 import (

@@ -9,9 +9,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/latchkey-auth/latchkey/impl/auth"
 	"github.com/latchkey-auth/latchkey/impl/auth/keyring"
-	"github.com/latchkey-auth/latchkey/impl/auth/ratelimit"
+	"github.com/latchkey-auth/latchkey/impl/wire"
 )
 
 // sweepEvery is the interval between purges of refilled budgets, ended sessions and expired keys.
@@ -21,9 +20,7 @@ const sweepEvery = time.Minute
 
 // background is what the tasks beside the API work on.
 type background struct {
-	service *auth.Service
-	limiter *ratelimit.Limiter // nil without limits
-	keys    *keyring.Ring
+	*wire.Parts
 	// eventsRetention is how long events are kept.
 	eventsRetention time.Duration
 	logger          *slog.Logger
@@ -32,10 +29,10 @@ type background struct {
 }
 
 // inBackground starts the tasks that run beside the API, and returns a function that stops them.
-func (r *root) inBackground(ctx context.Context, s settings, b background) (stop func() error, err error) {
+func inBackground(ctx context.Context, s settings, b background) (stop func() error, err error) {
 	stopMetrics := func() error { return nil }
 	if s.MetricsAddr != "" {
-		handler := newMetrics(b.service.Stats, b.linesLost)
+		handler := newMetrics(b.Auth.Stats, b.linesLost)
 		if stopMetrics, err = serveMetrics(ctx, s.MetricsAddr, handler, b.logger); err != nil {
 			return nil, fmt.Errorf("LATCHKEY_METRICS_ADDR: %w", err)
 		}
@@ -54,7 +51,7 @@ func (r *root) inBackground(ctx context.Context, s settings, b background) (stop
 	return func() error {
 		cancel()
 		running.Wait()
-		b.service.Wait()
+		b.Auth.Wait()
 		return stopMetrics()
 	}, nil
 }
@@ -84,24 +81,24 @@ func (b background) repeat(ctx context.Context, interval time.Duration, what str
 
 func (b background) sweep(ctx context.Context) error {
 	var errs []error
-	if b.limiter != nil {
-		_, err := b.limiter.Sweep(ctx)
+	if b.Limiter != nil {
+		_, err := b.Limiter.Sweep(ctx)
 		errs = append(errs, err)
 	}
-	_, err := b.service.SweepSessions(ctx)
-	_, eventErr := b.service.SweepEvents(ctx, b.eventsRetention)
-	return errors.Join(append(errs, err, eventErr, b.keys.Sweep(ctx))...)
+	_, err := b.Auth.SweepSessions(ctx)
+	_, eventErr := b.Auth.SweepEvents(ctx, b.eventsRetention)
+	return errors.Join(append(errs, err, eventErr, b.Keys.Sweep(ctx))...)
 }
 
 // followKeys loads key changes made by other instances. It makes a new signing key if the current
 // one is older than rotation.
 func (b background) followKeys(ctx context.Context, rotation time.Duration) error {
-	if err := b.keys.Follow(ctx); err != nil || rotation == 0 {
+	if err := b.Keys.Follow(ctx); err != nil || rotation == 0 {
 		return err
 	}
-	rotated, err := b.keys.Rotate(ctx, rotation)
+	rotated, err := b.Keys.Rotate(ctx, rotation)
 	if rotated && err == nil {
-		b.logger.Info("made a new signing key", "signs_in", b.keys.Lead())
+		b.logger.Info("made a new signing key", "signs_in", b.Keys.Lead())
 	}
 	return err
 }

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"path"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -197,10 +198,8 @@ func lasting(d, low, high time.Duration) string {
 }
 
 func oneOf(value string, allowed ...string) string {
-	for _, a := range allowed {
-		if value == a {
-			return ""
-		}
+	if slices.Contains(allowed, value) {
+		return ""
 	}
 	return fmt.Sprintf("is %q, must be %s", value, strings.Join(allowed, " or "))
 }

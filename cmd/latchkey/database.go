@@ -63,7 +63,7 @@ func openDatabase(
 			Parameters: map[string]string{"max_connections": strconv.Itoa(max(100, 2*int(s.DatabaseMaxConns)+3))},
 		})
 		if err != nil {
-			return nil, fmt.Errorf("embedded PostgreSQL: %w", err)
+			return nil, fmt.Errorf("embedded PostgreSQL: %w", explainPostgres(err))
 		}
 		db.url = secret.New(server.URL())
 		db.stop = func() error {
@@ -94,6 +94,24 @@ func openDatabase(
 	return db, err
 }
 
+// explainPostgres adds to an error of the embedded PostgreSQL the settings that can resolve it.
+func explainPostgres(err error) error {
+	for _, row := range []struct {
+		err  error
+		hint string
+	}{
+		{postgres.ErrNotFound, "name its programs' folder in LATCHKEY_POSTGRES_BIN, or a database in LATCHKEY_DATABASE_URL"},
+		{postgres.ErrOtherMajor, "or name its programs' folder in LATCHKEY_POSTGRES_BIN"},
+		{postgres.ErrDataFolder, "name another one in LATCHKEY_DATA_DIR"},
+		{postgres.ErrNoAccount, "or name a database in LATCHKEY_DATABASE_URL"},
+	} {
+		if errors.Is(err, row.err) {
+			return fmt.Errorf("%w; %s", err, row.hint)
+		}
+	}
+	return err
+}
+
 // close waits for running queries and closes the pool. Then it stops the embedded PostgreSQL.
 func (d *database) close() error {
 	if d.pool != nil {
@@ -116,9 +134,7 @@ func poolConfig(url secret.Text, s settings) (*pgxpool.Config, error) {
 	}
 	config.ConnConfig.RuntimeParams["application_name"] = "latchkey"
 	if s.DatabasePooler == "off" {
-		for name, value := range sessionDefaults {
-			config.ConnConfig.RuntimeParams[name] = value
-		}
+		maps.Copy(config.ConnConfig.RuntimeParams, sessionDefaults)
 	} else {
 		// Statements and settings don't outlive a transaction: another client may use the session
 		// next.

@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/latchkey-auth/latchkey/impl/postgres"
 	"github.com/latchkey-auth/latchkey/impl/postgres/postgrestest"
 	"github.com/latchkey-auth/latchkey/impl/secret"
 )
@@ -164,6 +165,20 @@ func TestSilentDatabase(t *testing.T) {
 		status, err := p.wait()
 		if status != 1 || err != nil || !p.stderr.contains("the database at "+at+" can't be reached: ") {
 			t.Errorf("%v: exit status %d, %v: %s", command, status, err, p.stderr)
+		}
+	}
+}
+
+func TestExplainPostgres(t *testing.T) {
+	t.Parallel()
+	for err, setting := range map[error]string{
+		postgres.ErrNotFound:   "LATCHKEY_POSTGRES_BIN",
+		postgres.ErrOtherMajor: "LATCHKEY_POSTGRES_BIN",
+		postgres.ErrDataFolder: "LATCHKEY_DATA_DIR",
+		postgres.ErrNoAccount:  "LATCHKEY_DATABASE_URL",
+	} {
+		if got := explainPostgres(err); !errors.Is(got, err) || !strings.Contains(got.Error(), setting) {
+			t.Errorf("explainPostgres(%v) = %v, want it with %s", err, got, setting)
 		}
 	}
 }

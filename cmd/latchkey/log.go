@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"fmt"
 	"io"
 	"log/slog"
@@ -34,45 +33,20 @@ func newLogger(w io.Writer, format string, level slog.Level) *slog.Logger {
 }
 
 func newLogHandler(w io.Writer, format string, level slog.Level) slog.Handler {
-	options := &slog.HandlerOptions{Level: level}
+	options := &slog.HandlerOptions{Level: level, ReplaceAttr: clipped}
 	if format == "json" {
-		return clipped{slog.NewJSONHandler(escaping{w}, options)}
+		return slog.NewJSONHandler(escaping{w}, options)
 	}
-	return clipped{slog.NewTextHandler(escaping{w}, options)}
+	return slog.NewTextHandler(escaping{w}, options)
 }
 
-// clipped shortens the long texts of a record. A stack trace stays whole, because no client can
-// choose it.
-type clipped struct{ slog.Handler }
-
-// Handle shortens the record's long texts.
-func (h clipped) Handle(ctx context.Context, r slog.Record) error {
-	isLong := false
-	r.Attrs(func(a slog.Attr) bool {
-		isLong = a.Key != "stack" && len(textOf(a.Value)) > maxLogText
-		return !isLong
-	})
-	if !isLong {
-		return h.Handler.Handle(ctx, r)
+// clipped shortens a long text. A stack trace stays whole, because no client can choose it.
+func clipped(_ []string, a slog.Attr) slog.Attr {
+	if text := textOf(a.Value); len(text) > maxLogText && a.Key != "stack" {
+		a.Value = slog.StringValue(clip(text))
 	}
-	short := slog.NewRecord(r.Time, r.Level, r.Message, r.PC)
-	r.Attrs(func(a slog.Attr) bool {
-		if text := textOf(a.Value); a.Key != "stack" && len(text) > maxLogText {
-			a.Value = slog.StringValue(clip(text))
-		}
-		short.AddAttrs(a)
-		return true
-	})
-	return h.Handler.Handle(ctx, short)
+	return a
 }
-
-// WithAttrs keeps the bound for later records.
-func (h clipped) WithAttrs(attrs []slog.Attr) slog.Handler {
-	return clipped{h.Handler.WithAttrs(attrs)}
-}
-
-// WithGroup keeps the bound for later records.
-func (h clipped) WithGroup(name string) slog.Handler { return clipped{h.Handler.WithGroup(name)} }
 
 // textOf returns the text of a string or an error, and "" for any other value.
 func textOf(v slog.Value) string {

@@ -8,9 +8,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
-	"syscall"
 
+	"github.com/latchkey-auth/latchkey/impl/postgres"
 	"github.com/latchkey-auth/latchkey/impl/secret"
 )
 
@@ -69,41 +68,18 @@ func readKey(path string) (secret.Text, error) {
 // path. If another process was first, the link fails and the key of that process stays.
 func makeKey(path string) error {
 	random := make([]byte, newKeySize)
-	if _, err := rand.Read(random); err != nil {
-		return err
-	}
+	rand.Read(random)
 	f, err := os.CreateTemp(filepath.Dir(path), keyFile+".new-*") // with mode 0600
 	if err != nil {
 		return err
 	}
 	defer func() { _ = os.Remove(f.Name()) }() // the link stays
 	_, err = f.WriteString(base64.StdEncoding.EncodeToString(random) + "\n")
-	if err := errors.Join(err, giveToOwner(f), f.Sync(), f.Close()); err != nil {
+	if err := errors.Join(err, postgres.GiveToOwner(f), f.Sync(), f.Close()); err != nil {
 		return err
 	}
 	if err := os.Link(f.Name(), path); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	dir, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
-}
-
-// giveToOwner makes the data folder's owner the owner of a file that root created. The owner may
-// start the server the next time.
-func giveToOwner(f *os.File) error {
-	if os.Geteuid() != 0 {
-		return nil
-	}
-	info, err := os.Stat(filepath.Dir(f.Name()))
-	if err != nil {
-		return err
-	}
-	owner, ok := info.Sys().(*syscall.Stat_t)
-	if !ok {
-		return fmt.Errorf("%s has no owner", strings.TrimSuffix(f.Name(), filepath.Base(f.Name())))
-	}
-	return f.Chown(int(owner.Uid), int(owner.Gid))
+	return postgres.SyncFolder(filepath.Dir(path))
 }

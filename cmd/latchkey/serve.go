@@ -19,22 +19,16 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/latchkey-auth/latchkey/impl"
-	"github.com/latchkey-auth/latchkey/impl/auth"
-	"github.com/latchkey-auth/latchkey/impl/auth/keyring"
 	"github.com/latchkey-auth/latchkey/impl/auth/password"
 	"github.com/latchkey-auth/latchkey/impl/auth/password/hashqueue"
 	"github.com/latchkey-auth/latchkey/impl/auth/session"
 	"github.com/latchkey-auth/latchkey/impl/postgres"
 	"github.com/latchkey-auth/latchkey/impl/wire"
-	"github.com/latchkey-auth/latchkey/schema"
 )
 
 const (
 	// drainTimeout bounds how long requests in flight may still run after the drain delay.
 	drainTimeout = 10 * time.Second
-	// readyTimeout bounds a readiness check, so that the check also fails if the database doesn't
-	// respond.
-	readyTimeout = 3 * time.Second
 	// gcPercent lets the heap grow to three times its live size before a collection. The live size
 	// is a few MB. Each request costs a tenth less than with Go's default of 100. The memory of
 	// password hashes isn't on the heap. The variable GOGC overrides it.
@@ -105,21 +99,20 @@ func (r *root) serve(ctx context.Context, s settings) (err error) {
 	if _, err := db.migrate(ctx, logger); err != nil {
 		return unlessInterrupted(ctx, err)
 	}
-	service, b, err := openService(ctx, s, db, logger)
+	parts, err := openService(ctx, s, db, logger)
 	if err != nil {
 		return unlessInterrupted(ctx, err)
 	}
-	b.linesLost = lines.lost.Load
 	// Hashing has as many workers as there were processors. With twice as many, a hash never keeps
 	// a request's goroutine from running. The kernel shares the cores in slices shorter than a
 	// hash. In a login flood the median of /me is 1.6 ms instead of 33 ms.
 	runtime.GOMAXPROCS(2 * runtime.GOMAXPROCS(0))
-	stop, err := r.inBackground(ctx, s, b)
+	stop, err := inBackground(ctx, s, background{parts, s.EventsRetention, logger, lines.lost.Load})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, stop()) }()
-	if err := handler.Begin(service, func(ctx context.Context) error { return ready(ctx, db, b.keys) }); err != nil {
+	if err := handler.Begin(parts.Auth, parts.Ready); err != nil {
 		return err
 	}
 	if err := announce(r.out, logger, s, ln.Addr(), db.place); err != nil {
@@ -130,26 +123,19 @@ func (r *root) serve(ctx context.Context, s settings) (err error) {
 	return server.until(ctx, s.DrainDelay, logger)
 }
 
-// openService builds the service, and returns it with the background tasks' parts.
-func openService(
-	ctx context.Context, s settings, db *database, logger *slog.Logger,
-) (*auth.Service, background, error) {
+// openService builds the service with the secret key, which it makes at the first start.
+func openService(ctx context.Context, s settings, db *database, logger *slog.Logger) (*wire.Parts, error) {
 	key, err := secretKey(s)
 	if err != nil {
-		return nil, background{}, err
+		return nil, err
 	}
 	config := serviceConfig(s, db)
 	config.Secret, config.Previous, config.Limits = key, s.SecretKeyPrevious, s.RateLimits != "off"
-	parts, err := wire.New(ctx, config)
-	if err != nil {
-		return nil, background{}, explainKeys(err)
-	}
-	if s.RateLimits == "off" {
+	if !config.Limits {
 		logger.Warn("LATCHKEY_RATE_LIMITS is off: passwords can be guessed without limit")
 	}
-	return parts.Auth, background{
-		service: parts.Auth, limiter: parts.Limiter, keys: parts.Keys, eventsRetention: s.EventsRetention, logger: logger,
-	}, nil
+	parts, err := wire.New(ctx, config)
+	return parts, explainKeys(err)
 }
 
 // lostLine returns the log line that reports how many lines were lost.
@@ -174,7 +160,7 @@ func newHandler(s settings, logger *slog.Logger) (*impl.Server, error) {
 	if problem != "" {
 		return nil, usageError{errors.New("LATCHKEY_TRUSTED_PROXIES " + problem)}
 	}
-	return impl.NewStarting(impl.Options{
+	return impl.New(impl.Options{
 		Logger:    logger,
 		Now:       time.Now,
 		Origins:   s.CORSOrigins,
@@ -205,25 +191,6 @@ func serviceConfig(s settings, db *database) wire.Config {
 
 func passwordParams(s settings) password.Params {
 	return password.Params{MemoryKiB: s.PasswordHashMemory, Passes: s.PasswordHashPasses, Lanes: s.PasswordHashLanes}
-}
-
-// ready turns what the schema and the keys say into what the server answers.
-func ready(ctx context.Context, db *database, keys *keyring.Ring) error {
-	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
-	defer cancel()
-	err := schema.Current(ctx, db.pool)
-	switch {
-	case errors.Is(err, schema.ErrOutdated):
-		return impl.ErrSchemaOutdated
-	case errors.Is(err, schema.ErrNewer):
-		return impl.ErrSchemaTooNew
-	case errors.Is(err, schema.ErrReadOnly):
-		db.pool.Reset() // another host may be the primary now
-		return impl.ErrReadOnly
-	case err == nil && keys.Ready() != nil:
-		return impl.ErrKeysUnavailable
-	}
-	return err
 }
 
 // announce prints the start line on stdout. With the log format json it is a record of the log

@@ -286,7 +286,7 @@ type SessionRefreshRow struct {
 // generation.
 //   - The newest token is rotated.
 //   - Its immediate predecessor gets the same successor while the reuse window is open.
-//   - Any other token ends the session.
+//   - Any other token is a reuse, and ends the session: the whole family of its refresh tokens.
 //
 // The row reports the result: `generation` is that of the token to return, or 0 if there is none.
 // The lock serialises all requests with one token, on every instance. The time is the database's,

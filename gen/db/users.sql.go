@@ -438,11 +438,11 @@ type UserListBySessionRow struct {
 	IsAlive         bool
 }
 
-// The one query of authenticated requests. It serves all requests that wait at the moment. Each
-// request asks for a user by a session, which may have ended. The LIMITs make the planner look up
-// each row by its key, whatever the statistics of the tables. The inner SELECTs hide the number of
-// ids from the planner. Otherwise it would plan again for each number, which takes longer than the
-// query.
+// The one query of authenticated requests, such as GET /api/users/me/. It serves all requests that
+// wait at the moment. Each request asks for a user by a session, which may have ended. The LIMITs
+// make the planner look up each row by its key, whatever the statistics of the tables. The inner
+// SELECTs hide the number of ids from the planner. Otherwise it would plan again for each number,
+// which takes longer than the query.
 func (q *Queries) UserListBySession(ctx context.Context, arg UserListBySessionParams) ([]UserListBySessionRow, error) {
 	rows, err := q.db.Query(ctx, userListBySession, arg.Now, arg.UserIds, arg.SessionIds)
 	if err != nil {

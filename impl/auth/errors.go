@@ -18,8 +18,8 @@ import (
 // The errors of the service. An error that is not one of these (nor [ErrInvalidToken],
 // [*InvalidInputError] or an error of the context) is a fault of the server.
 var (
-	// ErrInvalidCredentials reports that a login failed. A [*LoginError] has the reason, for the log
-	// alone.
+	// ErrInvalidCredentials reports that a login failed, as with a wrong password. A [*LoginError] has
+	// the reason, which only the log may contain.
 	ErrInvalidCredentials = errors.New("invalid credentials")
 	// ErrEmailTaken and ErrUsernameTaken report that another user has it.
 	ErrEmailTaken    = account.ErrEmailTaken

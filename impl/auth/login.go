@@ -140,7 +140,8 @@ type challenge struct{}
 func (admission) isVerdict() {}
 func (challenge) isVerdict() {}
 
-// judge decides whether what was proved suffices. There is no second factor yet, so that it does.
+// judge decides whether what was proved suffices. It does so far, because there is no second factor.
+// With one, judge returns a challenge for a user that has it, and conclude asks for it.
 func (s *Service) judge(p proof) verdict { return admission{p} }
 
 // errChanged reports that the user got another password, was deactivated or deleted while the

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"mime"
 	"net/http"
 	"regexp"
@@ -210,22 +211,12 @@ func checkHeaders(res *http.Response, declared openapi3.Headers) error {
 	}
 	for name := range res.Header {
 		isSame := func(d string) bool { return strings.EqualFold(d, name) }
-		isDeclared := slices.ContainsFunc(slices.Collect(keys(declared)), isSame)
+		isDeclared := slices.ContainsFunc(slices.Collect(maps.Keys(declared)), isSame)
 		if !isDeclared && !slices.Contains(transport, name) {
 			return fmt.Errorf("header %s is not declared", name)
 		}
 	}
 	return nil
-}
-
-func keys(h openapi3.Headers) func(func(string) bool) {
-	return func(yield func(string) bool) {
-		for name := range h {
-			if !yield(name) {
-				return
-			}
-		}
-	}
 }
 
 func checkHeaderValue(schema *openapi3.Schema, text string) error {

@@ -1,6 +1,7 @@
 package impltest
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -30,7 +31,6 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/postgres/postgrestest"
 	"github.com/latchkey-auth/latchkey/impl/secret"
 	"github.com/latchkey-auth/latchkey/impl/wire"
-	"github.com/latchkey-auth/latchkey/schema"
 )
 
 // SecretKey is the default secret key of a harness.
@@ -85,6 +85,9 @@ type Harness struct {
 	queue   *hashqueue.Queue
 	gone    atomic.Int64
 }
+
+// SessionTimes are the default of [Options.Sessions].
+var SessionTimes = session.Times{Idle: 720 * time.Hour, Lifetime: 2160 * time.Hour, ReuseWindow: 10 * time.Second}
 
 // New starts a server for one test. Its hashes are cheap, and the test sets its clock.
 func New(tb testing.TB, options ...Options) *Harness {
@@ -143,12 +146,6 @@ func (h *Harness) start(tb testing.TB, pool *pgxpool.Pool, o Options) *Harness {
 
 func (h *Harness) build(tb testing.TB, o Options) {
 	tb.Helper()
-	if o.Hash == (password.Params{}) {
-		o.Hash = password.Params{MemoryKiB: 64, Passes: 1, Lanes: 1}
-	}
-	if o.Sessions == (session.Times{}) {
-		o.Sessions = session.DefaultTimes
-	}
 	wait := hashqueue.DefaultWait
 	if o.Patient {
 		wait = patience
@@ -159,18 +156,19 @@ func (h *Harness) build(tb testing.TB, o Options) {
 	parts, err := wire.New(tb.Context(), wire.Config{
 		Pool:              h.Pool,
 		Unbounded:         o.Patient, // only a request's own bound is left
-		Secret:            secret.New(orDefault(o.Secret, SecretKey)),
+		Secret:            secret.New(cmp.Or(o.Secret, SecretKey)),
 		Previous:          secret.New(o.Previous),
-		Algorithm:         orDefault(o.Algorithm, "ES256"),
+		Algorithm:         cmp.Or(o.Algorithm, "ES256"),
 		Issuer:            tokens.Issuer,
 		Audience:          tokens.Audience,
 		AccessTokenTTL:    tokens.TTL,
 		KeyLead:           keyring.MinLead,
-		Hash:              o.Hash,
+		Hash:              cmp.Or(o.Hash, password.Params{MemoryKiB: 64, Passes: 1, Lanes: 1}),
 		HashWorkers:       hashSlots,
 		HashWait:          wait,
 		PasswordMinLength: 8,
-		Sessions:          o.Sessions,
+		Sessions:          cmp.Or(o.Sessions, SessionTimes),
+		SessionsPerUser:   100,
 		Limits:            o.Limits,
 		Now:               now,
 		DatabaseNow:       h.Clock.Now,
@@ -178,49 +176,25 @@ func (h *Harness) build(tb testing.TB, o Options) {
 	must(tb, err)
 	h.Auth, h.Keys, h.Limiter, h.queue = parts.Auth, parts.Keys, parts.Limiter, parts.Queue
 	if o.Ready == nil {
-		o.Ready = func(ctx context.Context) error { return Readiness(schema.Current(ctx, h.Pool), h.Keys.Ready()) }
+		o.Ready = parts.Ready
 	}
 	var handler slog.Handler = slog.NewTextHandler(h.Log, nil)
 	if o.LogJSON {
 		handler = slog.NewJSONHandler(h.Log, nil)
 	}
 	h.Server, err = impl.New(impl.Options{
-		Auth: h.Auth, Ready: o.Ready, Logger: slog.New(handler), Now: now, Timeouts: o.Timeouts,
+		Logger: slog.New(handler), Now: now, Timeouts: o.Timeouts,
 		Origins: o.Origins, Proxies: o.Proxies, PublicURL: o.PublicURL,
 	})
 	must(tb, err)
-}
-
-// Readiness checks the schema and the keys, and returns the error that readiness reports. The
-// binary does the same.
-func Readiness(current, signing error) error {
-	switch {
-	case errors.Is(current, schema.ErrOutdated):
-		return impl.ErrSchemaOutdated
-	case errors.Is(current, schema.ErrNewer):
-		return impl.ErrSchemaTooNew
-	case errors.Is(current, schema.ErrReadOnly):
-		return impl.ErrReadOnly
-	case current == nil && signing != nil:
-		return impl.ErrKeysUnavailable
-	}
-	return current
+	must(tb, h.Server.Begin(h.Auth, o.Ready))
 }
 
 func tokenOptions(o token.Options) token.Options {
-	o.Issuer = orDefault(o.Issuer, "latchkey")
-	o.Audience = orDefault(o.Audience, "latchkey:auth")
-	if o.TTL == 0 {
-		o.TTL = 15 * time.Minute
-	}
+	o.Issuer = cmp.Or(o.Issuer, "latchkey")
+	o.Audience = cmp.Or(o.Audience, "latchkey:auth")
+	o.TTL = cmp.Or(o.TTL, 15*time.Minute)
 	return o
-}
-
-func orDefault(s, otherwise string) string {
-	if s == "" {
-		return otherwise
-	}
-	return s
 }
 
 func (h *Harness) listen(tb testing.TB) {

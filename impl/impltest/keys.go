@@ -1,13 +1,12 @@
 package impltest
 
 import (
-	"crypto/hkdf"
-	"crypto/sha256"
 	"crypto/x509"
 	"testing"
 
 	"github.com/golang-jwt/jwt/v5"
-	"golang.org/x/crypto/chacha20poly1305"
+
+	"github.com/latchkey-auth/latchkey/impl/secret"
 )
 
 // SigningKey is the server's signing key. An attacker that has the database and the secret key has
@@ -33,11 +32,7 @@ func (h *Harness) SigningKey(tb testing.TB) SigningKey {
 		key.Key = []byte(SecretKey)
 		return key
 	}
-	derived, err := hkdf.Key(sha256.New, []byte(SecretKey), nil, "latchkey signing keys", sha256.Size)
-	must(tb, err)
-	aead, err := chacha20poly1305.NewX(derived)
-	must(tb, err)
-	plain, err := aead.Open(nil, sealed[:aead.NonceSize()], sealed[aead.NonceSize():], []byte(key.ID+" "+algorithm))
+	plain, err := secret.Open(secret.New(SecretKey), "latchkey signing keys", key.ID+" "+algorithm, sealed)
 	must(tb, err)
 	key.Key, err = x509.ParsePKCS8PrivateKey(plain)
 	must(tb, err)

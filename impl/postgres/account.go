@@ -46,8 +46,8 @@ func chooseAccount(cluster string) (account, error) {
 			return account{uid: uint32(uid), gid: uint32(gid), name: name, dropped: true}, nil
 		}
 	}
-	return account{}, errors.New("PostgreSQL refuses to run as root, and there is no user postgres or nobody; " +
-		"start Latchkey as another user, or name a database in LATCHKEY_DATABASE_URL")
+	return account{}, fmt.Errorf("%w: it refuses to run as root, and there is no user postgres or nobody; "+
+		"start Latchkey as another user", ErrNoAccount)
 }
 
 // command returns a command that runs a program as the account. The program gets a process group of

@@ -28,9 +28,9 @@ type install struct {
 	pkg     string // the folder of the npm package, if it is one
 }
 
-// find returns the binaries that the setting names. Without the setting it returns the first
-// installed ones, or else those of the npm package. If major isn't 0, a cluster of that version
-// exists, and only binaries of that version are returned.
+// find returns the binaries in binDir. If binDir is empty, it returns the first installed ones, or
+// else those of the npm package. If major isn't 0, a cluster of that version exists, and only
+// binaries of that version are returned.
 func find(binDir string, f folder, major int) (install, error) {
 	if binDir != "" {
 		binDir, err := filepath.Abs(binDir)
@@ -39,7 +39,7 @@ func find(binDir string, f folder, major int) (install, error) {
 		}
 		in, err := probe(binDir, f.account)
 		if err != nil {
-			return install{}, fmt.Errorf("%w in LATCHKEY_POSTGRES_BIN: %w", ErrNotFound, err)
+			return install{}, fmt.Errorf("%w in %s: %w", ErrNotFound, binDir, err)
 		}
 		if major != 0 && in.major != major {
 			return install{}, otherMajor(f, major, []install{in})
@@ -72,9 +72,7 @@ func find(binDir string, f folder, major int) (install, error) {
 	if len(others) > 0 {
 		return install{}, otherMajor(f, major, others)
 	}
-	err := fmt.Errorf("%w: install PostgreSQL %d or later, or run npm ci in web, "+
-		"or name the folder of PostgreSQL's programs in LATCHKEY_POSTGRES_BIN, "+
-		"or name a database in LATCHKEY_DATABASE_URL", ErrNotFound, oldestMajor)
+	err := fmt.Errorf("%w: install PostgreSQL %d or later, or run npm ci in web", ErrNotFound, oldestMajor)
 	if len(problems) > 0 {
 		err = fmt.Errorf("%w; PostgreSQL was found, but can't be used: %w", err, errors.Join(problems...))
 	}
@@ -86,9 +84,8 @@ func otherMajor(f folder, major int, found []install) error {
 	for _, in := range found {
 		names = append(names, fmt.Sprintf("%s in %s", in.version, in.bin))
 	}
-	return fmt.Errorf("%w: %s was made by PostgreSQL %d, found: %s. "+
-		"Install PostgreSQL %d or name the folder of its programs in LATCHKEY_POSTGRES_BIN. "+
-		"Nothing was changed", ErrOtherMajor, f.cluster(), major, strings.Join(names, ", "), major)
+	return fmt.Errorf("%w: %s was made by PostgreSQL %d, found: %s; nothing was changed; install PostgreSQL %d",
+		ErrOtherMajor, f.cluster(), major, strings.Join(names, ", "), major)
 }
 
 func isFile(path string) bool {

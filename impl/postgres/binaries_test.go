@@ -115,8 +115,8 @@ func TestSettingWithoutBinaries(t *testing.T) {
 	options := testOptions(t, dataFolder(t))
 	options.BinDir = t.TempDir()
 	_, err := Start(testContext(t), options)
-	if !errors.Is(err, ErrNotFound) || !strings.Contains(err.Error(), "LATCHKEY_POSTGRES_BIN") {
-		t.Errorf("Start: %v; want ErrNotFound with the setting", err)
+	if !errors.Is(err, ErrNotFound) || !strings.Contains(err.Error(), options.BinDir) {
+		t.Errorf("Start: %v; want ErrNotFound with the folder", err)
 	}
 }
 

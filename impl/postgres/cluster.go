@@ -74,7 +74,7 @@ func (f folder) initialise(ctx context.Context, in install, options Options) err
 	if err := os.Rename(dir, f.cluster()); err != nil {
 		return fmt.Errorf("make the database: %w", err)
 	}
-	return syncFolder(f.root)
+	return SyncFolder(f.root)
 }
 
 // clearPlace moves a folder aside that is in the cluster's place but isn't a cluster. It has no
@@ -96,7 +96,8 @@ func (f folder) clearPlace(logger *slog.Logger) error {
 	return nil
 }
 
-func syncFolder(path string) error {
+// SyncFolder writes to the disk which files a folder has.
+func SyncFolder(path string) error {
 	dir, err := os.Open(path)
 	if err != nil {
 		return err
@@ -132,8 +133,7 @@ func (f folder) run(ctx context.Context, program string, args ...string) error {
 	}
 	text := strings.TrimSpace(output.String())
 	if strings.Contains(text, "could not look up effective user ID") {
-		text += "\nPostgreSQL needs an entry for its user in the passwd file: " +
-			"add one, or name a database in LATCHKEY_DATABASE_URL"
+		err = fmt.Errorf("%w: its user needs an entry in the passwd file: %w", ErrNoAccount, err)
 	}
 	return fmt.Errorf("%s: %w\n%s", filepath.Base(program), err, text)
 }

@@ -37,7 +37,7 @@ func (f folder) hash() string {
 func openFolder(dataDir string) (folder, error) {
 	root, err := realPath(dataDir)
 	if err != nil {
-		return folder{}, fmt.Errorf("data folder: %w", err)
+		return folder{}, fmt.Errorf("%w: %w", ErrDataFolder, err)
 	}
 	f := folder{root: root}
 	if f.account, err = chooseAccount(f.cluster()); err != nil {
@@ -45,18 +45,17 @@ func openFolder(dataDir string) (folder, error) {
 	}
 	if !f.account.dropped {
 		if err := os.MkdirAll(root, 0o700); err != nil {
-			return folder{}, fmt.Errorf("data folder: %w (LATCHKEY_DATA_DIR names it)", err)
+			return folder{}, fmt.Errorf("%w: %w", ErrDataFolder, err)
 		}
 		return f, nil
 	}
 	barrier, err := f.account.barrier(root)
 	if err != nil {
-		return folder{}, fmt.Errorf("data folder: %w", err)
+		return folder{}, fmt.Errorf("%w: %w", ErrDataFolder, err)
 	}
 	if barrier != "" && (barrier != root || !f.ours()) {
-		return folder{}, fmt.Errorf("%w: if started by root, PostgreSQL runs as user %s, "+
-			"which can't enter %s on the way to %s; name another folder in LATCHKEY_DATA_DIR",
-			ErrUnreachable, f.account.name, barrier, root)
+		return folder{}, fmt.Errorf("%w: started by root, PostgreSQL runs as user %s, which can't enter %s on the way to %s",
+			ErrDataFolder, f.account.name, barrier, root)
 	}
 	return f, f.makePassable()
 }
@@ -66,7 +65,7 @@ func (f folder) makePassable() error {
 	_, err := os.Lstat(f.root)
 	missing := errors.Is(err, fs.ErrNotExist)
 	if err := os.MkdirAll(f.root, 0o755); err != nil {
-		return fmt.Errorf("data folder: %w", err)
+		return fmt.Errorf("%w: %w", ErrDataFolder, err)
 	}
 	if missing {
 		// Chmod ignores the umask. MkdirAll doesn't.
@@ -77,10 +76,10 @@ func (f folder) makePassable() error {
 		err = os.Chmod(f.root, info.Mode().Perm()|0o111)
 	}
 	if err != nil {
-		return fmt.Errorf("data folder: %w", err)
+		return fmt.Errorf("%w: %w", ErrDataFolder, err)
 	}
 	if barrier, err := f.account.barrier(f.root); err != nil || barrier != "" {
-		return fmt.Errorf("%w: user %s can't enter %s (LATCHKEY_DATA_DIR; %v)", ErrUnreachable, f.account.name, barrier, err)
+		return fmt.Errorf("%w: user %s can't enter %s (%v)", ErrDataFolder, f.account.name, barrier, err)
 	}
 	return nil
 }
@@ -119,9 +118,9 @@ func (f folder) own(path string) error {
 	return os.Lchown(path, int(f.account.uid), int(f.account.gid))
 }
 
-// giveToOwner makes the data folder's owner the owner of a file that root has created there. The
-// owner may start the server the next time, without being root.
-func (f folder) giveToOwner(file *os.File) error {
+// GiveToOwner makes the owner of a folder the owner of a file that root has created there. The owner
+// may start the server the next time, without being root.
+func GiveToOwner(file *os.File) error {
 	if os.Geteuid() != 0 {
 		return nil
 	}
@@ -133,7 +132,7 @@ func (f folder) giveToOwner(file *os.File) error {
 	if !made.Mode().IsRegular() || made.Sys().(*syscall.Stat_t).Nlink != 1 {
 		return fmt.Errorf("%s is not a file of this folder alone", file.Name())
 	}
-	info, err := os.Stat(f.root)
+	info, err := os.Stat(filepath.Dir(file.Name()))
 	if err != nil {
 		return err
 	}
@@ -152,7 +151,7 @@ func (f folder) openLog(path string) (*os.File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open PostgreSQL's log: %w", err)
 	}
-	if err := f.giveToOwner(log); err != nil {
+	if err := GiveToOwner(log); err != nil {
 		return nil, errors.Join(err, log.Close())
 	}
 	return log, nil

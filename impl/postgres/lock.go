@@ -82,7 +82,7 @@ func (f folder) tryLock(role string) (*folderLock, holder, error) {
 	err = flock(file)
 	if err == nil {
 		lock := &folderLock{file: file, holder: holder{PID: os.Getpid(), Role: role}}
-		if err := errors.Join(f.giveToOwner(file), lock.record("")); err != nil {
+		if err := errors.Join(GiveToOwner(file), lock.record("")); err != nil {
 			return nil, holder{}, errors.Join(err, lock.release())
 		}
 		return lock, holder{}, nil

@@ -25,8 +25,8 @@ import (
 type Options struct {
 	// DataDir is the data folder. It is created if it is missing. Required.
 	DataDir string
-	// BinDir is the folder of postgres and initdb (LATCHKEY_POSTGRES_BIN). If it is set, no other
-	// folder is tried. If it is empty, they are searched for.
+	// BinDir is the folder of postgres and initdb. If it is set, no other folder is tried. If it is
+	// empty, they are searched for.
 	BinDir string
 	// Logger receives the server's events. Nil discards them.
 	Logger *slog.Logger
@@ -37,6 +37,7 @@ type Options struct {
 	Progress func(string)
 }
 
+// The errors that a setting can resolve. Their texts name no setting: the command adds it.
 var (
 	// ErrInUse is returned if another process uses this data folder.
 	ErrInUse = errors.New("the data folder is in use")
@@ -45,8 +46,11 @@ var (
 	ErrOtherMajor = errors.New("the data folder was made by another major version of PostgreSQL")
 	// ErrNotFound is returned if there are no usable PostgreSQL binaries.
 	ErrNotFound = errors.New("PostgreSQL was not found")
-	// ErrUnreachable is returned if the user that PostgreSQL runs as can't enter the data folder.
-	ErrUnreachable = errors.New("PostgreSQL can't enter the data folder")
+	// ErrDataFolder is returned if the data folder can't be made, or if the user that PostgreSQL runs
+	// as can't enter it.
+	ErrDataFolder = errors.New("the data folder can't be used")
+	// ErrNoAccount is returned if there is no user that PostgreSQL can run as.
+	ErrNoAccount = errors.New("PostgreSQL has no user to run as")
 )
 
 // Server is a running embedded PostgreSQL. After [Attach] it may belong to another process.

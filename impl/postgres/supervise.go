@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/url"
 	"os"
 	"os/exec"
@@ -76,16 +77,9 @@ func (s *Server) parameters(socket string) []string {
 		"log_parameter_max_length":          "0",
 		"log_parameter_max_length_on_error": "0",
 	}
-	for name, value := range s.options.Parameters {
-		values[name] = value
-	}
+	maps.Copy(values, s.options.Parameters)
 	args := []string{"-D", s.folder.cluster()}
-	names := make([]string, 0, len(values))
-	for name := range values {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	for _, name := range names {
+	for _, name := range slices.Sorted(maps.Keys(values)) {
 		args = append(args, "-c", name+"="+values[name])
 	}
 	return args

@@ -1,6 +1,7 @@
 package secret
 
 import (
+	"crypto/cipher"
 	"crypto/rand"
 	"errors"
 
@@ -11,31 +12,30 @@ import (
 // name, or was changed since.
 var ErrSealed = errors.New("sealed under another secret key")
 
-// Seal encrypts a text under a key derived from the secret key for a purpose, so that the database
-// alone can neither read nor change it. It opens under the same name alone.
-func Seal(key Text, purpose, name string, plain []byte) ([]byte, error) {
+// aead returns the cipher under a key that is derived from the secret key for a purpose.
+func aead(key Text, purpose string) (cipher.AEAD, error) {
 	derived, err := Derive(key, purpose)
 	if err != nil {
 		return nil, err
 	}
-	aead, err := chacha20poly1305.NewX(derived)
+	return chacha20poly1305.NewX(derived)
+}
+
+// Seal encrypts a text under a key that is derived from the secret key for a purpose, so that the
+// database alone can neither read nor change the text. [Open] needs the same name.
+func Seal(key Text, purpose, name string, plain []byte) ([]byte, error) {
+	aead, err := aead(key, purpose)
 	if err != nil {
 		return nil, err
 	}
 	nonce := make([]byte, aead.NonceSize(), aead.NonceSize()+len(plain)+aead.Overhead())
-	if _, err := rand.Read(nonce); err != nil {
-		return nil, err
-	}
+	rand.Read(nonce)
 	return aead.Seal(nonce, nonce, plain, []byte(name)), nil
 }
 
 // Open decrypts what [Seal] returned. It fails with [ErrSealed].
 func Open(key Text, purpose, name string, sealed []byte) ([]byte, error) {
-	derived, err := Derive(key, purpose)
-	if err != nil {
-		return nil, err
-	}
-	aead, err := chacha20poly1305.NewX(derived)
+	aead, err := aead(key, purpose)
 	if err != nil {
 		return nil, err
 	}

@@ -1,5 +1,6 @@
-// Package secret is the type of a text that never prints, the secret key, and what is derived from
-// and sealed under it.
+// Package secret holds the type of a text that never prints, and the secret key: [CheckKey] judges
+// it, [Derive] makes other keys from it, and [Seal] encrypts under it the keys that the database
+// keeps, those that sign access tokens and the one that names budgets.
 package secret
 
 import (

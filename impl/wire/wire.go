@@ -10,6 +10,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/latchkey-auth/latchkey/impl"
 	"github.com/latchkey-auth/latchkey/impl/auth"
 	"github.com/latchkey-auth/latchkey/impl/auth/keyring"
 	"github.com/latchkey-auth/latchkey/impl/auth/password"
@@ -19,9 +20,10 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/auth/store"
 	"github.com/latchkey-auth/latchkey/impl/auth/token"
 	"github.com/latchkey-auth/latchkey/impl/secret"
+	"github.com/latchkey-auth/latchkey/schema"
 )
 
-// Config is what the service is made of. DatabaseNow, Previous and SessionsPerUser may be zero.
+// Config is what the service is made of. Only DatabaseNow and Previous are optional.
 type Config struct {
 	Pool *pgxpool.Pool
 	// Unbounded lets statements take as long as their context. Otherwise each has 5 s, see
@@ -51,6 +53,7 @@ type Config struct {
 
 // Parts is the service and what is seen of it from outside.
 type Parts struct {
+	pool *pgxpool.Pool
 	Auth *auth.Service
 	Keys *keyring.Ring
 	// Limiter is nil without limits.
@@ -87,6 +90,30 @@ func New(ctx context.Context, c Config) (*Parts, error) {
 		}
 	}
 	return c.build(keys, limiter)
+}
+
+// readyTimeout bounds a readiness check, so that the check also fails if the database doesn't
+// respond.
+const readyTimeout = 3 * time.Second
+
+// Ready is the readiness check of [impl.Options]. It returns nil if the database has the schema of
+// this binary, or a newer one that allows it, and a key signs.
+func (p *Parts) Ready(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
+	defer cancel()
+	err := schema.Current(ctx, p.pool)
+	switch {
+	case errors.Is(err, schema.ErrOutdated):
+		return impl.ErrSchemaOutdated
+	case errors.Is(err, schema.ErrNewer):
+		return impl.ErrSchemaTooNew
+	case errors.Is(err, schema.ErrReadOnly):
+		p.pool.Reset() // another host may be the primary now
+		return impl.ErrReadOnly
+	case err == nil && p.Keys.Ready() != nil:
+		return impl.ErrKeysUnavailable
+	}
+	return err
 }
 
 // NewForOperator puts together what the commands need that change users. They issue and check no
@@ -156,5 +183,5 @@ func (c Config) build(keys *keyring.Ring, limiter *ratelimit.Limiter) (*Parts, e
 	if err != nil {
 		return nil, err
 	}
-	return &Parts{Auth: service, Keys: keys, Limiter: limiter, Queue: queue}, nil
+	return &Parts{pool: c.Pool, Auth: service, Keys: keys, Limiter: limiter, Queue: queue}, nil
 }

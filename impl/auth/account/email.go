@@ -10,10 +10,10 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// InvalidEmailError is the reason why a text is no email. It never repeats the text.
-type InvalidEmailError struct{ Detail string }
+// InvalidError is the reason why a text is no email or username. It never repeats the text.
+type InvalidError struct{ Detail string }
 
-func (e *InvalidEmailError) Error() string { return e.Detail }
+func (e *InvalidError) Error() string { return e.Detail }
 
 // Bounds of an email, in bytes (RFC 5321 section 4.5.3.1, and erratum 1690 of RFC 3696).
 const (
@@ -26,16 +26,16 @@ const (
 // the rules of a domain name have one form; what a mail system may do beyond that (dots, plus
 // signs) is left alone.
 //
-// Whatever such a form can't be made of, or could be read in two ways, is an [*InvalidEmailError]:
+// Whatever such a form can't be made of, or could be read in two ways, is an [*InvalidError]:
 // display names, quoted local parts, comments, spaces, control and invisible characters, IP
 // addresses, a domain without a dot or with one at its end.
 func CanonicalEmail(typed string) (string, error) {
 	if len(typed) > maxEmailBytes || !utf8.ValidString(typed) {
-		return "", &InvalidEmailError{"It must be UTF-8 of at most 254 bytes."}
+		return "", &InvalidError{"It must be UTF-8 of at most 254 bytes."}
 	}
 	local, domain, found := strings.Cut(typed, "@")
 	if !found || local == "" || domain == "" || strings.Contains(domain, "@") {
-		return "", &InvalidEmailError{"It must have exactly one @, and something on both sides of it."}
+		return "", &InvalidError{"It must have exactly one @, and something on both sides of it."}
 	}
 	local, err := canonicalLocal(local)
 	if err != nil {
@@ -46,7 +46,7 @@ func CanonicalEmail(typed string) (string, error) {
 		return "", err
 	}
 	if len(local)+1+len(domain) > maxEmailBytes {
-		return "", &InvalidEmailError{"It is longer than 254 bytes in its ASCII form."}
+		return "", &InvalidError{"It is longer than 254 bytes in its ASCII form."}
 	}
 	return local + "@" + domain, nil
 }
@@ -60,14 +60,14 @@ func canonicalLocal(local string) (string, error) {
 	// What comes out is looked at and not what was typed, since NFC makes a semicolon of U+037E.
 	for _, r := range local {
 		if !isLocalRune(r) {
-			return "", &InvalidEmailError{`It has a space, an invisible character or one of ()<>[]:;\," before the @.`}
+			return "", &InvalidError{`It has a space, an invisible character or one of ()<>[]:;\," before the @.`}
 		}
 	}
 	if strings.HasPrefix(local, ".") || strings.HasSuffix(local, ".") || strings.Contains(local, "..") {
-		return "", &InvalidEmailError{"It has a dot at an end of what is before the @, or two in a row."}
+		return "", &InvalidError{"It has a dot at an end of what is before the @, or two in a row."}
 	}
 	if len(local) > maxLocalBytes {
-		return "", &InvalidEmailError{"It has more than 64 bytes before the @."}
+		return "", &InvalidError{"It has more than 64 bytes before the @."}
 	}
 	return local, nil
 }
@@ -88,26 +88,26 @@ func canonicalDomain(domain string) (string, error) {
 	for _, r := range domain {
 		// IDNA drops some of these silently: two spellings that look the same would be one domain or two.
 		if unicode.In(r, unicode.Cf, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector) {
-			return "", &InvalidEmailError{"Its domain has an invisible character."}
+			return "", &InvalidError{"Its domain has an invisible character."}
 		}
 	}
 	ascii, err := idna.Lookup.ToASCII(domain)
 	if err != nil {
-		return "", &InvalidEmailError{"Its domain is not a domain name."} // the error quotes it
+		return "", &InvalidError{"Its domain is not a domain name."} // the error quotes it
 	}
 	ascii = strings.ToLower(ascii)
 	labels := strings.Split(ascii, ".")
 	if len(labels) < 2 || len(ascii) > 253 {
-		return "", &InvalidEmailError{"Its domain must be a domain name with a dot in it."}
+		return "", &InvalidError{"Its domain must be a domain name with a dot in it."}
 	}
 	for _, label := range labels {
 		if label == "" || len(label) > 63 {
-			return "", &InvalidEmailError{"Its domain has a part that is empty or longer than 63 bytes."}
+			return "", &InvalidError{"Its domain has a part that is empty or longer than 63 bytes."}
 		}
 	}
 	// A resolver reads 0x7f.0x1 as an IPv4 address, too.
 	if last := labels[len(labels)-1]; strings.Trim(last, "0123456789") == "" || strings.HasPrefix(last, "0x") {
-		return "", &InvalidEmailError{"Its domain is an IP address."}
+		return "", &InvalidError{"Its domain is an IP address."}
 	}
 	return ascii, nil
 }

@@ -85,9 +85,9 @@ func TestCanonicalEmail(t *testing.T) {
 		if got != want {
 			t.Errorf("%q: got %q (%v), want %q", typed, got, err, want)
 		}
-		var refused *InvalidEmailError
+		var refused *InvalidError
 		if want == "" && (!errors.As(err, &refused) || refused.Detail == "") {
-			t.Errorf("%q: %v is not an InvalidEmailError", typed, err)
+			t.Errorf("%q: %v is not an InvalidError", typed, err)
 		}
 		if err != nil && len(typed) > 8 && strings.Contains(err.Error(), typed) {
 			t.Errorf("%q: the error repeats it: %v", typed, err)

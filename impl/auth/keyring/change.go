@@ -26,19 +26,12 @@ var (
 func (r *Ring) lock(ctx context.Context, f func(context.Context, *db.Queries) error) error {
 	ctx, cancel := context.WithTimeout(ctx, changeTimeout)
 	defer cancel()
-	tx, err := r.db.Begin(ctx)
-	if err != nil {
-		return store.Error(err)
-	}
-	defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }() // does nothing after the commit
-	q := r.queries.WithTx(tx)
-	if err := q.SigningKeyLock(ctx); err != nil {
-		return store.Error(err)
-	}
-	if err := f(ctx, q); err != nil {
-		return err
-	}
-	return store.Error(tx.Commit(ctx))
+	return store.InTx(ctx, r.db, func(tx store.Tx) error {
+		if err := tx.SigningKeyLock(ctx); err != nil {
+			return store.Error(err)
+		}
+		return f(ctx, tx.Queries)
+	})
 }
 
 // change is a change of the keys in progress. Its keys are those that have not ended, with their
@@ -312,10 +305,6 @@ func otherAlgorithm(present, wanted string) error {
 func (r *Ring) Sweep(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, loadTimeout)
 	defer cancel()
-	params := db.SigningKeySweepParams{KeepEnded: keepEnded}
-	if r.databaseNow != nil {
-		now := r.databaseNow()
-		params.DatabaseNow = &now
-	}
+	params := db.SigningKeySweepParams{KeepEnded: keepEnded, DatabaseNow: r.databaseNow()}
 	return store.Error(r.queries.SigningKeySweep(ctx, params))
 }

@@ -16,7 +16,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"golang.org/x/sync/singleflight"
 
 	"github.com/latchkey-auth/latchkey/gen/db"
@@ -30,9 +29,6 @@ const (
 	// MinLead is the shortest time between the publication of a new key and its first signature. By
 	// then every cache of the keys that keeps to [MaxAge] has expired.
 	MinLead = MaxAge + time.Minute
-	// DefaultLead leaves room for gateways that cache the keys for longer than [MaxAge]: Envoy
-	// caches them for 10 minutes.
-	DefaultLead = 20 * time.Minute
 	// FollowInterval is how often an instance should call [Ring.Follow].
 	FollowInterval = 10 * time.Second
 	// unknownKeyPause is the shortest time between two reads that tokens under unknown keys cause.
@@ -46,15 +42,9 @@ const (
 	keepEnded = 7 * 24 * time.Hour
 )
 
-// DB is where signing keys are kept: a pool that is safe for concurrent use.
-type DB interface {
-	db.DBTX
-	Begin(ctx context.Context) (pgx.Tx, error)
-}
-
 // Options are what a [Ring] is made of. All are required, except Previous and DatabaseNow.
 type Options struct {
-	DB DB
+	DB store.DB
 	// Secret seals the keys and is the key of HS256. It has at least 32 bytes.
 	Secret secret.Text
 	// Previous is the former secret key. Keys that are sealed under it are sealed anew under Secret.
@@ -73,7 +63,7 @@ type Options struct {
 
 // Ring holds the signing keys in memory. It is safe for concurrent use.
 type Ring struct {
-	db        DB
+	db        store.DB
 	queries   *db.Queries
 	secret    secret.Text
 	previous  secret.Text
@@ -81,8 +71,8 @@ type Ring struct {
 	tokenTTL  time.Duration
 	lead      time.Duration
 	now       func() time.Time
-	// databaseNow is nil for the database's own clock.
-	databaseNow func() time.Time
+	// databaseNow returns nil for the database's own clock.
+	databaseNow func() *time.Time
 	keys        atomic.Pointer[keySet]
 	// loading is held while the keys are read, so that a slow read can't replace a newer one.
 	loading sync.Mutex
@@ -154,7 +144,7 @@ func newRing(o Options) (*Ring, error) {
 	}
 	r := &Ring{
 		db: o.DB, queries: db.New(o.DB), secret: o.Secret, previous: o.Previous,
-		algorithm: o.Algorithm, tokenTTL: o.TokenTTL, lead: o.Lead, now: o.Now, databaseNow: o.DatabaseNow,
+		algorithm: o.Algorithm, tokenTTL: o.TokenTTL, lead: o.Lead, now: o.Now, databaseNow: store.Clock(o.DatabaseNow),
 	}
 	r.keys.Store(&keySet{})
 	return r, nil
@@ -170,7 +160,7 @@ func NewMemory(algorithm string, private any, now func() time.Time) (*Ring, erro
 	if err != nil {
 		return nil, err
 	}
-	r := &Ring{algorithm: algorithm, lead: DefaultLead, now: now}
+	r := &Ring{algorithm: algorithm, lead: MinLead, now: now}
 	r.keys.Store(&keySet{key})
 	return r, nil
 }

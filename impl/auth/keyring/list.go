@@ -29,7 +29,7 @@ type Key struct {
 }
 
 // List returns the signing keys in the order in which they sign. It doesn't need the secret key.
-func List(ctx context.Context, conn DB, now time.Time) ([]Key, error) {
+func List(ctx context.Context, conn store.DB, now time.Time) ([]Key, error) {
 	rows, err := db.New(conn).SigningKeyList(ctx)
 	if err != nil {
 		return nil, store.Error(err)

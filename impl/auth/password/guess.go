@@ -121,30 +121,7 @@ func isOwn(text string, words []string) bool {
 }
 
 var leet = strings.NewReplacer(
-	"0",
-	"o",
-	"1",
-	"i",
-	"3",
-	"e",
-	"4",
-	"a",
-	"5",
-	"s",
-	"7",
-	"t",
-	"8",
-	"b",
-	"@",
-	"a",
-	"$",
-	"s",
-	"!",
-	"i",
-	"|",
-	"l",
-	"+",
-	"t",
+	"0", "o", "1", "i", "3", "e", "4", "a", "5", "s", "7", "t", "8", "b", "@", "a", "$", "s", "!", "i", "|", "l", "+", "t",
 )
 
 // unleet undoes the usual digits and signs for letters.

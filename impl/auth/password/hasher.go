@@ -42,11 +42,8 @@ func NewHasher(params Params, queue *hashqueue.Queue) (*Hasher, error) {
 	}
 	h := &Hasher{params: params, queue: queue}
 	h.dummy = phc{params: params, salt: make([]byte, saltBytes), key: make([]byte, keyBytes)}
-	for _, b := range [][]byte{h.dummy.salt, h.dummy.key} {
-		if _, err := rand.Read(b); err != nil {
-			return nil, err
-		}
-	}
+	rand.Read(h.dummy.salt)
+	rand.Read(h.dummy.key)
 	return h, nil
 }
 
@@ -76,9 +73,7 @@ var ErrStoredHash = errors.New("a stored password hash can't be read")
 // Hash makes a hash in the PHC string format. It waits for a slot, at most as long as ctx.
 func (h *Hasher) Hash(ctx context.Context, network string, password secret.Text) (string, error) {
 	made := phc{params: h.params, salt: make([]byte, saltBytes)}
-	if _, err := rand.Read(made.salt); err != nil {
-		return "", err
-	}
+	rand.Read(made.salt)
 	text, ok := normalisePassword(password)
 	if !ok {
 		return "", errors.New("a password that the policy refuses can't be hashed")

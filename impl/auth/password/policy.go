@@ -54,9 +54,9 @@ func NewPolicy(minLength int) (Policy, error) {
 	return Policy{MinLength: minLength}, nil
 }
 
-// Check returns nil if a user may choose this password, and else a [*PolicyError]. The context is
-// what a guesser would know of the user, such as the email and the username. No kind of character
-// is demanded.
+// Check judges a new password. It returns nil if a user may choose it, otherwise a [*PolicyError].
+// The context is what a guesser would know of the user, such as the email and the username. No kind
+// of character is demanded.
 func (p Policy) Check(password secret.Text, context ...string) error {
 	text := password.Reveal()
 	if !utf8.ValidString(text) || strings.ContainsRune(text, 0) {

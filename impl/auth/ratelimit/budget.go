@@ -1,10 +1,14 @@
 // Package ratelimit bounds how often passwords are guessed and accounts are made.
+//
+// Each attempt is charged to one or two budgets. A budget allows a number of attempts at once, its
+// quota, and gets one of them back after each step of time. What is charged to it is a row of the
+// table budgets, under a key that doesn't reveal whose budget it is. A refused attempt fails with a
+// [*LimitedError]. This file lists all budgets.
 package ratelimit
 
 import "time"
 
-// Budget is how many attempts may be made at once, and how long it takes until one of them comes
-// back.
+// Budget is how many attempts may be made at once, and the time until one of them comes back.
 type Budget struct {
 	Name  string
 	Quota int

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/latchkey-auth/latchkey/gen/db"
@@ -44,10 +43,7 @@ func OpenKey(ctx context.Context, on store.DB, master, previous secret.Text, now
 	if err != nil {
 		return nil, err
 	}
-	err = queries.SealedKeyReplace(
-		ctx,
-		db.SealedKeyReplaceParams{Name: keyName, Sealed: replacement, Former: sealed},
-	)
+	err = queries.SealedKeyReplace(ctx, db.SealedKeyReplaceParams{Name: keyName, Sealed: replacement, Former: sealed})
 	if err == nil {
 		sealed, err = queries.SealedKeyGet(ctx, keyName) // perhaps another server's
 	}
@@ -74,8 +70,6 @@ func resealed(master, previous secret.Text, sealed []byte) ([]byte, error) {
 
 func newKey(master secret.Text) ([]byte, error) {
 	key := make([]byte, keyBytes)
-	if _, err := rand.Read(key); err != nil {
-		return nil, fmt.Errorf("make the key of the rate limits: %w", err)
-	}
+	rand.Read(key)
 	return secret.Seal(master, keyName, keyName, key)
 }

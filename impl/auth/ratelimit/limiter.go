@@ -46,12 +46,10 @@ func New(on store.DB, key []byte, now, databaseNow func() time.Time) (*Limiter, 
 	if on == nil || now == nil || len(key) != keyBytes {
 		return nil, fmt.Errorf("ratelimit: a database, a clock and a key of %d bytes are needed", keyBytes)
 	}
-	l := &Limiter{queries: db.New(on), key: key, now: now, refused: recent.New[budgetKey, refusal](refusedKeys)}
-	l.databaseNow = func() *time.Time { return nil }
-	if databaseNow != nil {
-		l.databaseNow = func() *time.Time { t := databaseNow(); return &t }
-	}
-	return l, nil
+	return &Limiter{
+		queries: db.New(on), key: key, now: now, databaseNow: store.Clock(databaseNow),
+		refused: recent.New[budgetKey, refusal](refusedKeys),
+	}, nil
 }
 
 // Who is who makes an attempt.

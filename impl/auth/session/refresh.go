@@ -13,7 +13,8 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/secret"
 )
 
-// Budget bounds how often a session is refreshed. The zero one is never used up.
+// Budget bounds how often a session is refreshed; the rate limits choose it. The zero Budget is
+// never used up.
 type Budget struct{ Step, Window time.Duration }
 
 // LimitedError reports that a session's budget is used up.

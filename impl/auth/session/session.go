@@ -1,4 +1,16 @@
-// Package session is what a login opens and refresh tokens go on with.
+// Package session opens, refreshes and ends sessions. A login opens a session, and its refresh token
+// continues it. All refresh tokens of a session are one family: each is exchanged once, for the next
+// one.
+//
+// A session ends in one of these ways:
+//
+//   - its user logs out, or a client revokes a token of it: [Sessions.End], [Sessions.Revoke]
+//   - a refresh token of it is used again: the query SessionRefresh deletes it, see [ErrRefreshReused]
+//   - the user has too many sessions: the query SessionTrim deletes the least recently used one
+//   - it expires: [Times.Idle], [Times.Lifetime]
+//   - all sessions of its user end, as with another password or a deactivation: the query
+//     UserEndSessions dates users.tokens_not_before, and [Sessions.Sweep] deletes the rows later
+//   - its user is deleted
 package session
 
 import (
@@ -21,7 +33,7 @@ var (
 	// ErrInvalidRefresh reports that a refresh token can't be exchanged, whatever is wrong with it.
 	ErrInvalidRefresh = errors.New("invalid refresh token")
 	// ErrRefreshReused reports that a refresh token was exchanged before, and that its session was
-	// ended for it: one of the two who had it was not its owner.
+	// ended for that reason. Two clients had the token, and one of them was not its owner.
 	ErrRefreshReused = errors.New("refresh token reused")
 	// ErrEnded reports that a session has ended.
 	ErrEnded = errors.New("its session has ended")
@@ -38,12 +50,6 @@ type Times struct {
 	ReuseWindow time.Duration
 }
 
-// DefaultTimes are those of `latchkey serve`.
-var DefaultTimes = Times{Idle: 30 * 24 * time.Hour, Lifetime: 90 * 24 * time.Hour, ReuseWindow: 10 * time.Second}
-
-// DefaultPerUser is how many sessions a user has at most by default.
-const DefaultPerUser = 100
-
 func (t Times) check() error {
 	if t.Idle < time.Second || t.Lifetime < t.Idle || t.ReuseWindow < 0 || t.ReuseWindow >= t.Idle {
 		return fmt.Errorf("sessions of %s at most, %s idle, with a window of %s, can't be", t.Lifetime, t.Idle, t.ReuseWindow)
@@ -51,14 +57,14 @@ func (t Times) check() error {
 	return nil
 }
 
-// Options are what [Sessions] are made of. Each is required but PerUser, Previous and DatabaseNow.
+// Options are what [Sessions] are made of. Each is required but Previous and DatabaseNow.
 type Options struct {
 	DB store.DB
 	// Secret makes the refresh tokens. Previous is the one before it was changed, whose tokens are
 	// still taken.
 	Secret, Previous secret.Text
 	Times            Times
-	// PerUser is how many sessions a user has at most; 0 for [DefaultPerUser].
+	// PerUser is how many sessions a user has at most.
 	PerUser int
 	// Now is the clock.
 	Now func() time.Time
@@ -80,8 +86,8 @@ type Sessions struct {
 
 // New returns [Sessions], and refuses a missing dependency.
 func New(o Options) (*Sessions, error) {
-	if o.DB == nil || o.Now == nil {
-		return nil, errors.New("session: a database and a clock are needed")
+	if o.DB == nil || o.Now == nil || o.PerUser < 1 {
+		return nil, errors.New("session: a database, a clock and a number of sessions are needed")
 	}
 	if err := o.Times.check(); err != nil {
 		return nil, err
@@ -90,27 +96,14 @@ func New(o Options) (*Sessions, error) {
 	if err != nil {
 		return nil, err
 	}
-	if o.PerUser == 0 {
-		o.PerUser = DefaultPerUser
-	}
 	return &Sessions{
-		queries: db.New(
-			o.DB,
-		),
+		queries:     db.New(o.DB),
 		tokens:      tokens,
 		times:       o.Times,
 		perUser:     o.PerUser,
 		now:         o.Now,
-		databaseNow: orDatabase(o.DatabaseNow),
+		databaseNow: store.Clock(o.DatabaseNow),
 	}, nil
-}
-
-// orDatabase returns a clock for statements: nil lets the database use its own.
-func orDatabase(now func() time.Time) func() *time.Time {
-	if now == nil {
-		return func() *time.Time { return nil }
-	}
-	return func() *time.Time { t := now(); return &t }
 }
 
 // Beginning is what a session begins with.

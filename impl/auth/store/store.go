@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -55,6 +56,17 @@ func InTx(ctx context.Context, on DB, f func(Tx) error) error {
 		return err
 	}
 	return Error(tx.Commit(ctx))
+}
+
+// Clock returns a clock for statements. If now is nil, it returns nil, and the database uses its own
+// clock.
+func Clock(now func() time.Time) func() *time.Time {
+	return func() *time.Time {
+		if now == nil {
+			return nil
+		}
+		return new(now())
+	}
 }
 
 // Error is the one place that turns the driver's errors into the service's: into an [ErrNotFound],
