@@ -86,6 +86,9 @@ func New(o Options) (*Server, error) {
 	return s, s.Begin(o.Auth, o.Ready)
 }
 
+// readContract reads the contract once for all servers of the process.
+var readContract = sync.OnceValues(func() (*contract.Document, error) { return contract.Read(api.ContractJSON) })
+
 // NewStarting makes a [Server] for the time before its service can serve: until [Server.Begin] it
 // answers the liveness check, and everything else with 503. It looks at neither Auth nor Ready.
 func NewStarting(o Options) (*Server, error) {
@@ -103,7 +106,11 @@ func NewStarting(o Options) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("impl: %w", err)
 	}
-	plan, err := contract.New(api.ContractJSON, s.rules())
+	document, err := readContract()
+	if err != nil {
+		return nil, fmt.Errorf("impl: %w", err)
+	}
+	plan, err := contract.New(document, s.rules())
 	if err != nil {
 		return nil, fmt.Errorf("impl: %w", err)
 	}
