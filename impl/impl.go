@@ -71,6 +71,9 @@ type Server struct {
 
 var _ api.StrictServerInterface = (*Server)(nil)
 
+// readContract reads the contract once for all servers of the process.
+var readContract = sync.OnceValues(func() (*contract.Document, error) { return contract.Read(api.ContractJSON) })
+
 // New makes a [Server] whose service can't serve yet. Until [Server.Begin] it answers the liveness
 // check, and everything else with 503. New fails without a logger or a clock.
 func New(o Options) (*Server, error) {
@@ -88,7 +91,11 @@ func New(o Options) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("impl: %w", err)
 	}
-	plan, err := contract.New(api.ContractJSON, s.rules())
+	document, err := readContract()
+	if err != nil {
+		return nil, fmt.Errorf("impl: %w", err)
+	}
+	plan, err := contract.New(document, s.rules())
 	if err != nil {
 		return nil, fmt.Errorf("impl: %w", err)
 	}

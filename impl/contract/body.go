@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"mime"
 	"net/http"
 	"net/url"
@@ -66,10 +67,20 @@ func planBody(declared *openapi3.RequestBody, rules Rules) (*Body, error) {
 		}
 		plan.rules = append(plan.rules, rule)
 		if rule.AnyValue {
-			property.Value.Enum = nil
+			plan.schema = withAnyValue(plan.schema, rule.Property)
 		}
 	}
 	return plan, nil
+}
+
+// withAnyValue returns a copy of the schema in which the property has no enum. The document itself
+// belongs to every plan that is made from it.
+func withAnyValue(schema *openapi3.Schema, name string) *openapi3.Schema {
+	changed, property := *schema, *schema.Properties[name].Value
+	property.Enum = nil
+	changed.Properties = maps.Clone(schema.Properties)
+	changed.Properties[name] = openapi3.NewSchemaRef("", &property)
+	return &changed
 }
 
 // MayBeEmpty reports whether a body of no bytes is looked at: one that isn't required, and a form

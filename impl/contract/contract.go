@@ -96,9 +96,11 @@ type BodyRule struct {
 // tagOAuth marks the operations that answer in the form of RFC 6749.
 const tagOAuth = "tokens"
 
-// New reads the contract, which is JSON. It fails if the package can't enforce what the contract
-// says.
-func New(document []byte, rules Rules) (*Plan, error) {
+// Document is a contract that was read. Several plans may be made from it at once.
+type Document struct{ contract *openapi3.T }
+
+// Read reads a contract, which is JSON.
+func Read(document []byte) (*Document, error) {
 	doc, err := openapi3.NewLoader().LoadFromData(document)
 	if err != nil {
 		return nil, fmt.Errorf("contract: %w", err)
@@ -106,6 +108,12 @@ func New(document []byte, rules Rules) (*Plan, error) {
 	if err := checkExtensions(document); err != nil {
 		return nil, fmt.Errorf("contract: %w", err)
 	}
+	return &Document{doc}, nil
+}
+
+// New makes the plan. It fails if the package can't enforce what the contract says.
+func New(document *Document, rules Rules) (*Plan, error) {
+	doc := document.contract
 	plan := &Plan{Operations: map[Route]*Operation{}, Extensions: doc.Extensions}
 	for path, item := range doc.Paths.Map() {
 		for method, declared := range item.Operations() {

@@ -45,13 +45,22 @@ var (
 	}
 )
 
+// newPlan reads a contract and makes its plan.
+func newPlan(text []byte, rules Rules) (*Plan, error) {
+	doc, err := Read(text)
+	if err != nil {
+		return nil, err
+	}
+	return New(doc, rules)
+}
+
 // plan returns the one operation of a contract.
 func plan(t *testing.T, doc []byte, rules Rules) (*Operation, error) {
 	t.Helper()
 	if !json.Valid(doc) {
 		t.Fatalf("the test's contract is no JSON: %s", doc)
 	}
-	p, err := New(doc, rules)
+	p, err := newPlan(doc, rules)
 	if err != nil {
 		return nil, err
 	}
@@ -208,7 +217,7 @@ func TestNew(t *testing.T) {
 			}
 		})
 	}
-	if _, err := New([]byte("{"), Rules{}); err == nil {
+	if _, err := Read([]byte("{")); err == nil {
 		t.Error("what is no contract passes")
 	}
 }
@@ -240,7 +249,7 @@ func TestOperation(t *testing.T) {
 			t.Errorf("%s: got %+v", security, op)
 		}
 	}
-	p, err := New(document("", "", `"x-latchkey-problems":{"a":"b"}`), Rules{})
+	p, err := newPlan(document("", "", `"x-latchkey-problems":{"a":"b"}`), Rules{})
 	if err != nil || p.Operations[Route{http.MethodPost, "/things/"}] == nil {
 		t.Fatalf("got %v, %v", p, err)
 	}
