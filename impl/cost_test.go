@@ -219,7 +219,7 @@ func TestH5_ManyValuesAndDeepBodies(t *testing.T) {
 		"999 unknown members":   {"/api/users/", mediaJSON, members(998), 100, "/m"},
 		"4,000 unknown members": {"/api/users/", mediaJSON, members(4000), 1, ""},
 		"32 levels":             {"/api/users/", mediaJSON, `{"a":` + strings.Repeat("[", 31) + strings.Repeat("]", 31) + "}", 4, "/"},
-		"33 levels":             {"/api/users/", mediaJSON, strings.Repeat("[", 33) + strings.Repeat("]", 33), 1, ""},
+		"33 levels":             {"/api/users/", mediaJSON, `{"a":` + strings.Repeat("[", 32) + strings.Repeat("]", 32) + "}", 1, ""},
 		"1,001 fields":          {"/api/oauth/revoke/", mediaForm, strings.Repeat("a&", 1000) + "token=x", 1, ""},
 		"quotes in a text":      {"/api/users/", mediaJSON, `{"email":"` + strings.Repeat(`\"[{,`, 2000) + `"}`, 3, "/"},
 	} {

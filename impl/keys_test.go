@@ -203,25 +203,36 @@ func TestR6_Rotation(t *testing.T) {
 				t.Errorf("the last token under the old key, before it expires: got %d %s", a.Status, a.Body)
 			}
 			h.Clock.Advance(time.Minute)
-			follow(t, h, beside)
-			wantRefusal(t, h.Me(t, last), badToken)
-			if got := publishedIDs(t, h); !slices.Equal(got, []string{next}) {
-				t.Errorf("published are %v, want the new one", got)
+			for range 2 { // before the instances have read the keys again, and after
+				wantRefusal(t, h.Me(t, last), badToken)
+				if got := publishedIDs(t, h); !slices.Equal(got, []string{next}) {
+					t.Errorf("published are %v, want the new one", got)
+				}
+				follow(t, h, beside)
 			}
-			h.Clock.Advance(8 * 24 * time.Hour)
-			if err := h.Keys.Sweep(t.Context()); err != nil {
-				t.Fatal(err)
+			h.Clock.Advance(6 * 24 * time.Hour)
+			if got := sweptKeys(t, h); len(got) != 2 || got[0].State != keyring.Ended {
+				t.Errorf("6 days after the end of the old key: got %+v, want both", got)
 			}
-			if got, err := keyring.List(
-				t.Context(),
-				h.Pool,
-				h.Clock.Now(),
-			); err != nil || len(got) != 1 || got[0].ID != next ||
-				got[0].State != keyring.Signs {
-				t.Errorf("got %+v, %v", got, err)
+			h.Clock.Advance(2 * 24 * time.Hour)
+			if got := sweptKeys(t, h); len(got) != 1 || got[0].ID != next || got[0].State != keyring.Signs {
+				t.Errorf("8 days after: got %+v, want the new one", got)
 			}
 		})
 	}
+}
+
+// sweptKeys sweeps the keys, and returns those that are left.
+func sweptKeys(t *testing.T, h *impltest.Harness) []keyring.Key {
+	t.Helper()
+	if err := h.Keys.Sweep(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	keys, err := keyring.List(t.Context(), h.Pool, h.Clock.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return keys
 }
 
 // Two instances that find the key old make one new key, not two.

@@ -230,10 +230,14 @@ func TestSuccessesAreGivenBack(t *testing.T) {
 	for u := range 3 {
 		registerFrom(t, h, "192.0.2.1", fmt.Sprintf("user%d", u))
 	}
+	before := charged(t, h)
 	for i := range 150 {
 		if a := loginFrom(t, h, home, fmt.Sprintf("user%d@example.com", i%3), impltest.Password); a.Status != 200 {
 			t.Fatalf("login %d: got %d %s", i, a.Status, a.Body)
 		}
+	}
+	if got := charged(t, h); got != before {
+		t.Errorf("the logins left %v s charged, want %v", got, before)
 	}
 	if got := guess(t, h, "user0@example.com", 10); got != 0 {
 		t.Errorf("%d of 10 guesses were refused: the logins have been charged to the account", got)

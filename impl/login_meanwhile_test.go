@@ -174,16 +174,25 @@ func TestSweepsGoByTheDatabasesClock(t *testing.T) {
 	}
 }
 
-// Servers that start at once agree on the key of the budgets, also where none of them opens the one that is there.
+// Servers that start at once agree on the key of the budgets, if there is none yet, and if none of
+// them opens the one that is there.
 func TestBudgetKeyIsOneForAllServers(t *testing.T) {
 	t.Parallel()
 	h := limited(t)
-	for _, master := range []string{"Ym9w-9Wk2vQ8xTz5LrN4cHs7JdF3gPa6", "Pa6Ym9w-9Wk2vQ8xTz5LrN4cHs7JdF3g"} {
+	for _, row := range []struct{ before, master string }{
+		{"SELECT", "Ym9w-9Wk2vQ8xTz5LrN4cHs7JdF3gPa6"},
+		{"SELECT", "Pa6Ym9w-9Wk2vQ8xTz5LrN4cHs7JdF3g"},
+		{"DELETE FROM sealed_keys", impltest.SecretKey},
+		{"DELETE FROM sealed_keys", impltest.SecretKey},
+	} {
+		if _, err := h.Pool.Exec(t.Context(), row.before); err != nil {
+			t.Fatal(err)
+		}
 		keys := make([][]byte, 8)
 		var servers sync.WaitGroup
 		for i := range keys {
 			servers.Go(func() {
-				key, err := ratelimit.OpenKey(t.Context(), h.Pool, secret.New(master), secret.Text{}, h.Clock.Now())
+				key, err := ratelimit.OpenKey(t.Context(), h.Pool, secret.New(row.master), secret.Text{}, h.Clock.Now())
 				if err != nil {
 					t.Error(err)
 				}
@@ -193,7 +202,7 @@ func TestBudgetKeyIsOneForAllServers(t *testing.T) {
 		servers.Wait()
 		for i := range keys {
 			if !bytes.Equal(keys[i], keys[0]) || len(keys[i]) == 0 {
-				t.Errorf("server %d has another key than the first", i)
+				t.Errorf("after %s: server %d has another key than the first", row.before, i)
 			}
 		}
 	}

@@ -54,7 +54,7 @@ func TestH8_Paths(t *testing.T) {
 		"/": 302, "/docs/": 302, "/api": 404, "/api/": 404, "/nothing": 404, "/healthz/": 404, "//api/users/me/": 404,
 		"/api//users/me/": 404, "/api/users/me//": 404, "/api/users/x/../me/": 404, "/api/users/%2e%2e/users/me/": 404,
 		"/api/users/me;x/": 404, "/api/users/me%2f": 404, "/api/users/%00": 404, "/api/users/me%00": 404, "/API/users/me/": 404,
-		"/api/users/me/x": 404, "/%ff": 404,
+		"/api/users/me/x": 404, "/%ff": 404, "/api/users/me/sessions/": 200, "/api/users/me/sessions//": 404,
 	} {
 		// Over a plain connection, as http.Client would tidy some of these paths.
 		answers := rawAnswers(

@@ -26,6 +26,7 @@ func TestB13_GuessableKeys(t *testing.T) {
 		"super_secret_key_that_should_be_changed", "MySuperSecretKeyThatNobodyWillEverGuess", "keyboard cat keyboard cat dog mouse", "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ",
 		"secretsecretsecretsecretsecret12", "TOP-SECRET-DO-NOT-SHARE-WITH-ANYONE!!", "insert-your-very-own-random-secret-here", "00000000000000000000000000000000000000001",
 		"django-insecure-abcdefghijklmnopqrstuvwxyz", "abcdefghijklmnopqrstuvwxyz0123456789", strings.Repeat("s3cr3tkey", 5),
+		"hV3kq8Zr1wXtN6yPbC0mJ4sLgE9dFuA", // random, and a byte too short (RFC 7518 section 3.2)
 	} {
 		if CheckKey(New(key)) == nil {
 			t.Errorf("%q was taken", key)

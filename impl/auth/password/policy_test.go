@@ -213,20 +213,25 @@ func TestG3_NoCompositionRules(t *testing.T) {
 func TestG4_ContextWords(t *testing.T) {
 	t.Parallel()
 	policy := newPolicy(t, 8)
-	context := []string{"marguerite.y@academie.example", "yourcenar"}
+	context := []string{"theodolinde.y@academie.example", "yourcenar"}
+	isOurs := func(password string) bool { return strings.HasPrefix(strings.ToLower(password), "latchkey") }
 	for password, want := range map[string]string{
-		"marguerite":                    CodeCommonPassword,
-		"Marguerite1903":                CodeCommonPassword,
-		"marguerite.y@academie.example": CodeCommonPassword,
-		"yourcenar!!":                   CodeCommonPassword,
-		"Y0urcenar":                     CodeCommonPassword,
-		"latchkey":                      CodeCommonPassword,
-		"Latchkey2026":                  CodeCommonPassword,
-		"latchkeylatchkey":              CodeCommonPassword,
-		"marguerite-xK9$kd02mv":         "", // who guesses the name has the rest still to find
+		"theodolinde":                    CodeCommonPassword,
+		"Theodolinde1903":                CodeCommonPassword,
+		"theodolinde.y@academie.example": CodeCommonPassword,
+		"yourcenar!!":                    CodeCommonPassword,
+		"Y0urcenar":                      CodeCommonPassword,
+		"latchkey":                       CodeCommonPassword,
+		"Latchkey2026":                   CodeCommonPassword,
+		"latchkeylatchkey":               CodeCommonPassword,
+		"theodolinde-xK9$kd02mv":         "", // who guesses the name has the rest still to find
 	} {
 		if got := codeOf(t, policy.Check(secret.New(password), context...)); got != want {
 			t.Errorf("%q: got %q, want %q", password, got, want)
+		}
+		// Nothing else refuses it, unless it has the product's name.
+		if got := codeOf(t, policy.Check(secret.New(password))); got != "" && !isOurs(password) {
+			t.Errorf("%q, of another user: got %q", password, got)
 		}
 	}
 }
