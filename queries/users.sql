@@ -95,3 +95,7 @@ RETURNING *;
 DELETE FROM users
 WHERE id = @id
 RETURNING *;
+
+-- name: UserVerifyEmail :execrows
+-- Records that the user has proved its mailbox. No row means that it had been proved before.
+UPDATE users SET email_verified = true, updated_at = sqlc.arg(now) WHERE id = sqlc.arg(id) AND NOT email_verified;

@@ -501,3 +501,21 @@ func (q *Queries) UserTouch(ctx context.Context, arg UserTouchParams) (User, err
 	)
 	return i, err
 }
+
+const userVerifyEmail = `-- name: UserVerifyEmail :execrows
+UPDATE users SET email_verified = true, updated_at = $1 WHERE id = $2 AND NOT email_verified
+`
+
+type UserVerifyEmailParams struct {
+	Now time.Time
+	ID  uuid.UUID
+}
+
+// Records that the user has proved its mailbox. No row means that it had been proved before.
+func (q *Queries) UserVerifyEmail(ctx context.Context, arg UserVerifyEmailParams) (int64, error) {
+	result, err := q.db.Exec(ctx, userVerifyEmail, arg.Now, arg.ID)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
