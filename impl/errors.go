@@ -124,6 +124,19 @@ var problems = []struct {
 			challenge: challengeInvalidRequest,
 		},
 	},
+	{
+		auth.ErrInvalidCode,
+		problem{
+			status:    401,
+			code:      "invalid_code",
+			detail:    "The code or the link is not valid, or not any more.",
+			challenge: challenge,
+		},
+	},
+	{
+		auth.ErrEmailVerified,
+		problem{status: 409, code: "email_verified", detail: "The email of the account is verified already."},
+	},
 	{auth.ErrEmailTaken, problem{status: 409, code: "email_taken", detail: "The email belongs to another user."}},
 	{auth.ErrUsernameTaken, problem{status: 409, code: "username_taken", detail: "The username belongs to another user."}},
 	{

@@ -27,7 +27,8 @@ func (s *Server) rules() contract.Rules {
 		},
 		Absent: map[string]error{"session_id": auth.ErrNoSession},
 		Bodies: []contract.BodyRule{
-			{Property: "password", Format: formatNewPassword, Check: s.checkPassword},
+			{Property: "password", Format: formatNewPassword, Check: s.checkPassword("password")},
+			{Property: "new_password", Format: formatNewPassword, Check: s.checkPassword("new_password")},
 			// Any other grant type is 400 (RFC 6749 section 5.2), and not 422.
 			{Property: "grant_type", AnyValue: true, Check: checkGrant},
 		},
@@ -46,17 +47,19 @@ func judgeEmail(text string) string {
 	return "It must be an email."
 }
 
-// checkPassword adds what the policy has against a password, where the schema has found something
-// else already and the service never sees the request.
-func (s *Server) checkPassword(fields map[string]any, found *contract.Violations) {
-	text := func(name string) string {
-		s, _ := fields[name].(string)
-		return s
-	}
-	chosen := text("password")
-	var broken *password.PolicyError
-	if chosen != "" && errors.As(s.auth.Policy().Check(secret.New(chosen), text("email"), text("username")), &broken) {
-		found.Add("/password", broken.Code, broken.Detail)
+// checkPassword adds what the policy has against the password in a field, where the schema has found
+// something else already and the service never sees the request.
+func (s *Server) checkPassword(field string) func(fields map[string]any, found *contract.Violations) {
+	return func(fields map[string]any, found *contract.Violations) {
+		text := func(name string) string {
+			s, _ := fields[name].(string)
+			return s
+		}
+		chosen := text(field)
+		var broken *password.PolicyError
+		if chosen != "" && errors.As(s.auth.Policy().Check(secret.New(chosen), text("email"), text("username")), &broken) {
+			found.Add("/"+field, broken.Code, broken.Detail)
+		}
 	}
 }
 

@@ -5,7 +5,7 @@ VALUES (@id, @email, @email_key, @username, @username_key, @is_superuser, @last_
 RETURNING *;
 
 -- name: UserGetByID :one
--- For the commands.
+-- For the commands, and for a new password, which is judged beside what it must not be made of.
 SELECT * FROM users WHERE id = @id;
 
 -- name: UserListBySession :many

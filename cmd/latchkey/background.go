@@ -14,8 +14,8 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/auth/ratelimit"
 )
 
-// sweepEvery is the interval between purges of refilled budgets, ended sessions and expired keys.
-// The purges bound every table: by the attempts in one window, or by the logins in one session
+// sweepEvery is the interval between purges of refilled budgets, ended sessions, expired challenges
+// and expired keys. The purges bound every table: by the attempts in one window, or by the logins in one session
 // lifetime.
 const sweepEvery = time.Minute
 
@@ -86,6 +86,8 @@ func (b background) sweep(ctx context.Context) error {
 		errs = append(errs, err)
 	}
 	_, err := b.service.SweepSessions(ctx)
+	errs = append(errs, err)
+	_, err = b.service.SweepChallenges(ctx)
 	return errors.Join(append(errs, err, b.keys.Sweep(ctx))...)
 }
 

@@ -220,7 +220,7 @@ const userGetByID = `-- name: UserGetByID :one
 SELECT id, email, email_key, username, username_key, password_hash, email_verified, is_active, is_superuser, tokens_not_before, last_login_at, created_at, updated_at FROM users WHERE id = $1
 `
 
-// For the commands.
+// For the commands, and for a new password, which is judged beside what it must not be made of.
 func (q *Queries) UserGetByID(ctx context.Context, id uuid.UUID) (User, error) {
 	row := q.db.QueryRow(ctx, userGetByID, id)
 	var i User

@@ -9,6 +9,7 @@ import (
 
 	"github.com/latchkey-auth/latchkey/gen/db"
 	"github.com/latchkey-auth/latchkey/impl/auth/account"
+	"github.com/latchkey-auth/latchkey/impl/auth/challenge"
 	"github.com/latchkey-auth/latchkey/impl/auth/password"
 	"github.com/latchkey-auth/latchkey/impl/auth/password/hashqueue"
 	"github.com/latchkey-auth/latchkey/impl/auth/ratelimit"
@@ -80,6 +81,10 @@ type proof struct {
 	// hash is the stored hash that the password was checked with, and renewed, if not empty, the one
 	// to take its place.
 	hash, renewed string
+	// methods are how it was proved (RFC 8176).
+	methods []string
+	// mailed is the challenge of a mailed code, or nil for a password.
+	mailed *challenge.Proved
 }
 
 // methodPassword is how RFC 8176 calls a password among the methods of authentication.
@@ -106,7 +111,7 @@ func (s *Service) provePassword(ctx context.Context, network, emailKey string, p
 	case !row.IsActive:
 		return proof{}, &LoginError{Reason: "inactive_user", UserID: row.ID}
 	}
-	p := proof{userID: row.ID, hash: *row.PasswordHash}
+	p := proof{userID: row.ID, hash: *row.PasswordHash, methods: []string{methodPassword}}
 	if verdict.Outdated {
 		// Where there is no room for it now, the next login renews the hash.
 		if p.renewed, err = s.hasher.Hash(ctx, network, pass); err != nil && !errors.Is(err, ErrOverloaded) {
@@ -125,17 +130,17 @@ func (s *Service) refuseUnknown(ctx context.Context, network string, pass secret
 	return &reason
 }
 
-// verdict is what follows from a proved first factor: an admission or a challenge.
+// verdict is what follows from a proved first factor: an admission or a demand.
 type verdict interface{ isVerdict() }
 
 // admission opens a session: what was proved suffices.
 type admission struct{ proof }
 
-// challenge demands a second factor before a session is opened.
-type challenge struct{}
+// demand is for a second factor before a session is opened.
+type demand struct{}
 
 func (admission) isVerdict() {}
-func (challenge) isVerdict() {}
+func (demand) isVerdict()    {}
 
 // judge decides whether what was proved suffices. There is no second factor yet, so that it does.
 func (s *Service) judge(p proof) verdict { return admission{p} }
@@ -149,7 +154,7 @@ func (s *Service) conclude(ctx context.Context, c Caller, attempt ratelimit.Atte
 	switch v := v.(type) {
 	case admission:
 		return s.admit(ctx, c, attempt, v.proof)
-	case challenge:
+	case demand:
 		return Grant{}, errors.New("there is no second factor to ask for")
 	}
 	return Grant{}, fmt.Errorf("no such verdict: %T", v)
@@ -168,7 +173,7 @@ func (s *Service) admit(ctx context.Context, c Caller, attempt ratelimit.Attempt
 		if user, err = s.confirm(ctx, tx, p); err != nil {
 			return err
 		}
-		tokens, err = s.openSession(ctx, tx, c, user, attempt)
+		tokens, err = s.openSession(ctx, tx, c, user, attempt, p.methods)
 		return err
 	})
 	if err != nil {
@@ -181,6 +186,9 @@ func (s *Service) admit(ctx context.Context, c Caller, attempt ratelimit.Attempt
 // when the password was checked. The password is read by a statement of its own: one that waits for
 // the row sees the other tables as they were before.
 func (s *Service) confirm(ctx context.Context, tx store.Tx, p proof) (db.User, error) {
+	if p.mailed != nil {
+		return s.confirmMailed(ctx, tx, *p.mailed)
+	}
 	now := s.now()
 	user, err := tx.UserLogIn(ctx, db.UserLogInParams{ID: p.userID, Now: &now})
 	if err = account.Error(err); errors.Is(err, ErrNoUser) {
@@ -209,16 +217,25 @@ func (s *Service) openSession(
 	c Caller,
 	user db.User,
 	attempt ratelimit.Attempt,
+	methods []string,
 ) (session.Tokens, error) {
-	from := account.ValidFrom(user)
 	tokens, err := s.sessions.Open(ctx, tx, session.Beginning{
-		UserID: user.ID, ValidFrom: from, Methods: []string{methodPassword}, UserAgent: c.UserAgent, Address: c.address(),
+		UserID: user.ID, ValidFrom: account.ValidFrom(user), Methods: methods, UserAgent: c.UserAgent, Address: c.address(),
 	})
-	if err != nil || len(attempt.AddressKey) == 0 {
+	if err != nil {
 		return tokens, err
 	}
-	return tokens, store.Error(tx.AddressKnow(ctx, db.AddressKnowParams{
-		Key: attempt.AddressKey, SeenAt: from, UserID: user.ID, NotBefore: user.TokensNotBefore,
+	return tokens, s.knowAddress(ctx, tx, user, attempt.AddressKey)
+}
+
+// knowAddress makes an address known to the account, by the key that the limits have for both;
+// without limits there is none.
+func (s *Service) knowAddress(ctx context.Context, tx store.Tx, user db.User, key []byte) error {
+	if len(key) == 0 {
+		return nil
+	}
+	return store.Error(tx.AddressKnow(ctx, db.AddressKnowParams{
+		Key: key, SeenAt: account.ValidFrom(user), UserID: user.ID, NotBefore: user.TokensNotBefore,
 	}))
 }
 

@@ -73,7 +73,7 @@ func (s *Service) openAccount(
 		if user, err = s.createUser(ctx, tx, r, keys, hash, false, &now); err != nil {
 			return err
 		}
-		tokens, err = s.openSession(ctx, tx, c, user, attempt)
+		tokens, err = s.openSession(ctx, tx, c, user, attempt, []string{methodPassword})
 		return err
 	})
 	if err != nil {
