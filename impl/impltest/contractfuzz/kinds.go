@@ -253,9 +253,13 @@ var notEmails = []string{
 func addBrokenMember(op *operation, m member, add adder) {
 	if len(m.Enum) > 0 {
 		// RFC 6749 section 5.2 gives an unknown grant type an error of its own.
+		refused := want{status: 400}
+		if !op.token {
+			refused = invalid("/"+m.name, "invalid_format")
+		}
 		add(
 			"not of the enumeration "+m.name,
-			want{status: 400},
+			refused,
 			func(d *draft) { d.set(m, pick(d, "x", "Password", "password ", strings.Repeat("x", 300))) },
 		)
 		return
