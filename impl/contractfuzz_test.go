@@ -27,6 +27,10 @@ func init() {
 	}
 }
 
+// byMail are the operations that succeed only with a mailed code, which can't be drawn. Their flows
+// have tests of their own.
+var byMail = []string{"ContinueLogin", "ConfirmPasswordReset", "ConfirmEmailVerification"}
+
 // Requests drawn from the contract's schemas: valid ones are not refused for their shape, those
 // that are broken in one place are, none is answered 5xx, and every answer is declared.
 func TestContractFuzz(t *testing.T) {
@@ -52,6 +56,9 @@ func TestContractFuzz(t *testing.T) {
 			t.Error(err)
 		}
 		return granted.Access.Text.Reveal(), map[string]string{"session_id": granted.Access.Claims.SessionID.String()}
+	}
+	for _, operation := range byMail {
+		succeeded.Store(operation, true)
 	}
 	t.Cleanup(func() {
 		for _, kind := range kinds {

@@ -115,6 +115,14 @@ var problems = []struct {
 		status: 400, code: "ambiguous_credentials", challenge: challengeInvalidRequest,
 		detail: "A token may be sent in one way only: the Authorization header.",
 	}},
+	{auth.ErrInvalidCode, problem{
+		status: 401, code: "invalid_code", challenge: challenge,
+		detail: "The code or the link is not valid, or not any more.",
+	}},
+	{auth.ErrEmailVerified, problem{
+		status: 409, code: "email_verified",
+		detail: "The email of the account is verified already.",
+	}},
 	{auth.ErrEmailTaken, problem{status: 409, code: "email_taken", detail: "The email belongs to another user."}},
 	{auth.ErrUsernameTaken, problem{status: 409, code: "username_taken", detail: "The username belongs to another user."}},
 	{auth.ErrWrongPassword, problem{status: 403, code: "wrong_password", detail: "The password is wrong."}},

@@ -9,10 +9,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"github.com/latchkey-auth/latchkey/impl"
+	"github.com/latchkey-auth/latchkey/impl/auth/challenge"
 	"github.com/latchkey-auth/latchkey/impl/impltest"
+	"github.com/latchkey-auth/latchkey/impl/secret"
 )
 
 // requests are one of each operation, each good.
@@ -65,11 +68,42 @@ func requests(token string) map[string][]string {
 			"Content-Type",
 			"application/x-www-form-urlencoded",
 		},
+		"RequestLoginCode": {
+			"POST", impltest.RequestLoginCodePath, `{"email":"ada@example.com"}`, "Content-Type", "application/json",
+		},
+		"ContinueLogin": {
+			"POST", impltest.ContinueLoginPath,
+			`{"request":"` + goodRequest(challenge.LoginCode) + `","factor":"email_code","code":"12345678"}`,
+			"Content-Type", "application/json",
+		},
+		"RequestPasswordReset": {
+			"POST", impltest.RequestResetPath, `{"email":"ada@example.com"}`, "Content-Type", "application/json",
+		},
+		"ConfirmPasswordReset": {
+			"POST", impltest.ConfirmResetPath,
+			`{"request":"` + goodRequest(challenge.ResetPassword) + `","code":"12345678","new_password":"correct horse battery staple"}`,
+			"Content-Type", "application/json",
+		},
+		"RequestEmailVerification": {"POST", impltest.RequestVerificationPath, "", "Authorization", "Bearer " + token},
+		"ConfirmEmailVerification": {
+			"POST", impltest.ConfirmVerificationPath, `{"code":"12345678"}`,
+			"Content-Type", "application/json", "Authorization", "Bearer " + token,
+		},
 		"GetKeys":      {"GET", impltest.KeysPath, ""},
 		"GetMetadata":  {"GET", impltest.MetadataPath, ""},
 		"GetLiveness":  {"GET", "/healthz", ""},
 		"GetReadiness": {"GET", "/readyz", ""},
 	}
+}
+
+// goodRequest is a request for a code that the server has made, of a challenge that there isn't any
+// more.
+func goodRequest(p challenge.Purpose) string {
+	codes, err := challenge.NewCodes(secret.New(impltest.SecretKey), secret.Text{})
+	if err != nil {
+		panic(err)
+	}
+	return codes.Request(p, uuid.MustParse("01981f6e-3f4a-7cc0-8f1e-5d7a4c1b2e90")).Reveal()
 }
 
 // F-24, H-7: a panic is a 500 that says nothing but its id, and the next request is served.

@@ -27,7 +27,8 @@ func (s *Server) rules() contract.Rules {
 		},
 		Absent: map[string]error{"session_id": auth.ErrNoSession},
 		Bodies: []contract.BodyRule{
-			{Property: "password", Format: formatNewPassword, Check: s.checkPassword},
+			{Property: "password", Format: formatNewPassword, Check: s.checkPassword("password")},
+			{Property: "new_password", Format: formatNewPassword, Check: s.checkPassword("new_password")},
 			// Any other grant type is 400 (RFC 6749 section 5.2), and not 422.
 			{Property: "grant_type", AnyValue: true, Check: checkGrant},
 		},
@@ -41,17 +42,19 @@ func judgeEmail(text string) string {
 	return ""
 }
 
-// checkPassword adds what is wrong with a new password. It is for requests that break the contract
-// elsewhere, because the service never sees them.
-func (s *Server) checkPassword(fields map[string]any, found *contract.Violations) {
-	text := func(name string) string {
-		s, _ := fields[name].(string)
-		return s
-	}
-	chosen := text("password")
-	var broken *password.PolicyError
-	if chosen != "" && errors.As(s.auth.Policy().Check(secret.New(chosen), text("email"), text("username")), &broken) {
-		found.Add("/password", broken.Code, broken.Detail)
+// checkPassword adds what the policy has against the password in a field, where the schema has found
+// something else already and the service never sees the request.
+func (s *Server) checkPassword(field string) func(fields map[string]any, found *contract.Violations) {
+	return func(fields map[string]any, found *contract.Violations) {
+		text := func(name string) string {
+			s, _ := fields[name].(string)
+			return s
+		}
+		chosen := text(field)
+		var broken *password.PolicyError
+		if chosen != "" && errors.As(s.auth.Policy().Check(secret.New(chosen), text("email"), text("username")), &broken) {
+			found.Add("/"+field, broken.Code, broken.Detail)
+		}
 	}
 }
 

@@ -113,6 +113,8 @@ func noteGrant(r *request, what string, user auth.User, err error) {
 		if failed.UserID != uuid.Nil {
 			r.note(slog.String("user", failed.UserID.String()))
 		}
+	case errors.Is(err, auth.ErrInvalidCode):
+		r.note(slog.String(what, "invalid_code"))
 	case errors.Is(err, auth.ErrRefreshReused):
 		r.note(slog.String(what, "reused"))
 	case errors.Is(err, auth.ErrInvalidRefresh):

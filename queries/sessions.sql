@@ -157,3 +157,7 @@ WHERE id IN (
     LIMIT sqlc.arg(batch)
     FOR UPDATE OF s SKIP LOCKED
 );
+
+-- name: SessionEndOthers :exec
+-- Ends all sessions of a user but one.
+DELETE FROM sessions WHERE user_id = sqlc.arg(user_id) AND id <> sqlc.arg(kept);

@@ -5,7 +5,7 @@ VALUES (@id, @email, @email_key, @username, @username_key, @is_superuser, @last_
 RETURNING *;
 
 -- name: UserGetByID :one
--- For the commands.
+-- For the commands, and for a new password, which is judged beside what it must not be made of.
 SELECT * FROM users WHERE id = @id;
 
 -- name: UserListBySession :many
@@ -111,3 +111,9 @@ RETURNING *;
 DELETE FROM users
 WHERE id = @id
 RETURNING *;
+
+-- name: UserVerifyEmail :execrows
+-- Records that the user has proved its mailbox. No row means that it had been proved before.
+UPDATE users
+SET email_verified = true, updated_at = greatest(sqlc.arg(now)::timestamptz, updated_at + interval '1 microsecond')
+WHERE id = sqlc.arg(id) AND NOT email_verified;

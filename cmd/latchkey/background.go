@@ -13,8 +13,8 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/wire"
 )
 
-// sweepEvery is the interval between purges of refilled budgets, ended sessions and expired keys.
-// The purges bound every table: by the attempts in one window, or by the logins in one session
+// sweepEvery is the interval between purges of refilled budgets, ended sessions, expired challenges
+// and expired keys. The purges bound every table: by the attempts in one window, or by the logins in one session
 // lifetime.
 const sweepEvery = time.Minute
 
@@ -87,7 +87,8 @@ func (b background) sweep(ctx context.Context) error {
 	}
 	_, err := b.Auth.SweepSessions(ctx)
 	_, eventErr := b.Auth.SweepEvents(ctx, b.eventsRetention)
-	return errors.Join(append(errs, err, eventErr, b.Keys.Sweep(ctx))...)
+	_, challengeErr := b.Auth.SweepChallenges(ctx)
+	return errors.Join(append(errs, err, eventErr, challengeErr, b.Keys.Sweep(ctx))...)
 }
 
 // followKeys loads key changes made by other instances. It makes a new signing key if the current

@@ -18,12 +18,15 @@ import (
 
 // Defines values for AccessTokenClaimsAmr.
 const (
+	AccessTokenClaimsAmrOtp AccessTokenClaimsAmr = "otp"
 	AccessTokenClaimsAmrPwd AccessTokenClaimsAmr = "pwd"
 )
 
 // Valid indicates whether the value is a known member of the AccessTokenClaimsAmr enum.
 func (e AccessTokenClaimsAmr) Valid() bool {
 	switch e {
+	case AccessTokenClaimsAmrOtp:
+		return true
 	case AccessTokenClaimsAmrPwd:
 		return true
 	default:
@@ -181,6 +184,36 @@ func (e CrossOriginProblemStatus) Valid() bool {
 	}
 }
 
+// Defines values for EmailVerifiedProblemCode.
+const (
+	EmailVerifiedProblemCodeEmailVerified EmailVerifiedProblemCode = "email_verified"
+)
+
+// Valid indicates whether the value is a known member of the EmailVerifiedProblemCode enum.
+func (e EmailVerifiedProblemCode) Valid() bool {
+	switch e {
+	case EmailVerifiedProblemCodeEmailVerified:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for EmailVerifiedProblemStatus.
+const (
+	EmailVerifiedProblemStatusN409 EmailVerifiedProblemStatus = 409
+)
+
+// Valid indicates whether the value is a known member of the EmailVerifiedProblemStatus enum.
+func (e EmailVerifiedProblemStatus) Valid() bool {
+	switch e {
+	case EmailVerifiedProblemStatusN409:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for EventActor.
 const (
 	EventActorOperator EventActor = "operator"
@@ -204,12 +237,15 @@ func (e EventActor) Valid() bool {
 
 // Defines values for EventMethods.
 const (
+	EventMethodsOtp EventMethods = "otp"
 	EventMethodsPwd EventMethods = "pwd"
 )
 
 // Valid indicates whether the value is a known member of the EventMethods enum.
 func (e EventMethods) Valid() bool {
 	switch e {
+	case EventMethodsOtp:
+		return true
 	case EventMethodsPwd:
 		return true
 	default:
@@ -219,49 +255,55 @@ func (e EventMethods) Valid() bool {
 
 // Defines values for EventType.
 const (
-	LoginFailed            EventType = "login.failed"
-	PasswordChanged        EventType = "password.changed"
-	SessionEnded           EventType = "session.ended"
-	SessionReauthenticated EventType = "session.reauthenticated"
-	SessionReuseDetected   EventType = "session.reuse_detected"
-	SessionsEnded          EventType = "sessions.ended"
-	UserActivated          EventType = "user.activated"
-	UserCreated            EventType = "user.created"
-	UserDeactivated        EventType = "user.deactivated"
-	UserDeleted            EventType = "user.deleted"
-	UserLoggedIn           EventType = "user.logged_in"
-	UserRegistered         EventType = "user.registered"
-	UserUpdated            EventType = "user.updated"
+	EventTypeEmailVerified          EventType = "email.verified"
+	EventTypeLoginFailed            EventType = "login.failed"
+	EventTypePasswordChanged        EventType = "password.changed"
+	EventTypePasswordReset          EventType = "password.reset"
+	EventTypeSessionEnded           EventType = "session.ended"
+	EventTypeSessionReauthenticated EventType = "session.reauthenticated"
+	EventTypeSessionReuseDetected   EventType = "session.reuse_detected"
+	EventTypeSessionsEnded          EventType = "sessions.ended"
+	EventTypeUserActivated          EventType = "user.activated"
+	EventTypeUserCreated            EventType = "user.created"
+	EventTypeUserDeactivated        EventType = "user.deactivated"
+	EventTypeUserDeleted            EventType = "user.deleted"
+	EventTypeUserLoggedIn           EventType = "user.logged_in"
+	EventTypeUserRegistered         EventType = "user.registered"
+	EventTypeUserUpdated            EventType = "user.updated"
 )
 
 // Valid indicates whether the value is a known member of the EventType enum.
 func (e EventType) Valid() bool {
 	switch e {
-	case LoginFailed:
+	case EventTypeEmailVerified:
 		return true
-	case PasswordChanged:
+	case EventTypeLoginFailed:
 		return true
-	case SessionEnded:
+	case EventTypePasswordChanged:
 		return true
-	case SessionReauthenticated:
+	case EventTypePasswordReset:
 		return true
-	case SessionReuseDetected:
+	case EventTypeSessionEnded:
 		return true
-	case SessionsEnded:
+	case EventTypeSessionReauthenticated:
 		return true
-	case UserActivated:
+	case EventTypeSessionReuseDetected:
 		return true
-	case UserCreated:
+	case EventTypeSessionsEnded:
 		return true
-	case UserDeactivated:
+	case EventTypeUserActivated:
 		return true
-	case UserDeleted:
+	case EventTypeUserCreated:
 		return true
-	case UserLoggedIn:
+	case EventTypeUserDeactivated:
 		return true
-	case UserRegistered:
+	case EventTypeUserDeleted:
 		return true
-	case UserUpdated:
+	case EventTypeUserLoggedIn:
+		return true
+	case EventTypeUserRegistered:
+		return true
+	case EventTypeUserUpdated:
 		return true
 	default:
 		return false
@@ -454,6 +496,36 @@ func (e InternalErrorProblemStatus) Valid() bool {
 	}
 }
 
+// Defines values for InvalidCodeProblemCode.
+const (
+	InvalidCodeProblemCodeInvalidCode InvalidCodeProblemCode = "invalid_code"
+)
+
+// Valid indicates whether the value is a known member of the InvalidCodeProblemCode enum.
+func (e InvalidCodeProblemCode) Valid() bool {
+	switch e {
+	case InvalidCodeProblemCodeInvalidCode:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for InvalidCodeProblemStatus.
+const (
+	InvalidCodeProblemStatusN401 InvalidCodeProblemStatus = 401
+)
+
+// Valid indicates whether the value is a known member of the InvalidCodeProblemStatus enum.
+func (e InvalidCodeProblemStatus) Valid() bool {
+	switch e {
+	case InvalidCodeProblemStatusN401:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for InvalidRequestKindCode.
 const (
 	InvalidRequestKindCodeInvalidRequest InvalidRequestKindCode = "invalid_request"
@@ -583,6 +655,21 @@ const (
 func (e KeyUse) Valid() bool {
 	switch e {
 	case Sig:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for LoginContinuationFactor.
+const (
+	EmailCode LoginContinuationFactor = "email_code"
+)
+
+// Valid indicates whether the value is a known member of the LoginContinuationFactor enum.
+func (e LoginContinuationFactor) Valid() bool {
+	switch e {
+	case EmailCode:
 		return true
 	default:
 		return false
@@ -1948,6 +2035,48 @@ func (e UsernameConflictProblemStatus) Valid() bool {
 	}
 }
 
+// Defines values for VerificationRefusedProblemCode.
+const (
+	VerificationRefusedProblemCodeInvalidCode      VerificationRefusedProblemCode = "invalid_code"
+	VerificationRefusedProblemCodeInvalidToken     VerificationRefusedProblemCode = "invalid_token"
+	VerificationRefusedProblemCodeNotAuthenticated VerificationRefusedProblemCode = "not_authenticated"
+	VerificationRefusedProblemCodeUserInactive     VerificationRefusedProblemCode = "user_inactive"
+	VerificationRefusedProblemCodeUserNotFound     VerificationRefusedProblemCode = "user_not_found"
+)
+
+// Valid indicates whether the value is a known member of the VerificationRefusedProblemCode enum.
+func (e VerificationRefusedProblemCode) Valid() bool {
+	switch e {
+	case VerificationRefusedProblemCodeInvalidCode:
+		return true
+	case VerificationRefusedProblemCodeInvalidToken:
+		return true
+	case VerificationRefusedProblemCodeNotAuthenticated:
+		return true
+	case VerificationRefusedProblemCodeUserInactive:
+		return true
+	case VerificationRefusedProblemCodeUserNotFound:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for VerificationRefusedProblemStatus.
+const (
+	VerificationRefusedProblemStatusN401 VerificationRefusedProblemStatus = 401
+)
+
+// Valid indicates whether the value is a known member of the VerificationRefusedProblemStatus enum.
+func (e VerificationRefusedProblemStatus) Valid() bool {
+	switch e {
+	case VerificationRefusedProblemStatusN401:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for WrongPasswordProblemCode.
 const (
 	WrongPasswordProblemCodeCrossOrigin   WrongPasswordProblemCode = "cross_origin"
@@ -2043,6 +2172,14 @@ type AccessTokenClaims struct {
 // AccessTokenClaimsAmr defines model for AccessTokenClaims.Amr.
 type AccessTokenClaimsAmr string
 
+// AccountEmail The email of an account, or of none.
+type AccountEmail struct {
+	// Email Compared by its canonical form, as in a registration.
+	//
+	// Example: ada@example.com
+	Email string `json:"email"`
+}
+
 // AmbiguousCredentialsProblem defines model for AmbiguousCredentialsProblem.
 type AmbiguousCredentialsProblem struct {
 	Code AmbiguousCredentialsProblemCode `json:"code"`
@@ -2113,6 +2250,19 @@ type BodyTooLargeProblemCode string
 // BodyTooLargeProblemStatus defines model for BodyTooLargeProblem.Status.
 type BodyTooLargeProblemStatus int
 
+// CodeRequested What the client that has asked for a code keeps.
+type CodeRequested struct {
+	// ExpiresIn Seconds until the code expires.
+	//
+	// Example: 600
+	ExpiresIn int64 `json:"expires_in"`
+
+	// Request What the mailed code counts with. It is opaque. Keep it where the code will be entered.
+	//
+	// Example: lkq_AZgfbj9KfMCPHl19TBsukEq0zH1v4cYw3r9dWl2b7mQx5sVtN8hJpUoEaKiGfRyZ
+	Request string `json:"request"`
+}
+
 // CrossOriginKind defines model for CrossOriginKind.
 type CrossOriginKind struct {
 	Code   CrossOriginKindCode   `json:"code"`
@@ -2153,6 +2303,48 @@ type CrossOriginProblemCode string
 
 // CrossOriginProblemStatus defines model for CrossOriginProblem.Status.
 type CrossOriginProblemStatus int
+
+// EmailVerification A code that verifies the email of the user.
+type EmailVerification struct {
+	// Code The 8 digits of the mail, or the token of its link.
+	//
+	// Example: 20318467
+	Code string `json:"code"`
+
+	// Request The `request` that came when the code was asked for. The access token makes it optional.
+	//
+	// Example: lkq_AZgfbj9KfMCPHl19TBsukEq0zH1v4cYw3r9dWl2b7mQx5sVtN8hJpUoEaKiGfRyZ
+	Request *string `json:"request,omitempty"`
+}
+
+// EmailVerifiedProblem defines model for EmailVerifiedProblem.
+type EmailVerifiedProblem struct {
+	Code EmailVerifiedProblemCode `json:"code"`
+
+	// Detail What went wrong.
+	//
+	// Example: The email belongs to another user.
+	Detail string                     `json:"detail"`
+	Status EmailVerifiedProblemStatus `json:"status"`
+
+	// Title The problem in words. It is the same for every answer with this code.
+	//
+	// Example: The email is taken
+	Title string `json:"title"`
+
+	// Type A reference to the page about the problem, relative to the address of the request. It is `/problems/` and
+	// the code, behind the path of the server if that has one.
+	//
+	//
+	// Example: /problems/email_taken
+	Type string `json:"type"`
+}
+
+// EmailVerifiedProblemCode defines model for EmailVerifiedProblem.Code.
+type EmailVerifiedProblemCode string
+
+// EmailVerifiedProblemStatus defines model for EmailVerifiedProblem.Status.
+type EmailVerifiedProblemStatus int
 
 // Event What happened to an account.
 type Event struct {
@@ -2366,6 +2558,35 @@ type InternalErrorProblemCode string
 // InternalErrorProblemStatus defines model for InternalErrorProblem.Status.
 type InternalErrorProblemStatus int
 
+// InvalidCodeProblem defines model for InvalidCodeProblem.
+type InvalidCodeProblem struct {
+	Code InvalidCodeProblemCode `json:"code"`
+
+	// Detail What went wrong.
+	//
+	// Example: The email belongs to another user.
+	Detail string                   `json:"detail"`
+	Status InvalidCodeProblemStatus `json:"status"`
+
+	// Title The problem in words. It is the same for every answer with this code.
+	//
+	// Example: The email is taken
+	Title string `json:"title"`
+
+	// Type A reference to the page about the problem, relative to the address of the request. It is `/problems/` and
+	// the code, behind the path of the server if that has one.
+	//
+	//
+	// Example: /problems/email_taken
+	Type string `json:"type"`
+}
+
+// InvalidCodeProblemCode defines model for InvalidCodeProblem.Code.
+type InvalidCodeProblemCode string
+
+// InvalidCodeProblemStatus defines model for InvalidCodeProblem.Status.
+type InvalidCodeProblemStatus int
+
 // InvalidRequestKind defines model for InvalidRequestKind.
 type InvalidRequestKind struct {
 	Code InvalidRequestKindCode `json:"code"`
@@ -2468,6 +2689,25 @@ type KeySet struct {
 	// Keys The public keys.
 	Keys []Key `json:"keys"`
 }
+
+// LoginContinuation What continues a login. `factor` says which members stand beside it.
+type LoginContinuation struct {
+	// Code The 8 digits of the mail, or the token of its link.
+	//
+	// Example: 20318467
+	Code string `json:"code"`
+
+	// Factor `email_code`: a mailed code, in `code`.
+	Factor LoginContinuationFactor `json:"factor"`
+
+	// Request The `request` that came when the code was asked for.
+	//
+	// Example: lkq_AZgfbj9KfMCPHl19TBsukEq0zH1v4cYw3r9dWl2b7mQx5sVtN8hJpUoEaKiGfRyZ
+	Request string `json:"request"`
+}
+
+// LoginContinuationFactor `email_code`: a mailed code, in `code`.
+type LoginContinuationFactor string
 
 // LoginFailedProblem defines model for LoginFailedProblem.
 type LoginFailedProblem struct {
@@ -2776,6 +3016,24 @@ type PasswordChange struct {
 	//
 	// Example: violet anchor prints slowly
 	NewPassword string `json:"new_password"`
+}
+
+// PasswordReset A new password, and the code that allows it.
+type PasswordReset struct {
+	// Code The 8 digits of the mail, or the token of its link.
+	//
+	// Example: 20318467
+	Code string `json:"code"`
+
+	// NewPassword A password that a registration would accept.
+	//
+	// Example: a new correct horse battery staple
+	NewPassword string `json:"new_password"`
+
+	// Request The `request` that came when the code was asked for. The 8 digits need it, the token of a link doesn't.
+	//
+	// Example: lkq_AZgfbj9KfMCPHl19TBsukEq0zH1v4cYw3r9dWl2b7mQx5sVtN8hJpUoEaKiGfRyZ
+	Request *string `json:"request,omitempty"`
 }
 
 // PreconditionFailedProblem defines model for PreconditionFailedProblem.
@@ -3874,6 +4132,35 @@ type UsernameConflictProblemCode string
 // UsernameConflictProblemStatus defines model for UsernameConflictProblem.Status.
 type UsernameConflictProblemStatus int
 
+// VerificationRefusedProblem defines model for VerificationRefusedProblem.
+type VerificationRefusedProblem struct {
+	Code VerificationRefusedProblemCode `json:"code"`
+
+	// Detail What went wrong.
+	//
+	// Example: The email belongs to another user.
+	Detail string                           `json:"detail"`
+	Status VerificationRefusedProblemStatus `json:"status"`
+
+	// Title The problem in words. It is the same for every answer with this code.
+	//
+	// Example: The email is taken
+	Title string `json:"title"`
+
+	// Type A reference to the page about the problem, relative to the address of the request. It is `/problems/` and
+	// the code, behind the path of the server if that has one.
+	//
+	//
+	// Example: /problems/email_taken
+	Type string `json:"type"`
+}
+
+// VerificationRefusedProblemCode defines model for VerificationRefusedProblem.Code.
+type VerificationRefusedProblemCode string
+
+// VerificationRefusedProblemStatus defines model for VerificationRefusedProblem.Status.
+type VerificationRefusedProblemStatus int
+
 // WrongPasswordProblem defines model for WrongPasswordProblem.
 type WrongPasswordProblem struct {
 	Code WrongPasswordProblemCode `json:"code"`
@@ -3914,6 +4201,12 @@ type CrossOrigin = CrossOriginProblem
 
 // InternalError defines model for InternalError.
 type InternalError = InternalErrorProblem
+
+// InvalidCode defines model for InvalidCode.
+type InvalidCode = InvalidCodeProblem
+
+// InvalidEmail defines model for InvalidEmail.
+type InvalidEmail = InvalidRequestProblem
 
 // InvalidRequest defines model for InvalidRequest.
 type InvalidRequest = InvalidRequestProblem
@@ -3996,17 +4289,32 @@ type RevokeTokenFormdataRequestBody = RevocationForm
 // RegisterUserJSONRequestBody defines body for RegisterUser for application/json ContentType.
 type RegisterUserJSONRequestBody = Registration
 
+// RequestLoginCodeJSONRequestBody defines body for RequestLoginCode for application/json ContentType.
+type RequestLoginCodeJSONRequestBody = AccountEmail
+
+// ContinueLoginJSONRequestBody defines body for ContinueLogin for application/json ContentType.
+type ContinueLoginJSONRequestBody = LoginContinuation
+
 // LoginFormdataRequestBody defines body for Login for application/x-www-form-urlencoded ContentType.
 type LoginFormdataRequestBody = LoginForm
 
 // UpdateCurrentUserApplicationMergePatchPlusJSONRequestBody defines body for UpdateCurrentUser for application/merge-patch+json ContentType.
 type UpdateCurrentUserApplicationMergePatchPlusJSONRequestBody = UserUpdate
 
+// ConfirmEmailVerificationJSONRequestBody defines body for ConfirmEmailVerification for application/json ContentType.
+type ConfirmEmailVerificationJSONRequestBody = EmailVerification
+
 // ChangePasswordJSONRequestBody defines body for ChangePassword for application/json ContentType.
 type ChangePasswordJSONRequestBody = PasswordChange
 
 // ReauthenticateJSONRequestBody defines body for Reauthenticate for application/json ContentType.
 type ReauthenticateJSONRequestBody = Reauthentication
+
+// RequestPasswordResetJSONRequestBody defines body for RequestPasswordReset for application/json ContentType.
+type RequestPasswordResetJSONRequestBody = AccountEmail
+
+// ConfirmPasswordResetJSONRequestBody defines body for ConfirmPasswordReset for application/json ContentType.
+type ConfirmPasswordResetJSONRequestBody = PasswordReset
 
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
@@ -4022,6 +4330,12 @@ type ServerInterface interface {
 	// RegisterUser Register a user
 	// (POST /api/users/)
 	RegisterUser(ctx echo.Context) error
+	// RequestLoginCode Ask for a code to log in with
+	// (POST /api/users/login/code/)
+	RequestLoginCode(ctx echo.Context) error
+	// ContinueLogin Log in with a code
+	// (POST /api/users/login/continue/)
+	ContinueLogin(ctx echo.Context) error
 	// Login Log in, or refresh tokens
 	// (POST /api/users/login/token/)
 	Login(ctx echo.Context) error
@@ -4037,6 +4351,12 @@ type ServerInterface interface {
 	// UpdateCurrentUser Change the current user
 	// (PATCH /api/users/me/)
 	UpdateCurrentUser(ctx echo.Context, params UpdateCurrentUserParams) error
+	// RequestEmailVerification Ask for a code to verify the email with
+	// (POST /api/users/me/email/verification/)
+	RequestEmailVerification(ctx echo.Context) error
+	// ConfirmEmailVerification Verify the email
+	// (POST /api/users/me/email/verification/confirm/)
+	ConfirmEmailVerification(ctx echo.Context) error
 	// ListOwnEvents List what happened to the account
 	// (GET /api/users/me/events/)
 	ListOwnEvents(ctx echo.Context, params ListOwnEventsParams) error
@@ -4055,6 +4375,12 @@ type ServerInterface interface {
 	// EndSession End a session
 	// (DELETE /api/users/me/sessions/{session_id}/)
 	EndSession(ctx echo.Context, sessionID ID) error
+	// RequestPasswordReset Ask for a code to reset a password with
+	// (POST /api/users/password-resets/)
+	RequestPasswordReset(ctx echo.Context) error
+	// ConfirmPasswordReset Set a new password
+	// (POST /api/users/password-resets/confirm/)
+	ConfirmPasswordReset(ctx echo.Context) error
 	// GetLiveness Liveness
 	// (GET /healthz)
 	GetLiveness(ctx echo.Context) error
@@ -4101,6 +4427,24 @@ func (w *ServerInterfaceWrapper) RegisterUser(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.RegisterUser(ctx)
+	return err
+}
+
+// RequestLoginCode converts echo context to params.
+func (w *ServerInterfaceWrapper) RequestLoginCode(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.RequestLoginCode(ctx)
+	return err
+}
+
+// ContinueLogin converts echo context to params.
+func (w *ServerInterfaceWrapper) ContinueLogin(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ContinueLogin(ctx)
 	return err
 }
 
@@ -4166,6 +4510,24 @@ func (w *ServerInterfaceWrapper) UpdateCurrentUser(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.UpdateCurrentUser(ctx, params)
+	return err
+}
+
+// RequestEmailVerification converts echo context to params.
+func (w *ServerInterfaceWrapper) RequestEmailVerification(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.RequestEmailVerification(ctx)
+	return err
+}
+
+// ConfirmEmailVerification converts echo context to params.
+func (w *ServerInterfaceWrapper) ConfirmEmailVerification(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ConfirmEmailVerification(ctx)
 	return err
 }
 
@@ -4246,6 +4608,24 @@ func (w *ServerInterfaceWrapper) EndSession(ctx echo.Context) error {
 	return err
 }
 
+// RequestPasswordReset converts echo context to params.
+func (w *ServerInterfaceWrapper) RequestPasswordReset(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.RequestPasswordReset(ctx)
+	return err
+}
+
+// ConfirmPasswordReset converts echo context to params.
+func (w *ServerInterfaceWrapper) ConfirmPasswordReset(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ConfirmPasswordReset(ctx)
+	return err
+}
+
 // GetLiveness converts echo context to params.
 func (w *ServerInterfaceWrapper) GetLiveness(ctx echo.Context) error {
 	var err error
@@ -4313,6 +4693,12 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 
 	router.POST(options.BaseURL+"/api/users/", wrapper.RegisterUser, options.OperationMiddlewares["RegisterUser"]...)
 	router.POST(options.BaseURL+"/api/users/login/token/", wrapper.Login, options.OperationMiddlewares["Login"]...)
+	router.POST(options.BaseURL+"/api/users/login/code/", wrapper.RequestLoginCode, options.OperationMiddlewares["RequestLoginCode"]...)
+	router.POST(options.BaseURL+"/api/users/login/continue/", wrapper.ContinueLogin, options.OperationMiddlewares["ContinueLogin"]...)
+	router.POST(options.BaseURL+"/api/users/password-resets/", wrapper.RequestPasswordReset, options.OperationMiddlewares["RequestPasswordReset"]...)
+	router.POST(options.BaseURL+"/api/users/password-resets/confirm/", wrapper.ConfirmPasswordReset, options.OperationMiddlewares["ConfirmPasswordReset"]...)
+	router.POST(options.BaseURL+"/api/users/me/email/verification/", wrapper.RequestEmailVerification, options.OperationMiddlewares["RequestEmailVerification"]...)
+	router.POST(options.BaseURL+"/api/users/me/email/verification/confirm/", wrapper.ConfirmEmailVerification, options.OperationMiddlewares["ConfirmEmailVerification"]...)
 	router.DELETE(options.BaseURL+"/api/users/me/", wrapper.DeleteCurrentUser, options.OperationMiddlewares["DeleteCurrentUser"]...)
 	router.GET(options.BaseURL+"/api/users/me/", wrapper.GetCurrentUser, options.OperationMiddlewares["GetCurrentUser"]...)
 	router.PATCH(options.BaseURL+"/api/users/me/", wrapper.UpdateCurrentUser, options.OperationMiddlewares["UpdateCurrentUser"]...)
@@ -4345,6 +4731,17 @@ type BodyTooLargeApplicationProblemPlusJSONResponse BodyTooLargeProblem
 type CrossOriginApplicationProblemPlusJSONResponse CrossOriginProblem
 
 type InternalErrorApplicationProblemPlusJSONResponse InternalErrorProblem
+
+type InvalidCodeResponseHeaders struct {
+	WWWAuthenticate string
+}
+type InvalidCodeApplicationProblemPlusJSONResponse struct {
+	Body InvalidCodeProblem
+
+	Headers InvalidCodeResponseHeaders
+}
+
+type InvalidEmailApplicationProblemPlusJSONResponse InvalidRequestProblem
 
 type InvalidRequestApplicationProblemPlusJSONResponse InvalidRequestProblem
 
@@ -4868,6 +5265,337 @@ type RegisterUser503ApplicationProblemPlusJSONResponse struct {
 }
 
 func (response RegisterUser503ApplicationProblemPlusJSONResponse) VisitRegisterUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RequestLoginCodeRequestObject struct {
+	Body *RequestLoginCodeJSONRequestBody
+}
+
+type RequestLoginCodeResponseObject interface {
+	VisitRequestLoginCodeResponse(w http.ResponseWriter) error
+}
+
+type RequestLoginCode202JSONResponse CodeRequested
+
+func (response RequestLoginCode202JSONResponse) VisitRequestLoginCodeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RequestLoginCode403ApplicationProblemPlusJSONResponse struct {
+	CrossOriginApplicationProblemPlusJSONResponse
+}
+
+func (response RequestLoginCode403ApplicationProblemPlusJSONResponse) VisitRequestLoginCodeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RequestLoginCode408ApplicationProblemPlusJSONResponse struct {
+	RequestTimeoutApplicationProblemPlusJSONResponse
+}
+
+func (response RequestLoginCode408ApplicationProblemPlusJSONResponse) VisitRequestLoginCodeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(408)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RequestLoginCode413ApplicationProblemPlusJSONResponse struct {
+	BodyTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response RequestLoginCode413ApplicationProblemPlusJSONResponse) VisitRequestLoginCodeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RequestLoginCode415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response RequestLoginCode415ApplicationProblemPlusJSONResponse) VisitRequestLoginCodeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RequestLoginCode422ApplicationProblemPlusJSONResponse struct {
+	InvalidEmailApplicationProblemPlusJSONResponse
+}
+
+func (response RequestLoginCode422ApplicationProblemPlusJSONResponse) VisitRequestLoginCodeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RequestLoginCode429ApplicationProblemPlusJSONResponse struct {
+	RateLimitedApplicationProblemPlusJSONResponse
+}
+
+func (response RequestLoginCode429ApplicationProblemPlusJSONResponse) VisitRequestLoginCodeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("RateLimit", fmt.Sprint(response.Headers.RateLimit))
+	w.Header().Set("RateLimit-Policy", fmt.Sprint(response.Headers.RateLimitPolicy))
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RequestLoginCode500ApplicationProblemPlusJSONResponse struct {
+	InternalErrorApplicationProblemPlusJSONResponse
+}
+
+func (response RequestLoginCode500ApplicationProblemPlusJSONResponse) VisitRequestLoginCodeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RequestLoginCode503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response RequestLoginCode503ApplicationProblemPlusJSONResponse) VisitRequestLoginCodeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ContinueLoginRequestObject struct {
+	Body *ContinueLoginJSONRequestBody
+}
+
+type ContinueLoginResponseObject interface {
+	VisitContinueLoginResponse(w http.ResponseWriter) error
+}
+
+type ContinueLogin200ResponseHeaders struct {
+	Pragma string
+}
+
+type ContinueLogin200JSONResponse struct {
+	Body    Token
+	Headers ContinueLogin200ResponseHeaders
+}
+
+func (response ContinueLogin200JSONResponse) VisitContinueLoginResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Pragma", fmt.Sprint(response.Headers.Pragma))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ContinueLogin401ApplicationProblemPlusJSONResponse struct {
+	InvalidCodeApplicationProblemPlusJSONResponse
+}
+
+func (response ContinueLogin401ApplicationProblemPlusJSONResponse) VisitContinueLoginResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ContinueLogin403ApplicationProblemPlusJSONResponse struct {
+	CrossOriginApplicationProblemPlusJSONResponse
+}
+
+func (response ContinueLogin403ApplicationProblemPlusJSONResponse) VisitContinueLoginResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ContinueLogin408ApplicationProblemPlusJSONResponse struct {
+	RequestTimeoutApplicationProblemPlusJSONResponse
+}
+
+func (response ContinueLogin408ApplicationProblemPlusJSONResponse) VisitContinueLoginResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(408)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ContinueLogin413ApplicationProblemPlusJSONResponse struct {
+	BodyTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response ContinueLogin413ApplicationProblemPlusJSONResponse) VisitContinueLoginResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ContinueLogin415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response ContinueLogin415ApplicationProblemPlusJSONResponse) VisitContinueLoginResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ContinueLogin422ApplicationProblemPlusJSONResponse InvalidRequestProblem
+
+func (response ContinueLogin422ApplicationProblemPlusJSONResponse) VisitContinueLoginResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ContinueLogin429ApplicationProblemPlusJSONResponse struct {
+	RateLimitedApplicationProblemPlusJSONResponse
+}
+
+func (response ContinueLogin429ApplicationProblemPlusJSONResponse) VisitContinueLoginResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("RateLimit", fmt.Sprint(response.Headers.RateLimit))
+	w.Header().Set("RateLimit-Policy", fmt.Sprint(response.Headers.RateLimitPolicy))
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ContinueLogin500ApplicationProblemPlusJSONResponse struct {
+	InternalErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ContinueLogin500ApplicationProblemPlusJSONResponse) VisitContinueLoginResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ContinueLogin503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ContinueLogin503ApplicationProblemPlusJSONResponse) VisitContinueLoginResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -5554,6 +6282,328 @@ type UpdateCurrentUser503ApplicationProblemPlusJSONResponse struct {
 }
 
 func (response UpdateCurrentUser503ApplicationProblemPlusJSONResponse) VisitUpdateCurrentUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RequestEmailVerificationRequestObject struct {
+}
+
+type RequestEmailVerificationResponseObject interface {
+	VisitRequestEmailVerificationResponse(w http.ResponseWriter) error
+}
+
+type RequestEmailVerification202JSONResponse CodeRequested
+
+func (response RequestEmailVerification202JSONResponse) VisitRequestEmailVerificationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RequestEmailVerification400ApplicationProblemPlusJSONResponse struct {
+	AmbiguousCredentialsApplicationProblemPlusJSONResponse
+}
+
+func (response RequestEmailVerification400ApplicationProblemPlusJSONResponse) VisitRequestEmailVerificationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RequestEmailVerification401ApplicationProblemPlusJSONResponse struct {
+	UnauthenticatedApplicationProblemPlusJSONResponse
+}
+
+func (response RequestEmailVerification401ApplicationProblemPlusJSONResponse) VisitRequestEmailVerificationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RequestEmailVerification403ApplicationProblemPlusJSONResponse struct {
+	CrossOriginApplicationProblemPlusJSONResponse
+}
+
+func (response RequestEmailVerification403ApplicationProblemPlusJSONResponse) VisitRequestEmailVerificationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RequestEmailVerification409ApplicationProblemPlusJSONResponse EmailVerifiedProblem
+
+func (response RequestEmailVerification409ApplicationProblemPlusJSONResponse) VisitRequestEmailVerificationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RequestEmailVerification429ApplicationProblemPlusJSONResponse struct {
+	RateLimitedApplicationProblemPlusJSONResponse
+}
+
+func (response RequestEmailVerification429ApplicationProblemPlusJSONResponse) VisitRequestEmailVerificationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("RateLimit", fmt.Sprint(response.Headers.RateLimit))
+	w.Header().Set("RateLimit-Policy", fmt.Sprint(response.Headers.RateLimitPolicy))
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RequestEmailVerification500ApplicationProblemPlusJSONResponse struct {
+	InternalErrorApplicationProblemPlusJSONResponse
+}
+
+func (response RequestEmailVerification500ApplicationProblemPlusJSONResponse) VisitRequestEmailVerificationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RequestEmailVerification503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response RequestEmailVerification503ApplicationProblemPlusJSONResponse) VisitRequestEmailVerificationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ConfirmEmailVerificationRequestObject struct {
+	Body *ConfirmEmailVerificationJSONRequestBody
+}
+
+type ConfirmEmailVerificationResponseObject interface {
+	VisitConfirmEmailVerificationResponse(w http.ResponseWriter) error
+}
+
+type ConfirmEmailVerification204Response struct {
+}
+
+func (response ConfirmEmailVerification204Response) VisitConfirmEmailVerificationResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type ConfirmEmailVerification400ApplicationProblemPlusJSONResponse struct {
+	AmbiguousCredentialsApplicationProblemPlusJSONResponse
+}
+
+func (response ConfirmEmailVerification400ApplicationProblemPlusJSONResponse) VisitConfirmEmailVerificationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ConfirmEmailVerification401ResponseHeaders struct {
+	WWWAuthenticate string
+}
+
+type ConfirmEmailVerification401ApplicationProblemPlusJSONResponse struct {
+	Body    VerificationRefusedProblem
+	Headers ConfirmEmailVerification401ResponseHeaders
+}
+
+func (response ConfirmEmailVerification401ApplicationProblemPlusJSONResponse) VisitConfirmEmailVerificationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ConfirmEmailVerification403ApplicationProblemPlusJSONResponse struct {
+	CrossOriginApplicationProblemPlusJSONResponse
+}
+
+func (response ConfirmEmailVerification403ApplicationProblemPlusJSONResponse) VisitConfirmEmailVerificationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ConfirmEmailVerification408ApplicationProblemPlusJSONResponse struct {
+	RequestTimeoutApplicationProblemPlusJSONResponse
+}
+
+func (response ConfirmEmailVerification408ApplicationProblemPlusJSONResponse) VisitConfirmEmailVerificationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(408)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ConfirmEmailVerification413ApplicationProblemPlusJSONResponse struct {
+	BodyTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response ConfirmEmailVerification413ApplicationProblemPlusJSONResponse) VisitConfirmEmailVerificationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ConfirmEmailVerification415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response ConfirmEmailVerification415ApplicationProblemPlusJSONResponse) VisitConfirmEmailVerificationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ConfirmEmailVerification422ApplicationProblemPlusJSONResponse InvalidRequestProblem
+
+func (response ConfirmEmailVerification422ApplicationProblemPlusJSONResponse) VisitConfirmEmailVerificationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ConfirmEmailVerification429ApplicationProblemPlusJSONResponse struct {
+	RateLimitedApplicationProblemPlusJSONResponse
+}
+
+func (response ConfirmEmailVerification429ApplicationProblemPlusJSONResponse) VisitConfirmEmailVerificationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("RateLimit", fmt.Sprint(response.Headers.RateLimit))
+	w.Header().Set("RateLimit-Policy", fmt.Sprint(response.Headers.RateLimitPolicy))
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ConfirmEmailVerification500ApplicationProblemPlusJSONResponse struct {
+	InternalErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ConfirmEmailVerification500ApplicationProblemPlusJSONResponse) VisitConfirmEmailVerificationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ConfirmEmailVerification503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ConfirmEmailVerification503ApplicationProblemPlusJSONResponse) VisitConfirmEmailVerificationResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -6348,6 +7398,323 @@ func (response EndSession503ApplicationProblemPlusJSONResponse) VisitEndSessionR
 	return err
 }
 
+type RequestPasswordResetRequestObject struct {
+	Body *RequestPasswordResetJSONRequestBody
+}
+
+type RequestPasswordResetResponseObject interface {
+	VisitRequestPasswordResetResponse(w http.ResponseWriter) error
+}
+
+type RequestPasswordReset202JSONResponse CodeRequested
+
+func (response RequestPasswordReset202JSONResponse) VisitRequestPasswordResetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RequestPasswordReset403ApplicationProblemPlusJSONResponse struct {
+	CrossOriginApplicationProblemPlusJSONResponse
+}
+
+func (response RequestPasswordReset403ApplicationProblemPlusJSONResponse) VisitRequestPasswordResetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RequestPasswordReset408ApplicationProblemPlusJSONResponse struct {
+	RequestTimeoutApplicationProblemPlusJSONResponse
+}
+
+func (response RequestPasswordReset408ApplicationProblemPlusJSONResponse) VisitRequestPasswordResetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(408)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RequestPasswordReset413ApplicationProblemPlusJSONResponse struct {
+	BodyTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response RequestPasswordReset413ApplicationProblemPlusJSONResponse) VisitRequestPasswordResetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RequestPasswordReset415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response RequestPasswordReset415ApplicationProblemPlusJSONResponse) VisitRequestPasswordResetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RequestPasswordReset422ApplicationProblemPlusJSONResponse struct {
+	InvalidEmailApplicationProblemPlusJSONResponse
+}
+
+func (response RequestPasswordReset422ApplicationProblemPlusJSONResponse) VisitRequestPasswordResetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RequestPasswordReset429ApplicationProblemPlusJSONResponse struct {
+	RateLimitedApplicationProblemPlusJSONResponse
+}
+
+func (response RequestPasswordReset429ApplicationProblemPlusJSONResponse) VisitRequestPasswordResetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("RateLimit", fmt.Sprint(response.Headers.RateLimit))
+	w.Header().Set("RateLimit-Policy", fmt.Sprint(response.Headers.RateLimitPolicy))
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RequestPasswordReset500ApplicationProblemPlusJSONResponse struct {
+	InternalErrorApplicationProblemPlusJSONResponse
+}
+
+func (response RequestPasswordReset500ApplicationProblemPlusJSONResponse) VisitRequestPasswordResetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RequestPasswordReset503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response RequestPasswordReset503ApplicationProblemPlusJSONResponse) VisitRequestPasswordResetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ConfirmPasswordResetRequestObject struct {
+	Body *ConfirmPasswordResetJSONRequestBody
+}
+
+type ConfirmPasswordResetResponseObject interface {
+	VisitConfirmPasswordResetResponse(w http.ResponseWriter) error
+}
+
+type ConfirmPasswordReset204Response struct {
+}
+
+func (response ConfirmPasswordReset204Response) VisitConfirmPasswordResetResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type ConfirmPasswordReset401ApplicationProblemPlusJSONResponse struct {
+	InvalidCodeApplicationProblemPlusJSONResponse
+}
+
+func (response ConfirmPasswordReset401ApplicationProblemPlusJSONResponse) VisitConfirmPasswordResetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ConfirmPasswordReset403ApplicationProblemPlusJSONResponse struct {
+	CrossOriginApplicationProblemPlusJSONResponse
+}
+
+func (response ConfirmPasswordReset403ApplicationProblemPlusJSONResponse) VisitConfirmPasswordResetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ConfirmPasswordReset408ApplicationProblemPlusJSONResponse struct {
+	RequestTimeoutApplicationProblemPlusJSONResponse
+}
+
+func (response ConfirmPasswordReset408ApplicationProblemPlusJSONResponse) VisitConfirmPasswordResetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(408)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ConfirmPasswordReset413ApplicationProblemPlusJSONResponse struct {
+	BodyTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response ConfirmPasswordReset413ApplicationProblemPlusJSONResponse) VisitConfirmPasswordResetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ConfirmPasswordReset415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response ConfirmPasswordReset415ApplicationProblemPlusJSONResponse) VisitConfirmPasswordResetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ConfirmPasswordReset422ApplicationProblemPlusJSONResponse InvalidRequestProblem
+
+func (response ConfirmPasswordReset422ApplicationProblemPlusJSONResponse) VisitConfirmPasswordResetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ConfirmPasswordReset429ApplicationProblemPlusJSONResponse struct {
+	RateLimitedApplicationProblemPlusJSONResponse
+}
+
+func (response ConfirmPasswordReset429ApplicationProblemPlusJSONResponse) VisitConfirmPasswordResetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("RateLimit", fmt.Sprint(response.Headers.RateLimit))
+	w.Header().Set("RateLimit-Policy", fmt.Sprint(response.Headers.RateLimitPolicy))
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ConfirmPasswordReset500ApplicationProblemPlusJSONResponse struct {
+	InternalErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ConfirmPasswordReset500ApplicationProblemPlusJSONResponse) VisitConfirmPasswordResetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ConfirmPasswordReset503ApplicationProblemPlusJSONResponse struct {
+	OverloadedApplicationProblemPlusJSONResponse
+}
+
+func (response ConfirmPasswordReset503ApplicationProblemPlusJSONResponse) VisitConfirmPasswordResetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetLivenessRequestObject struct {
 }
 
@@ -6458,6 +7825,12 @@ type StrictServerInterface interface {
 	// RegisterUser Register a user
 	// (POST /api/users/)
 	RegisterUser(ctx context.Context, request RegisterUserRequestObject) (RegisterUserResponseObject, error)
+	// RequestLoginCode Ask for a code to log in with
+	// (POST /api/users/login/code/)
+	RequestLoginCode(ctx context.Context, request RequestLoginCodeRequestObject) (RequestLoginCodeResponseObject, error)
+	// ContinueLogin Log in with a code
+	// (POST /api/users/login/continue/)
+	ContinueLogin(ctx context.Context, request ContinueLoginRequestObject) (ContinueLoginResponseObject, error)
 	// Login Log in, or refresh tokens
 	// (POST /api/users/login/token/)
 	Login(ctx context.Context, request LoginRequestObject) (LoginResponseObject, error)
@@ -6473,6 +7846,12 @@ type StrictServerInterface interface {
 	// UpdateCurrentUser Change the current user
 	// (PATCH /api/users/me/)
 	UpdateCurrentUser(ctx context.Context, request UpdateCurrentUserRequestObject) (UpdateCurrentUserResponseObject, error)
+	// RequestEmailVerification Ask for a code to verify the email with
+	// (POST /api/users/me/email/verification/)
+	RequestEmailVerification(ctx context.Context, request RequestEmailVerificationRequestObject) (RequestEmailVerificationResponseObject, error)
+	// ConfirmEmailVerification Verify the email
+	// (POST /api/users/me/email/verification/confirm/)
+	ConfirmEmailVerification(ctx context.Context, request ConfirmEmailVerificationRequestObject) (ConfirmEmailVerificationResponseObject, error)
 	// ListOwnEvents List what happened to the account
 	// (GET /api/users/me/events/)
 	ListOwnEvents(ctx context.Context, request ListOwnEventsRequestObject) (ListOwnEventsResponseObject, error)
@@ -6491,6 +7870,12 @@ type StrictServerInterface interface {
 	// EndSession End a session
 	// (DELETE /api/users/me/sessions/{session_id}/)
 	EndSession(ctx context.Context, request EndSessionRequestObject) (EndSessionResponseObject, error)
+	// RequestPasswordReset Ask for a code to reset a password with
+	// (POST /api/users/password-resets/)
+	RequestPasswordReset(ctx context.Context, request RequestPasswordResetRequestObject) (RequestPasswordResetResponseObject, error)
+	// ConfirmPasswordReset Set a new password
+	// (POST /api/users/password-resets/confirm/)
+	ConfirmPasswordReset(ctx context.Context, request ConfirmPasswordResetRequestObject) (ConfirmPasswordResetResponseObject, error)
 	// GetLiveness Liveness
 	// (GET /healthz)
 	GetLiveness(ctx context.Context, request GetLivenessRequestObject) (GetLivenessResponseObject, error)
@@ -6630,6 +8015,98 @@ func (sh *strictHandler) RegisterUser(ctx echo.Context) error {
 		return err
 	} else if validResponse, ok := response.(RegisterUserResponseObject); ok {
 		return validResponse.VisitRegisterUserResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RequestLoginCode operation middleware
+func (sh *strictHandler) RequestLoginCode(ctx echo.Context) error {
+	var request RequestLoginCodeRequestObject
+
+	var body RequestLoginCodeJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RequestLoginCode(ctx.Request().Context(), request.(RequestLoginCodeRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RequestLoginCode")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RequestLoginCodeResponseObject); ok {
+		return validResponse.VisitRequestLoginCodeResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ContinueLogin operation middleware
+func (sh *strictHandler) ContinueLogin(ctx echo.Context) error {
+	var request ContinueLoginRequestObject
+
+	var body ContinueLoginJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ContinueLogin(ctx.Request().Context(), request.(ContinueLoginRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ContinueLogin")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ContinueLoginResponseObject); ok {
+		return validResponse.VisitContinueLoginResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -6780,6 +8257,75 @@ func (sh *strictHandler) UpdateCurrentUser(ctx echo.Context, params UpdateCurren
 		return err
 	} else if validResponse, ok := response.(UpdateCurrentUserResponseObject); ok {
 		return validResponse.VisitUpdateCurrentUserResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RequestEmailVerification operation middleware
+func (sh *strictHandler) RequestEmailVerification(ctx echo.Context) error {
+	var request RequestEmailVerificationRequestObject
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RequestEmailVerification(ctx.Request().Context(), request.(RequestEmailVerificationRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RequestEmailVerification")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RequestEmailVerificationResponseObject); ok {
+		return validResponse.VisitRequestEmailVerificationResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ConfirmEmailVerification operation middleware
+func (sh *strictHandler) ConfirmEmailVerification(ctx echo.Context) error {
+	var request ConfirmEmailVerificationRequestObject
+
+	var body ConfirmEmailVerificationJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ConfirmEmailVerification(ctx.Request().Context(), request.(ConfirmEmailVerificationRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ConfirmEmailVerification")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ConfirmEmailVerificationResponseObject); ok {
+		return validResponse.VisitConfirmEmailVerificationResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -6968,6 +8514,98 @@ func (sh *strictHandler) EndSession(ctx echo.Context, sessionID ID) error {
 		return err
 	} else if validResponse, ok := response.(EndSessionResponseObject); ok {
 		return validResponse.VisitEndSessionResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RequestPasswordReset operation middleware
+func (sh *strictHandler) RequestPasswordReset(ctx echo.Context) error {
+	var request RequestPasswordResetRequestObject
+
+	var body RequestPasswordResetJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RequestPasswordReset(ctx.Request().Context(), request.(RequestPasswordResetRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RequestPasswordReset")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RequestPasswordResetResponseObject); ok {
+		return validResponse.VisitRequestPasswordResetResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ConfirmPasswordReset operation middleware
+func (sh *strictHandler) ConfirmPasswordReset(ctx echo.Context) error {
+	var request ConfirmPasswordResetRequestObject
+
+	var body ConfirmPasswordResetJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ConfirmPasswordReset(ctx.Request().Context(), request.(ConfirmPasswordResetRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ConfirmPasswordReset")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ConfirmPasswordResetResponseObject); ok {
+		return validResponse.VisitConfirmPasswordResetResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

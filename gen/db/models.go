@@ -11,6 +11,18 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 )
 
+type Challenge struct {
+	ID        uuid.UUID
+	Purpose   string
+	UserID    *uuid.UUID
+	EmailKey  string
+	Email     string
+	Attempts  int32
+	ExpiresAt time.Time
+	UsedAt    *time.Time
+	CreatedAt time.Time
+}
+
 type Event struct {
 	ID        uuid.UUID
 	Type      string

@@ -48,6 +48,21 @@ func (q *Queries) SessionEnd(ctx context.Context, arg SessionEndParams) (int64, 
 	return result.RowsAffected(), nil
 }
 
+const sessionEndOthers = `-- name: SessionEndOthers :exec
+DELETE FROM sessions WHERE user_id = $1 AND id <> $2
+`
+
+type SessionEndOthersParams struct {
+	UserID uuid.UUID
+	Kept   uuid.UUID
+}
+
+// Ends all sessions of a user but one.
+func (q *Queries) SessionEndOthers(ctx context.Context, arg SessionEndOthersParams) error {
+	_, err := q.db.Exec(ctx, sessionEndOthers, arg.UserID, arg.Kept)
+	return err
+}
+
 const sessionKeep = `-- name: SessionKeep :exec
 UPDATE sessions SET created_at = $1 WHERE id = $2 AND user_id = $3
 `

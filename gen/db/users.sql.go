@@ -238,7 +238,7 @@ const userGetByID = `-- name: UserGetByID :one
 SELECT id, email, email_key, username, username_key, password_hash, email_verified, is_active, is_superuser, tokens_not_before, last_login_at, created_at, updated_at, display_name, locale, user_metadata FROM users WHERE id = $1
 `
 
-// For the commands.
+// For the commands, and for a new password, which is judged beside what it must not be made of.
 func (q *Queries) UserGetByID(ctx context.Context, id uuid.UUID) (User, error) {
 	row := q.db.QueryRow(ctx, userGetByID, id)
 	var i User
@@ -603,4 +603,24 @@ func (q *Queries) UserUpdate(ctx context.Context, arg UserUpdateParams) (User, e
 		&i.UserMetadata,
 	)
 	return i, err
+}
+
+const userVerifyEmail = `-- name: UserVerifyEmail :execrows
+UPDATE users
+SET email_verified = true, updated_at = greatest($1::timestamptz, updated_at + interval '1 microsecond')
+WHERE id = $2 AND NOT email_verified
+`
+
+type UserVerifyEmailParams struct {
+	Now time.Time
+	ID  uuid.UUID
+}
+
+// Records that the user has proved its mailbox. No row means that it had been proved before.
+func (q *Queries) UserVerifyEmail(ctx context.Context, arg UserVerifyEmailParams) (int64, error) {
+	result, err := q.db.Exec(ctx, userVerifyEmail, arg.Now, arg.ID)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
 }

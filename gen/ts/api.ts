@@ -72,6 +72,147 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/users/login/code/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ask for a code to log in with
+         * @description Mails a code that logs in without a password, at `ContinueLogin`. It ends the code that was asked for before. The
+         *     answer says nothing of whether the email has an account, by its status, body, headers or time.
+         */
+        post: operations["RequestLoginCode"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/users/login/continue/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Log in with a code
+         * @description Opens a session for a mailed code, beside the `request` of the client that asked for it. The member `factor`
+         *     says what else stands in the body. More factors will join it.
+         *
+         *     - 401 `invalid_code`: the code is wrong, has expired, was used, or is for another purpose. The answer is always
+         *       the same. It counts as a try.
+         *     - 429: the request has had its five tries. Ask for another code.
+         *
+         *     The first login by code on an account whose email was never proved proves it. It ends the other sessions and
+         *     removes the password, because somebody else may have set it. A password reset sets a new one.
+         */
+        post: operations["ContinueLogin"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/users/password-resets/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ask for a code to reset a password with
+         * @description Mails a code that sets a new password, at `ConfirmPasswordReset`. It ends the code that was asked for before. The
+         *     answer says nothing of whether the email has an account, by its status, body, headers or time.
+         */
+        post: operations["RequestPasswordReset"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/users/password-resets/confirm/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Set a new password
+         * @description Sets a new password and ends all sessions of the user. It proves the email of the account. Log in afterwards.
+         *
+         *     - 401 `invalid_code`: the code is wrong, has expired, was used, or is for another purpose. The answer is always
+         *       the same. It counts as a try.
+         *     - 422: the password is refused as in a registration, and the code stays good.
+         *     - 429: the request has had its five tries. Ask for another code.
+         */
+        post: operations["ConfirmPasswordReset"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/users/me/email/verification/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ask for a code to verify the email with
+         * @description Mails a code to the email of the user, for `ConfirmEmailVerification`. It ends the code that was asked for before.
+         */
+        post: operations["RequestEmailVerification"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/users/me/email/verification/confirm/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Verify the email
+         * @description Records that the user receives mail at the email of the account. The access token says whose code it is, so
+         *     `request` may be left out. The code is good for 10 minutes, the token of the link for 24 hours.
+         *
+         *     The first time it ends all other sessions of the user, because somebody else may have opened them.
+         *
+         *     - 401 `invalid_code`: the code is wrong, has expired, was used, or is another account's. It counts as a try.
+         *     - 429: the request has had its five tries. Ask for another code.
+         */
+        post: operations["ConfirmEmailVerification"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/users/me/": {
         parameters: {
             query?: never;
@@ -398,6 +539,79 @@ export interface components {
              */
             password: string;
         };
+        /** @description The email of an account, or of none. */
+        AccountEmail: {
+            /**
+             * Format: idn-email
+             * @description Compared by its canonical form, as in a registration.
+             * @example ada@example.com
+             */
+            email: string;
+        };
+        /** @description What the client that has asked for a code keeps. */
+        CodeRequested: {
+            /**
+             * @description What the mailed code counts with. It is opaque. Keep it where the code will be entered.
+             * @example lkq_AZgfbj9KfMCPHl19TBsukEq0zH1v4cYw3r9dWl2b7mQx5sVtN8hJpUoEaKiGfRyZ
+             */
+            request: string;
+            /**
+             * Format: int64
+             * @description Seconds until the code expires.
+             * @example 600
+             */
+            expires_in: number;
+        };
+        /** @description A code that verifies the email of the user. */
+        EmailVerification: {
+            /**
+             * @description The `request` that came when the code was asked for. The access token makes it optional.
+             * @example lkq_AZgfbj9KfMCPHl19TBsukEq0zH1v4cYw3r9dWl2b7mQx5sVtN8hJpUoEaKiGfRyZ
+             */
+            request?: string;
+            /**
+             * @description The 8 digits of the mail, or the token of its link.
+             * @example 20318467
+             */
+            code: string;
+        };
+        /** @description A new password, and the code that allows it. */
+        PasswordReset: {
+            /**
+             * @description The `request` that came when the code was asked for. The 8 digits need it, the token of a link doesn't.
+             * @example lkq_AZgfbj9KfMCPHl19TBsukEq0zH1v4cYw3r9dWl2b7mQx5sVtN8hJpUoEaKiGfRyZ
+             */
+            request?: string;
+            /**
+             * @description The 8 digits of the mail, or the token of its link.
+             * @example 20318467
+             */
+            code: string;
+            /**
+             * Format: new-password
+             * @description A password that a registration would accept.
+             * @example a new correct horse battery staple
+             */
+            new_password: string;
+        };
+        /** @description What continues a login. `factor` says which members stand beside it. */
+        LoginContinuation: {
+            /**
+             * @description The `request` that came when the code was asked for.
+             * @example lkq_AZgfbj9KfMCPHl19TBsukEq0zH1v4cYw3r9dWl2b7mQx5sVtN8hJpUoEaKiGfRyZ
+             */
+            request: string;
+            /**
+             * @description `email_code`: a mailed code, in `code`.
+             * @enum {string}
+             */
+            factor: "email_code";
+            /**
+             * @description The 8 digits of the mail, or the token of its link.
+             * @example 20318467
+             */
+            code: string;
+        };
         /**
          * @description A token request in the form of RFC 6749 sections 4.3.2 and 6. A field that isn't listed is ignored (section 3.2)
          *     if it stands once and is in UTF-8. A form has at most 1,000 fields.
@@ -578,7 +792,7 @@ export interface components {
              * @example user.logged_in
              * @enum {string}
              */
-            type: "user.registered" | "user.created" | "user.updated" | "user.activated" | "user.deactivated" | "user.deleted" | "user.logged_in" | "login.failed" | "password.changed" | "session.reauthenticated" | "session.ended" | "session.reuse_detected" | "sessions.ended";
+            type: "user.registered" | "user.created" | "user.updated" | "user.activated" | "user.deactivated" | "user.deleted" | "user.logged_in" | "login.failed" | "password.changed" | "password.reset" | "email.verified" | "session.reauthenticated" | "session.ended" | "session.reuse_detected" | "sessions.ended";
             /**
              * @description `user` who was logged in, `operator` of the service, or `unknown` where nobody was logged in.
              * @example user
@@ -608,7 +822,7 @@ export interface components {
              *       "pwd"
              *     ]
              */
-            methods?: "pwd"[];
+            methods?: ("pwd" | "otp")[];
         };
         /** @description A new user, with the tokens of its first session. */
         RegisteredUser: components["schemas"]["User"] & {
@@ -867,7 +1081,7 @@ export interface components {
              *       "pwd"
              *     ]
              */
-            amr: "pwd"[];
+            amr: ("pwd" | "otp")[];
         };
         Health: {
             /**
@@ -1030,6 +1244,33 @@ export interface components {
              *     ]
              */
             factors?: "password"[];
+        };
+        VerificationRefusedProblem: components["schemas"]["Problem"] & {
+            /**
+             * Format: int32
+             * @enum {integer}
+             */
+            status: 401;
+            /** @enum {string} */
+            code: "invalid_code" | "not_authenticated" | "invalid_token" | "user_not_found" | "user_inactive";
+        };
+        InvalidCodeProblem: components["schemas"]["Problem"] & {
+            /**
+             * Format: int32
+             * @enum {integer}
+             */
+            status: 401;
+            /** @enum {string} */
+            code: "invalid_code";
+        };
+        EmailVerifiedProblem: components["schemas"]["Problem"] & {
+            /**
+             * Format: int32
+             * @enum {integer}
+             */
+            status: 409;
+            /** @enum {string} */
+            code: "email_verified";
         };
         SessionNotFoundProblem: components["schemas"]["Problem"] & {
             /**
@@ -1223,6 +1464,25 @@ export interface components {
                 "application/problem+json": components["schemas"]["InvalidRequestProblem"];
             };
         };
+        /** @description The request breaks this contract. `errors` has one entry for each field. */
+        InvalidEmail: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["InvalidRequestProblem"];
+            };
+        };
+        /** @description The code is wrong, has expired, was used, or is for another purpose. The answer doesn't say which. */
+        InvalidCode: {
+            headers: {
+                "WWW-Authenticate": components["headers"]["WWWAuthenticate"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["InvalidCodeProblem"];
+            };
+        };
         /** @description A token was sent in more than one way (RFC 6750 section 2). */
         AmbiguousCredentials: {
             headers: {
@@ -1306,7 +1566,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["OverloadedProblem"];
             };
         };
-        /** @description Too many attempts by this account or from this address. */
+        /** @description Too many attempts by this account, from this address, or for one mailed code. */
         RateLimited: {
             headers: {
                 "Retry-After": components["headers"]["RetryAfter"];
@@ -1463,7 +1723,7 @@ export interface components {
          * @description The limit that was reached: its name, the number of attempts at once, and the seconds in which that many come
          *     back. All strangers share `account`. All accounts that are tried from one address (IPv6: one /64) share
          *     `address`. A session and an address that the account knows have a limit of their `own`. `session` limits the
-         *     refreshes of a session.
+         *     refreshes of a session, and `request` the tries of one mailed code.
          */
         RateLimitPolicy: string;
         /** @description Seconds until a repeated request may succeed. */
@@ -1567,6 +1827,235 @@ export interface operations {
             429: components["responses"]["TokenRateLimited"];
             500: components["responses"]["TokenInternalError"];
             503: components["responses"]["TokenOverloaded"];
+        };
+    };
+    RequestLoginCode: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AccountEmail"];
+            };
+        };
+        responses: {
+            /** @description If the email has an account, a mail is sent. The answer is the same if it has none. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CodeRequested"];
+                };
+            };
+            403: components["responses"]["CrossOrigin"];
+            408: components["responses"]["RequestTimeout"];
+            413: components["responses"]["BodyTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["InvalidEmail"];
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    ContinueLogin: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LoginContinuation"];
+            };
+        };
+        responses: {
+            /** @description The tokens of the session. */
+            200: {
+                headers: {
+                    Pragma: components["headers"]["NoCache"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Token"];
+                };
+            };
+            401: components["responses"]["InvalidCode"];
+            403: components["responses"]["CrossOrigin"];
+            408: components["responses"]["RequestTimeout"];
+            413: components["responses"]["BodyTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            /** @description The request breaks this contract. `errors` has one entry for each field. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["InvalidRequestProblem"];
+                };
+            };
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    RequestPasswordReset: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AccountEmail"];
+            };
+        };
+        responses: {
+            /** @description If the email has an account, a mail is sent. The answer is the same if it has none. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CodeRequested"];
+                };
+            };
+            403: components["responses"]["CrossOrigin"];
+            408: components["responses"]["RequestTimeout"];
+            413: components["responses"]["BodyTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["InvalidEmail"];
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    ConfirmPasswordReset: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PasswordReset"];
+            };
+        };
+        responses: {
+            /** @description The password was set. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["InvalidCode"];
+            403: components["responses"]["CrossOrigin"];
+            408: components["responses"]["RequestTimeout"];
+            413: components["responses"]["BodyTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            /** @description The request breaks this contract. `errors` has one entry for each field. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["InvalidRequestProblem"];
+                };
+            };
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Overloaded"];
+        };
+    };
+    RequestEmailVerification: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A mail is sent. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CodeRequested"];
+                };
+            };
+            400: components["responses"]["AmbiguousCredentials"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["CrossOrigin"];
+            /** @description The email is verified already. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["EmailVerifiedProblem"];
+                };
+            };
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    ConfirmEmailVerification: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EmailVerification"];
+            };
+        };
+        responses: {
+            /** @description The email is verified. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["AmbiguousCredentials"];
+            /** @description The code is not valid. Or the request has no token, or one that is not accepted. */
+            401: {
+                headers: {
+                    "WWW-Authenticate": components["headers"]["WWWAuthenticate"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["VerificationRefusedProblem"];
+                };
+            };
+            403: components["responses"]["CrossOrigin"];
+            408: components["responses"]["RequestTimeout"];
+            413: components["responses"]["BodyTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            /** @description The request breaks this contract. `errors` has one entry for each field. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["InvalidRequestProblem"];
+                };
+            };
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
         };
     };
     GetCurrentUser: {

@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/latchkey-auth/latchkey/impl/auth/account"
+	"github.com/latchkey-auth/latchkey/impl/auth/challenge"
 	"github.com/latchkey-auth/latchkey/impl/auth/password/hashqueue"
 	"github.com/latchkey-auth/latchkey/impl/auth/ratelimit"
 	"github.com/latchkey-auth/latchkey/impl/auth/session"
@@ -36,6 +37,11 @@ var (
 	ErrInvalidToken = token.ErrInvalid
 	// ErrInactiveUser reports that the user was deactivated.
 	ErrInactiveUser = errors.New("inactive user")
+	// ErrInvalidCode reports that a mailed code, or the token of its link, is wrong, has expired or was
+	// used.
+	ErrInvalidCode = challenge.ErrWrong
+	// ErrEmailVerified reports that the user has proved its mailbox before.
+	ErrEmailVerified = errors.New("email verified already")
 	// ErrOverloaded reports that too many passwords wait to be hashed. It is the same for every
 	// account.
 	ErrOverloaded = hashqueue.ErrFull
@@ -73,7 +79,7 @@ func (e *LoginError) Unwrap() error { return ErrInvalidCredentials }
 
 // FieldError is what is wrong with one field of an input.
 type FieldError struct {
-	// Field is email, username or password.
+	// Field is email, username, password or new_password.
 	Field string
 	// Code is one of the policy's codes, or invalid_format.
 	Code string

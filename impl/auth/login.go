@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/google/uuid"
 
 	"github.com/latchkey-auth/latchkey/gen/db"
 	"github.com/latchkey-auth/latchkey/impl/auth/account"
+	"github.com/latchkey-auth/latchkey/impl/auth/challenge"
 	"github.com/latchkey-auth/latchkey/impl/auth/event"
 	"github.com/latchkey-auth/latchkey/impl/auth/password"
 	"github.com/latchkey-auth/latchkey/impl/auth/password/hashqueue"
@@ -83,6 +83,10 @@ type proof struct {
 	// hash is the stored hash that the password was checked with, and renewed, if not empty, the one
 	// to take its place.
 	hash, renewed string
+	// methods are how it was proved (RFC 8176).
+	methods []string
+	// mailed is the challenge of a mailed code, or nil for a password.
+	mailed *challenge.Proved
 }
 
 // methodPassword is how RFC 8176 calls a password among the methods of authentication.
@@ -109,7 +113,7 @@ func (s *Service) provePassword(ctx context.Context, network, emailKey string, p
 	case !row.IsActive:
 		return proof{}, &LoginError{Reason: reasonInactive, UserID: row.ID}
 	}
-	p := proof{userID: row.ID, hash: *row.PasswordHash}
+	p := proof{userID: row.ID, hash: *row.PasswordHash, methods: []string{methodPassword}}
 	if verdict.Outdated {
 		// Where there is no room for it now, the next login renews the hash.
 		if p.renewed, err = s.hasher.Hash(ctx, network, pass); err != nil && !errors.Is(err, ErrOverloaded) {
@@ -128,17 +132,17 @@ func (s *Service) refuseUnknown(ctx context.Context, network string, pass secret
 	return &reason
 }
 
-// verdict is what follows from a proved first factor: an admission or a challenge.
+// verdict is what follows from a proved first factor: an admission or a demand.
 type verdict interface{ isVerdict() }
 
 // admission opens a session: what was proved suffices.
 type admission struct{ proof }
 
-// challenge demands a second factor before a session is opened.
-type challenge struct{}
+// demand is for a second factor before a session is opened.
+type demand struct{}
 
 func (admission) isVerdict() {}
-func (challenge) isVerdict() {}
+func (demand) isVerdict()    {}
 
 // judge decides whether what was proved suffices. It does so far, because there is no second factor.
 // With one, judge returns a challenge for a user that has it, and conclude asks for it.
@@ -153,7 +157,7 @@ func (s *Service) conclude(ctx context.Context, c Caller, attempt ratelimit.Atte
 	switch v := v.(type) {
 	case admission:
 		return s.admit(ctx, c, attempt, v.proof)
-	case challenge:
+	case demand:
 		return Grant{}, errors.New("there is no second factor to ask for")
 	}
 	return Grant{}, fmt.Errorf("no such verdict: %T", v)
@@ -172,7 +176,7 @@ func (s *Service) admit(ctx context.Context, c Caller, attempt ratelimit.Attempt
 		if user, err = s.lockForLogin(ctx, tx, p); err != nil {
 			return err
 		}
-		tokens, err = s.openSession(ctx, tx, c, user, attempt, event.UserLoggedIn)
+		tokens, err = s.openSession(ctx, tx, c, user, attempt, p.methods, event.UserLoggedIn)
 		return err
 	})
 	if err != nil {
@@ -184,6 +188,9 @@ func (s *Service) admit(ctx context.Context, c Caller, attempt ratelimit.Attempt
 // lockForLogin records the login, which locks the user's row. It fails with errChanged unless user
 // and password are as they were when the password was checked.
 func (s *Service) lockForLogin(ctx context.Context, tx store.Tx, p proof) (db.User, error) {
+	if p.mailed != nil {
+		return s.confirmMailed(ctx, tx, *p.mailed)
+	}
 	now := s.now()
 	user, err := tx.UserLogIn(ctx, db.UserLogInParams{ID: p.userID, Now: &now})
 	if err = account.Error(err); errors.Is(err, ErrNoUser) {
@@ -219,16 +226,16 @@ func (s *Service) openSession(
 	c Caller,
 	user db.User,
 	attempt ratelimit.Attempt,
+	methods []string,
 	why event.Type,
 ) (session.Tokens, error) {
-	from := account.ValidFrom(user)
 	tokens, err := s.sessions.Open(ctx, tx, session.Beginning{
-		UserID: user.ID, ValidFrom: from, Methods: []string{methodPassword}, UserAgent: c.UserAgent, Address: c.address(),
+		UserID: user.ID, ValidFrom: account.ValidFrom(user), Methods: methods, UserAgent: c.UserAgent, Address: c.address(),
 	})
 	if err != nil {
 		return tokens, err
 	}
-	if err := s.knowAddress(ctx, tx, attempt, user, from); err != nil {
+	if err := s.knowAddress(ctx, tx, user, attempt.AddressKey); err != nil {
 		return tokens, err
 	}
 	return tokens, s.record(ctx, tx, c, event.Event{
@@ -236,15 +243,14 @@ func (s *Service) openSession(
 	})
 }
 
-// knowAddress makes the account know the address of an attempt from then on.
-func (s *Service) knowAddress(
-	ctx context.Context, tx store.Tx, attempt ratelimit.Attempt, user db.User, from time.Time,
-) error {
-	if len(attempt.AddressKey) == 0 {
+// knowAddress makes an address known to the account, by the key that the limits have for both;
+// without limits there is none.
+func (s *Service) knowAddress(ctx context.Context, tx store.Tx, user db.User, key []byte) error {
+	if len(key) == 0 {
 		return nil
 	}
 	return store.Error(tx.AddressKnow(ctx, db.AddressKnowParams{
-		Key: attempt.AddressKey, SeenAt: from, UserID: user.ID, NotBefore: user.TokensNotBefore,
+		Key: key, SeenAt: account.ValidFrom(user), UserID: user.ID, NotBefore: user.TokensNotBefore,
 	}))
 }
 

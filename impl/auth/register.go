@@ -74,7 +74,7 @@ func (s *Service) openAccount(
 		if user, err = s.createUser(ctx, tx, r, keys, hash, false, &now); err != nil {
 			return err
 		}
-		tokens, err = s.openSession(ctx, tx, c, user, attempt, event.UserRegistered)
+		tokens, err = s.openSession(ctx, tx, c, user, attempt, []string{methodPassword}, event.UserRegistered)
 		return err
 	})
 	if err != nil {

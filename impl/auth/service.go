@@ -15,6 +15,7 @@ import (
 	"github.com/latchkey-auth/latchkey/gen/db"
 	"github.com/latchkey-auth/latchkey/impl/auth/account"
 	"github.com/latchkey-auth/latchkey/impl/auth/batch"
+	"github.com/latchkey-auth/latchkey/impl/auth/challenge"
 	"github.com/latchkey-auth/latchkey/impl/auth/keyring"
 	"github.com/latchkey-auth/latchkey/impl/auth/password"
 	"github.com/latchkey-auth/latchkey/impl/auth/ratelimit"
@@ -36,6 +37,10 @@ type Options struct {
 	Keys *keyring.Ring
 	// Sessions opens, refreshes and ends sessions.
 	Sessions *session.Sessions
+	// Challenges makes the codes that are mailed.
+	Challenges *challenge.Challenges
+	// Enqueue has mails sent.
+	Enqueue Enqueue
 	// Limiter bounds how often passwords are guessed; nil for no bounds.
 	Limiter *ratelimit.Limiter
 	// Policy is which passwords a user may choose.
@@ -47,17 +52,19 @@ type Options struct {
 // Service registers users, logs them in and returns who a token belongs to. It is safe for
 // concurrent use.
 type Service struct {
-	db       store.DB
-	queries  *db.Queries
-	callers  *batch.Loader[sessionKey, db.UserListBySessionRow]
-	hasher   *password.Hasher
-	tokens   *token.Issuer
-	keys     *keyring.Ring
-	sessions *session.Sessions
-	limiter  *ratelimit.Limiter
-	counters counters
-	policy   password.Policy
-	now      func() time.Time
+	db         store.DB
+	queries    *db.Queries
+	callers    *batch.Loader[sessionKey, db.UserListBySessionRow]
+	hasher     *password.Hasher
+	tokens     *token.Issuer
+	keys       *keyring.Ring
+	sessions   *session.Sessions
+	challenges *challenge.Challenges
+	enqueue    Enqueue
+	limiter    *ratelimit.Limiter
+	counters   counters
+	policy     password.Policy
+	now        func() time.Time
 	// beside runs what no client may be able to measure.
 	beside errgroup.Group
 }
@@ -75,6 +82,10 @@ func New(o Options) (*Service, error) {
 		return nil, errors.New("auth: no keys")
 	case o.Sessions == nil:
 		return nil, errors.New("auth: no sessions")
+	case o.Challenges == nil:
+		return nil, errors.New("auth: no challenges")
+	case o.Enqueue == nil:
+		return nil, errors.New("auth: nothing sends mails")
 	case o.Policy == password.Policy{}:
 		return nil, errors.New("auth: no password policy")
 	case o.Now == nil:
@@ -82,16 +93,18 @@ func New(o Options) (*Service, error) {
 	}
 	queries := db.New(o.DB)
 	s := &Service{
-		db:       o.DB,
-		queries:  queries,
-		callers:  batch.New(usersBySession(queries, o.Now)),
-		hasher:   o.Hasher,
-		tokens:   o.Tokens,
-		keys:     o.Keys,
-		sessions: o.Sessions,
-		limiter:  o.Limiter,
-		policy:   o.Policy,
-		now:      o.Now,
+		db:         o.DB,
+		queries:    queries,
+		callers:    batch.New(usersBySession(queries, o.Now)),
+		hasher:     o.Hasher,
+		tokens:     o.Tokens,
+		keys:       o.Keys,
+		sessions:   o.Sessions,
+		challenges: o.Challenges,
+		enqueue:    o.Enqueue,
+		limiter:    o.Limiter,
+		policy:     o.Policy,
+		now:        o.Now,
 	}
 	s.beside.SetLimit(besideAtOnce)
 	return s, nil

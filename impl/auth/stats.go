@@ -49,7 +49,7 @@ func (c *counters) count(err error) {
 	switch {
 	case err == nil:
 		c.succeeded.Add(1)
-	case errors.As(err, &failed):
+	case errors.As(err, &failed), errors.Is(err, ErrInvalidCode):
 		c.failed.Add(1)
 	default:
 		c.countLimited(err)
@@ -60,7 +60,7 @@ func (c *counters) count(err error) {
 func (c *counters) countLimited(err error) {
 	var limited *LimitedError
 	switch {
-	case !errors.As(err, &limited):
+	case !errors.As(err, &limited), limited.Budget == codeTries:
 	case limited.Budget.Name == "address":
 		c.byAddress.Add(1)
 	case limited.Budget.Name == "own":

@@ -79,6 +79,8 @@ type Harness struct {
 	Pool    *pgxpool.Pool
 	Clock   *Clock
 	Log     *Log
+	// Mailbox has the mails of all instances on the same database.
+	Mailbox *Mailbox
 	client  *http.Client
 
 	options Options
@@ -96,7 +98,7 @@ func New(tb testing.TB, options ...Options) *Harness {
 	if len(options) > 0 {
 		o = options[0]
 	}
-	h := &Harness{Clock: NewClock(), Log: &Log{}, options: o}
+	h := &Harness{Clock: NewClock(), Log: &Log{}, Mailbox: &Mailbox{}, options: o}
 	h.Pool = NewPool(tb)
 	h.build(tb, o)
 	h.listen(tb)
@@ -138,7 +140,7 @@ func (h *Harness) On(tb testing.TB, pool *pgxpool.Pool) *Harness {
 
 func (h *Harness) start(tb testing.TB, pool *pgxpool.Pool, o Options) *Harness {
 	tb.Helper()
-	other := &Harness{Clock: h.Clock, Log: &Log{}, Pool: pool, options: o}
+	other := &Harness{Clock: h.Clock, Log: &Log{}, Mailbox: h.Mailbox, Pool: pool, options: o}
 	other.build(tb, o)
 	other.listen(tb)
 	return other
@@ -169,6 +171,7 @@ func (h *Harness) build(tb testing.TB, o Options) {
 		PasswordMinLength: 8,
 		Sessions:          cmp.Or(o.Sessions, SessionTimes),
 		SessionsPerUser:   100,
+		Enqueue:           h.Mailbox.enqueue,
 		Limits:            o.Limits,
 		Now:               now,
 		DatabaseNow:       h.Clock.Now,
@@ -317,18 +320,24 @@ func (h *Harness) Request(method, path, body string, headers ...string) *http.Re
 
 // Paths of the contract.
 const (
-	RegisterPath = "/api/users/"
-	LoginPath    = "/api/users/login/token/"
-	MePath       = "/api/users/me/"
-	LogoutPath   = "/api/users/logout/"
+	RegisterPath            = "/api/users/"
+	LoginPath               = "/api/users/login/token/"
+	MePath                  = "/api/users/me/"
+	LogoutPath              = "/api/users/logout/"
+	SessionsPath            = "/api/users/me/sessions/"
+	RevokePath              = "/api/oauth/revoke/"
+	RequestLoginCodePath    = "/api/users/login/code/"
+	ContinueLoginPath       = "/api/users/login/continue/"
+	RequestResetPath        = "/api/users/password-resets/"
+	ConfirmResetPath        = "/api/users/password-resets/confirm/"
+	RequestVerificationPath = "/api/users/me/email/verification/"
+	ConfirmVerificationPath = "/api/users/me/email/verification/confirm/"
+	KeysPath                = "/.well-known/jwks.json"
+	MetadataPath            = "/.well-known/oauth-authorization-server"
 
 	PasswordPath         = "/api/users/me/password/"
 	ReauthenticationPath = "/api/users/me/reauthentication/"
 	EventsPath           = "/api/users/me/events/"
-	SessionsPath         = "/api/users/me/sessions/"
-	RevokePath           = "/api/oauth/revoke/"
-	KeysPath             = "/.well-known/jwks.json"
-	MetadataPath         = "/.well-known/oauth-authorization-server"
 )
 
 // Password is a password that the policy accepts.

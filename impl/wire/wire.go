@@ -8,10 +8,12 @@ import (
 	"errors"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/latchkey-auth/latchkey/impl"
 	"github.com/latchkey-auth/latchkey/impl/auth"
+	"github.com/latchkey-auth/latchkey/impl/auth/challenge"
 	"github.com/latchkey-auth/latchkey/impl/auth/keyring"
 	"github.com/latchkey-auth/latchkey/impl/auth/password"
 	"github.com/latchkey-auth/latchkey/impl/auth/password/hashqueue"
@@ -44,6 +46,8 @@ type Config struct {
 	PasswordMinLength int
 	Sessions          session.Times
 	SessionsPerUser   int
+	// Enqueue has mails sent.
+	Enqueue auth.Enqueue
 	// Limits bounds how often passwords are guessed.
 	Limits bool
 	Now    func() time.Time
@@ -124,6 +128,7 @@ func NewForOperator(c Config) (*auth.Service, error) {
 	if err != nil {
 		return nil, err
 	}
+	c.Enqueue = func(context.Context, pgx.Tx, auth.Letter) error { return errors.New("a command sends no mail") }
 	c.Secret, c.Previous, c.Unbounded = secret.New(rand.Text()+rand.Text()), secret.Text{}, true
 	parts, err := c.build(keys, nil)
 	if err != nil {
@@ -170,15 +175,23 @@ func (c Config) build(keys *keyring.Ring, limiter *ratelimit.Limiter) (*Parts, e
 	if err != nil {
 		return nil, err
 	}
+	challenges, err := challenge.New(challenge.Options{
+		DB: c.database(), Secret: c.Secret, Previous: c.Previous, Now: c.Now, DatabaseNow: c.DatabaseNow,
+	})
+	if err != nil {
+		return nil, err
+	}
 	service, err := auth.New(auth.Options{
-		DB:       c.database(),
-		Hasher:   hasher,
-		Tokens:   tokens,
-		Keys:     keys,
-		Sessions: sessions,
-		Limiter:  limiter,
-		Policy:   policy,
-		Now:      c.Now,
+		DB:         c.database(),
+		Hasher:     hasher,
+		Tokens:     tokens,
+		Keys:       keys,
+		Sessions:   sessions,
+		Challenges: challenges,
+		Enqueue:    c.Enqueue,
+		Limiter:    limiter,
+		Policy:     policy,
+		Now:        c.Now,
 	})
 	if err != nil {
 		return nil, err

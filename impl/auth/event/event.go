@@ -28,6 +28,8 @@ const (
 	UserLoggedIn           Type = "user.logged_in"
 	LoginFailed            Type = "login.failed"
 	PasswordChanged        Type = "password.changed"
+	PasswordReset          Type = "password.reset"
+	EmailVerified          Type = "email.verified"
 	SessionReauthenticated Type = "session.reauthenticated"
 	SessionEnded           Type = "session.ended"
 	SessionReuseDetected   Type = "session.reuse_detected"

@@ -110,10 +110,20 @@ func (l *Limiter) Login(ctx context.Context, who Who) (Attempt, error) {
 
 // Registration charges an attempt to register. It fails as [Limiter.Login] does.
 func (l *Limiter) Registration(ctx context.Context, who Who) (Attempt, error) {
+	return l.stranger(ctx, "register", who, registerAccount, registerAddress)
+}
+
+// Code charges a request for a mailed code of a purpose. It fails as [Limiter.Login] does.
+func (l *Limiter) Code(ctx context.Context, purpose string, who Who) (Attempt, error) {
+	return l.stranger(ctx, "code "+purpose, who, codeAccount, codeAddress)
+}
+
+// stranger charges an attempt for which nobody can vouch.
+func (l *Limiter) stranger(ctx context.Context, what string, who Who, account, address Budget) (Attempt, error) {
 	if l == nil {
 		return Attempt{}, nil
 	}
-	a := l.strangers("register", who, registerAccount, registerAddress)
+	a := l.strangers(what, who, account, address)
 	if err := l.remembered(a.refused); err != nil {
 		return Attempt{}, err
 	}

@@ -122,8 +122,8 @@ type fieldError struct{ Pointer, Code string }
 // exceptions are the refusals of a valid request that are not for its shape. Those that are true
 // are right for known credentials too.
 var exceptions = map[string]bool{
-	"409 email_taken": true, "409 username_taken": true, "400 invalid_refresh_token": true, "404 session_not_found": true, "403 wrong_password": false,
-	"401 invalid_credentials": false,
+	"409 email_taken": true, "409 username_taken": true, "400 invalid_refresh_token": true, "404 session_not_found": true,
+	"401 invalid_credentials": false, "401 invalid_code": true, "409 email_verified": true, "403 wrong_password": false,
 }
 
 // Judge returns what is wrong with an answer to the request. It doesn't look at whether the

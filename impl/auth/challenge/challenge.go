@@ -1,0 +1,247 @@
+// Package challenge is what is mailed to an address and has to come back: a code, or the token of a
+// link. Nothing that is stored opens anything, because both are derived from the secret key.
+//
+// Who asks for a challenge gets a request, and keeps it. A code counts only for the challenge of
+// its request, and at most [Tries] are compared.
+package challenge
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/latchkey-auth/latchkey/gen/db"
+	"github.com/latchkey-auth/latchkey/impl/auth/store"
+	"github.com/latchkey-auth/latchkey/impl/secret"
+)
+
+// Purpose is what a challenge is for. A code or a link for one purpose is none for another.
+type Purpose string
+
+// The purposes. They are stored, and go into each code.
+const (
+	VerifyEmail   Purpose = "verify_email"
+	ResetPassword Purpose = "reset_password"
+	LoginCode     Purpose = "login_code"
+)
+
+const (
+	// CodeTTL is how long a code is good: ASVS 6.5.5 has 10 minutes at most for what goes out of band.
+	CodeTTL = 10 * time.Minute
+	// verifyLinkTTL is for the link of a verification, which people open when they next read their
+	// mail. It counts only beside the account's own access token.
+	verifyLinkTTL = 24 * time.Hour
+	// Tries is how many answers of one challenge are compared at most: ASVS 6.6.3. With ten challenges
+	// an hour, a guesser hits one code in 2,000,000 hours.
+	Tries = 5
+)
+
+// ttl is how long a challenge can be answered at all.
+func (p Purpose) ttl() time.Duration {
+	if p == VerifyEmail {
+		return verifyLinkTTL
+	}
+	return CodeTTL
+}
+
+var (
+	// ErrWrong reports that an answer is wrong, or that its challenge has expired, was used or was
+	// replaced by another.
+	ErrWrong = errors.New("the code is not valid")
+	// ErrNoMail reports that there is nothing to send any more: the challenge has ended, or nobody has
+	// the address.
+	ErrNoMail = errors.New("there is nothing to send")
+)
+
+// TriesError reports that a challenge has had all its tries.
+type TriesError struct {
+	// RetryAfter is when the challenge has expired. Another one may be asked for at once.
+	RetryAfter time.Duration
+}
+
+func (*TriesError) Error() string { return "the challenge has had all its tries" }
+
+// Options are what [Challenges] are made of. Each is required but Previous and DatabaseNow.
+type Options struct {
+	DB store.DB
+	// Secret makes the codes. Previous is the one before it was changed, whose codes still count.
+	Secret, Previous secret.Text
+	// Now is the clock.
+	Now func() time.Time
+	// DatabaseNow replaces the database's clock, by which challenges are deleted, in tests.
+	DatabaseNow func() time.Time
+}
+
+// Challenges makes challenges and judges their answers. It is safe for concurrent use.
+type Challenges struct {
+	Codes
+	queries     *db.Queries
+	now         func() time.Time
+	databaseNow func() *time.Time
+}
+
+// New returns [Challenges], and refuses a missing dependency.
+func New(o Options) (*Challenges, error) {
+	if o.DB == nil || o.Now == nil {
+		return nil, errors.New("challenge: a database and a clock are needed")
+	}
+	codes, err := NewCodes(o.Secret, o.Previous)
+	if err != nil {
+		return nil, err
+	}
+	c := &Challenges{Codes: codes, queries: db.New(o.DB), now: o.Now}
+	c.databaseNow = func() *time.Time { return nil }
+	if o.DatabaseNow != nil {
+		c.databaseNow = func() *time.Time { t := o.DatabaseNow(); return &t }
+	}
+	return c, nil
+}
+
+// Opened is a new challenge.
+type Opened struct {
+	ID uuid.UUID
+	// Email is where the mail goes: as the account has it, or else as it was asked for.
+	Email     string
+	Request   secret.Text
+	ExpiresIn time.Duration // of the code
+	At        time.Time
+}
+
+// Open makes a challenge for an address, in a transaction. It ends the challenge of the same
+// purpose and address that there was. It does the same for an address without an account.
+func (c *Challenges) Open(ctx context.Context, tx store.Tx, p Purpose, email, emailKey string) (Opened, error) {
+	id, err := uuid.NewV7()
+	if err != nil {
+		return Opened{}, err
+	}
+	now := c.now()
+	row, err := tx.ChallengeOpen(ctx, db.ChallengeOpenParams{
+		ID: id, Purpose: string(p), EmailKey: emailKey, Email: email, Now: now, ExpiresAt: now.Add(p.ttl()),
+	})
+	if err != nil {
+		return Opened{}, store.Error(err)
+	}
+	return Opened{ID: id, Email: row.Email, Request: c.Request(p, id), ExpiresIn: CodeTTL, At: now}, nil
+}
+
+// Answer is what came back.
+type Answer struct {
+	// Request is what who asked for the challenge got, or nothing.
+	Request secret.Text
+	// Code is the code or the token of the link.
+	Code secret.Text
+}
+
+// Proved is a challenge that was answered rightly. It is used up by [Challenges.Use] alone.
+type Proved struct {
+	ID       uuid.UUID
+	UserID   uuid.UUID
+	EmailKey string
+}
+
+// Try judges an answer. It counts the try before it compares, whatever becomes of the rest.
+//
+// The token of a link names its challenge. A code is that of the request. A client that has proved
+// whose address it asks for may leave the request out, and emailKey names that address; it is empty
+// for anybody else. It fails with [ErrWrong], a [*TriesError] or [store.ErrUnavailable].
+func (c *Challenges) Try(ctx context.Context, p Purpose, a Answer, emailKey string) (Proved, error) {
+	id, isLink, err := c.named(ctx, p, a, emailKey)
+	if err != nil {
+		return Proved{}, err
+	}
+	now := c.now()
+	row, err := c.queries.ChallengeTry(ctx, db.ChallengeTryParams{ID: id, Purpose: string(p), Tries: Tries, Now: now})
+	if err = store.Error(err); errors.Is(err, store.ErrNotFound) {
+		return Proved{}, ErrWrong
+	} else if err != nil {
+		return Proved{}, err
+	}
+	if row.Attempts > Tries {
+		return Proved{}, &TriesError{RetryAfter: row.ExpiresAt.Sub(now)}
+	}
+	isCode := c.IsCode(p, id, a.Code) && now.Before(row.CreatedAt.Add(CodeTTL))
+	// Nobody has got the code of an address without an account. Guessed, it opens nothing.
+	if !isCode && !isLink || row.UserID == nil {
+		return Proved{}, ErrWrong
+	}
+	return Proved{ID: id, UserID: *row.UserID, EmailKey: row.EmailKey}, nil
+}
+
+// named returns the challenge that an answer is for, and whether the answer is the token of its
+// link.
+func (c *Challenges) named(ctx context.Context, p Purpose, a Answer, emailKey string) (uuid.UUID, bool, error) {
+	request, hasRequest := c.ReadRequest(p, a.Request)
+	link, isLink := c.ReadLink(p, a.Code)
+	switch {
+	case !a.Request.IsZero() && !hasRequest, hasRequest && isLink && request != link:
+		return uuid.Nil, false, ErrWrong
+	case isLink:
+		return link, true, nil
+	case hasRequest:
+		return request, false, nil
+	case emailKey == "":
+		return uuid.Nil, false, ErrWrong
+	}
+	id, err := c.queries.ChallengeGetID(ctx, db.ChallengeGetIDParams{EmailKey: emailKey, Purpose: string(p)})
+	if err = store.Error(err); errors.Is(err, store.ErrNotFound) {
+		return uuid.Nil, false, ErrWrong
+	}
+	return id, false, err
+}
+
+// GiveBack takes back the try of a right answer that was refused for another reason.
+func (c *Challenges) GiveBack(ctx context.Context, p Proved) error {
+	return store.Error(c.queries.ChallengeGiveBack(context.WithoutCancel(ctx), p.ID))
+}
+
+// Use uses a challenge up, in the transaction of what it opens, which has locked the user's row. Of
+// several that have proved the same challenge, all but one fail with [ErrWrong].
+func (c *Challenges) Use(ctx context.Context, tx store.Tx, p Proved) error {
+	now := c.now()
+	n, err := tx.ChallengeUse(ctx, db.ChallengeUseParams{ID: p.ID, UserID: &p.UserID, Now: &now})
+	if err == nil && n == 0 {
+		return ErrWrong
+	}
+	return store.Error(err)
+}
+
+// Mail is what the mail of a challenge says.
+type Mail struct {
+	Purpose         Purpose
+	Email, Username string
+	Code, Link      secret.Text
+	// At is when it was asked for. CodeEndsAt and LinkEndsAt are when code and link expire.
+	At, CodeEndsAt, LinkEndsAt time.Time
+}
+
+// Mail returns what the mail of a challenge says. It fails with [ErrNoMail] or
+// [store.ErrUnavailable].
+func (c *Challenges) Mail(ctx context.Context, id uuid.UUID) (Mail, error) {
+	row, err := c.queries.ChallengeGetMail(ctx, db.ChallengeGetMailParams{ID: id, Now: c.now()})
+	if err = store.Error(err); errors.Is(err, store.ErrNotFound) {
+		return Mail{}, ErrNoMail
+	} else if err != nil {
+		return Mail{}, err
+	}
+	p := Purpose(row.Purpose)
+	return Mail{
+		Purpose: p, Email: row.Email, Username: row.Username, Code: c.Code(p, id), Link: c.Link(p, id),
+		At: row.CreatedAt.UTC(), CodeEndsAt: row.CreatedAt.UTC().Add(CodeTTL), LinkEndsAt: row.ExpiresAt.UTC(),
+	}, nil
+}
+
+// sweepBatch is how many rows one statement of a sweep deletes at most, so that none runs for long.
+const sweepBatch = 1000
+
+// Sweep deletes challenges that have expired, in batches. It returns how many it has deleted.
+func (c *Challenges) Sweep(ctx context.Context) (total int64, err error) {
+	for n := int64(sweepBatch); n == sweepBatch; total += n {
+		params := db.ChallengeSweepParams{DatabaseNow: c.databaseNow(), Batch: sweepBatch}
+		if n, err = c.queries.ChallengeSweep(ctx, params); err != nil {
+			return total, store.Error(err)
+		}
+	}
+	return total, nil
+}

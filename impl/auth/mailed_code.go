@@ -1,0 +1,107 @@
+package auth
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/latchkey-auth/latchkey/gen/db"
+	"github.com/latchkey-auth/latchkey/impl/auth/account"
+	"github.com/latchkey-auth/latchkey/impl/auth/challenge"
+	"github.com/latchkey-auth/latchkey/impl/auth/ratelimit"
+	"github.com/latchkey-auth/latchkey/impl/auth/store"
+	"github.com/latchkey-auth/latchkey/impl/secret"
+)
+
+// CodeRequest is what a client gets that has asked for a code. It is the same for an address
+// without an account.
+type CodeRequest struct {
+	// Request is what the code counts with.
+	Request   secret.Text
+	ExpiresIn time.Duration
+}
+
+// CodeAnswer is what a mail has brought.
+type CodeAnswer = challenge.Answer
+
+// mailCode makes a challenge for an address, and has it mailed. It runs the same statements for an
+// address without an account: whether there is anybody to send to, [Service.MailData] looks later.
+func (s *Service) mailCode(
+	ctx context.Context, c Caller, p challenge.Purpose, email, emailKey string,
+) (CodeRequest, error) {
+	attempt, err := s.limiter.Code(ctx, string(p), c.who(emailKey))
+	if err != nil {
+		s.counters.countLimited(err)
+		return CodeRequest{}, err
+	}
+	var opened challenge.Opened
+	err = store.InTx(ctx, s.db, func(tx store.Tx) (err error) {
+		if opened, err = s.challenges.Open(ctx, tx, p, email, emailKey); err != nil {
+			return err
+		}
+		return s.enqueue(ctx, tx.Raw, Letter{Kind: LetterKind(p), ID: opened.ID, To: opened.Email, At: opened.At})
+	})
+	s.limiter.Settle(ctx, attempt, outcome(ctx, err, ratelimit.Registered))
+	if err != nil {
+		return CodeRequest{}, store.Error(err)
+	}
+	return CodeRequest{Request: opened.Request, ExpiresIn: opened.ExpiresIn}, nil
+}
+
+// mailCodeTo is [Service.mailCode] for an email as somebody has typed it.
+func (s *Service) mailCodeTo(ctx context.Context, c Caller, p challenge.Purpose, email string) (CodeRequest, error) {
+	emailKey, err := account.CanonicalEmail(email)
+	if err != nil {
+		var invalid InvalidInputError
+		invalid.add("email", err)
+		return CodeRequest{}, &invalid
+	}
+	return s.mailCode(ctx, c, p, email, emailKey)
+}
+
+// codeTries is the limit of one challenge, as the client is told of it.
+var codeTries = Budget{Name: "request", Quota: challenge.Tries, Step: challenge.CodeTTL / challenge.Tries}
+
+// maxRetryAfter is what the contract promises.
+const maxRetryAfter = time.Hour
+
+// tryCode judges what came back, and counts the try. emailKey is the address that the caller has
+// proved to be of its account, or empty. It fails with [ErrInvalidCode], a [*LimitedError] or
+// [ErrUnavailable].
+func (s *Service) tryCode(
+	ctx context.Context, p challenge.Purpose, a CodeAnswer, emailKey string,
+) (challenge.Proved, error) {
+	proved, err := s.challenges.Try(ctx, p, a, emailKey)
+	var spent *challenge.TriesError
+	if errors.As(err, &spent) {
+		after := min(max(spent.RetryAfter, time.Second), maxRetryAfter)
+		return challenge.Proved{}, &LimitedError{Budget: codeTries, RetryAfter: after}
+	}
+	return proved, err
+}
+
+// redeem locks the user of a proved challenge, and uses the challenge up. The user may have been
+// deactivated or deleted meanwhile, or have got another address: then it fails with
+// [ErrInvalidCode].
+func (s *Service) redeem(ctx context.Context, tx store.Tx, p challenge.Proved) (db.User, error) {
+	user, err := tx.UserGetForUpdate(ctx, p.UserID)
+	if err = account.Error(err); errors.Is(err, ErrNoUser) {
+		return db.User{}, ErrInvalidCode
+	} else if err != nil {
+		return db.User{}, err
+	}
+	if !user.IsActive || user.EmailKey != p.EmailKey {
+		return db.User{}, ErrInvalidCode
+	}
+	return user, s.challenges.Use(ctx, tx, p)
+}
+
+// claimMailbox records that the user has proved its mailbox, and reports whether that is the first
+// time. Then somebody else may have made the account, with a password and sessions of their own.
+func (s *Service) claimMailbox(ctx context.Context, tx store.Tx, user db.User) (first bool, err error) {
+	n, err := tx.UserVerifyEmail(ctx, db.UserVerifyEmailParams{ID: user.ID, Now: s.now()})
+	return n > 0, store.Error(err)
+}
+
+// SweepChallenges deletes challenges that have expired, in batches, and returns how many.
+func (s *Service) SweepChallenges(ctx context.Context) (int64, error) { return s.challenges.Sweep(ctx) }

@@ -1,0 +1,95 @@
+package auth
+
+import (
+	"context"
+	"errors"
+
+	"github.com/latchkey-auth/latchkey/gen/db"
+	"github.com/latchkey-auth/latchkey/impl/auth/account"
+	"github.com/latchkey-auth/latchkey/impl/auth/challenge"
+	"github.com/latchkey-auth/latchkey/impl/auth/event"
+	"github.com/latchkey-auth/latchkey/impl/auth/password/hashqueue"
+	"github.com/latchkey-auth/latchkey/impl/auth/store"
+	"github.com/latchkey-auth/latchkey/impl/secret"
+)
+
+// RequestPasswordReset has a code mailed to an address, if it has an account. It fails with an
+// [*InvalidInputError], a [*LimitedError] or [ErrUnavailable].
+func (s *Service) RequestPasswordReset(ctx context.Context, c Caller, email string) (CodeRequest, error) {
+	return s.mailCodeTo(ctx, c, challenge.ResetPassword, email)
+}
+
+// ConfirmPasswordReset gives the user another password, and ends all of its sessions. It proves the
+// mailbox. A password that the policy refuses doesn't use the code up. It fails with an
+// [*InvalidInputError], [ErrInvalidCode], a [*LimitedError], [ErrOverloaded] or [ErrUnavailable].
+func (s *Service) ConfirmPasswordReset(ctx context.Context, c Caller, a CodeAnswer, pass secret.Text) error {
+	if err := s.checkNewPassword(pass); err != nil {
+		return err
+	}
+	if !s.hasher.Queue().HasRoom(hashqueue.Registration, c.network()) {
+		return ErrOverloaded // before a try is counted
+	}
+	proved, err := s.tryCode(ctx, challenge.ResetPassword, a, "")
+	if err != nil {
+		return err
+	}
+	hash, err := s.hashReset(ctx, c, proved, pass)
+	if err != nil {
+		_ = s.challenges.GiveBack(ctx, proved) // where the database has gone, the try stays counted
+		return err
+	}
+	return s.resetPassword(ctx, c, proved, hash)
+}
+
+// checkNewPassword judges a new password beside what a guesser would know of its user.
+func (s *Service) checkNewPassword(pass secret.Text, known ...string) error {
+	err := s.policy.Check(pass, known...)
+	if err == nil {
+		return nil
+	}
+	var invalid InvalidInputError
+	invalid.add("new_password", err)
+	return &invalid
+}
+
+// hashReset judges the new password beside email and username, and hashes it. Nobody but the owner
+// of the mailbox gets this far: a refusal would tell others what the username is.
+func (s *Service) hashReset(ctx context.Context, c Caller, p challenge.Proved, pass secret.Text) (string, error) {
+	user, err := s.queries.UserGetByID(ctx, p.UserID)
+	if err = account.Error(err); errors.Is(err, ErrNoUser) {
+		return "", ErrInvalidCode // deleted meanwhile
+	} else if err != nil {
+		return "", err
+	}
+	if err := s.checkNewPassword(pass, user.Email, user.Username); err != nil {
+		return "", err
+	}
+	hash, err := s.hasher.Hash(ctx, c.network(), pass)
+	return hash, busy(err)
+}
+
+// resetPassword uses the challenge up, and replaces whatever was set before, in one transaction.
+func (s *Service) resetPassword(ctx context.Context, c Caller, p challenge.Proved, hash string) error {
+	return store.InTx(ctx, s.db, func(tx store.Tx) error {
+		user, err := s.redeem(ctx, tx, p)
+		if err != nil {
+			return err
+		}
+		if user, err = tx.UserEndSessions(ctx, db.UserEndSessionsParams{ID: user.ID, Now: s.now()}); err != nil {
+			return account.Error(err)
+		}
+		if err := tx.PasswordSet(ctx, db.PasswordSetParams{UserID: user.ID, Hash: hash, Now: s.now()}); err != nil {
+			return account.Error(err)
+		}
+		if _, err := s.claimMailbox(ctx, tx, user); err != nil {
+			return err
+		}
+		if user, err = tx.UserTouch(ctx, db.UserTouchParams{ID: user.ID, Now: s.now()}); err != nil {
+			return account.Error(err)
+		}
+		if err := s.knowAddress(ctx, tx, user, s.limiter.AddressKey(c.Address, user.EmailKey)); err != nil {
+			return err
+		}
+		return s.record(ctx, tx, c, event.Event{Type: event.PasswordReset, UserID: user.ID, Actor: event.Unknown})
+	})
+}

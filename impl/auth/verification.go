@@ -1,0 +1,59 @@
+package auth
+
+import (
+	"context"
+
+	"github.com/google/uuid"
+
+	"github.com/latchkey-auth/latchkey/gen/db"
+	"github.com/latchkey-auth/latchkey/impl/auth/account"
+	"github.com/latchkey-auth/latchkey/impl/auth/challenge"
+	"github.com/latchkey-auth/latchkey/impl/auth/event"
+	"github.com/latchkey-auth/latchkey/impl/auth/store"
+)
+
+// RequestEmailVerification has a code mailed to the user's own address. It fails with
+// [ErrEmailVerified], a [*LimitedError] or [ErrUnavailable].
+func (s *Service) RequestEmailVerification(ctx context.Context, c Caller, user User) (CodeRequest, error) {
+	if user.EmailVerified {
+		return CodeRequest{}, ErrEmailVerified
+	}
+	emailKey, err := account.CanonicalEmail(user.Email)
+	if err != nil {
+		return CodeRequest{}, err
+	}
+	return s.mailCode(ctx, c, challenge.VerifyEmail, user.Email, emailKey)
+}
+
+// ConfirmEmailVerification records that the user has proved its mailbox. The first time it ends all
+// of the user's sessions but the one that asks: somebody else may have opened them. It fails with
+// [ErrInvalidCode], a [*LimitedError] or [ErrUnavailable].
+func (s *Service) ConfirmEmailVerification(ctx context.Context, c Caller, user User, session uuid.UUID, a CodeAnswer) error {
+	emailKey, err := account.CanonicalEmail(user.Email)
+	if err != nil {
+		return err
+	}
+	proved, err := s.tryCode(ctx, challenge.VerifyEmail, a, emailKey)
+	if err != nil {
+		return err
+	}
+	if proved.UserID != user.ID {
+		return ErrInvalidCode // of another account, whoever has given it away
+	}
+	return store.InTx(ctx, s.db, func(tx store.Tx) error {
+		locked, err := s.redeem(ctx, tx, proved)
+		if err != nil {
+			return err
+		}
+		first, err := s.claimMailbox(ctx, tx, locked)
+		if err != nil || !first {
+			return err
+		}
+		if err := tx.SessionEndOthers(ctx, db.SessionEndOthersParams{UserID: user.ID, Kept: session}); err != nil {
+			return store.Error(err)
+		}
+		return s.record(ctx, tx, c, event.Event{
+			Type: event.EmailVerified, UserID: user.ID, Actor: event.User, SessionID: session,
+		})
+	})
+}

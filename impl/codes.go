@@ -1,0 +1,109 @@
+package impl
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/latchkey-auth/latchkey/gen/api"
+	"github.com/latchkey-auth/latchkey/impl/auth"
+	"github.com/latchkey-auth/latchkey/impl/secret"
+)
+
+// RequestLoginCode has a code mailed that logs in.
+func (s *Server) RequestLoginCode(
+	ctx context.Context, req api.RequestLoginCodeRequestObject,
+) (api.RequestLoginCodeResponseObject, error) {
+	asked, err := s.auth.RequestLoginCode(ctx, requestOf(ctx).caller(), req.Body.Email)
+	if err != nil {
+		return nil, err
+	}
+	return api.RequestLoginCode202JSONResponse(codeBody(asked)), nil
+}
+
+// ContinueLogin opens a session for a mailed code.
+func (s *Server) ContinueLogin(
+	ctx context.Context, req api.ContinueLoginRequestObject,
+) (api.ContinueLoginResponseObject, error) {
+	r := requestOf(ctx)
+	granted, err := s.auth.ContinueLogin(ctx, r.caller(), answerOf(&req.Body.Request, req.Body.Code))
+	noteGrant(r, "login", granted.User, err)
+	if err != nil {
+		return nil, err
+	}
+	return api.ContinueLogin200JSONResponse{
+		Body: tokenBody(granted), Headers: api.ContinueLogin200ResponseHeaders{Pragma: noCache},
+	}, nil
+}
+
+// RequestPasswordReset has a code mailed that sets a new password.
+func (s *Server) RequestPasswordReset(
+	ctx context.Context, req api.RequestPasswordResetRequestObject,
+) (api.RequestPasswordResetResponseObject, error) {
+	asked, err := s.auth.RequestPasswordReset(ctx, requestOf(ctx).caller(), req.Body.Email)
+	if err != nil {
+		return nil, err
+	}
+	return api.RequestPasswordReset202JSONResponse(codeBody(asked)), nil
+}
+
+// ConfirmPasswordReset sets a new password for a mailed code.
+func (s *Server) ConfirmPasswordReset(
+	ctx context.Context, req api.ConfirmPasswordResetRequestObject,
+) (api.ConfirmPasswordResetResponseObject, error) {
+	r := requestOf(ctx)
+	answer := answerOf(req.Body.Request, req.Body.Code)
+	err := s.auth.ConfirmPasswordReset(ctx, r.caller(), answer, secret.New(req.Body.NewPassword))
+	noteCode(r, "password_reset", err)
+	if err != nil {
+		return nil, err
+	}
+	return api.ConfirmPasswordReset204Response{}, nil
+}
+
+// RequestEmailVerification has a code mailed that verifies the user's email.
+func (s *Server) RequestEmailVerification(
+	ctx context.Context, _ api.RequestEmailVerificationRequestObject,
+) (api.RequestEmailVerificationResponseObject, error) {
+	r := requestOf(ctx)
+	asked, err := s.auth.RequestEmailVerification(ctx, r.caller(), r.principal.User)
+	if err != nil {
+		return nil, err
+	}
+	return api.RequestEmailVerification202JSONResponse(codeBody(asked)), nil
+}
+
+// ConfirmEmailVerification verifies the user's email by a mailed code.
+func (s *Server) ConfirmEmailVerification(
+	ctx context.Context, req api.ConfirmEmailVerificationRequestObject,
+) (api.ConfirmEmailVerificationResponseObject, error) {
+	r := requestOf(ctx)
+	answer := answerOf(req.Body.Request, req.Body.Code)
+	err := s.auth.ConfirmEmailVerification(ctx, r.caller(), r.principal.User, r.principal.SessionID, answer)
+	noteCode(r, "email_verification", err)
+	if err != nil {
+		return nil, err
+	}
+	return api.ConfirmEmailVerification204Response{}, nil
+}
+
+func answerOf(request *string, code string) auth.CodeAnswer {
+	return auth.CodeAnswer{Request: secret.New(value(request)), Code: secret.New(code)}
+}
+
+func codeBody(asked auth.CodeRequest) api.CodeRequested {
+	return api.CodeRequested{Request: asked.Request.Reveal(), ExpiresIn: int64(asked.ExpiresIn / time.Second)}
+}
+
+// noteCode puts the outcome of a mailed code into the log.
+func noteCode(r *request, what string, err error) {
+	switch {
+	case err == nil:
+		r.note(slog.String(what, "ok"))
+	case errors.Is(err, auth.ErrInvalidCode):
+		r.note(slog.String(what, "invalid_code"))
+	default:
+		r.note(slog.String(what, "error"))
+	}
+}

@@ -1,0 +1,63 @@
+package impltest
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/latchkey-auth/latchkey/impl/auth"
+)
+
+// Mailbox collects the letters that the service enqueues, for whoever they are. A letter stays in
+// it although its transaction was rolled back, or its challenge has ended: [Harness.Mails] leaves
+// those out, as what sends mails does.
+type Mailbox struct {
+	mu      sync.Mutex
+	letters []auth.Letter
+}
+
+func (m *Mailbox) enqueue(_ context.Context, _ pgx.Tx, l auth.Letter) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.letters = append(m.letters, l)
+	return nil
+}
+
+// Letters returns all letters, the oldest first, also those that are never sent.
+func (m *Mailbox) Letters() []auth.Letter {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.Clone(m.letters)
+}
+
+// Mails returns the data of the letters to an address that would be sent now, the oldest first.
+func (h *Harness) Mails(tb testing.TB, to string) (all []any) {
+	tb.Helper()
+	for _, l := range h.Mailbox.Letters() {
+		if l.To != to {
+			continue
+		}
+		data, ok, err := h.Auth.MailData(tb.Context(), l)
+		must(tb, err)
+		if ok {
+			all = append(all, data)
+		}
+	}
+	return all
+}
+
+// CodeMail returns the newest mail with a code to an address that would be sent now. The test fails
+// if there is none.
+func (h *Harness) CodeMail(tb testing.TB, to string) auth.CodeMail {
+	tb.Helper()
+	for _, data := range slices.Backward(h.Mails(tb, to)) {
+		if mail, ok := data.(auth.CodeMail); ok {
+			return mail
+		}
+	}
+	tb.Fatalf("there is no mail with a code to %s", to)
+	return auth.CodeMail{}
+}

@@ -1,0 +1,54 @@
+-- name: ChallengeOpen :one
+-- Makes the challenge of a purpose for an address, in the place of the one before it. The statement
+-- is the same for an address with an account and for one without. A deactivated account counts as
+-- none.
+INSERT INTO challenges (id, purpose, user_id, email_key, email, expires_at, created_at)
+SELECT sqlc.arg(id), sqlc.arg(purpose), u.id, a.email_key, coalesce(u.email, a.email), sqlc.arg(expires_at), sqlc.arg(now)
+FROM (SELECT sqlc.arg(email_key)::text AS email_key, sqlc.arg(email)::text AS email) a
+LEFT JOIN users u ON u.email_key = a.email_key AND u.is_active
+ON CONFLICT ON CONSTRAINT challenges_email_key DO UPDATE
+SET id = excluded.id, user_id = excluded.user_id, email = excluded.email, attempts = 0, expires_at = excluded.expires_at,
+    used_at = NULL, created_at = excluded.created_at
+RETURNING *;
+
+-- name: ChallengeTry :one
+-- Counts a try, before anything is compared, and returns the challenge. The lock serialises all
+-- tries of one challenge, on every instance. No row means that the challenge has expired, was used,
+-- or was replaced.
+UPDATE challenges
+SET attempts = least(attempts + 1, sqlc.arg(tries)::integer + 1)
+WHERE id = sqlc.arg(id) AND purpose = sqlc.arg(purpose) AND used_at IS NULL AND expires_at > sqlc.arg(now)::timestamptz
+RETURNING *;
+
+-- name: ChallengeGiveBack :exec
+-- Takes back a try whose answer was right, and which was refused for another reason.
+UPDATE challenges SET attempts = attempts - 1 WHERE id = @id AND attempts > 0;
+
+-- name: ChallengeUse :execrows
+-- Uses a challenge up. Of several transactions that use it at the same moment exactly one gets the
+-- row.
+UPDATE challenges SET used_at = sqlc.arg(now)
+WHERE id = sqlc.arg(id) AND user_id = sqlc.arg(user_id) AND used_at IS NULL AND expires_at > sqlc.arg(now)::timestamptz;
+
+-- name: ChallengeGetID :one
+-- Returns the id of the challenge of a purpose for an address, for a client that proves by its token
+-- whose address it is.
+SELECT id FROM challenges WHERE email_key = @email_key AND purpose = @purpose;
+
+-- name: ChallengeGetMail :one
+-- Returns what the mail of a challenge is made of. No row means that there is nothing to send any
+-- more, or nobody to send it to.
+SELECT c.id, c.purpose, c.email, c.created_at, c.expires_at, u.username
+FROM challenges c
+JOIN users u ON u.id = c.user_id AND u.is_active
+WHERE c.id = sqlc.arg(id) AND c.used_at IS NULL AND c.expires_at > sqlc.arg(now)::timestamptz;
+
+-- name: ChallengeSweep :execrows
+-- Deletes a batch of challenges that have expired, by the database's clock. A test may pass another.
+DELETE FROM challenges
+WHERE id IN (
+    SELECT c.id FROM challenges c
+    WHERE c.expires_at < coalesce(sqlc.narg(database_now)::timestamptz, clock_timestamp())
+    LIMIT sqlc.arg(batch)
+    FOR UPDATE SKIP LOCKED
+);
