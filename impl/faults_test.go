@@ -111,10 +111,9 @@ func TestH7_Panics(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)
 	h.Server.AddFault()
-	h.MustRegister(t, "ada")
 	for name := range requests("") {
-		access, _ := login(t, h, "ada") // what one ends is not the next one's
-		r := requests(access)[name]
+		// What one changes or ends is not the next one's.
+		r := requests(h.MustRegister(t, strings.ToLower(name)))[name]
 		req := h.Request(r[0], r[1], r[2], r[3:]...)
 		req.Header.Set(impl.FaultHeader, "CANARY-fault")
 		a := h.Do(t, req)

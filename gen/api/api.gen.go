@@ -4357,13 +4357,13 @@ type ServerInterface interface {
 	// ConfirmEmailVerification Verify the email
 	// (POST /api/users/me/email/verification/confirm/)
 	ConfirmEmailVerification(ctx echo.Context) error
-	// ListOwnEvents List what happened to the account
+	// ListOwnEvents List own events
 	// (GET /api/users/me/events/)
 	ListOwnEvents(ctx echo.Context, params ListOwnEventsParams) error
 	// ChangePassword Change the password
 	// (PUT /api/users/me/password/)
 	ChangePassword(ctx echo.Context) error
-	// Reauthenticate Prove again who the user is
+	// Reauthenticate Reauthenticate
 	// (POST /api/users/me/reauthentication/)
 	Reauthenticate(ctx echo.Context) error
 	// EndAllSessions End all sessions
@@ -7852,13 +7852,13 @@ type StrictServerInterface interface {
 	// ConfirmEmailVerification Verify the email
 	// (POST /api/users/me/email/verification/confirm/)
 	ConfirmEmailVerification(ctx context.Context, request ConfirmEmailVerificationRequestObject) (ConfirmEmailVerificationResponseObject, error)
-	// ListOwnEvents List what happened to the account
+	// ListOwnEvents List own events
 	// (GET /api/users/me/events/)
 	ListOwnEvents(ctx context.Context, request ListOwnEventsRequestObject) (ListOwnEventsResponseObject, error)
 	// ChangePassword Change the password
 	// (PUT /api/users/me/password/)
 	ChangePassword(ctx context.Context, request ChangePasswordRequestObject) (ChangePasswordResponseObject, error)
-	// Reauthenticate Prove again who the user is
+	// Reauthenticate Reauthenticate
 	// (POST /api/users/me/reauthentication/)
 	Reauthenticate(ctx context.Context, request ReauthenticateRequestObject) (ReauthenticateResponseObject, error)
 	// EndAllSessions End all sessions

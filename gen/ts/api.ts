@@ -284,7 +284,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Prove again who the user is
+         * Reauthenticate
          * @description Proves for the session of the token that its user is there now, and returns tokens of the same session with a
          *     new `auth_time`. Operations with `x-latchkey-max-age` demand such a proof (401 `reauthentication_required`, RFC
          *     9470). The refresh token that is returned is the newest one of the session; it may be the one that the client
@@ -307,7 +307,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * List what happened to the account
+         * List own events
          * @description Lists the events of the user's account, the newest first. The next page is asked for with `cursor`, the `next`
          *     of the page before. An event never has a secret.
          */
@@ -1504,7 +1504,7 @@ export interface components {
             };
         };
         /**
-         * @description The request has no token, or one that is not accepted, or the session didn't prove lately enough who its user is
+         * @description The request has no token, or one that is not accepted. Or the session has to prove again who its user is
          *     (`reauthentication_required`, RFC 9470 section 3).
          */
         StaleSession: {
