@@ -195,16 +195,16 @@ func TestH3_ForwardingHeadersAreNotTrusted(t *testing.T) {
 	}
 }
 
-// withBody are the media types of the operations that take a body, by their paths.
+// withBody are the media types of the operations that take a body, by method and path.
 func withBody() map[string]string {
 	all := map[string]string{}
 	for path, item := range impltest.Contract().Paths.Map() {
-		for _, op := range item.Operations() {
+		for method, op := range item.Operations() {
 			if op.RequestBody == nil {
 				continue
 			}
 			for media := range op.RequestBody.Value.Content {
-				all[path] = media
+				all[method+" "+path] = media
 			}
 		}
 	}
@@ -217,9 +217,10 @@ func TestH5_BodyTooLarge(t *testing.T) {
 	h := impltest.New(t)
 	token := h.MustRegister(t, "ada")
 	large := strings.Repeat("a", 1<<20)
-	for path, mediaType := range withBody() {
+	for operation, mediaType := range withBody() {
+		method, path, _ := strings.Cut(operation, " ")
 		for _, chunked := range []bool{false, true} {
-			r := h.Request("POST", path, large, "Content-Type", mediaType, "Authorization", "Bearer "+token)
+			r := h.Request(method, path, large, "Content-Type", mediaType, "Authorization", "Bearer "+token)
 			if chunked {
 				r.ContentLength = -1
 			}
@@ -245,15 +246,15 @@ func TestStalledBody(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t, impltest.Options{Timeouts: impl.Timeouts{Header: time.Second, Read: 200 * time.Millisecond}})
 	token := h.MustRegister(t, "ada")
-	for path, mediaType := range withBody() {
+	for operation, mediaType := range withBody() {
 		answers := rawAnswers(
 			t,
 			h,
-			"POST "+path,
-			"POST "+path+" HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer "+token+"\r\nContent-Type: "+mediaType+"\r\nContent-Length: 10\r\n\r\nabc",
+			operation,
+			operation+" HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer "+token+"\r\nContent-Type: "+mediaType+"\r\nContent-Length: 10\r\n\r\nabc",
 		)
 		if got := statuses(answers); !slices.Equal(got, []int{408}) {
-			t.Errorf("%s: got %v", path, got)
+			t.Errorf("%s: got %v", operation, got)
 		}
 	}
 }

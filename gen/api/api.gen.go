@@ -4330,7 +4330,7 @@ type ServerInterface interface {
 	// RegisterUser Register a user
 	// (POST /api/users/)
 	RegisterUser(ctx echo.Context) error
-	// RequestLoginCode Ask for a code to log in with
+	// RequestLoginCode Request a login code
 	// (POST /api/users/login/code/)
 	RequestLoginCode(ctx echo.Context) error
 	// ContinueLogin Log in with a code
@@ -4351,7 +4351,7 @@ type ServerInterface interface {
 	// UpdateCurrentUser Change the current user
 	// (PATCH /api/users/me/)
 	UpdateCurrentUser(ctx echo.Context, params UpdateCurrentUserParams) error
-	// RequestEmailVerification Ask for a code to verify the email with
+	// RequestEmailVerification Request an email verification
 	// (POST /api/users/me/email/verification/)
 	RequestEmailVerification(ctx echo.Context) error
 	// ConfirmEmailVerification Verify the email
@@ -4375,7 +4375,7 @@ type ServerInterface interface {
 	// EndSession End a session
 	// (DELETE /api/users/me/sessions/{session_id}/)
 	EndSession(ctx echo.Context, sessionID ID) error
-	// RequestPasswordReset Ask for a code to reset a password with
+	// RequestPasswordReset Request a password reset
 	// (POST /api/users/password-resets/)
 	RequestPasswordReset(ctx echo.Context) error
 	// ConfirmPasswordReset Set a new password
@@ -7825,7 +7825,7 @@ type StrictServerInterface interface {
 	// RegisterUser Register a user
 	// (POST /api/users/)
 	RegisterUser(ctx context.Context, request RegisterUserRequestObject) (RegisterUserResponseObject, error)
-	// RequestLoginCode Ask for a code to log in with
+	// RequestLoginCode Request a login code
 	// (POST /api/users/login/code/)
 	RequestLoginCode(ctx context.Context, request RequestLoginCodeRequestObject) (RequestLoginCodeResponseObject, error)
 	// ContinueLogin Log in with a code
@@ -7846,7 +7846,7 @@ type StrictServerInterface interface {
 	// UpdateCurrentUser Change the current user
 	// (PATCH /api/users/me/)
 	UpdateCurrentUser(ctx context.Context, request UpdateCurrentUserRequestObject) (UpdateCurrentUserResponseObject, error)
-	// RequestEmailVerification Ask for a code to verify the email with
+	// RequestEmailVerification Request an email verification
 	// (POST /api/users/me/email/verification/)
 	RequestEmailVerification(ctx context.Context, request RequestEmailVerificationRequestObject) (RequestEmailVerificationResponseObject, error)
 	// ConfirmEmailVerification Verify the email
@@ -7870,7 +7870,7 @@ type StrictServerInterface interface {
 	// EndSession End a session
 	// (DELETE /api/users/me/sessions/{session_id}/)
 	EndSession(ctx context.Context, request EndSessionRequestObject) (EndSessionResponseObject, error)
-	// RequestPasswordReset Ask for a code to reset a password with
+	// RequestPasswordReset Request a password reset
 	// (POST /api/users/password-resets/)
 	RequestPasswordReset(ctx context.Context, request RequestPasswordResetRequestObject) (RequestPasswordResetResponseObject, error)
 	// ConfirmPasswordReset Set a new password

@@ -82,7 +82,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Ask for a code to log in with
+         * Request a login code
          * @description Mails a code that logs in without a password, at `ContinueLogin`. It ends the code that was asked for before. The
          *     answer says nothing of whether the email has an account, by its status, body, headers or time.
          */
@@ -131,7 +131,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Ask for a code to reset a password with
+         * Request a password reset
          * @description Mails a code that sets a new password, at `ConfirmPasswordReset`. It ends the code that was asked for before. The
          *     answer says nothing of whether the email has an account, by its status, body, headers or time.
          */
@@ -177,7 +177,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Ask for a code to verify the email with
+         * Request an email verification
          * @description Mails a code to the email of the user, for `ConfirmEmailVerification`. It ends the code that was asked for before.
          */
         post: operations["RequestEmailVerification"];
