@@ -2,6 +2,7 @@ package mail
 
 import (
 	"bytes"
+	"crypto/tls"
 	"io"
 	"net"
 	netmail "net/mail"
@@ -18,7 +19,15 @@ type server struct {
 	// change may refuse or delay a command: "MAIL", "RCPT", "DATA" or "DONE", which is before the
 	// server says that it has taken a mail.
 	change func(command, argument string) error
+	// afterMail is called once the server has said that it has taken a mail.
+	afterMail func()
+	// isImplicit is TLS from the beginning.
+	isImplicit bool
+	// passwords receives what clients send; password is the right one.
+	passwords chan string
+	password  string
 
+	conns    connections
 	mu       sync.Mutex
 	received []*received
 }
@@ -47,10 +56,13 @@ func (s *server) serve(tb testing.TB) {
 		tb.Fatal(err)
 	}
 	s.addr = ln.Addr().String()
+	if s.isImplicit {
+		ln = tls.NewListener(ln, s.TLSConfig)
+	}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		_ = s.Serve(ln) // it ends with Close
+		_ = s.Serve(s.conns.listen(ln)) // it ends with Close
 	}()
 	tb.Cleanup(func() {
 		_ = s.Close()
@@ -108,10 +120,49 @@ func (s *session) Data(r io.Reader) error {
 	return nil
 }
 
-func (s *session) Reset()        { s.from, s.to = "", "" }
+func (s *session) Reset() {
+	// The first command after a mail is RSET.
+	if s.server.afterMail != nil && len(s.server.mails()) > 0 {
+		s.server.afterMail()
+	}
+	s.from, s.to = "", ""
+}
+
 func (s *session) Logout() error { return nil }
 
 type discard struct{}
 
 func (discard) Printf(string, ...any) {}
 func (discard) Println(...any)        {}
+
+// dropAll breaks off all connections.
+func (s *server) dropAll() {
+	s.conns.mu.Lock()
+	defer s.conns.mu.Unlock()
+	for _, conn := range s.conns.all {
+		_ = conn.Close()
+	}
+}
+
+// connections are those that a listener has accepted.
+type connections struct {
+	mu  sync.Mutex
+	all []net.Conn
+}
+
+func (c *connections) listen(ln net.Listener) net.Listener { return &remembering{ln, c} }
+
+type remembering struct {
+	net.Listener
+	conns *connections
+}
+
+func (r *remembering) Accept() (net.Conn, error) {
+	conn, err := r.Listener.Accept()
+	if err == nil {
+		r.conns.mu.Lock()
+		defer r.conns.mu.Unlock()
+		r.conns.all = append(r.conns.all, conn)
+	}
+	return conn, err
+}

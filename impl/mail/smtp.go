@@ -92,7 +92,8 @@ func (s *SMTP) Send(ctx context.Context, m *Message) error {
 	if err != nil {
 		return fmt.Errorf("mail: connect: %w", err)
 	}
-	stop := context.AfterFunc(ctx, func() { _ = connection.Close() })
+	// Close of the connection itself would wait for the answer that is being read.
+	stop := context.AfterFunc(ctx, func() { _ = connection.Text.Close() })
 	defer stop()
 	err = s.client.SendWithSMTPClient(connection, m.msg)
 	// The server has taken the mail, or it has not. What it says to RSET and QUIT changes neither, and
