@@ -12,6 +12,7 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/auth"
 	"github.com/latchkey-auth/latchkey/impl/auth/keyring"
 	"github.com/latchkey-auth/latchkey/impl/auth/ratelimit"
+	"github.com/latchkey-auth/latchkey/impl/mail"
 )
 
 // sweepEvery is the interval between purges of refilled budgets, ended sessions and expired keys.
@@ -24,6 +25,7 @@ type background struct {
 	service *auth.Service
 	limiter *ratelimit.Limiter // nil without limits
 	keys    *keyring.Ring
+	mails   *mail.Queue
 	logger  *slog.Logger
 	// linesLost returns the number of log lines that were never written.
 	linesLost func() uint64
@@ -38,6 +40,10 @@ func (r *root) inBackground(ctx context.Context, s settings, b background) (stop
 			return nil, fmt.Errorf("LATCHKEY_METRICS_ADDR: %w", err)
 		}
 	}
+	if err := b.mails.Start(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("send mails: %w", err), stopMetrics())
+	}
+	mailing := context.WithoutCancel(ctx)
 	ctx, cancel := context.WithCancel(ctx)
 	var running sync.WaitGroup
 	running.Go(func() { b.repeat(ctx, sweepEvery, "sweep", b.sweep) })
@@ -52,7 +58,11 @@ func (r *root) inBackground(ctx context.Context, s settings, b background) (stop
 	return func() error {
 		cancel()
 		running.Wait()
-		return stopMetrics()
+		// The last requests have ended. What they have enqueued is sent now, or by another instance, or
+		// at the next start.
+		bounded, cancel := context.WithTimeout(mailing, drainTimeout)
+		defer cancel()
+		return errors.Join(b.mails.Stop(bounded), stopMetrics())
 	}, nil
 }
 

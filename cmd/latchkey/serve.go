@@ -91,7 +91,8 @@ func (r *root) serve(ctx context.Context, s settings) (err error) {
 		return fmt.Errorf("LATCHKEY_ADDR: %w", err)
 	}
 	handler, err := newHandler(s, logger)
-	if err != nil {
+	mails, mailErr := mailConfig(s, logger)
+	if err := errors.Join(err, mailErr); err != nil {
 		return errors.Join(err, ln.Close())
 	}
 	server := startServer(handler, ln)
@@ -105,7 +106,7 @@ func (r *root) serve(ctx context.Context, s settings) (err error) {
 	if _, err := db.migrate(ctx, logger); err != nil {
 		return unlessInterrupted(ctx, err)
 	}
-	service, b, err := openService(ctx, s, db, logger)
+	service, b, err := openService(ctx, s, db, mails, logger)
 	if err != nil {
 		return unlessInterrupted(ctx, err)
 	}
@@ -132,7 +133,7 @@ func (r *root) serve(ctx context.Context, s settings) (err error) {
 
 // openService builds the service, and returns it with the background tasks' parts.
 func openService(
-	ctx context.Context, s settings, db *database, logger *slog.Logger,
+	ctx context.Context, s settings, db *database, mails *wire.Mail, logger *slog.Logger,
 ) (*auth.Service, background, error) {
 	key, err := secretKey(s)
 	if err != nil {
@@ -140,6 +141,7 @@ func openService(
 	}
 	config := serviceConfig(s, db)
 	config.Secret, config.Previous, config.Limits = key, s.SecretKeyPrevious, s.RateLimits != "off"
+	config.Mail = mails
 	parts, err := wire.New(ctx, config)
 	if err != nil {
 		return nil, background{}, explainKeys(err)
@@ -147,7 +149,9 @@ func openService(
 	if s.RateLimits == "off" {
 		logger.Warn("LATCHKEY_RATE_LIMITS is off: passwords can be guessed without limit")
 	}
-	return parts.Auth, background{service: parts.Auth, limiter: parts.Limiter, keys: parts.Keys, logger: logger}, nil
+	return parts.Auth, background{
+		service: parts.Auth, limiter: parts.Limiter, keys: parts.Keys, mails: parts.Mail, logger: logger,
+	}, nil
 }
 
 // lostLine returns the log line that reports how many lines were lost.

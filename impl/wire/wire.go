@@ -18,6 +18,7 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/auth/session"
 	"github.com/latchkey-auth/latchkey/impl/auth/store"
 	"github.com/latchkey-auth/latchkey/impl/auth/token"
+	"github.com/latchkey-auth/latchkey/impl/mail"
 	"github.com/latchkey-auth/latchkey/impl/secret"
 )
 
@@ -45,6 +46,8 @@ type Config struct {
 	// Limits bounds how often passwords are guessed.
 	Limits bool
 	Now    func() time.Time
+	// Mail is nil where no mail is sent.
+	Mail *Mail
 	// DatabaseNow replaces the database's clock in tests.
 	DatabaseNow func() time.Time
 }
@@ -56,6 +59,8 @@ type Parts struct {
 	// Limiter is nil without limits.
 	Limiter *ratelimit.Limiter
 	Queue   *hashqueue.Queue
+	// Mail is nil without [Config.Mail]. Whoever serves starts and stops it.
+	Mail *mail.Queue
 }
 
 // New puts together what `serve` needs.
@@ -156,5 +161,9 @@ func (c Config) build(keys *keyring.Ring, limiter *ratelimit.Limiter) (*Parts, e
 	if err != nil {
 		return nil, err
 	}
-	return &Parts{Auth: service, Keys: keys, Limiter: limiter, Queue: queue}, nil
+	mails, err := c.mailQueue(limiter)
+	if err != nil {
+		return nil, err
+	}
+	return &Parts{Auth: service, Keys: keys, Limiter: limiter, Queue: queue, Mail: mails}, nil
 }
