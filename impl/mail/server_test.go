@@ -166,3 +166,10 @@ func (r *remembering) Accept() (net.Conn, error) {
 	}
 	return conn, err
 }
+
+// count returns the number of mails that were taken.
+func (s *server) count() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.received)
+}
