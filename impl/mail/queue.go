@@ -74,7 +74,9 @@ func New(o Options) (*Queue, error) {
 	registered := river.NewWorkers()
 	river.AddWorker(registered, &worker{q: q})
 	client, err := river.NewClient(riverpgxv5.New(o.Pool), &river.Config{
-		Queues:                      map[string]river.QueueConfig{queueName: {MaxWorkers: workers, FetchCooldown: fetchPause}},
+		Queues: map[string]river.QueueConfig{
+			queueName: {MaxWorkers: workers, FetchCooldown: fetchPause},
+		},
 		Workers:                     registered,
 		MaxAttempts:                 maxAttempts,
 		JobTimeout:                  sendTimeout,

@@ -71,7 +71,8 @@ func newSMTP(address secret.Text, timeout time.Duration, more ...gomail.Option) 
 		if isLocal && !isImplicit {
 			auth = gomail.SMTPAuthPlainNoEnc // the others are for what is encrypted
 		}
-		options = append(options, gomail.WithSMTPAuth(auth), gomail.WithUsername(u.User.Username()), gomail.WithPassword(password))
+		options = append(options,
+			gomail.WithSMTPAuth(auth), gomail.WithUsername(u.User.Username()), gomail.WithPassword(password))
 	}
 	client, err := gomail.NewClient(u.Hostname(), append(options, more...)...)
 	if err != nil {

@@ -168,7 +168,8 @@ func parse(text, html source) (template, error) {
 
 func (t template) execute(data any) (Content, error) {
 	var subject, text, html strings.Builder
-	if err := cmp.Or(t.subject.Execute(&subject, data), t.text.Execute(&text, data), t.html.Execute(&html, data)); err != nil {
+	err := cmp.Or(t.subject.Execute(&subject, data), t.text.Execute(&text, data), t.html.Execute(&html, data))
+	if err != nil {
 		return Content{}, err
 	}
 	return Content{
