@@ -1,6 +1,6 @@
 module github.com/latchkey-auth/latchkey/bench
 
-go 1.26.0
+go 1.26.10
 
 toolchain go1.27.3
 

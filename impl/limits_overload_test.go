@@ -60,6 +60,14 @@ func TestF10_Overload(t *testing.T) {
 			if diff := cmp.Diff(map[string]int{"503 overloaded": refused}, got); diff != "" {
 				t.Error(diff)
 			}
+			for _, a := range []impltest.Answer{
+				reauthenticate(t, h, token, impltest.Password),
+				changePassword(t, h, token, impltest.Password, "violet anchor prints slowly"),
+			} {
+				if a.Status != 503 || a.Text("code") != "overloaded" {
+					t.Errorf("a proof got %d %s", a.Status, a.Body)
+				}
+			}
 			release()
 		}
 		a := <-answers

@@ -9,7 +9,7 @@ LEFT JOIN users u ON u.email_key = a.email_key AND u.is_active
 ON CONFLICT ON CONSTRAINT challenges_email_key DO UPDATE
 SET id = excluded.id, user_id = excluded.user_id, email = excluded.email, attempts = 0, expires_at = excluded.expires_at,
     used_at = NULL, created_at = excluded.created_at
-RETURNING *;
+RETURNING email, (SELECT u.locale FROM users u WHERE u.id = challenges.user_id) AS locale;
 
 -- name: ChallengeTry :one
 -- Counts a try, before anything is compared, and returns the challenge. The lock serialises all

@@ -37,6 +37,10 @@ func inBackground(ctx context.Context, s settings, b background) (stop func() er
 			return nil, fmt.Errorf("LATCHKEY_METRICS_ADDR: %w", err)
 		}
 	}
+	if err := b.Mail.Start(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("send mails: %w", err), stopMetrics())
+	}
+	mailing := context.WithoutCancel(ctx)
 	ctx, cancel := context.WithCancel(ctx)
 	var running sync.WaitGroup
 	running.Go(func() { b.repeat(ctx, sweepEvery, "sweep", b.sweep) })
@@ -52,7 +56,11 @@ func inBackground(ctx context.Context, s settings, b background) (stop func() er
 		cancel()
 		running.Wait()
 		b.Auth.Wait()
-		return stopMetrics()
+		// The last requests have ended. What they have enqueued is sent now, or by another instance, or
+		// at the next start.
+		bounded, cancel := context.WithTimeout(mailing, drainTimeout)
+		defer cancel()
+		return errors.Join(b.Mail.Stop(bounded), stopMetrics())
 	}, nil
 }
 

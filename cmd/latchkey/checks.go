@@ -65,6 +65,9 @@ var checks = []struct {
 		return checkAddr(s.MetricsAddr)
 	}},
 	{"CORS_ORIGINS", func(s settings) string { return checkOrigins(s.CORSOrigins) }},
+	{"SMTP_URL", func(s settings) string { return checkSMTPURL(s.SMTPURL) }},
+	{"MAIL_FROM", checkMailFrom},
+	{"MAIL_LINK_PATH", func(s settings) string { return checkLinkPath(s.MailLinkPath) }},
 	{"LOG_FORMAT", func(s settings) string { return oneOf(s.LogFormat, "text", "json") }},
 	{"LOG_LEVEL", func(s settings) string { return oneOf(s.LogLevel, "debug", "info", "warn", "error") }},
 	{"DRAIN_DELAY", func(s settings) string { return lasting(s.DrainDelay, 0, 5*time.Minute) }},

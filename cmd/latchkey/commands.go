@@ -39,7 +39,8 @@ func newRoot(c console) *root {
 	r.cmd.SetErr(c.err)
 	r.cmd.SetUsageTemplate(r.cmd.UsageTemplate() + "\n" + settingsHelp())
 	r.cmd.AddCommand(
-		r.serveCommand(), r.migrateCommand(), r.userCommand(), r.keyCommand(), r.openapiCommand(), r.versionCommand(),
+		r.serveCommand(), r.migrateCommand(), r.userCommand(), r.keyCommand(), r.mailCommand(), r.openapiCommand(),
+		r.versionCommand(),
 	)
 	return r
 }

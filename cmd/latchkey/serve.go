@@ -16,11 +16,9 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/spf13/cobra"
 
 	"github.com/latchkey-auth/latchkey/impl"
-	"github.com/latchkey-auth/latchkey/impl/auth"
 	"github.com/latchkey-auth/latchkey/impl/auth/password"
 	"github.com/latchkey-auth/latchkey/impl/auth/password/hashqueue"
 	"github.com/latchkey-auth/latchkey/impl/auth/session"
@@ -87,7 +85,8 @@ func (r *root) serve(ctx context.Context, s settings) (err error) {
 		return fmt.Errorf("LATCHKEY_ADDR: %w", err)
 	}
 	handler, err := newHandler(s, logger)
-	if err != nil {
+	mails, mailErr := mailConfig(s, logger)
+	if err := errors.Join(err, mailErr); err != nil {
 		return errors.Join(err, ln.Close())
 	}
 	server := startServer(handler, ln)
@@ -101,7 +100,7 @@ func (r *root) serve(ctx context.Context, s settings) (err error) {
 	if _, err := db.migrate(ctx, logger); err != nil {
 		return unlessInterrupted(ctx, err)
 	}
-	parts, err := openService(ctx, s, db, logger)
+	parts, err := openService(ctx, s, db, mails, logger)
 	if err != nil {
 		return unlessInterrupted(ctx, err)
 	}
@@ -126,28 +125,21 @@ func (r *root) serve(ctx context.Context, s settings) (err error) {
 }
 
 // openService builds the service with the secret key, which it makes at the first start.
-func openService(ctx context.Context, s settings, db *database, logger *slog.Logger) (*wire.Parts, error) {
+func openService(
+	ctx context.Context, s settings, db *database, mails *wire.Mail, logger *slog.Logger,
+) (*wire.Parts, error) {
 	key, err := secretKey(s)
 	if err != nil {
 		return nil, err
 	}
 	config := serviceConfig(s, db)
 	config.Secret, config.Previous, config.Limits = key, s.SecretKeyPrevious, s.RateLimits != "off"
-	config.Enqueue = dropLetters(logger)
+	config.Mail = mails
 	if !config.Limits {
 		logger.Warn("LATCHKEY_RATE_LIMITS is off: passwords can be guessed without limit")
 	}
 	parts, err := wire.New(ctx, config)
 	return parts, explainKeys(err)
-}
-
-// dropLetters stands where nothing sends mails. It fails for no letter: what is answered must not
-// depend on who has an account.
-func dropLetters(logger *slog.Logger) auth.Enqueue {
-	return func(_ context.Context, _ pgx.Tx, l auth.Letter) error {
-		logger.Warn("a mail was dropped because nothing sends mails", "kind", string(l.Kind), "id", l.ID)
-		return nil
-	}
 }
 
 // lostLine returns the log line that reports how many lines were lost.

@@ -53,6 +53,10 @@ type settings struct {
 	TrustedProxies     []string      `env:"TRUSTED_PROXIES"                                      help:"networks of the reverse proxies in front, separated by commas, such as 10.0.0.0/8; their Forwarded or X-Forwarded-For names the client" default:"none"`
 	MetricsAddr        string        `env:"METRICS_ADDR"                                         help:"host:port that serves /metrics in Prometheus' text format; don't make it public"                                                        default:"none"`
 	CORSOrigins        []string      `env:"CORS_ORIGINS"                                         help:"origins whose pages may call the API from a browser, separated by commas, such as https://app.example.com"                              default:"none"`
+	SMTPURL            secret.Text   `env:"SMTP_URL" help:"server that sends the mails: smtp://user:password@host:587 demands STARTTLS, smtps://host:465 is TLS from the beginning" default:"mails are written to the folder mails in the data folder"`
+	MailFrom           string        `env:"MAIL_FROM" envDefault:"Latchkey <latchkey@localhost>" help:"sender of the mails, such as Example <auth@example.com>; required with LATCHKEY_SMTP_URL"`
+	MailDir            string        `env:"MAIL_DIR" help:"folder whose files <language>/<mail>.txt and .html replace the texts of the mails" default:"none"`
+	MailLinkPath       string        `env:"MAIL_LINK_PATH" envDefault:"/account" help:"path below LATCHKEY_PUBLIC_URL of the page of the application that mails lead to"`
 	LogFormat          string        `env:"LOG_FORMAT"               envDefault:"text"           help:"text or json; the log goes to stderr"`
 	LogLevel           string        `env:"LOG_LEVEL"                envDefault:"info"           help:"debug, info, warn or error; successful probes are logged at debug, other requests at info"`
 	DrainDelay         time.Duration `env:"DRAIN_DELAY"                                          help:"how long requests are accepted after SIGTERM while /readyz returns 503, 0s to 5m"                                                       default:"5s, or 0s if LATCHKEY_ADDR is a loopback address"`

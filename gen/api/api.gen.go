@@ -2798,6 +2798,266 @@ type LoginForm struct {
 // not 422.
 type LoginFormGrantType string
 
+// MailAccountDeleted The data of the mail `account_deleted`.
+//
+// Example: {"at":"2026-01-05T09:30:00Z","email":"ada@example.com"}
+type MailAccountDeleted struct {
+	// At When it happened, RFC 3339 in UTC.
+	//
+	// Example: 2026-01-05T09:30:00Z
+	At time.Time `json:"at"`
+
+	// Email The email that the account had.
+	//
+	// Example: ada@example.com
+	Email string `json:"email"`
+}
+
+// MailChangeEmail The data of the mail `change_email`. It goes to the new address, which counts once the code is entered.
+//
+// Example: {"code":"90210347","email":"ada@example.com","expires_in_minutes":15,"link":"https://app.example.com/account#change_email=AZgfbj9KfMCPHl19TBsukA","username":"ada"}
+type MailChangeEmail struct {
+	// Code The code that the user enters.
+	//
+	// Example: 90210347
+	Code string `json:"code"`
+
+	// Email The new email of the account.
+	//
+	// Example: ada@example.com
+	Email string `json:"email"`
+
+	// ExpiresInMinutes How many minutes the code is good for when the mail is written.
+	//
+	// Example: 15
+	ExpiresInMinutes int `json:"expires_in_minutes"`
+
+	// Link A page of the application, with the token. Absent without `LATCHKEY_PUBLIC_URL`.
+	//
+	// Example: https://app.example.com/account#change_email=AZgfbj9KfMCPHl19TBsukA
+	Link *string `json:"link,omitempty"`
+
+	// Username The username of the account.
+	//
+	// Example: ada
+	Username string `json:"username"`
+}
+
+// MailCompleteRegistration The data of the mail `complete_registration`. There is no account until the code is entered.
+//
+// Example: {"code":"90210347","email":"ada@example.com","expires_in_minutes":15,"link":"https://app.example.com/account#complete_registration=AZgfbj9KfMCPHl19TBsukA"}
+type MailCompleteRegistration struct {
+	// Code The code that the user enters.
+	//
+	// Example: 90210347
+	Code string `json:"code"`
+
+	// Email The email of the new account.
+	//
+	// Example: ada@example.com
+	Email string `json:"email"`
+
+	// ExpiresInMinutes How many minutes the code is good for when the mail is written.
+	//
+	// Example: 15
+	ExpiresInMinutes int `json:"expires_in_minutes"`
+
+	// Link A page of the application, with the token. Absent without `LATCHKEY_PUBLIC_URL`.
+	//
+	// Example: https://app.example.com/account#complete_registration=AZgfbj9KfMCPHl19TBsukA
+	Link *string `json:"link,omitempty"`
+}
+
+// MailEmailChanged The data of the mail `email_changed`. It goes to the former address, which can undo the change.
+//
+// Example: {"at":"2026-01-05T09:30:00Z","code":"90210347","email":"ada@example.com","expires_at":"2026-01-08T09:30:00Z","link":"https://app.example.com/account#email_changed=AZgfbj9KfMCPHl19TBsukA","new_email":"ada@example.org","username":"ada"}
+type MailEmailChanged struct {
+	// At When it happened, RFC 3339 in UTC.
+	//
+	// Example: 2026-01-05T09:30:00Z
+	At time.Time `json:"at"`
+
+	// Code The code that the user enters.
+	//
+	// Example: 90210347
+	Code string `json:"code"`
+
+	// Email The former email of the account.
+	//
+	// Example: ada@example.com
+	Email string `json:"email"`
+
+	// ExpiresAt Until when the code is good, RFC 3339 in UTC.
+	//
+	// Example: 2026-01-08T09:30:00Z
+	ExpiresAt time.Time `json:"expires_at"`
+
+	// Link A page of the application, with the token. Absent without `LATCHKEY_PUBLIC_URL`.
+	//
+	// Example: https://app.example.com/account#email_changed=AZgfbj9KfMCPHl19TBsukA
+	Link *string `json:"link,omitempty"`
+
+	// NewEmail The new email of the account.
+	//
+	// Example: ada@example.org
+	NewEmail string `json:"new_email"`
+
+	// Username The username of the account.
+	//
+	// Example: ada
+	Username string `json:"username"`
+}
+
+// MailEmailTaken The data of the mail `email_taken`. It tells the owner of an account that somebody tried to register its email.
+//
+// Example: {"at":"2026-01-05T09:30:00Z","email":"ada@example.com"}
+type MailEmailTaken struct {
+	// At When it happened, RFC 3339 in UTC.
+	//
+	// Example: 2026-01-05T09:30:00Z
+	At time.Time `json:"at"`
+
+	// Email The email of the account.
+	//
+	// Example: ada@example.com
+	Email string `json:"email"`
+}
+
+// MailLoginCode The data of the mail `login_code`, which logs the user in without a password.
+//
+// Example: {"code":"90210347","email":"ada@example.com","expires_in_minutes":15,"link":"https://app.example.com/account#login_code=AZgfbj9KfMCPHl19TBsukA","username":"ada"}
+type MailLoginCode struct {
+	// Code The code that the user enters.
+	//
+	// Example: 90210347
+	Code string `json:"code"`
+
+	// Email The email of the account.
+	//
+	// Example: ada@example.com
+	Email string `json:"email"`
+
+	// ExpiresInMinutes How many minutes the code is good for when the mail is written.
+	//
+	// Example: 15
+	ExpiresInMinutes int `json:"expires_in_minutes"`
+
+	// Link A page of the application, with the token. Absent without `LATCHKEY_PUBLIC_URL`.
+	//
+	// Example: https://app.example.com/account#login_code=AZgfbj9KfMCPHl19TBsukA
+	Link *string `json:"link,omitempty"`
+
+	// Username The username of the account.
+	//
+	// Example: ada
+	Username string `json:"username"`
+}
+
+// MailNewDevice The data of the mail `new_device`, about a login from an address that the account does not know.
+//
+// Example: {"address":"203.0.113.7","at":"2026-01-05T09:30:00Z","email":"ada@example.com","user_agent":"Mozilla/5.0","username":"ada"}
+type MailNewDevice struct {
+	// Address The IPv4 or IPv6 address of the login.
+	//
+	// Example: 203.0.113.7
+	Address string `json:"address"`
+
+	// At When it happened, RFC 3339 in UTC.
+	//
+	// Example: 2026-01-05T09:30:00Z
+	At time.Time `json:"at"`
+
+	// Email The email of the account.
+	//
+	// Example: ada@example.com
+	Email string `json:"email"`
+
+	// UserAgent The `User-Agent` of the login.
+	//
+	// Example: Mozilla/5.0
+	UserAgent string `json:"user_agent"`
+
+	// Username The username of the account.
+	//
+	// Example: ada
+	Username string `json:"username"`
+}
+
+// MailPasswordChanged The data of the mail `password_changed`.
+//
+// Example: {"at":"2026-01-05T09:30:00Z","email":"ada@example.com"}
+type MailPasswordChanged struct {
+	// At When it happened, RFC 3339 in UTC.
+	//
+	// Example: 2026-01-05T09:30:00Z
+	At time.Time `json:"at"`
+
+	// Email The email of the account.
+	//
+	// Example: ada@example.com
+	Email string `json:"email"`
+}
+
+// MailResetPassword The data of the mail `reset_password`, which lets the user set a new password.
+//
+// Example: {"code":"90210347","email":"ada@example.com","expires_in_minutes":15,"link":"https://app.example.com/account#reset_password=AZgfbj9KfMCPHl19TBsukA","username":"ada"}
+type MailResetPassword struct {
+	// Code The code that the user enters.
+	//
+	// Example: 90210347
+	Code string `json:"code"`
+
+	// Email The email of the account.
+	//
+	// Example: ada@example.com
+	Email string `json:"email"`
+
+	// ExpiresInMinutes How many minutes the code is good for when the mail is written.
+	//
+	// Example: 15
+	ExpiresInMinutes int `json:"expires_in_minutes"`
+
+	// Link A page of the application, with the token. Absent without `LATCHKEY_PUBLIC_URL`.
+	//
+	// Example: https://app.example.com/account#reset_password=AZgfbj9KfMCPHl19TBsukA
+	Link *string `json:"link,omitempty"`
+
+	// Username The username of the account.
+	//
+	// Example: ada
+	Username string `json:"username"`
+}
+
+// MailVerifyEmail The data of the mail `verify_email`, which proves that the user receives mail at the address.
+//
+// Example: {"code":"90210347","email":"ada@example.com","expires_in_minutes":15,"link":"https://app.example.com/account#verify_email=AZgfbj9KfMCPHl19TBsukA","username":"ada"}
+type MailVerifyEmail struct {
+	// Code The code that the user enters.
+	//
+	// Example: 90210347
+	Code string `json:"code"`
+
+	// Email The email to prove.
+	//
+	// Example: ada@example.com
+	Email string `json:"email"`
+
+	// ExpiresInMinutes How many minutes the code is good for when the mail is written.
+	//
+	// Example: 15
+	ExpiresInMinutes int `json:"expires_in_minutes"`
+
+	// Link A page of the application, with the token. Absent without `LATCHKEY_PUBLIC_URL`.
+	//
+	// Example: https://app.example.com/account#verify_email=AZgfbj9KfMCPHl19TBsukA
+	Link *string `json:"link,omitempty"`
+
+	// Username The username of the account.
+	//
+	// Example: ada
+	Username string `json:"username"`
+}
+
 // Metadata The metadata of RFC 8414 section 2.
 type Metadata struct {
 	// GrantTypesSupported The grants that are offered to all clients.

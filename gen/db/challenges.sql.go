@@ -85,7 +85,7 @@ LEFT JOIN users u ON u.email_key = a.email_key AND u.is_active
 ON CONFLICT ON CONSTRAINT challenges_email_key DO UPDATE
 SET id = excluded.id, user_id = excluded.user_id, email = excluded.email, attempts = 0, expires_at = excluded.expires_at,
     used_at = NULL, created_at = excluded.created_at
-RETURNING id, purpose, user_id, email_key, email, attempts, expires_at, used_at, created_at
+RETURNING email, (SELECT u.locale FROM users u WHERE u.id = challenges.user_id) AS locale
 `
 
 type ChallengeOpenParams struct {
@@ -97,10 +97,15 @@ type ChallengeOpenParams struct {
 	Email     string
 }
 
+type ChallengeOpenRow struct {
+	Email  string
+	Locale *string
+}
+
 // Makes the challenge of a purpose for an address, in the place of the one before it. The statement
 // is the same for an address with an account and for one without. A deactivated account counts as
 // none.
-func (q *Queries) ChallengeOpen(ctx context.Context, arg ChallengeOpenParams) (Challenge, error) {
+func (q *Queries) ChallengeOpen(ctx context.Context, arg ChallengeOpenParams) (ChallengeOpenRow, error) {
 	row := q.db.QueryRow(ctx, challengeOpen,
 		arg.ID,
 		arg.Purpose,
@@ -109,18 +114,8 @@ func (q *Queries) ChallengeOpen(ctx context.Context, arg ChallengeOpenParams) (C
 		arg.EmailKey,
 		arg.Email,
 	)
-	var i Challenge
-	err := row.Scan(
-		&i.ID,
-		&i.Purpose,
-		&i.UserID,
-		&i.EmailKey,
-		&i.Email,
-		&i.Attempts,
-		&i.ExpiresAt,
-		&i.UsedAt,
-		&i.CreatedAt,
-	)
+	var i ChallengeOpenRow
+	err := row.Scan(&i.Email, &i.Locale)
 	return i, err
 }
 

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5/pgtype"
 )
 
 type Challenge struct {
@@ -21,57 +20,6 @@ type Challenge struct {
 	ExpiresAt time.Time
 	UsedAt    *time.Time
 	CreatedAt time.Time
-}
-
-type Event struct {
-	ID        uuid.UUID
-	Type      string
-	UserID    uuid.UUID
-	Actor     string
-	SessionID *uuid.UUID
-	Address   *string
-	UserAgent *string
-	Data      []byte
-	CreatedAt time.Time
-}
-
-type KnownAddress struct {
-	Key    []byte
-	SeenAt time.Time
-	UserID uuid.UUID
-}
-
-type Password struct {
-	UserID    uuid.UUID
-	Hash      string
-	ChangedAt time.Time
-}
-
-type RateLimit struct {
-	Key     []byte
-	WholeAt time.Time
-}
-
-type SealedKey struct {
-	Name      string
-	Sealed    []byte
-	CreatedAt time.Time
-}
-
-type Session struct {
-	ID              uuid.UUID
-	UserID          uuid.UUID
-	Generation      int32
-	RotatedAt       time.Time
-	ExpiresAt       time.Time
-	EndsAt          time.Time
-	ExpiresOn       pgtype.Date
-	BudgetAt        time.Time
-	UserAgent       string
-	Address         string
-	CreatedAt       time.Time
-	AuthenticatedAt *time.Time
-	Methods         []string
 }
 
 type SigningKey struct {

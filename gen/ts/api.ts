@@ -1083,6 +1083,339 @@ export interface components {
              */
             amr: ("pwd" | "otp")[];
         };
+        /**
+         * @description The data of the mail `verify_email`, which proves that the user receives mail at the address.
+         * @example {
+         *       "username": "ada",
+         *       "email": "ada@example.com",
+         *       "code": "90210347",
+         *       "link": "https://app.example.com/account#verify_email=AZgfbj9KfMCPHl19TBsukA",
+         *       "expires_in_minutes": 15
+         *     }
+         */
+        MailVerifyEmail: {
+            /**
+             * @description The username of the account.
+             * @example ada
+             */
+            username: string;
+            /**
+             * @description The email to prove.
+             * @example ada@example.com
+             */
+            email: string;
+            /**
+             * @description The code that the user enters.
+             * @example 90210347
+             */
+            code: string;
+            /**
+             * @description A page of the application, with the token. Absent without `LATCHKEY_PUBLIC_URL`.
+             * @example https://app.example.com/account#verify_email=AZgfbj9KfMCPHl19TBsukA
+             */
+            link?: string;
+            /**
+             * Format: int32
+             * @description How many minutes the code is good for when the mail is written.
+             * @example 15
+             */
+            expires_in_minutes: number;
+        };
+        /**
+         * @description The data of the mail `reset_password`, which lets the user set a new password.
+         * @example {
+         *       "username": "ada",
+         *       "email": "ada@example.com",
+         *       "code": "90210347",
+         *       "link": "https://app.example.com/account#reset_password=AZgfbj9KfMCPHl19TBsukA",
+         *       "expires_in_minutes": 15
+         *     }
+         */
+        MailResetPassword: {
+            /**
+             * @description The username of the account.
+             * @example ada
+             */
+            username: string;
+            /**
+             * @description The email of the account.
+             * @example ada@example.com
+             */
+            email: string;
+            /**
+             * @description The code that the user enters.
+             * @example 90210347
+             */
+            code: string;
+            /**
+             * @description A page of the application, with the token. Absent without `LATCHKEY_PUBLIC_URL`.
+             * @example https://app.example.com/account#reset_password=AZgfbj9KfMCPHl19TBsukA
+             */
+            link?: string;
+            /**
+             * Format: int32
+             * @description How many minutes the code is good for when the mail is written.
+             * @example 15
+             */
+            expires_in_minutes: number;
+        };
+        /**
+         * @description The data of the mail `login_code`, which logs the user in without a password.
+         * @example {
+         *       "username": "ada",
+         *       "email": "ada@example.com",
+         *       "code": "90210347",
+         *       "link": "https://app.example.com/account#login_code=AZgfbj9KfMCPHl19TBsukA",
+         *       "expires_in_minutes": 15
+         *     }
+         */
+        MailLoginCode: {
+            /**
+             * @description The username of the account.
+             * @example ada
+             */
+            username: string;
+            /**
+             * @description The email of the account.
+             * @example ada@example.com
+             */
+            email: string;
+            /**
+             * @description The code that the user enters.
+             * @example 90210347
+             */
+            code: string;
+            /**
+             * @description A page of the application, with the token. Absent without `LATCHKEY_PUBLIC_URL`.
+             * @example https://app.example.com/account#login_code=AZgfbj9KfMCPHl19TBsukA
+             */
+            link?: string;
+            /**
+             * Format: int32
+             * @description How many minutes the code is good for when the mail is written.
+             * @example 15
+             */
+            expires_in_minutes: number;
+        };
+        /**
+         * @description The data of the mail `change_email`. It goes to the new address, which counts once the code is entered.
+         * @example {
+         *       "username": "ada",
+         *       "email": "ada@example.com",
+         *       "code": "90210347",
+         *       "link": "https://app.example.com/account#change_email=AZgfbj9KfMCPHl19TBsukA",
+         *       "expires_in_minutes": 15
+         *     }
+         */
+        MailChangeEmail: {
+            /**
+             * @description The username of the account.
+             * @example ada
+             */
+            username: string;
+            /**
+             * @description The new email of the account.
+             * @example ada@example.com
+             */
+            email: string;
+            /**
+             * @description The code that the user enters.
+             * @example 90210347
+             */
+            code: string;
+            /**
+             * @description A page of the application, with the token. Absent without `LATCHKEY_PUBLIC_URL`.
+             * @example https://app.example.com/account#change_email=AZgfbj9KfMCPHl19TBsukA
+             */
+            link?: string;
+            /**
+             * Format: int32
+             * @description How many minutes the code is good for when the mail is written.
+             * @example 15
+             */
+            expires_in_minutes: number;
+        };
+        /**
+         * @description The data of the mail `email_changed`. It goes to the former address, which can undo the change.
+         * @example {
+         *       "username": "ada",
+         *       "email": "ada@example.com",
+         *       "new_email": "ada@example.org",
+         *       "at": "2026-01-05T09:30:00Z",
+         *       "code": "90210347",
+         *       "link": "https://app.example.com/account#email_changed=AZgfbj9KfMCPHl19TBsukA",
+         *       "expires_at": "2026-01-08T09:30:00Z"
+         *     }
+         */
+        MailEmailChanged: {
+            /**
+             * @description The username of the account.
+             * @example ada
+             */
+            username: string;
+            /**
+             * @description The former email of the account.
+             * @example ada@example.com
+             */
+            email: string;
+            /**
+             * @description The new email of the account.
+             * @example ada@example.org
+             */
+            new_email: string;
+            /**
+             * Format: date-time
+             * @description When it happened, RFC 3339 in UTC.
+             * @example 2026-01-05T09:30:00Z
+             */
+            at: string;
+            /**
+             * @description The code that the user enters.
+             * @example 90210347
+             */
+            code: string;
+            /**
+             * @description A page of the application, with the token. Absent without `LATCHKEY_PUBLIC_URL`.
+             * @example https://app.example.com/account#email_changed=AZgfbj9KfMCPHl19TBsukA
+             */
+            link?: string;
+            /**
+             * Format: date-time
+             * @description Until when the code is good, RFC 3339 in UTC.
+             * @example 2026-01-08T09:30:00Z
+             */
+            expires_at: string;
+        };
+        /**
+         * @description The data of the mail `password_changed`.
+         * @example {
+         *       "email": "ada@example.com",
+         *       "at": "2026-01-05T09:30:00Z"
+         *     }
+         */
+        MailPasswordChanged: {
+            /**
+             * @description The email of the account.
+             * @example ada@example.com
+             */
+            email: string;
+            /**
+             * Format: date-time
+             * @description When it happened, RFC 3339 in UTC.
+             * @example 2026-01-05T09:30:00Z
+             */
+            at: string;
+        };
+        /**
+         * @description The data of the mail `new_device`, about a login from an address that the account does not know.
+         * @example {
+         *       "username": "ada",
+         *       "email": "ada@example.com",
+         *       "at": "2026-01-05T09:30:00Z",
+         *       "address": "203.0.113.7",
+         *       "user_agent": "Mozilla/5.0"
+         *     }
+         */
+        MailNewDevice: {
+            /**
+             * @description The username of the account.
+             * @example ada
+             */
+            username: string;
+            /**
+             * @description The email of the account.
+             * @example ada@example.com
+             */
+            email: string;
+            /**
+             * Format: date-time
+             * @description When it happened, RFC 3339 in UTC.
+             * @example 2026-01-05T09:30:00Z
+             */
+            at: string;
+            /**
+             * @description The IPv4 or IPv6 address of the login.
+             * @example 203.0.113.7
+             */
+            address: string;
+            /**
+             * @description The `User-Agent` of the login.
+             * @example Mozilla/5.0
+             */
+            user_agent: string;
+        };
+        /**
+         * @description The data of the mail `account_deleted`.
+         * @example {
+         *       "email": "ada@example.com",
+         *       "at": "2026-01-05T09:30:00Z"
+         *     }
+         */
+        MailAccountDeleted: {
+            /**
+             * @description The email that the account had.
+             * @example ada@example.com
+             */
+            email: string;
+            /**
+             * Format: date-time
+             * @description When it happened, RFC 3339 in UTC.
+             * @example 2026-01-05T09:30:00Z
+             */
+            at: string;
+        };
+        /**
+         * @description The data of the mail `complete_registration`. There is no account until the code is entered.
+         * @example {
+         *       "email": "ada@example.com",
+         *       "code": "90210347",
+         *       "link": "https://app.example.com/account#complete_registration=AZgfbj9KfMCPHl19TBsukA",
+         *       "expires_in_minutes": 15
+         *     }
+         */
+        MailCompleteRegistration: {
+            /**
+             * @description The email of the new account.
+             * @example ada@example.com
+             */
+            email: string;
+            /**
+             * @description The code that the user enters.
+             * @example 90210347
+             */
+            code: string;
+            /**
+             * @description A page of the application, with the token. Absent without `LATCHKEY_PUBLIC_URL`.
+             * @example https://app.example.com/account#complete_registration=AZgfbj9KfMCPHl19TBsukA
+             */
+            link?: string;
+            /**
+             * Format: int32
+             * @description How many minutes the code is good for when the mail is written.
+             * @example 15
+             */
+            expires_in_minutes: number;
+        };
+        /**
+         * @description The data of the mail `email_taken`. It tells the owner of an account that somebody tried to register its email.
+         * @example {
+         *       "email": "ada@example.com",
+         *       "at": "2026-01-05T09:30:00Z"
+         *     }
+         */
+        MailEmailTaken: {
+            /**
+             * @description The email of the account.
+             * @example ada@example.com
+             */
+            email: string;
+            /**
+             * Format: date-time
+             * @description When it happened, RFC 3339 in UTC.
+             * @example 2026-01-05T09:30:00Z
+             */
+            at: string;
+        };
         Health: {
             /**
              * @description Always `ok`. Every other state has another HTTP status.

@@ -9,7 +9,10 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/latchkey-auth/latchkey/gen/db"
+	"github.com/latchkey-auth/latchkey/impl/auth/account"
 	"github.com/latchkey-auth/latchkey/impl/auth/challenge"
+	"github.com/latchkey-auth/latchkey/impl/auth/store"
 )
 
 // LetterKind is what a mail is about.
@@ -22,10 +25,16 @@ const (
 	LetterLoginCode     = LetterKind(challenge.LoginCode)
 )
 
+// The kinds of notices, about what has happened.
+const (
+	LetterPasswordChanged LetterKind = "password_changed"
+	LetterAccountDeleted  LetterKind = "account_deleted"
+)
+
 // Letter is a mail that waits to be sent. Nothing in it opens anything.
 type Letter struct {
 	Kind LetterKind
-	// ID is the challenge of a mail with a code.
+	// ID is the challenge of a mail with a code, or one of a notice's own.
 	ID uuid.UUID
 	// To is the address as the account has it, or else as it was asked for.
 	To string
@@ -37,6 +46,23 @@ type Letter struct {
 
 // Enqueue has a letter sent if the transaction is committed.
 type Enqueue func(context.Context, pgx.Tx, Letter) error
+
+// Notice is a mail that says no more than its letter.
+type Notice struct {
+	Email string
+	At    time.Time
+}
+
+// notify has a user told of what has happened to the account.
+func (s *Service) notify(ctx context.Context, tx store.Tx, kind LetterKind, user db.User) error {
+	id, err := uuid.NewV7()
+	if err != nil {
+		return err
+	}
+	return store.Error(s.enqueue(ctx, tx.Raw, Letter{
+		Kind: kind, ID: id, To: user.Email, Language: account.OrEmpty(user.Locale), At: s.now(),
+	}))
+}
 
 // CodeMail is what a mail with a code says.
 type CodeMail = challenge.Mail
@@ -51,6 +77,8 @@ func (s *Service) MailData(ctx context.Context, l Letter) (any, bool, error) {
 			return nil, false, nil
 		}
 		return mail, err == nil, err
+	case LetterPasswordChanged, LetterAccountDeleted:
+		return Notice{Email: l.To, At: l.At}, true, nil
 	}
 	return nil, false, fmt.Errorf("there is no letter of the kind %q", l.Kind)
 }

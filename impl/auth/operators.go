@@ -141,6 +141,11 @@ func (s *Service) deleteUser(ctx context.Context, id uuid.UUID, e event.Event) (
 		if err != nil {
 			return db.User{}, err
 		}
+		if e.Actor == event.User {
+			if err := s.notify(ctx, tx, LetterAccountDeleted, user); err != nil {
+				return db.User{}, err
+			}
+		}
 		return user, event.Add(ctx, tx, e)
 	})
 }

@@ -86,6 +86,9 @@ func (s *Service) ChangePassword(ctx context.Context, c Caller, p Principal, cur
 			if err := s.endOthers(ctx, tx, p, attempt); err != nil {
 				return err
 			}
+			if err := s.notify(ctx, tx, LetterPasswordChanged, user); err != nil {
+				return err
+			}
 			return s.record(ctx, tx, c, event.Event{
 				Type: event.PasswordChanged, UserID: user.ID, Actor: event.User, SessionID: p.SessionID,
 			})

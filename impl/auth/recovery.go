@@ -90,6 +90,9 @@ func (s *Service) resetPassword(ctx context.Context, c Caller, p challenge.Prove
 		if err := s.knowAddress(ctx, tx, user, s.limiter.AddressKey(c.Address, user.EmailKey)); err != nil {
 			return err
 		}
+		if err := s.notify(ctx, tx, LetterPasswordChanged, user); err != nil {
+			return err
+		}
 		return s.record(ctx, tx, c, event.Event{Type: event.PasswordReset, UserID: user.ID, Actor: event.Unknown})
 	})
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/auth/session"
 	"github.com/latchkey-auth/latchkey/impl/auth/store"
 	"github.com/latchkey-auth/latchkey/impl/auth/token"
+	"github.com/latchkey-auth/latchkey/impl/mail"
 	"github.com/latchkey-auth/latchkey/impl/secret"
 	"github.com/latchkey-auth/latchkey/schema"
 )
@@ -46,11 +47,13 @@ type Config struct {
 	PasswordMinLength int
 	Sessions          session.Times
 	SessionsPerUser   int
-	// Enqueue has mails sent.
+	// Enqueue has mails sent in tests, in the place of Mail.
 	Enqueue auth.Enqueue
 	// Limits bounds how often passwords are guessed.
 	Limits bool
 	Now    func() time.Time
+	// Mail is nil where no mail is sent.
+	Mail *Mail
 	// DatabaseNow replaces the database's clock in tests.
 	DatabaseNow func() time.Time
 }
@@ -63,6 +66,8 @@ type Parts struct {
 	// Limiter is nil without limits.
 	Limiter *ratelimit.Limiter
 	Queue   *hashqueue.Queue
+	// Mail is nil without [Config.Mail]. Whoever serves starts and stops it.
+	Mail *mail.Queue
 }
 
 // New puts together what `serve` needs.
@@ -181,6 +186,12 @@ func (c Config) build(keys *keyring.Ring, limiter *ratelimit.Limiter) (*Parts, e
 	if err != nil {
 		return nil, err
 	}
+	var mails *mail.Queue
+	if c.Mail != nil {
+		c.Enqueue = func(ctx context.Context, tx pgx.Tx, l auth.Letter) error {
+			return mails.Enqueue(ctx, tx, mailLetter(l))
+		}
+	}
 	service, err := auth.New(auth.Options{
 		DB:         c.database(),
 		Hasher:     hasher,
@@ -196,5 +207,8 @@ func (c Config) build(keys *keyring.Ring, limiter *ratelimit.Limiter) (*Parts, e
 	if err != nil {
 		return nil, err
 	}
-	return &Parts{pool: c.Pool, Auth: service, Keys: keys, Limiter: limiter, Queue: queue}, nil
+	if mails, err = c.mailQueue(service, limiter); err != nil {
+		return nil, err
+	}
+	return &Parts{pool: c.Pool, Auth: service, Keys: keys, Limiter: limiter, Queue: queue, Mail: mails}, nil
 }

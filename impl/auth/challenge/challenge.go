@@ -103,7 +103,9 @@ func New(o Options) (*Challenges, error) {
 type Opened struct {
 	ID uuid.UUID
 	// Email is where the mail goes: as the account has it, or else as it was asked for.
-	Email     string
+	Email string
+	// Language is the user's locale; empty where there is none.
+	Language  string
 	Request   secret.Text
 	ExpiresIn time.Duration // of the code
 	At        time.Time
@@ -123,7 +125,11 @@ func (c *Challenges) Open(ctx context.Context, tx store.Tx, p Purpose, email, em
 	if err != nil {
 		return Opened{}, store.Error(err)
 	}
-	return Opened{ID: id, Email: row.Email, Request: c.Request(p, id), ExpiresIn: CodeTTL, At: now}, nil
+	language := ""
+	if row.Locale != nil {
+		language = *row.Locale
+	}
+	return Opened{ID: id, Email: row.Email, Language: language, Request: c.Request(p, id), ExpiresIn: CodeTTL, At: now}, nil
 }
 
 // Answer is what came back.

@@ -1,0 +1,84 @@
+package wire
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	netmail "net/mail"
+	"time"
+
+	"github.com/latchkey-auth/latchkey/gen/api"
+	"github.com/latchkey-auth/latchkey/impl/auth"
+	"github.com/latchkey-auth/latchkey/impl/auth/account"
+	"github.com/latchkey-auth/latchkey/impl/auth/ratelimit"
+	"github.com/latchkey-auth/latchkey/impl/mail"
+)
+
+// Mail is what mails are made of and sent by.
+type Mail struct {
+	Templates *mail.Templates
+	Sender    mail.Sender
+	From      netmail.Address
+	Logger    *slog.Logger
+	// PollOnly is for a database behind a connection pooler.
+	PollOnly bool
+	// PublicURL and LinkPath are where the links lead to. Without a public URL there are none.
+	PublicURL, LinkPath string
+}
+
+// mailQueue returns the queue of mails, nil without [Config.Mail].
+func (c Config) mailQueue(service *auth.Service, limiter *ratelimit.Limiter) (*mail.Queue, error) {
+	if c.Mail == nil {
+		return nil, nil
+	}
+	data := func(ctx context.Context, l mail.Letter) (any, bool, error) {
+		said, ok, err := service.MailData(ctx, auth.Letter{
+			Kind: auth.LetterKind(l.Kind), ID: l.ID, To: l.To, Language: l.Language, At: l.At,
+		})
+		if err != nil || !ok {
+			return nil, false, err
+		}
+		return c.Mail.data(l, said, c.Now())
+	}
+	return mail.New(mail.Options{
+		Pool: c.Pool, Templates: c.Mail.Templates, Sender: c.Mail.Sender, From: c.Mail.From, Data: data,
+		Logger: c.Mail.Logger, Now: c.Now, PollOnly: c.Mail.PollOnly,
+		Allow: func(ctx context.Context, to string, kind mail.Kind) (time.Duration, error) {
+			// Two forms of one address share a budget.
+			if key, err := account.CanonicalEmail(to); err == nil {
+				to = key
+			}
+			return limiter.Mail(ctx, to, string(kind))
+		},
+	})
+}
+
+func mailLetter(l auth.Letter) mail.Letter {
+	return mail.Letter{Kind: mail.Kind(l.Kind), ID: l.ID, To: l.To, Language: l.Language, At: l.At}
+}
+
+// data returns what a letter says, as the contract has it.
+func (m *Mail) data(l mail.Letter, said any, now time.Time) (any, bool, error) {
+	switch said := said.(type) {
+	case auth.Notice:
+		if l.Kind == mail.AccountDeleted {
+			return api.MailAccountDeleted{Email: said.Email, At: said.At}, true, nil
+		}
+		return api.MailPasswordChanged{Email: said.Email, At: said.At}, true, nil
+	case auth.CodeMail:
+		code := api.MailVerifyEmail{
+			Username: said.Username, Email: said.Email, Code: said.Code.Reveal(),
+			Link:             mail.Link(m.PublicURL, m.LinkPath, l.Kind, said.Link.Reveal()),
+			ExpiresInMinutes: max(1, int(said.CodeEndsAt.Sub(now)/time.Minute)),
+		}
+		switch l.Kind {
+		case mail.VerifyEmail:
+			return code, true, nil
+		case mail.ResetPassword:
+			return api.MailResetPassword(code), true, nil
+		case mail.LoginCode:
+			return api.MailLoginCode(code), true, nil
+		}
+	}
+	return nil, false, fmt.Errorf("wire: nothing makes the mail %q of a %T", l.Kind, said)
+}
