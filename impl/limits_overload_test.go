@@ -38,6 +38,7 @@ func TestF10_Overload(t *testing.T) {
 		clients = 400
 		served  = 2 * networkLength // of logins and of registrations
 		refused = clients - served
+		proofs  = 2
 	)
 	answers := make(chan impltest.Answer, clients)
 	for i := range clients {
@@ -60,7 +61,7 @@ func TestF10_Overload(t *testing.T) {
 			if diff := cmp.Diff(map[string]int{"503 overloaded": refused}, got); diff != "" {
 				t.Error(diff)
 			}
-			for _, a := range []impltest.Answer{
+			for _, a := range [proofs]impltest.Answer{
 				reauthenticate(t, h, token, impltest.Password),
 				changePassword(t, h, token, impltest.Password, "violet anchor prints slowly"),
 			} {
@@ -85,7 +86,7 @@ func TestF10_Overload(t *testing.T) {
 	); diff != "" {
 		t.Error(diff)
 	}
-	if stats := h.Auth.Stats(); stats.HashesRefused != refused || stats.HashesWaiting != 0 {
+	if stats := h.Auth.Stats(); stats.HashesRefused != refused+proofs || stats.HashesWaiting != 0 {
 		t.Errorf("stats %+v", stats)
 	}
 }

@@ -39,7 +39,11 @@ func (s *Service) mailCode(
 		if opened, err = s.challenges.Open(ctx, tx, p, email, emailKey); err != nil {
 			return err
 		}
-		return s.enqueue(ctx, tx.Raw, Letter{Kind: LetterKind(p), ID: opened.ID, To: opened.Email, Language: opened.Language, At: opened.At})
+		return s.enqueue(
+			ctx,
+			tx.Raw,
+			Letter{Kind: LetterKind(p), ID: opened.ID, To: opened.Email, Language: opened.Language, At: opened.At},
+		)
 	})
 	s.limiter.Settle(ctx, attempt, outcome(ctx, err, ratelimit.Registered))
 	if err != nil {

@@ -120,7 +120,11 @@ func (s *Service) Deactivate(ctx context.Context, id uuid.UUID) (User, error) {
 
 // DeleteUser deletes the user; its tokens belong to nobody from then on.
 func (s *Service) DeleteUser(ctx context.Context, id uuid.UUID) (User, error) {
-	return s.deleteUser(ctx, id, event.Event{Type: event.UserDeleted, UserID: id, Actor: event.Operator, CreatedAt: s.now()})
+	return s.deleteUser(
+		ctx,
+		id,
+		event.Event{Type: event.UserDeleted, UserID: id, Actor: event.Operator, CreatedAt: s.now()},
+	)
 }
 
 // DeleteOwnUser deletes the user that a token belongs to. It fails as [Service.DeleteUser] does.

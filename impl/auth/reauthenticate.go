@@ -33,7 +33,12 @@ func (s *Service) IsFresh(p Principal, maxAge time.Duration) bool {
 // Reauthenticate proves again by the password that the user of a session is there, and returns
 // tokens of the same session. It fails with [ErrWrongPassword], [ErrInvalidToken], a
 // [*LimitedError], [ErrOverloaded] or [ErrUnavailable].
-func (s *Service) Reauthenticate(ctx context.Context, c Caller, p Principal, pass secret.Text) (grant Grant, err error) {
+func (s *Service) Reauthenticate(
+	ctx context.Context,
+	c Caller,
+	p Principal,
+	pass secret.Text,
+) (grant Grant, err error) {
 	if err := s.keys.Ready(); err != nil {
 		return Grant{}, err
 	}

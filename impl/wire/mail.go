@@ -7,6 +7,8 @@ import (
 	netmail "net/mail"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/latchkey-auth/latchkey/gen/api"
 	"github.com/latchkey-auth/latchkey/impl/auth"
 	"github.com/latchkey-auth/latchkey/impl/auth/account"
@@ -53,8 +55,16 @@ func (c Config) mailQueue(service *auth.Service, limiter *ratelimit.Limiter) (*m
 	})
 }
 
-func mailLetter(l auth.Letter) mail.Letter {
-	return mail.Letter{Kind: mail.Kind(l.Kind), ID: l.ID, To: l.To, Language: l.Language, At: l.At}
+// enqueueIn returns what enqueues letters in a queue that is made later.
+func (c Config) enqueueIn(queue **mail.Queue) auth.Enqueue {
+	if c.Mail == nil {
+		return c.Enqueue
+	}
+	return func(ctx context.Context, tx pgx.Tx, l auth.Letter) error {
+		return (*queue).Enqueue(ctx, tx, mail.Letter{
+			Kind: mail.Kind(l.Kind), ID: l.ID, To: l.To, Language: l.Language, At: l.At,
+		})
+	}
 }
 
 // data returns what a letter says, as the contract has it.

@@ -187,11 +187,6 @@ func (c Config) build(keys *keyring.Ring, limiter *ratelimit.Limiter) (*Parts, e
 		return nil, err
 	}
 	var mails *mail.Queue
-	if c.Mail != nil {
-		c.Enqueue = func(ctx context.Context, tx pgx.Tx, l auth.Letter) error {
-			return mails.Enqueue(ctx, tx, mailLetter(l))
-		}
-	}
 	service, err := auth.New(auth.Options{
 		DB:         c.database(),
 		Hasher:     hasher,
@@ -199,7 +194,7 @@ func (c Config) build(keys *keyring.Ring, limiter *ratelimit.Limiter) (*Parts, e
 		Keys:       keys,
 		Sessions:   sessions,
 		Challenges: challenges,
-		Enqueue:    c.Enqueue,
+		Enqueue:    c.enqueueIn(&mails),
 		Limiter:    limiter,
 		Policy:     policy,
 		Now:        c.Now,

@@ -129,7 +129,14 @@ func (c *Challenges) Open(ctx context.Context, tx store.Tx, p Purpose, email, em
 	if row.Locale != nil {
 		language = *row.Locale
 	}
-	return Opened{ID: id, Email: row.Email, Language: language, Request: c.Request(p, id), ExpiresIn: CodeTTL, At: now}, nil
+	return Opened{
+		ID:        id,
+		Email:     row.Email,
+		Language:  language,
+		Request:   c.Request(p, id),
+		ExpiresIn: CodeTTL,
+		At:        now,
+	}, nil
 }
 
 // Answer is what came back.

@@ -86,13 +86,18 @@ func (op *operation) read(params openapi3.Parameters) (err error) {
 	for name, media := range op.RequestBody.Value.Content {
 		schema := media.Schema.Value
 		err = errors.Join(err, checkSchema(schema, "object", "properties", "required", "additionalProperties"))
-		if op.media != "" || !slices.Contains([]string{mediaJSON, mediaPatch, mediaForm}, name) || schema.AdditionalProperties.Schema != nil {
+		if op.media != "" || !slices.Contains([]string{mediaJSON, mediaPatch, mediaForm}, name) ||
+			schema.AdditionalProperties.Schema != nil {
 			err = errors.Join(err, fmt.Errorf("a body of the type %s, a second one, or one of any members", name))
 		}
 		op.media = name
 		op.open = schema.AdditionalProperties.Has == nil || *schema.AdditionalProperties.Has
 		for _, name := range slices.Sorted(maps.Keys(schema.Properties)) {
-			if isRequired := slices.Contains(schema.Required, name); !isRequired && schema.Properties[name].Value.Type.Is("object") {
+			if isRequired := slices.Contains(
+				schema.Required,
+				name,
+			); !isRequired &&
+				schema.Properties[name].Value.Type.Is("object") {
 				continue // it is sent by the examples only
 			}
 			op.members = append(op.members, member(name, schema.Properties[name].Value, slices.Contains(schema.Required, name)))

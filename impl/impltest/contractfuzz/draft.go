@@ -93,7 +93,9 @@ func (d *draft) text(m member, n int, palettes ...string) string {
 		one = rapid.SampledFrom(m.odd(true))
 	case palette == "blank" && m.class.MatchString(" "):
 		// Which nothing may trim.
-		one = rapid.SampledFrom(slices.DeleteFunc([]string{" ", "\t"}, func(c string) bool { return !m.class.MatchString(c) }))
+		one = rapid.SampledFrom(
+			slices.DeleteFunc([]string{" ", "\t"}, func(c string) bool { return !m.class.MatchString(c) }),
+		)
 	}
 	all := rapid.SliceOfN(one, min(n, usual), min(n, usual)).Draw(d.t, "characters")
 	for len(all) < n {

@@ -153,7 +153,9 @@ func addBrokenBodies(op *operation, add adder) {
 	for _, m := range op.members {
 		addBrokenMember(op, m, add)
 	}
-	unsupported, other := want{status: 415}, map[string]string{mediaForm: mediaJSON, mediaJSON: mediaForm, mediaPatch: mediaJSON}[op.media]
+	unsupported, other := want{
+		status: 415,
+	}, map[string]string{mediaForm: mediaJSON, mediaJSON: mediaForm, mediaPatch: mediaJSON}[op.media]
 	add.header(
 		unsupported,
 		"media type",
