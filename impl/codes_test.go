@@ -2,6 +2,7 @@ package impl_test
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -399,5 +400,38 @@ func TestCodesOutliveAChangeOfTheKey(t *testing.T) {
 		code := pick(h.CodeMail(t, ada), changed.CodeMail(t, ada))
 		wantInvalidCode(t, name+", another key", continueLogin(t, former, request, code))
 		wantStatus(t, name, continueLogin(t, changed, request, code), 200)
+	}
+}
+
+// What codes have done is listed.
+func TestEventsOfCodes(t *testing.T) {
+	t.Parallel()
+	h := impltest.New(t)
+	token := h.MustRegister(t, "ada")
+	askVerification(t, h, token)
+	wantStatus(t, "verification", confirmVerification(t, h, token, h.CodeMail(t, "ada@example.com").Code.Reveal()), 204)
+	request := askCode(t, h, impltest.RequestResetPath, "ada@example.com")
+	code := h.CodeMail(t, "ada@example.com").Code.Reveal()
+	wantStatus(t, "reset", confirmReset(t, h, request, code, "violet anchor prints slowly"), 204)
+	request = askCode(t, h, impltest.RequestLoginCodePath, "ada@example.com")
+	a := continueLogin(t, h, request, h.CodeMail(t, "ada@example.com").Code.Reveal())
+	wantStatus(t, "login", a, 200)
+	if amr := claims(t, a.Text("access_token")).Amr; len(amr) != 1 || amr[0] != "otp" {
+		t.Errorf("amr is %v", amr)
+	}
+	var got []string
+	for _, e := range eventsOf(t, h, a.Text("access_token"), "").Events {
+		got = append(got, string(e.Type)+" "+string(e.Actor))
+	}
+	want := []string{"user.logged_in user", "password.reset unknown", "email.verified user", "user.registered user"}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	kinds := map[auth.LetterKind]int{}
+	for _, l := range h.Mailbox.Letters() {
+		kinds[l.Kind]++
+	}
+	if kinds[auth.LetterPasswordChanged] != 1 || kinds[auth.LetterAccountDeleted] != 0 {
+		t.Errorf("enqueued %v", kinds)
 	}
 }

@@ -28,6 +28,12 @@ type shownServer struct {
 	url, database            string
 	environ                  []string
 	ada, inactive, gone, eve grant
+	// stale is a user with a verified email whose session proved an hour ago who its user is.
+	stale grant
+	// limited is a user whose attempts are used up.
+	limited grant
+	// requests are requests for codes, by the path that they were asked for at and the user.
+	requests map[string]string
 }
 
 // grant is the pair of tokens that a registration or a refresh returned.
@@ -45,7 +51,7 @@ func startShown(t *testing.T) *shownServer {
 	for _, user := range []struct {
 		grant *grant
 		name  string
-	}{{&s.inactive, "inactive"}, {&s.gone, "gone"}, {&s.eve, "eve"}} {
+	}{{&s.inactive, "inactive"}, {&s.gone, "gone"}, {&s.eve, "eve"}, {&s.stale, "stale"}, {&s.limited, "limited"}} {
 		a, err := register(s.url, user.name+"@example.com", user.name, impltest.Password)
 		if err != nil || a.status != http.StatusCreated {
 			t.Fatalf("%s: %v %v", user.name, a, err)
@@ -112,7 +118,7 @@ var stages = []struct {
 	prepare func(t *testing.T, s *shownServer)
 	asks    map[string]ask
 }{
-	{"in order", func(*testing.T, *shownServer) {}, inOrder()},
+	{"in order", prepareAccounts, inOrder()},
 	{"without a signing key", func(t *testing.T, s *shownServer) {
 		s.execute(t, "", "UPDATE signing_keys SET verifies_until = created_at")
 		s.awaitReadiness(t, http.StatusServiceUnavailable)
@@ -159,7 +165,9 @@ var excused = map[string]string{
 
 // isExcused reports whether an error is in excused, or is returned only while a server starts. No
 // request is certain to arrive that early. The tests of impl produce that error for each operation.
-func isExcused(name string) bool { return excused[name] != "" || strings.HasSuffix(name, " starting") }
+func isExcused(name string) bool {
+	return excused[name] != "" || strings.HasSuffix(name, " starting") || isExcusedAccount(name)
+}
 
 // secured returns the operations that require a token, as method and path.
 var secured = map[string][2]string{
@@ -206,7 +214,7 @@ func inOrder() map[string]ask {
 			`{"email": "a@b", "password": "short", "is_superuser": true}`),
 		"RegisterUser body_too_large":         posting(impltest.RegisterPath, "application/json", large),
 		"RegisterUser unsupported_media_type": posting(impltest.RegisterPath, "text/plain", "ada"),
-		"RegisterUser request_timeout":        stalling(impltest.RegisterPath, "application/json"),
+		"RegisterUser request_timeout":        stalling("POST", impltest.RegisterPath, "application/json", nobody),
 		"RegisterUser rate_limited": repeated(posting(impltest.RegisterPath, "application/json",
 			`{"email": "eve@example.com", "username": "other", "password": "correct horse battery staple"}`)),
 		"Login invalid_credentials":          loggingIn("username=ada%40example.com&password=not+this+one"),
@@ -216,7 +224,7 @@ func inOrder() map[string]ask {
 		"Login invalid_request":              loggingIn("username=ada%40example.com&username=b&password=c"),
 		"Login body_too_large":               loggingIn(large),
 		"Login unsupported_media_type":       posting(impltest.LoginPath, "application/json", "{}"),
-		"Login request_timeout":              stalling(impltest.LoginPath, formType),
+		"Login request_timeout":              stalling("POST", impltest.LoginPath, formType, nobody),
 		"Login rate_limited":                 repeated(loggingIn("username=nobody%40example.com&password=x")),
 		"RegisterUser cross_origin":          asPageElsewhere("POST", impltest.RegisterPath, "application/json"),
 		"Login cross_origin":                 asPageElsewhere("POST", impltest.LoginPath, formType),
@@ -224,7 +232,7 @@ func inOrder() map[string]ask {
 		"RevokeToken invalid_request":        posting(impltest.RevokePath, formType, "token=a&username=b&username=c"),
 		"RevokeToken body_too_large":         posting(impltest.RevokePath, formType, large),
 		"RevokeToken unsupported_media_type": posting(impltest.RevokePath, "application/json", "{}"),
-		"RevokeToken request_timeout":        stalling(impltest.RevokePath, formType),
+		"RevokeToken request_timeout":        stalling("POST", impltest.RevokePath, formType, nobody),
 		"EndSession session_not_found": func(s *shownServer) (answer, error) {
 			return do("DELETE", s.url+secured["EndSession"][1], "", s.ada.access, "")
 		},
@@ -242,6 +250,7 @@ func inOrder() map[string]ask {
 		asks[name+" user_not_found"] = send(func(s *shownServer) string { return s.gone.access }, "")
 		asks[name+" ambiguous_credentials"] = send(func(s *shownServer) string { return s.ada.access }, "?access_token=a")
 	}
+	addAccountsInOrder(asks)
 	return asks
 }
 
@@ -256,6 +265,9 @@ func broken(code string, more map[string]ask) map[string]ask {
 	}
 	for name, op := range secured {
 		more[name+" "+code] = func(s *shownServer) (answer, error) { return do(op[0], s.url+op[1], "", s.ada.access, "") }
+	}
+	for name, op := range accountOperations {
+		more[name+" "+code] = op.by(ada)
 	}
 	return more
 }
@@ -289,7 +301,7 @@ func reusing(s *shownServer) (answer, error) {
 }
 
 // stalling sends less of a body than its header announces, and waits for the server's response.
-func stalling(path, mediaType string) ask {
+func stalling(method, path, mediaType string, who by) ask {
 	return func(s *shownServer) (answer, error) {
 		conn, err := net.DialTimeout("tcp", strings.TrimPrefix(s.url, "http://"), patience)
 		if err != nil {
@@ -299,7 +311,11 @@ func stalling(path, mediaType string) ask {
 		if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
 			return answer{}, err
 		}
-		head := "POST " + path + " HTTP/1.1\r\nHost: x\r\nContent-Type: " + mediaType + "\r\nContent-Length: 10\r\n\r\nabc"
+		head := method + " " + path + " HTTP/1.1\r\nHost: x\r\nContent-Type: " + mediaType + "\r\nContent-Length: 10\r\n"
+		if token := who(s); token != "" {
+			head += "Authorization: Bearer " + token + "\r\n"
+		}
+		head += "\r\nabc"
 		if _, err := io.WriteString(conn, head); err != nil {
 			return answer{}, err
 		}
@@ -307,7 +323,7 @@ func stalling(path, mediaType string) ask {
 		if err != nil {
 			return answer{}, err
 		}
-		got, err := impltest.ReadAnswer("POST", path, res)
+		got, err := impltest.ReadAnswer(method, path, res)
 		return answer{got.Status, string(got.Body)}, err
 	}
 }

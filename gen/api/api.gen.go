@@ -266,7 +266,6 @@ const (
 	EventTypeUserActivated          EventType = "user.activated"
 	EventTypeUserCreated            EventType = "user.created"
 	EventTypeUserDeactivated        EventType = "user.deactivated"
-	EventTypeUserDeleted            EventType = "user.deleted"
 	EventTypeUserLoggedIn           EventType = "user.logged_in"
 	EventTypeUserRegistered         EventType = "user.registered"
 	EventTypeUserUpdated            EventType = "user.updated"
@@ -296,8 +295,6 @@ func (e EventType) Valid() bool {
 	case EventTypeUserCreated:
 		return true
 	case EventTypeUserDeactivated:
-		return true
-	case EventTypeUserDeleted:
 		return true
 	case EventTypeUserLoggedIn:
 		return true

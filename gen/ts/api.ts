@@ -792,7 +792,7 @@ export interface components {
              * @example user.logged_in
              * @enum {string}
              */
-            type: "user.registered" | "user.created" | "user.updated" | "user.activated" | "user.deactivated" | "user.deleted" | "user.logged_in" | "login.failed" | "password.changed" | "password.reset" | "email.verified" | "session.reauthenticated" | "session.ended" | "session.reuse_detected" | "sessions.ended";
+            type: "user.registered" | "user.created" | "user.updated" | "user.activated" | "user.deactivated" | "user.logged_in" | "login.failed" | "password.changed" | "password.reset" | "email.verified" | "session.reauthenticated" | "session.ended" | "session.reuse_detected" | "sessions.ended";
             /**
              * @description `user` who was logged in, `operator` of the service, or `unknown` where nobody was logged in.
              * @example user
