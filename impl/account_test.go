@@ -397,3 +397,20 @@ func TestEventsOutliveTheirUser(t *testing.T) {
 		t.Errorf("swept %d, %v, and left %v", n, err, types())
 	}
 }
+
+// The contract shows what these are answered.
+func TestAccountRequestsAgainstTheContract(t *testing.T) {
+	t.Parallel()
+	h := impltest.New(t)
+	token := h.MustRegister(t, "ada")
+	for what, a := range map[string]impltest.Answer{
+		"update":         patchMe(t, h, token, `{"is_superuser":true,"username":"x"}`),
+		"password":       sendJSON(t, h, token, "PUT", impltest.PasswordPath, `{"new_password":"short"}`),
+		"reauthenticate": sendJSON(t, h, token, "POST", impltest.ReauthenticationPath, `{"factor":"code"}`),
+		"events":         as(t, h, token, "GET", impltest.EventsPath+"?limit=0"),
+	} {
+		if a.Status != 422 {
+			t.Errorf("%s: got %d %s", what, a.Status, a.Body)
+		}
+	}
+}

@@ -6502,9 +6502,7 @@ func (response UpdateCurrentUser415ApplicationProblemPlusJSONResponse) VisitUpda
 	return err
 }
 
-type UpdateCurrentUser422ApplicationProblemPlusJSONResponse struct {
-	InvalidRequestApplicationProblemPlusJSONResponse
-}
+type UpdateCurrentUser422ApplicationProblemPlusJSONResponse InvalidRequestProblem
 
 func (response UpdateCurrentUser422ApplicationProblemPlusJSONResponse) VisitUpdateCurrentUserResponse(w http.ResponseWriter) error {
 
@@ -6929,9 +6927,7 @@ func (response ListOwnEvents401ApplicationProblemPlusJSONResponse) VisitListOwnE
 	return err
 }
 
-type ListOwnEvents422ApplicationProblemPlusJSONResponse struct {
-	InvalidRequestApplicationProblemPlusJSONResponse
-}
+type ListOwnEvents422ApplicationProblemPlusJSONResponse InvalidRequestProblem
 
 func (response ListOwnEvents422ApplicationProblemPlusJSONResponse) VisitListOwnEventsResponse(w http.ResponseWriter) error {
 
@@ -7092,9 +7088,7 @@ func (response ChangePassword415ApplicationProblemPlusJSONResponse) VisitChangeP
 	return err
 }
 
-type ChangePassword422ApplicationProblemPlusJSONResponse struct {
-	InvalidRequestApplicationProblemPlusJSONResponse
-}
+type ChangePassword422ApplicationProblemPlusJSONResponse InvalidRequestProblem
 
 func (response ChangePassword422ApplicationProblemPlusJSONResponse) VisitChangePasswordResponse(w http.ResponseWriter) error {
 
@@ -7288,9 +7282,7 @@ func (response Reauthenticate415ApplicationProblemPlusJSONResponse) VisitReauthe
 	return err
 }
 
-type Reauthenticate422ApplicationProblemPlusJSONResponse struct {
-	InvalidRequestApplicationProblemPlusJSONResponse
-}
+type Reauthenticate422ApplicationProblemPlusJSONResponse InvalidRequestProblem
 
 func (response Reauthenticate422ApplicationProblemPlusJSONResponse) VisitReauthenticateResponse(w http.ResponseWriter) error {
 

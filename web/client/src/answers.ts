@@ -3,7 +3,13 @@ import type { components } from './api.ts'
 type Schemas = components['schemas']
 
 /** The members that an answer must have, each with its type: the compiler holds them to be those of the contract. */
-type Members<T> = { readonly [Name in keyof T]-?: T[Name] extends string ? 'string' : 'boolean' }
+type Members<T> = {
+  readonly [Name in keyof T as undefined extends T[Name] ? never : Name]: T[Name] extends string
+    ? 'string'
+    : T[Name] extends boolean
+      ? 'boolean'
+      : 'object'
+}
 
 const user: Members<Schemas['User']> = {
   id: 'string',
@@ -14,6 +20,7 @@ const user: Members<Schemas['User']> = {
   is_superuser: 'boolean',
   created_at: 'string',
   updated_at: 'string',
+  user_metadata: 'object',
 }
 
 const fieldError: Members<Schemas['FieldError']> = { pointer: 'string', code: 'string', detail: 'string' }
@@ -62,6 +69,6 @@ export function refuse(): never {
 
 function withMembers<T>(value: unknown, members: Members<T>): T {
   const object = objectOf(value)
-  for (const name in members) if (typeof object[name] !== members[name]) refuse()
+  for (const [name, type] of Object.entries(members)) if (typeof object[name] !== type) refuse()
   return object as T
 }
