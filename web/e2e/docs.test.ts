@@ -87,12 +87,23 @@ describe('/docs', () => {
     expect(await page.locator('.opblock').evaluateAll((blocks) => blocks.map((block) => block.id))).toEqual([
       'operations-users-RegisterUser',
       'operations-users-GetCurrentUser',
+      'operations-users-UpdateCurrentUser',
+      'operations-users-DeleteCurrentUser',
+      'operations-users-ChangePassword',
+      'operations-users-Reauthenticate',
+      'operations-users-ListOwnEvents',
       'operations-tokens-Login',
       'operations-tokens-RevokeToken',
       'operations-sessions-Logout',
       'operations-sessions-ListSessions',
       'operations-sessions-EndAllSessions',
       'operations-sessions-EndSession',
+      'operations-codes-RequestLoginCode',
+      'operations-codes-ContinueLogin',
+      'operations-codes-RequestPasswordReset',
+      'operations-codes-ConfirmPasswordReset',
+      'operations-codes-RequestEmailVerification',
+      'operations-codes-ConfirmEmailVerification',
       'operations-keys-GetKeys',
       'operations-keys-GetMetadata',
       'operations-service-GetLiveness',
@@ -252,7 +263,7 @@ describe('/docs', () => {
       .getByText(/^Headers \(\d+\)$/)
       .first()
       .click()
-    await me(page).getByText('The challenge').first().waitFor()
+    await me(page).getByText('The state of the user').first().waitFor()
   })
 
   test('lets nothing in from elsewhere, and nothing inline', async () => {
