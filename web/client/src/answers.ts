@@ -69,6 +69,7 @@ export function refuse(): never {
 
 function withMembers<T>(value: unknown, members: Members<T>): T {
   const object = objectOf(value)
-  for (const [name, type] of Object.entries(members)) if (typeof object[name] !== type || object[name] === null) refuse()
+  for (const [name, type] of Object.entries(members))
+    if (typeof object[name] !== type || object[name] === null) refuse()
   return object as T
 }
