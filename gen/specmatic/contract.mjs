@@ -3,67 +3,53 @@
 // requests can't read, and what no schema can say. Answers are judged by what the contract says of them.
 
 /** The user that a login names. */
-export const ada = {
-  email: "ada@example.com",
-  username: "ada",
-  password: "correct horse battery staple",
-};
+export const ada = { email: 'ada@example.com', username: 'ada', password: 'correct horse battery staple' }
 
 // The generator doesn't know \x00, and takes it for the letter x and two digits. A surrogate by itself is no character,
 // which it doesn't know either: it fails when it has to send one that it has made.
 const spelled = [
-  ["[^\\x00]", "[\u0001-\uD7FF\uE000-\uFFFD]"],
-  ["[^@\\x00-\\x20]", "[!-?A-~]"],
-];
+  ['[^\\x00]', '[\u0001-\uD7FF\uE000-\uFFFD]'],
+  ['[^@\\x00-\\x20]', '[!-?A-~]'],
+]
 
 /** Answers the contract for Specmatic, as JSON in ASCII, since it refuses some characters in a file. */
 export function contractFor(json) {
-  const contract = JSON.parse(json);
-  const { Registration, LoginForm } = contract.components.schemas;
+  const contract = JSON.parse(json)
+  const { Registration, LoginForm } = contract.components.schemas
   for (const [path, item] of Object.entries(contract.paths)) {
-    for (const [method, operation] of Object.entries(item))
-      if (isSingle(operation)) delete item[method];
-    if (Object.keys(item).length === 0) delete contract.paths[path];
+    for (const [method, operation] of Object.entries(item)) if (isSingle(operation)) delete item[method]
+    if (Object.keys(item).length === 0) delete contract.paths[path]
   }
-  for (const { properties = {} } of Object.values(
-    contract.components.schemas,
-  )) {
-    for (const property of Object.values(properties)) respell(property);
+  for (const { properties = {} } of Object.values(contract.components.schemas)) {
+    for (const property of Object.values(properties)) respell(property)
   }
 
   // An address of any script is a format that it doesn't know, and an ASCII one is such an address too.
-  Registration.properties.email.format = "email";
+  Registration.properties.email.format = 'email'
 
   // A password's bound is one of bytes, of which OpenAPI knows nothing: only in ASCII is a character a byte.
-  Registration.properties.password.pattern = "^[\u0001-\u007F]*$";
+  Registration.properties.password.pattern = '^[\u0001-\u007F]*$'
 
   // By its form a login may have any credentials and none, but only a user's own are answered 200, which is what Specmatic
   // expects of every request that fits the schema.
-  LoginForm.required = ["username", "password"];
-  LoginForm.properties.username.enum = [ada.email];
-  LoginForm.properties.password.enum = [ada.password];
-  LoginForm.properties.grant_type.enum = ["password"];
+  LoginForm.required = ['username', 'password']
+  LoginForm.properties.username.enum = [ada.email]
+  LoginForm.properties.password.enum = [ada.password]
+  LoginForm.properties.grant_type.enum = ['password']
   // Which fields go together is not for a schema to say: a refresh token belongs to the other grant.
-  LoginForm.properties.refresh_token.enum = [""];
+  LoginForm.properties.refresh_token.enum = ['']
 
   return JSON.stringify(contract).replace(
     /[^\x20-\x7E]/g,
-    (unit) => "\\u" + unit.charCodeAt(0).toString(16).padStart(4, "0"),
-  );
+    (unit) => '\\u' + unit.charCodeAt(0).toString(16).padStart(4, '0'),
+  )
 }
 
 function isSingle({ operationId, tags }) {
-  const own = [
-    "UpdateCurrentUser",
-    "DeleteCurrentUser",
-    "ChangePassword",
-    "Reauthenticate",
-    "ListOwnEvents",
-  ];
-  return tags?.includes("codes") || own.includes(operationId);
+  const own = ['UpdateCurrentUser', 'DeleteCurrentUser', 'ChangePassword', 'Reauthenticate', 'ListOwnEvents']
+  return tags?.includes('codes') || own.includes(operationId)
 }
 
 function respell(property) {
-  for (const [from, to] of spelled)
-    property.pattern = property.pattern?.replaceAll(from, to);
+  for (const [from, to] of spelled) property.pattern = property.pattern?.replaceAll(from, to)
 }
