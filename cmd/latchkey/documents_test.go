@@ -50,6 +50,13 @@ var answers = map[string]map[string]string{
 		"REFRESH=": `"refresh_token":"lkr_`,
 		"TOKEN=":   `"is_current":true`,
 	},
+	"docs/accounts.md": {
+		"curl -sS -X PATCH": `"display_name":"Ada Lovelace"`,
+		"curl -sS http://127.0.0.1:8000/api/users/me/ev": `"type":"password.changed"`,
+	},
+	"docs/mail.md": {
+		"latchkey mail preview": "Subject:",
+	},
 	"docs/tokens.md": {
 		"curl -sS http://127.0.0.1:8000/.well-known/jwks": `"alg":"ES256"`,
 		"curl -sS http://127.0.0.1:8000/.well-known/oaut": `"jwks_uri":"http://127.0.0.1:`,
