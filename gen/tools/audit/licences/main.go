@@ -14,7 +14,8 @@ import (
 )
 
 var (
-	allowed = []string{"Apache-2.0", "MIT", "MIT-0", "BSD-2-Clause", "BSD-3-Clause", "ISC", "0BSD", "CC0-1.0", "Unlicense", "GooglePatentsFile", "GooglePatentClause", "PostgreSQL"}
+	// MPL-2.0 has conditions on its own files, and none on the whole: the queue of mails is River.
+	allowed = []string{"Apache-2.0", "MIT", "MIT-0", "BSD-2-Clause", "BSD-3-Clause", "ISC", "0BSD", "CC0-1.0", "Unlicense", "GooglePatentsFile", "GooglePatentClause", "PostgreSQL", "MPL-2.0"}
 	names   = []string{"LICENSE*", "LICENCE*", "License*", "license*", "COPYING*"}
 )
 
