@@ -13,7 +13,7 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/secret"
 )
 
-// UpdateCurrentUser changes what the user tells of itself.
+// UpdateCurrentUser changes the profile of the user.
 func (s *Server) UpdateCurrentUser(
 	ctx context.Context,
 	req api.UpdateCurrentUserRequestObject,

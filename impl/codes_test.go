@@ -2,10 +2,8 @@ package impl_test
 
 import (
 	"net/http"
-	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -276,42 +274,6 @@ func TestCodesArePurposeBound(t *testing.T) {
 	}
 }
 
-// M-4: a code ends after its time, and when another is asked for.
-func TestM4_CodesEnd(t *testing.T) {
-	t.Parallel()
-	h := impltest.New(t)
-	h.MustRegister(t, "ada")
-	request := askCode(t, h, impltest.RequestLoginCodePath, ada)
-	mail := h.CodeMail(t, ada)
-	newer := askCode(t, h, impltest.RequestLoginCodePath, ada)
-	wantInvalidCode(t, "the older", continueLogin(t, h, request, mail.Code.Reveal()))
-	wantInvalidCode(t, "the older link", continueLogin(t, h, newer, mail.Link.Reveal()))
-	wantInvalidCode(t, "the older code for the newer request", continueLogin(t, h, newer, mail.Code.Reveal()))
-	if mails := h.Mails(t, ada); len(mails) != 1 {
-		t.Errorf("%d mails are sent, want the newer one", len(mails))
-	}
-	mail = h.CodeMail(t, ada)
-	h.Clock.Advance(challenge.CodeTTL - time.Millisecond)
-	if n, err := h.Auth.SweepChallenges(t.Context()); n != 0 || err != nil {
-		t.Errorf("swept %d, %v", n, err)
-	}
-	wantStatus(t, "in time", continueLogin(t, h, newer, mail.Code.Reveal()), 200)
-
-	request = askCode(t, h, impltest.RequestResetPath, ada)
-	mail = h.CodeMail(t, ada)
-	h.Clock.Advance(challenge.CodeTTL)
-	wantInvalidCode(t, "expired", confirmReset(t, h, request, mail.Code.Reveal(), newPassword))
-	wantInvalidCode(t, "expired link", confirmReset(t, h, "", mail.Link.Reveal(), newPassword))
-	if mails := h.Mails(t, ada); len(mails) != 0 {
-		t.Errorf("%d mails whose codes have expired are sent", len(mails))
-	}
-	h.Clock.Advance(time.Millisecond)
-	if n, err := h.Auth.SweepChallenges(t.Context()); n != 2 || err != nil {
-		t.Errorf("swept %d, %v", n, err)
-	}
-	wantInvalidCode(t, "swept", confirmReset(t, h, request, mail.Code.Reveal(), newPassword))
-}
-
 // M-2: the sixth try of a request is refused, and so is the right code then. Another request begins
 // anew.
 func TestM2_FiveTries(t *testing.T) {
@@ -379,59 +341,4 @@ func TestALinkAloneDoesNothing(t *testing.T) {
 	}
 	wantStatus(t, "verification", confirmVerification(t, h, token, verification.Link.Reveal()), 204)
 	wantStatus(t, "login", continueLogin(t, h, request, login.Link.Reveal()), 200)
-}
-
-// Codes and requests of before a change of the secret key still count, and a code that is mailed
-// after it.
-func TestCodesOutliveAChangeOfTheKey(t *testing.T) {
-	t.Parallel()
-	h := impltest.New(t)
-	h.MustRegister(t, "ada")
-	const present = "Zr1xWtN6yPbC0mJ4sLgE9dFuA7oT5iRvQ2KxWnYzHjhV3kq8"
-	changed := h.With(t, impltest.Options{Secret: present, Previous: impltest.SecretKey})
-	former := h.With(t, impltest.Options{Secret: present})
-	for name, pick := range map[string]func(before, after auth.CodeMail) string{
-		"code of before": func(before, _ auth.CodeMail) string { return before.Code.Reveal() },
-		"link of before": func(before, _ auth.CodeMail) string { return before.Link.Reveal() },
-		"code of after":  func(_, after auth.CodeMail) string { return after.Code.Reveal() },
-		"link of after":  func(_, after auth.CodeMail) string { return after.Link.Reveal() },
-	} {
-		request := askCode(t, h, impltest.RequestLoginCodePath, ada)
-		code := pick(h.CodeMail(t, ada), changed.CodeMail(t, ada))
-		wantInvalidCode(t, name+", another key", continueLogin(t, former, request, code))
-		wantStatus(t, name, continueLogin(t, changed, request, code), 200)
-	}
-}
-
-// What codes have done is listed.
-func TestEventsOfCodes(t *testing.T) {
-	t.Parallel()
-	h := impltest.New(t)
-	token := h.MustRegister(t, "ada")
-	askVerification(t, h, token)
-	wantStatus(t, "verification", confirmVerification(t, h, token, h.CodeMail(t, "ada@example.com").Code.Reveal()), 204)
-	request := askCode(t, h, impltest.RequestResetPath, "ada@example.com")
-	code := h.CodeMail(t, "ada@example.com").Code.Reveal()
-	wantStatus(t, "reset", confirmReset(t, h, request, code, "violet anchor prints slowly"), 204)
-	request = askCode(t, h, impltest.RequestLoginCodePath, "ada@example.com")
-	a := continueLogin(t, h, request, h.CodeMail(t, "ada@example.com").Code.Reveal())
-	wantStatus(t, "login", a, 200)
-	if amr := claims(t, a.Text("access_token")).Amr; len(amr) != 1 || amr[0] != "otp" {
-		t.Errorf("amr is %v", amr)
-	}
-	var got []string
-	for _, e := range eventsOf(t, h, a.Text("access_token"), "").Events {
-		got = append(got, string(e.Type)+" "+string(e.Actor))
-	}
-	want := []string{"user.logged_in user", "password.reset unknown", "email.verified user", "user.registered user"}
-	if !slices.Equal(got, want) {
-		t.Errorf("got %v, want %v", got, want)
-	}
-	kinds := map[auth.LetterKind]int{}
-	for _, l := range h.Mailbox.Letters() {
-		kinds[l.Kind]++
-	}
-	if kinds[auth.LetterPasswordChanged] != 1 || kinds[auth.LetterAccountDeleted] != 0 {
-		t.Errorf("enqueued %v", kinds)
-	}
 }

@@ -30,6 +30,10 @@ UPDATE challenges SET attempts = attempts - 1 WHERE id = @id AND attempts > 0;
 UPDATE challenges SET used_at = sqlc.arg(now)
 WHERE id = sqlc.arg(id) AND user_id = sqlc.arg(user_id) AND used_at IS NULL AND expires_at > sqlc.arg(now)::timestamptz;
 
+-- name: ChallengeEnd :exec
+-- Ends all challenges of a user.
+DELETE FROM challenges WHERE user_id = sqlc.arg(user_id)::uuid;
+
 -- name: ChallengeGetID :one
 -- Returns the id of the challenge of a purpose for an address, for a client that proves by its token
 -- whose address it is.

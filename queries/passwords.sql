@@ -9,10 +9,3 @@ ON CONFLICT (user_id) DO UPDATE SET hash = excluded.hash, changed_at = excluded.
 -- name: PasswordRenewHash :exec
 -- Replaces the hash of the same password by one with other parameters.
 UPDATE passwords SET hash = @hash WHERE user_id = @user_id;
-
--- name: PasswordRemove :exec
--- Takes a user's password away, also from the column that releases up to 0.6 read.
-WITH removed AS (
-    DELETE FROM passwords WHERE user_id = sqlc.arg(user_id)
-)
-UPDATE users SET password_hash = NULL WHERE id = sqlc.arg(user_id);

@@ -118,8 +118,15 @@ WHERE id IN (
 );
 
 -- name: SessionDeleteSome :execrows
--- Deletes a batch of a user's sessions.
-DELETE FROM sessions WHERE id IN (SELECT s.id FROM sessions s WHERE s.user_id = sqlc.arg(user_id) LIMIT sqlc.arg(batch));
+-- Deletes a batch of a user's sessions, but for one. It waits for no row, so that it can't deadlock
+-- with a transaction that locks the rows in another order.
+DELETE FROM sessions
+WHERE id IN (
+    SELECT s.id FROM sessions s
+    WHERE s.user_id = sqlc.arg(user_id) AND s.id <> sqlc.arg(kept)
+    LIMIT sqlc.arg(batch)
+    FOR UPDATE SKIP LOCKED
+);
 
 -- name: SessionRevoke :one
 -- Ends a session for a client that has a token of it.

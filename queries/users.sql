@@ -68,7 +68,7 @@ RETURNING *;
 
 -- name: UserGetForUpdate :one
 -- Locks the user's row until the transaction ends.
-SELECT * FROM users WHERE id = @id FOR UPDATE;
+SELECT * FROM users WHERE id = @id FOR NO KEY UPDATE;
 
 -- name: UserEndSessions :one
 -- Ends all present sessions of a user. The work doesn't grow with their number. No session is dated
@@ -87,7 +87,7 @@ WHERE id = @id
 RETURNING *;
 
 -- name: UserUpdate :one
--- Replaces what a user tells of itself. updated_at always moves, because ETags are made from it.
+-- Replaces the profile of a user. updated_at always moves, because ETags are made from it.
 UPDATE users
 SET username = @username, username_key = @username_key, display_name = sqlc.narg(display_name), locale = sqlc.narg(locale),
     user_metadata = @user_metadata, updated_at = greatest(sqlc.arg(now)::timestamptz, updated_at + interval '1 microsecond')

@@ -1,6 +1,6 @@
 -- +goose Up
 -- Oldest binary beside it: schema 6
--- What a user tells of itself. user_metadata is an object of the application, at most 8 KiB of JSON.
+-- The profile of a user. user_metadata is an object of the application, at most 8 KiB of JSON.
 ALTER TABLE users ADD COLUMN display_name text;
 ALTER TABLE users ADD COLUMN locale text;
 ALTER TABLE users ADD COLUMN user_metadata jsonb NOT NULL DEFAULT '{}';
@@ -10,7 +10,7 @@ CREATE TABLE events (
     id         uuid        PRIMARY KEY,
     type       text        NOT NULL,
     user_id    uuid        NOT NULL,
-    -- Who caused it: user, operator or system.
+    -- Who caused it: user, operator or unknown.
     actor      text        NOT NULL,
     session_id uuid,
     address    text,

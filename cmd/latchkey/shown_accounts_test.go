@@ -167,6 +167,7 @@ func addAccountsInOrder(asks map[string]ask) {
 	asks["ConfirmEmailVerification invalid_code"] = accountOperations["ConfirmEmailVerification"].by(staleUser)
 	asks["ConfirmEmailVerification rate_limited"] = repeated(accountOperations["ConfirmEmailVerification"].by(limitedUser))
 	asks["UpdateCurrentUser username_taken"] = with("UpdateCurrentUser", `{"username":"EVE"}`).by(ada)
+	asks["UpdateCurrentUser rate_limited"] = repeated(with("UpdateCurrentUser", `{"username":"EVE"}`).by(limitedUser))
 	asks["UpdateCurrentUser precondition_failed"] = func(s *shownServer) (answer, error) {
 		req, err := http.NewRequest("PATCH", s.url+impltest.MePath, strings.NewReader("{}"))
 		if err != nil {

@@ -2375,7 +2375,7 @@ type Event struct {
 	// Example: 01981f6e-3f4a-7cc0-8f1e-5d7a4c1b2e90
 	SessionID *ID `json:"session_id,omitempty"`
 
-	// Type What happened. `login.failed` is recorded at most once an hour for an account.
+	// Type What happened. `login.failed` and `user.updated` are recorded at most once an hour for an account.
 	//
 	// Example: user.logged_in
 	Type EventType `json:"type"`
@@ -2394,7 +2394,7 @@ type EventActor string
 // EventMethods defines model for Event.Methods.
 type EventMethods string
 
-// EventType What happened. `login.failed` is recorded at most once an hour for an account.
+// EventType What happened. `login.failed` and `user.updated` are recorded at most once an hour for an account.
 //
 // Example: user.logged_in
 type EventType string
@@ -2905,7 +2905,7 @@ type MailEmailChanged struct {
 	Username string `json:"username"`
 }
 
-// MailEmailTaken The data of the mail `email_taken`. It tells the owner of an account that somebody tried to register its email.
+// MailEmailTaken The data of the mail `email_taken`. It goes to the owner of an account whose email somebody tried to register.
 //
 // Example: {"at":"2026-01-05T09:30:00Z","email":"ada@example.com"}
 type MailEmailTaken struct {
@@ -4347,8 +4347,9 @@ type UserUpdate struct {
 	// Example: en-GB
 	Locale json.RawMessage `json:"locale,omitempty"`
 
-	// UserMetadata Members to set, or to remove by `null`. All members together have at most 8,192 bytes as JSON. Numbers are
-	// kept as 64-bit floating point (RFC 8259 section 6). `null` removes all members.
+	// UserMetadata Members to set, or to remove by `null`. All members together are at most 1,000, and have at most 8,192 bytes
+	// as JSON. Numbers are kept as 64-bit floating point (RFC 8259 section 6). Their size is 0, or from 1e-21 to
+	// below 1e21. `null` removes all members.
 	//
 	//
 	// Example: {"theme":"dark"}
@@ -6512,6 +6513,25 @@ func (response UpdateCurrentUser422ApplicationProblemPlusJSONResponse) VisitUpda
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateCurrentUser429ApplicationProblemPlusJSONResponse struct {
+	RateLimitedApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateCurrentUser429ApplicationProblemPlusJSONResponse) VisitUpdateCurrentUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("RateLimit", fmt.Sprint(response.Headers.RateLimit))
+	w.Header().Set("RateLimit-Policy", fmt.Sprint(response.Headers.RateLimitPolicy))
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
 	_, err := buf.WriteTo(w)
 	return err
 }

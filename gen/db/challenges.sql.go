@@ -12,6 +12,16 @@ import (
 	"github.com/google/uuid"
 )
 
+const challengeEnd = `-- name: ChallengeEnd :exec
+DELETE FROM challenges WHERE user_id = $1::uuid
+`
+
+// Ends all challenges of a user.
+func (q *Queries) ChallengeEnd(ctx context.Context, userID uuid.UUID) error {
+	_, err := q.db.Exec(ctx, challengeEnd, userID)
+	return err
+}
+
 const challengeGetID = `-- name: ChallengeGetID :one
 SELECT id FROM challenges WHERE email_key = $1 AND purpose = $2
 `

@@ -23,19 +23,6 @@ func (q *Queries) PasswordGet(ctx context.Context, userID uuid.UUID) (string, er
 	return hash, err
 }
 
-const passwordRemove = `-- name: PasswordRemove :exec
-WITH removed AS (
-    DELETE FROM passwords WHERE user_id = $1
-)
-UPDATE users SET password_hash = NULL WHERE id = $1
-`
-
-// Takes a user's password away, also from the column that releases up to 0.6 read.
-func (q *Queries) PasswordRemove(ctx context.Context, userID uuid.UUID) error {
-	_, err := q.db.Exec(ctx, passwordRemove, userID)
-	return err
-}
-
 const passwordRenewHash = `-- name: PasswordRenewHash :exec
 UPDATE passwords SET hash = $1 WHERE user_id = $2
 `

@@ -13,17 +13,25 @@ import (
 )
 
 const sessionDeleteSome = `-- name: SessionDeleteSome :execrows
-DELETE FROM sessions WHERE id IN (SELECT s.id FROM sessions s WHERE s.user_id = $1 LIMIT $2)
+DELETE FROM sessions
+WHERE id IN (
+    SELECT s.id FROM sessions s
+    WHERE s.user_id = $1 AND s.id <> $2
+    LIMIT $3
+    FOR UPDATE SKIP LOCKED
+)
 `
 
 type SessionDeleteSomeParams struct {
 	UserID uuid.UUID
+	Kept   uuid.UUID
 	Batch  int32
 }
 
-// Deletes a batch of a user's sessions.
+// Deletes a batch of a user's sessions, but for one. It waits for no row, so that it can't deadlock
+// with a transaction that locks the rows in another order.
 func (q *Queries) SessionDeleteSome(ctx context.Context, arg SessionDeleteSomeParams) (int64, error) {
-	result, err := q.db.Exec(ctx, sessionDeleteSome, arg.UserID, arg.Batch)
+	result, err := q.db.Exec(ctx, sessionDeleteSome, arg.UserID, arg.Kept, arg.Batch)
 	if err != nil {
 		return 0, err
 	}

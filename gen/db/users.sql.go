@@ -314,7 +314,7 @@ func (q *Queries) UserGetCredentials(ctx context.Context, emailKey string) (User
 }
 
 const userGetForUpdate = `-- name: UserGetForUpdate :one
-SELECT id, email, email_key, username, username_key, password_hash, email_verified, is_active, is_superuser, tokens_not_before, last_login_at, created_at, updated_at, display_name, locale, user_metadata FROM users WHERE id = $1 FOR UPDATE
+SELECT id, email, email_key, username, username_key, password_hash, email_verified, is_active, is_superuser, tokens_not_before, last_login_at, created_at, updated_at, display_name, locale, user_metadata FROM users WHERE id = $1 FOR NO KEY UPDATE
 `
 
 // Locks the user's row until the transaction ends.
@@ -572,7 +572,7 @@ type UserUpdateParams struct {
 	ID           uuid.UUID
 }
 
-// Replaces what a user tells of itself. updated_at always moves, because ETags are made from it.
+// Replaces the profile of a user. updated_at always moves, because ETags are made from it.
 func (q *Queries) UserUpdate(ctx context.Context, arg UserUpdateParams) (User, error) {
 	row := q.db.QueryRow(ctx, userUpdate,
 		arg.Username,

@@ -245,6 +245,8 @@ export interface paths {
          *     removes `display_name` and `locale`, and empties `user_metadata`; a member of `user_metadata` is replaced, or
          *     removed by `null`, in the same way at every level.
          *
+         *     Attempts to take another username are limited as registrations are (429).
+         *
          *     With `If-Match` the user is changed only if its `ETag` is still the one that is sent (RFC 9110 section 13.1.1).
          */
         patch: operations["UpdateCurrentUser"];
@@ -735,8 +737,9 @@ export interface components {
              */
             locale?: string | null;
             /**
-             * @description Members to set, or to remove by `null`. All members together have at most 8,192 bytes as JSON. Numbers are
-             *     kept as 64-bit floating point (RFC 8259 section 6). `null` removes all members.
+             * @description Members to set, or to remove by `null`. All members together are at most 1,000, and have at most 8,192 bytes
+             *     as JSON. Numbers are kept as 64-bit floating point (RFC 8259 section 6). Their size is 0, or from 1e-21 to
+             *     below 1e21. `null` removes all members.
              * @example {
              *       "theme": "dark"
              *     }
@@ -788,7 +791,7 @@ export interface components {
         Event: {
             id: components["schemas"]["ID"];
             /**
-             * @description What happened. `login.failed` is recorded at most once an hour for an account.
+             * @description What happened. `login.failed` and `user.updated` are recorded at most once an hour for an account.
              * @example user.logged_in
              * @enum {string}
              */
@@ -1397,7 +1400,7 @@ export interface components {
             expires_in_minutes: number;
         };
         /**
-         * @description The data of the mail `email_taken`. It tells the owner of an account that somebody tried to register its email.
+         * @description The data of the mail `email_taken`. It goes to the owner of an account whose email somebody tried to register.
          * @example {
          *       "email": "ada@example.com",
          *       "at": "2026-01-05T09:30:00Z"
@@ -2498,6 +2501,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["InvalidRequestProblem"];
                 };
             };
+            429: components["responses"]["RateLimited"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["Unavailable"];
         };

@@ -47,6 +47,10 @@ type Letter struct {
 // Enqueue has a letter sent if the transaction is committed.
 type Enqueue func(context.Context, pgx.Tx, Letter) error
 
+// noticeLife is how long a notice is worth sending. Without an end, who changes a password again and
+// again would have mails sent for weeks, because a recipient gets ten an hour.
+const noticeLife = 24 * time.Hour
+
 // Notice is a mail that says no more than its letter.
 type Notice struct {
 	Email string
@@ -78,6 +82,9 @@ func (s *Service) MailData(ctx context.Context, l Letter) (any, bool, error) {
 		}
 		return mail, err == nil, err
 	case LetterPasswordChanged, LetterAccountDeleted:
+		if s.now().Sub(l.At) > noticeLife {
+			return nil, false, nil
+		}
 		return Notice{Email: l.To, At: l.At}, true, nil
 	}
 	return nil, false, fmt.Errorf("there is no letter of the kind %q", l.Kind)

@@ -173,7 +173,7 @@ func (s *Service) admit(ctx context.Context, c Caller, attempt ratelimit.Attempt
 		tokens session.Tokens
 	)
 	err := store.InTx(ctx, s.db, func(tx store.Tx) (err error) {
-		if user, err = s.lockForLogin(ctx, tx, p); err != nil {
+		if user, err = s.lockForLogin(ctx, tx, c, p); err != nil {
 			return err
 		}
 		tokens, err = s.openSession(ctx, tx, c, user, attempt, p.methods, event.UserLoggedIn)
@@ -187,9 +187,9 @@ func (s *Service) admit(ctx context.Context, c Caller, attempt ratelimit.Attempt
 
 // lockForLogin records the login, which locks the user's row. It fails with errChanged unless user
 // and password are as they were when the password was checked.
-func (s *Service) lockForLogin(ctx context.Context, tx store.Tx, p proof) (db.User, error) {
+func (s *Service) lockForLogin(ctx context.Context, tx store.Tx, c Caller, p proof) (db.User, error) {
 	if p.mailed != nil {
-		return s.confirmMailed(ctx, tx, *p.mailed)
+		return s.confirmMailed(ctx, tx, c, *p.mailed)
 	}
 	now := s.now()
 	user, err := tx.UserLogIn(ctx, db.UserLogInParams{ID: p.userID, Now: &now})

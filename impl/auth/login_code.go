@@ -3,6 +3,8 @@ package auth
 import (
 	"context"
 
+	"github.com/google/uuid"
+
 	"github.com/latchkey-auth/latchkey/gen/db"
 	"github.com/latchkey-auth/latchkey/impl/auth/account"
 	"github.com/latchkey-auth/latchkey/impl/auth/challenge"
@@ -50,12 +52,14 @@ func (s *Service) continueLogin(ctx context.Context, c Caller, a CodeAnswer) (Gr
 // Whoever proves the mailbox first may not be who made the account. So the password and the
 // sessions from before end: otherwise somebody could register another's address, wait until its
 // owner logs in by a code, and go on with the account.
-func (s *Service) confirmMailed(ctx context.Context, tx store.Tx, mailed challenge.Proved) (db.User, error) {
+func (s *Service) confirmMailed(
+	ctx context.Context, tx store.Tx, c Caller, mailed challenge.Proved,
+) (db.User, error) {
 	user, err := s.redeem(ctx, tx, mailed)
 	if err != nil {
 		return db.User{}, err
 	}
-	first, err := s.claimMailbox(ctx, tx, user)
+	first, err := s.claimMailbox(ctx, tx, c, user, uuid.Nil)
 	if err != nil {
 		return db.User{}, err
 	}
@@ -63,8 +67,9 @@ func (s *Service) confirmMailed(ctx context.Context, tx store.Tx, mailed challen
 		if _, err := tx.UserEndSessions(ctx, db.UserEndSessionsParams{ID: user.ID, Now: s.now()}); err != nil {
 			return db.User{}, account.Error(err)
 		}
-		if err := tx.PasswordRemove(ctx, user.ID); err != nil {
-			return db.User{}, store.Error(err)
+		err := tx.PasswordSet(ctx, db.PasswordSetParams{UserID: user.ID, Hash: s.hasher.Unusable(), Now: s.now()})
+		if err != nil {
+			return db.User{}, account.Error(err)
 		}
 	}
 	now := s.now()

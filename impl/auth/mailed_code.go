@@ -5,9 +5,12 @@ import (
 	"errors"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/latchkey-auth/latchkey/gen/db"
 	"github.com/latchkey-auth/latchkey/impl/auth/account"
 	"github.com/latchkey-auth/latchkey/impl/auth/challenge"
+	"github.com/latchkey-auth/latchkey/impl/auth/event"
 	"github.com/latchkey-auth/latchkey/impl/auth/ratelimit"
 	"github.com/latchkey-auth/latchkey/impl/auth/store"
 	"github.com/latchkey-auth/latchkey/impl/secret"
@@ -39,11 +42,9 @@ func (s *Service) mailCode(
 		if opened, err = s.challenges.Open(ctx, tx, p, email, emailKey); err != nil {
 			return err
 		}
-		return s.enqueue(
-			ctx,
-			tx.Raw,
-			Letter{Kind: LetterKind(p), ID: opened.ID, To: opened.Email, Language: opened.Language, At: opened.At},
-		)
+		return store.Error(s.enqueue(ctx, tx.Raw, Letter{
+			Kind: LetterKind(p), ID: opened.ID, To: opened.Email, Language: opened.Language, At: opened.At,
+		}))
 	})
 	s.limiter.Settle(ctx, attempt, outcome(ctx, err, ratelimit.Registered))
 	if err != nil {
@@ -102,9 +103,21 @@ func (s *Service) redeem(ctx context.Context, tx store.Tx, p challenge.Proved) (
 
 // claimMailbox records that the user has proved its mailbox, and reports whether that is the first
 // time. Then somebody else may have made the account, with a password and sessions of their own.
-func (s *Service) claimMailbox(ctx context.Context, tx store.Tx, user db.User) (first bool, err error) {
+// session is the one that asks, or zero.
+func (s *Service) claimMailbox(
+	ctx context.Context, tx store.Tx, c Caller, user db.User, session uuid.UUID,
+) (first bool, err error) {
 	n, err := tx.UserVerifyEmail(ctx, db.UserVerifyEmailParams{ID: user.ID, Now: s.now()})
-	return n > 0, store.Error(err)
+	if err != nil || n == 0 {
+		return false, store.Error(err)
+	}
+	actor := event.User
+	if session == uuid.Nil {
+		actor = event.Unknown
+	}
+	return true, s.record(ctx, tx, c, event.Event{
+		Type: event.EmailVerified, UserID: user.ID, Actor: actor, SessionID: session,
+	})
 }
 
 // SweepChallenges deletes challenges that have expired, in batches, and returns how many.

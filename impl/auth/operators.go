@@ -111,6 +111,9 @@ func (s *Service) Deactivate(ctx context.Context, id uuid.UUID) (User, error) {
 		if _, err := tx.UserEndSessions(ctx, db.UserEndSessionsParams{ID: id, Now: s.now()}); err != nil {
 			return db.User{}, err
 		}
+		if err := s.challenges.End(ctx, tx, id); err != nil {
+			return db.User{}, err
+		}
 		if err := s.recordOperator(ctx, tx, event.UserDeactivated, id); err != nil {
 			return db.User{}, err
 		}
@@ -136,8 +139,9 @@ func (s *Service) DeleteOwnUser(ctx context.Context, c Caller, p Principal) erro
 }
 
 func (s *Service) deleteUser(ctx context.Context, id uuid.UUID, e event.Event) (User, error) {
-	// A foreign key would delete all sessions in one statement, however many there are.
-	if err := s.sessions.DeleteAll(ctx, id); err != nil {
+	// The foreign key deletes what is left, in one statement. The session that asks is left, so that it
+	// can ask again if the deletion fails.
+	if err := s.sessions.DeleteOthers(ctx, id, e.SessionID); err != nil {
 		return User{}, err
 	}
 	return s.change(ctx, func(tx store.Tx) (db.User, error) {
@@ -176,6 +180,9 @@ func (s *Service) SetPassword(ctx context.Context, user User, pass secret.Text) 
 			return db.User{}, err
 		}
 		if err := tx.PasswordSet(ctx, db.PasswordSetParams{UserID: user.ID, Hash: hash, Now: s.now()}); err != nil {
+			return db.User{}, err
+		}
+		if err := s.challenges.End(ctx, tx, user.ID); err != nil {
 			return db.User{}, err
 		}
 		if err := s.recordOperator(ctx, tx, event.PasswordChanged, user.ID); err != nil {

@@ -1,16 +1,18 @@
 package auth
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
+	"math"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/latchkey-auth/latchkey/gen/db"
 	"github.com/latchkey-auth/latchkey/impl/auth/account"
 	"github.com/latchkey-auth/latchkey/impl/auth/event"
+	"github.com/latchkey-auth/latchkey/impl/auth/ratelimit"
 	"github.com/latchkey-auth/latchkey/impl/auth/store"
 )
 
@@ -26,8 +28,12 @@ type UserUpdate struct {
 	Metadata json.RawMessage
 }
 
-// maxMetadata bounds the metadata of a user, in bytes of JSON.
-const maxMetadata = 8 << 10
+const (
+	// maxMetadata bounds the metadata of a user, in bytes of JSON.
+	maxMetadata = 8 << 10
+	// maxMetadataMembers is the contract's.
+	maxMetadataMembers = 1000
+)
 
 // ETag returns the entity tag of a user's state (RFC 9110 section 8.8.3). Every change of a user
 // moves UpdatedAt.
@@ -47,16 +53,26 @@ func matches(ifMatch string, u User) bool {
 	return false
 }
 
-// UpdateUser changes what a user tells of itself. ifMatch is the header If-Match, or empty. It fails
-// with [ErrChangedSince], [ErrUsernameTaken], an [*InvalidInputError], [ErrNoUser] or
-// [ErrUnavailable].
+// UpdateUser changes the profile of a user. ifMatch is the header If-Match, or empty. It fails with
+// [ErrChangedSince], [ErrUsernameTaken], a [*LimitedError], an [*InvalidInputError], [ErrNoUser],
+// [ErrInactiveUser] or [ErrUnavailable].
 func (s *Service) UpdateUser(
 	ctx context.Context, c Caller, p Principal, ifMatch string, update UserUpdate,
 ) (User, error) {
+	if update.Username != nil && !strings.EqualFold(*update.Username, p.User.Username) {
+		// Whether it is taken is told as seldom as at a registration.
+		if err := s.limiter.Rename(ctx, ratelimit.Who{Address: c.Address, Account: p.User.ID.String()}); err != nil {
+			s.counters.countLimited(err)
+			return User{}, err
+		}
+	}
 	return s.change(ctx, func(tx store.Tx) (db.User, error) {
 		row, err := tx.UserGetForUpdate(ctx, p.User.ID)
 		if err != nil {
 			return db.User{}, err
+		}
+		if !row.IsActive {
+			return db.User{}, ErrInactiveUser
 		}
 		if !matches(ifMatch, account.Of(row)) {
 			return db.User{}, ErrChangedSince
@@ -69,9 +85,9 @@ func (s *Service) UpdateUser(
 		if row, err = tx.UserUpdate(ctx, params); err != nil {
 			return db.User{}, err
 		}
-		return row, s.record(ctx, tx, c, event.Event{
+		return row, event.AddSampled(ctx, tx.Queries, s.told(c, event.Event{
 			Type: event.UserUpdated, UserID: row.ID, Actor: event.User, SessionID: p.SessionID,
-		})
+		}))
 	})
 }
 
@@ -123,14 +139,21 @@ func mergeMetadata(before []byte, patch json.RawMessage) ([]byte, *FieldError) {
 	if with == nil {
 		return []byte("{}"), nil
 	}
-	merged, err := json.Marshal(merge(from, with))
+	after := merge(from, with)
+	members, _ := after.(map[string]any)
+	merged, err := json.Marshal(after)
 	switch {
 	case err != nil:
 		return nil, &FieldError{Field: "user_metadata", Code: "malformed", Detail: "It is not JSON."}
 	case len(merged) > maxMetadata:
 		return nil, &FieldError{Field: "user_metadata", Code: "too_long", Detail: "It has more than 8192 bytes as JSON."}
-	case bytes.Contains(merged, []byte(`\u0000`)) && hasNUL(merge(from, with)):
+	case len(members) > maxMetadataMembers:
+		return nil, &FieldError{Field: "user_metadata", Code: "too_long", Detail: "It has more than 1000 members."}
+	case anywhere(after, hasNUL):
 		return nil, &FieldError{Field: "user_metadata", Code: "invalid_character", Detail: "It has the character U+0000."}
+	case anywhere(after, isLongNumber):
+		const detail = "It has a number of 1e21 and more, or of less than 1e-21."
+		return nil, &FieldError{Field: "user_metadata", Code: "invalid_format", Detail: detail}
 	}
 	return merged, nil
 }
@@ -155,24 +178,34 @@ func merge(target, patch any) any {
 	return merged
 }
 
-// hasNUL reports whether a text in a JSON value has the character U+0000, which PostgreSQL can't
-// keep.
-func hasNUL(value any) bool {
+// anywhere reports whether a value of JSON, one within it, or a name is of a kind.
+func anywhere(value any, is func(any) bool) bool {
+	if is(value) {
+		return true
+	}
 	switch value := value.(type) {
-	case string:
-		return strings.ContainsRune(value, 0)
 	case []any:
-		for _, item := range value {
-			if hasNUL(item) {
-				return true
-			}
-		}
+		return slices.ContainsFunc(value, func(item any) bool { return anywhere(item, is) })
 	case map[string]any:
 		for name, member := range value {
-			if strings.ContainsRune(name, 0) || hasNUL(member) {
+			if is(name) || anywhere(member, is) {
 				return true
 			}
 		}
 	}
 	return false
+}
+
+// hasNUL reports whether a value is a text with the character U+0000, which PostgreSQL can't keep.
+func hasNUL(value any) bool {
+	text, ok := value.(string)
+	return ok && strings.ContainsRune(text, 0)
+}
+
+// isLongNumber reports whether PostgreSQL would write a number with far more digits than it was sent
+// with: 1e308 becomes 309 digits, at each request of the user.
+func isLongNumber(value any) bool {
+	number, ok := value.(float64)
+	size := math.Abs(number)
+	return ok && number != 0 && (size >= 1e21 || size < 1e-21)
 }

@@ -67,10 +67,8 @@ func (s *Service) Reauthenticate(
 // ChangePassword replaces the password of a user who proves the present one, and ends every other
 // session. It fails as [Service.Reauthenticate] does, or with an [*InvalidInputError].
 func (s *Service) ChangePassword(ctx context.Context, c Caller, p Principal, current, chosen secret.Text) error {
-	if err := s.policy.Check(chosen, p.User.Email, p.User.Username); err != nil {
-		var invalid InvalidInputError
-		invalid.add("new_password", err)
-		return &invalid
+	if err := s.checkNewPassword(chosen, p.User.Email, p.User.Username); err != nil {
+		return err
 	}
 	return s.proveAgain(ctx, c, p, current, func(attempt ratelimit.Attempt, proved proof) error {
 		hash, err := s.hasher.Hash(ctx, c.network(), chosen)
@@ -91,6 +89,9 @@ func (s *Service) ChangePassword(ctx context.Context, c Caller, p Principal, cur
 			if err := s.endOthers(ctx, tx, p, attempt); err != nil {
 				return err
 			}
+			if err := s.challenges.End(ctx, tx, user.ID); err != nil {
+				return err
+			}
 			if err := s.notify(ctx, tx, LetterPasswordChanged, user); err != nil {
 				return err
 			}
@@ -101,8 +102,8 @@ func (s *Service) ChangePassword(ctx context.Context, c Caller, p Principal, cur
 	})
 }
 
-// endOthers ends every session of a user but the one that asks. If the account knows the caller's
-// address, it stays known.
+// endOthers ends every session of a user but the one that asks. The account knows the caller's
+// address from then on, as after a login.
 func (s *Service) endOthers(ctx context.Context, tx store.Tx, p Principal, attempt ratelimit.Attempt) error {
 	ended, err := tx.UserEndSessions(ctx, db.UserEndSessionsParams{ID: p.User.ID, Now: s.now()})
 	if err != nil {
@@ -161,10 +162,13 @@ func (s *Service) proveAgain(
 	err = errChanged
 	for n := 0; n < loginAttempts && errors.Is(err, errChanged); n++ {
 		var proved proof
-		if proved, err = s.provePassword(ctx, c.network(), emailKey, pass); err == nil {
+		if proved, err = s.provePassword(ctx, c.network(), emailKey, pass); err == nil && proved.userID == p.User.ID {
 			err = then(attempt, proved)
+		} else if err == nil {
+			err = errChanged // the email belongs to another user by now
 		}
 	}
+	s.noteFailure(c, err)
 	s.limiter.Settle(ctx, attempt, outcome(ctx, err, ratelimit.LoggedIn))
 	return notProved(err)
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 
+	"github.com/google/uuid"
+
 	"github.com/latchkey-auth/latchkey/gen/db"
 	"github.com/latchkey-auth/latchkey/impl/auth/account"
 	"github.com/latchkey-auth/latchkey/impl/auth/challenge"
@@ -81,13 +83,16 @@ func (s *Service) resetPassword(ctx context.Context, c Caller, p challenge.Prove
 		if err := tx.PasswordSet(ctx, db.PasswordSetParams{UserID: user.ID, Hash: hash, Now: s.now()}); err != nil {
 			return account.Error(err)
 		}
-		if _, err := s.claimMailbox(ctx, tx, user); err != nil {
+		if _, err := s.claimMailbox(ctx, tx, c, user, uuid.Nil); err != nil {
 			return err
 		}
 		if user, err = tx.UserTouch(ctx, db.UserTouchParams{ID: user.ID, Now: s.now()}); err != nil {
 			return account.Error(err)
 		}
 		if err := s.knowAddress(ctx, tx, user, s.limiter.AddressKey(c.Address, user.EmailKey)); err != nil {
+			return err
+		}
+		if err := s.challenges.End(ctx, tx, user.ID); err != nil {
 			return err
 		}
 		if err := s.notify(ctx, tx, LetterPasswordChanged, user); err != nil {

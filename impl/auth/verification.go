@@ -8,7 +8,6 @@ import (
 	"github.com/latchkey-auth/latchkey/gen/db"
 	"github.com/latchkey-auth/latchkey/impl/auth/account"
 	"github.com/latchkey-auth/latchkey/impl/auth/challenge"
-	"github.com/latchkey-auth/latchkey/impl/auth/event"
 	"github.com/latchkey-auth/latchkey/impl/auth/store"
 )
 
@@ -51,15 +50,10 @@ func (s *Service) ConfirmEmailVerification(
 		if err != nil {
 			return err
 		}
-		first, err := s.claimMailbox(ctx, tx, locked)
+		first, err := s.claimMailbox(ctx, tx, c, locked, session)
 		if err != nil || !first {
 			return err
 		}
-		if err := tx.SessionEndOthers(ctx, db.SessionEndOthersParams{UserID: user.ID, Kept: session}); err != nil {
-			return store.Error(err)
-		}
-		return s.record(ctx, tx, c, event.Event{
-			Type: event.EmailVerified, UserID: user.ID, Actor: event.User, SessionID: session,
-		})
+		return store.Error(tx.SessionEndOthers(ctx, db.SessionEndOthersParams{UserID: user.ID, Kept: session}))
 	})
 }

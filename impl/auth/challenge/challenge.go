@@ -74,7 +74,7 @@ type Options struct {
 	DatabaseNow func() time.Time
 }
 
-// Challenges makes challenges and judges their answers. It is safe for concurrent use.
+// Challenges makes challenges and checks the answers to them. It is safe for concurrent use.
 type Challenges struct {
 	Codes
 	queries     *db.Queries
@@ -218,6 +218,12 @@ func (c *Challenges) Use(ctx context.Context, tx store.Tx, p Proved) error {
 		return ErrWrong
 	}
 	return store.Error(err)
+}
+
+// End ends all challenges of a user, in a transaction that has locked the user's row: a code that was
+// mailed before must not undo a new password or a deactivation.
+func (c *Challenges) End(ctx context.Context, tx store.Tx, user uuid.UUID) error {
+	return store.Error(tx.ChallengeEnd(ctx, user))
 }
 
 // Mail is what the mail of a challenge says.

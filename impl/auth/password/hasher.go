@@ -125,6 +125,10 @@ func (h *Hasher) VerifyUnknown(ctx context.Context, network string, password sec
 	})
 }
 
+// Unusable returns a hash that no password has, for a user whose password was taken away. Releases up
+// to 0.6 can't read a user without one.
+func (h *Hasher) Unusable() string { return h.dummy.String() }
+
 // verifyBcrypt verifies a hash that was made elsewhere.
 //
 // Accepted weakness: until its user logs in once, when the hash is renewed, a bcrypt hash that is

@@ -118,6 +118,13 @@ func (l *Limiter) Code(ctx context.Context, purpose string, who Who) (Attempt, e
 	return l.stranger(ctx, "code "+purpose, who, codeAccount, codeAddress)
 }
 
+// Rename charges an attempt to take another username. Account is the id of the user. It fails as
+// [Limiter.Login] does.
+func (l *Limiter) Rename(ctx context.Context, who Who) error {
+	_, err := l.stranger(ctx, "rename", who, registerAccount, registerAddress)
+	return err
+}
+
 // stranger charges an attempt for which nobody can vouch.
 func (l *Limiter) stranger(ctx context.Context, what string, who Who, account, address Budget) (Attempt, error) {
 	if l == nil {

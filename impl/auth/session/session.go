@@ -256,13 +256,14 @@ func (s *Sessions) Sweep(ctx context.Context) (total int64, err error) {
 	return total, nil
 }
 
-// DeleteAll deletes all sessions of a user, in batches.
-func (s *Sessions) DeleteAll(ctx context.Context, user uuid.UUID) error {
+// DeleteOthers deletes the sessions of a user but for one, in batches. It leaves those that another
+// transaction has locked.
+func (s *Sessions) DeleteOthers(ctx context.Context, user, kept uuid.UUID) error {
 	for n := int64(sweepBatch); n == sweepBatch; {
 		var err error
 		if n, err = s.queries.SessionDeleteSome(
 			ctx,
-			db.SessionDeleteSomeParams{UserID: user, Batch: sweepBatch},
+			db.SessionDeleteSomeParams{UserID: user, Kept: kept, Batch: sweepBatch},
 		); err != nil {
 			return store.Error(err)
 		}

@@ -104,10 +104,10 @@ func Error(err error) error {
 // isPassing reports whether a SQLSTATE speaks of the database's state and not of the statement: 08
 // connection, 53 resources (53300 too many connections, 53100 disk full), 57 operator (57P01
 // shutdown, 57P03 starting up), 58 system; 40001 and 40P01 serialization and deadlock, 55P03 lock
-// not available, 25006 read-only (a standby).
+// not available, 25006 read-only (a standby), 23503 a row was deleted meanwhile.
 func isPassing(code string) bool {
 	switch code {
-	case "40001", "40P01", "55P03", "25006":
+	case "40001", "40P01", "55P03", "25006", "23503":
 		return true
 	}
 	if len(code) < 2 {

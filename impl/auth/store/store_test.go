@@ -17,8 +17,8 @@ func TestError(t *testing.T) {
 	t.Parallel()
 	for code, isPassing := range map[string]bool{
 		"08006": true, "08P01": true, "53100": true, "53200": true, "53300": true, "57014": true, "57P01": true, "57P03": true, "58030": true,
-		"40001": true, "40P01": true, "55P03": true, "25006": true,
-		"42601": false, "42P01": false, "22021": false, "23502": false, "23503": false, "40002": false, "55000": false, "25001": false, "5": false, "": false,
+		"40001": true, "40P01": true, "55P03": true, "25006": true, "23503": true,
+		"42601": false, "42P01": false, "22021": false, "23502": false, "40002": false, "55000": false, "25001": false, "5": false, "": false,
 	} {
 		err := Error(fmt.Errorf("query: %w", &pgconn.PgError{Code: code}))
 		if errors.Is(err, ErrUnavailable) != isPassing {
