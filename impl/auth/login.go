@@ -145,7 +145,7 @@ func (admission) isVerdict() {}
 func (demand) isVerdict()    {}
 
 // judge decides whether what was proved suffices. It does so far, because there is no second factor.
-// With one, judge returns a challenge for a user that has it, and conclude asks for it.
+// With one, judge returns a demand for a user that has it, and conclude asks for it.
 func (s *Service) judge(p proof) verdict { return admission{p} }
 
 // errChanged reports that the user got another password, was deactivated or deleted while the
