@@ -133,8 +133,10 @@ func (w waiting) attempt(t *testing.T, done chan migrated, last string) string {
 		default:
 		}
 		var found string
+		// The tables of all tests have the same oid, because their databases are copies of one.
 		row := w.pool.QueryRow(ctx, `SELECT coalesce(min(virtualtransaction), '') FROM pg_locks
-			WHERE relation = 'users'::regclass AND mode = 'AccessExclusiveLock' AND NOT granted`)
+			WHERE database = (SELECT oid FROM pg_database WHERE datname = current_database())
+				AND relation = 'users'::regclass AND mode = 'AccessExclusiveLock' AND NOT granted`)
 		if err := row.Scan(&found); err != nil {
 			t.Fatalf("the migration doesn't wait for the table, or not again: %v", err)
 		}
