@@ -36,6 +36,24 @@ func (f folder) clusterMajor() (int, error) {
 	return major, nil
 }
 
+// removeLeft removes the folder of a start that was killed. A program of that start may still write to
+// it while it notices the end of its parent.
+func removeLeft(ctx context.Context, dir string) error {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	for {
+		err := os.RemoveAll(dir)
+		if !errors.Is(err, syscall.ENOTEMPTY) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+}
+
 // initialise makes the cluster in a temporary folder. It moves it to its place when it is complete
 // and on the disk, so that a crash leaves either all of it or none.
 func (f folder) initialise(ctx context.Context, in install, options Options) error {
@@ -45,7 +63,7 @@ func (f folder) initialise(ctx context.Context, in install, options Options) err
 	}
 	for _, dir := range left {
 		options.Logger.Warn("removing a half-made database", "folder", dir)
-		if err := os.RemoveAll(dir); err != nil {
+		if err := removeLeft(ctx, dir); err != nil {
 			return fmt.Errorf("remove a half-made database: %w", err)
 		}
 	}
