@@ -63,6 +63,10 @@ var accountOperations = map[string]accountOperation{
 	},
 	"RequestEmailVerification": {"POST", impltest.RequestVerificationPath, "", "", "", true},
 	"ConfirmEmailVerification": {"POST", impltest.ConfirmVerificationPath, jsonType, `{"code":"12345678"}`, "", true},
+	"RequestEmailChange": {
+		"POST", impltest.RequestEmailChangePath, jsonType, `{"email":"new@example.com"}`, "", true,
+	},
+	"ConfirmEmailChange":       {"POST", impltest.ConfirmEmailChangePath, jsonType, `{"code":"12345678"}`, "", true},
 	"UpdateCurrentUser":        {"PATCH", impltest.MePath, patchType, `{"locale":"en"}`, "", true},
 	"DeleteCurrentUser":        {"DELETE", impltest.MePath, "", "", "", true},
 	"ChangePassword": {
@@ -178,7 +182,13 @@ func addAccountsInOrder(asks map[string]ask) {
 		req.Header.Set("If-Match", `"x"`)
 		return send(req)
 	}
-	asks["DeleteCurrentUser reauthentication_required"] = accountOperations["DeleteCurrentUser"].by(staleUser)
+	asks["RequestEmailChange rate_limited"] = repeated(accountOperations["RequestEmailChange"].by(ada))
+	asks["ConfirmEmailChange invalid_code"] = accountOperations["ConfirmEmailChange"].by(staleUser)
+	asks["ConfirmEmailChange rate_limited"] = repeated(accountOperations["ConfirmEmailChange"].by(limitedUser))
+	asks["ConfirmEmailChange email_taken"] = changedToATakenEmail
+	for _, name := range []string{"DeleteCurrentUser", "RequestEmailChange"} {
+		asks[name+" reauthentication_required"] = accountOperations[name].by(staleUser)
+	}
 	for _, name := range []string{"ChangePassword", "Reauthenticate"} {
 		asks[name+" wrong_password"] = accountOperations[name].by(ada)
 		asks[name+" rate_limited"] = repeated(accountOperations[name].by(limitedUser))
