@@ -21,7 +21,8 @@ export interface paths {
          *       ASCII form.
          *     - A username is unique without regard to case.
          *     - Of several registrations of one email at the same moment exactly one succeeds.
-         *     - A taken email or username is 409. So this endpoint tells a client whether an email has an account.
+         *     - A taken email or username is 409. So this endpoint tells a client whether an email has an account. An email that
+         *       an account has left within 72 hours counts as taken.
          *     - Registrations are limited by email and by address (429).
          */
         post: operations["RegisterUser"];
