@@ -103,6 +103,29 @@ func TestUndoKeepsThePolicy(t *testing.T) {
 	wantStatus(t, "with a good password", undo(t, h, link), 204)
 }
 
+// F-27: an undo that the database fails is not lost, however often it fails.
+func TestF27_UndoThatFails(t *testing.T) {
+	t.Parallel()
+	h := impltest.New(t)
+	changeEmail(t, h, h.MustRegister(t, "ada"), newAda)
+	link := undoOf(t, h, ada)
+	const fail = "CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RAISE disk_full; END$$;" +
+		"CREATE TRIGGER fail BEFORE UPDATE ON passwords FOR EACH ROW EXECUTE FUNCTION fail()"
+	if _, err := h.Pool.Exec(t.Context(), fail); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 * challenge.Tries {
+		wantStatus(t, "a disk that is full", undo(t, h, link), 503)
+	}
+	if got := emailOf(t, h, "ada"); got != newAda {
+		t.Errorf("half an undo: the email is %s", got)
+	}
+	if _, err := h.Pool.Exec(t.Context(), "DROP TRIGGER fail ON passwords"); err != nil {
+		t.Fatal(err)
+	}
+	wantStatus(t, "afterwards", undo(t, h, link), 204)
+}
+
 // An undo expires after 72 hours, and what would be mailed of it.
 func TestUndoExpires(t *testing.T) {
 	t.Parallel()

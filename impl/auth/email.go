@@ -71,8 +71,8 @@ func (s *Service) ConfirmEmailChange(ctx context.Context, c Caller, p Principal,
 	})
 }
 
-// changeEmail gives a user, whose row is locked, another address. The address of before gets a mail
-// with the undo. What was mailed to it otherwise ends.
+// changeEmail gives a user, whose row is locked, another address. The former address gets a mail with
+// the undo. The codes that were mailed to it end.
 func (s *Service) changeEmail(
 	ctx context.Context, tx store.Tx, c Caller, user db.User, session uuid.UUID, email string,
 ) error {
@@ -88,7 +88,7 @@ func (s *Service) changeEmail(
 	if err := s.challenges.End(ctx, tx, user.ID); err != nil {
 		return err
 	}
-	// An account knows addresses by its email, too.
+	// The key of an address that an account knows is made of the email, too.
 	if err := s.knowAddress(ctx, tx, user, s.limiter.AddressKey(c.Address, user.EmailKey)); err != nil {
 		return err
 	}
@@ -102,8 +102,8 @@ func (s *Service) changeEmail(
 }
 
 // restoreEmail undoes a change of the email, of a user whose row is locked. The undos of later
-// changes end: they went to addresses that may be those of who has taken the account over. The undos
-// of earlier changes stay.
+// changes end, because their mails may have gone to somebody who has taken the account over. The
+// undos of earlier changes stay.
 func (s *Service) restoreEmail(ctx context.Context, tx store.Tx, p challenge.Proved) error {
 	if err := s.challenges.EndUndos(ctx, tx, p.UserID, p.CreatedAt); err != nil {
 		return err

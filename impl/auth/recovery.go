@@ -22,7 +22,7 @@ func (s *Service) RequestPasswordReset(ctx context.Context, c Caller, email stri
 }
 
 // ConfirmPasswordReset gives the user another password, and ends all of its sessions. It proves the
-// mailbox. The token of an [challenge.UndoEmailChange] gives it the former email again, too. A
+// mailbox. The token of a [challenge.UndoEmailChange] gives it the former email again, too. A
 // password that the policy refuses doesn't use the code up. It fails with an
 // [*InvalidInputError], [ErrInvalidCode], a [*LimitedError], [ErrOverloaded] or [ErrUnavailable].
 func (s *Service) ConfirmPasswordReset(ctx context.Context, c Caller, a CodeAnswer, pass secret.Text) error {
@@ -41,11 +41,15 @@ func (s *Service) ConfirmPasswordReset(ctx context.Context, c Caller, a CodeAnsw
 		return err
 	}
 	hash, err := s.hashReset(ctx, c, proved, pass)
-	if err != nil {
-		_ = s.challenges.GiveBack(ctx, proved) // where the database has gone, the try stays counted
-		return err
+	isRefused := err != nil
+	if err == nil {
+		err = s.resetPassword(ctx, c, proved, hash)
 	}
-	return s.resetPassword(ctx, c, proved, hash)
+	// There is no other link to undo a change with, so that a database that fails must not cost it.
+	if isRefused || errors.Is(err, ErrUnavailable) {
+		_ = s.challenges.GiveBack(ctx, proved) // where the database has gone, the try stays counted
+	}
+	return err
 }
 
 // checkNewPassword judges a new password beside what a guesser would know of its user.

@@ -147,7 +147,7 @@ func (c *Challenges) opened(p Purpose, id uuid.UUID, email string, locale *strin
 	return o
 }
 
-// Own is a challenge that a user's own address doesn't suffice for.
+// Own is what a challenge of a user is made of, if its mail may go to another address than the user's.
 type Own struct {
 	User uuid.UUID
 	// Email is where the mail goes.
