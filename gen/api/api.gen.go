@@ -660,13 +660,13 @@ func (e KeyUse) Valid() bool {
 
 // Defines values for LoginContinuationFactor.
 const (
-	EmailCode LoginContinuationFactor = "email_code"
+	LoginContinuationFactorEmailCode LoginContinuationFactor = "email_code"
 )
 
 // Valid indicates whether the value is a known member of the LoginContinuationFactor enum.
 func (e LoginContinuationFactor) Valid() bool {
 	switch e {
-	case EmailCode:
+	case LoginContinuationFactorEmailCode:
 		return true
 	default:
 		return false
@@ -1107,12 +1107,15 @@ func (e RateLimitedProblemStatus) Valid() bool {
 
 // Defines values for ReauthenticationFactor.
 const (
-	ReauthenticationFactorPassword ReauthenticationFactor = "password"
+	ReauthenticationFactorEmailCode ReauthenticationFactor = "email_code"
+	ReauthenticationFactorPassword  ReauthenticationFactor = "password"
 )
 
 // Valid indicates whether the value is a known member of the ReauthenticationFactor enum.
 func (e ReauthenticationFactor) Valid() bool {
 	switch e {
+	case ReauthenticationFactorEmailCode:
+		return true
 	case ReauthenticationFactorPassword:
 		return true
 	default:
@@ -1272,12 +1275,15 @@ func (e StaleSessionProblemCode) Valid() bool {
 
 // Defines values for StaleSessionProblemFactors.
 const (
-	StaleSessionProblemFactorsPassword StaleSessionProblemFactors = "password"
+	StaleSessionProblemFactorsEmailCode StaleSessionProblemFactors = "email_code"
+	StaleSessionProblemFactorsPassword  StaleSessionProblemFactors = "password"
 )
 
 // Valid indicates whether the value is a known member of the StaleSessionProblemFactors enum.
 func (e StaleSessionProblemFactors) Valid() bool {
 	switch e {
+	case StaleSessionProblemFactorsEmailCode:
+		return true
 	case StaleSessionProblemFactorsPassword:
 		return true
 	default:
@@ -3396,16 +3402,26 @@ type RateLimitedProblemStatus int
 
 // Reauthentication A proof of who the user is.
 type Reauthentication struct {
-	// Factor What proves it.
+	// Code The 8 digits of the mail, or the token of its link.
+	//
+	// Example: 20318467
+	Code *string `json:"code,omitempty"`
+
+	// Factor `password`: the member `password` stands beside it. `email_code`: `request` and `code` do.
 	Factor ReauthenticationFactor `json:"factor"`
 
 	// Password The present password.
 	//
 	// Example: correct horse battery staple
-	Password string `json:"password"`
+	Password *string `json:"password,omitempty"`
+
+	// Request The `request` that came when the code was asked for.
+	//
+	// Example: lkq_AZgfbj9KfMCPHl19TBsukEq0zH1v4cYw3r9dWl2b7mQx5sVtN8hJpUoEaKiGfRyZ
+	Request *string `json:"request,omitempty"`
 }
 
-// ReauthenticationFactor What proves it.
+// ReauthenticationFactor `password`: the member `password` stands beside it. `email_code`: `request` and `code` do.
 type ReauthenticationFactor string
 
 // RegisteredUser A new user, with the tokens of its first session.
@@ -3671,9 +3687,9 @@ type StaleSessionProblem struct {
 	// Example: The email belongs to another user.
 	Detail string `json:"detail"`
 
-	// Factors What `Reauthenticate` takes as a proof, at `reauthentication_required`.
+	// Factors What `Reauthenticate` takes as a proof of this user, at `reauthentication_required`. A user whose password was removed has no `password` here.
 	//
-	// Example: ["password"]
+	// Example: ["password","email_code"]
 	Factors *[]StaleSessionProblemFactors `json:"factors,omitempty"`
 
 	// MaxAge The seconds within which the session must have proved it, at `reauthentication_required`.
@@ -4463,6 +4479,9 @@ type InternalError = InternalErrorProblem
 // InvalidCode defines model for InvalidCode.
 type InvalidCode = InvalidCodeProblem
 
+// InvalidCodeOrToken defines model for InvalidCodeOrToken.
+type InvalidCodeOrToken = VerificationRefusedProblem
+
 // InvalidEmail defines model for InvalidEmail.
 type InvalidEmail = InvalidRequestProblem
 
@@ -4997,6 +5016,15 @@ type InvalidCodeApplicationProblemPlusJSONResponse struct {
 	Body InvalidCodeProblem
 
 	Headers InvalidCodeResponseHeaders
+}
+
+type InvalidCodeOrTokenResponseHeaders struct {
+	WWWAuthenticate string
+}
+type InvalidCodeOrTokenApplicationProblemPlusJSONResponse struct {
+	Body VerificationRefusedProblem
+
+	Headers InvalidCodeOrTokenResponseHeaders
 }
 
 type InvalidEmailApplicationProblemPlusJSONResponse InvalidRequestProblem
@@ -6739,13 +6767,8 @@ func (response ConfirmEmailVerification400ApplicationProblemPlusJSONResponse) Vi
 	return err
 }
 
-type ConfirmEmailVerification401ResponseHeaders struct {
-	WWWAuthenticate string
-}
-
 type ConfirmEmailVerification401ApplicationProblemPlusJSONResponse struct {
-	Body    VerificationRefusedProblem
-	Headers ConfirmEmailVerification401ResponseHeaders
+	InvalidCodeOrTokenApplicationProblemPlusJSONResponse
 }
 
 func (response ConfirmEmailVerification401ApplicationProblemPlusJSONResponse) VisitConfirmEmailVerificationResponse(w http.ResponseWriter) error {
@@ -7222,7 +7245,7 @@ func (response Reauthenticate400ApplicationProblemPlusJSONResponse) VisitReauthe
 }
 
 type Reauthenticate401ApplicationProblemPlusJSONResponse struct {
-	UnauthenticatedApplicationProblemPlusJSONResponse
+	InvalidCodeOrTokenApplicationProblemPlusJSONResponse
 }
 
 func (response Reauthenticate401ApplicationProblemPlusJSONResponse) VisitReauthenticateResponse(w http.ResponseWriter) error {
