@@ -2956,7 +2956,7 @@ type MailLoginCode struct {
 	Username string `json:"username"`
 }
 
-// MailNewDevice The data of the mail `new_device`, about a login from an address that the account does not know.
+// MailNewDevice The data of the mail `new_device`, about a login from a network that the account does not know.
 //
 // Example: {"address":"203.0.113.7","at":"2026-01-05T09:30:00Z","email":"ada@example.com","user_agent":"Mozilla/5.0","username":"ada"}
 type MailNewDevice struct {

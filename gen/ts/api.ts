@@ -1325,7 +1325,7 @@ export interface components {
             at: string;
         };
         /**
-         * @description The data of the mail `new_device`, about a login from an address that the account does not know.
+         * @description The data of the mail `new_device`, about a login from a network that the account does not know.
          * @example {
          *       "username": "ada",
          *       "email": "ada@example.com",

@@ -158,7 +158,7 @@ func (s *Service) endOthers(ctx context.Context, tx store.Tx, p Principal, attem
 	if err := tx.SessionKeep(ctx, keep); err != nil {
 		return store.Error(err)
 	}
-	if err := s.knowAddress(ctx, tx, ended, attempt.AddressKey); err != nil {
+	if _, err := s.knowAddress(ctx, tx, ended, attempt.AddressKey); err != nil {
 		return err
 	}
 	_, err = tx.UserTouch(ctx, db.UserTouchParams{ID: p.User.ID, Now: s.now()})

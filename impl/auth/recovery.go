@@ -89,7 +89,7 @@ func (s *Service) resetPassword(ctx context.Context, c Caller, p challenge.Prove
 		if user, err = tx.UserTouch(ctx, db.UserTouchParams{ID: user.ID, Now: s.now()}); err != nil {
 			return account.Error(err)
 		}
-		if err := s.knowAddress(ctx, tx, user, s.limiter.AddressKey(c.Address, user.EmailKey)); err != nil {
+		if _, err := s.knowAddress(ctx, tx, user, s.limiter.AddressKey(c.Address, user.EmailKey)); err != nil {
 			return err
 		}
 		if err := s.challenges.End(ctx, tx, user.ID); err != nil {

@@ -17,8 +17,8 @@ import (
 )
 
 const (
-	// knownFor is how long an address counts as known to an account after a login.
-	knownFor = 90 * 24 * time.Hour
+	// KnownFor is how long an address counts as known to an account after a login.
+	KnownFor = 90 * 24 * time.Hour
 	// refusedKeys bounds how many refusals are remembered, at about 200 bytes each, 13 MB.
 	refusedKeys = 65536
 	// refusedFor is how long a refusal is remembered. By then an attempt may have been given back, or
@@ -93,7 +93,7 @@ func (l *Limiter) Login(ctx context.Context, who Who) (Attempt, error) {
 	}
 	isSession, err := l.queries.AttemptVouch(ctx, db.AttemptVouchParams{
 		SessionID: who.Session, EmailKey: who.Account, PairKey: a.AddressKey,
-		Now: l.now(), KnownSince: l.now().Add(-knownFor),
+		Now: l.now(), KnownSince: l.now().Add(-KnownFor),
 	})
 	switch err = store.Error(err); {
 	case errors.Is(err, store.ErrNotFound): // a stranger
@@ -317,7 +317,7 @@ func (l *Limiter) Sweep(ctx context.Context) (total int64, err error) {
 	for {
 		n, err := l.queries.AddressSweep(
 			ctx,
-			db.AddressSweepParams{DatabaseNow: l.databaseNow(), KnownFor: knownFor, Batch: sweepBatch},
+			db.AddressSweepParams{DatabaseNow: l.databaseNow(), KnownFor: KnownFor, Batch: sweepBatch},
 		)
 		total += n
 		if err != nil || n < sweepBatch {
