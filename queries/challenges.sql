@@ -13,12 +13,20 @@ RETURNING email, (SELECT u.locale FROM users u WHERE u.id = challenges.user_id) 
 
 -- name: ChallengeTry :one
 -- Counts a try, before anything is compared, and returns the challenge. The lock serialises all
--- tries of one challenge, on every instance. No row means that the challenge has expired, was used,
--- or was replaced.
+-- tries of one challenge, on every instance. No row means that the challenge has had all its tries,
+-- has expired, was used, or was replaced. Then nothing is written.
 UPDATE challenges
-SET attempts = least(attempts + 1, sqlc.arg(tries)::integer + 1)
+SET attempts = attempts + 1
 WHERE id = sqlc.arg(id) AND purpose = sqlc.arg(purpose) AND used_at IS NULL AND expires_at > sqlc.arg(now)::timestamptz
+    AND attempts < sqlc.arg(tries)::integer
 RETURNING *;
+
+-- name: ChallengeGetSpent :one
+-- Returns when a challenge that has had all its tries expires. No row means that it has expired, was
+-- used, or was replaced.
+SELECT expires_at FROM challenges
+WHERE id = sqlc.arg(id) AND purpose = sqlc.arg(purpose) AND used_at IS NULL AND expires_at > sqlc.arg(now)::timestamptz
+    AND attempts >= sqlc.arg(tries)::integer;
 
 -- name: ChallengeGiveBack :exec
 -- Takes back a try whose answer was right, and which was refused for another reason.

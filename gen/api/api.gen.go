@@ -255,6 +255,7 @@ func (e EventMethods) Valid() bool {
 
 // Defines values for EventType.
 const (
+	EventTypeCodeFailed             EventType = "code.failed"
 	EventTypeEmailVerified          EventType = "email.verified"
 	EventTypeLoginFailed            EventType = "login.failed"
 	EventTypePasswordChanged        EventType = "password.changed"
@@ -274,6 +275,8 @@ const (
 // Valid indicates whether the value is a known member of the EventType enum.
 func (e EventType) Valid() bool {
 	switch e {
+	case EventTypeCodeFailed:
+		return true
 	case EventTypeEmailVerified:
 		return true
 	case EventTypeLoginFailed:
@@ -2381,7 +2384,7 @@ type Event struct {
 	// Example: 01981f6e-3f4a-7cc0-8f1e-5d7a4c1b2e90
 	SessionID *ID `json:"session_id,omitempty"`
 
-	// Type What happened. `login.failed` and `user.updated` are recorded at most once an hour for an account.
+	// Type What happened. `login.failed`, `code.failed` and `user.updated` are recorded at most once an hour for an account. `code.failed` is a wrong code.
 	//
 	// Example: user.logged_in
 	Type EventType `json:"type"`
@@ -2400,7 +2403,7 @@ type EventActor string
 // EventMethods defines model for Event.Methods.
 type EventMethods string
 
-// EventType What happened. `login.failed` and `user.updated` are recorded at most once an hour for an account.
+// EventType What happened. `login.failed`, `code.failed` and `user.updated` are recorded at most once an hour for an account. `code.failed` is a wrong code.
 //
 // Example: user.logged_in
 type EventType string

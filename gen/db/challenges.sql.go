@@ -77,6 +77,33 @@ func (q *Queries) ChallengeGetMail(ctx context.Context, arg ChallengeGetMailPara
 	return i, err
 }
 
+const challengeGetSpent = `-- name: ChallengeGetSpent :one
+SELECT expires_at FROM challenges
+WHERE id = $1 AND purpose = $2 AND used_at IS NULL AND expires_at > $3::timestamptz
+    AND attempts >= $4::integer
+`
+
+type ChallengeGetSpentParams struct {
+	ID      uuid.UUID
+	Purpose string
+	Now     time.Time
+	Tries   int32
+}
+
+// Returns when a challenge that has had all its tries expires. No row means that it has expired, was
+// used, or was replaced.
+func (q *Queries) ChallengeGetSpent(ctx context.Context, arg ChallengeGetSpentParams) (time.Time, error) {
+	row := q.db.QueryRow(ctx, challengeGetSpent,
+		arg.ID,
+		arg.Purpose,
+		arg.Now,
+		arg.Tries,
+	)
+	var expires_at time.Time
+	err := row.Scan(&expires_at)
+	return expires_at, err
+}
+
 const challengeGiveBack = `-- name: ChallengeGiveBack :exec
 UPDATE challenges SET attempts = attempts - 1 WHERE id = $1 AND attempts > 0
 `
@@ -155,27 +182,28 @@ func (q *Queries) ChallengeSweep(ctx context.Context, arg ChallengeSweepParams) 
 
 const challengeTry = `-- name: ChallengeTry :one
 UPDATE challenges
-SET attempts = least(attempts + 1, $1::integer + 1)
-WHERE id = $2 AND purpose = $3 AND used_at IS NULL AND expires_at > $4::timestamptz
+SET attempts = attempts + 1
+WHERE id = $1 AND purpose = $2 AND used_at IS NULL AND expires_at > $3::timestamptz
+    AND attempts < $4::integer
 RETURNING id, purpose, user_id, email_key, email, attempts, expires_at, used_at, created_at
 `
 
 type ChallengeTryParams struct {
-	Tries   int32
 	ID      uuid.UUID
 	Purpose string
 	Now     time.Time
+	Tries   int32
 }
 
 // Counts a try, before anything is compared, and returns the challenge. The lock serialises all
-// tries of one challenge, on every instance. No row means that the challenge has expired, was used,
-// or was replaced.
+// tries of one challenge, on every instance. No row means that the challenge has had all its tries,
+// has expired, was used, or was replaced. Then nothing is written.
 func (q *Queries) ChallengeTry(ctx context.Context, arg ChallengeTryParams) (Challenge, error) {
 	row := q.db.QueryRow(ctx, challengeTry,
-		arg.Tries,
 		arg.ID,
 		arg.Purpose,
 		arg.Now,
+		arg.Tries,
 	)
 	var i Challenge
 	err := row.Scan(

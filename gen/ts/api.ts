@@ -806,11 +806,11 @@ export interface components {
         Event: {
             id: components["schemas"]["ID"];
             /**
-             * @description What happened. `login.failed` and `user.updated` are recorded at most once an hour for an account.
+             * @description What happened. `login.failed`, `code.failed` and `user.updated` are recorded at most once an hour for an account. `code.failed` is a wrong code.
              * @example user.logged_in
              * @enum {string}
              */
-            type: "user.registered" | "user.created" | "user.updated" | "user.activated" | "user.deactivated" | "user.logged_in" | "login.failed" | "password.changed" | "password.reset" | "email.verified" | "session.reauthenticated" | "session.ended" | "session.reuse_detected" | "sessions.ended";
+            type: "user.registered" | "user.created" | "user.updated" | "user.activated" | "user.deactivated" | "user.logged_in" | "login.failed" | "code.failed" | "password.changed" | "password.reset" | "email.verified" | "session.reauthenticated" | "session.ended" | "session.reuse_detected" | "sessions.ended";
             /**
              * @description `user` who was logged in, `operator` of the service, or `unknown` where nobody was logged in.
              * @example user

@@ -45,7 +45,7 @@ func (s *Service) login(ctx context.Context, c Caller, email string, pass secret
 		return Grant{}, err
 	}
 	grant, err := s.loginCharged(ctx, c, attempt, emailKey, pass)
-	s.noteFailure(c, err)
+	s.noteFailedLogin(c, err)
 	s.limiter.Settle(ctx, attempt, outcome(ctx, err, ratelimit.LoggedIn))
 	return grant, err
 }

@@ -71,12 +71,16 @@ var codeTries = Budget{Name: "request", Quota: challenge.Tries, Step: challenge.
 const maxRetryAfter = time.Hour
 
 // tryCode judges what came back, and counts the try. emailKey is the address that the caller has
-// proved to be of its account, or empty. It fails with [ErrInvalidCode], a [*LimitedError] or
-// [ErrUnavailable].
+// proved to be of its account, or empty. A wrong code is recorded. It fails with [ErrInvalidCode], a
+// [*LimitedError] or [ErrUnavailable].
 func (s *Service) tryCode(
-	ctx context.Context, p challenge.Purpose, a CodeAnswer, emailKey string,
+	ctx context.Context, c Caller, p challenge.Purpose, a CodeAnswer, emailKey string,
 ) (challenge.Proved, error) {
 	proved, err := s.challenges.Try(ctx, p, a, emailKey)
+	var guessed *challenge.GuessError
+	if errors.As(err, &guessed) {
+		s.noteFailure(c, event.CodeFailed, guessed.UserID)
+	}
 	var spent *challenge.TriesError
 	if errors.As(err, &spent) {
 		after := min(max(spent.RetryAfter, time.Second), maxRetryAfter)

@@ -68,7 +68,7 @@ func (s *Service) ReauthenticateByCode(
 	if a.Request.IsZero() {
 		return Grant{}, ErrInvalidCode
 	}
-	mailed, err := s.tryCode(ctx, challenge.LoginCode, a, "")
+	mailed, err := s.tryCode(ctx, c, challenge.LoginCode, a, "")
 	if err != nil {
 		return Grant{}, err
 	}
@@ -212,7 +212,7 @@ func (s *Service) proveAgain(
 			err = errChanged // the email belongs to another user by now
 		}
 	}
-	s.noteFailure(c, err)
+	s.noteFailedLogin(c, err)
 	s.limiter.Settle(ctx, attempt, outcome(ctx, err, ratelimit.LoggedIn))
 	return notProved(err)
 }

@@ -31,7 +31,7 @@ func (s *Service) ConfirmPasswordReset(ctx context.Context, c Caller, a CodeAnsw
 	if !s.hasher.Queue().HasRoom(hashqueue.Registration, c.network()) {
 		return ErrOverloaded // before a try is counted
 	}
-	proved, err := s.tryCode(ctx, challenge.ResetPassword, a, "")
+	proved, err := s.tryCode(ctx, c, challenge.ResetPassword, a, "")
 	if err != nil {
 		return err
 	}

@@ -32,7 +32,7 @@ func (s *Service) ConfirmEmailVerification(
 	if err != nil {
 		return err
 	}
-	proved, err := s.tryCode(ctx, challenge.VerifyEmail, a, emailKey)
+	proved, err := s.tryCode(ctx, c, challenge.VerifyEmail, a, emailKey)
 	if err != nil {
 		return err
 	}

@@ -27,6 +27,7 @@ const (
 	UserDeleted            Type = "user.deleted"
 	UserLoggedIn           Type = "user.logged_in"
 	LoginFailed            Type = "login.failed"
+	CodeFailed             Type = "code.failed"
 	PasswordChanged        Type = "password.changed"
 	PasswordReset          Type = "password.reset"
 	EmailVerified          Type = "email.verified"
