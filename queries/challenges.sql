@@ -1,9 +1,9 @@
 -- name: ChallengeOpen :one
--- Makes the challenge of a purpose for an address, in the place of the one before it. The statement
--- is the same for an address with an account and for one without. A deactivated account counts as
--- none.
-INSERT INTO challenges (id, purpose, user_id, email_key, email, expires_at, created_at)
-SELECT sqlc.arg(id), sqlc.arg(purpose), u.id, a.email_key, coalesce(u.email, a.email), sqlc.arg(expires_at), sqlc.arg(now)
+-- Makes the challenge of a purpose for an address, in the place of the one that the same network has
+-- asked for before. The statement is the same for an address with an account and for one without. A
+-- deactivated account counts as none.
+INSERT INTO challenges (id, purpose, user_id, email_key, email, network, expires_at, created_at)
+SELECT sqlc.arg(id), sqlc.arg(purpose), u.id, a.email_key, coalesce(u.email, a.email), sqlc.arg(network), sqlc.arg(expires_at), sqlc.arg(now)
 FROM (SELECT sqlc.arg(email_key)::text AS email_key, sqlc.arg(email)::text AS email) a
 LEFT JOIN users u ON u.email_key = a.email_key AND u.is_active
 ON CONFLICT ON CONSTRAINT challenges_email_key DO UPDATE
@@ -43,9 +43,9 @@ WHERE id = sqlc.arg(id) AND user_id = sqlc.arg(user_id) AND used_at IS NULL AND 
 DELETE FROM challenges WHERE user_id = sqlc.arg(user_id)::uuid;
 
 -- name: ChallengeGetID :one
--- Returns the id of the challenge of a purpose for an address, for a client that proves by its token
--- whose address it is.
-SELECT id FROM challenges WHERE email_key = @email_key AND purpose = @purpose;
+-- Returns the id of the newest challenge of a purpose for an address, for a client that proves by its
+-- token whose address it is.
+SELECT id FROM challenges WHERE email_key = @email_key AND purpose = @purpose ORDER BY created_at DESC, id DESC LIMIT 1;
 
 -- name: ChallengeGetMail :one
 -- Returns what the mail of a challenge is made of. No row means that there is nothing to send any

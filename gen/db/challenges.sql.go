@@ -23,7 +23,7 @@ func (q *Queries) ChallengeEnd(ctx context.Context, userID uuid.UUID) error {
 }
 
 const challengeGetID = `-- name: ChallengeGetID :one
-SELECT id FROM challenges WHERE email_key = $1 AND purpose = $2
+SELECT id FROM challenges WHERE email_key = $1 AND purpose = $2 ORDER BY created_at DESC, id DESC LIMIT 1
 `
 
 type ChallengeGetIDParams struct {
@@ -31,8 +31,8 @@ type ChallengeGetIDParams struct {
 	Purpose  string
 }
 
-// Returns the id of the challenge of a purpose for an address, for a client that proves by its token
-// whose address it is.
+// Returns the id of the newest challenge of a purpose for an address, for a client that proves by its
+// token whose address it is.
 func (q *Queries) ChallengeGetID(ctx context.Context, arg ChallengeGetIDParams) (uuid.UUID, error) {
 	row := q.db.QueryRow(ctx, challengeGetID, arg.EmailKey, arg.Purpose)
 	var id uuid.UUID
@@ -115,9 +115,9 @@ func (q *Queries) ChallengeGiveBack(ctx context.Context, id uuid.UUID) error {
 }
 
 const challengeOpen = `-- name: ChallengeOpen :one
-INSERT INTO challenges (id, purpose, user_id, email_key, email, expires_at, created_at)
-SELECT $1, $2, u.id, a.email_key, coalesce(u.email, a.email), $3, $4
-FROM (SELECT $5::text AS email_key, $6::text AS email) a
+INSERT INTO challenges (id, purpose, user_id, email_key, email, network, expires_at, created_at)
+SELECT $1, $2, u.id, a.email_key, coalesce(u.email, a.email), $3, $4, $5
+FROM (SELECT $6::text AS email_key, $7::text AS email) a
 LEFT JOIN users u ON u.email_key = a.email_key AND u.is_active
 ON CONFLICT ON CONSTRAINT challenges_email_key DO UPDATE
 SET id = excluded.id, user_id = excluded.user_id, email = excluded.email, attempts = 0, expires_at = excluded.expires_at,
@@ -128,6 +128,7 @@ RETURNING email, (SELECT u.locale FROM users u WHERE u.id = challenges.user_id) 
 type ChallengeOpenParams struct {
 	ID        uuid.UUID
 	Purpose   string
+	Network   string
 	ExpiresAt time.Time
 	Now       time.Time
 	EmailKey  string
@@ -139,13 +140,14 @@ type ChallengeOpenRow struct {
 	Locale *string
 }
 
-// Makes the challenge of a purpose for an address, in the place of the one before it. The statement
-// is the same for an address with an account and for one without. A deactivated account counts as
-// none.
+// Makes the challenge of a purpose for an address, in the place of the one that the same network has
+// asked for before. The statement is the same for an address with an account and for one without. A
+// deactivated account counts as none.
 func (q *Queries) ChallengeOpen(ctx context.Context, arg ChallengeOpenParams) (ChallengeOpenRow, error) {
 	row := q.db.QueryRow(ctx, challengeOpen,
 		arg.ID,
 		arg.Purpose,
+		arg.Network,
 		arg.ExpiresAt,
 		arg.Now,
 		arg.EmailKey,
@@ -185,7 +187,7 @@ UPDATE challenges
 SET attempts = attempts + 1
 WHERE id = $1 AND purpose = $2 AND used_at IS NULL AND expires_at > $3::timestamptz
     AND attempts < $4::integer
-RETURNING id, purpose, user_id, email_key, email, attempts, expires_at, used_at, created_at
+RETURNING id, purpose, user_id, email_key, email, attempts, expires_at, used_at, created_at, network
 `
 
 type ChallengeTryParams struct {
@@ -216,6 +218,7 @@ func (q *Queries) ChallengeTry(ctx context.Context, arg ChallengeTryParams) (Cha
 		&i.ExpiresAt,
 		&i.UsedAt,
 		&i.CreatedAt,
+		&i.Network,
 	)
 	return i, err
 }

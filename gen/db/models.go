@@ -20,6 +20,7 @@ type Challenge struct {
 	ExpiresAt time.Time
 	UsedAt    *time.Time
 	CreatedAt time.Time
+	Network   string
 }
 
 type SigningKey struct {

@@ -39,7 +39,7 @@ func (s *Service) mailCode(
 	}
 	var opened challenge.Opened
 	err = store.InTx(ctx, s.db, func(tx store.Tx) (err error) {
-		if opened, err = s.challenges.Open(ctx, tx, p, email, emailKey); err != nil {
+		if opened, err = s.challenges.Open(ctx, tx, p, email, emailKey, ratelimit.Network(c.Address)); err != nil {
 			return err
 		}
 		return store.Error(s.enqueue(ctx, tx.Raw, Letter{

@@ -24,7 +24,7 @@ func (s *Service) RequestEmailVerification(ctx context.Context, c Caller, user U
 
 // ConfirmEmailVerification records that the user has proved its mailbox. The first time it ends all
 // of the user's sessions but the one that asks: somebody else may have opened them. It fails with
-// [ErrInvalidCode], a [*LimitedError] or [ErrUnavailable].
+// [ErrInvalidCode], [ErrInvalidToken] if the session has ended, a [*LimitedError] or [ErrUnavailable].
 func (s *Service) ConfirmEmailVerification(
 	ctx context.Context, c Caller, p Principal, a CodeAnswer,
 ) error {
@@ -42,6 +42,9 @@ func (s *Service) ConfirmEmailVerification(
 	return store.InTx(ctx, s.db, func(tx store.Tx) error {
 		user, err := s.redeem(ctx, tx, proved)
 		if err != nil {
+			return err
+		}
+		if err := s.holdSession(ctx, tx, p); err != nil {
 			return err
 		}
 		return s.claimMailboxIn(ctx, tx, c, p, user)

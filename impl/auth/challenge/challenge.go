@@ -119,16 +119,20 @@ type Opened struct {
 	At        time.Time
 }
 
-// Open makes a challenge for an address, in a transaction. It ends the challenge of the same
-// purpose and address that there was. It does the same for an address without an account.
-func (c *Challenges) Open(ctx context.Context, tx store.Tx, p Purpose, email, emailKey string) (Opened, error) {
+// Open makes a challenge for an address, in a transaction. It ends the challenge of the same purpose
+// and address that the same network has asked for before. It leaves those of other networks:
+// otherwise a stranger could end each code before its owner enters it. It does the same for an
+// address without an account.
+func (c *Challenges) Open(
+	ctx context.Context, tx store.Tx, p Purpose, email, emailKey, network string,
+) (Opened, error) {
 	id, err := uuid.NewV7()
 	if err != nil {
 		return Opened{}, err
 	}
 	now := c.now()
 	row, err := tx.ChallengeOpen(ctx, db.ChallengeOpenParams{
-		ID: id, Purpose: string(p), EmailKey: emailKey, Email: email, Now: now, ExpiresAt: now.Add(p.ttl()),
+		ID: id, Purpose: string(p), EmailKey: emailKey, Email: email, Network: network, Now: now, ExpiresAt: now.Add(p.ttl()),
 	})
 	if err != nil {
 		return Opened{}, store.Error(err)

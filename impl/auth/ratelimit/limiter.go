@@ -103,7 +103,7 @@ func (l *Limiter) Login(ctx context.Context, who Who) (Attempt, error) {
 		a.narrow, a.wide = charge{loginOwn, l.keyOf("login", "session", who.Session.String())}, nil
 	default:
 		a.narrow = charge{loginOwn, budgetKey(a.AddressKey)}
-		a.wide = &charge{loginShared, l.keyOf("login", "shared", addressOf(who.Address))}
+		a.wide = &charge{loginShared, l.keyOf("login", "shared", Network(who.Address))}
 	}
 	return a, l.take(ctx, a)
 }
@@ -139,7 +139,7 @@ func (l *Limiter) stranger(ctx context.Context, what string, who Who, account, a
 
 // strangers returns an attempt of a client that nobody vouches for, not charged yet.
 func (l *Limiter) strangers(what string, who Who, account, address Budget) Attempt {
-	from := addressOf(who.Address)
+	from := Network(who.Address)
 	return Attempt{
 		AddressKey: l.AddressKey(who.Address, who.Account),
 		narrow:     charge{account, l.keyOf(what, "account", who.Account)},
@@ -261,7 +261,7 @@ func (l *Limiter) AddressKey(address netip.Addr, account string) []byte {
 	if l == nil {
 		return nil
 	}
-	key := l.keyOf("login", "pair", addressOf(address), account)
+	key := l.keyOf("login", "pair", Network(address), account)
 	return key[:]
 }
 
@@ -275,9 +275,9 @@ func (l *Limiter) keyOf(parts ...string) budgetKey {
 	return budgetKey(mac.Sum(nil)[:len(budgetKey{})])
 }
 
-// addressOf returns what counts as one address. A client with an IPv6 address has at least a /64 of
+// Network returns what counts as one address. A client with an IPv6 address has at least a /64 of
 // them (RFC 6177, RFC 7934).
-func addressOf(addr netip.Addr) string {
+func Network(addr netip.Addr) string {
 	addr = addr.Unmap().WithZone("")
 	if addr.Is6() {
 		if network, err := addr.Prefix(64); err == nil {
