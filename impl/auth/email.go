@@ -49,13 +49,14 @@ func (s *Service) isFree(ctx context.Context, email string, user uuid.UUID) (boo
 }
 
 // ConfirmEmailChange gives a user the address that the code was mailed to. The sessions go on. It
-// fails with [ErrInvalidCode], [ErrEmailTaken], a [*LimitedError] or [ErrUnavailable].
+// fails with [ErrInvalidCode], [ErrEmailTaken], [ErrInvalidToken] if the session has ended, a
+// [*LimitedError] or [ErrUnavailable].
 func (s *Service) ConfirmEmailChange(ctx context.Context, c Caller, p Principal, a CodeAnswer) error {
 	emailKey, err := account.CanonicalEmail(p.User.Email)
 	if err != nil {
 		return err
 	}
-	proved, err := s.tryCode(ctx, challenge.ChangeEmail, a, emailKey)
+	proved, err := s.tryCode(ctx, c, challenge.ChangeEmail, a, emailKey)
 	if err != nil {
 		return err
 	}
@@ -65,6 +66,9 @@ func (s *Service) ConfirmEmailChange(ctx context.Context, c Caller, p Principal,
 	return store.InTx(ctx, s.db, func(tx store.Tx) error {
 		user, err := s.redeem(ctx, tx, proved)
 		if err != nil {
+			return err
+		}
+		if err := s.holdSession(ctx, tx, p); err != nil {
 			return err
 		}
 		return s.changeEmail(ctx, tx, c, user, p.SessionID, proved.Email)
@@ -89,7 +93,7 @@ func (s *Service) changeEmail(
 		return err
 	}
 	// The key of an address that an account knows is made of the email, too.
-	if err := s.knowAddress(ctx, tx, user, s.limiter.AddressKey(c.Address, user.EmailKey)); err != nil {
+	if _, err := s.knowAddress(ctx, tx, user, s.limiter.AddressKey(c.Address, user.EmailKey)); err != nil {
 		return err
 	}
 	letter := Letter{Kind: LetterEmailChanged, ID: undo.ID, To: undo.Email, Language: undo.Language, At: undo.At}
