@@ -23,6 +23,9 @@ const (
 	LetterVerifyEmail   = LetterKind(challenge.VerifyEmail)
 	LetterResetPassword = LetterKind(challenge.ResetPassword)
 	LetterLoginCode     = LetterKind(challenge.LoginCode)
+	LetterContinueLogin = LetterKind(challenge.ContinueLogin)
+	// LetterCompleteRegistration has a code, or says that there is an account with the address already.
+	LetterCompleteRegistration = LetterKind(challenge.CompleteRegistration)
 )
 
 // The kinds of notices, about what has happened.
@@ -51,7 +54,8 @@ type Enqueue func(context.Context, pgx.Tx, Letter) error
 // again would have mails sent for weeks, because a recipient gets ten an hour.
 const noticeLife = 24 * time.Hour
 
-// Notice is a mail that says no more than its letter.
+// Notice is a mail that says no more than its letter. That of a [LetterCompleteRegistration] says that
+// the address has an account.
 type Notice struct {
 	Email string
 	At    time.Time
@@ -75,12 +79,14 @@ type CodeMail = challenge.Mail
 // never: its challenge has ended, or nobody has the address. It fails with [ErrUnavailable].
 func (s *Service) MailData(ctx context.Context, l Letter) (any, bool, error) {
 	switch l.Kind {
-	case LetterVerifyEmail, LetterResetPassword, LetterLoginCode:
+	case LetterVerifyEmail, LetterResetPassword, LetterLoginCode, LetterContinueLogin:
 		mail, err := s.challenges.Mail(ctx, l.ID)
 		if errors.Is(err, challenge.ErrNoMail) {
 			return nil, false, nil
 		}
 		return mail, err == nil, err
+	case LetterCompleteRegistration:
+		return s.registrationMail(ctx, l)
 	case LetterPasswordChanged, LetterAccountDeleted:
 		if s.now().Sub(l.At) > noticeLife {
 			return nil, false, nil

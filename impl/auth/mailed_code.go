@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -39,18 +40,29 @@ func (s *Service) mailCode(
 	}
 	var opened challenge.Opened
 	err = store.InTx(ctx, s.db, func(tx store.Tx) (err error) {
-		if opened, err = s.challenges.Open(ctx, tx, p, email, emailKey); err != nil {
-			return err
-		}
-		return store.Error(s.enqueue(ctx, tx.Raw, Letter{
-			Kind: LetterKind(p), ID: opened.ID, To: opened.Email, Language: opened.Language, At: opened.At,
-		}))
+		opened, err = s.openCode(ctx, tx, p, email, emailKey, "")
+		return err
 	})
 	s.limiter.Settle(ctx, attempt, outcome(ctx, err, ratelimit.Registered))
+	return requestOf(opened), store.Error(err)
+}
+
+// openCode makes a challenge for an address and has it mailed, in a transaction. The language is that
+// of the account, or else the given one.
+func (s *Service) openCode(
+	ctx context.Context, tx store.Tx, p challenge.Purpose, email, emailKey, language string,
+) (challenge.Opened, error) {
+	opened, err := s.challenges.Open(ctx, tx, p, email, emailKey)
 	if err != nil {
-		return CodeRequest{}, store.Error(err)
+		return opened, err
 	}
-	return CodeRequest{Request: opened.Request, ExpiresIn: opened.ExpiresIn}, nil
+	return opened, store.Error(s.enqueue(ctx, tx.Raw, Letter{
+		Kind: LetterKind(p), ID: opened.ID, To: opened.Email, Language: cmp.Or(opened.Language, language), At: opened.At,
+	}))
+}
+
+func requestOf(opened challenge.Opened) CodeRequest {
+	return CodeRequest{Request: opened.Request, ExpiresIn: opened.ExpiresIn}
 }
 
 // mailCodeTo is [Service.mailCode] for an email as somebody has typed it.

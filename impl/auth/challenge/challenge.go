@@ -25,6 +25,10 @@ const (
 	VerifyEmail   Purpose = "verify_email"
 	ResetPassword Purpose = "reset_password"
 	LoginCode     Purpose = "login_code"
+	// ContinueLogin is for a login whose password was right, and whose user never proved its mailbox.
+	ContinueLogin Purpose = "continue_login"
+	// CompleteRegistration is for a registration that waits. Its address has no account.
+	CompleteRegistration Purpose = "complete_registration"
 )
 
 const (
@@ -147,9 +151,11 @@ type Answer struct {
 	Code secret.Text
 }
 
-// Proved is a challenge that was answered rightly. It is used up by [Challenges.Use] alone.
+// Proved is a challenge that was answered rightly. It is used up by [Challenges.Use] alone, or with
+// its registration.
 type Proved struct {
-	ID       uuid.UUID
+	ID uuid.UUID
+	// UserID is the zero UUID for a registration.
 	UserID   uuid.UUID
 	EmailKey string
 }
@@ -175,11 +181,19 @@ func (c *Challenges) Try(ctx context.Context, p Purpose, a Answer, emailKey stri
 		return Proved{}, &TriesError{RetryAfter: row.ExpiresAt.Sub(now)}
 	}
 	isCode := c.IsCode(p, id, a.Code) && now.Before(row.CreatedAt.Add(CodeTTL))
-	// Nobody has got the code of an address without an account. Guessed, it opens nothing.
-	if !isCode && !isLink || row.UserID == nil {
+	if !isCode && !isLink {
 		return Proved{}, ErrWrong
 	}
-	return Proved{ID: id, UserID: *row.UserID, EmailKey: row.EmailKey}, nil
+	proved := Proved{ID: id, EmailKey: row.EmailKey}
+	switch {
+	case p == CompleteRegistration:
+	case row.UserID == nil:
+		// Nobody has got the code of an address without an account. Guessed, it opens nothing.
+		return Proved{}, ErrWrong
+	default:
+		proved.UserID = *row.UserID
+	}
+	return proved, nil
 }
 
 // named returns the challenge that an answer is for, and whether the answer is the token of its
@@ -244,11 +258,15 @@ func (c *Challenges) Mail(ctx context.Context, id uuid.UUID) (Mail, error) {
 	} else if err != nil {
 		return Mail{}, err
 	}
-	p := Purpose(row.Purpose)
+	return c.MailOf(Purpose(row.Purpose), id, row.Email, row.Username, row.CreatedAt, row.ExpiresAt), nil
+}
+
+// MailOf returns what the mail of a challenge says that was asked for and ends at these times.
+func (c *Challenges) MailOf(p Purpose, id uuid.UUID, email, username string, at, ends time.Time) Mail {
 	return Mail{
-		Purpose: p, Email: row.Email, Username: row.Username, Code: c.Code(p, id), Link: c.Link(p, id),
-		At: row.CreatedAt.UTC(), CodeEndsAt: row.CreatedAt.UTC().Add(CodeTTL), LinkEndsAt: row.ExpiresAt.UTC(),
-	}, nil
+		Purpose: p, Email: email, Username: username, Code: c.Code(p, id), Link: c.Link(p, id),
+		At: at.UTC(), CodeEndsAt: at.UTC().Add(CodeTTL), LinkEndsAt: ends.UTC(),
+	}
 }
 
 // sweepBatch is how many rows one statement of a sweep deletes at most, so that none runs for long.
