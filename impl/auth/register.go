@@ -33,13 +33,8 @@ const (
 	RegistrationClosed RegistrationMode = "closed"
 )
 
-// RegistrationModes returns all modes.
-func RegistrationModes() []RegistrationMode {
-	return []RegistrationMode{RegistrationOpen, RegistrationVerified, RegistrationClosed}
-}
-
 func (m RegistrationMode) check(requireVerified bool) error {
-	if !slices.Contains(RegistrationModes(), m) {
+	if !slices.Contains([]RegistrationMode{RegistrationOpen, RegistrationVerified, RegistrationClosed}, m) {
 		return fmt.Errorf("auth: there is no mode of registration %q", m)
 	}
 	if requireVerified && m == RegistrationOpen {

@@ -69,7 +69,7 @@ func (s *Service) checkUsernameFree(ctx context.Context, key string) error {
 // [*LimitedError], [ErrUnavailable], or [ErrEmailTaken] or [ErrUsernameTaken] if another user has got
 // the name meanwhile.
 func (s *Service) CompleteRegistration(ctx context.Context, c Caller, a CodeAnswer) (Grant, error) {
-	if s.mode != RegistrationVerified || a.Request.IsZero() {
+	if a.Request.IsZero() {
 		return Grant{}, ErrInvalidCode
 	}
 	// No try is counted where no key would sign the access token.
@@ -79,6 +79,9 @@ func (s *Service) CompleteRegistration(ctx context.Context, c Caller, a CodeAnsw
 	proved, err := s.tryCode(ctx, challenge.CompleteRegistration, a, "")
 	if err != nil {
 		return Grant{}, err
+	}
+	if s.mode != RegistrationVerified {
+		return Grant{}, ErrInvalidCode // of a registration from before the setting was changed
 	}
 	var (
 		user   db.User

@@ -49,6 +49,10 @@ type Options struct {
 	Sessions session.Times
 	// Origins are the origins whose pages may call the API.
 	Origins []string
+	// Registration is who may register; empty for open.
+	Registration auth.RegistrationMode
+	// RequireVerified has logins of users whose email isn't verified ask for a code.
+	RequireVerified bool
 	// Limits turns the rate limits on.
 	Limits bool
 	// Skew is how far this instance's clock is ahead.
@@ -172,9 +176,12 @@ func (h *Harness) build(tb testing.TB, o Options) {
 		Sessions:          cmp.Or(o.Sessions, SessionTimes),
 		SessionsPerUser:   100,
 		Enqueue:           h.Mailbox.enqueue,
+		Registration:      o.Registration,
 		Limits:            o.Limits,
 		Now:               now,
 		DatabaseNow:       h.Clock.Now,
+
+		RequireVerifiedEmail: o.RequireVerified,
 	})
 	must(tb, err)
 	h.Auth, h.Keys, h.Limiter, h.queue = parts.Auth, parts.Keys, parts.Limiter, parts.Queue
@@ -321,6 +328,7 @@ func (h *Harness) Request(method, path, body string, headers ...string) *http.Re
 // Paths of the contract.
 const (
 	RegisterPath            = "/api/users/"
+	CompletePath            = "/api/users/complete/"
 	LoginPath               = "/api/users/login/token/"
 	MePath                  = "/api/users/me/"
 	LogoutPath              = "/api/users/logout/"
