@@ -275,3 +275,46 @@ func TestM2_FiveTriesOfAHeldLogin(t *testing.T) {
 	request = heldLogin(t, h)
 	wantStatus(t, "another login", continueLogin(t, h, request, h.CodeMail(t, ada).Code.Reveal()), 200)
 }
+
+// A login whose user is changed while its password is hashed asks for no code that it then shouldn't.
+func TestHeldLoginOfAUserThatIsChangedMeanwhile(t *testing.T) {
+	t.Parallel()
+	for name, row := range map[string]struct {
+		change string
+		status int
+	}{
+		"nothing":          {"SELECT", 403},
+		"verified":         {"UPDATE users SET email_verified = true", 200},
+		"deactivated":      {"UPDATE users SET is_active = false", 401},
+		"deleted":          {"DELETE FROM users", 401},
+		"another password": {"UPDATE passwords SET hash = '$argon2id$v=19$m=64,t=1,p=1$c29tZXNhbHRzb21lc2FsdA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA'", 401},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h, open := verifiedEmails(t, impltest.Options{Patient: true, Limits: true})
+			open.MustRegister(t, "ada")
+			before := charged(t, h)
+			release := h.OccupyWorkers(t)
+			var answered sync.WaitGroup
+			answered.Go(func() {
+				a, err := h.Try(t, h.LoginRequest("username", ada, "password", impltest.Password))
+				if err != nil || a.Status != row.status {
+					t.Errorf("got %d %s, %v; want %d", a.Status, a.Body, err, row.status)
+				}
+			})
+			waitFor(t, func() bool { return h.Auth.Stats().HashesWaiting == 1 }) // the credentials are read
+			if _, err := h.Pool.Exec(t.Context(), row.change); err != nil {
+				t.Error(err)
+			}
+			release()
+			answered.Wait()
+			isHeld := row.status == 403
+			if n := countRows(t, h, "challenges"); (n == 1) != isHeld {
+				t.Errorf("%d challenges", n)
+			}
+			if got := charged(t, h) - before; row.status == 200 && got != 0 {
+				t.Errorf("%.0f s were charged for a code that wasn't mailed", got)
+			}
+		})
+	}
+}
