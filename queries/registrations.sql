@@ -20,7 +20,7 @@ JOIN registrations r ON r.challenge_id = t.id;
 -- name: RegistrationGetMail :one
 -- Returns what the mail of a registration is made of, and whether its address has an account. No row
 -- means that there is nothing to send any more.
-SELECT c.id, c.purpose, c.email, c.created_at, c.expires_at,
+SELECT c.email, c.created_at, c.expires_at,
     EXISTS (SELECT FROM users u WHERE u.email_key = c.email_key)::boolean AS is_taken
 FROM challenges c
 JOIN registrations r ON r.challenge_id = c.id

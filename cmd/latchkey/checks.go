@@ -171,7 +171,7 @@ func checkRequireVerified(s settings) string {
 		return problem
 	}
 	if s.VerifiedEmail == "on" && s.Registration == string(auth.RegistrationOpen) {
-		return "is on, but LATCHKEY_REGISTRATION=open opens a session before an email is proved; it must be verified or closed"
+		return "is on, but LATCHKEY_REGISTRATION=open opens a session before an email is proved; make that verified or closed"
 	}
 	return ""
 }

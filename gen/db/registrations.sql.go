@@ -13,7 +13,7 @@ import (
 )
 
 const registrationGetMail = `-- name: RegistrationGetMail :one
-SELECT c.id, c.purpose, c.email, c.created_at, c.expires_at,
+SELECT c.email, c.created_at, c.expires_at,
     EXISTS (SELECT FROM users u WHERE u.email_key = c.email_key)::boolean AS is_taken
 FROM challenges c
 JOIN registrations r ON r.challenge_id = c.id
@@ -26,8 +26,6 @@ type RegistrationGetMailParams struct {
 }
 
 type RegistrationGetMailRow struct {
-	ID        uuid.UUID
-	Purpose   string
 	Email     string
 	CreatedAt time.Time
 	ExpiresAt time.Time
@@ -40,8 +38,6 @@ func (q *Queries) RegistrationGetMail(ctx context.Context, arg RegistrationGetMa
 	row := q.db.QueryRow(ctx, registrationGetMail, arg.ID, arg.Now)
 	var i RegistrationGetMailRow
 	err := row.Scan(
-		&i.ID,
-		&i.Purpose,
 		&i.Email,
 		&i.CreatedAt,
 		&i.ExpiresAt,

@@ -146,7 +146,8 @@ func (s *Service) createUser(ctx context.Context, tx store.Tx, u newUser) (db.Us
 	now := s.now()
 	user, err := tx.UserCreate(ctx, db.UserCreateParams{
 		ID: id, Email: u.Email, EmailKey: u.keys.email, Username: u.Username, UsernameKey: u.keys.username,
-		EmailVerified: u.isVerified, IsSuperuser: u.isSuperuser, Locale: orNull(u.Locale), LastLoginAt: u.loggedInAt, Now: now,
+		EmailVerified: u.isVerified, IsSuperuser: u.isSuperuser, Locale: orNull(u.Locale),
+		LastLoginAt: u.loggedInAt, Now: now,
 	})
 	if err != nil {
 		return db.User{}, account.Error(err)

@@ -138,5 +138,6 @@ func (s *Service) registrationMail(ctx context.Context, l Letter) (any, bool, er
 	if row.IsTaken {
 		return Notice{Email: l.To, At: l.At}, true, nil
 	}
-	return s.challenges.MailOf(challenge.CompleteRegistration, l.ID, row.Email, "", row.CreatedAt, row.ExpiresAt), true, nil
+	mail := s.challenges.MailOf(challenge.CompleteRegistration, l.ID, row.Email, "", row.CreatedAt, row.ExpiresAt)
+	return mail, true, nil
 }

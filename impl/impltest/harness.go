@@ -49,9 +49,8 @@ type Options struct {
 	Sessions session.Times
 	// Origins are the origins whose pages may call the API.
 	Origins []string
-	// Registration is who may register; empty for open.
-	Registration auth.RegistrationMode
-	// RequireVerified has logins of users whose email isn't verified ask for a code.
+	// Registration is who may register, empty for open. RequireVerified demands verified emails.
+	Registration    auth.RegistrationMode
 	RequireVerified bool
 	// Limits turns the rate limits on.
 	Limits bool
@@ -176,12 +175,10 @@ func (h *Harness) build(tb testing.TB, o Options) {
 		Sessions:          cmp.Or(o.Sessions, SessionTimes),
 		SessionsPerUser:   100,
 		Enqueue:           h.Mailbox.enqueue,
-		Registration:      o.Registration,
 		Limits:            o.Limits,
 		Now:               now,
 		DatabaseNow:       h.Clock.Now,
-
-		RequireVerifiedEmail: o.RequireVerified,
+		Registration:      o.Registration, RequireVerifiedEmail: o.RequireVerified,
 	})
 	must(tb, err)
 	h.Auth, h.Keys, h.Limiter, h.queue = parts.Auth, parts.Keys, parts.Limiter, parts.Queue
@@ -222,8 +219,7 @@ func (h *Harness) listen(tb testing.TB) {
 			tb.Errorf("serve: %v", err)
 		}
 	}()
-	h.Addr = ln.Addr().String()
-	h.URL = "http://" + h.Addr
+	h.Addr, h.URL = ln.Addr().String(), "http://"+ln.Addr().String()
 	transport := &http.Transport{MaxIdleConnsPerHost: 256}
 	h.client = &http.Client{
 		Transport:     transport,
@@ -342,10 +338,9 @@ const (
 	ConfirmVerificationPath = "/api/users/me/email/verification/confirm/"
 	KeysPath                = "/.well-known/jwks.json"
 	MetadataPath            = "/.well-known/oauth-authorization-server"
-
-	PasswordPath         = "/api/users/me/password/"
-	ReauthenticationPath = "/api/users/me/reauthentication/"
-	EventsPath           = "/api/users/me/events/"
+	PasswordPath            = "/api/users/me/password/"
+	ReauthenticationPath    = "/api/users/me/reauthentication/"
+	EventsPath              = "/api/users/me/events/"
 )
 
 // Password is a password that the policy accepts.
