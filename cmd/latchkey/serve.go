@@ -19,6 +19,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/latchkey-auth/latchkey/impl"
+	"github.com/latchkey-auth/latchkey/impl/auth"
 	"github.com/latchkey-auth/latchkey/impl/auth/password"
 	"github.com/latchkey-auth/latchkey/impl/auth/password/hashqueue"
 	"github.com/latchkey-auth/latchkey/impl/auth/session"
@@ -190,6 +191,9 @@ func serviceConfig(s settings, db *database) wire.Config {
 		Sessions:          session.Times{Idle: s.RefreshTokenTTL, Lifetime: s.SessionTTL, ReuseWindow: s.RefreshReuseWindow},
 		SessionsPerUser:   s.SessionsPerUser,
 		Now:               time.Now,
+
+		Registration:         auth.RegistrationMode(s.Registration),
+		RequireVerifiedEmail: s.VerifiedEmail == "on",
 	}
 }
 

@@ -787,6 +787,81 @@ func (e LoginFormGrantType) Valid() bool {
 	}
 }
 
+// Defines values for LoginHeldProblemCode.
+const (
+	LoginHeldProblemCodeCrossOrigin     LoginHeldProblemCode = "cross_origin"
+	LoginHeldProblemCodeEmailUnverified LoginHeldProblemCode = "email_unverified"
+)
+
+// Valid indicates whether the value is a known member of the LoginHeldProblemCode enum.
+func (e LoginHeldProblemCode) Valid() bool {
+	switch e {
+	case LoginHeldProblemCodeCrossOrigin:
+		return true
+	case LoginHeldProblemCodeEmailUnverified:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for LoginHeldProblemError.
+const (
+	LoginHeldProblemErrorInvalidGrant           LoginHeldProblemError = "invalid_grant"
+	LoginHeldProblemErrorInvalidRequest         LoginHeldProblemError = "invalid_request"
+	LoginHeldProblemErrorServerError            LoginHeldProblemError = "server_error"
+	LoginHeldProblemErrorTemporarilyUnavailable LoginHeldProblemError = "temporarily_unavailable"
+	LoginHeldProblemErrorUnsupportedGrantType   LoginHeldProblemError = "unsupported_grant_type"
+)
+
+// Valid indicates whether the value is a known member of the LoginHeldProblemError enum.
+func (e LoginHeldProblemError) Valid() bool {
+	switch e {
+	case LoginHeldProblemErrorInvalidGrant:
+		return true
+	case LoginHeldProblemErrorInvalidRequest:
+		return true
+	case LoginHeldProblemErrorServerError:
+		return true
+	case LoginHeldProblemErrorTemporarilyUnavailable:
+		return true
+	case LoginHeldProblemErrorUnsupportedGrantType:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for LoginHeldProblemFactors.
+const (
+	LoginHeldProblemFactorsEmailCode LoginHeldProblemFactors = "email_code"
+)
+
+// Valid indicates whether the value is a known member of the LoginHeldProblemFactors enum.
+func (e LoginHeldProblemFactors) Valid() bool {
+	switch e {
+	case LoginHeldProblemFactorsEmailCode:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for LoginHeldProblemStatus.
+const (
+	LoginHeldProblemStatusN403 LoginHeldProblemStatus = 403
+)
+
+// Valid indicates whether the value is a known member of the LoginHeldProblemStatus enum.
+func (e LoginHeldProblemStatus) Valid() bool {
+	switch e {
+	case LoginHeldProblemStatusN403:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for MetadataGrantTypesSupported.
 const (
 	MetadataGrantTypesSupportedRefreshToken MetadataGrantTypesSupported = "refresh_token"
@@ -1189,6 +1264,39 @@ const (
 func (e RegistrationConflictProblemStatus) Valid() bool {
 	switch e {
 	case RegistrationConflictProblemStatusN409:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RegistrationRefusedProblemCode.
+const (
+	RegistrationRefusedProblemCodeCrossOrigin        RegistrationRefusedProblemCode = "cross_origin"
+	RegistrationRefusedProblemCodeRegistrationClosed RegistrationRefusedProblemCode = "registration_closed"
+)
+
+// Valid indicates whether the value is a known member of the RegistrationRefusedProblemCode enum.
+func (e RegistrationRefusedProblemCode) Valid() bool {
+	switch e {
+	case RegistrationRefusedProblemCodeCrossOrigin:
+		return true
+	case RegistrationRefusedProblemCodeRegistrationClosed:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RegistrationRefusedProblemStatus.
+const (
+	RegistrationRefusedProblemStatusN403 RegistrationRefusedProblemStatus = 403
+)
+
+// Valid indicates whether the value is a known member of the RegistrationRefusedProblemStatus enum.
+func (e RegistrationRefusedProblemStatus) Valid() bool {
+	switch e {
+	case RegistrationRefusedProblemStatusN403:
 		return true
 	default:
 		return false
@@ -2882,6 +2990,71 @@ type LoginForm struct {
 // not 422.
 type LoginFormGrantType string
 
+// LoginHeldProblem defines model for LoginHeldProblem.
+type LoginHeldProblem struct {
+	Code LoginHeldProblemCode `json:"code"`
+
+	// Detail What went wrong.
+	//
+	// Example: The email belongs to another user.
+	Detail string `json:"detail"`
+
+	// Error A code of RFC 6749 section 5.2, or one of the two that section 4.1.2.1 has for a server that can't answer:
+	// `temporarily_unavailable` and `server_error`.
+	//
+	//
+	// Example: invalid_grant
+	Error LoginHeldProblemError `json:"error"`
+
+	// ErrorDescription The same as `detail`.
+	//
+	// Example: Authentication was unsuccessful.
+	ErrorDescription string `json:"error_description"`
+
+	// ExpiresIn Seconds until the code expires, at `email_unverified`.
+	//
+	// Example: 600
+	ExpiresIn *int64 `json:"expires_in,omitempty"`
+
+	// Factors What `ContinueLogin` takes as `factor`, at `email_unverified`.
+	//
+	// Example: ["email_code"]
+	Factors *[]LoginHeldProblemFactors `json:"factors,omitempty"`
+
+	// Request What the mailed code counts with, at `email_unverified`.
+	//
+	// Example: lkq_AZgfbj9KfMCPHl19TBsukEq0zH1v4cYw3r9dWl2b7mQx5sVtN8hJpUoEaKiGfRyZ
+	Request *string                `json:"request,omitempty"`
+	Status  LoginHeldProblemStatus `json:"status"`
+
+	// Title The problem in words. It is the same for every answer with this code.
+	//
+	// Example: The email is taken
+	Title string `json:"title"`
+
+	// Type A reference to the page about the problem, relative to the address of the request. It is `/problems/` and
+	// the code, behind the path of the server if that has one.
+	//
+	//
+	// Example: /problems/email_taken
+	Type string `json:"type"`
+}
+
+// LoginHeldProblemCode defines model for LoginHeldProblem.Code.
+type LoginHeldProblemCode string
+
+// LoginHeldProblemError A code of RFC 6749 section 5.2, or one of the two that section 4.1.2.1 has for a server that can't answer:
+// `temporarily_unavailable` and `server_error`.
+//
+// Example: invalid_grant
+type LoginHeldProblemError string
+
+// LoginHeldProblemFactors defines model for LoginHeldProblem.Factors.
+type LoginHeldProblemFactors string
+
+// LoginHeldProblemStatus defines model for LoginHeldProblem.Status.
+type LoginHeldProblemStatus int
+
 // MailAccountDeleted The data of the mail `account_deleted`.
 //
 // Example: {"at":"2026-01-05T09:30:00Z","email":"ada@example.com"}
@@ -2950,6 +3123,36 @@ type MailCompleteRegistration struct {
 	//
 	// Example: https://app.example.com/account#complete_registration=AZgfbj9KfMCPHl19TBsukA
 	Link *string `json:"link,omitempty"`
+}
+
+// MailContinueLogin The data of the mail `continue_login`. The password was right, and the code proves the email as well.
+//
+// Example: {"code":"90210347","email":"ada@example.com","expires_in_minutes":15,"link":"https://app.example.com/account#continue_login=AZgfbj9KfMCPHl19TBsukA","username":"ada"}
+type MailContinueLogin struct {
+	// Code The code that the user enters.
+	//
+	// Example: 90210347
+	Code string `json:"code"`
+
+	// Email The email to prove.
+	//
+	// Example: ada@example.com
+	Email string `json:"email"`
+
+	// ExpiresInMinutes How many minutes the code is good for when the mail is written.
+	//
+	// Example: 15
+	ExpiresInMinutes int `json:"expires_in_minutes"`
+
+	// Link A page of the application, with the token. Absent without `LATCHKEY_PUBLIC_URL`.
+	//
+	// Example: https://app.example.com/account#continue_login=AZgfbj9KfMCPHl19TBsukA
+	Link *string `json:"link,omitempty"`
+
+	// Username The username of the account.
+	//
+	// Example: ada
+	Username string `json:"username"`
 }
 
 // MailEmailChanged The data of the mail `email_changed`. It goes to the former address, with a link that undoes the change.
@@ -3586,6 +3789,11 @@ type Registration struct {
 	// Example: ada@example.com
 	Email string `json:"email"`
 
+	// Locale The language of the user, a language tag of BCP 47. Mails are in this language.
+	//
+	// Example: en-GB
+	Locale *string `json:"locale,omitempty"`
+
 	// Password At least 8 characters (a server may ask for more) and at most 1,024 bytes in UTF-8. All characters but NUL
 	// are accepted. Passwords are compared in Unicode's form NFC and never trimmed. No kind of character is
 	// demanded. Common passwords, and passwords made of the email or the username, are refused.
@@ -3598,6 +3806,19 @@ type Registration struct {
 	//
 	// Example: ada
 	Username string `json:"username"`
+}
+
+// RegistrationCompletion The code that completes a registration.
+type RegistrationCompletion struct {
+	// Code The 8 digits of the mail, or the token of its link.
+	//
+	// Example: 20318467
+	Code string `json:"code"`
+
+	// Request The `request` that came from the registration.
+	//
+	// Example: lkq_AZgfbj9KfMCPHl19TBsukEq0zH1v4cYw3r9dWl2b7mQx5sVtN8hJpUoEaKiGfRyZ
+	Request string `json:"request"`
 }
 
 // RegistrationConflictProblem defines model for RegistrationConflictProblem.
@@ -3628,6 +3849,35 @@ type RegistrationConflictProblemCode string
 
 // RegistrationConflictProblemStatus defines model for RegistrationConflictProblem.Status.
 type RegistrationConflictProblemStatus int
+
+// RegistrationRefusedProblem defines model for RegistrationRefusedProblem.
+type RegistrationRefusedProblem struct {
+	Code RegistrationRefusedProblemCode `json:"code"`
+
+	// Detail What went wrong.
+	//
+	// Example: The email belongs to another user.
+	Detail string                           `json:"detail"`
+	Status RegistrationRefusedProblemStatus `json:"status"`
+
+	// Title The problem in words. It is the same for every answer with this code.
+	//
+	// Example: The email is taken
+	Title string `json:"title"`
+
+	// Type A reference to the page about the problem, relative to the address of the request. It is `/problems/` and
+	// the code, behind the path of the server if that has one.
+	//
+	//
+	// Example: /problems/email_taken
+	Type string `json:"type"`
+}
+
+// RegistrationRefusedProblemCode defines model for RegistrationRefusedProblem.Code.
+type RegistrationRefusedProblemCode string
+
+// RegistrationRefusedProblemStatus defines model for RegistrationRefusedProblem.Status.
+type RegistrationRefusedProblemStatus int
 
 // RequestTimeoutKind defines model for RequestTimeoutKind.
 type RequestTimeoutKind struct {
@@ -4589,6 +4839,9 @@ type Overloaded = OverloadedProblem
 // RateLimited defines model for RateLimited.
 type RateLimited = RateLimitedProblem
 
+// RegistrationConflict defines model for RegistrationConflict.
+type RegistrationConflict = RegistrationConflictProblem
+
 // RequestTimeout defines model for RequestTimeout.
 type RequestTimeout = RequestTimeoutProblem
 
@@ -4655,6 +4908,9 @@ type RevokeTokenFormdataRequestBody = RevocationForm
 // RegisterUserJSONRequestBody defines body for RegisterUser for application/json ContentType.
 type RegisterUserJSONRequestBody = Registration
 
+// CompleteRegistrationJSONRequestBody defines body for CompleteRegistration for application/json ContentType.
+type CompleteRegistrationJSONRequestBody = RegistrationCompletion
+
 // RequestLoginCodeJSONRequestBody defines body for RequestLoginCode for application/json ContentType.
 type RequestLoginCodeJSONRequestBody = AccountEmail
 
@@ -4702,6 +4958,9 @@ type ServerInterface interface {
 	// RegisterUser Register a user
 	// (POST /api/users/)
 	RegisterUser(ctx echo.Context) error
+	// CompleteRegistration Complete a registration
+	// (POST /api/users/complete/)
+	CompleteRegistration(ctx echo.Context) error
 	// RequestLoginCode Request a login code
 	// (POST /api/users/login/code/)
 	RequestLoginCode(ctx echo.Context) error
@@ -4805,6 +5064,15 @@ func (w *ServerInterfaceWrapper) RegisterUser(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.RegisterUser(ctx)
+	return err
+}
+
+// CompleteRegistration converts echo context to params.
+func (w *ServerInterfaceWrapper) CompleteRegistration(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CompleteRegistration(ctx)
 	return err
 }
 
@@ -5088,6 +5356,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	}
 
 	router.POST(options.BaseURL+"/api/users/", wrapper.RegisterUser, options.OperationMiddlewares["RegisterUser"]...)
+	router.POST(options.BaseURL+"/api/users/complete/", wrapper.CompleteRegistration, options.OperationMiddlewares["CompleteRegistration"]...)
 	router.POST(options.BaseURL+"/api/users/login/token/", wrapper.Login, options.OperationMiddlewares["Login"]...)
 	router.POST(options.BaseURL+"/api/users/login/code/", wrapper.RequestLoginCode, options.OperationMiddlewares["RequestLoginCode"]...)
 	router.POST(options.BaseURL+"/api/users/login/continue/", wrapper.ContinueLogin, options.OperationMiddlewares["ContinueLogin"]...)
@@ -5182,6 +5451,8 @@ type RateLimitedApplicationProblemPlusJSONResponse struct {
 
 	Headers RateLimitedResponseHeaders
 }
+
+type RegistrationConflictApplicationProblemPlusJSONResponse RegistrationConflictProblem
 
 type RequestTimeoutApplicationProblemPlusJSONResponse RequestTimeoutProblem
 
@@ -5538,9 +5809,21 @@ func (response RegisterUser201JSONResponse) VisitRegisterUserResponse(w http.Res
 	return err
 }
 
-type RegisterUser403ApplicationProblemPlusJSONResponse struct {
-	CrossOriginApplicationProblemPlusJSONResponse
+type RegisterUser202JSONResponse CodeRequested
+
+func (response RegisterUser202JSONResponse) VisitRegisterUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
 }
+
+type RegisterUser403ApplicationProblemPlusJSONResponse RegistrationRefusedProblem
 
 func (response RegisterUser403ApplicationProblemPlusJSONResponse) VisitRegisterUserResponse(w http.ResponseWriter) error {
 
@@ -5570,7 +5853,9 @@ func (response RegisterUser408ApplicationProblemPlusJSONResponse) VisitRegisterU
 	return err
 }
 
-type RegisterUser409ApplicationProblemPlusJSONResponse RegistrationConflictProblem
+type RegisterUser409ApplicationProblemPlusJSONResponse struct {
+	RegistrationConflictApplicationProblemPlusJSONResponse
+}
 
 func (response RegisterUser409ApplicationProblemPlusJSONResponse) VisitRegisterUserResponse(w http.ResponseWriter) error {
 
@@ -5672,6 +5957,201 @@ type RegisterUser503ApplicationProblemPlusJSONResponse struct {
 }
 
 func (response RegisterUser503ApplicationProblemPlusJSONResponse) VisitRegisterUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CompleteRegistrationRequestObject struct {
+	Body *CompleteRegistrationJSONRequestBody
+}
+
+type CompleteRegistrationResponseObject interface {
+	VisitCompleteRegistrationResponse(w http.ResponseWriter) error
+}
+
+type CompleteRegistration201ResponseHeaders struct {
+	Location string
+	Pragma   string
+}
+
+type CompleteRegistration201JSONResponse struct {
+	Body    RegisteredUser
+	Headers CompleteRegistration201ResponseHeaders
+}
+
+func (response CompleteRegistration201JSONResponse) VisitCompleteRegistrationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.Header().Set("Pragma", fmt.Sprint(response.Headers.Pragma))
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CompleteRegistration401ApplicationProblemPlusJSONResponse struct {
+	InvalidCodeApplicationProblemPlusJSONResponse
+}
+
+func (response CompleteRegistration401ApplicationProblemPlusJSONResponse) VisitCompleteRegistrationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CompleteRegistration403ApplicationProblemPlusJSONResponse struct {
+	CrossOriginApplicationProblemPlusJSONResponse
+}
+
+func (response CompleteRegistration403ApplicationProblemPlusJSONResponse) VisitCompleteRegistrationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CompleteRegistration408ApplicationProblemPlusJSONResponse struct {
+	RequestTimeoutApplicationProblemPlusJSONResponse
+}
+
+func (response CompleteRegistration408ApplicationProblemPlusJSONResponse) VisitCompleteRegistrationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(408)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CompleteRegistration409ApplicationProblemPlusJSONResponse struct {
+	RegistrationConflictApplicationProblemPlusJSONResponse
+}
+
+func (response CompleteRegistration409ApplicationProblemPlusJSONResponse) VisitCompleteRegistrationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CompleteRegistration413ApplicationProblemPlusJSONResponse struct {
+	BodyTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response CompleteRegistration413ApplicationProblemPlusJSONResponse) VisitCompleteRegistrationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CompleteRegistration415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response CompleteRegistration415ApplicationProblemPlusJSONResponse) VisitCompleteRegistrationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CompleteRegistration422ApplicationProblemPlusJSONResponse InvalidRequestProblem
+
+func (response CompleteRegistration422ApplicationProblemPlusJSONResponse) VisitCompleteRegistrationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CompleteRegistration429ApplicationProblemPlusJSONResponse struct {
+	RateLimitedApplicationProblemPlusJSONResponse
+}
+
+func (response CompleteRegistration429ApplicationProblemPlusJSONResponse) VisitCompleteRegistrationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("RateLimit", fmt.Sprint(response.Headers.RateLimit))
+	w.Header().Set("RateLimit-Policy", fmt.Sprint(response.Headers.RateLimitPolicy))
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CompleteRegistration500ApplicationProblemPlusJSONResponse struct {
+	InternalErrorApplicationProblemPlusJSONResponse
+}
+
+func (response CompleteRegistration500ApplicationProblemPlusJSONResponse) VisitCompleteRegistrationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CompleteRegistration503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response CompleteRegistration503ApplicationProblemPlusJSONResponse) VisitCompleteRegistrationResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -6081,7 +6561,7 @@ func (response Login401JSONResponse) VisitLoginResponse(w http.ResponseWriter) e
 	return err
 }
 
-type Login403JSONResponse struct{ TokenCrossOriginJSONResponse }
+type Login403JSONResponse LoginHeldProblem
 
 func (response Login403JSONResponse) VisitLoginResponse(w http.ResponseWriter) error {
 
@@ -8623,6 +9103,9 @@ type StrictServerInterface interface {
 	// RegisterUser Register a user
 	// (POST /api/users/)
 	RegisterUser(ctx context.Context, request RegisterUserRequestObject) (RegisterUserResponseObject, error)
+	// CompleteRegistration Complete a registration
+	// (POST /api/users/complete/)
+	CompleteRegistration(ctx context.Context, request CompleteRegistrationRequestObject) (CompleteRegistrationResponseObject, error)
 	// RequestLoginCode Request a login code
 	// (POST /api/users/login/code/)
 	RequestLoginCode(ctx context.Context, request RequestLoginCodeRequestObject) (RequestLoginCodeResponseObject, error)
@@ -8819,6 +9302,52 @@ func (sh *strictHandler) RegisterUser(ctx echo.Context) error {
 		return err
 	} else if validResponse, ok := response.(RegisterUserResponseObject); ok {
 		return validResponse.VisitRegisterUserResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CompleteRegistration operation middleware
+func (sh *strictHandler) CompleteRegistration(ctx echo.Context) error {
+	var request CompleteRegistrationRequestObject
+
+	var body CompleteRegistrationJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CompleteRegistration(ctx.Request().Context(), request.(CompleteRegistrationRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CompleteRegistration")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CompleteRegistrationResponseObject); ok {
+		return validResponse.VisitCompleteRegistrationResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

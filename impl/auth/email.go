@@ -32,8 +32,12 @@ func (s *Service) RequestEmailChange(ctx context.Context, c Caller, user User, e
 		s.counters.countLimited(err)
 		return CodeRequest{}, err
 	}
-	asked, err := s.openCode(ctx, attempt, challenge.ChangeEmail, func(tx store.Tx) (challenge.Opened, error) {
-		return s.challenges.OpenOwn(ctx, tx, challenge.ChangeEmail, challenge.Own{User: user.ID, Email: email})
+	asked, err := s.openCode(ctx, attempt, func(tx store.Tx) (challenge.Opened, error) {
+		opened, err := s.challenges.OpenOwn(ctx, tx, challenge.ChangeEmail, challenge.Own{User: user.ID, Email: email})
+		if err != nil {
+			return opened, err
+		}
+		return opened, s.mailOpened(ctx, tx, LetterChangeEmail, opened)
 	})
 	return asked, account.Error(err)
 }
@@ -96,9 +100,8 @@ func (s *Service) changeEmail(
 	if _, err := s.knowAddress(ctx, tx, user, s.limiter.AddressKey(c.Address, user.EmailKey)); err != nil {
 		return err
 	}
-	letter := Letter{Kind: LetterEmailChanged, ID: undo.ID, To: undo.Email, Language: undo.Language, At: undo.At}
-	if err := s.enqueue(ctx, tx.Raw, letter); err != nil {
-		return store.Error(err)
+	if err := s.mailOpened(ctx, tx, LetterEmailChanged, undo); err != nil {
+		return err
 	}
 	return s.record(ctx, tx, c, event.Event{
 		Type: event.EmailChanged, UserID: user.ID, Actor: event.User, SessionID: session,

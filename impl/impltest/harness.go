@@ -49,6 +49,9 @@ type Options struct {
 	Sessions session.Times
 	// Origins are the origins whose pages may call the API.
 	Origins []string
+	// Registration is who may register, empty for open. RequireVerified demands verified emails.
+	Registration    auth.RegistrationMode
+	RequireVerified bool
 	// Limits turns the rate limits on.
 	Limits bool
 	// Skew is how far this instance's clock is ahead.
@@ -175,6 +178,7 @@ func (h *Harness) build(tb testing.TB, o Options) {
 		Limits:            o.Limits,
 		Now:               now,
 		DatabaseNow:       h.Clock.Now,
+		Registration:      o.Registration, RequireVerifiedEmail: o.RequireVerified,
 	})
 	must(tb, err)
 	h.Auth, h.Keys, h.Limiter, h.queue = parts.Auth, parts.Keys, parts.Limiter, parts.Queue
@@ -215,8 +219,7 @@ func (h *Harness) listen(tb testing.TB) {
 			tb.Errorf("serve: %v", err)
 		}
 	}()
-	h.Addr = ln.Addr().String()
-	h.URL = "http://" + h.Addr
+	h.Addr, h.URL = ln.Addr().String(), "http://"+ln.Addr().String()
 	transport := &http.Transport{MaxIdleConnsPerHost: 256}
 	h.client = &http.Client{
 		Transport:     transport,
@@ -321,6 +324,7 @@ func (h *Harness) Request(method, path, body string, headers ...string) *http.Re
 // Paths of the contract.
 const (
 	RegisterPath            = "/api/users/"
+	CompletePath            = "/api/users/complete/"
 	LoginPath               = "/api/users/login/token/"
 	MePath                  = "/api/users/me/"
 	LogoutPath              = "/api/users/logout/"
@@ -336,10 +340,9 @@ const (
 	ConfirmEmailChangePath  = "/api/users/me/email/confirm/"
 	KeysPath                = "/.well-known/jwks.json"
 	MetadataPath            = "/.well-known/oauth-authorization-server"
-
-	PasswordPath         = "/api/users/me/password/"
-	ReauthenticationPath = "/api/users/me/reauthentication/"
-	EventsPath           = "/api/users/me/events/"
+	PasswordPath            = "/api/users/me/password/"
+	ReauthenticationPath    = "/api/users/me/reauthentication/"
+	EventsPath              = "/api/users/me/events/"
 )
 
 // Password is a password that the policy accepts.

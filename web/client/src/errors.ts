@@ -86,8 +86,18 @@ const asking = { ...giving, invalid_request: true, body_too_large: true, unsuppo
  * of a refresh, those named above.
  */
 export const codes = {
-  RegisterUser: { ...asking, email_taken: true, username_taken: true } satisfies Codes<RegisterError>,
-  Login: { ...asking, invalid_credentials: true, unsupported_grant_type: true } satisfies Codes<LoginError>,
+  RegisterUser: {
+    ...asking,
+    email_taken: true,
+    username_taken: true,
+    registration_closed: true,
+  } satisfies Codes<RegisterError>,
+  Login: {
+    ...asking,
+    invalid_credentials: true,
+    unsupported_grant_type: true,
+    email_unverified: true,
+  } satisfies Codes<LoginError>,
   Refresh: { ...giving, invalid_refresh_token: true, refresh_token_reused: true } satisfies Codes<RefreshError>,
   GetCurrentUser: {
     ...common,
