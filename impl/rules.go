@@ -30,8 +30,10 @@ func (s *Server) rules() contract.Rules {
 			{Property: "password", Format: formatNewPassword, Check: s.checkPassword("password")},
 			{Property: "new_password", Format: formatNewPassword, Check: s.checkPassword("new_password")},
 			// Any other grant type is 400 (RFC 6749 section 5.2), and not 422.
-			{Property: "grant_type", AnyValue: true, Check: checkGrant},
+			{Property: "grant_type", AnyValue: true, Check: s.checkGrant},
+			{Property: "token_delivery", Always: true, Check: s.checkDelivery},
 		},
+		Cookie: securePrefix + cookieName,
 	}
 }
 
