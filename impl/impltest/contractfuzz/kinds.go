@@ -298,7 +298,11 @@ func addBrokenMember(op *operation, m member, add adder) {
 		set("empty", here, "too_short", of(0))
 		set("too short", here, "too_short", of(m.shortest-1))
 	}
-	raw("wrong type", here, "wrong_type", "", "null", "1", "1.5", "true", "[]", `["x"]`, "{}", `{"x":"y"}`)
+	others := []string{"null", "1", "1.5", "true", "[]", `["x"]`, "{}", `{"x":"y"}`}
+	if m.Nullable {
+		others = others[1:]
+	}
+	raw("wrong type", here, "wrong_type", "", others...)
 	raw(
 		"not UTF-8",
 		body,
