@@ -41,8 +41,9 @@ func grantOf(grantType string) (grant, bool) {
 }
 
 // checkGrant adds a violation for each field of a token request that belongs to another grant, and
-// for a missing refresh token that can't be in the cookie either. Such a form is refused before its refresh token is exchanged, so that
-// the token stays valid. Missing credentials are no violation: they get the same 401 as wrong ones.
+// for a missing refresh token that can't be in the cookie either. Such a form is refused before its
+// refresh token is exchanged, so that the token stays valid. Missing credentials are no violation:
+// they get the same 401 as wrong ones.
 func (s *Server) checkGrant(fields map[string]any, found *contract.Violations) {
 	grantType, _ := fields["grant_type"].(string)
 	own, ok := grantOf(grantType)
