@@ -179,6 +179,7 @@ func TestNew(t *testing.T) {
 				"it has no schema":            {"", parameters(`{"in":"query","name":"q","content":{"application/json":{"schema":{"type":"string"}}}}`), ""},
 				"judges its format date":      {"", parameters(parameter("query", "q", `{"type":"string","format":"date"}`)), ""},
 				"a header that HTTP":          {"", parameters(parameter("header", "authorization", text)), ""},
+				"security reads, and the":     {"", parameters(parameter("header", "Cookie", text)), ""},
 				"takes no query string":       {"", `"tags":["tokens"],` + parameters(parameter("query", "q", text)), ""},
 				"/query/q is that of a":       {"", parameters(parameter("query", "q", text)) + "," + body("application/json", `{"type":"object","properties":{"query":{"type":"object"}}}`), ""},
 				"/header/H is that of a":      {"", parameters(parameter("header", "H", text)) + "," + body("application/json", `{"type":"object","properties":{"header":{"type":"string"}}}`), ""},
