@@ -2,6 +2,7 @@ package impl_test
 
 import (
 	"net/http"
+	"sync/atomic"
 	"testing"
 
 	"github.com/latchkey-auth/latchkey/impl/impltest"
@@ -117,6 +118,31 @@ func TestCookie_ElsewhereIgnored(t *testing.T) {
 	r.Header.Set("Cookie", named("lkr_x"))
 	wantKept(t, h.Do(t, r))
 	wantCookie(t, refreshBy(t, h, named(token)))
+}
+
+// No cookie gets behind the middleware, whatever its name is, where sessions are kept in cookies and
+// where they aren't.
+func TestCookie_IsTakenOut(t *testing.T) {
+	t.Parallel()
+	for _, h := range []*impltest.Harness{withCookies(t), impltest.New(t)} {
+		var seen atomic.Int64
+		h.Server.WatchHeaders(func(header http.Header) {
+			seen.Add(1)
+			if got := header.Values("Cookie"); got != nil {
+				t.Errorf("a handler sees %q", got)
+			}
+		})
+		token := h.MustRegister(t, "ada")
+		for _, cookies := range []string{named("x"), named("x") + "; a=b", "a=b"} {
+			h.Do(t, byCookie(h, cookies, ""))
+			h.Do(t, byCookie(h, cookies, "", "refresh_token", "x"))
+			h.Do(t, h.Request("GET", impltest.MePath, "", "Cookie", cookies, "Authorization", "Bearer "+token))
+			h.Do(t, h.Request("GET", "/nothing", "", "Cookie", cookies))
+		}
+		if seen.Load() == 0 {
+			t.Error("no request was seen")
+		}
+	}
 }
 
 // Pages of an origin that is let in may send the cookie; no other origin may, and none where sessions
