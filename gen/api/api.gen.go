@@ -769,6 +769,84 @@ func (e LoginFailedProblemStatus) Valid() bool {
 	}
 }
 
+// Defines values for LoginForbiddenProblemCode.
+const (
+	LoginForbiddenProblemCodeCrossOrigin      LoginForbiddenProblemCode = "cross_origin"
+	LoginForbiddenProblemCodeEmailUnverified  LoginForbiddenProblemCode = "email_unverified"
+	LoginForbiddenProblemCodeOriginNotAllowed LoginForbiddenProblemCode = "origin_not_allowed"
+)
+
+// Valid indicates whether the value is a known member of the LoginForbiddenProblemCode enum.
+func (e LoginForbiddenProblemCode) Valid() bool {
+	switch e {
+	case LoginForbiddenProblemCodeCrossOrigin:
+		return true
+	case LoginForbiddenProblemCodeEmailUnverified:
+		return true
+	case LoginForbiddenProblemCodeOriginNotAllowed:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for LoginForbiddenProblemError.
+const (
+	LoginForbiddenProblemErrorInvalidGrant           LoginForbiddenProblemError = "invalid_grant"
+	LoginForbiddenProblemErrorInvalidRequest         LoginForbiddenProblemError = "invalid_request"
+	LoginForbiddenProblemErrorServerError            LoginForbiddenProblemError = "server_error"
+	LoginForbiddenProblemErrorTemporarilyUnavailable LoginForbiddenProblemError = "temporarily_unavailable"
+	LoginForbiddenProblemErrorUnsupportedGrantType   LoginForbiddenProblemError = "unsupported_grant_type"
+)
+
+// Valid indicates whether the value is a known member of the LoginForbiddenProblemError enum.
+func (e LoginForbiddenProblemError) Valid() bool {
+	switch e {
+	case LoginForbiddenProblemErrorInvalidGrant:
+		return true
+	case LoginForbiddenProblemErrorInvalidRequest:
+		return true
+	case LoginForbiddenProblemErrorServerError:
+		return true
+	case LoginForbiddenProblemErrorTemporarilyUnavailable:
+		return true
+	case LoginForbiddenProblemErrorUnsupportedGrantType:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for LoginForbiddenProblemFactors.
+const (
+	LoginForbiddenProblemFactorsEmailCode LoginForbiddenProblemFactors = "email_code"
+)
+
+// Valid indicates whether the value is a known member of the LoginForbiddenProblemFactors enum.
+func (e LoginForbiddenProblemFactors) Valid() bool {
+	switch e {
+	case LoginForbiddenProblemFactorsEmailCode:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for LoginForbiddenProblemStatus.
+const (
+	LoginForbiddenProblemStatusN403 LoginForbiddenProblemStatus = 403
+)
+
+// Valid indicates whether the value is a known member of the LoginForbiddenProblemStatus enum.
+func (e LoginForbiddenProblemStatus) Valid() bool {
+	switch e {
+	case LoginForbiddenProblemStatusN403:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for LoginFormGrantType.
 const (
 	LoginFormGrantTypePassword     LoginFormGrantType = "password"
@@ -781,81 +859,6 @@ func (e LoginFormGrantType) Valid() bool {
 	case LoginFormGrantTypePassword:
 		return true
 	case LoginFormGrantTypeRefreshToken:
-		return true
-	default:
-		return false
-	}
-}
-
-// Defines values for LoginHeldProblemCode.
-const (
-	LoginHeldProblemCodeCrossOrigin     LoginHeldProblemCode = "cross_origin"
-	LoginHeldProblemCodeEmailUnverified LoginHeldProblemCode = "email_unverified"
-)
-
-// Valid indicates whether the value is a known member of the LoginHeldProblemCode enum.
-func (e LoginHeldProblemCode) Valid() bool {
-	switch e {
-	case LoginHeldProblemCodeCrossOrigin:
-		return true
-	case LoginHeldProblemCodeEmailUnverified:
-		return true
-	default:
-		return false
-	}
-}
-
-// Defines values for LoginHeldProblemError.
-const (
-	LoginHeldProblemErrorInvalidGrant           LoginHeldProblemError = "invalid_grant"
-	LoginHeldProblemErrorInvalidRequest         LoginHeldProblemError = "invalid_request"
-	LoginHeldProblemErrorServerError            LoginHeldProblemError = "server_error"
-	LoginHeldProblemErrorTemporarilyUnavailable LoginHeldProblemError = "temporarily_unavailable"
-	LoginHeldProblemErrorUnsupportedGrantType   LoginHeldProblemError = "unsupported_grant_type"
-)
-
-// Valid indicates whether the value is a known member of the LoginHeldProblemError enum.
-func (e LoginHeldProblemError) Valid() bool {
-	switch e {
-	case LoginHeldProblemErrorInvalidGrant:
-		return true
-	case LoginHeldProblemErrorInvalidRequest:
-		return true
-	case LoginHeldProblemErrorServerError:
-		return true
-	case LoginHeldProblemErrorTemporarilyUnavailable:
-		return true
-	case LoginHeldProblemErrorUnsupportedGrantType:
-		return true
-	default:
-		return false
-	}
-}
-
-// Defines values for LoginHeldProblemFactors.
-const (
-	LoginHeldProblemFactorsEmailCode LoginHeldProblemFactors = "email_code"
-)
-
-// Valid indicates whether the value is a known member of the LoginHeldProblemFactors enum.
-func (e LoginHeldProblemFactors) Valid() bool {
-	switch e {
-	case LoginHeldProblemFactorsEmailCode:
-		return true
-	default:
-		return false
-	}
-}
-
-// Defines values for LoginHeldProblemStatus.
-const (
-	LoginHeldProblemStatusN403 LoginHeldProblemStatus = 403
-)
-
-// Valid indicates whether the value is a known member of the LoginHeldProblemStatus enum.
-func (e LoginHeldProblemStatus) Valid() bool {
-	switch e {
-	case LoginHeldProblemStatusN403:
 		return true
 	default:
 		return false
@@ -1576,6 +1579,24 @@ const (
 func (e TokenCrossOriginProblemStatus) Valid() bool {
 	switch e {
 	case TokenCrossOriginProblemStatusN403:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for TokenDelivery.
+const (
+	Body   TokenDelivery = "body"
+	Cookie TokenDelivery = "cookie"
+)
+
+// Valid indicates whether the value is a known member of the TokenDelivery enum.
+func (e TokenDelivery) Valid() bool {
+	switch e {
+	case Body:
+		return true
+	case Cookie:
 		return true
 	default:
 		return false
@@ -2611,7 +2632,7 @@ type FieldError struct {
 	// `duplicate`: it stands more than once. `wrong_type`: it has another type. `too_short`, `too_long`: it has
 	// another length. `invalid_character`: it has a character that is not allowed. `invalid_format`: it has
 	// another form. `common_password`: it is too easy to guess. `query_not_allowed`: the query string has
-	// parameters. `not_allowed`: it belongs to another `grant_type`.
+	// parameters. `not_allowed`: it belongs to another `grant_type`, or the server doesn't have what it asks for.
 	//
 	//
 	// Example: too_short
@@ -2633,7 +2654,7 @@ type FieldError struct {
 // `duplicate`: it stands more than once. `wrong_type`: it has another type. `too_short`, `too_long`: it has
 // another length. `invalid_character`: it has a character that is not allowed. `invalid_format`: it has
 // another form. `common_password`: it is too easy to guess. `query_not_allowed`: the query string has
-// parameters. `not_allowed`: it belongs to another `grant_type`.
+// parameters. `not_allowed`: it belongs to another `grant_type`, or the server doesn't have what it asks for.
 //
 // Example: too_short
 type FieldErrorCode string
@@ -2896,6 +2917,10 @@ type LoginContinuation struct {
 	//
 	// Example: lkq_AZgfbj9KfMCPHl19TBsukEq0zH1v4cYw3r9dWl2b7mQx5sVtN8hJpUoEaKiGfRyZ
 	Request string `json:"request"`
+
+	// TokenDelivery How the refresh token is delivered. Absent means `body`. With `cookie` it is in the cookie and not in the answer;
+	// a server without sessions in cookies refuses it (422). A refresh by the cookie can't have `body`.
+	TokenDelivery *TokenDelivery `json:"token_delivery,omitempty"`
 }
 
 // LoginContinuationFactor `email_code`: a mailed code, in `code`.
@@ -2948,6 +2973,71 @@ type LoginFailedProblemError string
 // LoginFailedProblemStatus defines model for LoginFailedProblem.Status.
 type LoginFailedProblemStatus int
 
+// LoginForbiddenProblem defines model for LoginForbiddenProblem.
+type LoginForbiddenProblem struct {
+	Code LoginForbiddenProblemCode `json:"code"`
+
+	// Detail What went wrong.
+	//
+	// Example: The email belongs to another user.
+	Detail string `json:"detail"`
+
+	// Error A code of RFC 6749 section 5.2, or one of the two that section 4.1.2.1 has for a server that can't answer:
+	// `temporarily_unavailable` and `server_error`.
+	//
+	//
+	// Example: invalid_grant
+	Error LoginForbiddenProblemError `json:"error"`
+
+	// ErrorDescription The same as `detail`.
+	//
+	// Example: Authentication was unsuccessful.
+	ErrorDescription string `json:"error_description"`
+
+	// ExpiresIn Seconds until the code expires, at `email_unverified`.
+	//
+	// Example: 600
+	ExpiresIn *int64 `json:"expires_in,omitempty"`
+
+	// Factors What `ContinueLogin` takes as `factor`, at `email_unverified`.
+	//
+	// Example: ["email_code"]
+	Factors *[]LoginForbiddenProblemFactors `json:"factors,omitempty"`
+
+	// Request What the mailed code counts with, at `email_unverified`.
+	//
+	// Example: lkq_AZgfbj9KfMCPHl19TBsukEq0zH1v4cYw3r9dWl2b7mQx5sVtN8hJpUoEaKiGfRyZ
+	Request *string                     `json:"request,omitempty"`
+	Status  LoginForbiddenProblemStatus `json:"status"`
+
+	// Title The problem in words. It is the same for every answer with this code.
+	//
+	// Example: The email is taken
+	Title string `json:"title"`
+
+	// Type A reference to the page about the problem, relative to the address of the request. It is `/problems/` and
+	// the code, behind the path of the server if that has one.
+	//
+	//
+	// Example: /problems/email_taken
+	Type string `json:"type"`
+}
+
+// LoginForbiddenProblemCode defines model for LoginForbiddenProblem.Code.
+type LoginForbiddenProblemCode string
+
+// LoginForbiddenProblemError A code of RFC 6749 section 5.2, or one of the two that section 4.1.2.1 has for a server that can't answer:
+// `temporarily_unavailable` and `server_error`.
+//
+// Example: invalid_grant
+type LoginForbiddenProblemError string
+
+// LoginForbiddenProblemFactors defines model for LoginForbiddenProblem.Factors.
+type LoginForbiddenProblemFactors string
+
+// LoginForbiddenProblemStatus defines model for LoginForbiddenProblem.Status.
+type LoginForbiddenProblemStatus int
+
 // LoginForm A token request in the form of RFC 6749 sections 4.3.2 and 6. A field that isn't listed is ignored (section 3.2)
 // if it stands once and is in UTF-8. A form has at most 1,000 fields.
 type LoginForm struct {
@@ -2980,6 +3070,10 @@ type LoginForm struct {
 	// Example:
 	Scope *string `json:"scope,omitempty"`
 
+	// TokenDelivery How the refresh token is delivered. Absent means `body`. With `cookie` it is in the cookie and not in the answer;
+	// a server without sessions in cookies refuses it (422). A refresh by the cookie can't have `body`.
+	TokenDelivery *TokenDelivery `json:"token_delivery,omitempty"`
+
 	// Username The email. It belongs to the grant `password`.
 	//
 	// Example:
@@ -2989,71 +3083,6 @@ type LoginForm struct {
 // LoginFormGrantType Empty and absent mean `password`. Any other value is 400 `unsupported_grant_type` (RFC 6749 section 5.2),
 // not 422.
 type LoginFormGrantType string
-
-// LoginHeldProblem defines model for LoginHeldProblem.
-type LoginHeldProblem struct {
-	Code LoginHeldProblemCode `json:"code"`
-
-	// Detail What went wrong.
-	//
-	// Example: The email belongs to another user.
-	Detail string `json:"detail"`
-
-	// Error A code of RFC 6749 section 5.2, or one of the two that section 4.1.2.1 has for a server that can't answer:
-	// `temporarily_unavailable` and `server_error`.
-	//
-	//
-	// Example: invalid_grant
-	Error LoginHeldProblemError `json:"error"`
-
-	// ErrorDescription The same as `detail`.
-	//
-	// Example: Authentication was unsuccessful.
-	ErrorDescription string `json:"error_description"`
-
-	// ExpiresIn Seconds until the code expires, at `email_unverified`.
-	//
-	// Example: 600
-	ExpiresIn *int64 `json:"expires_in,omitempty"`
-
-	// Factors What `ContinueLogin` takes as `factor`, at `email_unverified`.
-	//
-	// Example: ["email_code"]
-	Factors *[]LoginHeldProblemFactors `json:"factors,omitempty"`
-
-	// Request What the mailed code counts with, at `email_unverified`.
-	//
-	// Example: lkq_AZgfbj9KfMCPHl19TBsukEq0zH1v4cYw3r9dWl2b7mQx5sVtN8hJpUoEaKiGfRyZ
-	Request *string                `json:"request,omitempty"`
-	Status  LoginHeldProblemStatus `json:"status"`
-
-	// Title The problem in words. It is the same for every answer with this code.
-	//
-	// Example: The email is taken
-	Title string `json:"title"`
-
-	// Type A reference to the page about the problem, relative to the address of the request. It is `/problems/` and
-	// the code, behind the path of the server if that has one.
-	//
-	//
-	// Example: /problems/email_taken
-	Type string `json:"type"`
-}
-
-// LoginHeldProblemCode defines model for LoginHeldProblem.Code.
-type LoginHeldProblemCode string
-
-// LoginHeldProblemError A code of RFC 6749 section 5.2, or one of the two that section 4.1.2.1 has for a server that can't answer:
-// `temporarily_unavailable` and `server_error`.
-//
-// Example: invalid_grant
-type LoginHeldProblemError string
-
-// LoginHeldProblemFactors defines model for LoginHeldProblem.Factors.
-type LoginHeldProblemFactors string
-
-// LoginHeldProblemStatus defines model for LoginHeldProblem.Status.
-type LoginHeldProblemStatus int
 
 // MailAccountDeleted The data of the mail `account_deleted`.
 //
@@ -3711,6 +3740,10 @@ type Reauthentication struct {
 	//
 	// Example: lkq_AZgfbj9KfMCPHl19TBsukEq0zH1v4cYw3r9dWl2b7mQx5sVtN8hJpUoEaKiGfRyZ
 	Request *string `json:"request,omitempty"`
+
+	// TokenDelivery How the refresh token is delivered. Absent means `body`. With `cookie` it is in the cookie and not in the answer;
+	// a server without sessions in cookies refuses it (422). A refresh by the cookie can't have `body`.
+	TokenDelivery *TokenDelivery `json:"token_delivery,omitempty"`
 }
 
 // ReauthenticationFactor `password`: the member `password` stands beside it. `email_code`: `request` and `code` do.
@@ -3802,6 +3835,10 @@ type Registration struct {
 	// Example: correct horse battery staple
 	Password string `json:"password"`
 
+	// TokenDelivery How the refresh token is delivered. Absent means `body`. With `cookie` it is in the cookie and not in the answer;
+	// a server without sessions in cookies refuses it (422). A refresh by the cookie can't have `body`.
+	TokenDelivery *TokenDelivery `json:"token_delivery,omitempty"`
+
 	// Username Letters, digits, `_` and `-`. Unique without regard to case.
 	//
 	// Example: ada
@@ -3819,6 +3856,10 @@ type RegistrationCompletion struct {
 	//
 	// Example: lkq_AZgfbj9KfMCPHl19TBsukEq0zH1v4cYw3r9dWl2b7mQx5sVtN8hJpUoEaKiGfRyZ
 	Request string `json:"request"`
+
+	// TokenDelivery How the refresh token is delivered. Absent means `body`. With `cookie` it is in the cookie and not in the answer;
+	// a server without sessions in cookies refuses it (422). A refresh by the cookie can't have `body`.
+	TokenDelivery *TokenDelivery `json:"token_delivery,omitempty"`
 }
 
 // RegistrationConflictProblem defines model for RegistrationConflictProblem.
@@ -4071,17 +4112,17 @@ type Token struct {
 	// Example: 900
 	ExpiresIn int64 `json:"expires_in"`
 
-	// RefreshExpiresIn Seconds until the refresh token expires.
+	// RefreshExpiresIn Seconds until the refresh token expires. Absent with `token_delivery` `cookie`.
 	//
 	// Example: 2592000
-	RefreshExpiresIn int64 `json:"refresh_expires_in"`
+	RefreshExpiresIn *int64 `json:"refresh_expires_in,omitempty"`
 
 	// RefreshToken The token that is exchanged for the next tokens, once. It is opaque. Scanners for leaked secrets find it by
-	// `lkr_`.
+	// `lkr_`. Absent with `token_delivery` `cookie`.
 	//
 	//
 	// Example: lkr_AZgfbj9KfMCPHl19TBsukAAAAAG1yzfXOcIOPCbyS1Bn5MTuH0R3XkPRb3Ye1V9b9TJhqQ
-	RefreshToken string `json:"refresh_token"`
+	RefreshToken *string `json:"refresh_token,omitempty"`
 
 	// TokenType How to send the access token (RFC 6750).
 	TokenType TokenTokenType `json:"token_type"`
@@ -4183,6 +4224,10 @@ type TokenCrossOriginProblemError string
 
 // TokenCrossOriginProblemStatus defines model for TokenCrossOriginProblem.Status.
 type TokenCrossOriginProblemStatus int
+
+// TokenDelivery How the refresh token is delivered. Absent means `body`. With `cookie` it is in the cookie and not in the answer;
+// a server without sessions in cookies refuses it (422). A refresh by the cookie can't have `body`.
+type TokenDelivery string
 
 // TokenInternalErrorProblem defines model for TokenInternalErrorProblem.
 type TokenInternalErrorProblem struct {
@@ -5664,10 +5709,18 @@ type RevokeTokenResponseObject interface {
 	VisitRevokeTokenResponse(w http.ResponseWriter) error
 }
 
+type RevokeToken200ResponseHeaders struct {
+	SetCookie *string
+}
+
 type RevokeToken200Response struct {
+	Headers RevokeToken200ResponseHeaders
 }
 
 func (response RevokeToken200Response) VisitRevokeTokenResponse(w http.ResponseWriter) error {
+	if response.Headers.SetCookie != nil {
+		w.Header().Set("Set-Cookie", fmt.Sprint(*response.Headers.SetCookie))
+	}
 	w.WriteHeader(200)
 	return nil
 }
@@ -5786,8 +5839,9 @@ type RegisterUserResponseObject interface {
 }
 
 type RegisterUser201ResponseHeaders struct {
-	Location string
-	Pragma   string
+	Location  string
+	Pragma    string
+	SetCookie *string
 }
 
 type RegisterUser201JSONResponse struct {
@@ -5804,6 +5858,9 @@ func (response RegisterUser201JSONResponse) VisitRegisterUserResponse(w http.Res
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
 	w.Header().Set("Pragma", fmt.Sprint(response.Headers.Pragma))
+	if response.Headers.SetCookie != nil {
+		w.Header().Set("Set-Cookie", fmt.Sprint(*response.Headers.SetCookie))
+	}
 	w.WriteHeader(201)
 	_, err := buf.WriteTo(w)
 	return err
@@ -5978,8 +6035,9 @@ type CompleteRegistrationResponseObject interface {
 }
 
 type CompleteRegistration201ResponseHeaders struct {
-	Location string
-	Pragma   string
+	Location  string
+	Pragma    string
+	SetCookie *string
 }
 
 type CompleteRegistration201JSONResponse struct {
@@ -5996,6 +6054,9 @@ func (response CompleteRegistration201JSONResponse) VisitCompleteRegistrationRes
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
 	w.Header().Set("Pragma", fmt.Sprint(response.Headers.Pragma))
+	if response.Headers.SetCookie != nil {
+		w.Header().Set("Set-Cookie", fmt.Sprint(*response.Headers.SetCookie))
+	}
 	w.WriteHeader(201)
 	_, err := buf.WriteTo(w)
 	return err
@@ -6327,7 +6388,8 @@ type ContinueLoginResponseObject interface {
 }
 
 type ContinueLogin200ResponseHeaders struct {
-	Pragma string
+	Pragma    string
+	SetCookie *string
 }
 
 type ContinueLogin200JSONResponse struct {
@@ -6343,6 +6405,9 @@ func (response ContinueLogin200JSONResponse) VisitContinueLoginResponse(w http.R
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Pragma", fmt.Sprint(response.Headers.Pragma))
+	if response.Headers.SetCookie != nil {
+		w.Header().Set("Set-Cookie", fmt.Sprint(*response.Headers.SetCookie))
+	}
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err
@@ -6504,7 +6569,8 @@ type LoginResponseObject interface {
 }
 
 type Login200ResponseHeaders struct {
-	Pragma string
+	Pragma    string
+	SetCookie *string
 }
 
 type Login200JSONResponse struct {
@@ -6520,20 +6586,33 @@ func (response Login200JSONResponse) VisitLoginResponse(w http.ResponseWriter) e
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Pragma", fmt.Sprint(response.Headers.Pragma))
+	if response.Headers.SetCookie != nil {
+		w.Header().Set("Set-Cookie", fmt.Sprint(*response.Headers.SetCookie))
+	}
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err
 }
 
-type Login400JSONResponse GrantRefusedProblem
+type Login400ResponseHeaders struct {
+	SetCookie *string
+}
+
+type Login400JSONResponse struct {
+	Body    GrantRefusedProblem
+	Headers Login400ResponseHeaders
+}
 
 func (response Login400JSONResponse) VisitLoginResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.SetCookie != nil {
+		w.Header().Set("Set-Cookie", fmt.Sprint(*response.Headers.SetCookie))
+	}
 	w.WriteHeader(400)
 	_, err := buf.WriteTo(w)
 	return err
@@ -6561,7 +6640,7 @@ func (response Login401JSONResponse) VisitLoginResponse(w http.ResponseWriter) e
 	return err
 }
 
-type Login403JSONResponse LoginHeldProblem
+type Login403JSONResponse LoginForbiddenProblem
 
 func (response Login403JSONResponse) VisitLoginResponse(w http.ResponseWriter) error {
 
@@ -6690,10 +6769,18 @@ type LogoutResponseObject interface {
 	VisitLogoutResponse(w http.ResponseWriter) error
 }
 
+type Logout204ResponseHeaders struct {
+	SetCookie *string
+}
+
 type Logout204Response struct {
+	Headers Logout204ResponseHeaders
 }
 
 func (response Logout204Response) VisitLogoutResponse(w http.ResponseWriter) error {
+	if response.Headers.SetCookie != nil {
+		w.Header().Set("Set-Cookie", fmt.Sprint(*response.Headers.SetCookie))
+	}
 	w.WriteHeader(204)
 	return nil
 }
@@ -6788,10 +6875,18 @@ type DeleteCurrentUserResponseObject interface {
 	VisitDeleteCurrentUserResponse(w http.ResponseWriter) error
 }
 
+type DeleteCurrentUser204ResponseHeaders struct {
+	SetCookie *string
+}
+
 type DeleteCurrentUser204Response struct {
+	Headers DeleteCurrentUser204ResponseHeaders
 }
 
 func (response DeleteCurrentUser204Response) VisitDeleteCurrentUserResponse(w http.ResponseWriter) error {
+	if response.Headers.SetCookie != nil {
+		w.Header().Set("Set-Cookie", fmt.Sprint(*response.Headers.SetCookie))
+	}
 	w.WriteHeader(204)
 	return nil
 }
@@ -8384,10 +8479,18 @@ type EndAllSessionsResponseObject interface {
 	VisitEndAllSessionsResponse(w http.ResponseWriter) error
 }
 
+type EndAllSessions204ResponseHeaders struct {
+	SetCookie *string
+}
+
 type EndAllSessions204Response struct {
+	Headers EndAllSessions204ResponseHeaders
 }
 
 func (response EndAllSessions204Response) VisitEndAllSessionsResponse(w http.ResponseWriter) error {
+	if response.Headers.SetCookie != nil {
+		w.Header().Set("Set-Cookie", fmt.Sprint(*response.Headers.SetCookie))
+	}
 	w.WriteHeader(204)
 	return nil
 }
@@ -8571,10 +8674,18 @@ type EndSessionResponseObject interface {
 	VisitEndSessionResponse(w http.ResponseWriter) error
 }
 
+type EndSession204ResponseHeaders struct {
+	SetCookie *string
+}
+
 type EndSession204Response struct {
+	Headers EndSession204ResponseHeaders
 }
 
 func (response EndSession204Response) VisitEndSessionResponse(w http.ResponseWriter) error {
+	if response.Headers.SetCookie != nil {
+		w.Header().Set("Set-Cookie", fmt.Sprint(*response.Headers.SetCookie))
+	}
 	w.WriteHeader(204)
 	return nil
 }

@@ -62,7 +62,7 @@ type Operation struct {
 }
 
 // IsGuarded reports whether the operation demands a token.
-func (o Operation) IsGuarded() bool { return o.Spec.Security != nil && len(*o.Spec.Security) > 0 }
+func (o Operation) IsGuarded() bool { return AsksForToken(o.Spec) }
 
 // NamesResource reports whether the path names something that could be another user's.
 func (o Operation) NamesResource() bool { return strings.Contains(o.Path, "{") }

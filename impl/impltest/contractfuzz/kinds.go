@@ -255,7 +255,7 @@ var notEmails = []string{
 func addBrokenMember(op *operation, m member, add adder) {
 	if len(m.Enum) > 0 {
 		refused := invalid("/"+m.name, "invalid_format")
-		if op.token {
+		if op.token && m.name == "grant_type" {
 			refused = want{status: 400} // RFC 6749 section 5.2 has an error of its own
 		}
 		add(
