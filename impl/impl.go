@@ -42,6 +42,9 @@ type Options struct {
 	// PublicURL is where clients find the service, such as `https://example.com/auth`; empty where a
 	// request says it.
 	PublicURL string
+	// Dev serves what is below /dev/, to this machine only. It fails with [fs.ErrNotExist] for a path
+	// that isn't served. Nil serves nothing.
+	Dev func(http.ResponseWriter, *http.Request) error
 	// Timeouts bound what a client or the database may take; zero values are replaced by
 	// [DefaultTimeouts].
 	Timeouts Timeouts
@@ -127,6 +130,9 @@ func New(o Options) (*Server, error) {
 	}
 	for path, page := range docs.Pages(ContractPages(), s.problems) {
 		e.GET(path, echo.WrapHandler(page))
+	}
+	if o.Dev != nil {
+		e.GET("/dev/*", s.serveDev(o.Dev))
 	}
 	s.echo = e
 	return s, nil

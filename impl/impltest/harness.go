@@ -59,6 +59,8 @@ type Options struct {
 	PublicURL string
 	// Ready replaces the readiness check.
 	Ready func(context.Context) error
+	// Dev serves what is below /dev/.
+	Dev func(http.ResponseWriter, *http.Request) error
 	// Patient is for tests that load the harness more than a slow machine can bear. A wait for a
 	// connection, a worker or a response then takes up to a minute, because waiting isn't what such
 	// a test checks. It also enables [Harness.OccupyWorkers]. It overrides Timeouts.
@@ -187,7 +189,7 @@ func (h *Harness) build(tb testing.TB, o Options) {
 	}
 	h.Server, err = impl.New(impl.Options{
 		Logger: slog.New(handler), Now: now, Timeouts: o.Timeouts,
-		Origins: o.Origins, Proxies: o.Proxies, PublicURL: o.PublicURL,
+		Origins: o.Origins, Proxies: o.Proxies, PublicURL: o.PublicURL, Dev: o.Dev,
 	})
 	must(tb, err)
 	must(tb, h.Server.Begin(h.Auth, o.Ready))
