@@ -55,7 +55,7 @@ var answers = map[string]map[string]string{
 		"curl -sS http://127.0.0.1:8000/api/users/me/ev": `"type":"password.changed"`,
 	},
 	"docs/mail.md": {
-		"latchkey mail preview": "Subject:",
+		"latchkey mail preview":                         "Subject:",
 		"curl -sS http://127.0.0.1:8000/dev/mails.json": `"mails": []`,
 	},
 	"docs/tokens.md": {

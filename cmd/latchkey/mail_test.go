@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"io"
+	"log/slog"
 	netmail "net/mail"
 	"os"
 	"os/exec"
@@ -149,6 +150,21 @@ func TestPreview(t *testing.T) {
 					t.Errorf("%s %s: %s is %q, want %q", kind, language, name, got, want)
 				}
 			}
+		}
+	}
+}
+
+// The queue is polled behind a pooler, and listens otherwise.
+func TestPollOnly(t *testing.T) {
+	t.Parallel()
+	for pooler, want := range map[string]bool{"transaction": true, "off": false} {
+		s, err := loadSettings([]string{"LATCHKEY_DATABASE_POOLER=" + pooler})
+		if err != nil {
+			t.Fatal(err)
+		}
+		m, err := mailConfig(s, slog.New(slog.DiscardHandler))
+		if err != nil || m.PollOnly != want {
+			t.Errorf("%s: PollOnly is %v, want %v (%v)", pooler, m.PollOnly, want, err)
 		}
 	}
 }

@@ -45,7 +45,9 @@ func TestQueueLimits(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o.Allow = func(ctx context.Context, to string, kind Kind) (time.Duration, error) { return limiter.Mail(ctx, to, string(kind)) }
+	o.Allow = func(ctx context.Context, to string, kind Kind) (time.Duration, error) {
+		return limiter.Mail(ctx, to, string(kind))
+	}
 	q := start(t, o)
 	var letters []Letter
 	for range 14 {
