@@ -75,7 +75,7 @@ func TestLoginOfAnUnverifiedUser(t *testing.T) {
 	for _, e := range eventsOf(t, h, token, "").Events {
 		events = append(events, string(e.Type))
 	}
-	if want := []string{"user.logged_in", "email.verified", "login.failed", "user.registered"}; !slices.Equal(events, want) {
+	if want := []string{"user.logged_in", "email.verified", "code.failed", "login.failed", "user.registered"}; !slices.Equal(events, want) {
 		t.Errorf("got %v, want %v", events, want)
 	}
 	wantInvalidCode(t, "the code again", continueLogin(t, h, a.Text("request"), mail.Code.Reveal()))

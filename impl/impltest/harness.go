@@ -64,6 +64,11 @@ type Options struct {
 	SessionCookies bool
 	// Ready replaces the readiness check.
 	Ready func(context.Context) error
+	// Dev serves what is below /dev/.
+	Dev func(http.ResponseWriter, *http.Request) error
+	// Mails is a folder that the mails are written to, by way of the queue in the database. They go to
+	// the [Mailbox] alone where it is empty.
+	Mails string
 	// Patient is for tests that load the harness more than a slow machine can bear. A wait for a
 	// connection, a worker or a response then takes up to a minute, because waiting isn't what such
 	// a test checks. It also enables [Harness.OccupyWorkers]. It overrides Timeouts.
@@ -159,6 +164,11 @@ func (h *Harness) build(tb testing.TB, o Options) {
 		o.patient()
 	}
 	now := func() time.Time { return h.Clock.Now().Add(o.Skew) }
+	var handler slog.Handler = slog.NewTextHandler(h.Log, nil)
+	if o.LogJSON {
+		handler = slog.NewJSONHandler(h.Log, nil)
+	}
+	logger := slog.New(handler)
 	tokens := tokenOptions(o.Tokens)
 	parts, err := wire.New(tb.Context(), wire.Config{
 		Pool:              h.Pool,
@@ -181,20 +191,21 @@ func (h *Harness) build(tb testing.TB, o Options) {
 		Now:               now,
 		DatabaseNow:       h.Clock.Now,
 		Registration:      o.Registration, RequireVerifiedEmail: o.RequireVerified,
+		Mail: o.mail(tb, logger),
 	})
 	must(tb, err)
+	if parts.Mail != nil {
+		must(tb, parts.Mail.Start(tb.Context()))
+		tb.Cleanup(func() { must(tb, parts.Mail.Stop(context.Background())) })
+	}
 	h.Auth, h.Keys, h.Limiter, h.queue = parts.Auth, parts.Keys, parts.Limiter, parts.Queue
 	if o.Ready == nil {
 		o.Ready = parts.Ready
 	}
-	var handler slog.Handler = slog.NewTextHandler(h.Log, nil)
-	if o.LogJSON {
-		handler = slog.NewJSONHandler(h.Log, nil)
-	}
 	h.Server, err = impl.New(impl.Options{
-		Logger: slog.New(handler), Now: now, Timeouts: o.Timeouts,
+		Logger: logger, Now: now, Timeouts: o.Timeouts,
 		Origins: o.Origins, Proxies: o.Proxies, PublicURL: o.PublicURL,
-		SessionCookies: o.SessionCookies,
+		SessionCookies: o.SessionCookies, Dev: o.Dev,
 	})
 	must(tb, err)
 	must(tb, h.Server.Begin(h.Auth, o.Ready))

@@ -61,6 +61,11 @@ func (c Config) enqueueIn(queue **mail.Queue) auth.Enqueue {
 		return c.Enqueue
 	}
 	return func(ctx context.Context, tx pgx.Tx, l auth.Letter) error {
+		if c.Enqueue != nil {
+			if err := c.Enqueue(ctx, tx, l); err != nil {
+				return err
+			}
+		}
 		return (*queue).Enqueue(ctx, tx, mail.Letter{
 			Kind: mail.Kind(l.Kind), ID: l.ID, To: l.To, Language: l.Language, At: l.At,
 		})

@@ -52,7 +52,7 @@ type Config struct {
 	RequireVerifiedEmail bool
 	Sessions             session.Times
 	SessionsPerUser      int
-	// Enqueue has mails sent in tests, in the place of Mail.
+	// Enqueue gets every letter too, in tests.
 	Enqueue auth.Enqueue
 	// Limits bounds how often passwords are guessed.
 	Limits bool
