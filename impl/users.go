@@ -31,6 +31,7 @@ func (s *Server) RegisterUser(
 		return nil, err
 	}
 	if registered.Waits {
+		requestOf(ctx).note(slog.String("registration", "waiting"))
 		return api.RegisterUser202JSONResponse(codeBody(registered.Code)), nil
 	}
 	granted := registered.Grant

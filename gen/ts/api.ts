@@ -51,7 +51,7 @@ export interface paths {
          *     has the `request` of the client that registered.
          *
          *     - 401 `invalid_code`: the code is wrong, has expired, was used, or is for another purpose. The answer is always
-         *       the same. It counts as a try. So is every code where registration is open or closed.
+         *       the same. It counts as a try. Where registration is open or closed, no code is valid.
          *     - 409: another user has got the email or the username meanwhile.
          *     - 429: the request has had its five tries. Register again.
          */
