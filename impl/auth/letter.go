@@ -95,7 +95,8 @@ type CodeMail = challenge.Mail
 // never: its challenge has ended, or nobody has the address. It fails with [ErrUnavailable].
 func (s *Service) MailData(ctx context.Context, l Letter) (any, bool, error) {
 	switch l.Kind {
-	case LetterVerifyEmail, LetterResetPassword, LetterLoginCode, LetterContinueLogin, LetterChangeEmail, LetterEmailChanged:
+	case LetterVerifyEmail, LetterResetPassword, LetterLoginCode, LetterContinueLogin, LetterChangeEmail,
+		LetterEmailChanged:
 		mail, err := s.challenges.Mail(ctx, l.ID)
 		if errors.Is(err, challenge.ErrNoMail) {
 			return nil, false, nil
