@@ -3,12 +3,14 @@ import type { components } from './api.ts'
 type Schemas = components['schemas']
 
 /** The members that an answer must have, each with its type: the compiler holds them to be those of the contract. */
-type Members<T> = {
+export type Members<T> = {
   readonly [Name in keyof T as undefined extends T[Name] ? never : Name]: T[Name] extends string
     ? 'string'
-    : T[Name] extends boolean
-      ? 'boolean'
-      : 'object'
+    : T[Name] extends number
+      ? 'number'
+      : T[Name] extends boolean
+        ? 'boolean'
+        : 'object'
 }
 
 const user: Members<Schemas['User']> = {
@@ -67,7 +69,7 @@ export function refuse(): never {
   throw new TypeError('not what the contract says')
 }
 
-function withMembers<T>(value: unknown, members: Members<T>): T {
+export function withMembers<T>(value: unknown, members: Members<T>): T {
   const object = objectOf(value)
   for (const [name, type] of Object.entries(members))
     if (typeof object[name] !== type || object[name] === null) refuse()

@@ -2,8 +2,9 @@ import { registeredUserOf, tokenOf, userOf } from './answers.ts'
 import type { components } from './api.ts'
 import { takesToken } from './bearer.ts'
 import { call, RefreshFailed } from './call.ts'
-import type { LoginError, MeError, RegisterError, Result } from './errors.ts'
+import { codes, type LoginError, type MeError, type RefreshError, type RegisterError, type Result } from './errors.ts'
 import { createApi, type Api } from './fetch.ts'
+import { internals } from './internals.ts'
 import { patiently, refresher } from './refresh.ts'
 import { endOf, openSessions, type AuthChange, type Session } from './session.ts'
 import { memoryStorage, type TokenStorage } from './storage.ts'
@@ -26,6 +27,8 @@ export { memoryStorage, webStorage, type TokenStorage } from './storage.ts'
 
 /** A user, as the contract has it. Times are RFC 3339 in UTC. */
 export type User = components['schemas']['User']
+
+type Token = components['schemas']['Token']
 
 /** What a new user chooses. */
 export type Registration = components['schemas']['Registration']
@@ -76,6 +79,9 @@ export interface Client {
   close(): void
 }
 
+/** What a challenge has where the token is refused (RFC 6750 section 3.1). */
+const refused = 'invalid_token'
+
 const form = { headers: { 'Content-Type': 'application/x-www-form-urlencoded' }, parseAs: 'text' } as const
 
 /** Makes a client. Nothing is sent until one of its methods is called. */
@@ -91,21 +97,25 @@ export function createClient({ baseUrl, storage = memoryStorage(), fetch }: Clie
     if (request.headers.has('Authorization') || !takesToken(baseUrl, request)) return send(request)
     const used = await current(request.signal)
     if (!used) return send(request)
-    const response = await sendAs(used, request)
-    if (response.status !== 401) return response
+    // A copy, so that what is refused can be sent again.
+    const response = await sendAs(used, request.clone())
+    // Where the token isn't what is refused, such as for a wrong code, the challenge doesn't name it.
+    const challenge = response.headers.get('WWW-Authenticate') ?? refused
+    if (response.status !== 401 || !challenge.includes(refused)) return response
     // The token would be refused the next time too. Whether the session has ended, a refresh tells.
     sessions.renew(used, { ...used, expires_in: 1 })
     const next = await current(request.signal).catch(() => used)
-    // What was refused was not done. A body that was sent can't be sent again.
-    if (!next || next.access_token === used.access_token || request.bodyUsed) return response
-    return sendAs(next, request)
+    // What was refused was not done.
+    return next && next.access_token !== used.access_token ? sendAs(next, request) : response
   })
   const ask = (body: object, signal: AbortSignal | null) =>
     api.POST('/api/users/login/token/', { body, ...form, signal })
 
   const current = refresher(sessions, async ({ refresh_token }) => {
     const body = { grant_type: 'refresh_token', refresh_token }
-    const result = await patiently((signal) => call('Refresh', until(signal, ask(body, signal)), tokenOf))
+    const result = await patiently((signal) =>
+      call<Token, RefreshError>(codes.Refresh, until(signal, ask(body, signal)), tokenOf),
+    )
     if (result.ok) return result.data
     const { error } = result
     // The token can't be exchanged, or was before: the session has ended. Contract 0.5 has 401 for it, later ones 400.
@@ -120,19 +130,26 @@ export function createClient({ baseUrl, storage = memoryStorage(), fetch }: Clie
   /** Answers what begins a session. Who is waiting for it doesn't wait until the server has ended what it leaves behind. */
   const opening = () => {
     const open = sessions.opening()
-    return (token: components['schemas']['Token']) => {
+    return (token: Token) => {
       const { session, left } = open(token)
       if (left) void revoke(left)
       return session
     }
   }
 
-  return {
+  /** Begins a session with the tokens that a call is answered, which has been sent just now. */
+  const logIn = async <E>(asked: Promise<Result<Token, E>>): Promise<Result<{ expiresAt: Date }, E>> => {
+    const begin = opening()
+    const result = await asked
+    return result.ok ? { ok: true, data: { expiresAt: new Date(endOf(begin(result.data))) } } : result
+  }
+
+  const client: Client = {
     api,
     async register(body, { signal = null } = {}) {
       const begin = opening()
-      const result = await call(
-        'RegisterUser',
+      const result = await call<components['schemas']['RegisteredUser'], RegisterError>(
+        codes.RegisterUser,
         api.POST('/api/users/', { body, parseAs: 'text', signal }),
         registeredUserOf,
       )
@@ -141,14 +158,16 @@ export function createClient({ baseUrl, storage = memoryStorage(), fetch }: Clie
       begin(token)
       return { ok: true, data }
     },
-    async login({ email, password }, { signal = null } = {}) {
-      const begin = opening()
-      const result = await call('Login', ask({ grant_type: 'password', username: email, password }, signal), tokenOf)
-      if (!result.ok) return result
-      return { ok: true, data: { expiresAt: new Date(endOf(begin(result.data))) } }
-    },
+    login: ({ email, password }, { signal = null } = {}) =>
+      logIn(
+        call<Token, LoginError>(
+          codes.Login,
+          ask({ grant_type: 'password', username: email, password }, signal),
+          tokenOf,
+        ),
+      ),
     me: ({ signal = null } = {}) =>
-      call('GetCurrentUser', api.GET('/api/users/me/', { parseAs: 'text', signal }), userOf),
+      call<User, MeError>(codes.GetCurrentUser, api.GET('/api/users/me/', { parseAs: 'text', signal }), userOf),
     async logout() {
       const ended = sessions.logout()
       if (ended) await revoke(ended)
@@ -159,4 +178,6 @@ export function createClient({ baseUrl, storage = memoryStorage(), fetch }: Clie
       sessions.close()
     },
   }
+  internals.set(client, { sessions, current, logIn })
+  return client
 }

@@ -83,7 +83,8 @@ export function openSessions(storage: TokenStorage, baseUrl = ''): Sessions {
     }
   }
   const read = () => parse(use(() => storage.get()))
-  const isCurrent = (session: Session) => read()?.access_token === session.access_token
+  /** By the refresh token: one that lives on may have got another access token meanwhile. */
+  const isCurrent = (session: Session) => read()?.refresh_token === session.refresh_token
 
   /** Takes note of the session as it is now, and tells the listeners if it is of another login than before. */
   const settle = (session: Session | null, change: AuthChange) => {
