@@ -1,7 +1,16 @@
 import type { FieldError, LoginError, MeError, RegisterError } from '@latchkey-auth/client'
+import type { Account } from '@latchkey-auth/client/account'
+
+/** What a call of an account fails with. */
+type ErrorOf<Call> = Call extends (...args: never) => Promise<infer Result>
+  ? Extract<Result, { ok: false }> extends { error: infer Error }
+    ? Error
+    : never
+  : never
 
 /** Whatever can go wrong in this page. */
-export type AppError = LoginError | MeError | RegisterError
+export type AppError =
+  LoginError | MeError | RegisterError | { [Name in keyof Account]: ErrorOf<Account[Name]> }[keyof Account]
 
 /** An error in a person's words. */
 export interface Told {
@@ -27,6 +36,19 @@ export function tell(error: AppError): Told {
       return beside('/username', 'This username is taken. Try another one.')
     case 'invalid_credentials':
       return told('The email or the password is wrong.')
+
+    case 'wrong_password':
+      return told('The present password is wrong.')
+    case 'invalid_code':
+      return beside('/code', 'It is wrong or no longer good. Look into the newest mail, or ask for another one.')
+    case 'email_verified':
+      return told('Your email is verified already.')
+    case 'session_not_found':
+      return told('This session has ended already.')
+    case 'precondition_failed':
+      return told('This was changed elsewhere meanwhile. Open it again to see how it is now.')
+    case 'reauthentication_required':
+      return told('Prove first that it is you.')
 
     case 'not_authenticated':
     case 'invalid_token':

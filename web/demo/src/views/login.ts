@@ -24,8 +24,12 @@ export function loginView(): View {
     },
     focusAfterError: (error) => (error.code === 'invalid_credentials' ? 'password' : undefined),
   })
-  return {
-    title: 'Log in',
-    body: el('div', {}, form, el('p', { class: 'aside' }, 'New here? ', el('a', { href: '#/signup' }, 'Sign up'))),
-  }
+  const aside = el(
+    'ul',
+    { class: 'aside plain' },
+    el('li', {}, 'New here? ', el('a', { href: '#/signup' }, 'Sign up')),
+    el('li', {}, el('a', { href: '#/forgotten' }, 'I have forgotten my password')),
+    el('li', {}, el('a', { href: '#/code' }, 'Log in by a code')),
+  )
+  return { title: 'Log in', body: el('div', {}, form, aside) }
 }
