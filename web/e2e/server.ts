@@ -83,7 +83,15 @@ export async function startServer(env: Record<string, string> = {}): Promise<Ser
         throw new Error(`The server ended with ${child.exitCode ?? child.signalCode ?? 'nothing'}:\n${output}`)
       }
     }
-    return { url, output: () => output, stop: () => (stopped ??= stop()), binary, env: environment, dataDir, folder: repository }
+    return {
+      url,
+      output: () => output,
+      stop: () => (stopped ??= stop()),
+      binary,
+      env: environment,
+      dataDir,
+      folder: repository,
+    }
   } catch (error) {
     await end('SIGKILL', stopBound)
     throw error
