@@ -88,6 +88,31 @@ func (s *Server) ConfirmEmailVerification(
 	return api.ConfirmEmailVerification204Response{}, nil
 }
 
+// RequestEmailChange has a code mailed to the address that the user wants to have.
+func (s *Server) RequestEmailChange(
+	ctx context.Context, req api.RequestEmailChangeRequestObject,
+) (api.RequestEmailChangeResponseObject, error) {
+	r := requestOf(ctx)
+	asked, err := s.auth.RequestEmailChange(ctx, r.caller(), r.principal.User, req.Body.Email)
+	if err != nil {
+		return nil, err
+	}
+	return api.RequestEmailChange202JSONResponse(codeBody(asked)), nil
+}
+
+// ConfirmEmailChange gives the user the address that a code was mailed to.
+func (s *Server) ConfirmEmailChange(
+	ctx context.Context, req api.ConfirmEmailChangeRequestObject,
+) (api.ConfirmEmailChangeResponseObject, error) {
+	r := requestOf(ctx)
+	err := s.auth.ConfirmEmailChange(ctx, r.caller(), r.principal, answerOf(req.Body.Request, req.Body.Code))
+	noteCode(r, "email_change", err)
+	if err != nil {
+		return nil, err
+	}
+	return api.ConfirmEmailChange204Response{}, nil
+}
+
 func answerOf(request *string, code string) auth.CodeAnswer {
 	return auth.CodeAnswer{Request: secret.New(value(request)), Code: secret.New(code)}
 }

@@ -224,6 +224,15 @@ func TestNoDumpOpensAnything(t *testing.T) {
 	dump()
 	wantStatus(t, "verification", confirmVerification(t, h, eve, mail.Code.Reveal()), 204)
 	dump()
+	canaries["change of the email, request"] = requestEmailChange(t, h, eve, "eve@example.org").Text("request")
+	mail = h.CodeMail(t, "eve@example.org")
+	canaries["change of the email, code"], canaries["change of the email, link"] = mail.Code.Reveal(), mail.Link.Reveal()
+	dump()
+	wantStatus(t, "change of the email", confirmEmailChange(t, h, eve, mail.Code.Reveal()), 204)
+	canaries["undo"] = undoOf(t, h, "eve@example.com")
+	dump()
+	wantStatus(t, "undo", undo(t, h, canaries["undo"]), 204)
+	dump()
 	canaries["token"] = token
 	if !strings.Contains(dumps.String(), ada) || !strings.Contains(dumps.String(), `"purpose":"login_code"`) {
 		t.Error("the dump is not one")

@@ -29,7 +29,7 @@ func init() {
 
 // byMail are the operations that succeed only with a mailed code, which can't be drawn. Their flows
 // have tests of their own.
-var byMail = []string{"ContinueLogin", "ConfirmPasswordReset", "ConfirmEmailVerification"}
+var byMail = []string{"ContinueLogin", "ConfirmPasswordReset", "ConfirmEmailVerification", "ConfirmEmailChange"}
 
 // Requests drawn from the contract's schemas: valid ones are not refused for their shape, those
 // that are broken in one place are, none is answered 5xx, and every answer is declared.

@@ -89,6 +89,14 @@ func requests(token string) map[string][]string {
 			"POST", impltest.ConfirmVerificationPath, `{"code":"12345678"}`,
 			"Content-Type", "application/json", "Authorization", "Bearer " + token,
 		},
+		"RequestEmailChange": {
+			"POST", impltest.RequestEmailChangePath, `{"email":"ada@example.org"}`,
+			"Content-Type", "application/json", "Authorization", "Bearer " + token,
+		},
+		"ConfirmEmailChange": {
+			"POST", impltest.ConfirmEmailChangePath, `{"code":"12345678"}`,
+			"Content-Type", "application/json", "Authorization", "Bearer " + token,
+		},
 		"GetKeys":      {"GET", impltest.KeysPath, ""},
 		"GetMetadata":  {"GET", impltest.MetadataPath, ""},
 		"GetLiveness":  {"GET", "/healthz", ""},

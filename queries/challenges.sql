@@ -11,6 +11,23 @@ SET id = excluded.id, user_id = excluded.user_id, email = excluded.email, attemp
     used_at = NULL, created_at = excluded.created_at
 RETURNING email, (SELECT u.locale FROM users u WHERE u.id = challenges.user_id) AS locale;
 
+-- name: ChallengeOpenOwn :one
+-- Makes the challenge of a purpose for a user, in the place of the one before it. The mail goes to
+-- an address that may be another than the user's. No row means that the user was deactivated or
+-- deleted. created_at always moves, so that it has the order in which a user's challenges of one
+-- purpose were made, whatever the clocks of the instances are.
+INSERT INTO challenges (id, purpose, user_id, email_key, email, new_email, expires_at, created_at)
+SELECT sqlc.arg(id), sqlc.arg(purpose), u.id, u.email_key, sqlc.arg(email), sqlc.narg(new_email), sqlc.arg(expires_at),
+    greatest(sqlc.arg(now)::timestamptz, (
+        SELECT max(c.created_at) + interval '1 microsecond' FROM challenges c WHERE c.user_id = u.id AND c.purpose = sqlc.arg(purpose)
+    ))
+FROM users u
+WHERE u.id = sqlc.arg(user_id) AND u.is_active
+ON CONFLICT ON CONSTRAINT challenges_email_key DO UPDATE
+SET id = excluded.id, user_id = excluded.user_id, email = excluded.email, new_email = excluded.new_email, attempts = 0,
+    expires_at = excluded.expires_at, used_at = NULL, created_at = excluded.created_at
+RETURNING created_at, (SELECT u.locale FROM users u WHERE u.id = challenges.user_id) AS locale;
+
 -- name: ChallengeTry :one
 -- Counts a try, before anything is compared, and returns the challenge. The lock serialises all
 -- tries of one challenge, on every instance. No row means that the challenge has expired, was used,
@@ -31,8 +48,13 @@ UPDATE challenges SET used_at = sqlc.arg(now)
 WHERE id = sqlc.arg(id) AND user_id = sqlc.arg(user_id) AND used_at IS NULL AND expires_at > sqlc.arg(now)::timestamptz;
 
 -- name: ChallengeEnd :exec
--- Ends all challenges of a user.
-DELETE FROM challenges WHERE user_id = sqlc.arg(user_id)::uuid;
+-- Ends all challenges of a user but the undos of email changes.
+DELETE FROM challenges WHERE user_id = sqlc.arg(user_id)::uuid AND purpose <> 'undo_email_change';
+
+-- name: ChallengeEndUndos :exec
+-- Ends the undos of a user's email changes since a moment.
+DELETE FROM challenges
+WHERE user_id = sqlc.arg(user_id)::uuid AND purpose = 'undo_email_change' AND created_at >= sqlc.arg(since)::timestamptz;
 
 -- name: ChallengeGetID :one
 -- Returns the id of the challenge of a purpose for an address, for a client that proves by its token
@@ -42,7 +64,7 @@ SELECT id FROM challenges WHERE email_key = @email_key AND purpose = @purpose;
 -- name: ChallengeGetMail :one
 -- Returns what the mail of a challenge is made of. No row means that there is nothing to send any
 -- more, or nobody to send it to.
-SELECT c.id, c.purpose, c.email, c.created_at, c.expires_at, u.username
+SELECT c.id, c.purpose, c.email, c.new_email, c.created_at, c.expires_at, u.id AS user_id, u.username
 FROM challenges c
 JOIN users u ON u.id = c.user_id AND u.is_active
 WHERE c.id = sqlc.arg(id) AND c.used_at IS NULL AND c.expires_at > sqlc.arg(now)::timestamptz;

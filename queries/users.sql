@@ -117,3 +117,20 @@ RETURNING *;
 UPDATE users
 SET email_verified = true, updated_at = greatest(sqlc.arg(now)::timestamptz, updated_at + interval '1 microsecond')
 WHERE id = sqlc.arg(id) AND NOT email_verified;
+
+-- name: UserSetEmail :one
+-- Gives a user another email, of which the user has proved the mailbox.
+UPDATE users
+SET email = @email, email_key = @email_key, email_verified = true,
+    updated_at = greatest(sqlc.arg(now)::timestamptz, updated_at + interval '1 microsecond')
+WHERE id = sqlc.arg(id)
+RETURNING *;
+
+-- name: UserMayHaveEmail :one
+-- Reports whether a user could get an email: nobody else has it, and it isn't held for anybody else.
+SELECT (NOT EXISTS (SELECT FROM users u WHERE u.email_key = sqlc.arg(email_key)::text AND u.id <> sqlc.arg(id)::uuid)
+    AND NOT EXISTS (
+        SELECT FROM challenges c
+        WHERE c.email_key = sqlc.arg(email_key)::text AND c.purpose = 'undo_email_change' AND c.user_id <> sqlc.arg(id)::uuid
+            AND c.used_at IS NULL AND c.expires_at > sqlc.arg(now)::timestamptz
+    ))::boolean AS may;

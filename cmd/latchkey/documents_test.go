@@ -52,6 +52,7 @@ var answers = map[string]map[string]string{
 	},
 	"docs/accounts.md": {
 		"curl -sS -X PATCH": `"display_name":"Ada Lovelace"`,
+		"curl -sS http://127.0.0.1:8000/api/users/me/em": `"request":"lkq_`,
 		"curl -sS http://127.0.0.1:8000/api/users/me/ev": `"type":"password.changed"`,
 	},
 	"docs/mail.md": {

@@ -13,12 +13,28 @@ import (
 )
 
 const challengeEnd = `-- name: ChallengeEnd :exec
-DELETE FROM challenges WHERE user_id = $1::uuid
+DELETE FROM challenges WHERE user_id = $1::uuid AND purpose <> 'undo_email_change'
 `
 
-// Ends all challenges of a user.
+// Ends all challenges of a user but the undos of email changes.
 func (q *Queries) ChallengeEnd(ctx context.Context, userID uuid.UUID) error {
 	_, err := q.db.Exec(ctx, challengeEnd, userID)
+	return err
+}
+
+const challengeEndUndos = `-- name: ChallengeEndUndos :exec
+DELETE FROM challenges
+WHERE user_id = $1::uuid AND purpose = 'undo_email_change' AND created_at >= $2::timestamptz
+`
+
+type ChallengeEndUndosParams struct {
+	UserID uuid.UUID
+	Since  time.Time
+}
+
+// Ends the undos of a user's email changes since a moment.
+func (q *Queries) ChallengeEndUndos(ctx context.Context, arg ChallengeEndUndosParams) error {
+	_, err := q.db.Exec(ctx, challengeEndUndos, arg.UserID, arg.Since)
 	return err
 }
 
@@ -41,7 +57,7 @@ func (q *Queries) ChallengeGetID(ctx context.Context, arg ChallengeGetIDParams) 
 }
 
 const challengeGetMail = `-- name: ChallengeGetMail :one
-SELECT c.id, c.purpose, c.email, c.created_at, c.expires_at, u.username
+SELECT c.id, c.purpose, c.email, c.new_email, c.created_at, c.expires_at, u.id AS user_id, u.username
 FROM challenges c
 JOIN users u ON u.id = c.user_id AND u.is_active
 WHERE c.id = $1 AND c.used_at IS NULL AND c.expires_at > $2::timestamptz
@@ -56,8 +72,10 @@ type ChallengeGetMailRow struct {
 	ID        uuid.UUID
 	Purpose   string
 	Email     string
+	NewEmail  *string
 	CreatedAt time.Time
 	ExpiresAt time.Time
+	UserID    uuid.UUID
 	Username  string
 }
 
@@ -70,8 +88,10 @@ func (q *Queries) ChallengeGetMail(ctx context.Context, arg ChallengeGetMailPara
 		&i.ID,
 		&i.Purpose,
 		&i.Email,
+		&i.NewEmail,
 		&i.CreatedAt,
 		&i.ExpiresAt,
+		&i.UserID,
 		&i.Username,
 	)
 	return i, err
@@ -129,6 +149,54 @@ func (q *Queries) ChallengeOpen(ctx context.Context, arg ChallengeOpenParams) (C
 	return i, err
 }
 
+const challengeOpenOwn = `-- name: ChallengeOpenOwn :one
+INSERT INTO challenges (id, purpose, user_id, email_key, email, new_email, expires_at, created_at)
+SELECT $1, $2, u.id, u.email_key, $3, $4, $5,
+    greatest($6::timestamptz, (
+        SELECT max(c.created_at) + interval '1 microsecond' FROM challenges c WHERE c.user_id = u.id AND c.purpose = $2
+    ))
+FROM users u
+WHERE u.id = $7 AND u.is_active
+ON CONFLICT ON CONSTRAINT challenges_email_key DO UPDATE
+SET id = excluded.id, user_id = excluded.user_id, email = excluded.email, new_email = excluded.new_email, attempts = 0,
+    expires_at = excluded.expires_at, used_at = NULL, created_at = excluded.created_at
+RETURNING created_at, (SELECT u.locale FROM users u WHERE u.id = challenges.user_id) AS locale
+`
+
+type ChallengeOpenOwnParams struct {
+	ID        uuid.UUID
+	Purpose   string
+	Email     string
+	NewEmail  *string
+	ExpiresAt time.Time
+	Now       time.Time
+	UserID    uuid.UUID
+}
+
+type ChallengeOpenOwnRow struct {
+	CreatedAt time.Time
+	Locale    *string
+}
+
+// Makes the challenge of a purpose for a user, in the place of the one before it. The mail goes to
+// an address that may be another than the user's. No row means that the user was deactivated or
+// deleted. created_at always moves, so that it has the order in which a user's challenges of one
+// purpose were made, whatever the clocks of the instances are.
+func (q *Queries) ChallengeOpenOwn(ctx context.Context, arg ChallengeOpenOwnParams) (ChallengeOpenOwnRow, error) {
+	row := q.db.QueryRow(ctx, challengeOpenOwn,
+		arg.ID,
+		arg.Purpose,
+		arg.Email,
+		arg.NewEmail,
+		arg.ExpiresAt,
+		arg.Now,
+		arg.UserID,
+	)
+	var i ChallengeOpenOwnRow
+	err := row.Scan(&i.CreatedAt, &i.Locale)
+	return i, err
+}
+
 const challengeSweep = `-- name: ChallengeSweep :execrows
 DELETE FROM challenges
 WHERE id IN (
@@ -157,7 +225,7 @@ const challengeTry = `-- name: ChallengeTry :one
 UPDATE challenges
 SET attempts = least(attempts + 1, $1::integer + 1)
 WHERE id = $2 AND purpose = $3 AND used_at IS NULL AND expires_at > $4::timestamptz
-RETURNING id, purpose, user_id, email_key, email, attempts, expires_at, used_at, created_at
+RETURNING id, purpose, user_id, email_key, email, attempts, expires_at, used_at, created_at, new_email
 `
 
 type ChallengeTryParams struct {
@@ -188,6 +256,7 @@ func (q *Queries) ChallengeTry(ctx context.Context, arg ChallengeTryParams) (Cha
 		&i.ExpiresAt,
 		&i.UsedAt,
 		&i.CreatedAt,
+		&i.NewEmail,
 	)
 	return i, err
 }

@@ -20,6 +20,7 @@ type Challenge struct {
 	ExpiresAt time.Time
 	UsedAt    *time.Time
 	CreatedAt time.Time
+	NewEmail  *string
 }
 
 type SigningKey struct {

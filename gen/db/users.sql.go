@@ -517,6 +517,74 @@ func (q *Queries) UserLogIn(ctx context.Context, arg UserLogInParams) (User, err
 	return i, err
 }
 
+const userMayHaveEmail = `-- name: UserMayHaveEmail :one
+SELECT (NOT EXISTS (SELECT FROM users u WHERE u.email_key = $1::text AND u.id <> $2::uuid)
+    AND NOT EXISTS (
+        SELECT FROM challenges c
+        WHERE c.email_key = $1::text AND c.purpose = 'undo_email_change' AND c.user_id <> $2::uuid
+            AND c.used_at IS NULL AND c.expires_at > $3::timestamptz
+    ))::boolean AS may
+`
+
+type UserMayHaveEmailParams struct {
+	EmailKey string
+	ID       uuid.UUID
+	Now      time.Time
+}
+
+// Reports whether a user could get an email: nobody else has it, and it isn't held for anybody else.
+func (q *Queries) UserMayHaveEmail(ctx context.Context, arg UserMayHaveEmailParams) (bool, error) {
+	row := q.db.QueryRow(ctx, userMayHaveEmail, arg.EmailKey, arg.ID, arg.Now)
+	var may bool
+	err := row.Scan(&may)
+	return may, err
+}
+
+const userSetEmail = `-- name: UserSetEmail :one
+UPDATE users
+SET email = $1, email_key = $2, email_verified = true,
+    updated_at = greatest($3::timestamptz, updated_at + interval '1 microsecond')
+WHERE id = $4
+RETURNING id, email, email_key, username, username_key, password_hash, email_verified, is_active, is_superuser, tokens_not_before, last_login_at, created_at, updated_at, display_name, locale, user_metadata
+`
+
+type UserSetEmailParams struct {
+	Email    string
+	EmailKey string
+	Now      time.Time
+	ID       uuid.UUID
+}
+
+// Gives a user another email, of which the user has proved the mailbox.
+func (q *Queries) UserSetEmail(ctx context.Context, arg UserSetEmailParams) (User, error) {
+	row := q.db.QueryRow(ctx, userSetEmail,
+		arg.Email,
+		arg.EmailKey,
+		arg.Now,
+		arg.ID,
+	)
+	var i User
+	err := row.Scan(
+		&i.ID,
+		&i.Email,
+		&i.EmailKey,
+		&i.Username,
+		&i.UsernameKey,
+		&i.PasswordHash,
+		&i.EmailVerified,
+		&i.IsActive,
+		&i.IsSuperuser,
+		&i.TokensNotBefore,
+		&i.LastLoginAt,
+		&i.CreatedAt,
+		&i.UpdatedAt,
+		&i.DisplayName,
+		&i.Locale,
+		&i.UserMetadata,
+	)
+	return i, err
+}
+
 const userTouch = `-- name: UserTouch :one
 UPDATE users
 SET updated_at = greatest($1::timestamptz, updated_at + interval '1 microsecond')

@@ -21,7 +21,8 @@ export interface paths {
          *       ASCII form.
          *     - A username is unique without regard to case.
          *     - Of several registrations of one email at the same moment exactly one succeeds.
-         *     - A taken email or username is 409. So this endpoint tells a client whether an email has an account.
+         *     - A taken email or username is 409. So this endpoint tells a client whether an email has an account. An email that
+         *       an account has left within 72 hours counts as taken.
          *     - Registrations are limited by email and by address (429).
          */
         post: operations["RegisterUser"];
@@ -155,6 +156,9 @@ export interface paths {
          * Set a new password
          * @description Sets a new password and ends all sessions of the user. It proves the email of the account. Log in afterwards.
          *
+         *     With the token of the mail `email_changed` it undoes a change of the email, too. The account has the address of
+         *     that mail again, verified. The undos of later changes end. Leave `request` out.
+         *
          *     - 401 `invalid_code`: the code is wrong, has expired, was used, or is for another purpose. The answer is always
          *       the same. It counts as a try.
          *     - 422: the password is refused as in a registration, and the code stays good.
@@ -207,6 +211,63 @@ export interface paths {
          *     - 429: the request has had its five tries. Ask for another code.
          */
         post: operations["ConfirmEmailVerification"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/users/me/email/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Request another email
+         * @description Mails a code to the new address, for `ConfirmEmailChange`. It ends the code that was asked for before. Nothing
+         *     changes without the code.
+         *
+         *     - An address that belongs to another account gets no mail. The answer says nothing of that, by its status, body,
+         *       headers or time. The same holds for an address that another account can still get back.
+         *     - 422: the email is the one that the account has, spelled the same. Another spelling of it is a change.
+         *     - Requests are limited by account, by new address and by network (429).
+         *
+         *     The session must have proved within 300 seconds who the user is: by the login, or by `Reauthenticate`.
+         */
+        post: operations["RequestEmailChange"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/users/me/email/confirm/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Change the email
+         * @description Gives the account the address to which the code was mailed. The address counts as verified. The access token says
+         *     whose code it is, so `request` may be left out.
+         *
+         *     - The sessions of the user go on. Access tokens from before have the former email in `sub` until they expire.
+         *     - Codes that were mailed to the former address end.
+         *     - The former address gets a mail, with a link that undoes the change for 72 hours, at `ConfirmPasswordReset`.
+         *       Until then nobody else gets the address.
+         *     - 401 `invalid_code`: the code is wrong, has expired, was used, or is another account's. It counts as a try.
+         *     - 409: another account got the address after the code was asked for.
+         *     - 429: the request has had its five tries. Ask for another code.
+         */
+        post: operations["ConfirmEmailChange"];
         delete?: never;
         options?: never;
         head?: never;
@@ -577,6 +638,28 @@ export interface components {
              */
             code: string;
         };
+        /** @description The email that an account is to get. */
+        NewEmail: {
+            /**
+             * Format: idn-email
+             * @description Kept as typed, and compared by its canonical form, as in a registration.
+             * @example ada@example.org
+             */
+            email: string;
+        };
+        /** @description A code that gives the user another email. */
+        EmailChange: {
+            /**
+             * @description The `request` that came when the code was asked for. The access token makes it optional.
+             * @example lkq_AZgfbj9KfMCPHl19TBsukEq0zH1v4cYw3r9dWl2b7mQx5sVtN8hJpUoEaKiGfRyZ
+             */
+            request?: string;
+            /**
+             * @description The 8 digits of the mail, or the token of its link.
+             * @example 20318467
+             */
+            code: string;
+        };
         /** @description A new password, and the code that allows it. */
         PasswordReset: {
             /**
@@ -795,7 +878,7 @@ export interface components {
              * @example user.logged_in
              * @enum {string}
              */
-            type: "user.registered" | "user.created" | "user.updated" | "user.activated" | "user.deactivated" | "user.logged_in" | "login.failed" | "password.changed" | "password.reset" | "email.verified" | "session.reauthenticated" | "session.ended" | "session.reuse_detected" | "sessions.ended";
+            type: "user.registered" | "user.created" | "user.updated" | "user.activated" | "user.deactivated" | "user.logged_in" | "login.failed" | "password.changed" | "password.reset" | "email.verified" | "email.changed" | "email.change_undone" | "session.reauthenticated" | "session.ended" | "session.reuse_detected" | "sessions.ended";
             /**
              * @description `user` who was logged in, `operator` of the service, or `unknown` where nobody was logged in.
              * @example user
@@ -1239,14 +1322,14 @@ export interface components {
             expires_in_minutes: number;
         };
         /**
-         * @description The data of the mail `email_changed`. It goes to the former address, which can undo the change.
+         * @description The data of the mail `email_changed`. It goes to the former address, with a link that undoes the change.
          * @example {
          *       "username": "ada",
          *       "email": "ada@example.com",
          *       "new_email": "ada@example.org",
          *       "at": "2026-01-05T09:30:00Z",
-         *       "code": "90210347",
-         *       "link": "https://app.example.com/account#email_changed=AZgfbj9KfMCPHl19TBsukA",
+         *       "token": "lkl_AZgfbj9KfMCPHl19TBsukLXLN9c5wg48JvJLUGfkxO4fRHdeQ9Fvdh7VX1v1MmGp",
+         *       "link": "https://app.example.com/account#email_changed=lkl_AZgfbj9KfMCPHl19TBsukLXLN9c5wg48JvJLUGfkxO4fRHdeQ9Fvdh7VX1v1MmGp",
          *       "expires_at": "2026-01-08T09:30:00Z"
          *     }
          */
@@ -1273,18 +1356,18 @@ export interface components {
              */
             at: string;
             /**
-             * @description The code that the user enters.
-             * @example 90210347
+             * @description What `ConfirmPasswordReset` takes as `code`, to undo the change. It is also in the link.
+             * @example lkl_AZgfbj9KfMCPHl19TBsukLXLN9c5wg48JvJLUGfkxO4fRHdeQ9Fvdh7VX1v1MmGp
              */
-            code: string;
+            token: string;
             /**
              * @description A page of the application, with the token. Absent without `LATCHKEY_PUBLIC_URL`.
-             * @example https://app.example.com/account#email_changed=AZgfbj9KfMCPHl19TBsukA
+             * @example https://app.example.com/account#email_changed=lkl_AZgfbj9KfMCPHl19TBsukLXLN9c5wg48JvJLUGfkxO4fRHdeQ9Fvdh7VX1v1MmGp
              */
             link?: string;
             /**
              * Format: date-time
-             * @description Until when the code is good, RFC 3339 in UTC.
+             * @description Until when the token is good, RFC 3339 in UTC.
              * @example 2026-01-08T09:30:00Z
              */
             expires_at: string;
@@ -1531,6 +1614,15 @@ export interface components {
             status: 401;
             /** @enum {string} */
             code: "not_authenticated" | "invalid_token" | "user_not_found" | "user_inactive";
+        };
+        EmailConflictProblem: components["schemas"]["Problem"] & {
+            /**
+             * Format: int32
+             * @enum {integer}
+             */
+            status: 409;
+            /** @enum {string} */
+            code: "email_taken";
         };
         UsernameConflictProblem: components["schemas"]["Problem"] & {
             /**
@@ -2378,6 +2470,106 @@ export interface operations {
             };
             403: components["responses"]["CrossOrigin"];
             408: components["responses"]["RequestTimeout"];
+            413: components["responses"]["BodyTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            /** @description The request breaks this contract. `errors` has one entry for each field. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["InvalidRequestProblem"];
+                };
+            };
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    RequestEmailChange: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewEmail"];
+            };
+        };
+        responses: {
+            /** @description If the address is free, a mail is sent to it. The answer is the same if it isn't. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CodeRequested"];
+                };
+            };
+            400: components["responses"]["AmbiguousCredentials"];
+            401: components["responses"]["StaleSession"];
+            403: components["responses"]["CrossOrigin"];
+            408: components["responses"]["RequestTimeout"];
+            413: components["responses"]["BodyTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            /** @description The request breaks this contract. `errors` has one entry for each field. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["InvalidRequestProblem"];
+                };
+            };
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    ConfirmEmailChange: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EmailChange"];
+            };
+        };
+        responses: {
+            /** @description The account has the new email. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["AmbiguousCredentials"];
+            /** @description The code is not valid. Or the request has no token, or one that is not accepted. */
+            401: {
+                headers: {
+                    "WWW-Authenticate": components["headers"]["WWWAuthenticate"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["VerificationRefusedProblem"];
+                };
+            };
+            403: components["responses"]["CrossOrigin"];
+            408: components["responses"]["RequestTimeout"];
+            /** @description The email belongs to another user by now. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["EmailConflictProblem"];
+                };
+            };
             413: components["responses"]["BodyTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
             /** @description The request breaks this contract. `errors` has one entry for each field. */

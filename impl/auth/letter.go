@@ -23,7 +23,11 @@ const (
 	LetterVerifyEmail   = LetterKind(challenge.VerifyEmail)
 	LetterResetPassword = LetterKind(challenge.ResetPassword)
 	LetterLoginCode     = LetterKind(challenge.LoginCode)
+	LetterChangeEmail   = LetterKind(challenge.ChangeEmail)
 )
+
+// LetterEmailChanged has the link of a [challenge.UndoEmailChange].
+const LetterEmailChanged LetterKind = "email_changed"
 
 // The kinds of notices, about what has happened.
 const (
@@ -75,12 +79,16 @@ type CodeMail = challenge.Mail
 // never: its challenge has ended, or nobody has the address. It fails with [ErrUnavailable].
 func (s *Service) MailData(ctx context.Context, l Letter) (any, bool, error) {
 	switch l.Kind {
-	case LetterVerifyEmail, LetterResetPassword, LetterLoginCode:
+	case LetterVerifyEmail, LetterResetPassword, LetterLoginCode, LetterChangeEmail, LetterEmailChanged:
 		mail, err := s.challenges.Mail(ctx, l.ID)
 		if errors.Is(err, challenge.ErrNoMail) {
 			return nil, false, nil
 		}
-		return mail, err == nil, err
+		if err != nil || l.Kind != LetterChangeEmail {
+			return mail, err == nil, err
+		}
+		isFree, err := s.isFree(ctx, mail.Email, mail.UserID)
+		return mail, isFree, err
 	case LetterPasswordChanged, LetterAccountDeleted:
 		if s.now().Sub(l.At) > noticeLife {
 			return nil, false, nil

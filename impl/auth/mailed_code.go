@@ -37,9 +37,18 @@ func (s *Service) mailCode(
 		s.counters.countLimited(err)
 		return CodeRequest{}, err
 	}
+	return s.openCode(ctx, attempt, p, func(tx store.Tx) (challenge.Opened, error) {
+		return s.challenges.Open(ctx, tx, p, email, emailKey)
+	})
+}
+
+// openCode makes the challenge of an attempt that was charged, and has it mailed.
+func (s *Service) openCode(
+	ctx context.Context, attempt ratelimit.Attempt, p challenge.Purpose, open func(store.Tx) (challenge.Opened, error),
+) (CodeRequest, error) {
 	var opened challenge.Opened
-	err = store.InTx(ctx, s.db, func(tx store.Tx) (err error) {
-		if opened, err = s.challenges.Open(ctx, tx, p, email, emailKey); err != nil {
+	err := store.InTx(ctx, s.db, func(tx store.Tx) (err error) {
+		if opened, err = open(tx); err != nil {
 			return err
 		}
 		return store.Error(s.enqueue(ctx, tx.Raw, Letter{
@@ -86,8 +95,8 @@ func (s *Service) tryCode(
 }
 
 // redeem locks the user of a proved challenge, and uses the challenge up. The user may have been
-// deactivated or deleted meanwhile, or have got another address: then it fails with
-// [ErrInvalidCode].
+// deactivated or deleted meanwhile, or have got another address, which the undo of a change is for:
+// then it fails with [ErrInvalidCode].
 func (s *Service) redeem(ctx context.Context, tx store.Tx, p challenge.Proved) (db.User, error) {
 	user, err := tx.UserGetForUpdate(ctx, p.UserID)
 	if err = account.Error(err); errors.Is(err, ErrNoUser) {
@@ -95,7 +104,7 @@ func (s *Service) redeem(ctx context.Context, tx store.Tx, p challenge.Proved) (
 	} else if err != nil {
 		return db.User{}, err
 	}
-	if !user.IsActive || user.EmailKey != p.EmailKey {
+	if !user.IsActive || user.EmailKey != p.EmailKey && p.Purpose != challenge.UndoEmailChange {
 		return db.User{}, ErrInvalidCode
 	}
 	return user, s.challenges.Use(ctx, tx, p)

@@ -3,6 +3,7 @@ package auth
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -112,6 +113,9 @@ func (s *Service) Deactivate(ctx context.Context, id uuid.UUID) (User, error) {
 			return db.User{}, err
 		}
 		if err := s.challenges.End(ctx, tx, id); err != nil {
+			return db.User{}, err
+		}
+		if err := s.challenges.EndUndos(ctx, tx, id, time.Time{}); err != nil {
 			return db.User{}, err
 		}
 		if err := s.recordOperator(ctx, tx, event.UserDeactivated, id); err != nil {

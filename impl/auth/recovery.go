@@ -22,7 +22,8 @@ func (s *Service) RequestPasswordReset(ctx context.Context, c Caller, email stri
 }
 
 // ConfirmPasswordReset gives the user another password, and ends all of its sessions. It proves the
-// mailbox. A password that the policy refuses doesn't use the code up. It fails with an
+// mailbox. The token of a [challenge.UndoEmailChange] gives it the former email again, too. A
+// password that the policy refuses doesn't use the code up. It fails with an
 // [*InvalidInputError], [ErrInvalidCode], a [*LimitedError], [ErrOverloaded] or [ErrUnavailable].
 func (s *Service) ConfirmPasswordReset(ctx context.Context, c Caller, a CodeAnswer, pass secret.Text) error {
 	if err := s.checkNewPassword(pass); err != nil {
@@ -31,16 +32,24 @@ func (s *Service) ConfirmPasswordReset(ctx context.Context, c Caller, a CodeAnsw
 	if !s.hasher.Queue().HasRoom(hashqueue.Registration, c.network()) {
 		return ErrOverloaded // before a try is counted
 	}
-	proved, err := s.tryCode(ctx, challenge.ResetPassword, a, "")
+	purpose := challenge.ResetPassword
+	if _, ok := s.challenges.ReadLink(challenge.UndoEmailChange, a.Code); ok {
+		purpose = challenge.UndoEmailChange
+	}
+	proved, err := s.tryCode(ctx, purpose, a, "")
 	if err != nil {
 		return err
 	}
 	hash, err := s.hashReset(ctx, c, proved, pass)
-	if err != nil {
-		_ = s.challenges.GiveBack(ctx, proved) // where the database has gone, the try stays counted
-		return err
+	isRefused := err != nil
+	if err == nil {
+		err = s.resetPassword(ctx, c, proved, hash)
 	}
-	return s.resetPassword(ctx, c, proved, hash)
+	// There is no other link to undo a change with, so that a database that fails must not cost it.
+	if isRefused || errors.Is(err, ErrUnavailable) {
+		_ = s.challenges.GiveBack(ctx, proved) // where the database has gone, the try stays counted
+	}
+	return err
 }
 
 // checkNewPassword judges a new password beside what a guesser would know of its user.
@@ -63,7 +72,7 @@ func (s *Service) hashReset(ctx context.Context, c Caller, p challenge.Proved, p
 	} else if err != nil {
 		return "", err
 	}
-	if err := s.checkNewPassword(pass, user.Email, user.Username); err != nil {
+	if err := s.checkNewPassword(pass, user.Email, user.Username, p.Email); err != nil {
 		return "", err
 	}
 	hash, err := s.hasher.Hash(ctx, c.network(), pass)
@@ -76,6 +85,13 @@ func (s *Service) resetPassword(ctx context.Context, c Caller, p challenge.Prove
 		user, err := s.redeem(ctx, tx, p)
 		if err != nil {
 			return err
+		}
+		done := event.PasswordReset
+		if p.Purpose == challenge.UndoEmailChange {
+			done = event.EmailChangeUndone
+			if err := s.restoreEmail(ctx, tx, p); err != nil {
+				return err
+			}
 		}
 		if user, err = tx.UserEndSessions(ctx, db.UserEndSessionsParams{ID: user.ID, Now: s.now()}); err != nil {
 			return account.Error(err)
@@ -98,6 +114,6 @@ func (s *Service) resetPassword(ctx context.Context, c Caller, p challenge.Prove
 		if err := s.notify(ctx, tx, LetterPasswordChanged, user); err != nil {
 			return err
 		}
-		return s.record(ctx, tx, c, event.Event{Type: event.PasswordReset, UserID: user.ID, Actor: event.Unknown})
+		return s.record(ctx, tx, c, event.Event{Type: done, UserID: user.ID, Actor: event.Unknown})
 	})
 }

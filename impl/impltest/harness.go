@@ -332,6 +332,8 @@ const (
 	ConfirmResetPath        = "/api/users/password-resets/confirm/"
 	RequestVerificationPath = "/api/users/me/email/verification/"
 	ConfirmVerificationPath = "/api/users/me/email/verification/confirm/"
+	RequestEmailChangePath  = "/api/users/me/email/"
+	ConfirmEmailChangePath  = "/api/users/me/email/confirm/"
 	KeysPath                = "/.well-known/jwks.json"
 	MetadataPath            = "/.well-known/oauth-authorization-server"
 

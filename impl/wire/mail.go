@@ -76,6 +76,9 @@ func (m *Mail) data(l mail.Letter, said any, now time.Time) (any, bool, error) {
 		}
 		return api.MailPasswordChanged{Email: said.Email, At: said.At}, true, nil
 	case auth.CodeMail:
+		if l.Kind == mail.EmailChanged {
+			return m.emailChanged(said), true, nil
+		}
 		code := api.MailVerifyEmail{
 			Username: said.Username, Email: said.Email, Code: said.Code.Reveal(),
 			Link:             mail.Link(m.PublicURL, m.LinkPath, l.Kind, said.Link.Reveal()),
@@ -88,7 +91,17 @@ func (m *Mail) data(l mail.Letter, said any, now time.Time) (any, bool, error) {
 			return api.MailResetPassword(code), true, nil
 		case mail.LoginCode:
 			return api.MailLoginCode(code), true, nil
+		case mail.ChangeEmail:
+			return api.MailChangeEmail(code), true, nil
 		}
 	}
 	return nil, false, fmt.Errorf("wire: nothing makes the mail %q of a %T", l.Kind, said)
+}
+
+func (m *Mail) emailChanged(said auth.CodeMail) api.MailEmailChanged {
+	token := said.Link.Reveal()
+	return api.MailEmailChanged{
+		Username: said.Username, Email: said.Email, NewEmail: said.NewEmail, At: said.At, ExpiresAt: said.LinkEndsAt,
+		Token: token, Link: mail.Link(m.PublicURL, m.LinkPath, mail.EmailChanged, token),
+	}
 }

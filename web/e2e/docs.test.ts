@@ -104,6 +104,8 @@ describe('/docs', () => {
       'operations-codes-ConfirmPasswordReset',
       'operations-codes-RequestEmailVerification',
       'operations-codes-ConfirmEmailVerification',
+      'operations-codes-RequestEmailChange',
+      'operations-codes-ConfirmEmailChange',
       'operations-keys-GetKeys',
       'operations-keys-GetMetadata',
       'operations-service-GetLiveness',

@@ -25,6 +25,11 @@ const (
 	VerifyEmail   Purpose = "verify_email"
 	ResetPassword Purpose = "reset_password"
 	LoginCode     Purpose = "login_code"
+	// ChangeEmail is mailed to the address that an account is to get.
+	ChangeEmail Purpose = "change_email"
+	// UndoEmailChange is mailed to the address that an account has left. The address is held for the
+	// account as long as the challenge is open: the database gives it to nobody else.
+	UndoEmailChange Purpose = "undo_email_change"
 )
 
 const (
@@ -33,6 +38,8 @@ const (
 	// verifyLinkTTL is for the link of a verification, which people open when they next read their
 	// mail. It counts only beside the account's own access token.
 	verifyLinkTTL = 24 * time.Hour
+	// UndoTTL is how long a change of an email can be undone: a long weekend.
+	UndoTTL = 72 * time.Hour
 	// Tries is how many answers of one challenge are compared at most: ASVS 6.6.3. With ten challenges
 	// an hour, a guesser hits one code in 2,000,000 hours.
 	Tries = 5
@@ -40,10 +47,14 @@ const (
 
 // ttl is how long a challenge can be answered at all.
 func (p Purpose) ttl() time.Duration {
-	if p == VerifyEmail {
+	switch p {
+	case VerifyEmail:
 		return verifyLinkTTL
+	case UndoEmailChange:
+		return UndoTTL
+	default:
+		return CodeTTL
 	}
-	return CodeTTL
 }
 
 var (
@@ -125,18 +136,46 @@ func (c *Challenges) Open(ctx context.Context, tx store.Tx, p Purpose, email, em
 	if err != nil {
 		return Opened{}, store.Error(err)
 	}
-	language := ""
-	if row.Locale != nil {
-		language = *row.Locale
+	return c.opened(p, id, row.Email, row.Locale, now), nil
+}
+
+func (c *Challenges) opened(p Purpose, id uuid.UUID, email string, locale *string, at time.Time) Opened {
+	o := Opened{ID: id, Email: email, Request: c.Request(p, id), ExpiresIn: CodeTTL, At: at}
+	if locale != nil {
+		o.Language = *locale
 	}
-	return Opened{
-		ID:        id,
-		Email:     row.Email,
-		Language:  language,
-		Request:   c.Request(p, id),
-		ExpiresIn: CodeTTL,
-		At:        now,
-	}, nil
+	return o
+}
+
+// Own is what a challenge of a user is made of, if its mail may go to another address than the user's.
+type Own struct {
+	User uuid.UUID
+	// Email is where the mail goes.
+	Email string
+	// NewEmail is the address that the mail tells of; empty for none.
+	NewEmail string
+}
+
+// OpenOwn makes a challenge of a user, in a transaction. It ends the challenge of the same purpose
+// that there was for the address that the account has now. It fails with [store.ErrNotFound] if the
+// user was deactivated or deleted, or with [store.ErrUnavailable].
+func (c *Challenges) OpenOwn(ctx context.Context, tx store.Tx, p Purpose, own Own) (Opened, error) {
+	id, err := uuid.NewV7()
+	if err != nil {
+		return Opened{}, err
+	}
+	now := c.now()
+	params := db.ChallengeOpenOwnParams{
+		ID: id, Purpose: string(p), UserID: own.User, Email: own.Email, Now: now, ExpiresAt: now.Add(p.ttl()),
+	}
+	if own.NewEmail != "" {
+		params.NewEmail = &own.NewEmail
+	}
+	row, err := tx.ChallengeOpenOwn(ctx, params)
+	if err != nil {
+		return Opened{}, store.Error(err)
+	}
+	return c.opened(p, id, own.Email, row.Locale, row.CreatedAt), nil
 }
 
 // Answer is what came back.
@@ -149,9 +188,12 @@ type Answer struct {
 
 // Proved is a challenge that was answered rightly. It is used up by [Challenges.Use] alone.
 type Proved struct {
-	ID       uuid.UUID
-	UserID   uuid.UUID
-	EmailKey string
+	Purpose Purpose
+	ID      uuid.UUID
+	UserID  uuid.UUID
+	// EmailKey is that of the user when the challenge was made. Email is where the mail went.
+	EmailKey, Email string
+	CreatedAt       time.Time
 }
 
 // Try judges an answer. It counts the try before it compares, whatever becomes of the rest.
@@ -179,7 +221,9 @@ func (c *Challenges) Try(ctx context.Context, p Purpose, a Answer, emailKey stri
 	if !isCode && !isLink || row.UserID == nil {
 		return Proved{}, ErrWrong
 	}
-	return Proved{ID: id, UserID: *row.UserID, EmailKey: row.EmailKey}, nil
+	return Proved{
+		Purpose: p, ID: id, UserID: *row.UserID, EmailKey: row.EmailKey, Email: row.Email, CreatedAt: row.CreatedAt,
+	}, nil
 }
 
 // named returns the challenge that an answer is for, and whether the answer is the token of its
@@ -220,17 +264,27 @@ func (c *Challenges) Use(ctx context.Context, tx store.Tx, p Proved) error {
 	return store.Error(err)
 }
 
-// End ends all challenges of a user, in a transaction that has locked the user's row: a code that was
-// mailed before must not undo a new password or a deactivation.
+// End ends all challenges of a user but the undos of email changes, in a transaction that has locked
+// the user's row: a code that was mailed before must not undo a new password or a deactivation.
 func (c *Challenges) End(ctx context.Context, tx store.Tx, user uuid.UUID) error {
 	return store.Error(tx.ChallengeEnd(ctx, user))
+}
+
+// EndUndos ends the undos of a user's email changes since a moment, or all for the zero time, in a
+// transaction that has locked the user's row.
+func (c *Challenges) EndUndos(ctx context.Context, tx store.Tx, user uuid.UUID, since time.Time) error {
+	return store.Error(tx.ChallengeEndUndos(ctx, db.ChallengeEndUndosParams{UserID: user, Since: since}))
 }
 
 // Mail is what the mail of a challenge says.
 type Mail struct {
 	Purpose         Purpose
 	Email, Username string
-	Code, Link      secret.Text
+	// UserID is the user who gets what the code is for.
+	UserID uuid.UUID
+	// NewEmail is the address that the account got, of the undo of a change.
+	NewEmail   string
+	Code, Link secret.Text
 	// At is when it was asked for. CodeEndsAt and LinkEndsAt are when code and link expire.
 	At, CodeEndsAt, LinkEndsAt time.Time
 }
@@ -245,10 +299,14 @@ func (c *Challenges) Mail(ctx context.Context, id uuid.UUID) (Mail, error) {
 		return Mail{}, err
 	}
 	p := Purpose(row.Purpose)
-	return Mail{
-		Purpose: p, Email: row.Email, Username: row.Username, Code: c.Code(p, id), Link: c.Link(p, id),
+	mail := Mail{
+		Purpose: p, Email: row.Email, Username: row.Username, UserID: row.UserID, Code: c.Code(p, id), Link: c.Link(p, id),
 		At: row.CreatedAt.UTC(), CodeEndsAt: row.CreatedAt.UTC().Add(CodeTTL), LinkEndsAt: row.ExpiresAt.UTC(),
-	}, nil
+	}
+	if row.NewEmail != nil {
+		mail.NewEmail = *row.NewEmail
+	}
+	return mail, nil
 }
 
 // sweepBatch is how many rows one statement of a sweep deletes at most, so that none runs for long.

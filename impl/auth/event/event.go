@@ -30,6 +30,8 @@ const (
 	PasswordChanged        Type = "password.changed"
 	PasswordReset          Type = "password.reset"
 	EmailVerified          Type = "email.verified"
+	EmailChanged           Type = "email.changed"
+	EmailChangeUndone      Type = "email.change_undone"
 	SessionReauthenticated Type = "session.reauthenticated"
 	SessionEnded           Type = "session.ended"
 	SessionReuseDetected   Type = "session.reuse_detected"

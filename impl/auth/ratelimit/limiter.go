@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -72,9 +73,10 @@ type charge struct {
 type Attempt struct {
 	// AddressKey is the key by which the account knows the address; empty without limits.
 	AddressKey []byte
-	// narrow is the budget of the account, wide that of the address, nil for a session.
+	// narrow is the budget of the account. wide are those of more than it: of the address, none for a
+	// session.
 	narrow  charge
-	wide    *charge
+	wide    []charge
 	refused budgetKey
 }
 
@@ -103,7 +105,7 @@ func (l *Limiter) Login(ctx context.Context, who Who) (Attempt, error) {
 		a.narrow, a.wide = charge{loginOwn, l.keyOf("login", "session", who.Session.String())}, nil
 	default:
 		a.narrow = charge{loginOwn, budgetKey(a.AddressKey)}
-		a.wide = &charge{loginShared, l.keyOf("login", "shared", addressOf(who.Address))}
+		a.wide = []charge{{loginShared, l.keyOf("login", "shared", addressOf(who.Address))}}
 	}
 	return a, l.take(ctx, a)
 }
@@ -116,6 +118,23 @@ func (l *Limiter) Registration(ctx context.Context, who Who) (Attempt, error) {
 // Code charges a request for a mailed code of a purpose. It fails as [Limiter.Login] does.
 func (l *Limiter) Code(ctx context.Context, purpose string, who Who) (Attempt, error) {
 	return l.stranger(ctx, "code "+purpose, who, codeAccount, codeAddress)
+}
+
+// EmailChange charges a request to change the email of a user to three budgets, or to none: to that
+// of the user, to that of the new address for all users, and to that of the client's address. It
+// fails as [Limiter.Login] does.
+func (l *Limiter) EmailChange(ctx context.Context, user string, who Who) (Attempt, error) {
+	if l == nil {
+		return Attempt{}, nil
+	}
+	const what = "code change_email"
+	a := l.strangers(what, who, codeAccount, codeAddress)
+	a.wide = append(a.wide, charge{codeAccount, l.keyOf(what, "user", user)})
+	a.refused = l.keyOf(what, "refused", addressOf(who.Address), who.Account, user)
+	if err := l.remembered(a.refused); err != nil {
+		return Attempt{}, err
+	}
+	return a, l.take(ctx, a)
 }
 
 // Rename charges an attempt to take another username. Account is the id of the user. It fails as
@@ -143,24 +162,21 @@ func (l *Limiter) strangers(what string, who Who, account, address Budget) Attem
 	return Attempt{
 		AddressKey: l.AddressKey(who.Address, who.Account),
 		narrow:     charge{account, l.keyOf(what, "account", who.Account)},
-		wide:       &charge{address, l.keyOf(what, "address", from)},
+		wide:       []charge{{address, l.keyOf(what, "address", from)}},
 		refused:    l.keyOf(what, "refused", from, who.Account),
 	}
 }
 
-// take charges the wide budget and then the narrow one, and gives the wide one back if the narrow
-// one is used up: attacking a locked account uses up nobody else's budget.
+// take charges the wide budgets and then the narrow one. If one of them is used up, it gives back
+// those before it: attacking a locked account uses up nobody else's budget.
 func (l *Limiter) take(ctx context.Context, a Attempt) error {
-	if a.wide != nil {
-		if err := l.takeOne(ctx, *a.wide, a.refused); err != nil {
+	for n, c := range append(slices.Clone(a.wide), a.narrow) {
+		if err := l.takeOne(ctx, c, a.refused); err != nil {
+			l.giveBack(ctx, a.wide[:n]...)
 			return err
 		}
 	}
-	err := l.takeOne(ctx, a.narrow, a.refused)
-	if err != nil && a.wide != nil {
-		l.giveBack(ctx, *a.wide)
-	}
-	return err
+	return nil
 }
 
 func (l *Limiter) takeOne(ctx context.Context, c charge, refused budgetKey) error {
@@ -232,20 +248,18 @@ func (l *Limiter) Settle(ctx context.Context, a Attempt, o Outcome) {
 		l.refused.Add(a.refused, refusal{})
 	case LoggedIn:
 		l.refused.Add(a.refused, refusal{})
-		if a.wide != nil {
-			l.giveBack(ctx, *a.wide)
-		}
+		l.giveBack(ctx, a.wide...)
 		_ = l.queries.BudgetForgive(context.WithoutCancel(ctx), a.narrow.key[:])
 	case NotTried:
-		if a.wide != nil {
-			l.giveBack(ctx, *a.wide)
-		}
+		l.giveBack(ctx, a.wide...)
 		l.giveBack(ctx, a.narrow)
 	}
 }
 
-func (l *Limiter) giveBack(ctx context.Context, c charge) {
-	_ = l.queries.BudgetReturn(context.WithoutCancel(ctx), db.BudgetReturnParams{Key: c.key[:], Step: c.Step})
+func (l *Limiter) giveBack(ctx context.Context, charges ...charge) {
+	for _, c := range charges {
+		_ = l.queries.BudgetReturn(context.WithoutCancel(ctx), db.BudgetReturnParams{Key: c.key[:], Step: c.Step})
+	}
 }
 
 // Refresh is the budget of a session's refreshes. The zero one is never used up.

@@ -20,7 +20,8 @@ func (l *Limiter) Mail(ctx context.Context, recipient, kind string) (wait time.D
 		return 0, nil
 	}
 	hour := charge{mailHour, l.keyOf("mail", "hour", kind, recipient)}
-	err = l.take(ctx, Attempt{narrow: charge{mailMinute, l.keyOf("mail", "minute", kind, recipient)}, wide: &hour})
+	minute := charge{mailMinute, l.keyOf("mail", "minute", kind, recipient)}
+	err = l.take(ctx, Attempt{narrow: minute, wide: []charge{hour}})
 	var limited *LimitedError
 	if errors.As(err, &limited) {
 		return limited.RetryAfter, nil

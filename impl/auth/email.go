@@ -1,0 +1,125 @@
+package auth
+
+import (
+	"context"
+	"errors"
+
+	"github.com/google/uuid"
+
+	"github.com/latchkey-auth/latchkey/gen/db"
+	"github.com/latchkey-auth/latchkey/impl/auth/account"
+	"github.com/latchkey-auth/latchkey/impl/auth/challenge"
+	"github.com/latchkey-auth/latchkey/impl/auth/event"
+	"github.com/latchkey-auth/latchkey/impl/auth/store"
+)
+
+// RequestEmailChange has a code mailed to the address that a user wants to have. It runs the same
+// statements for an address that the user can't get. Whether the address is free, [Service.MailData]
+// looks later. It fails with an [*InvalidInputError], a [*LimitedError], [ErrNoUser] or
+// [ErrUnavailable].
+func (s *Service) RequestEmailChange(ctx context.Context, c Caller, user User, email string) (CodeRequest, error) {
+	emailKey, err := account.CanonicalEmail(email)
+	if err == nil && email == user.Email {
+		err = &account.InvalidError{Detail: "The account has this email already."}
+	}
+	if err != nil {
+		var invalid InvalidInputError
+		invalid.add("email", err)
+		return CodeRequest{}, &invalid
+	}
+	attempt, err := s.limiter.EmailChange(ctx, user.ID.String(), c.who(emailKey))
+	if err != nil {
+		s.counters.countLimited(err)
+		return CodeRequest{}, err
+	}
+	asked, err := s.openCode(ctx, attempt, challenge.ChangeEmail, func(tx store.Tx) (challenge.Opened, error) {
+		return s.challenges.OpenOwn(ctx, tx, challenge.ChangeEmail, challenge.Own{User: user.ID, Email: email})
+	})
+	return asked, account.Error(err)
+}
+
+// isFree reports whether a user could get an email.
+func (s *Service) isFree(ctx context.Context, email string, user uuid.UUID) (bool, error) {
+	emailKey, err := account.CanonicalEmail(email)
+	if err != nil {
+		return false, err
+	}
+	may, err := s.queries.UserMayHaveEmail(ctx, db.UserMayHaveEmailParams{EmailKey: emailKey, ID: user, Now: s.now()})
+	return may, store.Error(err)
+}
+
+// ConfirmEmailChange gives a user the address that the code was mailed to. The sessions go on. It
+// fails with [ErrInvalidCode], [ErrEmailTaken], a [*LimitedError] or [ErrUnavailable].
+func (s *Service) ConfirmEmailChange(ctx context.Context, c Caller, p Principal, a CodeAnswer) error {
+	emailKey, err := account.CanonicalEmail(p.User.Email)
+	if err != nil {
+		return err
+	}
+	proved, err := s.tryCode(ctx, challenge.ChangeEmail, a, emailKey)
+	if err != nil {
+		return err
+	}
+	if proved.UserID != p.User.ID {
+		return ErrInvalidCode // of another account, whoever has given it away
+	}
+	return store.InTx(ctx, s.db, func(tx store.Tx) error {
+		user, err := s.redeem(ctx, tx, proved)
+		if err != nil {
+			return err
+		}
+		return s.changeEmail(ctx, tx, c, user, p.SessionID, proved.Email)
+	})
+}
+
+// changeEmail gives a user, whose row is locked, another address. The former address gets a mail with
+// the undo. The codes that were mailed to it end.
+func (s *Service) changeEmail(
+	ctx context.Context, tx store.Tx, c Caller, user db.User, session uuid.UUID, email string,
+) error {
+	undo, err := s.challenges.OpenOwn(ctx, tx, challenge.UndoEmailChange, challenge.Own{
+		User: user.ID, Email: user.Email, NewEmail: email,
+	})
+	if err != nil {
+		return err
+	}
+	if user, err = s.setEmail(ctx, tx, user.ID, email); err != nil {
+		return err
+	}
+	if err := s.challenges.End(ctx, tx, user.ID); err != nil {
+		return err
+	}
+	// The key of an address that an account knows is made of the email, too.
+	if err := s.knowAddress(ctx, tx, user, s.limiter.AddressKey(c.Address, user.EmailKey)); err != nil {
+		return err
+	}
+	letter := Letter{Kind: LetterEmailChanged, ID: undo.ID, To: undo.Email, Language: undo.Language, At: undo.At}
+	if err := s.enqueue(ctx, tx.Raw, letter); err != nil {
+		return store.Error(err)
+	}
+	return s.record(ctx, tx, c, event.Event{
+		Type: event.EmailChanged, UserID: user.ID, Actor: event.User, SessionID: session,
+	})
+}
+
+// restoreEmail undoes a change of the email, of a user whose row is locked. The undos of later
+// changes end, because their mails may have gone to somebody who has taken the account over. The
+// undos of earlier changes stay.
+func (s *Service) restoreEmail(ctx context.Context, tx store.Tx, p challenge.Proved) error {
+	if err := s.challenges.EndUndos(ctx, tx, p.UserID, p.CreatedAt); err != nil {
+		return err
+	}
+	_, err := s.setEmail(ctx, tx, p.UserID, p.Email)
+	if errors.Is(err, ErrEmailTaken) {
+		return ErrInvalidCode // the undo has expired by the clock of another instance
+	}
+	return err
+}
+
+func (s *Service) setEmail(ctx context.Context, tx store.Tx, user uuid.UUID, email string) (db.User, error) {
+	emailKey, err := account.CanonicalEmail(email)
+	if err != nil {
+		return db.User{}, err
+	}
+	row, err := tx.UserSetEmail(ctx, db.UserSetEmailParams{ID: user, Email: email, EmailKey: emailKey, Now: s.now()})
+	return row, account.Error(err)
+}

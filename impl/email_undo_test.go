@@ -1,0 +1,331 @@
+package impl_test
+
+import (
+	"errors"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/latchkey-auth/latchkey/gen/api"
+	"github.com/latchkey-auth/latchkey/impl/auth"
+	"github.com/latchkey-auth/latchkey/impl/auth/challenge"
+	"github.com/latchkey-auth/latchkey/impl/impltest"
+	"github.com/latchkey-auth/latchkey/impl/secret"
+)
+
+const third = "third@example.net"
+
+// emailOf returns the email that an account has.
+func emailOf(t *testing.T, h *impltest.Harness, username string) string {
+	t.Helper()
+	user, err := h.Auth.FindUser(t.Context(), username)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return user.Email
+}
+
+// The former address is told of a change, and undoes it for 72 hours, with a new password. Whoever
+// has changed it is out.
+func TestUndoOfAnEmailChange(t *testing.T) {
+	t.Parallel()
+	h := impltest.New(t)
+	token := h.MustRegister(t, "ada")
+	wantStatus(t, "the language", patchMe(t, h, token, `{"locale":"de"}`), 200)
+	changeEmail(t, h, token, newAda)
+	letters := h.Mailbox.Letters()
+	letter := letters[len(letters)-1]
+	if letter.Kind != auth.LetterEmailChanged || letter.To != ada || letter.Language != "de" {
+		t.Errorf("the letter is %+v", letter)
+	}
+	mail := h.CodeMail(t, ada)
+	if mail.Username != "ada" || mail.Email != ada || mail.NewEmail != newAda ||
+		!mail.LinkEndsAt.Equal(h.Clock.Now().Add(72*time.Hour)) {
+		t.Errorf("the mail is %+v", mail)
+	}
+	h.Clock.Advance(72*time.Hour - time.Second)
+	session := logInAs(t, h, newAda, impltest.Password).Text("access_token")
+	request := askCode(t, h, impltest.RequestLoginCodePath, newAda)
+	code := h.CodeMail(t, newAda).Code.Reveal()
+	pending := askEmailChange(t, h, session, third)
+	wantStatus(t, "the undo", undo(t, h, mail.Link.Reveal()), 204)
+	wantStatus(t, "a session of before", h.Me(t, session), 401)
+	wantInvalidCode(t, "a login code of before", continueLogin(t, h, request, code))
+	wantStatus(t, "the password of before", logInAs(t, h, ada, impltest.Password), 401)
+	wantStatus(t, "the address of before", logInAs(t, h, newAda, newPassword), 401)
+	a := logInAs(t, h, ada, newPassword)
+	owner := a.Text("access_token")
+	if me := h.Me(t, owner); me.Text("email") != ada || me.JSON("email_verified") != true {
+		t.Errorf("got %s", me.Body)
+	}
+	wantInvalidCode(t, "a change that was asked for before", confirmEmailChange(t, h, owner, pending))
+	wantInvalidCode(t, "the undo again", undo(t, h, mail.Link.Reveal()))
+	events := eventsOf(t, h, owner, "").Events
+	if !slices.ContainsFunc(events, func(e api.Event) bool {
+		return e.Type == "email.change_undone" && e.Actor == "unknown"
+	}) {
+		t.Errorf("the events are %+v", events)
+	}
+	letters = h.Mailbox.Letters()
+	if last := letters[len(letters)-1]; last.Kind != auth.LetterPasswordChanged || last.To != ada {
+		t.Errorf("the last letter is %+v", last)
+	}
+	changeEmail(t, h, h.MustRegister(t, "eve"), newAda) // the address is free at once
+}
+
+// A link alone undoes nothing: it counts with a new password, which the policy judges as always.
+func TestUndoKeepsThePolicy(t *testing.T) {
+	t.Parallel()
+	h := impltest.New(t)
+	token := h.MustRegister(t, "ada-lovelace")
+	const former = "ada-lovelace@example.com"
+	changeEmail(t, h, token, newAda)
+	link := undoOf(t, h, former)
+	for range 2 * challenge.Tries {
+		for _, password := range []string{"short", "ada-lovelace", former, newAda} {
+			wantStatus(t, password, confirmReset(t, h, "", link, password), 422)
+		}
+	}
+	for name, a := range map[string]impltest.Answer{
+		"as a login":        continueLogin(t, h, goodRequest(challenge.LoginCode), link),
+		"as a change":       confirmEmailChange(t, h, token, link),
+		"as a verification": confirmVerification(t, h, token, link),
+		"beside a request":  confirmReset(t, h, goodRequest(challenge.ResetPassword), link, newPassword),
+		"the code alone":    confirmReset(t, h, goodRequest(challenge.UndoEmailChange), h.CodeMail(t, former).Code.Reveal(), newPassword),
+	} {
+		wantInvalidCode(t, name, a)
+	}
+	if emailOf(t, h, "ada-lovelace") != newAda {
+		t.Error("the change is undone")
+	}
+	wantStatus(t, "with a good password", undo(t, h, link), 204)
+}
+
+// F-27: an undo that the database fails is not lost, however often it fails.
+func TestF27_UndoThatFails(t *testing.T) {
+	t.Parallel()
+	h := impltest.New(t)
+	changeEmail(t, h, h.MustRegister(t, "ada"), newAda)
+	link := undoOf(t, h, ada)
+	const fail = "CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RAISE disk_full; END$$;" +
+		"CREATE TRIGGER fail BEFORE UPDATE ON passwords FOR EACH ROW EXECUTE FUNCTION fail()"
+	if _, err := h.Pool.Exec(t.Context(), fail); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 * challenge.Tries {
+		wantStatus(t, "a disk that is full", undo(t, h, link), 503)
+	}
+	if got := emailOf(t, h, "ada"); got != newAda {
+		t.Errorf("half an undo: the email is %s", got)
+	}
+	if _, err := h.Pool.Exec(t.Context(), "DROP TRIGGER fail ON passwords"); err != nil {
+		t.Fatal(err)
+	}
+	wantStatus(t, "afterwards", undo(t, h, link), 204)
+}
+
+// An undo expires after 72 hours, and what would be mailed of it.
+func TestUndoExpires(t *testing.T) {
+	t.Parallel()
+	h := impltest.New(t)
+	changeEmail(t, h, h.MustRegister(t, "ada"), newAda)
+	link := undoOf(t, h, ada)
+	h.Clock.Advance(72 * time.Hour)
+	wantInvalidCode(t, "the undo", undo(t, h, link))
+	if mails := h.Mails(t, ada); len(mails) != 0 {
+		t.Errorf("%d mails are still sent", len(mails))
+	}
+}
+
+// An undo outlives what ends other codes. It ends the undos of later changes, and no earlier one.
+func TestUndosOfSeveralChanges(t *testing.T) {
+	t.Parallel()
+	// changed is an account that went from ada to newAda to third.
+	changed := func(t *testing.T) (h *impltest.Harness, token, first, second string) {
+		t.Helper()
+		h = impltest.New(t)
+		token = h.MustRegister(t, "ada")
+		changeEmail(t, h, token, newAda)
+		first = undoOf(t, h, ada)
+		changeEmail(t, h, token, third)
+		return h, token, first, undoOf(t, h, newAda)
+	}
+	t.Run("the first", func(t *testing.T) {
+		t.Parallel()
+		h, _, first, second := changed(t)
+		wantStatus(t, "the first", undo(t, h, first), 204)
+		wantInvalidCode(t, "the second", undo(t, h, second))
+		if got := emailOf(t, h, "ada"); got != ada {
+			t.Errorf("the email is %s", got)
+		}
+	})
+	t.Run("the second", func(t *testing.T) {
+		t.Parallel()
+		h, _, first, second := changed(t)
+		wantStatus(t, "the second", undo(t, h, second), 204)
+		if got := emailOf(t, h, "ada"); got != newAda {
+			t.Errorf("the email is %s", got)
+		}
+		wantStatus(t, "the first", undo(t, h, first), 204)
+		if got := emailOf(t, h, "ada"); got != ada {
+			t.Errorf("the email is %s", got)
+		}
+	})
+	for name, change := range map[string]func(*testing.T, *impltest.Harness, string){
+		"another password": func(t *testing.T, h *impltest.Harness, token string) {
+			wantStatus(t, "the change", changePassword(t, h, token, impltest.Password, newPassword), 204)
+		},
+		"a reset": func(t *testing.T, h *impltest.Harness, _ string) {
+			askCode(t, h, impltest.RequestResetPath, third)
+			wantStatus(t, "the reset", confirmReset(t, h, "", h.CodeMail(t, third).Link.Reveal(), newPassword), 204)
+		},
+		"a password by an operator": func(t *testing.T, h *impltest.Harness, _ string) {
+			user, err := h.Auth.FindUser(t.Context(), third)
+			if err == nil {
+				_, err = h.Auth.SetPassword(t.Context(), user, secret.New(newPassword))
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h, token, first, _ := changed(t)
+			change(t, h, token)
+			wantStatus(t, "the undo", undo(t, h, first), 204)
+			if got := emailOf(t, h, "ada"); got != ada {
+				t.Errorf("the email is %s", got)
+			}
+		})
+	}
+}
+
+// The order of undos is that of the changes, whatever the clocks of the instances are.
+func TestUndosOfInstancesWithDifferentClocks(t *testing.T) {
+	t.Parallel()
+	h := impltest.New(t)
+	token := h.MustRegister(t, "ada")
+	changeEmail(t, h, token, newAda)
+	first := undoOf(t, h, ada)
+	h.Clock.Advance(-30 * time.Second)
+	changeEmail(t, h, token, third)
+	second := undoOf(t, h, newAda)
+	wantStatus(t, "the first", undo(t, h, first), 204)
+	wantInvalidCode(t, "the second", undo(t, h, second))
+}
+
+// There is nothing to undo for an account that was deactivated or deleted.
+func TestUndoOfAnAccountThatIsGone(t *testing.T) {
+	t.Parallel()
+	for name, end := range map[string]func(*testing.T, *impltest.Harness, string){
+		"deactivated": func(t *testing.T, h *impltest.Harness, _ string) { deactivate(t, h, "ada") },
+		"activated again": func(t *testing.T, h *impltest.Harness, token string) {
+			deactivate(t, h, "ada")
+			if _, err := h.Auth.Activate(t.Context(), claims(t, token).UID); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"deleted": func(t *testing.T, h *impltest.Harness, token string) {
+			wantStatus(t, "the deletion", as(t, h, token, "DELETE", impltest.MePath), 204)
+		},
+		"deleted by an operator": func(t *testing.T, h *impltest.Harness, token string) {
+			if _, err := h.Auth.DeleteUser(t.Context(), claims(t, token).UID); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"deactivated beside the service": func(t *testing.T, h *impltest.Harness, _ string) {
+			if _, err := h.Pool.Exec(t.Context(), "UPDATE users SET is_active = false"); err != nil {
+				t.Fatal(err)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h := impltest.New(t)
+			token := h.MustRegister(t, "ada")
+			changeEmail(t, h, token, newAda)
+			link := undoOf(t, h, ada)
+			end(t, h, token)
+			wantInvalidCode(t, "the undo", undo(t, h, link))
+			if name != "deactivated beside the service" {
+				wantStatus(t, "the address is free", registerAs(t, h, ada, "other"), 201)
+			}
+		})
+	}
+}
+
+func registerAs(t *testing.T, h *impltest.Harness, email, username string) impltest.Answer {
+	t.Helper()
+	return h.PostJSON(t, impltest.RegisterPath, map[string]any{
+		"email": email, "username": username, "password": impltest.Password,
+	})
+}
+
+// Nobody else gets an address that an account can get back: not by a registration, a change, or an
+// operator, nor from an instance of release 0.6. Afterwards it is free.
+func TestFormerEmailsAreHeld(t *testing.T) {
+	t.Parallel()
+	h := impltest.New(t)
+	token, eve := h.MustRegister(t, "ada"), h.MustRegister(t, "eve")
+	early := askEmailChange(t, h, eve, "ADA@example.net")
+	changeEmail(t, h, token, "ada@example.net")
+	changeEmail(t, h, token, newAda)
+	for _, email := range []string{ada, "Ada@Example.com", "ada@example.net"} {
+		a := registerAs(t, h, email, "other")
+		if a.Status != 409 || a.Text("code") != "email_taken" {
+			t.Errorf("%s: got %d %s", email, a.Status, a.Body)
+		}
+		wantStatus(t, email, requestEmailChange(t, h, eve, email), 202)
+		letters := h.Mailbox.Letters()
+		if _, isSent, err := h.Auth.MailData(t.Context(), letters[len(letters)-1]); isSent || err != nil {
+			t.Errorf("%s gets a code, %v", email, err)
+		}
+	}
+	a := confirmEmailChange(t, h, eve, early)
+	wantInvalidCode(t, "a code that a later request has ended", a)
+	_, err := h.Auth.CreateUser(t.Context(), auth.Registration{
+		Email: ada, Username: "other", Password: secret.New(impltest.Password),
+	}, false)
+	if !errors.Is(err, auth.ErrEmailTaken) {
+		t.Errorf("an operator gets %v", err)
+	}
+	// As release 0.6 inserts a user. It reports the constraint as a taken email.
+	const insert = "INSERT INTO users (id, email, email_key, username, username_key, password_hash, created_at, updated_at) " +
+		"VALUES (gen_random_uuid(), $1, $1, 'other', 'other', 'x', $2, $2)"
+	if _, err := h.Pool.Exec(t.Context(), insert, ada, h.Clock.Now()); !isTaken(err) {
+		t.Errorf("release 0.6 gets %v", err)
+	}
+	// Its own account may have it again.
+	changeEmail(t, h, token, ada)
+	changeEmail(t, h, token, newAda)
+	h.Clock.Advance(72 * time.Hour)
+	wantStatus(t, "after 72 hours", registerAs(t, h, ada, "other"), 201)
+	if n, err := h.Auth.SweepChallenges(t.Context()); n == 0 || err != nil {
+		t.Errorf("swept %d, %v", n, err)
+	}
+}
+
+// isTaken reports whether a statement has failed as one of an email that is taken.
+func isTaken(err error) bool {
+	var refused *pgconn.PgError
+	return errors.As(err, &refused) && refused.Code == "23505" && refused.ConstraintName == "users_email_key"
+}
+
+// An undo that has expired and wasn't swept doesn't disturb who has the address since.
+func TestUndoOfWhoHadTheAddressBefore(t *testing.T) {
+	t.Parallel()
+	h := impltest.New(t)
+	changeEmail(t, h, h.MustRegister(t, "ada"), newAda)
+	former := undoOf(t, h, ada)
+	h.Clock.Advance(72 * time.Hour)
+	other := registerAs(t, h, ada, "other").Text("token.access_token")
+	changeEmail(t, h, other, third)
+	wantInvalidCode(t, "the undo of the one", undo(t, h, former))
+	wantStatus(t, "the undo of the other", undo(t, h, undoOf(t, h, ada)), 204)
+	if got := emailOf(t, h, "other"); got != ada {
+		t.Errorf("the email is %s", got)
+	}
+}
