@@ -4,12 +4,14 @@ import (
 	"context"
 	"encoding/json"
 	"log/slog"
+	"slices"
 
 	"github.com/google/uuid"
 
 	"github.com/latchkey-auth/latchkey/gen/api"
 	"github.com/latchkey-auth/latchkey/impl/auth"
 	"github.com/latchkey-auth/latchkey/impl/auth/event"
+	"github.com/latchkey-auth/latchkey/impl/contract"
 	"github.com/latchkey-auth/latchkey/impl/secret"
 )
 
@@ -81,14 +83,67 @@ func (s *Server) Reauthenticate(
 	ctx context.Context,
 	req api.ReauthenticateRequestObject,
 ) (api.ReauthenticateResponseObject, error) {
-	r := requestOf(ctx)
-	grant, err := s.auth.Reauthenticate(ctx, r.caller(), r.principal, secret.New(req.Body.Password))
+	grant, err := s.reauthenticate(ctx, *req.Body)
 	if err != nil {
 		return nil, err
 	}
 	return api.Reauthenticate200JSONResponse{
 		Body: tokenBody(grant), Headers: api.Reauthenticate200ResponseHeaders{Pragma: noCache},
 	}, nil
+}
+
+func (s *Server) reauthenticate(ctx context.Context, body api.Reauthentication) (auth.Grant, error) {
+	if found := factorViolations(body); len(found) > 0 {
+		return auth.Grant{}, found
+	}
+	r := requestOf(ctx)
+	if body.Factor == api.ReauthenticationFactorPassword {
+		return s.auth.Reauthenticate(ctx, r.caller(), r.principal, secret.New(value(body.Password)))
+	}
+	grant, err := s.auth.ReauthenticateByCode(ctx, r.caller(), r.principal, answerOf(body.Request, value(body.Code)))
+	noteCode(r, "reauthentication", err)
+	return grant, err
+}
+
+// factorMembers are the members that stand beside each factor.
+var factorMembers = map[string][]string{
+	string(auth.FactorPassword):  {"password"},
+	string(auth.FactorEmailCode): {"request", "code"},
+}
+
+// factorViolations returns what is wrong with a body that fits the schema.
+func factorViolations(body api.Reauthentication) contract.Violations {
+	var found contract.Violations
+	fields := map[string]any{"factor": string(body.Factor)}
+	for name, member := range map[string]*string{"password": body.Password, "request": body.Request, "code": body.Code} {
+		if member != nil {
+			fields[name] = *member
+		}
+	}
+	checkFactor(fields, &found)
+	return found.Sorted()
+}
+
+// checkFactor adds a violation for each member that the factor lacks, and for each that belongs to
+// another factor.
+func checkFactor(fields map[string]any, found *contract.Violations) {
+	factor, _ := fields["factor"].(string)
+	own, ok := factorMembers[factor]
+	if !ok {
+		return // the schema has found it, or the body is of another operation
+	}
+	for _, name := range own {
+		if fields[name] == nil {
+			found.Add("/"+name, "required", "The field is missing.")
+		}
+	}
+	for _, others := range factorMembers {
+		for _, name := range others {
+			if fields[name] != nil && !slices.Contains(own, name) {
+				found.Add("/"+name, "not_allowed", "The field belongs to another factor.")
+			}
+		}
+	}
 }
 
 // defaultEventPage is the contract's default of `limit`.

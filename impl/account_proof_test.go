@@ -104,7 +104,7 @@ func TestM5_StaleSessions(t *testing.T) {
 		a := as(t, h, token, "DELETE", impltest.MePath)
 		wantRefusal(t, a, stale)
 		factors, _ := a.JSON("factors").([]any)
-		if a.JSON("max_age") != 300.0 || len(factors) != 1 || factors[0] != "password" {
+		if a.JSON("max_age") != 300.0 || len(factors) != 2 || factors[0] != "password" {
 			t.Errorf("got %s", a.Body)
 		}
 	}

@@ -158,7 +158,7 @@ func TestAccountRequestsAgainstTheContract(t *testing.T) {
 	for what, a := range map[string]impltest.Answer{
 		"update":         patchMe(t, h, token, `{"is_superuser":true,"username":"x"}`),
 		"password":       sendJSON(t, h, token, "PUT", impltest.PasswordPath, `{"new_password":"short"}`),
-		"reauthenticate": sendJSON(t, h, token, "POST", impltest.ReauthenticationPath, `{"factor":"code"}`),
+		"reauthenticate": sendJSON(t, h, token, "POST", impltest.ReauthenticationPath, `{"factor":"email_code","password":"x"}`),
 		"events":         as(t, h, token, "GET", impltest.EventsPath+"?limit=0"),
 	} {
 		if a.Status != 422 {

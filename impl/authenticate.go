@@ -1,11 +1,15 @@
 package impl
 
 import (
+	"context"
 	"log/slog"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/labstack/echo/v4"
+
+	"github.com/latchkey-auth/latchkey/impl/auth"
 )
 
 // authenticate finds who sends the request, where the contract's `security` demands it.
@@ -32,10 +36,20 @@ func (s *Server) authenticate(next echo.HandlerFunc) echo.HandlerFunc {
 		}
 		r.note(slog.String("user", r.principal.User.ID.String()))
 		if age := r.operation.MaxAge; age > 0 && !s.auth.IsFresh(r.principal, age) {
-			return &staleError{age}
+			return s.stale(hr.Context(), r.principal, age)
 		}
 		return next(ec)
 	}
+}
+
+// stale returns the refusal of a session that has to prove again who its user is. It looks the factors
+// up, which a request that isn't refused never needs.
+func (s *Server) stale(ctx context.Context, p auth.Principal, maxAge time.Duration) error {
+	factors, err := s.auth.Factors(ctx, p.User.ID)
+	if err != nil {
+		return err
+	}
+	return &staleError{maxAge, factors}
 }
 
 // bearerToken reads the one `Authorization: Bearer` header (RFC 6750 section 2.1). The scheme is

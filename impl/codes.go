@@ -80,7 +80,7 @@ func (s *Server) ConfirmEmailVerification(
 ) (api.ConfirmEmailVerificationResponseObject, error) {
 	r := requestOf(ctx)
 	answer := answerOf(req.Body.Request, req.Body.Code)
-	err := s.auth.ConfirmEmailVerification(ctx, r.caller(), r.principal.User, r.principal.SessionID, answer)
+	err := s.auth.ConfirmEmailVerification(ctx, r.caller(), r.principal, answer)
 	noteCode(r, "email_verification", err)
 	if err != nil {
 		return nil, err

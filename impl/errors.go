@@ -31,7 +31,11 @@ var (
 )
 
 // staleError reports that a session didn't prove lately enough who its user is.
-type staleError struct{ maxAge time.Duration }
+type staleError struct {
+	maxAge time.Duration
+	// factors are what the user can prove it with.
+	factors []auth.Factor
+}
 
 func (e *staleError) Error() string { return "the session has proved nothing for " + e.maxAge.String() }
 
@@ -40,7 +44,8 @@ func (e *staleError) problem() problem {
 	age := seconds(e.maxAge)
 	return problem{
 		status: 401, code: "reauthentication_required", detail: "The session has to prove again who its user is.",
-		challenge: fmt.Sprintf(`Bearer error="insufficient_user_authentication", max_age="%d"`, age), maxAge: age,
+		challenge: fmt.Sprintf(`Bearer error="insufficient_user_authentication", max_age="%d"`, age),
+		maxAge:    age, factors: e.factors,
 	}
 }
 
@@ -59,8 +64,9 @@ type problem struct {
 	// budget is the one that is used up.
 	budget *auth.Budget
 	errors contract.Violations
-	// maxAge is in seconds, of a session that has to prove again who its user is.
-	maxAge int
+	// maxAge is in seconds, of a session that has to prove again who its user is by one of the factors.
+	maxAge  int
+	factors []auth.Factor
 }
 
 const (
@@ -299,11 +305,11 @@ type document struct {
 	ErrorDescription string           `json:"error_description,omitempty"`
 	RequestID        string           `json:"request_id,omitempty"`
 	MaxAge           int              `json:"max_age,omitempty"`
-	Factors          []string         `json:"factors,omitempty"`
+	Factors          []auth.Factor    `json:"factors,omitempty"`
 }
 
 func (s *Server) document(p problem, r *request) document {
-	doc := document{Errors: fieldErrors(p.errors), Problem: api.Problem{
+	doc := document{Errors: fieldErrors(p.errors), MaxAge: p.maxAge, Factors: p.factors, Problem: api.Problem{
 		Type:   s.problemType(r, p.code),
 		Title:  s.problems[p.code].Title,
 		Status: p.status,
@@ -315,9 +321,6 @@ func (s *Server) document(p problem, r *request) document {
 	}
 	if p.status == http.StatusInternalServerError {
 		doc.RequestID = r.idText
-	}
-	if p.maxAge > 0 {
-		doc.MaxAge, doc.Factors = p.maxAge, []string{string(api.StaleSessionProblemFactorsPassword)}
 	}
 	return doc
 }

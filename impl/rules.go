@@ -29,6 +29,8 @@ func (s *Server) rules() contract.Rules {
 		Bodies: []contract.BodyRule{
 			{Property: "password", Format: formatNewPassword, Check: s.checkPassword("password")},
 			{Property: "new_password", Format: formatNewPassword, Check: s.checkPassword("new_password")},
+			// Of a reauthentication: no other body has this property with this format beside a factor.
+			{Property: "password", Format: "password", Check: checkFactor},
 			// Any other grant type is 400 (RFC 6749 section 5.2), and not 422.
 			{Property: "grant_type", AnyValue: true, Check: checkGrant},
 		},

@@ -13,7 +13,7 @@ import (
 // Logout ends the session whose token was sent.
 func (s *Server) Logout(ctx context.Context, _ api.LogoutRequestObject) (api.LogoutResponseObject, error) {
 	r := requestOf(ctx)
-	err := s.auth.EndSession(ctx, r.caller(), r.principal.User.ID, r.principal.SessionID)
+	err := s.auth.EndSession(ctx, r.caller(), r.principal, r.principal.SessionID)
 	if err != nil && !errors.Is(err, auth.ErrNoSession) { // somebody was faster
 		return nil, err
 	}
@@ -43,7 +43,7 @@ func (s *Server) EndSession(
 	req api.EndSessionRequestObject,
 ) (api.EndSessionResponseObject, error) {
 	r := requestOf(ctx)
-	if err := s.auth.EndSession(ctx, r.caller(), r.principal.User.ID, req.SessionID); err != nil {
+	if err := s.auth.EndSession(ctx, r.caller(), r.principal, req.SessionID); err != nil {
 		return nil, err
 	}
 	return api.EndSession204Response{}, nil
@@ -55,7 +55,7 @@ func (s *Server) EndAllSessions(
 	_ api.EndAllSessionsRequestObject,
 ) (api.EndAllSessionsResponseObject, error) {
 	r := requestOf(ctx)
-	if err := s.auth.EndSessions(ctx, r.caller(), r.principal.User); err != nil {
+	if err := s.auth.EndSessions(ctx, r.caller(), r.principal); err != nil {
 		return nil, err
 	}
 	return api.EndAllSessions204Response{}, nil

@@ -1,9 +1,9 @@
 -- name: ChallengeOpen :one
--- Makes the challenge of a purpose for an address, in the place of the one before it. The statement
--- is the same for an address with an account and for one without. A deactivated account counts as
--- none.
-INSERT INTO challenges (id, purpose, user_id, email_key, email, expires_at, created_at)
-SELECT sqlc.arg(id), sqlc.arg(purpose), u.id, a.email_key, coalesce(u.email, a.email), sqlc.arg(expires_at), sqlc.arg(now)
+-- Makes the challenge of a purpose for an address, in the place of the one that the same network has
+-- asked for before. The statement is the same for an address with an account and for one without. A
+-- deactivated account counts as none.
+INSERT INTO challenges (id, purpose, user_id, email_key, email, network, expires_at, created_at)
+SELECT sqlc.arg(id), sqlc.arg(purpose), u.id, a.email_key, coalesce(u.email, a.email), sqlc.arg(network), sqlc.arg(expires_at), sqlc.arg(now)
 FROM (SELECT sqlc.arg(email_key)::text AS email_key, sqlc.arg(email)::text AS email) a
 LEFT JOIN users u ON u.email_key = a.email_key AND u.is_active
 ON CONFLICT ON CONSTRAINT challenges_email_key DO UPDATE
@@ -30,12 +30,20 @@ RETURNING created_at, (SELECT u.locale FROM users u WHERE u.id = challenges.user
 
 -- name: ChallengeTry :one
 -- Counts a try, before anything is compared, and returns the challenge. The lock serialises all
--- tries of one challenge, on every instance. No row means that the challenge has expired, was used,
--- or was replaced.
+-- tries of one challenge, on every instance. No row means that the challenge has had all its tries,
+-- has expired, was used, or was replaced. Then nothing is written.
 UPDATE challenges
-SET attempts = least(attempts + 1, sqlc.arg(tries)::integer + 1)
+SET attempts = attempts + 1
 WHERE id = sqlc.arg(id) AND purpose = sqlc.arg(purpose) AND used_at IS NULL AND expires_at > sqlc.arg(now)::timestamptz
+    AND attempts < sqlc.arg(tries)::integer
 RETURNING *;
+
+-- name: ChallengeGetSpent :one
+-- Returns when a challenge that has had all its tries expires. No row means that it has expired, was
+-- used, or was replaced.
+SELECT expires_at FROM challenges
+WHERE id = sqlc.arg(id) AND purpose = sqlc.arg(purpose) AND used_at IS NULL AND expires_at > sqlc.arg(now)::timestamptz
+    AND attempts >= sqlc.arg(tries)::integer;
 
 -- name: ChallengeGiveBack :exec
 -- Takes back a try whose answer was right, and which was refused for another reason.
@@ -57,9 +65,9 @@ DELETE FROM challenges
 WHERE user_id = sqlc.arg(user_id)::uuid AND purpose = 'undo_email_change' AND created_at >= sqlc.arg(since)::timestamptz;
 
 -- name: ChallengeGetID :one
--- Returns the id of the challenge of a purpose for an address, for a client that proves by its token
--- whose address it is.
-SELECT id FROM challenges WHERE email_key = @email_key AND purpose = @purpose;
+-- Returns the id of the newest challenge of a purpose for an address, for a client that proves by its
+-- token whose address it is.
+SELECT id FROM challenges WHERE email_key = @email_key AND purpose = @purpose ORDER BY created_at DESC, id DESC LIMIT 1;
 
 -- name: ChallengeGetMail :one
 -- Returns what the mail of a challenge is made of. No row means that there is nothing to send any

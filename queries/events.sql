@@ -19,6 +19,13 @@ WHERE user_id = @user_id AND id < sqlc.arg(before)::uuid
 ORDER BY id DESC
 LIMIT sqlc.arg(page_size)::integer;
 
+-- name: EventGetLogin :one
+-- Returns what the mail about a login says. No row means that the user was deleted.
+SELECT e.address, e.user_agent, u.username
+FROM events e
+JOIN users u ON u.id = e.user_id
+WHERE e.id = @id AND e.type = 'user.logged_in';
+
 -- name: EventSweep :execrows
 -- Deletes a batch of old events, by the database's clock. A test may pass another.
 DELETE FROM events

@@ -55,12 +55,20 @@ WHERE ctid = ANY (ARRAY(
     FOR UPDATE SKIP LOCKED
 ));
 
--- name: AddressKnow :exec
--- Records the address from which a user has logged in. A row is written again once a day, or if the
--- credentials have changed since.
-INSERT INTO known_addresses AS k (key, seen_at, user_id) VALUES (sqlc.arg(key), sqlc.arg(seen_at), sqlc.arg(user_id))
-ON CONFLICT (key) DO UPDATE SET seen_at = excluded.seen_at, user_id = excluded.user_id
-WHERE k.user_id <> excluded.user_id OR k.seen_at < excluded.seen_at - interval '1 day' OR k.seen_at <= sqlc.narg(not_before)::timestamptz;
+-- name: AddressKnow :one
+-- Records the address from which a user has logged in, and reports whether the account has known it
+-- before, as [AttemptVouch] does. A row is written again once a day, or if the credentials have
+-- changed since.
+WITH known AS (
+    SELECT FROM known_addresses k
+    WHERE k.key = sqlc.arg(key) AND k.user_id = sqlc.arg(user_id) AND k.seen_at > sqlc.arg(known_since)::timestamptz
+        AND (sqlc.narg(not_before)::timestamptz IS NULL OR k.seen_at > sqlc.narg(not_before)::timestamptz)
+), recorded AS (
+    INSERT INTO known_addresses AS k (key, seen_at, user_id) VALUES (sqlc.arg(key), sqlc.arg(seen_at), sqlc.arg(user_id))
+    ON CONFLICT (key) DO UPDATE SET seen_at = excluded.seen_at, user_id = excluded.user_id
+    WHERE k.user_id <> excluded.user_id OR k.seen_at < excluded.seen_at - interval '1 day' OR k.seen_at <= sqlc.narg(not_before)::timestamptz
+)
+SELECT EXISTS (SELECT FROM known) AS is_known;
 
 -- name: AddressKeep :exec
 -- Keeps a known address known, although the user's sessions were ended.

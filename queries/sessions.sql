@@ -81,13 +81,24 @@ WHERE s.id = sqlc.arg(id) AND u.id = s.user_id AND s.user_id = sqlc.arg(user_id)
 RETURNING s.generation, s.expires_at, s.methods;
 
 -- name: SessionKeep :exec
--- Lets a session outlive an end of all sessions of its user, in the same transaction.
-UPDATE sessions SET created_at = @valid_from WHERE id = @id AND user_id = @user_id;
+-- Lets a session outlive an end of all sessions of its user, in the same transaction. It is dated
+-- anew, and still shown as opened when it was.
+UPDATE sessions SET created_at = @valid_from, opened_at = coalesce(opened_at, created_at) WHERE id = @id AND user_id = @user_id;
+
+-- name: SessionHold :one
+-- Keeps a session from being ended until the transaction ends, which has locked the user's row. No
+-- row means that the session has ended.
+SELECT s.id
+FROM sessions s
+JOIN users u ON u.id = s.user_id
+WHERE s.id = sqlc.arg(id) AND s.user_id = sqlc.arg(user_id) AND s.expires_at > sqlc.arg(now)::timestamptz
+    AND (u.tokens_not_before IS NULL OR s.created_at > u.tokens_not_before)
+FOR KEY SHARE OF s;
 
 -- name: SessionListByUser :many
 -- Returns a user's live sessions, the newest first, because ids are of version 7. The limit is the
 -- contract's.
-SELECT s.id, s.user_agent, s.address, s.created_at, s.rotated_at, s.expires_at
+SELECT s.id, s.user_agent, s.address, coalesce(s.opened_at, s.created_at)::timestamptz AS created_at, s.rotated_at, s.expires_at
 FROM sessions s
 JOIN users u ON u.id = s.user_id
 WHERE s.user_id = sqlc.arg(user_id) AND s.expires_at > sqlc.arg(now) AND (u.tokens_not_before IS NULL OR s.created_at > u.tokens_not_before)
@@ -118,12 +129,12 @@ WHERE id IN (
 );
 
 -- name: SessionDeleteSome :execrows
--- Deletes a batch of a user's sessions, but for one. It waits for no row, so that it can't deadlock
--- with a transaction that locks the rows in another order.
+-- Deletes a batch of a user's sessions. It waits for no row, so that it can't deadlock with a
+-- transaction that locks the rows in another order.
 DELETE FROM sessions
 WHERE id IN (
     SELECT s.id FROM sessions s
-    WHERE s.user_id = sqlc.arg(user_id) AND s.id <> sqlc.arg(kept)
+    WHERE s.user_id = sqlc.arg(user_id)
     LIMIT sqlc.arg(batch)
     FOR UPDATE SKIP LOCKED
 );

@@ -197,4 +197,7 @@ func addAccountsInOrder(asks map[string]ask) {
 		asks[name+" wrong_password"] = accountOperations[name].by(ada)
 		asks[name+" rate_limited"] = repeated(accountOperations[name].by(limitedUser))
 	}
+	byCode := with("Reauthenticate", `{"factor":"email_code","request":"REQUEST","code":"12345678"}`)
+	byCode.askedAt = impltest.RequestLoginCodePath
+	asks["Reauthenticate invalid_code"] = byCode.by(ada)
 }

@@ -285,6 +285,7 @@ func (e EventMethods) Valid() bool {
 
 // Defines values for EventType.
 const (
+	EventTypeCodeFailed             EventType = "code.failed"
 	EventTypeEmailChangeUndone      EventType = "email.change_undone"
 	EventTypeEmailChanged           EventType = "email.changed"
 	EventTypeEmailVerified          EventType = "email.verified"
@@ -306,6 +307,8 @@ const (
 // Valid indicates whether the value is a known member of the EventType enum.
 func (e EventType) Valid() bool {
 	switch e {
+	case EventTypeCodeFailed:
+		return true
 	case EventTypeEmailChangeUndone:
 		return true
 	case EventTypeEmailChanged:
@@ -696,13 +699,13 @@ func (e KeyUse) Valid() bool {
 
 // Defines values for LoginContinuationFactor.
 const (
-	EmailCode LoginContinuationFactor = "email_code"
+	LoginContinuationFactorEmailCode LoginContinuationFactor = "email_code"
 )
 
 // Valid indicates whether the value is a known member of the LoginContinuationFactor enum.
 func (e LoginContinuationFactor) Valid() bool {
 	switch e {
-	case EmailCode:
+	case LoginContinuationFactorEmailCode:
 		return true
 	default:
 		return false
@@ -1143,12 +1146,15 @@ func (e RateLimitedProblemStatus) Valid() bool {
 
 // Defines values for ReauthenticationFactor.
 const (
-	ReauthenticationFactorPassword ReauthenticationFactor = "password"
+	ReauthenticationFactorEmailCode ReauthenticationFactor = "email_code"
+	ReauthenticationFactorPassword  ReauthenticationFactor = "password"
 )
 
 // Valid indicates whether the value is a known member of the ReauthenticationFactor enum.
 func (e ReauthenticationFactor) Valid() bool {
 	switch e {
+	case ReauthenticationFactorEmailCode:
+		return true
 	case ReauthenticationFactorPassword:
 		return true
 	default:
@@ -1308,12 +1314,15 @@ func (e StaleSessionProblemCode) Valid() bool {
 
 // Defines values for StaleSessionProblemFactors.
 const (
-	StaleSessionProblemFactorsPassword StaleSessionProblemFactors = "password"
+	StaleSessionProblemFactorsEmailCode StaleSessionProblemFactors = "email_code"
+	StaleSessionProblemFactorsPassword  StaleSessionProblemFactors = "password"
 )
 
 // Valid indicates whether the value is a known member of the StaleSessionProblemFactors enum.
 func (e StaleSessionProblemFactors) Valid() bool {
 	switch e {
+	case StaleSessionProblemFactorsEmailCode:
+		return true
 	case StaleSessionProblemFactorsPassword:
 		return true
 	default:
@@ -2453,7 +2462,7 @@ type Event struct {
 	// Example: 01981f6e-3f4a-7cc0-8f1e-5d7a4c1b2e90
 	SessionID *ID `json:"session_id,omitempty"`
 
-	// Type What happened. `login.failed` and `user.updated` are recorded at most once an hour for an account.
+	// Type What happened. `login.failed`, `code.failed` and `user.updated` are recorded at most once an hour for an account. `code.failed` is a wrong code.
 	//
 	// Example: user.logged_in
 	Type EventType `json:"type"`
@@ -2472,7 +2481,7 @@ type EventActor string
 // EventMethods defines model for Event.Methods.
 type EventMethods string
 
-// EventType What happened. `login.failed` and `user.updated` are recorded at most once an hour for an account.
+// EventType What happened. `login.failed`, `code.failed` and `user.updated` are recorded at most once an hour for an account. `code.failed` is a wrong code.
 //
 // Example: user.logged_in
 type EventType string
@@ -3028,7 +3037,7 @@ type MailLoginCode struct {
 	Username string `json:"username"`
 }
 
-// MailNewDevice The data of the mail `new_device`, about a login from an address that the account does not know.
+// MailNewDevice The data of the mail `new_device`, about a login from a network that the account does not know.
 //
 // Example: {"address":"203.0.113.7","at":"2026-01-05T09:30:00Z","email":"ada@example.com","user_agent":"Mozilla/5.0","username":"ada"}
 type MailNewDevice struct {
@@ -3482,16 +3491,26 @@ type RateLimitedProblemStatus int
 
 // Reauthentication A proof of who the user is.
 type Reauthentication struct {
-	// Factor What proves it.
+	// Code The 8 digits of the mail, or the token of its link.
+	//
+	// Example: 20318467
+	Code *string `json:"code,omitempty"`
+
+	// Factor `password`: the member `password` stands beside it. `email_code`: `request` and `code` do.
 	Factor ReauthenticationFactor `json:"factor"`
 
 	// Password The present password.
 	//
 	// Example: correct horse battery staple
-	Password string `json:"password"`
+	Password *string `json:"password,omitempty"`
+
+	// Request The `request` that came when the code was asked for.
+	//
+	// Example: lkq_AZgfbj9KfMCPHl19TBsukEq0zH1v4cYw3r9dWl2b7mQx5sVtN8hJpUoEaKiGfRyZ
+	Request *string `json:"request,omitempty"`
 }
 
-// ReauthenticationFactor What proves it.
+// ReauthenticationFactor `password`: the member `password` stands beside it. `email_code`: `request` and `code` do.
 type ReauthenticationFactor string
 
 // RegisteredUser A new user, with the tokens of its first session.
@@ -3757,9 +3776,9 @@ type StaleSessionProblem struct {
 	// Example: The email belongs to another user.
 	Detail string `json:"detail"`
 
-	// Factors What `Reauthenticate` takes as a proof, at `reauthentication_required`.
+	// Factors What `Reauthenticate` takes as a proof of this user, at `reauthentication_required`. A user whose password was removed has no `password` here.
 	//
-	// Example: ["password"]
+	// Example: ["password","email_code"]
 	Factors *[]StaleSessionProblemFactors `json:"factors,omitempty"`
 
 	// MaxAge The seconds within which the session must have proved it, at `reauthentication_required`.
@@ -4549,6 +4568,9 @@ type InternalError = InternalErrorProblem
 // InvalidCode defines model for InvalidCode.
 type InvalidCode = InvalidCodeProblem
 
+// InvalidCodeOrToken defines model for InvalidCodeOrToken.
+type InvalidCodeOrToken = VerificationRefusedProblem
+
 // InvalidEmail defines model for InvalidEmail.
 type InvalidEmail = InvalidRequestProblem
 
@@ -5115,6 +5137,15 @@ type InvalidCodeApplicationProblemPlusJSONResponse struct {
 	Body InvalidCodeProblem
 
 	Headers InvalidCodeResponseHeaders
+}
+
+type InvalidCodeOrTokenResponseHeaders struct {
+	WWWAuthenticate string
+}
+type InvalidCodeOrTokenApplicationProblemPlusJSONResponse struct {
+	Body VerificationRefusedProblem
+
+	Headers InvalidCodeOrTokenResponseHeaders
 }
 
 type InvalidEmailApplicationProblemPlusJSONResponse InvalidRequestProblem
@@ -7242,13 +7273,8 @@ func (response ConfirmEmailVerification400ApplicationProblemPlusJSONResponse) Vi
 	return err
 }
 
-type ConfirmEmailVerification401ResponseHeaders struct {
-	WWWAuthenticate string
-}
-
 type ConfirmEmailVerification401ApplicationProblemPlusJSONResponse struct {
-	Body    VerificationRefusedProblem
-	Headers ConfirmEmailVerification401ResponseHeaders
+	InvalidCodeOrTokenApplicationProblemPlusJSONResponse
 }
 
 func (response ConfirmEmailVerification401ApplicationProblemPlusJSONResponse) VisitConfirmEmailVerificationResponse(w http.ResponseWriter) error {
@@ -7725,7 +7751,7 @@ func (response Reauthenticate400ApplicationProblemPlusJSONResponse) VisitReauthe
 }
 
 type Reauthenticate401ApplicationProblemPlusJSONResponse struct {
-	UnauthenticatedApplicationProblemPlusJSONResponse
+	InvalidCodeOrTokenApplicationProblemPlusJSONResponse
 }
 
 func (response Reauthenticate401ApplicationProblemPlusJSONResponse) VisitReauthenticateResponse(w http.ResponseWriter) error {

@@ -39,7 +39,7 @@ func (q *Queries) ChallengeEndUndos(ctx context.Context, arg ChallengeEndUndosPa
 }
 
 const challengeGetID = `-- name: ChallengeGetID :one
-SELECT id FROM challenges WHERE email_key = $1 AND purpose = $2
+SELECT id FROM challenges WHERE email_key = $1 AND purpose = $2 ORDER BY created_at DESC, id DESC LIMIT 1
 `
 
 type ChallengeGetIDParams struct {
@@ -47,8 +47,8 @@ type ChallengeGetIDParams struct {
 	Purpose  string
 }
 
-// Returns the id of the challenge of a purpose for an address, for a client that proves by its token
-// whose address it is.
+// Returns the id of the newest challenge of a purpose for an address, for a client that proves by its
+// token whose address it is.
 func (q *Queries) ChallengeGetID(ctx context.Context, arg ChallengeGetIDParams) (uuid.UUID, error) {
 	row := q.db.QueryRow(ctx, challengeGetID, arg.EmailKey, arg.Purpose)
 	var id uuid.UUID
@@ -97,6 +97,33 @@ func (q *Queries) ChallengeGetMail(ctx context.Context, arg ChallengeGetMailPara
 	return i, err
 }
 
+const challengeGetSpent = `-- name: ChallengeGetSpent :one
+SELECT expires_at FROM challenges
+WHERE id = $1 AND purpose = $2 AND used_at IS NULL AND expires_at > $3::timestamptz
+    AND attempts >= $4::integer
+`
+
+type ChallengeGetSpentParams struct {
+	ID      uuid.UUID
+	Purpose string
+	Now     time.Time
+	Tries   int32
+}
+
+// Returns when a challenge that has had all its tries expires. No row means that it has expired, was
+// used, or was replaced.
+func (q *Queries) ChallengeGetSpent(ctx context.Context, arg ChallengeGetSpentParams) (time.Time, error) {
+	row := q.db.QueryRow(ctx, challengeGetSpent,
+		arg.ID,
+		arg.Purpose,
+		arg.Now,
+		arg.Tries,
+	)
+	var expires_at time.Time
+	err := row.Scan(&expires_at)
+	return expires_at, err
+}
+
 const challengeGiveBack = `-- name: ChallengeGiveBack :exec
 UPDATE challenges SET attempts = attempts - 1 WHERE id = $1 AND attempts > 0
 `
@@ -108,9 +135,9 @@ func (q *Queries) ChallengeGiveBack(ctx context.Context, id uuid.UUID) error {
 }
 
 const challengeOpen = `-- name: ChallengeOpen :one
-INSERT INTO challenges (id, purpose, user_id, email_key, email, expires_at, created_at)
-SELECT $1, $2, u.id, a.email_key, coalesce(u.email, a.email), $3, $4
-FROM (SELECT $5::text AS email_key, $6::text AS email) a
+INSERT INTO challenges (id, purpose, user_id, email_key, email, network, expires_at, created_at)
+SELECT $1, $2, u.id, a.email_key, coalesce(u.email, a.email), $3, $4, $5
+FROM (SELECT $6::text AS email_key, $7::text AS email) a
 LEFT JOIN users u ON u.email_key = a.email_key AND u.is_active
 ON CONFLICT ON CONSTRAINT challenges_email_key DO UPDATE
 SET id = excluded.id, user_id = excluded.user_id, email = excluded.email, attempts = 0, expires_at = excluded.expires_at,
@@ -121,6 +148,7 @@ RETURNING email, (SELECT u.locale FROM users u WHERE u.id = challenges.user_id) 
 type ChallengeOpenParams struct {
 	ID        uuid.UUID
 	Purpose   string
+	Network   string
 	ExpiresAt time.Time
 	Now       time.Time
 	EmailKey  string
@@ -132,13 +160,14 @@ type ChallengeOpenRow struct {
 	Locale *string
 }
 
-// Makes the challenge of a purpose for an address, in the place of the one before it. The statement
-// is the same for an address with an account and for one without. A deactivated account counts as
-// none.
+// Makes the challenge of a purpose for an address, in the place of the one that the same network has
+// asked for before. The statement is the same for an address with an account and for one without. A
+// deactivated account counts as none.
 func (q *Queries) ChallengeOpen(ctx context.Context, arg ChallengeOpenParams) (ChallengeOpenRow, error) {
 	row := q.db.QueryRow(ctx, challengeOpen,
 		arg.ID,
 		arg.Purpose,
+		arg.Network,
 		arg.ExpiresAt,
 		arg.Now,
 		arg.EmailKey,
@@ -223,27 +252,28 @@ func (q *Queries) ChallengeSweep(ctx context.Context, arg ChallengeSweepParams) 
 
 const challengeTry = `-- name: ChallengeTry :one
 UPDATE challenges
-SET attempts = least(attempts + 1, $1::integer + 1)
-WHERE id = $2 AND purpose = $3 AND used_at IS NULL AND expires_at > $4::timestamptz
-RETURNING id, purpose, user_id, email_key, email, attempts, expires_at, used_at, created_at, new_email
+SET attempts = attempts + 1
+WHERE id = $1 AND purpose = $2 AND used_at IS NULL AND expires_at > $3::timestamptz
+    AND attempts < $4::integer
+RETURNING id, purpose, user_id, email_key, email, attempts, expires_at, used_at, created_at, new_email, network
 `
 
 type ChallengeTryParams struct {
-	Tries   int32
 	ID      uuid.UUID
 	Purpose string
 	Now     time.Time
+	Tries   int32
 }
 
 // Counts a try, before anything is compared, and returns the challenge. The lock serialises all
-// tries of one challenge, on every instance. No row means that the challenge has expired, was used,
-// or was replaced.
+// tries of one challenge, on every instance. No row means that the challenge has had all its tries,
+// has expired, was used, or was replaced. Then nothing is written.
 func (q *Queries) ChallengeTry(ctx context.Context, arg ChallengeTryParams) (Challenge, error) {
 	row := q.db.QueryRow(ctx, challengeTry,
-		arg.Tries,
 		arg.ID,
 		arg.Purpose,
 		arg.Now,
+		arg.Tries,
 	)
 	var i Challenge
 	err := row.Scan(
@@ -257,6 +287,7 @@ func (q *Queries) ChallengeTry(ctx context.Context, arg ChallengeTryParams) (Cha
 		&i.UsedAt,
 		&i.CreatedAt,
 		&i.NewEmail,
+		&i.Network,
 	)
 	return i, err
 }

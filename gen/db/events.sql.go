@@ -83,6 +83,27 @@ func (q *Queries) EventAddSampled(ctx context.Context, arg EventAddSampledParams
 	return err
 }
 
+const eventGetLogin = `-- name: EventGetLogin :one
+SELECT e.address, e.user_agent, u.username
+FROM events e
+JOIN users u ON u.id = e.user_id
+WHERE e.id = $1 AND e.type = 'user.logged_in'
+`
+
+type EventGetLoginRow struct {
+	Address   *string
+	UserAgent *string
+	Username  string
+}
+
+// Returns what the mail about a login says. No row means that the user was deleted.
+func (q *Queries) EventGetLogin(ctx context.Context, id uuid.UUID) (EventGetLoginRow, error) {
+	row := q.db.QueryRow(ctx, eventGetLogin, id)
+	var i EventGetLoginRow
+	err := row.Scan(&i.Address, &i.UserAgent, &i.Username)
+	return i, err
+}
+
 const eventListByUser = `-- name: EventListByUser :many
 SELECT id, type, actor, session_id, address, user_agent, data, created_at
 FROM events

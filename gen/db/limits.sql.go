@@ -35,29 +35,41 @@ func (q *Queries) AddressKeep(ctx context.Context, arg AddressKeepParams) error 
 	return err
 }
 
-const addressKnow = `-- name: AddressKnow :exec
-INSERT INTO known_addresses AS k (key, seen_at, user_id) VALUES ($1, $2, $3)
-ON CONFLICT (key) DO UPDATE SET seen_at = excluded.seen_at, user_id = excluded.user_id
-WHERE k.user_id <> excluded.user_id OR k.seen_at < excluded.seen_at - interval '1 day' OR k.seen_at <= $4::timestamptz
+const addressKnow = `-- name: AddressKnow :one
+WITH known AS (
+    SELECT FROM known_addresses k
+    WHERE k.key = $1 AND k.user_id = $2 AND k.seen_at > $3::timestamptz
+        AND ($4::timestamptz IS NULL OR k.seen_at > $4::timestamptz)
+), recorded AS (
+    INSERT INTO known_addresses AS k (key, seen_at, user_id) VALUES ($1, $5, $2)
+    ON CONFLICT (key) DO UPDATE SET seen_at = excluded.seen_at, user_id = excluded.user_id
+    WHERE k.user_id <> excluded.user_id OR k.seen_at < excluded.seen_at - interval '1 day' OR k.seen_at <= $4::timestamptz
+)
+SELECT EXISTS (SELECT FROM known) AS is_known
 `
 
 type AddressKnowParams struct {
-	Key       []byte
-	SeenAt    time.Time
-	UserID    uuid.UUID
-	NotBefore *time.Time
+	Key        []byte
+	UserID     uuid.UUID
+	KnownSince time.Time
+	NotBefore  *time.Time
+	SeenAt     time.Time
 }
 
-// Records the address from which a user has logged in. A row is written again once a day, or if the
-// credentials have changed since.
-func (q *Queries) AddressKnow(ctx context.Context, arg AddressKnowParams) error {
-	_, err := q.db.Exec(ctx, addressKnow,
+// Records the address from which a user has logged in, and reports whether the account has known it
+// before, as [AttemptVouch] does. A row is written again once a day, or if the credentials have
+// changed since.
+func (q *Queries) AddressKnow(ctx context.Context, arg AddressKnowParams) (bool, error) {
+	row := q.db.QueryRow(ctx, addressKnow,
 		arg.Key,
-		arg.SeenAt,
 		arg.UserID,
+		arg.KnownSince,
 		arg.NotBefore,
+		arg.SeenAt,
 	)
-	return err
+	var is_known bool
+	err := row.Scan(&is_known)
+	return is_known, err
 }
 
 const addressSweep = `-- name: AddressSweep :execrows

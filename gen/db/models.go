@@ -21,6 +21,7 @@ type Challenge struct {
 	UsedAt    *time.Time
 	CreatedAt time.Time
 	NewEmail  *string
+	Network   string
 }
 
 type SigningKey struct {

@@ -16,22 +16,21 @@ const sessionDeleteSome = `-- name: SessionDeleteSome :execrows
 DELETE FROM sessions
 WHERE id IN (
     SELECT s.id FROM sessions s
-    WHERE s.user_id = $1 AND s.id <> $2
-    LIMIT $3
+    WHERE s.user_id = $1
+    LIMIT $2
     FOR UPDATE SKIP LOCKED
 )
 `
 
 type SessionDeleteSomeParams struct {
 	UserID uuid.UUID
-	Kept   uuid.UUID
 	Batch  int32
 }
 
-// Deletes a batch of a user's sessions, but for one. It waits for no row, so that it can't deadlock
-// with a transaction that locks the rows in another order.
+// Deletes a batch of a user's sessions. It waits for no row, so that it can't deadlock with a
+// transaction that locks the rows in another order.
 func (q *Queries) SessionDeleteSome(ctx context.Context, arg SessionDeleteSomeParams) (int64, error) {
-	result, err := q.db.Exec(ctx, sessionDeleteSome, arg.UserID, arg.Kept, arg.Batch)
+	result, err := q.db.Exec(ctx, sessionDeleteSome, arg.UserID, arg.Batch)
 	if err != nil {
 		return 0, err
 	}
@@ -71,8 +70,32 @@ func (q *Queries) SessionEndOthers(ctx context.Context, arg SessionEndOthersPara
 	return err
 }
 
+const sessionHold = `-- name: SessionHold :one
+SELECT s.id
+FROM sessions s
+JOIN users u ON u.id = s.user_id
+WHERE s.id = $1 AND s.user_id = $2 AND s.expires_at > $3::timestamptz
+    AND (u.tokens_not_before IS NULL OR s.created_at > u.tokens_not_before)
+FOR KEY SHARE OF s
+`
+
+type SessionHoldParams struct {
+	ID     uuid.UUID
+	UserID uuid.UUID
+	Now    time.Time
+}
+
+// Keeps a session from being ended until the transaction ends, which has locked the user's row. No
+// row means that the session has ended.
+func (q *Queries) SessionHold(ctx context.Context, arg SessionHoldParams) (uuid.UUID, error) {
+	row := q.db.QueryRow(ctx, sessionHold, arg.ID, arg.UserID, arg.Now)
+	var id uuid.UUID
+	err := row.Scan(&id)
+	return id, err
+}
+
 const sessionKeep = `-- name: SessionKeep :exec
-UPDATE sessions SET created_at = $1 WHERE id = $2 AND user_id = $3
+UPDATE sessions SET created_at = $1, opened_at = coalesce(opened_at, created_at) WHERE id = $2 AND user_id = $3
 `
 
 type SessionKeepParams struct {
@@ -81,14 +104,15 @@ type SessionKeepParams struct {
 	UserID    uuid.UUID
 }
 
-// Lets a session outlive an end of all sessions of its user, in the same transaction.
+// Lets a session outlive an end of all sessions of its user, in the same transaction. It is dated
+// anew, and still shown as opened when it was.
 func (q *Queries) SessionKeep(ctx context.Context, arg SessionKeepParams) error {
 	_, err := q.db.Exec(ctx, sessionKeep, arg.ValidFrom, arg.ID, arg.UserID)
 	return err
 }
 
 const sessionListByUser = `-- name: SessionListByUser :many
-SELECT s.id, s.user_agent, s.address, s.created_at, s.rotated_at, s.expires_at
+SELECT s.id, s.user_agent, s.address, coalesce(s.opened_at, s.created_at)::timestamptz AS created_at, s.rotated_at, s.expires_at
 FROM sessions s
 JOIN users u ON u.id = s.user_id
 WHERE s.user_id = $1 AND s.expires_at > $2 AND (u.tokens_not_before IS NULL OR s.created_at > u.tokens_not_before)

@@ -353,7 +353,12 @@ export interface paths {
          *     9470). The refresh token that is returned is the newest one of the session; it may be the one that the client
          *     has.
          *
-         *     A wrong password is 403 `wrong_password`. Attempts are limited as those of a login are (429).
+         *     The proof is the password, or a code that `RequestLoginCode` mails to the email of the account. The code counts
+         *     with its `request`.
+         *
+         *     - 401 `invalid_code`: the code is wrong, has expired, was used, or is another account's. It counts as a try.
+         *     - 403 `wrong_password`: the password is wrong.
+         *     - 429: passwords are limited as those of a login are. A request for a code has five tries.
          */
         post: operations["Reauthenticate"];
         delete?: never;
@@ -849,16 +854,26 @@ export interface components {
         /** @description A proof of who the user is. */
         Reauthentication: {
             /**
-             * @description What proves it.
+             * @description `password`: the member `password` stands beside it. `email_code`: `request` and `code` do.
              * @enum {string}
              */
-            factor: "password";
+            factor: "password" | "email_code";
             /**
              * Format: password
              * @description The present password.
              * @example correct horse battery staple
              */
-            password: string;
+            password?: string;
+            /**
+             * @description The `request` that came when the code was asked for.
+             * @example lkq_AZgfbj9KfMCPHl19TBsukEq0zH1v4cYw3r9dWl2b7mQx5sVtN8hJpUoEaKiGfRyZ
+             */
+            request?: string;
+            /**
+             * @description The 8 digits of the mail, or the token of its link.
+             * @example 20318467
+             */
+            code?: string;
         };
         /** @description A page of events. */
         EventList: {
@@ -874,11 +889,11 @@ export interface components {
         Event: {
             id: components["schemas"]["ID"];
             /**
-             * @description What happened. `login.failed` and `user.updated` are recorded at most once an hour for an account.
+             * @description What happened. `login.failed`, `code.failed` and `user.updated` are recorded at most once an hour for an account. `code.failed` is a wrong code.
              * @example user.logged_in
              * @enum {string}
              */
-            type: "user.registered" | "user.created" | "user.updated" | "user.activated" | "user.deactivated" | "user.logged_in" | "login.failed" | "password.changed" | "password.reset" | "email.verified" | "email.changed" | "email.change_undone" | "session.reauthenticated" | "session.ended" | "session.reuse_detected" | "sessions.ended";
+            type: "user.registered" | "user.created" | "user.updated" | "user.activated" | "user.deactivated" | "user.logged_in" | "login.failed" | "code.failed" | "password.changed" | "password.reset" | "email.verified" | "email.changed" | "email.change_undone" | "session.reauthenticated" | "session.ended" | "session.reuse_detected" | "sessions.ended";
             /**
              * @description `user` who was logged in, `operator` of the service, or `unknown` where nobody was logged in.
              * @example user
@@ -1393,7 +1408,7 @@ export interface components {
             at: string;
         };
         /**
-         * @description The data of the mail `new_device`, about a login from an address that the account does not know.
+         * @description The data of the mail `new_device`, about a login from a network that the account does not know.
          * @example {
          *       "username": "ada",
          *       "email": "ada@example.com",
@@ -1666,12 +1681,13 @@ export interface components {
              */
             max_age?: number;
             /**
-             * @description What `Reauthenticate` takes as a proof, at `reauthentication_required`.
+             * @description What `Reauthenticate` takes as a proof of this user, at `reauthentication_required`. A user whose password was removed has no `password` here.
              * @example [
-             *       "password"
+             *       "password",
+             *       "email_code"
              *     ]
              */
-            factors?: "password"[];
+            factors?: ("password" | "email_code")[];
         };
         VerificationRefusedProblem: components["schemas"]["Problem"] & {
             /**
@@ -1909,6 +1925,16 @@ export interface components {
             };
             content: {
                 "application/problem+json": components["schemas"]["InvalidCodeProblem"];
+            };
+        };
+        /** @description The code is not valid. Or the request has no token, or one that is not accepted. */
+        InvalidCodeOrToken: {
+            headers: {
+                "WWW-Authenticate": components["headers"]["WWWAuthenticate"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["VerificationRefusedProblem"];
             };
         };
         /** @description A token was sent in more than one way (RFC 6750 section 2). */
@@ -2458,16 +2484,7 @@ export interface operations {
                 content?: never;
             };
             400: components["responses"]["AmbiguousCredentials"];
-            /** @description The code is not valid. Or the request has no token, or one that is not accepted. */
-            401: {
-                headers: {
-                    "WWW-Authenticate": components["headers"]["WWWAuthenticate"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["VerificationRefusedProblem"];
-                };
-            };
+            401: components["responses"]["InvalidCodeOrToken"];
             403: components["responses"]["CrossOrigin"];
             408: components["responses"]["RequestTimeout"];
             413: components["responses"]["BodyTooLarge"];
@@ -2762,7 +2779,7 @@ export interface operations {
                 };
             };
             400: components["responses"]["AmbiguousCredentials"];
-            401: components["responses"]["Unauthenticated"];
+            401: components["responses"]["InvalidCodeOrToken"];
             403: components["responses"]["WrongPassword"];
             408: components["responses"]["RequestTimeout"];
             413: components["responses"]["BodyTooLarge"];

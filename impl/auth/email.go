@@ -55,7 +55,7 @@ func (s *Service) ConfirmEmailChange(ctx context.Context, c Caller, p Principal,
 	if err != nil {
 		return err
 	}
-	proved, err := s.tryCode(ctx, challenge.ChangeEmail, a, emailKey)
+	proved, err := s.tryCode(ctx, c, challenge.ChangeEmail, a, emailKey)
 	if err != nil {
 		return err
 	}
@@ -89,7 +89,7 @@ func (s *Service) changeEmail(
 		return err
 	}
 	// The key of an address that an account knows is made of the email, too.
-	if err := s.knowAddress(ctx, tx, user, s.limiter.AddressKey(c.Address, user.EmailKey)); err != nil {
+	if _, err := s.knowAddress(ctx, tx, user, s.limiter.AddressKey(c.Address, user.EmailKey)); err != nil {
 		return err
 	}
 	letter := Letter{Kind: LetterEmailChanged, ID: undo.ID, To: undo.Email, Language: undo.Language, At: undo.At}

@@ -30,19 +30,20 @@ func (s *Service) told(c Caller, e event.Event) event.Event {
 	return e
 }
 
-// noteFailure records a failed login of an account, at most once an hour. It does so beside the
-// request: otherwise its time would tell that the account exists. An event is lost if many fail at
-// once.
-func (s *Service) noteFailure(c Caller, err error) {
+// noteFailedLogin records a failed login of an account as [Service.noteFailure] does.
+func (s *Service) noteFailedLogin(c Caller, err error) {
 	var failed *LoginError
-	if !errors.As(err, &failed) || failed.UserID == uuid.Nil {
-		return
+	if errors.As(err, &failed) && failed.UserID != uuid.Nil {
+		s.noteFailure(c, event.LoginFailed, failed.UserID)
 	}
-	s.beside.TryGo(func() error {
-		return event.AddSampled(context.Background(), s.queries, s.told(c, event.Event{
-			Type: event.LoginFailed, UserID: failed.UserID, Actor: event.Unknown,
-		}))
-	})
+}
+
+// noteFailure records a guess at an account, at most once an hour of each type. It does so beside
+// the request: otherwise its time would tell that the account exists. An event is lost if many fail
+// at once.
+func (s *Service) noteFailure(c Caller, what event.Type, user uuid.UUID) {
+	failed := s.told(c, event.Event{Type: what, UserID: user, Actor: event.Unknown})
+	s.beside.TryGo(func() error { return event.AddSampled(context.Background(), s.queries, failed) })
 }
 
 // SweepEvents deletes events that are older than the retention, in batches, and returns how many.

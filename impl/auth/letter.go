@@ -33,12 +33,13 @@ const LetterEmailChanged LetterKind = "email_changed"
 const (
 	LetterPasswordChanged LetterKind = "password_changed"
 	LetterAccountDeleted  LetterKind = "account_deleted"
+	LetterNewDevice       LetterKind = "new_device"
 )
 
 // Letter is a mail that waits to be sent. Nothing in it opens anything.
 type Letter struct {
 	Kind LetterKind
-	// ID is the challenge of a mail with a code, or one of a notice's own.
+	// ID is the challenge of a mail with a code, the event of a login, or one of a notice's own.
 	ID uuid.UUID
 	// To is the address as the account has it, or else as it was asked for.
 	To string
@@ -61,12 +62,23 @@ type Notice struct {
 	At    time.Time
 }
 
+// LoginNotice is what the mail about a login from an unknown address says.
+type LoginNotice struct {
+	Notice
+	Username, Address, UserAgent string
+}
+
 // notify has a user told of what has happened to the account.
 func (s *Service) notify(ctx context.Context, tx store.Tx, kind LetterKind, user db.User) error {
 	id, err := uuid.NewV7()
 	if err != nil {
 		return err
 	}
+	return s.notifyOf(ctx, tx, kind, user, id)
+}
+
+// notifyOf is [Service.notify] of something that has an id.
+func (s *Service) notifyOf(ctx context.Context, tx store.Tx, kind LetterKind, user db.User, id uuid.UUID) error {
 	return store.Error(s.enqueue(ctx, tx.Raw, Letter{
 		Kind: kind, ID: id, To: user.Email, Language: account.OrEmpty(user.Locale), At: s.now(),
 	}))
@@ -89,11 +101,29 @@ func (s *Service) MailData(ctx context.Context, l Letter) (any, bool, error) {
 		}
 		isFree, err := s.isFree(ctx, mail.Email, mail.UserID)
 		return mail, isFree, err
-	case LetterPasswordChanged, LetterAccountDeleted:
+	case LetterPasswordChanged, LetterAccountDeleted, LetterNewDevice:
 		if s.now().Sub(l.At) > noticeLife {
 			return nil, false, nil
 		}
-		return Notice{Email: l.To, At: l.At}, true, nil
+		notice := Notice{Email: l.To, At: l.At}
+		if l.Kind == LetterNewDevice {
+			return s.loginNotice(ctx, l.ID, notice)
+		}
+		return notice, true, nil
 	}
 	return nil, false, fmt.Errorf("there is no letter of the kind %q", l.Kind)
+}
+
+// loginNotice returns what is known of a login by its event. It returns false if the user was deleted.
+func (s *Service) loginNotice(ctx context.Context, login uuid.UUID, notice Notice) (any, bool, error) {
+	row, err := s.queries.EventGetLogin(ctx, login)
+	if err = store.Error(err); errors.Is(err, store.ErrNotFound) {
+		return nil, false, nil
+	} else if err != nil {
+		return nil, false, err
+	}
+	return LoginNotice{
+		Notice: notice, Username: row.Username,
+		Address: account.OrEmpty(row.Address), UserAgent: account.OrEmpty(row.UserAgent),
+	}, true, nil
 }

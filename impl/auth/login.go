@@ -45,7 +45,7 @@ func (s *Service) login(ctx context.Context, c Caller, email string, pass secret
 		return Grant{}, err
 	}
 	grant, err := s.loginCharged(ctx, c, attempt, emailKey, pass)
-	s.noteFailure(c, err)
+	s.noteFailedLogin(c, err)
 	s.limiter.Settle(ctx, attempt, outcome(ctx, err, ratelimit.LoggedIn))
 	return grant, err
 }
@@ -219,7 +219,8 @@ func (s *Service) confirm(ctx context.Context, tx store.Tx, p proof) error {
 }
 
 // openSession is the one place that opens sessions, and records why it does. The transaction has
-// locked the user's row. The account knows the address from then on.
+// locked the user's row. The account knows the address from then on. A login from an address that it
+// didn't know is told to the user by mail.
 func (s *Service) openSession(
 	ctx context.Context,
 	tx store.Tx,
@@ -235,23 +236,35 @@ func (s *Service) openSession(
 	if err != nil {
 		return tokens, err
 	}
-	if err := s.knowAddress(ctx, tx, user, attempt.AddressKey); err != nil {
+	isKnown, err := s.knowAddress(ctx, tx, user, attempt.AddressKey)
+	if err != nil {
 		return tokens, err
 	}
-	return tokens, s.record(ctx, tx, c, event.Event{
-		Type: why, UserID: user.ID, Actor: event.User, SessionID: tokens.SessionID, Methods: tokens.Methods,
+	id, err := uuid.NewV7()
+	if err != nil {
+		return tokens, err
+	}
+	err = s.record(ctx, tx, c, event.Event{
+		ID: id, Type: why, UserID: user.ID, Actor: event.User, SessionID: tokens.SessionID, Methods: tokens.Methods,
 	})
+	if err != nil || isKnown || why != event.UserLoggedIn {
+		return tokens, err
+	}
+	return tokens, s.notifyOf(ctx, tx, LetterNewDevice, user, id)
 }
 
-// knowAddress makes an address known to the account, by the key that the limits have for both;
-// without limits there is none.
-func (s *Service) knowAddress(ctx context.Context, tx store.Tx, user db.User, key []byte) error {
+// knowAddress makes an address known to the account, by the key that the limits have for both. It
+// reports whether the account has known the address before. Without limits there is no key: then no
+// address is recorded, and each counts as known.
+func (s *Service) knowAddress(ctx context.Context, tx store.Tx, user db.User, key []byte) (isKnown bool, err error) {
 	if len(key) == 0 {
-		return nil
+		return true, nil
 	}
-	return store.Error(tx.AddressKnow(ctx, db.AddressKnowParams{
+	isKnown, err = tx.AddressKnow(ctx, db.AddressKnowParams{
 		Key: key, SeenAt: account.ValidFrom(user), UserID: user.ID, NotBefore: user.TokensNotBefore,
-	}))
+		KnownSince: s.now().Add(-ratelimit.KnownFor),
+	})
+	return isKnown, store.Error(err)
 }
 
 // errNotHashed reports that an attempt ended before its password was hashed.

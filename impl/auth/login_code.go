@@ -38,7 +38,7 @@ func (s *Service) continueLogin(ctx context.Context, c Caller, a CodeAnswer) (Gr
 	if a.Request.IsZero() {
 		return Grant{}, ErrInvalidCode
 	}
-	mailed, err := s.tryCode(ctx, challenge.LoginCode, a, "")
+	mailed, err := s.tryCode(ctx, c, challenge.LoginCode, a, "")
 	if err != nil {
 		return Grant{}, err
 	}

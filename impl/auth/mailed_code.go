@@ -38,7 +38,7 @@ func (s *Service) mailCode(
 		return CodeRequest{}, err
 	}
 	return s.openCode(ctx, attempt, p, func(tx store.Tx) (challenge.Opened, error) {
-		return s.challenges.Open(ctx, tx, p, email, emailKey)
+		return s.challenges.Open(ctx, tx, p, email, emailKey, ratelimit.Network(c.Address))
 	})
 }
 
@@ -80,12 +80,16 @@ var codeTries = Budget{Name: "request", Quota: challenge.Tries, Step: challenge.
 const maxRetryAfter = time.Hour
 
 // tryCode judges what came back, and counts the try. emailKey is the address that the caller has
-// proved to be of its account, or empty. It fails with [ErrInvalidCode], a [*LimitedError] or
-// [ErrUnavailable].
+// proved to be of its account, or empty. A wrong code is recorded. It fails with [ErrInvalidCode], a
+// [*LimitedError] or [ErrUnavailable].
 func (s *Service) tryCode(
-	ctx context.Context, p challenge.Purpose, a CodeAnswer, emailKey string,
+	ctx context.Context, c Caller, p challenge.Purpose, a CodeAnswer, emailKey string,
 ) (challenge.Proved, error) {
 	proved, err := s.challenges.Try(ctx, p, a, emailKey)
+	var guessed *challenge.GuessError
+	if errors.As(err, &guessed) {
+		s.noteFailure(c, event.CodeFailed, guessed.UserID)
+	}
 	var spent *challenge.TriesError
 	if errors.As(err, &spent) {
 		after := min(max(spent.RetryAfter, time.Second), maxRetryAfter)

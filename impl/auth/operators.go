@@ -127,39 +127,45 @@ func (s *Service) Deactivate(ctx context.Context, id uuid.UUID) (User, error) {
 
 // DeleteUser deletes the user; its tokens belong to nobody from then on.
 func (s *Service) DeleteUser(ctx context.Context, id uuid.UUID) (User, error) {
-	return s.deleteUser(
-		ctx,
-		id,
-		event.Event{Type: event.UserDeleted, UserID: id, Actor: event.Operator, CreatedAt: s.now()},
-	)
-}
-
-// DeleteOwnUser deletes the user that a token belongs to. It fails as [Service.DeleteUser] does.
-func (s *Service) DeleteOwnUser(ctx context.Context, c Caller, p Principal) error {
-	_, err := s.deleteUser(ctx, p.User.ID, s.told(c, event.Event{
-		Type: event.UserDeleted, UserID: p.User.ID, Actor: event.User, SessionID: p.SessionID,
-	}))
-	return err
-}
-
-func (s *Service) deleteUser(ctx context.Context, id uuid.UUID, e event.Event) (User, error) {
-	// The foreign key deletes what is left, in one statement. The session that asks is left, so that it
-	// can ask again if the deletion fails.
-	if err := s.sessions.DeleteOthers(ctx, id, e.SessionID); err != nil {
-		return User{}, err
-	}
 	return s.change(ctx, func(tx store.Tx) (db.User, error) {
-		user, err := tx.UserDelete(ctx, id)
+		if _, err := tx.UserGetForUpdate(ctx, id); err != nil {
+			return db.User{}, err
+		}
+		return s.deleteLocked(ctx, tx, event.Event{
+			Type: event.UserDeleted, UserID: id, Actor: event.Operator, CreatedAt: s.now(),
+		})
+	})
+}
+
+// DeleteOwnUser deletes the user that a token belongs to. It fails with [ErrInvalidToken] if the
+// session has ended, [ErrNoUser], [ErrInactiveUser] or [ErrUnavailable].
+func (s *Service) DeleteOwnUser(ctx context.Context, c Caller, p Principal) error {
+	_, err := s.change(ctx, func(tx store.Tx) (db.User, error) {
+		if _, err := s.lockOwn(ctx, tx, p); err != nil {
+			return db.User{}, err
+		}
+		user, err := s.deleteLocked(ctx, tx, s.told(c, event.Event{
+			Type: event.UserDeleted, UserID: p.User.ID, Actor: event.User, SessionID: p.SessionID,
+		}))
 		if err != nil {
 			return db.User{}, err
 		}
-		if e.Actor == event.User {
-			if err := s.notify(ctx, tx, LetterAccountDeleted, user); err != nil {
-				return db.User{}, err
-			}
-		}
-		return user, event.Add(ctx, tx, e)
+		return user, s.notify(ctx, tx, LetterAccountDeleted, user)
 	})
+	return err
+}
+
+// deleteLocked deletes the user of an event in a transaction that has locked the user's row.
+func (s *Service) deleteLocked(ctx context.Context, tx store.Tx, e event.Event) (db.User, error) {
+	// The foreign key deletes what is left, in one statement.
+	if err := s.sessions.DeleteAll(ctx, tx, e.UserID); err != nil {
+		return db.User{}, err
+	}
+	user, err := tx.UserDelete(ctx, e.UserID)
+	if err != nil {
+		return db.User{}, err
+	}
+	return user, event.Add(ctx, tx, e)
 }
 
 // recordOperator writes an event that an operator has caused.

@@ -55,7 +55,7 @@ func matches(ifMatch string, u User) bool {
 
 // UpdateUser changes the profile of a user. ifMatch is the header If-Match, or empty. It fails with
 // [ErrChangedSince], [ErrUsernameTaken], a [*LimitedError], an [*InvalidInputError], [ErrNoUser],
-// [ErrInactiveUser] or [ErrUnavailable].
+// [ErrInactiveUser], [ErrInvalidToken] if the session has ended, or [ErrUnavailable].
 func (s *Service) UpdateUser(
 	ctx context.Context, c Caller, p Principal, ifMatch string, update UserUpdate,
 ) (User, error) {
@@ -67,12 +67,9 @@ func (s *Service) UpdateUser(
 		}
 	}
 	return s.change(ctx, func(tx store.Tx) (db.User, error) {
-		row, err := tx.UserGetForUpdate(ctx, p.User.ID)
+		row, err := s.lockOwn(ctx, tx, p)
 		if err != nil {
 			return db.User{}, err
-		}
-		if !row.IsActive {
-			return db.User{}, ErrInactiveUser
 		}
 		if !matches(ifMatch, account.Of(row)) {
 			return db.User{}, ErrChangedSince

@@ -8,6 +8,7 @@ import (
 
 	"github.com/latchkey-auth/latchkey/gen/db"
 	"github.com/latchkey-auth/latchkey/impl/auth/account"
+	"github.com/latchkey-auth/latchkey/impl/auth/challenge"
 	"github.com/latchkey-auth/latchkey/impl/auth/event"
 	"github.com/latchkey-auth/latchkey/impl/auth/password/hashqueue"
 	"github.com/latchkey-auth/latchkey/impl/auth/ratelimit"
@@ -48,20 +49,63 @@ func (s *Service) Reauthenticate(
 			if err != nil {
 				return err
 			}
-			tokens, err := s.renewProof(ctx, tx, p)
-			if err != nil {
-				return err
-			}
-			if grant, err = s.grant(account.Of(user), tokens); err != nil {
-				return err
-			}
-			return s.record(ctx, tx, c, event.Event{
-				Type: event.SessionReauthenticated, UserID: user.ID, Actor: event.User,
-				SessionID: p.SessionID, Methods: []string{methodPassword},
-			})
+			grant, err = s.goOn(ctx, tx, c, p, user, methodPassword)
+			return err
 		})
 	})
 	return grant, err
+}
+
+// ReauthenticateByCode is [Service.Reauthenticate] by a code that [Service.RequestLoginCode] has
+// mailed to the user's own address. A client has to present its request. It fails with
+// [ErrInvalidCode], [ErrInvalidToken], a [*LimitedError] or [ErrUnavailable].
+func (s *Service) ReauthenticateByCode(
+	ctx context.Context, c Caller, p Principal, a CodeAnswer,
+) (grant Grant, err error) {
+	if err := s.keys.Ready(); err != nil {
+		return Grant{}, err
+	}
+	if a.Request.IsZero() {
+		return Grant{}, ErrInvalidCode
+	}
+	mailed, err := s.tryCode(ctx, c, challenge.LoginCode, a, "")
+	if err != nil {
+		return Grant{}, err
+	}
+	if mailed.UserID != p.User.ID {
+		return Grant{}, ErrInvalidCode // of another account
+	}
+	err = store.InTx(ctx, s.db, func(tx store.Tx) error {
+		user, err := s.redeem(ctx, tx, mailed)
+		if err != nil {
+			return err
+		}
+		if err := s.claimMailboxIn(ctx, tx, c, p, user); err != nil {
+			return err
+		}
+		grant, err = s.goOn(ctx, tx, c, p, user, methodEmailCode)
+		return err
+	})
+	return grant, err
+}
+
+// goOn returns tokens of a session whose user has proved again by a method who it is. The
+// transaction has locked the user's row.
+func (s *Service) goOn(
+	ctx context.Context, tx store.Tx, c Caller, p Principal, user db.User, method string,
+) (Grant, error) {
+	tokens, err := s.renewProof(ctx, tx, p, method)
+	if err != nil {
+		return Grant{}, err
+	}
+	err = s.record(ctx, tx, c, event.Event{
+		Type: event.SessionReauthenticated, UserID: user.ID, Actor: event.User,
+		SessionID: p.SessionID, Methods: []string{method},
+	})
+	if err != nil {
+		return Grant{}, err
+	}
+	return s.grant(account.Of(user), tokens)
 }
 
 // ChangePassword replaces the password of a user who proves the present one, and ends every other
@@ -80,7 +124,7 @@ func (s *Service) ChangePassword(ctx context.Context, c Caller, p Principal, cur
 			if err != nil {
 				return err
 			}
-			if _, err := s.renewProof(ctx, tx, p); err != nil {
+			if _, err := s.renewProof(ctx, tx, p, methodPassword); err != nil {
 				return err
 			}
 			if err := tx.PasswordSet(ctx, db.PasswordSetParams{UserID: user.ID, Hash: hash, Now: s.now()}); err != nil {
@@ -114,7 +158,7 @@ func (s *Service) endOthers(ctx context.Context, tx store.Tx, p Principal, attem
 	if err := tx.SessionKeep(ctx, keep); err != nil {
 		return store.Error(err)
 	}
-	if err := s.knowAddress(ctx, tx, ended, attempt.AddressKey); err != nil {
+	if _, err := s.knowAddress(ctx, tx, ended, attempt.AddressKey); err != nil {
 		return err
 	}
 	_, err = tx.UserTouch(ctx, db.UserTouchParams{ID: p.User.ID, Now: s.now()})
@@ -134,8 +178,8 @@ func (s *Service) lockProved(ctx context.Context, tx store.Tx, p proof) (db.User
 }
 
 // renewProof records the proof in the session. It fails with [ErrInvalidToken] if that has ended.
-func (s *Service) renewProof(ctx context.Context, tx store.Tx, p Principal) (session.Tokens, error) {
-	tokens, err := s.sessions.Prove(ctx, tx, p.User.ID, p.SessionID, []string{methodPassword})
+func (s *Service) renewProof(ctx context.Context, tx store.Tx, p Principal, method string) (session.Tokens, error) {
+	tokens, err := s.sessions.Prove(ctx, tx, p.User.ID, p.SessionID, []string{method})
 	if errors.Is(err, session.ErrEnded) {
 		return tokens, fmt.Errorf("%w: %w", ErrInvalidToken, err)
 	}
@@ -168,7 +212,7 @@ func (s *Service) proveAgain(
 			err = errChanged // the email belongs to another user by now
 		}
 	}
-	s.noteFailure(c, err)
+	s.noteFailedLogin(c, err)
 	s.limiter.Settle(ctx, attempt, outcome(ctx, err, ratelimit.LoggedIn))
 	return notProved(err)
 }

@@ -36,7 +36,7 @@ func (s *Service) ConfirmPasswordReset(ctx context.Context, c Caller, a CodeAnsw
 	if _, ok := s.challenges.ReadLink(challenge.UndoEmailChange, a.Code); ok {
 		purpose = challenge.UndoEmailChange
 	}
-	proved, err := s.tryCode(ctx, purpose, a, "")
+	proved, err := s.tryCode(ctx, c, purpose, a, "")
 	if err != nil {
 		return err
 	}
@@ -105,7 +105,7 @@ func (s *Service) resetPassword(ctx context.Context, c Caller, p challenge.Prove
 		if user, err = tx.UserTouch(ctx, db.UserTouchParams{ID: user.ID, Now: s.now()}); err != nil {
 			return account.Error(err)
 		}
-		if err := s.knowAddress(ctx, tx, user, s.limiter.AddressKey(c.Address, user.EmailKey)); err != nil {
+		if _, err := s.knowAddress(ctx, tx, user, s.limiter.AddressKey(c.Address, user.EmailKey)); err != nil {
 			return err
 		}
 		if err := s.challenges.End(ctx, tx, user.ID); err != nil {

@@ -3,6 +3,7 @@ package auth
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/google/uuid"
 
@@ -51,44 +52,74 @@ func (s *Service) Sessions(ctx context.Context, user uuid.UUID) ([]Session, erro
 	return s.sessions.List(ctx, user)
 }
 
-// EndSession ends a session of a user. It fails with [ErrNoSession], also for one of another user,
-// or [ErrUnavailable].
-func (s *Service) EndSession(ctx context.Context, c Caller, user, session uuid.UUID) error {
+// EndSession ends a session for another one of the same user, or for itself. It fails with
+// [ErrNoSession], also for a session of another user, [ErrNoUser], [ErrInactiveUser],
+// [ErrInvalidToken] if the session that asks has ended, or [ErrUnavailable].
+func (s *Service) EndSession(ctx context.Context, c Caller, p Principal, session uuid.UUID) error {
 	return store.InTx(ctx, s.db, func(tx store.Tx) error {
-		if err := s.sessions.End(ctx, tx, user, session); err != nil {
+		if session != p.SessionID {
+			if _, err := s.lockOwn(ctx, tx, p); err != nil {
+				return err
+			}
+		}
+		if err := s.sessions.End(ctx, tx, p.User.ID, session); err != nil {
 			return err
 		}
 		return s.record(ctx, tx, c, event.Event{
-			Type: event.SessionEnded, UserID: user, Actor: event.User, SessionID: session,
+			Type: event.SessionEnded, UserID: p.User.ID, Actor: event.User, SessionID: session,
 		})
 	})
 }
 
+// lockOwn locks the row of the user whose session asks for a change, and keeps the session until the
+// transaction ends. The session may have ended since its token was checked. It fails with
+// [ErrNoUser], [ErrInactiveUser], [ErrInvalidToken] or [ErrUnavailable].
+func (s *Service) lockOwn(ctx context.Context, tx store.Tx, p Principal) (db.User, error) {
+	user, err := tx.UserGetForUpdate(ctx, p.User.ID)
+	if err != nil {
+		return db.User{}, account.Error(err)
+	}
+	if !user.IsActive {
+		return db.User{}, ErrInactiveUser
+	}
+	return user, s.holdSession(ctx, tx, p)
+}
+
+// holdSession is the half of [Service.lockOwn] that follows the lock of the user's row.
+func (s *Service) holdSession(ctx context.Context, tx store.Tx, p Principal) error {
+	err := s.sessions.Hold(ctx, tx, p.User.ID, p.SessionID)
+	if errors.Is(err, session.ErrEnded) {
+		return fmt.Errorf("%w: %w", ErrInvalidToken, err)
+	}
+	return err
+}
+
 // EndSessions ends all sessions of a user. If the account knows the address that asks, it stays
 // known, so that strangers' failures don't keep the owner out: a stolen token makes none known. It
-// fails with [ErrUnavailable].
-func (s *Service) EndSessions(ctx context.Context, c Caller, user User) error {
-	emailKey, err := account.CanonicalEmail(user.Email)
+// fails with [ErrNoUser], [ErrInactiveUser], [ErrInvalidToken] if the session that asks has ended, or
+// [ErrUnavailable].
+func (s *Service) EndSessions(ctx context.Context, c Caller, p Principal) error {
+	emailKey, err := account.CanonicalEmail(p.User.Email)
 	if err != nil {
 		return err
 	}
 	return store.InTx(ctx, s.db, func(tx store.Tx) error {
-		before, err := tx.UserGetForUpdate(ctx, user.ID)
+		before, err := s.lockOwn(ctx, tx, p)
 		if err != nil {
-			return account.Error(err)
+			return err
 		}
-		ended, err := tx.UserEndSessions(ctx, db.UserEndSessionsParams{ID: user.ID, Now: s.now()})
+		ended, err := tx.UserEndSessions(ctx, db.UserEndSessionsParams{ID: p.User.ID, Now: s.now()})
 		if err != nil {
 			return account.Error(err)
 		}
 		err = tx.AddressKeep(ctx, db.AddressKeepParams{
-			Key: s.limiter.AddressKey(c.Address, emailKey), UserID: user.ID,
+			Key: s.limiter.AddressKey(c.Address, emailKey), UserID: p.User.ID,
 			SeenAt: account.ValidFrom(ended), NotBefore: before.TokensNotBefore,
 		})
 		if err != nil {
 			return store.Error(err)
 		}
-		return s.record(ctx, tx, c, event.Event{Type: event.SessionsEnded, UserID: user.ID, Actor: event.User})
+		return s.record(ctx, tx, c, event.Event{Type: event.SessionsEnded, UserID: p.User.ID, Actor: event.User})
 	})
 }
 

@@ -3,8 +3,6 @@ package auth
 import (
 	"context"
 
-	"github.com/google/uuid"
-
 	"github.com/latchkey-auth/latchkey/gen/db"
 	"github.com/latchkey-auth/latchkey/impl/auth/account"
 	"github.com/latchkey-auth/latchkey/impl/auth/challenge"
@@ -26,34 +24,39 @@ func (s *Service) RequestEmailVerification(ctx context.Context, c Caller, user U
 
 // ConfirmEmailVerification records that the user has proved its mailbox. The first time it ends all
 // of the user's sessions but the one that asks: somebody else may have opened them. It fails with
-// [ErrInvalidCode], a [*LimitedError] or [ErrUnavailable].
+// [ErrInvalidCode], [ErrInvalidToken] if the session has ended, a [*LimitedError] or [ErrUnavailable].
 func (s *Service) ConfirmEmailVerification(
-	ctx context.Context,
-	c Caller,
-	user User,
-	session uuid.UUID,
-	a CodeAnswer,
+	ctx context.Context, c Caller, p Principal, a CodeAnswer,
 ) error {
-	emailKey, err := account.CanonicalEmail(user.Email)
+	emailKey, err := account.CanonicalEmail(p.User.Email)
 	if err != nil {
 		return err
 	}
-	proved, err := s.tryCode(ctx, challenge.VerifyEmail, a, emailKey)
+	proved, err := s.tryCode(ctx, c, challenge.VerifyEmail, a, emailKey)
 	if err != nil {
 		return err
 	}
-	if proved.UserID != user.ID {
+	if proved.UserID != p.User.ID {
 		return ErrInvalidCode // of another account, whoever has given it away
 	}
 	return store.InTx(ctx, s.db, func(tx store.Tx) error {
-		locked, err := s.redeem(ctx, tx, proved)
+		user, err := s.redeem(ctx, tx, proved)
 		if err != nil {
 			return err
 		}
-		first, err := s.claimMailbox(ctx, tx, c, locked, session)
-		if err != nil || !first {
+		if err := s.holdSession(ctx, tx, p); err != nil {
 			return err
 		}
-		return store.Error(tx.SessionEndOthers(ctx, db.SessionEndOthersParams{UserID: user.ID, Kept: session}))
+		return s.claimMailboxIn(ctx, tx, c, p, user)
 	})
+}
+
+// claimMailboxIn records that the user of a session has proved its mailbox. The first time it ends
+// all other sessions.
+func (s *Service) claimMailboxIn(ctx context.Context, tx store.Tx, c Caller, p Principal, user db.User) error {
+	first, err := s.claimMailbox(ctx, tx, c, user, p.SessionID)
+	if err != nil || !first {
+		return err
+	}
+	return store.Error(tx.SessionEndOthers(ctx, db.SessionEndOthersParams{UserID: user.ID, Kept: p.SessionID}))
 }

@@ -75,6 +75,10 @@ func (m *Mail) data(l mail.Letter, said any, now time.Time) (any, bool, error) {
 			return api.MailAccountDeleted{Email: said.Email, At: said.At}, true, nil
 		}
 		return api.MailPasswordChanged{Email: said.Email, At: said.At}, true, nil
+	case auth.LoginNotice:
+		return api.MailNewDevice{
+			Username: said.Username, Email: said.Email, At: said.At, Address: said.Address, UserAgent: said.UserAgent,
+		}, true, nil
 	case auth.CodeMail:
 		if l.Kind == mail.EmailChanged {
 			return m.emailChanged(said), true, nil

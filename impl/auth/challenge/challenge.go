@@ -74,6 +74,14 @@ type TriesError struct {
 
 func (*TriesError) Error() string { return "the challenge has had all its tries" }
 
+// GuessError is an [ErrWrong] whose challenge is a user's. Its client must not learn that.
+type GuessError struct{ UserID uuid.UUID }
+
+func (*GuessError) Error() string { return ErrWrong.Error() }
+
+// Unwrap makes every GuessError an [ErrWrong].
+func (*GuessError) Unwrap() error { return ErrWrong }
+
 // Options are what [Challenges] are made of. Each is required but Previous and DatabaseNow.
 type Options struct {
 	DB store.DB
@@ -122,16 +130,20 @@ type Opened struct {
 	At        time.Time
 }
 
-// Open makes a challenge for an address, in a transaction. It ends the challenge of the same
-// purpose and address that there was. It does the same for an address without an account.
-func (c *Challenges) Open(ctx context.Context, tx store.Tx, p Purpose, email, emailKey string) (Opened, error) {
+// Open makes a challenge for an address, in a transaction. It ends the challenge of the same purpose
+// and address that the same network has asked for before. It leaves those of other networks:
+// otherwise a stranger could end each code before its owner enters it. It does the same for an
+// address without an account.
+func (c *Challenges) Open(
+	ctx context.Context, tx store.Tx, p Purpose, email, emailKey, network string,
+) (Opened, error) {
 	id, err := uuid.NewV7()
 	if err != nil {
 		return Opened{}, err
 	}
 	now := c.now()
 	row, err := tx.ChallengeOpen(ctx, db.ChallengeOpenParams{
-		ID: id, Purpose: string(p), EmailKey: emailKey, Email: email, Now: now, ExpiresAt: now.Add(p.ttl()),
+		ID: id, Purpose: string(p), EmailKey: emailKey, Email: email, Network: network, Now: now, ExpiresAt: now.Add(p.ttl()),
 	})
 	if err != nil {
 		return Opened{}, store.Error(err)
@@ -200,7 +212,8 @@ type Proved struct {
 //
 // The token of a link names its challenge. A code is that of the request. A client that has proved
 // whose address it asks for may leave the request out, and emailKey names that address; it is empty
-// for anybody else. It fails with [ErrWrong], a [*TriesError] or [store.ErrUnavailable].
+// for anybody else. It fails with [ErrWrong], a
+// [*GuessError], a [*TriesError] or [store.ErrUnavailable].
 func (c *Challenges) Try(ctx context.Context, p Purpose, a Answer, emailKey string) (Proved, error) {
 	id, isLink, err := c.named(ctx, p, a, emailKey)
 	if err != nil {
@@ -209,21 +222,34 @@ func (c *Challenges) Try(ctx context.Context, p Purpose, a Answer, emailKey stri
 	now := c.now()
 	row, err := c.queries.ChallengeTry(ctx, db.ChallengeTryParams{ID: id, Purpose: string(p), Tries: Tries, Now: now})
 	if err = store.Error(err); errors.Is(err, store.ErrNotFound) {
-		return Proved{}, ErrWrong
+		return Proved{}, c.whyNot(ctx, p, id, now)
 	} else if err != nil {
 		return Proved{}, err
 	}
-	if row.Attempts > Tries {
-		return Proved{}, &TriesError{RetryAfter: row.ExpiresAt.Sub(now)}
-	}
 	isCode := c.IsCode(p, id, a.Code) && now.Before(row.CreatedAt.Add(CodeTTL))
 	// Nobody has got the code of an address without an account. Guessed, it opens nothing.
-	if !isCode && !isLink || row.UserID == nil {
+	switch {
+	case row.UserID == nil:
 		return Proved{}, ErrWrong
+	case !isCode && !isLink:
+		return Proved{}, &GuessError{UserID: *row.UserID}
 	}
 	return Proved{
 		Purpose: p, ID: id, UserID: *row.UserID, EmailKey: row.EmailKey, Email: row.Email, CreatedAt: row.CreatedAt,
 	}, nil
+}
+
+// whyNot returns why a challenge takes no try: a [*TriesError] or [ErrWrong].
+func (c *Challenges) whyNot(ctx context.Context, p Purpose, id uuid.UUID, now time.Time) error {
+	expiresAt, err := c.queries.ChallengeGetSpent(ctx, db.ChallengeGetSpentParams{
+		ID: id, Purpose: string(p), Tries: Tries, Now: now,
+	})
+	if err = store.Error(err); errors.Is(err, store.ErrNotFound) {
+		return ErrWrong
+	} else if err != nil {
+		return err
+	}
+	return &TriesError{RetryAfter: expiresAt.Sub(now)}
 }
 
 // named returns the challenge that an answer is for, and whether the answer is the token of its

@@ -27,6 +27,7 @@ const (
 	UserDeleted            Type = "user.deleted"
 	UserLoggedIn           Type = "user.logged_in"
 	LoginFailed            Type = "login.failed"
+	CodeFailed             Type = "code.failed"
 	PasswordChanged        Type = "password.changed"
 	PasswordReset          Type = "password.reset"
 	EmailVerified          Type = "email.verified"
@@ -71,7 +72,7 @@ type details struct {
 	Methods []string `json:"methods,omitempty"`
 }
 
-// Add writes an event in the transaction of what happened. It gives the event its id.
+// Add writes an event in the transaction of what happened. It gives an event without an id one.
 func Add(ctx context.Context, tx store.Tx, e Event) error {
 	params, err := e.row()
 	if err != nil {
@@ -93,16 +94,19 @@ func AddSampled(ctx context.Context, queries *db.Queries, e Event) error {
 }
 
 func (e Event) row() (db.EventAddParams, error) {
-	id, err := uuid.NewV7()
-	if err != nil {
-		return db.EventAddParams{}, err
+	if e.ID == uuid.Nil {
+		id, err := uuid.NewV7()
+		if err != nil {
+			return db.EventAddParams{}, err
+		}
+		e.ID = id
 	}
 	data, err := json.Marshal(details{Methods: e.Methods})
 	if err != nil {
 		return db.EventAddParams{}, err
 	}
 	row := db.EventAddParams{
-		ID: id, Type: string(e.Type), UserID: e.UserID, Actor: string(e.Actor), Data: data, CreatedAt: e.CreatedAt,
+		ID: e.ID, Type: string(e.Type), UserID: e.UserID, Actor: string(e.Actor), Data: data, CreatedAt: e.CreatedAt,
 	}
 	if e.SessionID != uuid.Nil {
 		row.SessionID = &e.SessionID

@@ -127,7 +127,19 @@ func (h *Hasher) VerifyUnknown(ctx context.Context, network string, password sec
 
 // Unusable returns a hash that no password has, for a user whose password was taken away. Releases up
 // to 0.6 can't read a user without one.
-func (h *Hasher) Unusable() string { return h.dummy.String() }
+func (h *Hasher) Unusable() string {
+	return phc{params: h.params, salt: []byte(unusableSalt), key: h.dummy.key}.String()
+}
+
+// unusableSalt marks the hashes that [Hasher.Unusable] returns. No other hash has this salt, because
+// salts are random.
+const unusableSalt = "without password"
+
+// IsUsable reports whether a stored hash can be read and may be of a password.
+func IsUsable(stored string) bool {
+	hash, err := parsePHC(stored)
+	return isBcrypt(stored) || err == nil && string(hash.salt) != unusableSalt
+}
 
 // verifyBcrypt verifies a hash that was made elsewhere.
 //

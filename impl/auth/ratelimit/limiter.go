@@ -18,8 +18,8 @@ import (
 )
 
 const (
-	// knownFor is how long an address counts as known to an account after a login.
-	knownFor = 90 * 24 * time.Hour
+	// KnownFor is how long an address counts as known to an account after a login.
+	KnownFor = 90 * 24 * time.Hour
 	// refusedKeys bounds how many refusals are remembered, at about 200 bytes each, 13 MB.
 	refusedKeys = 65536
 	// refusedFor is how long a refusal is remembered. By then an attempt may have been given back, or
@@ -95,7 +95,7 @@ func (l *Limiter) Login(ctx context.Context, who Who) (Attempt, error) {
 	}
 	isSession, err := l.queries.AttemptVouch(ctx, db.AttemptVouchParams{
 		SessionID: who.Session, EmailKey: who.Account, PairKey: a.AddressKey,
-		Now: l.now(), KnownSince: l.now().Add(-knownFor),
+		Now: l.now(), KnownSince: l.now().Add(-KnownFor),
 	})
 	switch err = store.Error(err); {
 	case errors.Is(err, store.ErrNotFound): // a stranger
@@ -105,7 +105,7 @@ func (l *Limiter) Login(ctx context.Context, who Who) (Attempt, error) {
 		a.narrow, a.wide = charge{loginOwn, l.keyOf("login", "session", who.Session.String())}, nil
 	default:
 		a.narrow = charge{loginOwn, budgetKey(a.AddressKey)}
-		a.wide = []charge{{loginShared, l.keyOf("login", "shared", addressOf(who.Address))}}
+		a.wide = []charge{{loginShared, l.keyOf("login", "shared", Network(who.Address))}}
 	}
 	return a, l.take(ctx, a)
 }
@@ -130,7 +130,7 @@ func (l *Limiter) EmailChange(ctx context.Context, user string, who Who) (Attemp
 	const what = "code change_email"
 	a := l.strangers(what, who, codeAccount, codeAddress)
 	a.wide = append(a.wide, charge{codeAccount, l.keyOf(what, "user", user)})
-	a.refused = l.keyOf(what, "refused", addressOf(who.Address), who.Account, user)
+	a.refused = l.keyOf(what, "refused", Network(who.Address), who.Account, user)
 	if err := l.remembered(a.refused); err != nil {
 		return Attempt{}, err
 	}
@@ -158,7 +158,7 @@ func (l *Limiter) stranger(ctx context.Context, what string, who Who, account, a
 
 // strangers returns an attempt of a client that nobody vouches for, not charged yet.
 func (l *Limiter) strangers(what string, who Who, account, address Budget) Attempt {
-	from := addressOf(who.Address)
+	from := Network(who.Address)
 	return Attempt{
 		AddressKey: l.AddressKey(who.Address, who.Account),
 		narrow:     charge{account, l.keyOf(what, "account", who.Account)},
@@ -275,7 +275,7 @@ func (l *Limiter) AddressKey(address netip.Addr, account string) []byte {
 	if l == nil {
 		return nil
 	}
-	key := l.keyOf("login", "pair", addressOf(address), account)
+	key := l.keyOf("login", "pair", Network(address), account)
 	return key[:]
 }
 
@@ -289,9 +289,9 @@ func (l *Limiter) keyOf(parts ...string) budgetKey {
 	return budgetKey(mac.Sum(nil)[:len(budgetKey{})])
 }
 
-// addressOf returns what counts as one address. A client with an IPv6 address has at least a /64 of
+// Network returns what counts as one address. A client with an IPv6 address has at least a /64 of
 // them (RFC 6177, RFC 7934).
-func addressOf(addr netip.Addr) string {
+func Network(addr netip.Addr) string {
 	addr = addr.Unmap().WithZone("")
 	if addr.Is6() {
 		if network, err := addr.Prefix(64); err == nil {
@@ -331,7 +331,7 @@ func (l *Limiter) Sweep(ctx context.Context) (total int64, err error) {
 	for {
 		n, err := l.queries.AddressSweep(
 			ctx,
-			db.AddressSweepParams{DatabaseNow: l.databaseNow(), KnownFor: knownFor, Batch: sweepBatch},
+			db.AddressSweepParams{DatabaseNow: l.databaseNow(), KnownFor: KnownFor, Batch: sweepBatch},
 		)
 		total += n
 		if err != nil || n < sweepBatch {

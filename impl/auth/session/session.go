@@ -165,6 +165,16 @@ func (s *Sessions) Prove(ctx context.Context, tx store.Tx, user, session uuid.UU
 	}, nil
 }
 
+// Hold keeps a session from being ended until the end of a transaction that has locked the user's
+// row. It fails with [ErrEnded].
+func (s *Sessions) Hold(ctx context.Context, tx store.Tx, user, session uuid.UUID) error {
+	_, err := tx.SessionHold(ctx, db.SessionHoldParams{ID: session, UserID: user, Now: s.now()})
+	if err = store.Error(err); errors.Is(err, store.ErrNotFound) {
+		return ErrEnded
+	}
+	return err
+}
+
 // Session is one of a user's sessions.
 type Session struct {
 	ID        uuid.UUID
@@ -256,15 +266,13 @@ func (s *Sessions) Sweep(ctx context.Context) (total int64, err error) {
 	return total, nil
 }
 
-// DeleteOthers deletes the sessions of a user but for one, in batches. It leaves those that another
-// transaction has locked.
-func (s *Sessions) DeleteOthers(ctx context.Context, user, kept uuid.UUID) error {
+// DeleteAll deletes the sessions of a user, in batches, in a transaction that has locked the user's
+// row. It leaves those that another transaction has locked.
+func (s *Sessions) DeleteAll(ctx context.Context, tx store.Tx, user uuid.UUID) error {
 	for n := int64(sweepBatch); n == sweepBatch; {
 		var err error
-		if n, err = s.queries.SessionDeleteSome(
-			ctx,
-			db.SessionDeleteSomeParams{UserID: user, Kept: kept, Batch: sweepBatch},
-		); err != nil {
+		n, err = tx.SessionDeleteSome(ctx, db.SessionDeleteSomeParams{UserID: user, Batch: sweepBatch})
+		if err != nil {
 			return store.Error(err)
 		}
 	}

@@ -126,6 +126,12 @@ var exceptions = map[string]bool{
 	"401 invalid_credentials": false, "401 invalid_code": true, "409 email_verified": true, "403 wrong_password": false,
 }
 
+// together are the fields that an operation demands beside some value of another field.
+var together = map[string][]fieldError{
+	"Login":          {{"/refresh_token", "required"}},
+	"Reauthenticate": {{"/password", "required"}, {"/request", "required"}, {"/code", "required"}},
+}
+
 // Judge returns what is wrong with an answer to the request. It doesn't look at whether the
 // contract declares the answer.
 func (c *Case) Judge(status int, body []byte) error {
@@ -149,9 +155,8 @@ func (c *Case) Judge(status int, body []byte) error {
 	}
 	isEvenKnown, isException := exceptions[fmt.Sprint(status, " ", answer.Code)]
 	rest := slices.DeleteFunc(slices.Clone(answer.Errors), func(e fieldError) bool {
-		// How easily a password is guessed, and which fields of a form go together, is not for a schema
-		// to say.
-		return e.Code == "common_password" || e.Code == "not_allowed" || e == fieldError{"/refresh_token", "required"}
+		// How easily a password is guessed, and which fields go together, is not for a schema to say.
+		return e.Code == "common_password" || e.Code == "not_allowed" || slices.Contains(together[c.Operation], e)
 	})
 	switch {
 	case c.Valid() && (status < 400 || isException && (isEvenKnown || !c.want.known)):
