@@ -212,8 +212,8 @@ type Proved struct {
 //
 // The token of a link names its challenge. A code is that of the request. A client that has proved
 // whose address it asks for may leave the request out, and emailKey names that address; it is empty
-// for anybody else. It fails with [ErrWrong], a
-// [*GuessError], a [*TriesError] or [store.ErrUnavailable].
+// for anybody else. It fails with [ErrWrong], a [*GuessError], a [*TriesError] or
+// [store.ErrUnavailable].
 func (c *Challenges) Try(ctx context.Context, p Purpose, a Answer, emailKey string) (Proved, error) {
 	id, isLink, err := c.named(ctx, p, a, emailKey)
 	if err != nil {
