@@ -62,6 +62,7 @@ func (s *Server) DeleteCurrentUser(
 		return nil, err
 	}
 	r.note(slog.String("deleted", r.principal.User.ID.String()))
+	s.cookie.remove(r)
 	return api.DeleteCurrentUser204Response{}, nil
 }
 
@@ -88,7 +89,9 @@ func (s *Server) Reauthenticate(
 		return nil, err
 	}
 	return api.Reauthenticate200JSONResponse{
-		Body: tokenBody(grant), Headers: api.Reauthenticate200ResponseHeaders{Pragma: noCache},
+		// The cookie isn't set: a refresh beside this request may have set a newer one.
+		Body:    tokenBody(grant, req.Body.TokenDelivery),
+		Headers: api.Reauthenticate200ResponseHeaders{Pragma: noCache},
 	}, nil
 }
 

@@ -33,7 +33,8 @@ func (s *Server) ContinueLogin(
 		return nil, err
 	}
 	return api.ContinueLogin200JSONResponse{
-		Body: tokenBody(granted), Headers: api.ContinueLogin200ResponseHeaders{Pragma: noCache},
+		Body:    s.deliver(ctx, granted, req.Body.TokenDelivery),
+		Headers: api.ContinueLogin200ResponseHeaders{Pragma: noCache},
 	}, nil
 }
 

@@ -35,7 +35,7 @@ var byMail = []string{"ContinueLogin", "ConfirmPasswordReset", "ConfirmEmailVeri
 // that are broken in one place are, none is answered 5xx, and every answer is declared.
 func TestContractFuzz(t *testing.T) {
 	t.Parallel()
-	h := impltest.New(t)
+	h := impltest.New(t, impltest.Options{SessionCookies: true, PublicURL: authOrigin})
 	h.MustRegister(t, "ada") // the user of the contract's examples
 	kinds, err := contractfuzz.Kinds(impltest.Contract(), maxBody)
 	if err != nil {

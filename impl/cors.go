@@ -25,8 +25,8 @@ const (
 // letOriginsIn implements the CORS protocol (Fetch standard). Below /api it allows the given origins,
 // below /.well-known every origin. Any other origin gets the same response as without CORS: a
 // preflight is refused, as every OPTIONS request is. Credentials in the protocol's sense are cookies.
-// They are never allowed, because a page sends its token itself.
-func letOriginsIn(origins []string) echo.MiddlewareFunc {
+// The given origins may send them only if sessions are kept in cookies, and no other origin ever.
+func letOriginsIn(origins []string, withCookies bool) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(ec echo.Context) error {
 			hr, h := ec.Request(), ec.Response().Header()
@@ -45,13 +45,21 @@ func letOriginsIn(origins []string) echo.MiddlewareFunc {
 			switch {
 			case len(from) != 1 || !slices.Contains(origins, from[0]):
 			case isPreflight(ec):
+				allowCredentials(h, withCookies)
 				return answerPreflight(ec, from[0])
 			case hr.Method != http.MethodOptions:
+				allowCredentials(h, withCookies)
 				h.Set("Access-Control-Allow-Origin", from[0])
 				h.Set("Access-Control-Expose-Headers", exposedHeaders)
 			}
 			return next(ec)
 		}
+	}
+}
+
+func allowCredentials(h http.Header, withCookies bool) {
+	if withCookies {
+		h.Set("Access-Control-Allow-Credentials", "true")
 	}
 }
 
@@ -109,13 +117,17 @@ func newCrossOrigin(origins []string, publicURL string) (crossOrigin, error) {
 }
 
 // refuse checks Sec-Fetch-Site, or Origin if the browser doesn't send Sec-Fetch-Site. A request with
-// neither header doesn't come from a page.
+// neither header doesn't come from a page. If such a page makes the browser send the cookie of a
+// session, it is told so.
 func (c crossOrigin) refuse(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(ec echo.Context) error {
 		hr := ec.Request()
-		if requestOf(hr.Context()).operation != nil && c.check.Check(hr) != nil {
-			return errCrossOrigin
+		switch r := requestOf(hr.Context()); {
+		case r.operation == nil || c.check.Check(hr) == nil:
+			return next(ec)
+		case len(r.cookies) > 0:
+			return errOriginNotAllowed
 		}
-		return next(ec)
+		return errCrossOrigin
 	}
 }

@@ -27,6 +27,7 @@ var (
 	errUnsupportedMediaType = errors.New("unsupported media type")
 	errBodyTimeout          = errors.New("the body did not arrive in time")
 	errCrossOrigin          = errors.New("sent by a page of an origin that is not let in")
+	errOriginNotAllowed     = errors.New("the cookie was sent without one origin that is let in")
 	errStarting             = errors.New("starting")
 )
 
@@ -136,6 +137,10 @@ var problems = []struct {
 	{errUnsupportedGrant, problem{
 		status: 400, code: "unsupported_grant_type", oauth: "unsupported_grant_type",
 		detail: "The grant type must be password or refresh_token.",
+	}},
+	{errOriginNotAllowed, problem{
+		status: 403, code: "origin_not_allowed", oauth: oauthInvalidRequest,
+		detail: "The cookie needs one Origin header, that of a page that is let in.",
 	}},
 	{errUnsupportedMediaType, problem{
 		status: 415, code: "unsupported_media_type", oauth: oauthInvalidRequest,

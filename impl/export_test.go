@@ -1,6 +1,10 @@
 package impl
 
-import "github.com/labstack/echo/v4"
+import (
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+)
 
 // FaultHeader makes a request panic, behind all middleware; see AddFault.
 const FaultHeader = "X-Test-Fault"
@@ -12,6 +16,16 @@ func (s *Server) AddFault() {
 			if what := ec.Request().Header.Get(FaultHeader); what != "" {
 				panic(what)
 			}
+			return next(ec)
+		}
+	})
+}
+
+// WatchHeaders has see called with the header of each request as it is behind all middleware.
+func (s *Server) WatchHeaders(see func(http.Header)) {
+	s.echo.Use(func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(ec echo.Context) error {
+			see(ec.Request().Header)
 			return next(ec)
 		}
 	})

@@ -8,10 +8,21 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/secret"
 )
 
-// grantRefresh exchanges a refresh token for new tokens of its session (RFC 6749 section 6).
-func grantRefresh(ctx context.Context, s *Server, form api.LoginForm) (auth.Grant, error) {
+// grantRefresh exchanges a refresh token for new tokens of its session (RFC 6749 section 6). The
+// token in the form counts, and the cookie only without one.
+func grantRefresh(ctx context.Context, s *Server, form api.LoginForm) (granted auth.Grant, err error) {
 	r := requestOf(ctx)
-	granted, err := s.auth.Refresh(ctx, r.caller(), secret.New(value(form.RefreshToken)))
+	token := secret.New(value(form.RefreshToken))
+	if isRefreshByCookie(form) {
+		if token, err = s.cookie.token(r); err != nil {
+			noteGrant(r, "refresh", auth.User{}, err)
+			return auth.Grant{}, err
+		}
+	}
+	granted, err = s.auth.Refresh(ctx, r.caller(), token)
 	noteGrant(r, "refresh", granted.User, err)
+	if isRefreshByCookie(form) && isSpent(err) {
+		s.cookie.remove(r)
+	}
 	return granted, err
 }

@@ -42,6 +42,8 @@ type Options struct {
 	// PublicURL is where clients find the service, such as `https://example.com/auth`; empty where a
 	// request says it.
 	PublicURL string
+	// SessionCookies lets clients have the refresh token in a cookie. PublicURL is then required.
+	SessionCookies bool
 	// Timeouts bound what a client or the database may take; zero values are replaced by
 	// [DefaultTimeouts].
 	Timeouts Timeouts
@@ -58,6 +60,8 @@ type Server struct {
 	proxies  []netip.Prefix
 	// publicURL has no slash at its end.
 	publicURL string
+	// cookie keeps sessions in browsers; nil without such sessions.
+	cookie *refreshCookie
 	// problems are the contract's texts on each code of an error.
 	problems map[string]docs.Problem
 	// issuerPath is the path of an issuer that is an address, under which its metadata is found too.
@@ -91,6 +95,11 @@ func New(o Options) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("impl: %w", err)
 	}
+	if o.SessionCookies {
+		if s.cookie, err = newRefreshCookie(s.publicURL, o.Origins); err != nil {
+			return nil, fmt.Errorf("impl: %w", err)
+		}
+	}
 	document, err := readContract()
 	if err != nil {
 		return nil, fmt.Errorf("impl: %w", err)
@@ -110,7 +119,8 @@ func New(o Options) (*Server, error) {
 		s.logAccess,
 		recoverPanics,
 		setSecurityHeaders,
-		letOriginsIn(o.Origins),
+		s.takeCookies,
+		letOriginsIn(o.Origins, o.SessionCookies),
 		s.refuseWhileStarting,
 		crossOrigin.refuse,
 		s.limitTime,

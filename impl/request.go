@@ -14,6 +14,7 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/auth"
 	"github.com/latchkey-auth/latchkey/impl/auth/token"
 	"github.com/latchkey-auth/latchkey/impl/contract"
+	"github.com/latchkey-auth/latchkey/impl/secret"
 )
 
 // request is what the middleware knows of a request. [Server.startRequest] makes one for each.
@@ -31,6 +32,12 @@ type request struct {
 	slashAdded bool
 	// operation is nil for a path that the contract doesn't have.
 	operation *contract.Operation
+	// cookies are the values of the session's cookie, and origins those of the header Origin, where
+	// the operation takes the cookie.
+	cookies []secret.Text
+	origins []string
+	// answer is the header of the response.
+	answer http.Header
 	// principal is who the bearer token belongs to, where the operation demands one.
 	principal auth.Principal
 	// alarming makes the line in the log an error, whatever the status is.
@@ -109,6 +116,7 @@ func (s *Server) startRequest(known routes, middleware ...echo.MiddlewareFunc) e
 				slashAdded: strings.HasSuffix(hr.URL.Path, "/") &&
 					!strings.HasSuffix(sentPathOf(hr), "/"),
 				operation: known[contract.Route{Method: hr.Method, Path: ec.Path()}],
+				answer:    ec.Response().Header(),
 				handler:   next,
 			}
 			s.warnOfProxy(hr)

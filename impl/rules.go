@@ -32,8 +32,10 @@ func (s *Server) rules() contract.Rules {
 			// Of a reauthentication: no other body has this property with this format beside a factor.
 			{Property: "password", Format: "password", Check: checkFactor},
 			// Any other grant type is 400 (RFC 6749 section 5.2), and not 422.
-			{Property: "grant_type", AnyValue: true, Check: checkGrant},
+			{Property: "grant_type", AnyValue: true, Check: s.checkGrant},
+			{Property: "token_delivery", Always: true, Check: s.checkDelivery},
 		},
+		Cookie: securePrefix + cookieName,
 	}
 }
 

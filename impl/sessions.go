@@ -17,6 +17,7 @@ func (s *Server) Logout(ctx context.Context, _ api.LogoutRequestObject) (api.Log
 	if err != nil && !errors.Is(err, auth.ErrNoSession) { // somebody was faster
 		return nil, err
 	}
+	s.cookie.remove(r)
 	return api.Logout204Response{}, nil
 }
 
@@ -46,6 +47,9 @@ func (s *Server) EndSession(
 	if err := s.auth.EndSession(ctx, r.caller(), r.principal, req.SessionID); err != nil {
 		return nil, err
 	}
+	if req.SessionID == r.principal.SessionID {
+		s.cookie.remove(r)
+	}
 	return api.EndSession204Response{}, nil
 }
 
@@ -58,6 +62,7 @@ func (s *Server) EndAllSessions(
 	if err := s.auth.EndSessions(ctx, r.caller(), r.principal); err != nil {
 		return nil, err
 	}
+	s.cookie.remove(r)
 	return api.EndAllSessions204Response{}, nil
 }
 

@@ -41,9 +41,10 @@ func grantOf(grantType string) (grant, bool) {
 }
 
 // checkGrant adds a violation for each field of a token request that belongs to another grant, and
-// for a missing refresh token. Such a form is refused before its refresh token is exchanged, so that
-// the token stays valid. Missing credentials are no violation: they get the same 401 as wrong ones.
-func checkGrant(fields map[string]any, found *contract.Violations) {
+// for a missing refresh token that can't be in the cookie either. Such a form is refused before its
+// refresh token is exchanged, so that the token stays valid. Missing credentials are no violation:
+// they get the same 401 as wrong ones.
+func (s *Server) checkGrant(fields map[string]any, found *contract.Violations) {
 	grantType, _ := fields["grant_type"].(string)
 	own, ok := grantOf(grantType)
 	if !ok {
@@ -56,9 +57,21 @@ func checkGrant(fields map[string]any, found *contract.Violations) {
 			}
 		}
 	}
-	if grantType == grantTypeRefresh && fields["refresh_token"] == nil {
-		found.Add("/refresh_token", "required", "The field is missing.")
+	if grantType != grantTypeRefresh || fields["refresh_token"] != nil {
+		return
 	}
+	switch {
+	case s.cookie == nil:
+		found.Add("/refresh_token", "required", "The field is missing.")
+	case fields["token_delivery"] == string(api.Body):
+		// A script that could have the token delivered to it could carry it away.
+		found.Add("/token_delivery", "not_allowed", "A refresh by the cookie delivers by the cookie.")
+	}
+}
+
+// isRefreshByCookie reports whether a token request takes its refresh token from the cookie.
+func isRefreshByCookie(form api.LoginForm) bool {
+	return value(form.GrantType) == grantTypeRefresh && value(form.RefreshToken) == ""
 }
 
 // Login returns the tokens of a session for a password or a refresh token.
@@ -71,7 +84,13 @@ func (s *Server) Login(ctx context.Context, req api.LoginRequestObject) (api.Log
 	if err != nil {
 		return nil, err
 	}
-	return api.Login200JSONResponse{Body: tokenBody(granted), Headers: api.Login200ResponseHeaders{Pragma: noCache}}, nil
+	delivery := req.Body.TokenDelivery
+	if isRefreshByCookie(*req.Body) {
+		delivery = new(api.Cookie)
+	}
+	return api.Login200JSONResponse{
+		Body: s.deliver(ctx, granted, delivery), Headers: api.Login200ResponseHeaders{Pragma: noCache},
+	}, nil
 }
 
 // RevokeToken ends the session that a token belongs to. The response to an invalid token is the same
@@ -83,6 +102,7 @@ func (s *Server) RevokeToken(
 	if err := s.auth.Revoke(ctx, requestOf(ctx).caller(), secret.New(req.Body.Token)); err != nil {
 		return nil, err
 	}
+	s.cookie.remove(requestOf(ctx))
 	return api.RevokeToken200Response{}, nil
 }
 
@@ -90,14 +110,22 @@ func (s *Server) RevokeToken(
 // the Cache-Control that [setSecurityHeaders] gives to all.
 const noCache = "no-cache"
 
-func tokenBody(g auth.Grant) api.Token {
-	return api.Token{
-		AccessToken:      g.Access.Text.Reveal(),
-		TokenType:        api.Bearer,
-		ExpiresIn:        int64(g.Access.ExpiresIn / time.Second),
-		RefreshToken:     g.Refresh.Reveal(),
-		RefreshExpiresIn: int64(max(g.RefreshExpiresIn, time.Second) / time.Second),
+// tokenBody returns the tokens of a grant, the refresh token only if it is delivered in the body.
+func tokenBody(g auth.Grant, delivery *api.TokenDelivery) api.Token {
+	body := api.Token{
+		AccessToken: g.Access.Text.Reveal(),
+		TokenType:   api.Bearer,
+		ExpiresIn:   int64(g.Access.ExpiresIn / time.Second),
 	}
+	if !isByCookie(delivery) {
+		body.RefreshToken, body.RefreshExpiresIn = new(g.Refresh.Reveal()), new(refreshSeconds(g))
+	}
+	return body
+}
+
+// refreshSeconds returns how long the refresh token of a grant is good for, at least a second.
+func refreshSeconds(g auth.Grant) int64 {
+	return int64(max(g.RefreshExpiresIn, time.Second) / time.Second)
 }
 
 // noteGrant logs the outcome of a grant. For a failed one it logs what its client must not learn: the

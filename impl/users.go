@@ -31,7 +31,7 @@ func (s *Server) RegisterUser(
 	}
 	requestOf(ctx).note(slog.String("registered", granted.User.ID.String()))
 	return api.RegisterUser201JSONResponse{
-		Body:    registeredUserBody(granted),
+		Body:    registeredUserBody(granted, s.deliver(ctx, granted, req.Body.TokenDelivery)),
 		Headers: api.RegisterUser201ResponseHeaders{Pragma: noCache, Location: currentUserPath(requestOf(ctx))},
 	}, nil
 }
@@ -65,7 +65,7 @@ func userBody(u auth.User) api.User {
 }
 
 // registeredUserBody repeats [userBody], because the generator flattens the contract's allOf.
-func registeredUserBody(g auth.Grant) api.RegisteredUser {
+func registeredUserBody(g auth.Grant, token api.Token) api.RegisteredUser {
 	u := g.User
 	return api.RegisteredUser{
 		ID:            u.ID,
@@ -77,6 +77,6 @@ func registeredUserBody(g auth.Grant) api.RegisteredUser {
 		CreatedAt:     u.CreatedAt,
 		UpdatedAt:     u.UpdatedAt,
 		UserMetadata:  u.Metadata,
-		Token:         tokenBody(g),
+		Token:         token,
 	}
 }

@@ -65,6 +65,7 @@ var checks = []struct {
 		return checkAddr(s.MetricsAddr)
 	}},
 	{"CORS_ORIGINS", func(s settings) string { return checkOrigins(s.CORSOrigins) }},
+	{"SESSION_COOKIES", checkSessionCookies},
 	{"SMTP_URL", func(s settings) string { return checkSMTPURL(s.SMTPURL) }},
 	{"MAIL_FROM", checkMailFrom},
 	{"MAIL_LINK_PATH", func(s settings) string { return checkLinkPath(s.MailLinkPath) }},
@@ -101,6 +102,21 @@ func checkPublicURL(text string) string {
 	// The origin is compared with the Origin header, and browsers write an origin in only one way.
 	if sent, ok := serializeOrigin(u.Scheme + "://" + u.Host); !ok || sent != u.Scheme+"://"+u.Host {
 		return fmt.Sprintf("has the origin %s://%s, which browsers write as %s", u.Scheme, u.Host, sent)
+	}
+	return ""
+}
+
+// checkSessionCookies demands a public URL from which a browser keeps the cookie secret.
+func checkSessionCookies(s settings) string {
+	if problem := oneOf(s.SessionCookies, "on", "off"); problem != "" || s.SessionCookies == "off" {
+		return problem
+	}
+	u, err := url.Parse(s.PublicURL)
+	if err != nil || u.Scheme != "https" && (u.Scheme != "http" || !isLoopback(net.JoinHostPort(u.Hostname(), "0"))) {
+		return "is on, and needs LATCHKEY_PUBLIC_URL with https, or with http at a loopback address for development"
+	}
+	if strings.Contains(u.EscapedPath(), ";") {
+		return "is on, and LATCHKEY_PUBLIC_URL has a semicolon in its path, which no cookie can have"
 	}
 	return ""
 }

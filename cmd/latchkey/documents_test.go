@@ -50,6 +50,10 @@ var answers = map[string]map[string]string{
 		"REFRESH=": `"refresh_token":"lkr_`,
 		"TOKEN=":   `"is_current":true`,
 	},
+	"docs/cookies.md": {
+		"curl -sS http://127.0.0.1:8000/api/users/ ":      `"token":{"access_token"`,
+		"curl -sS http://127.0.0.1:8000/api/users/login/": `"access_token"`,
+	},
 	"docs/accounts.md": {
 		"curl -sS -X PATCH": `"display_name":"Ada Lovelace"`,
 		"curl -sS http://127.0.0.1:8000/api/users/me/em": `"request":"lkq_`,

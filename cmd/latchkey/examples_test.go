@@ -28,8 +28,7 @@ func TestExamples(t *testing.T) {
 	for _, path := range slices.Sorted(maps.Keys(paths)) {
 		for method, op := range paths[path].Operations() {
 			if op.RequestBody != nil {
-				isSecured := op.Security != nil && len(*op.Security) > 0
-				sendExamples(t, s, method, path, isSecured, op.RequestBody.Value.Content)
+				sendExamples(t, s, method, path, impltest.AsksForToken(op), op.RequestBody.Value.Content)
 			}
 		}
 	}

@@ -171,6 +171,8 @@ func newHandler(s settings, logger *slog.Logger) (*impl.Server, error) {
 		Proxies:   networks,
 		PublicURL: s.PublicURL,
 		Timeouts:  impl.Timeouts{Idle: s.IdleTimeout},
+
+		SessionCookies: s.SessionCookies == "on",
 	})
 }
 

@@ -90,6 +90,9 @@ func TestChecks(t *testing.T) {
 		{"CORS_ORIGINS", "http://localhost:080", "browsers send as http://localhost"},
 		{"CORS_ORIGINS", "https://straße.example", "browsers send as https://xn--strae-oqa.example"},
 		{"CORS_ORIGINS", "http://[0:0::1]:5173", "browsers send as http://[::1]:5173"},
+		{"SESSION_COOKIES", "off", ""},
+		{"SESSION_COOKIES", "yes", "must be on or off"},
+		{"SESSION_COOKIES", "on", "needs LATCHKEY_PUBLIC_URL"},
 		{"SECRET_KEY", testKey, ""},
 		{"SECRET_KEY", strings.Repeat("a", 64), "is refused"}, // B-13
 		{"SECRET_KEY", "your-256-bit-secret-your-256-bit-secret", "is refused"},
@@ -127,6 +130,22 @@ func TestChecks(t *testing.T) {
 				t.Errorf("the error shows the password: %v", err)
 			}
 		})
+	}
+}
+
+// A cookie is sent over plain http on this machine only.
+func TestSessionCookiesNeedAPublicURL(t *testing.T) {
+	t.Parallel()
+	for url, ok := range map[string]bool{
+		"https://auth.example.com": true, "https://example.com/auth": true, "http://127.0.0.1:8000": true,
+		"http://localhost:8000/auth": true, "http://[::1]:8000": true,
+		"http://auth.example.com": false, "http://10.0.0.1": false, "http://localhost.example.com": false,
+		"https://example.com/a;b": false, "": false,
+	} {
+		_, err := loadSettings([]string{"LATCHKEY_SESSION_COOKIES=on", "LATCHKEY_PUBLIC_URL=" + url})
+		if (err == nil) != ok || err != nil && !strings.HasPrefix(err.Error(), "LATCHKEY_SESSION_COOKIES is on, and ") {
+			t.Errorf("%s: got %v", url, err)
+		}
 	}
 }
 

@@ -46,7 +46,7 @@ type ask func(s *shownServer) (answer, error)
 func startShown(t *testing.T) *shownServer {
 	t.Helper()
 	s := &shownServer{database: postgrestest.NewEmpty(t)}
-	s.environ = onDatabase(s.database)
+	s.environ = append(onDatabase(s.database), "LATCHKEY_SESSION_COOKIES=on", "LATCHKEY_PUBLIC_URL=http://127.0.0.1:8000")
 	_, s.url = serve(t, openFolder(t), s.environ)
 	for _, user := range []struct {
 		grant *grant
@@ -220,6 +220,7 @@ func inOrder() map[string]ask {
 		"Login invalid_credentials":          loggingIn("username=ada%40example.com&password=not+this+one"),
 		"Login invalid_refresh_token":        loggingIn("grant_type=refresh_token&refresh_token=nothing"),
 		"Login refresh_token_reused":         reusing,
+		"Login origin_not_allowed":           refreshingByCookie,
 		"Login unsupported_grant_type":       loggingIn("grant_type=client_credentials"),
 		"Login invalid_request":              loggingIn("username=ada%40example.com&username=b&password=c"),
 		"Login body_too_large":               loggingIn(large),
@@ -282,6 +283,17 @@ func repeated(once ask) ask {
 		}
 		return a, fmt.Errorf("20 attempts, and no limit")
 	}
+}
+
+// refreshingByCookie sends the cookie of a session, but not from a page.
+func refreshingByCookie(s *shownServer) (answer, error) {
+	req, err := http.NewRequest("POST", s.url+impltest.LoginPath, strings.NewReader("grant_type=refresh_token"))
+	if err != nil {
+		return answer{}, err
+	}
+	req.Header.Set("Content-Type", formType)
+	req.Header.Set("Cookie", "latchkey-refresh="+s.eve.refresh)
+	return send(req)
 }
 
 // reusing presents a refresh token that is older than the last one, which is never accepted again.

@@ -787,6 +787,66 @@ func (e LoginFormGrantType) Valid() bool {
 	}
 }
 
+// Defines values for LoginOriginProblemCode.
+const (
+	LoginOriginProblemCodeCrossOrigin      LoginOriginProblemCode = "cross_origin"
+	LoginOriginProblemCodeOriginNotAllowed LoginOriginProblemCode = "origin_not_allowed"
+)
+
+// Valid indicates whether the value is a known member of the LoginOriginProblemCode enum.
+func (e LoginOriginProblemCode) Valid() bool {
+	switch e {
+	case LoginOriginProblemCodeCrossOrigin:
+		return true
+	case LoginOriginProblemCodeOriginNotAllowed:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for LoginOriginProblemError.
+const (
+	LoginOriginProblemErrorInvalidGrant           LoginOriginProblemError = "invalid_grant"
+	LoginOriginProblemErrorInvalidRequest         LoginOriginProblemError = "invalid_request"
+	LoginOriginProblemErrorServerError            LoginOriginProblemError = "server_error"
+	LoginOriginProblemErrorTemporarilyUnavailable LoginOriginProblemError = "temporarily_unavailable"
+	LoginOriginProblemErrorUnsupportedGrantType   LoginOriginProblemError = "unsupported_grant_type"
+)
+
+// Valid indicates whether the value is a known member of the LoginOriginProblemError enum.
+func (e LoginOriginProblemError) Valid() bool {
+	switch e {
+	case LoginOriginProblemErrorInvalidGrant:
+		return true
+	case LoginOriginProblemErrorInvalidRequest:
+		return true
+	case LoginOriginProblemErrorServerError:
+		return true
+	case LoginOriginProblemErrorTemporarilyUnavailable:
+		return true
+	case LoginOriginProblemErrorUnsupportedGrantType:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for LoginOriginProblemStatus.
+const (
+	LoginOriginProblemStatusN403 LoginOriginProblemStatus = 403
+)
+
+// Valid indicates whether the value is a known member of the LoginOriginProblemStatus enum.
+func (e LoginOriginProblemStatus) Valid() bool {
+	switch e {
+	case LoginOriginProblemStatusN403:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for MetadataGrantTypesSupported.
 const (
 	MetadataGrantTypesSupportedRefreshToken MetadataGrantTypesSupported = "refresh_token"
@@ -1468,6 +1528,24 @@ const (
 func (e TokenCrossOriginProblemStatus) Valid() bool {
 	switch e {
 	case TokenCrossOriginProblemStatusN403:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for TokenDelivery.
+const (
+	Body   TokenDelivery = "body"
+	Cookie TokenDelivery = "cookie"
+)
+
+// Valid indicates whether the value is a known member of the TokenDelivery enum.
+func (e TokenDelivery) Valid() bool {
+	switch e {
+	case Body:
+		return true
+	case Cookie:
 		return true
 	default:
 		return false
@@ -2503,7 +2581,7 @@ type FieldError struct {
 	// `duplicate`: it stands more than once. `wrong_type`: it has another type. `too_short`, `too_long`: it has
 	// another length. `invalid_character`: it has a character that is not allowed. `invalid_format`: it has
 	// another form. `common_password`: it is too easy to guess. `query_not_allowed`: the query string has
-	// parameters. `not_allowed`: it belongs to another `grant_type`.
+	// parameters. `not_allowed`: it belongs to another `grant_type`, or the server doesn't have what it asks for.
 	//
 	//
 	// Example: too_short
@@ -2525,7 +2603,7 @@ type FieldError struct {
 // `duplicate`: it stands more than once. `wrong_type`: it has another type. `too_short`, `too_long`: it has
 // another length. `invalid_character`: it has a character that is not allowed. `invalid_format`: it has
 // another form. `common_password`: it is too easy to guess. `query_not_allowed`: the query string has
-// parameters. `not_allowed`: it belongs to another `grant_type`.
+// parameters. `not_allowed`: it belongs to another `grant_type`, or the server doesn't have what it asks for.
 //
 // Example: too_short
 type FieldErrorCode string
@@ -2788,6 +2866,10 @@ type LoginContinuation struct {
 	//
 	// Example: lkq_AZgfbj9KfMCPHl19TBsukEq0zH1v4cYw3r9dWl2b7mQx5sVtN8hJpUoEaKiGfRyZ
 	Request string `json:"request"`
+
+	// TokenDelivery How the refresh token is delivered. Absent means `body`. With `cookie` it is in the cookie and not in the answer;
+	// a server without sessions in cookies refuses it (422). A refresh by the cookie can't have `body`.
+	TokenDelivery *TokenDelivery `json:"token_delivery,omitempty"`
 }
 
 // LoginContinuationFactor `email_code`: a mailed code, in `code`.
@@ -2872,6 +2954,10 @@ type LoginForm struct {
 	// Example:
 	Scope *string `json:"scope,omitempty"`
 
+	// TokenDelivery How the refresh token is delivered. Absent means `body`. With `cookie` it is in the cookie and not in the answer;
+	// a server without sessions in cookies refuses it (422). A refresh by the cookie can't have `body`.
+	TokenDelivery *TokenDelivery `json:"token_delivery,omitempty"`
+
 	// Username The email. It belongs to the grant `password`.
 	//
 	// Example:
@@ -2881,6 +2967,53 @@ type LoginForm struct {
 // LoginFormGrantType Empty and absent mean `password`. Any other value is 400 `unsupported_grant_type` (RFC 6749 section 5.2),
 // not 422.
 type LoginFormGrantType string
+
+// LoginOriginProblem defines model for LoginOriginProblem.
+type LoginOriginProblem struct {
+	Code LoginOriginProblemCode `json:"code"`
+
+	// Detail What went wrong.
+	//
+	// Example: The email belongs to another user.
+	Detail string `json:"detail"`
+
+	// Error A code of RFC 6749 section 5.2, or one of the two that section 4.1.2.1 has for a server that can't answer:
+	// `temporarily_unavailable` and `server_error`.
+	//
+	//
+	// Example: invalid_grant
+	Error LoginOriginProblemError `json:"error"`
+
+	// ErrorDescription The same as `detail`.
+	//
+	// Example: Authentication was unsuccessful.
+	ErrorDescription string                   `json:"error_description"`
+	Status           LoginOriginProblemStatus `json:"status"`
+
+	// Title The problem in words. It is the same for every answer with this code.
+	//
+	// Example: The email is taken
+	Title string `json:"title"`
+
+	// Type A reference to the page about the problem, relative to the address of the request. It is `/problems/` and
+	// the code, behind the path of the server if that has one.
+	//
+	//
+	// Example: /problems/email_taken
+	Type string `json:"type"`
+}
+
+// LoginOriginProblemCode defines model for LoginOriginProblem.Code.
+type LoginOriginProblemCode string
+
+// LoginOriginProblemError A code of RFC 6749 section 5.2, or one of the two that section 4.1.2.1 has for a server that can't answer:
+// `temporarily_unavailable` and `server_error`.
+//
+// Example: invalid_grant
+type LoginOriginProblemError string
+
+// LoginOriginProblemStatus defines model for LoginOriginProblem.Status.
+type LoginOriginProblemStatus int
 
 // MailAccountDeleted The data of the mail `account_deleted`.
 //
@@ -3508,6 +3641,10 @@ type Reauthentication struct {
 	//
 	// Example: lkq_AZgfbj9KfMCPHl19TBsukEq0zH1v4cYw3r9dWl2b7mQx5sVtN8hJpUoEaKiGfRyZ
 	Request *string `json:"request,omitempty"`
+
+	// TokenDelivery How the refresh token is delivered. Absent means `body`. With `cookie` it is in the cookie and not in the answer;
+	// a server without sessions in cookies refuses it (422). A refresh by the cookie can't have `body`.
+	TokenDelivery *TokenDelivery `json:"token_delivery,omitempty"`
 }
 
 // ReauthenticationFactor `password`: the member `password` stands beside it. `email_code`: `request` and `code` do.
@@ -3593,6 +3730,10 @@ type Registration struct {
 	//
 	// Example: correct horse battery staple
 	Password string `json:"password"`
+
+	// TokenDelivery How the refresh token is delivered. Absent means `body`. With `cookie` it is in the cookie and not in the answer;
+	// a server without sessions in cookies refuses it (422). A refresh by the cookie can't have `body`.
+	TokenDelivery *TokenDelivery `json:"token_delivery,omitempty"`
 
 	// Username Letters, digits, `_` and `-`. Unique without regard to case.
 	//
@@ -3821,17 +3962,17 @@ type Token struct {
 	// Example: 900
 	ExpiresIn int64 `json:"expires_in"`
 
-	// RefreshExpiresIn Seconds until the refresh token expires.
+	// RefreshExpiresIn Seconds until the refresh token expires. Absent with `token_delivery` `cookie`.
 	//
 	// Example: 2592000
-	RefreshExpiresIn int64 `json:"refresh_expires_in"`
+	RefreshExpiresIn *int64 `json:"refresh_expires_in,omitempty"`
 
 	// RefreshToken The token that is exchanged for the next tokens, once. It is opaque. Scanners for leaked secrets find it by
-	// `lkr_`.
+	// `lkr_`. Absent with `token_delivery` `cookie`.
 	//
 	//
 	// Example: lkr_AZgfbj9KfMCPHl19TBsukAAAAAG1yzfXOcIOPCbyS1Bn5MTuH0R3XkPRb3Ye1V9b9TJhqQ
-	RefreshToken string `json:"refresh_token"`
+	RefreshToken *string `json:"refresh_token,omitempty"`
 
 	// TokenType How to send the access token (RFC 6750).
 	TokenType TokenTokenType `json:"token_type"`
@@ -3933,6 +4074,10 @@ type TokenCrossOriginProblemError string
 
 // TokenCrossOriginProblemStatus defines model for TokenCrossOriginProblem.Status.
 type TokenCrossOriginProblemStatus int
+
+// TokenDelivery How the refresh token is delivered. Absent means `body`. With `cookie` it is in the cookie and not in the answer;
+// a server without sessions in cookies refuses it (422). A refresh by the cookie can't have `body`.
+type TokenDelivery string
 
 // TokenInternalErrorProblem defines model for TokenInternalErrorProblem.
 type TokenInternalErrorProblem struct {
@@ -5393,10 +5538,18 @@ type RevokeTokenResponseObject interface {
 	VisitRevokeTokenResponse(w http.ResponseWriter) error
 }
 
+type RevokeToken200ResponseHeaders struct {
+	SetCookie *string
+}
+
 type RevokeToken200Response struct {
+	Headers RevokeToken200ResponseHeaders
 }
 
 func (response RevokeToken200Response) VisitRevokeTokenResponse(w http.ResponseWriter) error {
+	if response.Headers.SetCookie != nil {
+		w.Header().Set("Set-Cookie", fmt.Sprint(*response.Headers.SetCookie))
+	}
 	w.WriteHeader(200)
 	return nil
 }
@@ -5515,8 +5668,9 @@ type RegisterUserResponseObject interface {
 }
 
 type RegisterUser201ResponseHeaders struct {
-	Location string
-	Pragma   string
+	Location  string
+	Pragma    string
+	SetCookie *string
 }
 
 type RegisterUser201JSONResponse struct {
@@ -5533,6 +5687,9 @@ func (response RegisterUser201JSONResponse) VisitRegisterUserResponse(w http.Res
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
 	w.Header().Set("Pragma", fmt.Sprint(response.Headers.Pragma))
+	if response.Headers.SetCookie != nil {
+		w.Header().Set("Set-Cookie", fmt.Sprint(*response.Headers.SetCookie))
+	}
 	w.WriteHeader(201)
 	_, err := buf.WriteTo(w)
 	return err
@@ -5847,7 +6004,8 @@ type ContinueLoginResponseObject interface {
 }
 
 type ContinueLogin200ResponseHeaders struct {
-	Pragma string
+	Pragma    string
+	SetCookie *string
 }
 
 type ContinueLogin200JSONResponse struct {
@@ -5863,6 +6021,9 @@ func (response ContinueLogin200JSONResponse) VisitContinueLoginResponse(w http.R
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Pragma", fmt.Sprint(response.Headers.Pragma))
+	if response.Headers.SetCookie != nil {
+		w.Header().Set("Set-Cookie", fmt.Sprint(*response.Headers.SetCookie))
+	}
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err
@@ -6024,7 +6185,8 @@ type LoginResponseObject interface {
 }
 
 type Login200ResponseHeaders struct {
-	Pragma string
+	Pragma    string
+	SetCookie *string
 }
 
 type Login200JSONResponse struct {
@@ -6040,20 +6202,33 @@ func (response Login200JSONResponse) VisitLoginResponse(w http.ResponseWriter) e
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Pragma", fmt.Sprint(response.Headers.Pragma))
+	if response.Headers.SetCookie != nil {
+		w.Header().Set("Set-Cookie", fmt.Sprint(*response.Headers.SetCookie))
+	}
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err
 }
 
-type Login400JSONResponse GrantRefusedProblem
+type Login400ResponseHeaders struct {
+	SetCookie *string
+}
+
+type Login400JSONResponse struct {
+	Body    GrantRefusedProblem
+	Headers Login400ResponseHeaders
+}
 
 func (response Login400JSONResponse) VisitLoginResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.SetCookie != nil {
+		w.Header().Set("Set-Cookie", fmt.Sprint(*response.Headers.SetCookie))
+	}
 	w.WriteHeader(400)
 	_, err := buf.WriteTo(w)
 	return err
@@ -6081,7 +6256,7 @@ func (response Login401JSONResponse) VisitLoginResponse(w http.ResponseWriter) e
 	return err
 }
 
-type Login403JSONResponse struct{ TokenCrossOriginJSONResponse }
+type Login403JSONResponse LoginOriginProblem
 
 func (response Login403JSONResponse) VisitLoginResponse(w http.ResponseWriter) error {
 
@@ -6210,10 +6385,18 @@ type LogoutResponseObject interface {
 	VisitLogoutResponse(w http.ResponseWriter) error
 }
 
+type Logout204ResponseHeaders struct {
+	SetCookie *string
+}
+
 type Logout204Response struct {
+	Headers Logout204ResponseHeaders
 }
 
 func (response Logout204Response) VisitLogoutResponse(w http.ResponseWriter) error {
+	if response.Headers.SetCookie != nil {
+		w.Header().Set("Set-Cookie", fmt.Sprint(*response.Headers.SetCookie))
+	}
 	w.WriteHeader(204)
 	return nil
 }
@@ -6308,10 +6491,18 @@ type DeleteCurrentUserResponseObject interface {
 	VisitDeleteCurrentUserResponse(w http.ResponseWriter) error
 }
 
+type DeleteCurrentUser204ResponseHeaders struct {
+	SetCookie *string
+}
+
 type DeleteCurrentUser204Response struct {
+	Headers DeleteCurrentUser204ResponseHeaders
 }
 
 func (response DeleteCurrentUser204Response) VisitDeleteCurrentUserResponse(w http.ResponseWriter) error {
+	if response.Headers.SetCookie != nil {
+		w.Header().Set("Set-Cookie", fmt.Sprint(*response.Headers.SetCookie))
+	}
 	w.WriteHeader(204)
 	return nil
 }
@@ -7904,10 +8095,18 @@ type EndAllSessionsResponseObject interface {
 	VisitEndAllSessionsResponse(w http.ResponseWriter) error
 }
 
+type EndAllSessions204ResponseHeaders struct {
+	SetCookie *string
+}
+
 type EndAllSessions204Response struct {
+	Headers EndAllSessions204ResponseHeaders
 }
 
 func (response EndAllSessions204Response) VisitEndAllSessionsResponse(w http.ResponseWriter) error {
+	if response.Headers.SetCookie != nil {
+		w.Header().Set("Set-Cookie", fmt.Sprint(*response.Headers.SetCookie))
+	}
 	w.WriteHeader(204)
 	return nil
 }
@@ -8091,10 +8290,18 @@ type EndSessionResponseObject interface {
 	VisitEndSessionResponse(w http.ResponseWriter) error
 }
 
+type EndSession204ResponseHeaders struct {
+	SetCookie *string
+}
+
 type EndSession204Response struct {
+	Headers EndSession204ResponseHeaders
 }
 
 func (response EndSession204Response) VisitEndSessionResponse(w http.ResponseWriter) error {
+	if response.Headers.SetCookie != nil {
+		w.Header().Set("Set-Cookie", fmt.Sprint(*response.Headers.SetCookie))
+	}
 	w.WriteHeader(204)
 	return nil
 }

@@ -50,10 +50,12 @@ export interface paths {
          *     - 400 `unsupported_grant_type`: `grant_type` has another value.
          *     - 400 `invalid_refresh_token`: the refresh token can't be read, or belongs to another key or an ended session.
          *       Another user's access token in `Authorization` has the same answer.
+         *     - 403 `origin_not_allowed`: the cookie was sent from a page that may not use it.
          *     - 401: the credentials are wrong, empty or absent, the email is unknown, or the account is deactivated. The
          *       answer is always the same.
          *     - 422: a field belongs to the other grant (`not_allowed`) or stands twice, `refresh_token` is missing, or there
-         *       is a query string. No password was checked, and a refresh token stays valid.
+         *       is a query string. No password was checked, and a refresh token stays valid. Where the server keeps sessions in
+         *       cookies, `refresh_token` may be missing: then the cookie counts, and a missing cookie is 400.
          *     - 429: the account, the address or the session has used up its attempts.
          *
          *     Attempts are limited by account and by address before anything is looked up, so an unknown email is limited as a
@@ -351,7 +353,7 @@ export interface paths {
          * @description Proves for the session of the token that its user is there now, and returns tokens of the same session with a
          *     new `auth_time`. Operations with `x-latchkey-max-age` demand such a proof (401 `reauthentication_required`, RFC
          *     9470). The refresh token that is returned is the newest one of the session; it may be the one that the client
-         *     has.
+         *     has. With `token_delivery` `cookie` there is none, and the cookie stays as it is.
          *
          *     The proof is the password, or a code that `RequestLoginCode` mails to the email of the account. The code counts
          *     with its `request`.
@@ -399,7 +401,7 @@ export interface paths {
         put?: never;
         /**
          * Log out
-         * @description Ends the session of the access token, with all its tokens.
+         * @description Ends the session of the access token, with all its tokens, and removes the cookie.
          */
         post: operations["Logout"];
         delete?: never;
@@ -424,7 +426,7 @@ export interface paths {
         post?: never;
         /**
          * End all sessions
-         * @description Ends all sessions of the user, also the session of the token that is sent.
+         * @description Ends all sessions of the user, also the session of the token that is sent. It removes the cookie.
          */
         delete: operations["EndAllSessions"];
         options?: never;
@@ -444,7 +446,8 @@ export interface paths {
         post?: never;
         /**
          * End a session
-         * @description Ends a session of the user, with all its tokens. It may be the session of the token that is sent.
+         * @description Ends a session of the user, with all its tokens. It may be the session of the token that is sent, which removes
+         *     the cookie too.
          */
         delete: operations["EndSession"];
         options?: never;
@@ -464,7 +467,8 @@ export interface paths {
         /**
          * Revoke a token
          * @description Ends the session of a refresh or access token, with all its tokens (RFC 7009). A client needs nothing but the
-         *     token. A token that isn't valid is 200 as well, because there is nothing to revoke (section 2.2).
+         *     token. A token that isn't valid is 200 as well, because there is nothing to revoke (section 2.2). The answer
+         *     removes the cookie.
          *
          *     A form that breaks this contract is 422, with an entry in `errors` for each field: a `token` that is missing or
          *     empty, a field that stands twice, also one that isn't listed (RFC 6749 section 3.2), and a query string. An
@@ -606,6 +610,7 @@ export interface components {
              * @example correct horse battery staple
              */
             password: string;
+            token_delivery?: components["schemas"]["TokenDelivery"];
         };
         /** @description The email of an account, or of none. */
         AccountEmail: {
@@ -701,6 +706,7 @@ export interface components {
              * @example 20318467
              */
             code: string;
+            token_delivery?: components["schemas"]["TokenDelivery"];
         };
         /**
          * @description A token request in the form of RFC 6749 sections 4.3.2 and 6. A field that isn't listed is ignored (section 3.2)
@@ -730,6 +736,7 @@ export interface components {
              * @example
              */
             refresh_token?: string;
+            token_delivery?: components["schemas"]["TokenDelivery"];
             /**
              * @description Ignored, because there are no scopes.
              * @example
@@ -747,6 +754,12 @@ export interface components {
              */
             client_secret?: string;
         };
+        /**
+         * @description How the refresh token is delivered. Absent means `body`. With `cookie` it is in the cookie and not in the answer;
+         *     a server without sessions in cookies refuses it (422). A refresh by the cookie can't have `body`.
+         * @enum {string}
+         */
+        TokenDelivery: "body" | "cookie";
         /** @description An account. */
         User: {
             id: components["schemas"]["ID"];
@@ -874,6 +887,7 @@ export interface components {
              * @example 20318467
              */
             code?: string;
+            token_delivery?: components["schemas"]["TokenDelivery"];
         };
         /** @description A page of events. */
         EventList: {
@@ -1115,16 +1129,16 @@ export interface components {
             expires_in: number;
             /**
              * @description The token that is exchanged for the next tokens, once. It is opaque. Scanners for leaked secrets find it by
-             *     `lkr_`.
+             *     `lkr_`. Absent with `token_delivery` `cookie`.
              * @example lkr_AZgfbj9KfMCPHl19TBsukAAAAAG1yzfXOcIOPCbyS1Bn5MTuH0R3XkPRb3Ye1V9b9TJhqQ
              */
-            refresh_token: string;
+            refresh_token?: string;
             /**
              * Format: int64
-             * @description Seconds until the refresh token expires.
+             * @description Seconds until the refresh token expires. Absent with `token_delivery` `cookie`.
              * @example 2592000
              */
-            refresh_expires_in: number;
+            refresh_expires_in?: number;
         };
         /**
          * @description The claims of an access token. Its header has `alg`, `typ` (`at+jwt`, RFC 9068 section 2.1) and `kid`, and
@@ -1588,7 +1602,7 @@ export interface components {
              *     `duplicate`: it stands more than once. `wrong_type`: it has another type. `too_short`, `too_long`: it has
              *     another length. `invalid_character`: it has a character that is not allowed. `invalid_format`: it has
              *     another form. `common_password`: it is too easy to guess. `query_not_allowed`: the query string has
-             *     parameters. `not_allowed`: it belongs to another `grant_type`.
+             *     parameters. `not_allowed`: it belongs to another `grant_type`, or the server doesn't have what it asks for.
              * @example too_short
              * @enum {string}
              */
@@ -1778,6 +1792,15 @@ export interface components {
         };
         CrossOriginProblem: components["schemas"]["Problem"] & components["schemas"]["CrossOriginKind"];
         TokenCrossOriginProblem: components["schemas"]["Problem"] & components["schemas"]["OAuthError"] & components["schemas"]["CrossOriginKind"];
+        LoginOriginProblem: components["schemas"]["Problem"] & components["schemas"]["OAuthError"] & {
+            /**
+             * Format: int32
+             * @enum {integer}
+             */
+            status: 403;
+            /** @enum {string} */
+            code: "cross_origin" | "origin_not_allowed";
+        };
         InternalErrorKind: {
             /**
              * Format: int32
@@ -2163,6 +2186,13 @@ export interface components {
         Vary: "Origin";
         /** @description The origin of the page, if the server lets it in (Fetch standard, CORS protocol). */
         "Access-Control-Allow-Origin": string;
+        /** @description Sent beside the origin of a page, if the server keeps sessions in cookies. */
+        "Access-Control-Allow-Credentials": "true";
+        /**
+         * @description The cookie of the session (RFC 6265), if the server keeps sessions in cookies. `Max-Age` has the seconds until the
+         *     refresh token expires. An empty value with `Max-Age=0` removes the cookie.
+         */
+        RefreshCookie: string;
         /** @description A page of any origin may read the answer. */
         AllowEverybody: "*";
         /** @description The headers that a page of another origin may read. */
@@ -2204,6 +2234,7 @@ export interface operations {
             201: {
                 headers: {
                     Pragma: components["headers"]["NoCache"];
+                    "Set-Cookie": components["headers"]["RefreshCookie"];
                     /** @description The address of the user, for the new token. It is relative to the address of this operation. */
                     Location: string;
                     [name: string]: unknown;
@@ -2248,6 +2279,7 @@ export interface operations {
             200: {
                 headers: {
                     Pragma: components["headers"]["NoCache"];
+                    "Set-Cookie": components["headers"]["RefreshCookie"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2257,6 +2289,7 @@ export interface operations {
             /** @description The grant type is not supported, or the refresh token can't be exchanged (RFC 6749 section 5.2). */
             400: {
                 headers: {
+                    "Set-Cookie": components["headers"]["RefreshCookie"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2273,7 +2306,18 @@ export interface operations {
                     "application/json": components["schemas"]["LoginFailedProblem"];
                 };
             };
-            403: components["responses"]["TokenCrossOrigin"];
+            /**
+             * @description A page of an origin that isn't let in sent the request (`cross_origin`). Or it sent the cookie, or the `Origin`
+             *     of a refresh by the cookie is missing (`origin_not_allowed`). No token was exchanged.
+             */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LoginOriginProblem"];
+                };
+            };
             408: components["responses"]["TokenRequestTimeout"];
             413: components["responses"]["TokenBodyTooLarge"];
             415: components["responses"]["TokenUnsupportedMediaType"];
@@ -2332,6 +2376,7 @@ export interface operations {
             200: {
                 headers: {
                     Pragma: components["headers"]["NoCache"];
+                    "Set-Cookie": components["headers"]["RefreshCookie"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2640,6 +2685,7 @@ export interface operations {
             /** @description The account was deleted. */
             204: {
                 headers: {
+                    "Set-Cookie": components["headers"]["RefreshCookie"];
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -2848,6 +2894,7 @@ export interface operations {
             /** @description The session has ended. */
             204: {
                 headers: {
+                    "Set-Cookie": components["headers"]["RefreshCookie"];
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -2895,6 +2942,7 @@ export interface operations {
             /** @description The sessions have ended. */
             204: {
                 headers: {
+                    "Set-Cookie": components["headers"]["RefreshCookie"];
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -2921,6 +2969,7 @@ export interface operations {
             /** @description The session has ended. */
             204: {
                 headers: {
+                    "Set-Cookie": components["headers"]["RefreshCookie"];
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -2957,6 +3006,7 @@ export interface operations {
             /** @description The token is not valid any more. */
             200: {
                 headers: {
+                    "Set-Cookie": components["headers"]["RefreshCookie"];
                     [name: string]: unknown;
                 };
                 content?: never;

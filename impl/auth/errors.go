@@ -32,7 +32,9 @@ var (
 	// ErrInvalidRefresh and ErrRefreshReused report that a refresh token can't be exchanged; the
 	// latter, that its session was ended because the token was exchanged before.
 	ErrInvalidRefresh = session.ErrInvalidRefresh
-	ErrRefreshReused  = session.ErrRefreshReused
+	// ErrOtherOwner reports an ErrInvalidRefresh of a token that may be good.
+	ErrOtherOwner    = session.ErrOtherOwner
+	ErrRefreshReused = session.ErrRefreshReused
 	// ErrInvalidToken reports that a text is not an access token that is valid now.
 	ErrInvalidToken = token.ErrInvalid
 	// ErrInactiveUser reports that the user was deactivated.

@@ -117,11 +117,13 @@ func (b *Body) Bind(r *http.Request, data []byte) Violations {
 	return b.bindJSON(r, data)
 }
 
-// judge calls the rules on several fields.
-func (b *Body) judge(body any, found *Violations) {
+// judge calls the rules on several fields: those that are always called, or the others.
+func (b *Body) judge(body any, always bool, found *Violations) {
 	fields, _ := body.(map[string]any)
 	for _, rule := range b.rules {
-		rule.Check(fields, found)
+		if rule.Always == always {
+			rule.Check(fields, found)
+		}
 	}
 }
 
@@ -190,8 +192,9 @@ func (b *Body) bindJSON(r *http.Request, data []byte) Violations {
 	if err := b.schema.VisitJSON(body, b.options...); err != nil {
 		found.addSchema(err, nil)
 	}
+	b.judge(body, true, &found)
 	if len(found) > 0 {
-		b.judge(body, &found)
+		b.judge(body, false, &found)
 		return found
 	}
 	r.Body = validatedBody{http.NoBody, body}
@@ -240,7 +243,8 @@ func (b *Body) bindForm(r *http.Request, data []byte) Violations {
 	if err := b.schema.VisitJSON(body, b.options...); err != nil {
 		found.addSchema(err, nil)
 	}
-	b.judge(body, &found)
+	b.judge(body, true, &found)
+	b.judge(body, false, &found)
 	// The stub asks echo for the form, and echo would merge the query string into it.
 	for name := range form {
 		if b.schema.Properties[name] == nil {

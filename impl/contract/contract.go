@@ -18,6 +18,9 @@
 //   - A security scheme is a bearer token: `oauth2`, or `http` with `bearer`. Only `oauth2` has
 //     scopes. Each scope is declared in a flow of the scheme, and all alternatives of an operation
 //     demand the same scopes. The caller says whether it checks them ([Rules.Scopes]).
+//   - One other scheme is known: `apiKey` in `cookie`, with the name that the caller reads
+//     ([Rules.Cookie]). It is an alternative to nothing at all (`{}`) and stands alone, because a
+//     browser sends a cookie unasked: a cookie lets nobody in where a bearer token would be needed.
 //   - A parameter is in the path, the query string or a header, is of one primitive type, and has the
 //     default style. A parameter of the path is text, is declared for a place in the path, and the
 //     caller has an error for its absence. Parameters that aren't declared are ignored.
@@ -53,6 +56,8 @@ type Operation struct {
 	Authenticated bool
 	// OptionalToken reports whether a token that is sent without demand is looked at.
 	OptionalToken bool
+	// TakesCookie reports whether `security` lets the operation look at the cookie of [Rules.Cookie].
+	TakesCookie bool
 	// Scopes are those that the token must have, sorted.
 	Scopes []string
 	// MaxAge is how long ago the session may have proved who its user is; 0 for any time (RFC 9470).
@@ -79,6 +84,9 @@ type Rules struct {
 	// Scopes reports that the caller checks [Operation.Scopes]. If it doesn't, a contract that
 	// demands a scope is refused.
 	Scopes bool
+	// Cookie is the name of the one cookie that the caller reads, or empty. A contract that declares
+	// another one is refused.
+	Cookie string
 }
 
 // BodyRule adds what only a look at several fields of a body shows. It holds for each body that has
@@ -88,6 +96,8 @@ type Rules struct {
 // something else, because the service judges a body that fits.
 type BodyRule struct {
 	Property, Format string
+	// Always has the rule of a JSON body called also if the body fits its schema.
+	Always bool
 	// AnyValue lets the property have values outside its enum, which the service refuses itself.
 	AnyValue bool
 	Check    func(fields map[string]any, found *Violations)

@@ -35,7 +35,7 @@ func document(path, operation, root string) []byte {
 var (
 	errAbsent = errors.New("there is no such thing")
 	testRules = Rules{
-		Scopes: true, Absent: map[string]error{"thing_id": errAbsent, "part_id": errAbsent},
+		Scopes: true, Cookie: "c", Absent: map[string]error{"thing_id": errAbsent, "part_id": errAbsent},
 		Formats: map[string]func(string) string{"odd": func(s string) string {
 			if len(s)%2 == 0 {
 				return "It must have an odd length."
@@ -85,7 +85,8 @@ func mustPlan(t *testing.T, doc []byte, rules Rules) *Operation {
 const (
 	schemes = `"components":{"securitySchemes":{
 		"OAuth":{"type":"oauth2","flows":{"password":{"tokenUrl":"/t","scopes":{"read":"R","write":"W"}},"clientCredentials":{"tokenUrl":"/t","scopes":{"run":"X"}}}},
-		"Bearer":{"type":"http","scheme":"bearer"},"Basic":{"type":"http","scheme":"basic"},"Key":{"type":"apiKey","in":"header","name":"K"}}}`
+		"Bearer":{"type":"http","scheme":"bearer"},"Basic":{"type":"http","scheme":"basic"},"Key":{"type":"apiKey","in":"header","name":"K"},
+		"Cookie":{"type":"apiKey","in":"cookie","name":"c"},"Other":{"type":"apiKey","in":"cookie","name":"d"}}}`
 	text = `{"type":"string"}`
 )
 
@@ -113,7 +114,7 @@ func TestNew(t *testing.T) {
 			refused: map[string]row{
 				"only bearer tokens": {"", `"security":[{"Basic":[]}]`, schemes},
 				`"Key": only`:        {"", "", `"security":[{"Key":[]}],` + schemes},
-				`is not declared`:    {"", `"security":[{"Other":[]}]`, schemes},
+				`is not declared`:    {"", `"security":[{"None":[]}]`, schemes},
 				`"Bearer" is not`:    {"", `"security":[{"Bearer":[]}]`, ""},
 			},
 		},
@@ -128,6 +129,21 @@ func TestNew(t *testing.T) {
 				"demand different scopes":          {"", `"security":[{"OAuth":["read"]},{"Bearer":[]}]`, schemes},
 				"security demand different":        {"", `"security":[{},{"OAuth":["read"]}]`, schemes},
 			},
+		},
+		"cookies": {
+			planned: []row{{"", `"security":[{},{"Cookie":[]}]`, schemes}, {"", `"security":[{"Cookie":[]},{}]`, schemes}},
+			refused: map[string]row{
+				"reads the cookie":                 {"", `"security":[{},{"Other":[]}]`, schemes},
+				`"Cookie": a cookie can only be`:   {"", `"security":[{"Cookie":[]}]`, schemes},
+				"only be an alternative to":        {"", `"security":[{"Cookie":[]},{"Bearer":[]}]`, schemes},
+				"an alternative to nothing":        {"", `"security":[{},{"Cookie":[],"Bearer":[]}]`, schemes},
+				"can only be an alternative":       {"", `"security":[{},{"Bearer":[]},{"Cookie":[]}]`, schemes},
+				"only an oauth2 scheme has scopes": {"", `"security":[{},{"Cookie":["read"]}]`, schemes},
+			},
+		},
+		"cookies that nobody reads": {
+			rules:   Rules{Absent: testRules.Absent},
+			refused: map[string]row{"nothing here reads the cookie": {"", `"security":[{},{"Cookie":[]}]`, schemes}},
 		},
 		"scopes that nobody checks": {
 			rules:   Rules{Absent: testRules.Absent},
@@ -163,6 +179,7 @@ func TestNew(t *testing.T) {
 				"it has no schema":            {"", parameters(`{"in":"query","name":"q","content":{"application/json":{"schema":{"type":"string"}}}}`), ""},
 				"judges its format date":      {"", parameters(parameter("query", "q", `{"type":"string","format":"date"}`)), ""},
 				"a header that HTTP":          {"", parameters(parameter("header", "authorization", text)), ""},
+				"security reads, and the":     {"", parameters(parameter("header", "Cookie", text)), ""},
 				"takes no query string":       {"", `"tags":["tokens"],` + parameters(parameter("query", "q", text)), ""},
 				"/query/q is that of a":       {"", parameters(parameter("query", "q", text)) + "," + body("application/json", `{"type":"object","properties":{"query":{"type":"object"}}}`), ""},
 				"/header/H is that of a":      {"", parameters(parameter("header", "H", text)) + "," + body("application/json", `{"type":"object","properties":{"header":{"type":"string"}}}`), ""},

@@ -105,10 +105,10 @@ var defaultStyles = map[string]string{
 	openapi3.ParameterInPath: "simple", openapi3.ParameterInHeader: "simple", openapi3.ParameterInQuery: "form",
 }
 
-// reservedHeaders can't be parameters: OpenAPI ignores the first three (section 4.7.12.1), and
-// net/http takes the others out of the header.
+// reservedHeaders can't be parameters: OpenAPI ignores the first three (section 4.7.12.1), net/http
+// takes others out of the header, and the service takes out the cookies.
 var reservedHeaders = []string{
-	"Accept", "Authorization", "Content-Type", "Content-Length", "Host", "Trailer", "Transfer-Encoding",
+	"Accept", "Authorization", "Content-Type", "Content-Length", "Cookie", "Host", "Trailer", "Transfer-Encoding",
 }
 
 // isPrimitive reports whether a schema is of one type whose values have one spelling.

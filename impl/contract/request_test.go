@@ -144,7 +144,7 @@ func TestBind_MergePatch(t *testing.T) {
 }
 
 // A rule holds for bodies with its property, and is called for each form and for a JSON body that
-// breaks its schema.
+// breaks its schema or another rule. One that is always called sees every JSON body.
 func TestBind_Rules(t *testing.T) {
 	t.Parallel()
 	rules := Rules{Bodies: []BodyRule{
@@ -156,13 +156,21 @@ func TestBind_Rules(t *testing.T) {
 			Format:   "other",
 			Check:    func(_ map[string]any, found *Violations) { found.Add("/other", "not_allowed", "") },
 		},
+		{Property: "n", Always: true, Check: func(fields map[string]any, found *Violations) {
+			if fields["n"] == "0" {
+				found.Add("/n", "not_allowed", "")
+			}
+		}},
 		{Property: "absent", Check: func(_ map[string]any, found *Violations) { found.Add("/absent", "not_allowed", "") }},
 	}}
 	const schema = `{"type":"object","properties":{"kind":{"type":"string","enum":["a"]},"n":{"type":"string","maxLength":1}}}`
 	kind := [][2]string{{"/kind", "not_allowed"}}
 	for media, rows := range map[string]map[string][][2]string{
 		mediaForm: {"kind=b": kind, "": kind, "kind=a&n=22": {{"/kind", "not_allowed"}, {"/n", "too_long"}}, "n=1&n=2": {{"/kind", "not_allowed"}, {"/n", "duplicate"}}},
-		mediaJSON: {`{"kind":"b"}`: nil, `{"kind":"b","n":"22"}`: {{"/kind", "not_allowed"}, {"/n", "too_long"}}},
+		mediaJSON: {
+			`{"kind":"b"}`: nil, `{"kind":"b","n":"22"}`: {{"/kind", "not_allowed"}, {"/n", "too_long"}},
+			`{"n":"1"}`: nil, `{"n":"0"}`: {{"/kind", "not_allowed"}, {"/n", "not_allowed"}},
+		},
 	} {
 		for sent, want := range rows {
 			op := mustPlan(t, document("", body(media, schema), ""), rules)

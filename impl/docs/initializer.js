@@ -48,10 +48,21 @@ const parts = {
   },
 };
 
+// The browser keeps and sends a cookie by itself, and no script can set one: there is nothing to authorize.
+const withoutCookies = (spec) => {
+  const schemes = spec.components?.securitySchemes ?? {};
+  const cookies = Object.keys(schemes).filter((name) => schemes[name].in === 'cookie');
+  for (const name of cookies) delete schemes[name];
+  for (const operation of Object.values(spec.paths ?? {}).flatMap(Object.values)) {
+    if (operation.security?.some((alternative) => cookies.some((name) => name in alternative))) operation.security = [];
+  }
+};
+
 // The page's own address says where the service is, also where a proxy has put a prefix before it. The document's addresses are
 // relative, which Swagger UI doesn't resolve alike everywhere.
 const base = new URL('.', document.baseURI);
-const withAddresses = (spec) => {
+const ofThisPage = (spec) => {
+  withoutCookies(spec);
   spec.servers = [{ url: base.href.replace(/\/$/, '') }];
   for (const flow of Object.values(spec.components?.securitySchemes?.OAuth2Password?.flows ?? {})) {
     flow.tokenUrl = new URL(flow.tokenUrl, base).href;
@@ -59,7 +70,7 @@ const withAddresses = (spec) => {
   }
   return spec;
 };
-const addresses = { spec: { wrapActions: { updateJsonSpec: (update) => (spec) => update(withAddresses(spec)) } } };
+const addresses = { spec: { wrapActions: { updateJsonSpec: (update) => (spec) => update(ofThisPage(spec)) } } };
 
 SwaggerUIBundle({
   // As it was written: the other form has its members in the order of the alphabet.

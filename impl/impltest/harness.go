@@ -57,6 +57,8 @@ type Options struct {
 	Proxies []netip.Prefix
 	// PublicURL is where clients find the service.
 	PublicURL string
+	// SessionCookies lets clients have the refresh token in a cookie.
+	SessionCookies bool
 	// Ready replaces the readiness check.
 	Ready func(context.Context) error
 	// Patient is for tests that load the harness more than a slow machine can bear. A wait for a
@@ -188,6 +190,7 @@ func (h *Harness) build(tb testing.TB, o Options) {
 	h.Server, err = impl.New(impl.Options{
 		Logger: slog.New(handler), Now: now, Timeouts: o.Timeouts,
 		Origins: o.Origins, Proxies: o.Proxies, PublicURL: o.PublicURL,
+		SessionCookies: o.SessionCookies,
 	})
 	must(tb, err)
 	must(tb, h.Server.Begin(h.Auth, o.Ready))

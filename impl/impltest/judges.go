@@ -8,9 +8,11 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 
+	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/pb33f/libopenapi"
 	validator "github.com/pb33f/libopenapi-validator"
 	"github.com/pb33f/libopenapi-validator/config"
@@ -99,11 +101,13 @@ func dropEmptyFields(r *http.Request) error {
 
 func asksForToken(method, path string) bool {
 	item := pathItem(path)
-	if item == nil || item.GetOperation(method) == nil {
-		return false
-	}
-	security := item.GetOperation(method).Security
-	return security != nil && len(*security) > 0
+	return item != nil && item.GetOperation(method) != nil && AsksForToken(item.GetOperation(method))
+}
+
+// AsksForToken reports whether an operation can't be called without a token.
+func AsksForToken(op *openapi3.Operation) bool {
+	isNone := func(s openapi3.SecurityRequirement) bool { return len(s) == 0 }
+	return op.Security != nil && len(*op.Security) > 0 && !slices.ContainsFunc(*op.Security, isNone)
 }
 
 // canonicalRequest returns a request for the path as the contract writes it, so that the judge

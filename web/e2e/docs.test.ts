@@ -221,6 +221,7 @@ describe('/docs', () => {
     expect(form).toEqual([
       ['grant_type', 'refresh_token'],
       ['refresh_token', refresh_token],
+      ['token_delivery', 'body'],
     ])
   })
 

@@ -74,6 +74,8 @@ func (s *Sessions) Refresh(ctx context.Context, token secret.Text, by Presenter,
 		return Refreshed{}, fmt.Errorf("%w: no such session", ErrInvalidRefresh)
 	case err != nil:
 		return Refreshed{}, err
+	case by.Owner != uuid.Nil && row.UserID != by.Owner:
+		return Refreshed{}, fmt.Errorf("%w: %w", ErrInvalidRefresh, ErrOtherOwner)
 	case row.IsReused:
 		return Refreshed{}, fmt.Errorf("%w: of user %s", ErrRefreshReused, row.UserID)
 	case row.IsLimited:

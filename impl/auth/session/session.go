@@ -32,6 +32,9 @@ var (
 	ErrNone = errors.New("no such session")
 	// ErrInvalidRefresh reports that a refresh token can't be exchanged, whatever is wrong with it.
 	ErrInvalidRefresh = errors.New("invalid refresh token")
+	// ErrOtherOwner reports an [ErrInvalidRefresh] of a token that may be good: the access token
+	// beside it belongs to another user.
+	ErrOtherOwner = errors.New("the token of another user")
 	// ErrRefreshReused reports that a refresh token was exchanged before, and that its session was
 	// ended for that reason. Two clients had the token, and one of them was not its owner.
 	ErrRefreshReused = errors.New("refresh token reused")

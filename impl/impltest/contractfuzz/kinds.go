@@ -255,7 +255,7 @@ var notEmails = []string{
 func addBrokenMember(op *operation, m member, add adder) {
 	if len(m.Enum) > 0 {
 		refused := invalid("/"+m.name, "invalid_format")
-		if op.token {
+		if op.token && m.name == "grant_type" {
 			refused = want{status: 400} // RFC 6749 section 5.2 has an error of its own
 		}
 		add(
@@ -298,7 +298,11 @@ func addBrokenMember(op *operation, m member, add adder) {
 		set("empty", here, "too_short", of(0))
 		set("too short", here, "too_short", of(m.shortest-1))
 	}
-	raw("wrong type", here, "wrong_type", "", "null", "1", "1.5", "true", "[]", `["x"]`, "{}", `{"x":"y"}`)
+	others := []string{"null", "1", "1.5", "true", "[]", `["x"]`, "{}", `{"x":"y"}`}
+	if m.Nullable {
+		others = others[1:]
+	}
+	raw("wrong type", here, "wrong_type", "", others...)
 	raw(
 		"not UTF-8",
 		body,

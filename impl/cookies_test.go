@@ -1,0 +1,389 @@
+package impl_test
+
+import (
+	"fmt"
+	"log/slog"
+	"net/http"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/latchkey-auth/latchkey/impl"
+	"github.com/latchkey-auth/latchkey/impl/impltest"
+)
+
+const (
+	authOrigin   = "https://auth.example.com"
+	cookieOfAuth = "__Secure-latchkey-refresh"
+)
+
+// withCookies is a server that keeps sessions in cookies, for its own pages and those of one origin.
+func withCookies(t *testing.T, limits ...bool) *impltest.Harness {
+	t.Helper()
+	return impltest.New(t, impltest.Options{
+		SessionCookies: true, PublicURL: authOrigin, Origins: []string{appOrigin}, Limits: len(limits) > 0,
+	})
+}
+
+var cookieForm = regexp.MustCompile(`^__Secure-latchkey-refresh=(lkr_[A-Za-z0-9_-]+); Path=/api/users/login/; ` +
+	`Max-Age=([0-9]+); HttpOnly; Secure; SameSite=Strict$`)
+
+// wantCookie demands an answer that delivers by the cookie, and returns the refresh token.
+func wantCookie(t *testing.T, a impltest.Answer) string {
+	t.Helper()
+	m := cookieForm.FindStringSubmatch(a.Header.Get("Set-Cookie"))
+	if a.Status >= 300 || m == nil || strings.Contains(string(a.Body), "refresh") || a.Header.Get("Cache-Control") != "no-store" {
+		t.Fatalf("got %d %q %s", a.Status, a.Header.Get("Set-Cookie"), a.Body)
+	}
+	return m[1]
+}
+
+const removed = "__Secure-latchkey-refresh=; Path=/api/users/login/; Max-Age=0; HttpOnly; Secure; SameSite=Strict"
+
+func wantRemoved(t *testing.T, a impltest.Answer) {
+	t.Helper()
+	if got := a.Header.Get("Set-Cookie"); got != removed {
+		t.Errorf("%d: the cookie is set to %q", a.Status, got)
+	}
+}
+
+// wantKept demands that an answer leaves the browser's cookie alone.
+func wantKept(t *testing.T, a impltest.Answer) {
+	t.Helper()
+	if got := a.Header.Values("Set-Cookie"); got != nil {
+		t.Errorf("%d: the cookie is set to %q", a.Status, got)
+	}
+}
+
+// refreshBy refreshes by cookies, as a page of the server's own origin.
+func refreshBy(t *testing.T, h *impltest.Harness, cookies string, fields ...string) impltest.Answer {
+	t.Helper()
+	return h.Do(t, byCookie(h, cookies, authOrigin, fields...))
+}
+
+func byCookie(h *impltest.Harness, cookies, origin string, fields ...string) *http.Request {
+	r := h.LoginRequest(append([]string{"grant_type", "refresh_token"}, fields...)...)
+	if cookies != "" {
+		r.Header.Set("Cookie", cookies)
+	}
+	if origin != "" {
+		r.Header.Set("Origin", origin)
+	}
+	return r
+}
+
+func named(token string) string { return cookieOfAuth + "=" + token }
+
+// loginByCookie opens a session of ada's that lives in a cookie.
+func loginByCookie(t *testing.T, h *impltest.Harness) (access, token string) {
+	t.Helper()
+	a := h.Login(t, "username", ada, "password", impltest.Password, "token_delivery", "cookie")
+	return a.Text("access_token"), wantCookie(t, a)
+}
+
+// Each operation that opens a session delivers by the cookie if it is told to, and then has no
+// refresh token in its body.
+func TestCookie_Delivery(t *testing.T) {
+	t.Parallel()
+	h := withCookies(t)
+	a := h.PostJSON(t, impltest.RegisterPath, map[string]any{
+		"email": ada, "username": "ada", "password": impltest.Password, "token_delivery": "cookie",
+	})
+	wantCookie(t, a)
+	if me := h.Me(t, a.Text("token.access_token")); me.Status != 200 {
+		t.Errorf("got %d %s", me.Status, me.Body)
+	}
+	if got := cookieForm.FindStringSubmatch(a.Header.Get("Set-Cookie"))[2]; got != "2592000" {
+		t.Errorf("the cookie lasts %s s, want as long as the refresh token", got)
+	}
+	_, token := loginByCookie(t, h)
+	second := wantCookie(t, refreshBy(t, h, named(token)))
+	if second == token {
+		t.Error("the cookie's token isn't rotated")
+	}
+	// A session that began in the body goes over to the cookie.
+	_, plain := login(t, h, "ada")
+	wantCookie(t, refresh(t, h, plain, "token_delivery", "cookie"))
+	// And without being told, all is in the body.
+	for _, fields := range [][]string{{}, {"token_delivery", "body"}, {"token_delivery", ""}} {
+		a := h.Login(t, append([]string{"username", ada, "password", impltest.Password}, fields...)...)
+		if _, token := wantRefreshed(t, a); token == "" || a.JSON("refresh_expires_in") != 2592000.0 {
+			t.Errorf("%v: got %s", fields, a.Body)
+		}
+		wantKept(t, a)
+	}
+	// Last, because it removes the password of an account whose email wasn't proved.
+	request := askCode(t, h, impltest.RequestLoginCodePath, ada)
+	code := h.CodeMail(t, ada).Code.Reveal()
+	wantCookie(t, h.PostJSON(t, impltest.ContinueLoginPath, map[string]any{
+		"request": request, "factor": "email_code", "code": code, "token_delivery": "cookie",
+	}))
+}
+
+// A proof in a session that lives in a cookie shows no refresh token. It sets no cookie either: a
+// refresh beside it may have set a newer one.
+func TestCookie_Reauthentication(t *testing.T) {
+	t.Parallel()
+	h := withCookies(t)
+	h.MustRegister(t, "ada")
+	access, token := loginByCookie(t, h)
+	body := `{"factor":"password","password":"` + impltest.Password + `","token_delivery":"cookie"}`
+	a := postAs(t, h, access, impltest.ReauthenticationPath, body)
+	if a.Status != 200 || strings.Contains(string(a.Body), "refresh") {
+		t.Errorf("got %d %s", a.Status, a.Body)
+	}
+	wantKept(t, a)
+	wantCookie(t, refreshBy(t, h, named(token)))
+}
+
+// The cookie's path has the prefix of the public URL. Over plain http, on this machine alone, the
+// cookie has no name that a browser would refuse.
+func TestCookie_PublicURL(t *testing.T) {
+	t.Parallel()
+	for url, want := range map[string]string{
+		"https://example.com/auth":   "__Secure-latchkey-refresh=X; Path=/auth/api/users/login/; Max-Age=2592000; HttpOnly; Secure; SameSite=Strict",
+		"https://example.com/a%20b/": "__Secure-latchkey-refresh=X; Path=/a%20b/api/users/login/; Max-Age=2592000; HttpOnly; Secure; SameSite=Strict",
+		"http://127.0.0.1:8000":      "latchkey-refresh=X; Path=/api/users/login/; Max-Age=2592000; HttpOnly; SameSite=Strict",
+		"http://localhost:8000":      "latchkey-refresh=X; Path=/api/users/login/; Max-Age=2592000; HttpOnly; SameSite=Strict",
+		"http://[::1]:8000":          "latchkey-refresh=X; Path=/api/users/login/; Max-Age=2592000; HttpOnly; SameSite=Strict",
+	} {
+		h := impltest.New(t, impltest.Options{SessionCookies: true, PublicURL: url})
+		h.MustRegister(t, "ada")
+		a := h.Login(t, "username", ada, "password", impltest.Password, "token_delivery", "cookie")
+		got := regexp.MustCompile(`lkr_[A-Za-z0-9_-]+`).ReplaceAllString(a.Header.Get("Set-Cookie"), "X")
+		if got != want {
+			t.Errorf("%s: got %q, want %q", url, got, want)
+		}
+	}
+	for _, url := range []string{"", "http://auth.example.com", "http://10.0.0.1", "ftp://localhost", "https://example.com/a;b"} {
+		o := impl.Options{Logger: slog.New(slog.DiscardHandler), Now: time.Now, SessionCookies: true, PublicURL: url}
+		if _, err := impl.New(o); err == nil {
+			t.Errorf("%q: a server is made", url)
+		}
+	}
+}
+
+// A server without the setting refuses the delivery at its field, beside all else that is wrong, and
+// never looks at a cookie.
+func TestCookie_Off(t *testing.T) {
+	t.Parallel()
+	h := impltest.New(t, impltest.Options{PublicURL: authOrigin})
+	want := [2]string{"/token_delivery", "not_allowed"}
+	access := h.MustRegister(t, "ada")
+	_, token := login(t, h, "ada")
+	for name, a := range map[string]impltest.Answer{
+		"login": h.Login(t, "username", ada, "password", impltest.Password, "token_delivery", "cookie"),
+		"register": h.PostJSON(t, impltest.RegisterPath, map[string]any{
+			"email": "eve@example.com", "username": "eve", "password": impltest.Password, "token_delivery": "cookie",
+		}),
+		"continue": h.PostJSON(t, impltest.ContinueLoginPath, map[string]any{
+			"request": "lkq_" + strings.Repeat("a", 64), "factor": "email_code", "code": "12345678", "token_delivery": "cookie",
+		}),
+		"reauthenticate": postAs(t, h, access, impltest.ReauthenticationPath,
+			`{"factor":"password","password":"x","token_delivery":"cookie"}`),
+		"refresh": refresh(t, h, token, "token_delivery", "cookie"),
+	} {
+		if diff := cmp.Diff([][2]string{want}, violations(a)); diff != "" || a.Status != 422 {
+			t.Errorf("%s: got %d %s", name, a.Status, a.Body)
+		}
+		wantKept(t, a)
+	}
+	both := h.PostJSON(t, impltest.RegisterPath, map[string]any{
+		"email": "eve@example.com", "username": "eve", "password": "password", "token_delivery": "cookie",
+	})
+	if diff := cmp.Diff([][2]string{{"/password", "common_password"}, want}, violations(both)); diff != "" {
+		t.Errorf("beside a bad password:\n%s", diff)
+	}
+	a := refreshBy(t, h, named(token))
+	if diff := cmp.Diff([][2]string{{"/refresh_token", "required"}}, violations(a)); diff != "" || a.Status != 422 {
+		t.Errorf("a cookie: got %d %s", a.Status, a.Body)
+	}
+	wantKept(t, a)
+	wantRefreshed(t, refresh(t, h, token))
+	if a := as(t, h, access, "POST", impltest.LogoutPath); a.Status != 204 || a.Header.Get("Set-Cookie") != "" {
+		t.Errorf("logout: got %d %v", a.Status, a.Header)
+	}
+}
+
+// The field counts beside the cookie, with no look at the cookie or the origin, and the answer is for
+// whoever sent the field.
+func TestCookie_FieldBesideIt(t *testing.T) {
+	t.Parallel()
+	h := withCookies(t)
+	h.MustRegister(t, "ada")
+	h.MustRegister(t, "eve")
+	_, token := loginByCookie(t, h)
+	_, field := login(t, h, "eve")
+	a := h.Do(t, byCookie(h, named(token), "", "refresh_token", field))
+	access, _ := wantRefreshed(t, a)
+	if me := h.Me(t, access); me.Text("username") != "eve" {
+		t.Errorf("got %s", me.Body)
+	}
+	wantKept(t, a)
+	bad := refreshBy(t, h, named(token), "refresh_token", "lkr_x")
+	wantRefreshRefused(t, bad, "invalid_refresh_token")
+	wantKept(t, bad)
+	wantCookie(t, refreshBy(t, h, named(token)))
+}
+
+// A script can't have the cookie's token delivered to itself.
+func TestCookie_NeverInTheBody(t *testing.T) {
+	t.Parallel()
+	h := withCookies(t)
+	h.MustRegister(t, "ada")
+	_, token := loginByCookie(t, h)
+	a := refreshBy(t, h, named(token), "token_delivery", "body")
+	if diff := cmp.Diff([][2]string{{"/token_delivery", "not_allowed"}}, violations(a)); diff != "" || a.Status != 422 {
+		t.Errorf("got %d %s", a.Status, a.Body)
+	}
+	wantKept(t, a)
+	for _, fields := range [][]string{{}, {"token_delivery", "cookie"}, {"refresh_token", ""}} {
+		token = wantCookie(t, refreshBy(t, h, named(token), fields...))
+	}
+}
+
+// A browser that lost an answer sends the cookie from before again, and has the same successor. So
+// have two tabs that refresh at the same moment. Later it is a reuse.
+func TestCookie_LostAnswer(t *testing.T) {
+	t.Parallel()
+	h := withCookies(t)
+	h.MustRegister(t, "ada")
+	access, first := loginByCookie(t, h)
+	second := wantCookie(t, refreshBy(t, h, named(first)))
+	h.Clock.Advance(9 * time.Second)
+	if again := wantCookie(t, refreshBy(t, h, named(first))); again != second {
+		t.Error("the cookie from before gets another successor")
+	}
+	const tabs = 20
+	tokens := make(chan string, tabs)
+	for range tabs {
+		go func() {
+			a, err := h.Try(t, byCookie(h, named(second), authOrigin))
+			if err != nil || a.Status != 200 {
+				t.Errorf("got %d %s %v", a.Status, a.Body, err)
+			}
+			tokens <- a.Header.Get("Set-Cookie")
+		}()
+	}
+	third := <-tokens
+	for range tabs - 1 {
+		if other := <-tokens; other != third {
+			t.Errorf("got %q and %q", third, other)
+		}
+	}
+	h.Clock.Advance(11 * time.Second)
+	a := refreshBy(t, h, named(second))
+	wantRefreshRefused(t, a, "refresh_token_reused")
+	wantRemoved(t, a)
+	wantRefusal(t, h.Me(t, access), badToken)
+}
+
+// A cookie that can't be exchanged is removed; one that may be good stays.
+func TestCookie_Removed(t *testing.T) {
+	t.Parallel()
+	h := withCookies(t, true)
+	eve := h.MustRegister(t, "eve")
+	h.MustRegister(t, "ada")
+	ended, endedToken := loginByCookie(t, h)
+	wantRemoved(t, as(t, h, ended, "POST", impltest.LogoutPath))
+	for name, value := range map[string]string{
+		"a word": "asdf", "empty": "", "another's": "lkr_" + strings.Repeat("A", 70), "ended": endedToken, "quoted": `"` + endedToken + `"`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := refreshBy(t, h, named(value))
+			wantRefreshRefused(t, a, "invalid_refresh_token")
+			wantRemoved(t, a)
+		})
+	}
+	none := refreshBy(t, h, "a=b")
+	wantRefreshRefused(t, none, "invalid_refresh_token")
+	wantKept(t, none)
+	// Another tab has logged in as somebody else since: the access token isn't of the cookie's user.
+	_, token := loginByCookie(t, h)
+	r := byCookie(h, named(token), authOrigin)
+	r.Header.Set("Authorization", "Bearer "+eve)
+	other := h.Do(t, r)
+	wantRefreshRefused(t, other, "invalid_refresh_token")
+	wantKept(t, other)
+	for n := 0; ; n++ {
+		a := refreshBy(t, h, named(token))
+		if a.Status == 429 {
+			wantKept(t, a)
+			break
+		}
+		if token = wantCookie(t, a); n > 400 {
+			t.Fatal("refreshes aren't limited")
+		}
+	}
+	h.Pool.Close()
+	gone := refreshBy(t, h, named(token))
+	if wantKept(t, gone); gone.Status != 503 {
+		t.Errorf("got %d %s", gone.Status, gone.Body)
+	}
+}
+
+// Whatever ends the own session removes the cookie, for a client that holds an access token alone.
+func TestCookie_Logout(t *testing.T) {
+	t.Parallel()
+	h := withCookies(t)
+	h.MustRegister(t, "ada")
+	for name, end := range map[string]func(access string) impltest.Answer{
+		"Logout":         func(access string) impltest.Answer { return as(t, h, access, "POST", impltest.LogoutPath) },
+		"EndAllSessions": func(access string) impltest.Answer { return as(t, h, access, "DELETE", impltest.SessionsPath) },
+		"EndSession": func(access string) impltest.Answer {
+			return as(t, h, access, "DELETE", impltest.SessionsPath+fmt.Sprint(decodePart(t, access, 1)["sid"])+"/")
+		},
+		"RevokeToken": func(access string) impltest.Answer {
+			return h.Do(t, h.Request("POST", impltest.RevokePath, "token="+access, "Content-Type", form, "Origin", appOrigin))
+		},
+	} {
+		access, token := loginByCookie(t, h)
+		a := end(access)
+		if a.Status >= 300 {
+			t.Errorf("%s: got %d %s", name, a.Status, a.Body)
+		}
+		wantRemoved(t, a)
+		wantRefusal(t, h.Me(t, access), badToken)
+		wantRefreshRefused(t, refreshBy(t, h, named(token)), "invalid_refresh_token")
+	}
+	// Another session's end leaves the cookie.
+	access, token := loginByCookie(t, h)
+	other, _ := login(t, h, "ada")
+	wantKept(t, as(t, h, access, "DELETE", impltest.SessionsPath+fmt.Sprint(decodePart(t, other, 1)["sid"])+"/"))
+	wantCookie(t, refreshBy(t, h, named(token)))
+	a := as(t, h, access, "DELETE", impltest.MePath)
+	if wantRemoved(t, a); a.Status != 204 {
+		t.Errorf("DeleteCurrentUser: got %d %s", a.Status, a.Body)
+	}
+}
+
+// No cookie's value gets into the log, whatever becomes of it.
+func TestCookie_Log(t *testing.T) {
+	t.Parallel()
+	h := withCookies(t)
+	h.MustRegister(t, "ada")
+	access, first := loginByCookie(t, h)
+	second := wantCookie(t, refreshBy(t, h, named(first)))
+	h.Clock.Advance(time.Minute)
+	canaries := []string{first, second, "CANARY-cookie"}
+	for _, value := range canaries {
+		refreshBy(t, h, named(value))
+		refreshBy(t, h, named(value)+"; "+named("CANARY-cookie"))
+		h.Do(t, byCookie(h, named(value), otherOrigin))
+		h.Do(t, h.Request("GET", impltest.MePath, "", "Cookie", named(value), "Authorization", "Bearer "+access))
+	}
+	log := h.Log.String()
+	for _, value := range canaries {
+		if strings.Contains(log, value) || strings.Contains(log, strings.TrimPrefix(value, "lkr_")) {
+			t.Errorf("the log has %s", value)
+		}
+	}
+	for _, want := range []string{"refresh=ok", "refresh=reused", "there are several cookies", "code=origin_not_allowed"} {
+		if !strings.Contains(log, want) {
+			t.Errorf("the log hasn't %q", want)
+		}
+	}
+}
