@@ -27,6 +27,8 @@ export type EndSessionError = OwnErrorOf<'EndSession'>
 export type EndAllSessionsError = OwnErrorOf<'EndAllSessions'>
 export type RequestEmailVerificationError = OwnErrorOf<'RequestEmailVerification'>
 export type ConfirmEmailVerificationError = OwnErrorOf<'ConfirmEmailVerification'>
+export type RequestEmailChangeError = OwnErrorOf<'RequestEmailChange'>
+export type ConfirmEmailChangeError = OwnErrorOf<'ConfirmEmailChange'>
 export type RequestPasswordResetError = ErrorOf<'RequestPasswordReset'>
 export type ConfirmPasswordResetError = ErrorOf<'ConfirmPasswordReset'>
 export type RequestLoginCodeError = ErrorOf<'RequestLoginCode'>
@@ -49,13 +51,15 @@ export const accountCodes = {
   UpdateCurrentUser: { ...asking, ...bearing, username_taken: true, precondition_failed: true },
   ChangePassword: { ...hashing, ...bearing, wrong_password: true },
   DeleteCurrentUser: { ...own, reauthentication_required: demandOf },
-  Reauthenticate: { ...hashing, ...bearing, wrong_password: true },
+  Reauthenticate: { ...hashing, ...bearing, wrong_password: true, invalid_code: true },
   ListOwnEvents: { ...common, ...bearing, invalid_request: asking.invalid_request },
   ListSessions: { ...common, ...bearing },
   EndSession: { ...own, session_not_found: true },
   EndAllSessions: own,
   RequestEmailVerification: { ...own, email_verified: true, rate_limited: true },
   ConfirmEmailVerification: { ...asking, ...bearing, invalid_code: true },
+  RequestEmailChange: { ...asking, ...bearing, reauthentication_required: demandOf },
+  ConfirmEmailChange: { ...asking, ...bearing, invalid_code: true, email_taken: true },
   RequestPasswordReset: asking,
   ConfirmPasswordReset: { ...hashing, invalid_code: true },
   RequestLoginCode: asking,

@@ -1,7 +1,9 @@
 import { codeRequestedOf, eventsOf, sessionsOf, versionOf } from './account-answers.ts'
 import {
   accountCodes as codes,
+  type Factor,
   type ChangePasswordError,
+  type ConfirmEmailChangeError,
   type ConfirmEmailVerificationError,
   type ConfirmPasswordResetError,
   type ContinueLoginError,
@@ -10,6 +12,7 @@ import {
   type EndSessionError,
   type EventsError,
   type ReauthenticateError,
+  type RequestEmailChangeError,
   type RequestEmailVerificationError,
   type RequestLoginCodeError,
   type RequestPasswordResetError,
@@ -20,11 +23,12 @@ import { refuse, tokenOf } from './answers.ts'
 import type { components } from './api.ts'
 import { call, type Fetched } from './call.ts'
 import { codes as clientCodes, type MeError, type Result } from './errors.ts'
-import type { CallOptions, Client, User } from './index.ts'
+import type { Begun, CallOptions, Client, User } from './index.ts'
 import { internals } from './internals.ts'
 
 export type {
   ChangePasswordError,
+  ConfirmEmailChangeError,
   ConfirmEmailVerificationError,
   ConfirmPasswordResetError,
   ContinueLoginError,
@@ -34,6 +38,7 @@ export type {
   EventsError,
   Factor,
   ReauthenticateError,
+  RequestEmailChangeError,
   RequestEmailVerificationError,
   RequestLoginCodeError,
   RequestPasswordResetError,
@@ -63,8 +68,11 @@ export type AccountEvent = Schemas['Event']
 export type AccountSession = Schemas['Session']
 /** A JSON merge patch (RFC 7396): what is absent stays, null removes. */
 export type UserUpdate = Schemas['UserUpdate']
-/** What proves who the user is. */
-export type Proof = Schemas['Reauthentication']
+/** What proves who the user is: the password, or a code of `requestLoginCode` for the account's own email. */
+export type Proof = { factor: 'password'; password: string } | { factor: 'email_code'; request: string; code: string }
+
+/** Each factor of the contract is one of a proof, and no other is. */
+export const areFactors: [Factor] extends [Proof['factor']] ? true : never = true
 
 /** A call's promise of a result. */
 type Calling<T, E> = Promise<Result<T, E>>
@@ -96,6 +104,11 @@ export interface Account {
   /** Verifies the email. The code counts without its `request`, as one is logged in. */
   confirmEmailVerification(code: Code, options?: CallOptions): Calling<undefined, ConfirmEmailVerificationError>
 
+  /** Has a code mailed to another address, for it to become the email. The answer is the same where it belongs to somebody else. */
+  requestEmailChange(email: string, options?: CallOptions): Calling<CodeRequested, RequestEmailChangeError>
+  /** Changes the email. The former address gets a mail that undoes it for 72 hours, at `confirmPasswordReset`. */
+  confirmEmailChange(code: Code, options?: CallOptions): Calling<undefined, ConfirmEmailChangeError>
+
   /** Has a code mailed that sets a new password. The answer is the same where there is no such account. */
   requestPasswordReset(email: string, options?: CallOptions): Calling<CodeRequested, RequestPasswordResetError>
   /** Sets a new password, and ends all sessions of the account. Nobody is logged in by it. */
@@ -107,14 +120,14 @@ export interface Account {
   /** Has a code mailed that logs in. The answer is the same where there is no such account. */
   requestLoginCode(email: string, options?: CallOptions): Calling<CodeRequested, RequestLoginCodeError>
   /** Logs in by a code, as `login` does by a password. */
-  continueLogin(code: Required<Code>, options?: CallOptions): Calling<{ expiresAt: Date }, ContinueLoginError>
+  continueLogin(code: Required<Code>, options?: CallOptions): Calling<Begun, ContinueLoginError>
 }
 
 /** Makes the account of a client's session. It needs no more than the client itself, of `createClient`. */
 export function account(auth: Client): Account {
   const inner = internals.get(auth)
   if (!inner) throw new TypeError('not a client of createClient')
-  const { sessions, current, logIn } = inner
+  const { sessions, delivery, current, logIn } = inner
   const { api } = auth
   /** What a call sends beside its parameters and its body. */
   const as = (options?: CallOptions) => ({ parseAs: 'text', signal: options?.signal ?? null }) as const
@@ -145,7 +158,9 @@ export function account(auth: Client): Account {
     async reauthenticate(body, options = {}) {
       // Refreshed before, so that the tokens of the answer are known to be of this state of the session.
       const before = current(options.signal ?? new AbortController().signal)
-      const sent = before.then(() => api.POST('/api/users/me/reauthentication/', { body, ...as(options) }))
+      const sent = before.then(() =>
+        api.POST('/api/users/me/reauthentication/', { body: { ...body, ...delivery }, ...as(options) }),
+      )
       const result = await call<Schemas['Token'], ReauthenticateError>(codes.Reauthenticate, sent, tokenOf)
       if (!result.ok) return result
       // A session that was refreshed meanwhile has newer tokens: the server knows it as fresh all the same.
@@ -189,6 +204,18 @@ export function account(auth: Client): Account {
         api.POST('/api/users/me/email/verification/confirm/', { body, ...as(options) }),
       ),
 
+    requestEmailChange: (email, options) =>
+      call<CodeRequested, RequestEmailChangeError>(
+        codes.RequestEmailChange,
+        api.POST('/api/users/me/email/', { body: { email }, ...as(options) }),
+        codeRequestedOf,
+      ),
+    confirmEmailChange: (body, options) =>
+      done<ConfirmEmailChangeError>(
+        codes.ConfirmEmailChange,
+        api.POST('/api/users/me/email/confirm/', { body, ...as(options) }),
+      ),
+
     requestPasswordReset: (email, options) =>
       call<CodeRequested, RequestPasswordResetError>(
         codes.RequestPasswordReset,
@@ -208,10 +235,13 @@ export function account(auth: Client): Account {
         codeRequestedOf,
       ),
     continueLogin: ({ request, code }, options) =>
-      logIn(
+      logIn(() =>
         call<Schemas['Token'], ContinueLoginError>(
           codes.ContinueLogin,
-          api.POST('/api/users/login/continue/', { body: { request, factor: 'email_code', code }, ...as(options) }),
+          api.POST('/api/users/login/continue/', {
+            body: { request, factor: 'email_code', code, ...delivery },
+            ...as(options),
+          }),
           tokenOf,
         ),
       ),

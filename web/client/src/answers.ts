@@ -39,9 +39,9 @@ export function registeredUserOf(value: unknown): Schemas['RegisteredUser'] {
 
 export function tokenOf(value: unknown): Schemas['Token'] {
   const token = objectOf(value) as Partial<Schemas['Token']>
-  const areTokens = [token.access_token, token.refresh_token].every(isToken)
-  const areLives = [token.expires_in, token.refresh_expires_in].every(isLife)
-  if (!areTokens || !areLives || token.token_type !== 'bearer') refuse()
+  const areTokens = isToken(token.access_token) && isLife(token.expires_in) && token.token_type === 'bearer'
+  const isInCookie = token.refresh_token === undefined && token.refresh_expires_in === undefined
+  if (!areTokens || !(isInCookie || (isToken(token.refresh_token) && isLife(token.refresh_expires_in)))) refuse()
   return token as Schemas['Token']
 }
 

@@ -57,7 +57,14 @@ export type Postponed = Extract<
   ServerError<'Login'>,
   {
     code:
-      'internal_error' | 'starting' | 'unavailable' | 'overloaded' | 'rate_limited' | 'request_timeout' | 'cross_origin'
+      | 'internal_error'
+      | 'starting'
+      | 'unavailable'
+      | 'overloaded'
+      | 'rate_limited'
+      | 'request_timeout'
+      | 'cross_origin'
+      | 'origin_not_allowed'
   }
 >
 
@@ -113,7 +120,17 @@ export const bearing = {
  */
 export const codes = {
   RegisterUser: { ...hashing, email_taken: true, username_taken: true } satisfies Codes<RegisterError>,
-  Login: { ...hashing, invalid_credentials: true, unsupported_grant_type: true } satisfies Codes<LoginError>,
-  Refresh: { ...giving, invalid_refresh_token: true, refresh_token_reused: true } satisfies Codes<RefreshError>,
+  Login: {
+    ...hashing,
+    invalid_credentials: true,
+    unsupported_grant_type: true,
+    origin_not_allowed: true,
+  } satisfies Codes<LoginError>,
+  Refresh: {
+    ...giving,
+    invalid_refresh_token: true,
+    refresh_token_reused: true,
+    origin_not_allowed: true,
+  } satisfies Codes<RefreshError>,
   GetCurrentUser: { ...common, ...bearing } satisfies Codes<ServerError<'GetCurrentUser'>>,
 } as const

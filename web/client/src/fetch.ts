@@ -66,13 +66,18 @@ interface AnyOptions extends Omit<RequestInit, 'body' | 'headers'> {
 }
 
 /**
- * Sends what `options` say to the operations of the contract.
+ * Sends what `options` say to the operations of the contract. Cookies go where `credentials` says, with the calls of the own
+ * server's API.
  *
  * Of openapi-fetch it takes the types, and what writes headers and bodies. The loop that it has around them, with its hooks, its
  * settings for each call and its styles of lists in an address, would be a quarter of what a page loads for a login, and nothing
  * here needs it.
  */
-export function createApi(ownUrl: string, send: (request: Request) => Promise<Response>): Api {
+export function createApi(
+  ownUrl: string,
+  send: (request: Request) => Promise<Response>,
+  credentials: RequestCredentials = 'same-origin',
+): Api {
   const method =
     (method: string) =>
     async (path: string, { baseUrl = ownUrl, params = {}, headers, body, parseAs, ...init }: AnyOptions = {}) => {
@@ -82,7 +87,9 @@ export function createApi(ownUrl: string, send: (request: Request) => Promise<Re
       // Its type is without the headers, by which it knows a form.
       const serialize = defaultBodySerializer as (body: unknown, headers: Headers) => BodyInit
       const content = body === undefined ? {} : { body: serialize(body, all) }
-      const response = await send(new Request(url, { ...init, method, headers: all, ...content }))
+      // A page of another origin can't read what is public if it sends its cookies there.
+      const cookies = baseUrl === ownUrl && path.startsWith('/api/') ? { credentials } : {}
+      const response = await send(new Request(url, { ...cookies, ...init, method, headers: all, ...content }))
       return response.ok
         ? { data: await parsed(response, parseAs), response }
         : { error: attempt(await response.text()), response }

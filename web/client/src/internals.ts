@@ -1,6 +1,6 @@
 import type { components } from './api.ts'
 import type { Result } from './errors.ts'
-import type { Client } from './index.ts'
+import type { Begun, Client } from './index.ts'
 import type { Session, Sessions } from './session.ts'
 
 type Token = components['schemas']['Token']
@@ -8,10 +8,12 @@ type Token = components['schemas']['Token']
 /** What a module beside the client, such as the one for accounts, does with the client's session. */
 export interface Internals {
   readonly sessions: Sessions
+  /** What a body has that is answered with tokens. */
+  readonly delivery: { token_delivery?: 'cookie' }
   /** Returns the session, refreshed if need be. */
   readonly current: (signal: AbortSignal) => Promise<Session | null>
-  /** Begins a session with the tokens that a call is answered, which has been sent just now. */
-  readonly logIn: <E>(asked: Promise<Result<Token, E>>) => Promise<Result<{ expiresAt: Date }, E>>
+  /** Begins a session with the tokens that a call is answered. */
+  readonly logIn: <E>(ask: () => Promise<Result<Token, E>>) => Promise<Result<Begun, E>>
 }
 
 /** Kept here rather than in the client, so that its users see nothing of it. */

@@ -10,6 +10,7 @@ export function everyCodeOfLogin(error: LoginError): string {
   switch (error.code) {
     case 'invalid_credentials':
     case 'unsupported_grant_type':
+    case 'origin_not_allowed':
     case 'body_too_large':
     case 'request_timeout':
     case 'unsupported_media_type':
@@ -48,6 +49,7 @@ export function withoutOne(error: MeError): string {
     case 'rate_limited':
     case 'request_timeout':
     case 'cross_origin':
+    case 'origin_not_allowed':
       return error.code
     default:
       // @ts-expect-error user_inactive is missing above
@@ -113,6 +115,7 @@ export function everyCodeOfDeleting(error: DeleteError): string {
     case 'overloaded':
     case 'rate_limited':
     case 'request_timeout':
+    case 'origin_not_allowed':
       // @ts-expect-error only a demand has an age
       return `${error.code} ${String(error.max_age)}`
     default:
