@@ -48,7 +48,14 @@ const isGuest = (hash: string): hash is GuestRoute => Object.hasOwn(guestViews, 
 const isOwn = (hash: string): hash is OwnRoute => Object.hasOwn(ownViews, hash)
 
 /** Where a mail's link leads. */
-const linked: Record<LinkKind, Route> = { verify_email: '#/verify', reset_password: '#/reset', login_code: '#/enter' }
+const linked: Record<LinkKind, Route> = {
+  verify_email: '#/verify',
+  change_email: '#/verify',
+  // To undo a change of the email takes a new password, too.
+  email_changed: '#/reset',
+  reset_password: '#/reset',
+  login_code: '#/enter',
+}
 
 /**
  * Where the person may be, whatever the address says: the account is for those who are logged in, the forms are for
@@ -58,7 +65,7 @@ export function routeFor(hash: string): Route {
   const link = heldLink()
   const isIn = auth.isAuthenticated()
   // A new password is for either. To verify an email one logs in first, and is led here after.
-  if (link?.kind === 'reset_password') return '#/reset'
+  if (link && linked[link.kind] === '#/reset') return '#/reset'
   const wanted = link && isOwn(linked[link.kind]) === isIn ? linked[link.kind] : hash
   if (isIn) return isOwn(wanted) && (wanted !== '#/verify' || link) ? wanted : '#/me'
   if (wanted === '#/reset' && !pendingOf('reset_password')) return '#/forgotten'

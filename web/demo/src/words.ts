@@ -77,6 +77,7 @@ export function tell(error: AppError): Told {
     case 'unsupported_grant_type':
     case 'ambiguous_credentials':
     case 'cross_origin':
+    case 'origin_not_allowed':
       return told(`This page sent something that the server refuses (${error.code}).${quote(error.requestId)}`)
     case 'unexpected_answer':
       return told('Something other than the server answered. Try again later.')

@@ -4,6 +4,7 @@ import { makeForm } from '../form.ts'
 import { dropLink, heldLink } from '../link.ts'
 import { goTo, type View } from '../page.ts'
 import { dropPending, keepPending, pendingOf } from '../pending.ts'
+import { codeField } from './code-field.ts'
 
 /** Asks for a code that logs in. */
 export function codeView(): View {
@@ -33,18 +34,7 @@ export function enterCodeView(): View {
   const link = heldLink('login_code')
   const pending = pendingOf('login_code')
   const form = makeForm<'code'>({
-    fields: link
-      ? []
-      : [
-          {
-            name: 'code',
-            pointer: '/code',
-            label: 'Code',
-            hint: 'The 8 digits of the mail.',
-            kind: 'code',
-            autocomplete: 'one-time-code',
-          },
-        ],
+    fields: link ? [] : [codeField],
     submit: 'Log in',
     busy: 'Logging in…',
     send: async (values) => {

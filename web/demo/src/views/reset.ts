@@ -5,15 +5,8 @@ import { makeForm } from '../form.ts'
 import { dropLink, heldLink } from '../link.ts'
 import { goTo, type View } from '../page.ts'
 import { dropPending, pendingOf } from '../pending.ts'
+import { codeField } from './code-field.ts'
 
-const code: FieldOptions<'code'> = {
-  name: 'code',
-  pointer: '/code',
-  label: 'Code',
-  hint: 'The 8 digits of the mail.',
-  kind: 'code',
-  autocomplete: 'one-time-code',
-}
 const password: FieldOptions<'password'> = {
   name: 'password',
   pointer: '/new_password',
@@ -25,10 +18,11 @@ const password: FieldOptions<'password'> = {
 
 /** Asks for the new password, and for the code unless the person has come by the link of the mail. */
 export function resetView(): View {
-  const link = heldLink('reset_password')
+  const undo = heldLink('email_changed')
+  const link = undo ?? heldLink('reset_password')
   const pending = pendingOf('reset_password')
   const form = makeForm<'code' | 'password'>({
-    fields: link ? [password] : [code, password],
+    fields: link ? [password] : [codeField, password],
     submit: 'Set the password',
     busy: 'Setting…',
     send: async (values) => {
@@ -44,8 +38,12 @@ export function resetView(): View {
     },
   })
   const asks = link ? '#/login' : '#/forgotten'
-  const words = link ? 'Back to the login' : 'Ask for another code'
-  const aside = el('p', { class: 'aside' }, el('a', { href: asks }, words))
-  const whose = link || !pending ? [] : [el('p', { class: 'quiet' }, `For ${pending.email}.`)]
-  return { title: 'New password', body: el('div', {}, ...whose, form, aside) }
+  const other = link ? 'Back to the login' : 'Ask for another code'
+  const aside = el('p', { class: 'aside' }, el('a', { href: asks }, other))
+  const words = undo
+    ? 'With a new password your account gets its former email back.'
+    : link
+      ? ''
+      : `For ${pending?.email ?? ''}.`
+  return { title: 'New password', body: el('div', {}, el('p', { class: 'quiet' }, words), form, aside) }
 }

@@ -5,20 +5,21 @@ import { heldLink } from '../link.ts'
 import { goTo, type View } from '../page.ts'
 import { back } from './back.ts'
 
-/** Where the link of a mail leads that verifies an email. It has come to nothing yet. */
+/** Where the link of a mail leads that verifies an email, or a new one. It has come to nothing yet. */
 export function verifyView(): View {
-  const link = heldLink('verify_email')
+  const change = heldLink('change_email')
+  const code = (change ?? heldLink('verify_email'))?.token ?? ''
   const form = makeForm<never>({
     fields: [],
-    submit: 'Verify my email',
-    busy: 'Verifying…',
+    submit: change ? 'Change my email' : 'Verify my email',
+    busy: 'Sending…',
     send: async () => {
-      const result = await mine.confirmEmailVerification({ code: link?.token ?? '' })
+      const result = await (change ? mine.confirmEmailChange({ code }) : mine.confirmEmailVerification({ code }))
       if (!result.ok) return result.error
-      goTo('#/me', 'Your email is verified.')
+      goTo('#/me', change ? 'Your email is changed.' : 'Your email is verified.')
       return undefined
     },
   })
   const words = el('p', {}, 'Press the button to say that the mail has reached you.')
-  return { title: 'Verify your email', body: el('div', {}, words, form, back()) }
+  return { title: change ? 'Your new email' : 'Verify your email', body: el('div', {}, words, form, back()) }
 }
