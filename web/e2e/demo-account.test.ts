@@ -161,6 +161,30 @@ test('an email is verified by the code, or by the link once its button is presse
   await said(second, 'Your email is verified.')
 })
 
+test('another email counts once its code has come, and the former address undoes it with a new password', async () => {
+  const { page, who } = await signedUp()
+  await loadAxe(page)
+  const next = `next-${who.email}`
+  await link(page, 'Email').click()
+  await fill(page, { 'New email': next })
+  await button(page, 'Mail a code there').click()
+  await said(page, 'A code is on its way.')
+  expect(await focused(page)).toBe('code')
+  expect(await axeFindings(page)).toEqual([])
+  await fill(page, { Code: (await mail({ email: next }, 'change_email')).code })
+  await button(page, 'Change').click()
+  await said(page, 'Your email is changed.')
+  await page.getByText(next, { exact: true }).waitFor()
+
+  const owner = await visit(stage)
+  await owner.goto((await mail(who, 'email_changed')).link)
+  await heading(owner, 'New password')
+  await fill(owner, { 'New password': other })
+  await button(owner, 'Set the password').click()
+  await said(owner, 'Your new password is set. Log in with it.')
+  await logIn(owner, who.email, other)
+})
+
 test('a code logs in, typed or by its link in the same browser', async () => {
   const { page, who } = await signedUp()
   await button(page, 'Log out').click()
@@ -270,6 +294,45 @@ test('one sees where one is logged in, logs out there, and finds it among what h
   await page.getByText('A session has ended', { exact: true }).waitFor()
 })
 
+/** Has the next request to a path answered as the server does five minutes after the login. */
+async function demandProof(page: Page, path: string): Promise<void> {
+  const answer = {
+    status: 401,
+    headers: {
+      'Content-Type': 'application/problem+json',
+      'Access-Control-Allow-Origin': stage.site.origin,
+      'Access-Control-Expose-Headers': 'WWW-Authenticate',
+      'WWW-Authenticate': 'Bearer error="insufficient_user_authentication", max_age="300"',
+    },
+    body: JSON.stringify({
+      code: 'reauthentication_required',
+      status: 401,
+      detail: 'Prove it.',
+      max_age: 300,
+      factors: ['password', 'email_code'],
+    }),
+  }
+  await page.route(`${stage.server.url}${path}`, (route) => route.fulfill(answer), { times: 1 })
+}
+
+test('a code of a mail proves who one is, where the login is long ago', async () => {
+  const { page, who } = await signedUp([[401, '/api/users/me/email/']])
+  await loadAxe(page)
+  await demandProof(page, '/api/users/me/email/')
+  await link(page, 'Email').click()
+  await fill(page, { 'New email': `next-${who.email}` })
+  await button(page, 'Mail a code there').click()
+  await said(page, 'It is a while since you have logged in. Prove that it is you.')
+  await button(page, 'Mail me a code for it').click()
+  await said(page, 'A code is on its way.')
+  expect(await focused(page)).toBe('code')
+  expect(await axeFindings(page)).toEqual([])
+  await fill(page, { Code: (await mail(who, 'login_code')).code })
+  await button(page, 'Go on').click()
+  await button(page, 'Change').waitFor()
+  await mail({ email: `next-${who.email}` }, 'change_email')
+})
+
 test('deleting the account asks for the password where the login is long ago', async () => {
   const { page, who } = await signedUp([
     [401, '/api/users/me/'],
@@ -278,28 +341,7 @@ test('deleting the account asks for the password where the login is long ago', a
   ])
   await loadAxe(page)
   await heading(page, 'Your account')
-  // As the server answers five minutes after the login.
-  await page.route(
-    `${stage.server.url}/api/users/me/`,
-    (route) =>
-      route.fulfill({
-        status: 401,
-        headers: {
-          'Content-Type': 'application/problem+json',
-          'Access-Control-Allow-Origin': stage.site.origin,
-          'Access-Control-Expose-Headers': 'WWW-Authenticate',
-          'WWW-Authenticate': 'Bearer error="insufficient_user_authentication", max_age="300"',
-        },
-        body: JSON.stringify({
-          code: 'reauthentication_required',
-          status: 401,
-          detail: 'Prove it.',
-          max_age: 300,
-          factors: ['password'],
-        }),
-      }),
-    { times: 1 },
-  )
+  await demandProof(page, '/api/users/me/')
   await link(page, 'Delete the account').click()
   await button(page, 'Delete my account').click()
   await said(page, 'It is a while since you have logged in. Prove that it is you.')
