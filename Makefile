@@ -32,8 +32,8 @@ build: ## builds bin/latchkey
 	@mkdir -p bin
 	go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/latchkey ./cmd/latchkey
 
-run: $(NPM_RUN) build ## starts the server with its database
-	./bin/latchkey serve
+run: $(NPM_RUN) build ## starts the server with its database, and shows its mails at /dev/mails/
+	./bin/latchkey serve --dev
 
 demo: $(NPM) client ## starts the demo's frontend, for a server that runs already
 	npm --prefix web/demo run dev

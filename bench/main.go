@@ -32,6 +32,8 @@ var parts = []struct {
 }{
 	{"me", "/api/users/me/", (*bench).measureMe},
 	{"login", "logins", (*bench).measureLogin},
+	{"register", "registrations", (*bench).measureRegister},
+	{"codes", "mailed codes", (*bench).measureCodes},
 	{"refresh", "refreshes", (*bench).measureRefresh},
 	{"flood", "/api/users/me/ while others log in without a pause", (*bench).measureFlood},
 	{"start", "the time of a start, and the memory after it", (*bench).measureStart},

@@ -79,12 +79,17 @@ func (b *bench) measureLogin(ctx context.Context, t *table) error {
 			_, err := register(p, "ada")
 			return always(loginShot(p, "ada")), err
 		},
-		beside: func(what string, connections int) error {
-			rate, err := hashRate(ctx, min(connections, runtime.GOMAXPROCS(0)), b.duration)
-			t.add("argon2id alone", what+": rate", perSecond, rate)
-			return err
-		},
+		beside: b.besideHashes(ctx, t),
 	})
+}
+
+// besideHashes measures argon2id alone, on as many processors as there are connections.
+func (b *bench) besideHashes(ctx context.Context, t *table) func(string, int) error {
+	return func(what string, connections int) error {
+		rate, err := hashRate(ctx, min(connections, runtime.GOMAXPROCS(0)), b.duration)
+		t.add("argon2id alone", what+": rate", perSecond, rate)
+		return err
+	}
 }
 
 // hashRate returns how many hashes a second the workers make with the default parameters.

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -41,6 +42,7 @@ func (b *bench) startServer(ctx context.Context, r release, settings ...string) 
 			"LATCHKEY_DATABASE_URL="+r.postgres.URL(),
 			"LATCHKEY_SECRET_KEY="+secretKey,
 			"LATCHKEY_RATE_LIMITS=off",
+			"LATCHKEY_DATA_DIR="+filepath.Join(b.dir, r.name+"-data"), // for the mails
 		)
 	}
 	cmd.Env = append(cmd.Env, settings...)

@@ -20,13 +20,14 @@ const (
 	// usersSessions is the number of sessions, of random users, that /api/users/me/ is asked with.
 	usersSessions = 4096
 	// insertUsers makes the users numbered from $1 to $2, with hashes of the same password: $3 for
-	// even numbers, and $4 for odd ones. Their ids are UUIDv7.
+	// even numbers, and $4 for odd ones. Their ids are UUIDv7. Their emails are verified, because the
+	// first login by code of another user takes its password away.
 	insertUsers = `INSERT INTO users
-			(id, email, email_key, username, username_key, password_hash, is_active, created_at, updated_at)
+			(id, email, email_key, username, username_key, password_hash, is_active, email_verified, created_at, updated_at)
 		SELECT ('019a0000-' || lpad(to_hex(n >> 12), 4, '0') || '-7' || lpad(to_hex(n & 4095), 3, '0') ||
 			'-8000-' || lpad(to_hex(n), 12, '0'))::uuid,
 			'user' || n || '@example.com', 'user' || n || '@example.com', 'user' || n, 'user' || n,
-			CASE WHEN n % 2 = 0 THEN $3 ELSE $4 END, $5, now(), now()
+			CASE WHEN n % 2 = 0 THEN $3 ELSE $4 END, $5, true, now(), now()
 		FROM generate_series($1::int, $2::int) n ON CONFLICT DO NOTHING`
 	// insertSessions makes a session for each user that has none.
 	insertSessions = `INSERT INTO sessions

@@ -65,9 +65,12 @@ type problem struct {
 	// budget is the one that is used up.
 	budget *auth.Budget
 	errors contract.Violations
-	// maxAge is in seconds, of a session that has to prove again who its user is by one of the factors.
-	maxAge  int
+	// factors are what a login goes on with, or what a session can prove anew who its user is with.
 	factors []auth.Factor
+	// maxAge is in seconds, of a session that has to prove again who its user is.
+	maxAge int
+	// held is what a login goes on with.
+	held *auth.CodeRequest
 }
 
 const (
@@ -166,6 +169,9 @@ var problems = []struct {
 		status: 503, code: "keys_unavailable", retryAfter: 5,
 		detail: "No key signs access tokens.",
 	}},
+	{auth.ErrRegistrationClosed, problem{
+		status: 403, code: "registration_closed", detail: "Nobody may register here.",
+	}},
 	{errCrossOrigin, problem{
 		status: 403, code: "cross_origin", oauth: oauthInvalidRequest,
 		detail: "A page of another origin may not send this request.",
@@ -215,8 +221,15 @@ func problemOf(err error) problem {
 		tooLarge *http.MaxBytesError
 		limited  *auth.LimitedError
 		stale    *staleError
+		held     *auth.UnverifiedError
 	)
 	switch {
+	case errors.As(err, &held):
+		return problem{
+			status: 403, code: "email_unverified", oauth: oauthInvalidGrant, held: &held.Code,
+			factors: []auth.Factor{auth.FactorEmailCode},
+			detail:  "A code was mailed that proves the email. The login goes on with it.",
+		}
 	case errors.As(err, &stale):
 		return stale.problem()
 	case errors.As(err, &limited):
@@ -310,6 +323,8 @@ type document struct {
 	ErrorDescription string           `json:"error_description,omitempty"`
 	RequestID        string           `json:"request_id,omitempty"`
 	MaxAge           int              `json:"max_age,omitempty"`
+	Request          string           `json:"request,omitempty"`
+	ExpiresIn        int64            `json:"expires_in,omitempty"`
 	Factors          []auth.Factor    `json:"factors,omitempty"`
 }
 
@@ -326,6 +341,10 @@ func (s *Server) document(p problem, r *request) document {
 	}
 	if p.status == http.StatusInternalServerError {
 		doc.RequestID = r.idText
+	}
+	if p.held != nil {
+		asked := codeBody(*p.held)
+		doc.Request, doc.ExpiresIn = asked.Request, asked.ExpiresIn
 	}
 	return doc
 }

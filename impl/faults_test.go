@@ -68,6 +68,11 @@ func requests(token string) map[string][]string {
 			"Content-Type",
 			"application/x-www-form-urlencoded",
 		},
+		"CompleteRegistration": {
+			"POST", impltest.CompletePath,
+			`{"request":"` + goodRequest(challenge.CompleteRegistration) + `","code":"12345678"}`,
+			"Content-Type", "application/json",
+		},
 		"RequestLoginCode": {
 			"POST", impltest.RequestLoginCodePath, `{"email":"ada@example.com"}`, "Content-Type", "application/json",
 		},

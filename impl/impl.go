@@ -44,6 +44,9 @@ type Options struct {
 	PublicURL string
 	// SessionCookies lets clients have the refresh token in a cookie. PublicURL is then required.
 	SessionCookies bool
+	// Dev serves what is below /dev/, to this machine only. It fails with [fs.ErrNotExist] for a path
+	// that isn't served. Nil serves nothing.
+	Dev func(http.ResponseWriter, *http.Request) error
 	// Timeouts bound what a client or the database may take; zero values are replaced by
 	// [DefaultTimeouts].
 	Timeouts Timeouts
@@ -137,6 +140,9 @@ func New(o Options) (*Server, error) {
 	}
 	for path, page := range docs.Pages(ContractPages(), s.problems) {
 		e.GET(path, echo.WrapHandler(page))
+	}
+	if o.Dev != nil {
+		e.GET("/dev/*", s.serveDev(o.Dev))
 	}
 	s.echo = e
 	return s, nil

@@ -25,6 +25,10 @@ var (
 	badToken         = refusal{"Could not validate token credentials.", "invalid_token", `Bearer error="invalid_token"`}
 	userGone         = refusal{"No authenticated user.", "user_not_found", `Bearer error="invalid_token"`}
 	userInactive     = refusal{"Not an active user.", "user_inactive", `Bearer error="invalid_token"`}
+	staleSession     = refusal{
+		"The session has to prove again who its user is.", "reauthentication_required",
+		`Bearer error="insufficient_user_authentication", max_age="300"`,
+	}
 )
 
 func wantRefusal(t *testing.T, a impltest.Answer, want refusal) {

@@ -131,7 +131,10 @@ func refreshSeconds(g auth.Grant) int64 {
 // noteGrant logs the outcome of a grant. For a failed one it logs what its client must not learn: the
 // reason, and whose account was tried.
 func noteGrant(r *request, what string, user auth.User, err error) {
-	var failed *auth.LoginError
+	var (
+		failed *auth.LoginError
+		held   *auth.UnverifiedError
+	)
 	switch {
 	case err == nil:
 		r.note(slog.String(what, "ok"), slog.String("user", user.ID.String()))
@@ -141,6 +144,8 @@ func noteGrant(r *request, what string, user auth.User, err error) {
 		if failed.UserID != uuid.Nil {
 			r.note(slog.String("user", failed.UserID.String()))
 		}
+	case errors.As(err, &held):
+		r.note(slog.String(what, "email_unverified"), slog.String("user", held.UserID.String()))
 	case errors.Is(err, auth.ErrInvalidCode):
 		r.note(slog.String(what, "invalid_code"))
 	case errors.Is(err, auth.ErrRefreshReused):

@@ -18,21 +18,49 @@ func currentUserPath(r *request) string {
 	return "me/"
 }
 
-// RegisterUser makes a user and logs it in.
+// RegisterUser makes a user and logs it in, or has a code mailed that does so.
 func (s *Server) RegisterUser(
 	ctx context.Context,
 	req api.RegisterUserRequestObject,
 ) (api.RegisterUserResponseObject, error) {
-	granted, err := s.auth.Register(ctx, requestOf(ctx).caller(), auth.Registration{
+	registered, err := s.auth.Register(ctx, requestOf(ctx).caller(), auth.Registration{
 		Email: req.Body.Email, Username: req.Body.Username, Password: secret.New(req.Body.Password),
+		Locale: value(req.Body.Locale),
 	})
 	if err != nil {
 		return nil, err
 	}
+	if registered.Waits {
+		requestOf(ctx).note(slog.String("registration", "waiting"))
+		return api.RegisterUser202JSONResponse(codeBody(registered.Code)), nil
+	}
+	granted := registered.Grant
 	requestOf(ctx).note(slog.String("registered", granted.User.ID.String()))
 	return api.RegisterUser201JSONResponse{
 		Body:    registeredUserBody(granted, s.deliver(ctx, granted, req.Body.TokenDelivery)),
 		Headers: api.RegisterUser201ResponseHeaders{Pragma: noCache, Location: currentUserPath(requestOf(ctx))},
+	}, nil
+}
+
+// CompleteRegistration makes the user of a registration for its mailed code, and logs it in.
+func (s *Server) CompleteRegistration(
+	ctx context.Context,
+	req api.CompleteRegistrationRequestObject,
+) (api.CompleteRegistrationResponseObject, error) {
+	r := requestOf(ctx)
+	granted, err := s.auth.CompleteRegistration(ctx, r.caller(), answerOf(&req.Body.Request, req.Body.Code))
+	noteCode(r, "registration", err)
+	if err != nil {
+		return nil, err
+	}
+	r.note(slog.String("registered", granted.User.ID.String()))
+	location := "../me/"
+	if r.slashAdded {
+		location = "me/"
+	}
+	return api.CompleteRegistration201JSONResponse{
+		Body:    registeredUserBody(granted, s.deliver(ctx, granted, req.Body.TokenDelivery)),
+		Headers: api.CompleteRegistration201ResponseHeaders{Pragma: noCache, Location: location},
 	}, nil
 }
 
@@ -76,6 +104,7 @@ func registeredUserBody(g auth.Grant, token api.Token) api.RegisteredUser {
 		IsSuperuser:   u.IsSuperuser,
 		CreatedAt:     u.CreatedAt,
 		UpdatedAt:     u.UpdatedAt,
+		Locale:        optional(u.Locale),
 		UserMetadata:  u.Metadata,
 		Token:         token,
 	}

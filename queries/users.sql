@@ -1,7 +1,12 @@
 -- name: UserCreate :one
 -- The constraints users_email_key and users_username_key enforce uniqueness.
-INSERT INTO users (id, email, email_key, username, username_key, is_superuser, last_login_at, created_at, updated_at)
-VALUES (@id, @email, @email_key, @username, @username_key, @is_superuser, @last_login_at, @now, @now)
+INSERT INTO users (
+    id, email, email_key, username, username_key, email_verified, is_superuser, locale, last_login_at, created_at, updated_at
+)
+VALUES (
+    @id, @email, @email_key, @username, @username_key, @email_verified, @is_superuser, sqlc.narg(locale), @last_login_at,
+    @now, @now
+)
 RETURNING *;
 
 -- name: UserGetByID :one
@@ -40,7 +45,7 @@ SELECT * FROM users WHERE email_key = @email_key;
 
 -- name: UserGetCredentials :one
 -- Returns what a login checks. The hash is NULL for a user without a password.
-SELECT u.id, u.is_active, p.hash AS password_hash
+SELECT u.id, u.is_active, u.email_verified, p.hash AS password_hash
 FROM users u
 LEFT JOIN passwords p ON p.user_id = u.id
 WHERE u.email_key = @email_key;

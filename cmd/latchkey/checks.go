@@ -15,6 +15,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/latchkey-auth/latchkey/impl/auth"
 	"github.com/latchkey-auth/latchkey/impl/auth/keyring"
 	"github.com/latchkey-auth/latchkey/impl/secret"
 )
@@ -51,6 +52,8 @@ var checks = []struct {
 	{"PASSWORD_HASH_PASSES", func(s settings) string { return within(int64(s.PasswordHashPasses), 1, 64) }},
 	{"PASSWORD_HASH_LANES", func(s settings) string { return within(int64(s.PasswordHashLanes), 1, 16) }},
 	{"RATE_LIMITS", func(s settings) string { return oneOf(s.RateLimits, "on", "off") }},
+	{"REGISTRATION", func(s settings) string { return oneOf(s.Registration, "open", "verified", "closed") }},
+	{"REQUIRE_VERIFIED_EMAIL", checkRequireVerified},
 	{"EVENTS_RETENTION", func(s settings) string { return lasting(s.EventsRetention, 24*time.Hour, 10*365*24*time.Hour) }},
 	{"PUBLIC_URL", func(s settings) string { return checkPublicURL(s.PublicURL) }},
 	{"IDLE_TIMEOUT", func(s settings) string { return lasting(s.IdleTimeout, time.Second, time.Hour) }},
@@ -175,6 +178,16 @@ func checkSessionTTL(s settings) string {
 	}
 	if s.SessionTTL < s.RefreshTokenTTL {
 		return fmt.Sprintf("is %s, must be at least LATCHKEY_REFRESH_TOKEN_TTL, %s", s.SessionTTL, s.RefreshTokenTTL)
+	}
+	return ""
+}
+
+func checkRequireVerified(s settings) string {
+	if problem := oneOf(s.VerifiedEmail, "on", "off"); problem != "" {
+		return problem
+	}
+	if s.VerifiedEmail == "on" && s.Registration == string(auth.RegistrationOpen) {
+		return "is on, but LATCHKEY_REGISTRATION=open opens a session before an email is proved; make that verified or closed"
 	}
 	return ""
 }

@@ -25,7 +25,7 @@ var (
 	demoURL   = regexp.MustCompile(`http://127\.0\.0\.1:[0-9]+/`)
 	// servers matches the commands that run until they are stopped. Later commands of the page talk
 	// to them.
-	servers = regexp.MustCompile(`(?m)^([A-Z_]+=\S+ )?(latchkey serve|make run)\n\z`)
+	servers = regexp.MustCompile(`(?m)^([A-Z_]+=\S+ )?(latchkey serve( --dev)?|make run)\n\z`)
 )
 
 const (
@@ -60,7 +60,8 @@ var answers = map[string]map[string]string{
 		"curl -sS http://127.0.0.1:8000/api/users/me/ev": `"type":"password.changed"`,
 	},
 	"docs/mail.md": {
-		"latchkey mail preview": "Subject:",
+		"latchkey mail preview":                         "Subject:",
+		"curl -sS http://127.0.0.1:8000/dev/mails.json": `"mails": []`,
 	},
 	"docs/tokens.md": {
 		"curl -sS http://127.0.0.1:8000/.well-known/jwks": `"alg":"ES256"`,

@@ -195,8 +195,8 @@ func TestExamplesAreComplete(t *testing.T) {
 	}
 }
 
-// compareAnswer compares the example of an error with the binary's response. The request id differs
-// each time.
+// compareAnswer compares the example of an error with the binary's response. The request id and the
+// request for a code differ each time.
 func compareAnswer(t *testing.T, shown shownError, ask ask, s *shownServer) {
 	t.Helper()
 	got, err := ask(s)
@@ -209,8 +209,10 @@ func compareAnswer(t *testing.T, shown shownError, ask ask, s *shownServer) {
 	}
 	want, _ := shown.body.(map[string]any)
 	want = maps.Clone(want)
-	if _, is := want["request_id"]; is {
-		want["request_id"] = body["request_id"]
+	for _, name := range []string{"request_id", "request"} {
+		if _, is := want[name]; is {
+			want[name] = body[name]
+		}
 	}
 	if diff := cmp.Diff(want, body); diff != "" || fmt.Sprint(got.status) != shown.status {
 		t.Errorf("answered %d, want %s (-shown +answered):\n%s", got.status, shown.status, diff)

@@ -4,7 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
+	"net/http"
 	netmail "net/mail"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -12,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/latchkey-auth/latchkey/impl/devmail"
 	"github.com/latchkey-auth/latchkey/impl/mail"
 	"github.com/latchkey-auth/latchkey/impl/secret"
 	"github.com/latchkey-auth/latchkey/impl/wire"
@@ -28,13 +32,56 @@ func mailConfig(s settings, logger *slog.Logger) (*wire.Mail, error) {
 		PublicURL: s.PublicURL, LinkPath: s.MailLinkPath,
 	}
 	if s.SMTPURL.IsZero() {
-		m.Sender = mail.NewFolder(filepath.Join(s.DataDir, "mails"), logger)
+		m.Sender = mailFolder(s, logger)
 		return m, nil
 	}
 	if m.Sender, err = mail.NewSMTP(s.SMTPURL); err != nil {
 		return nil, usageError{fmt.Errorf("LATCHKEY_SMTP_URL %w", err)}
 	}
 	return m, nil
+}
+
+// mailFolder returns what writes mails to files where no server sends them.
+func mailFolder(s settings, logger *slog.Logger) *mail.Folder {
+	return mail.NewFolder(filepath.Join(s.DataDir, "mails"), logger)
+}
+
+// warnOfUnsent logs that no user gets a mail, where users come from elsewhere than this machine.
+func warnOfUnsent(s settings, logger *slog.Logger) {
+	if s.SMTPURL.IsZero() && (!isLoopback(s.Addr) || !isLocalURL(s.PublicURL)) {
+		logger.Warn("mails are written to files and not sent, because LATCHKEY_SMTP_URL is not set")
+	}
+}
+
+// devMails returns what shows the mails for `serve --dev`, nil without it. The mails have the codes
+// of every account, so devMails refuses whatever others than this machine may reach.
+func devMails(
+	s settings, dev bool, addr net.Addr, logger *slog.Logger,
+) (func(http.ResponseWriter, *http.Request) error, error) {
+	if !dev {
+		return nil, nil
+	}
+	tcp, isTCP := addr.(*net.TCPAddr)
+	switch {
+	case !isTCP || !tcp.IP.IsLoopback():
+		return nil, usageError{fmt.Errorf("--dev shows the codes in mails, so LATCHKEY_ADDR must be "+
+			"a loopback address such as 127.0.0.1:8000, and is %q", s.Addr)}
+	case !isLocalURL(s.PublicURL):
+		return nil, usageError{fmt.Errorf("--dev shows the codes in mails, so LATCHKEY_PUBLIC_URL must be "+
+			"an address of this machine such as http://localhost:8000, and is %q", s.PublicURL)}
+	case !s.SMTPURL.IsZero():
+		return nil, usageError{errors.New("--dev shows mails that are written to files, " +
+			"and none is, because LATCHKEY_SMTP_URL is set")}
+	}
+	logger.Warn("--dev: every program on this machine can read the codes in mails", "path", devmail.Path)
+	return devmail.New(mailFolder(s, logger)).Serve, nil
+}
+
+// isLocalURL reports whether a public URL, which was checked before, leads to this machine. An empty
+// one is where requests come from.
+func isLocalURL(text string) bool {
+	u, err := url.Parse(text)
+	return err == nil && (text == "" || isLoopback(net.JoinHostPort(u.Hostname(), "0")))
 }
 
 // mailTexts returns the templates and the sender of the mails.

@@ -19,9 +19,11 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/latchkey-auth/latchkey/impl"
+	"github.com/latchkey-auth/latchkey/impl/auth"
 	"github.com/latchkey-auth/latchkey/impl/auth/password"
 	"github.com/latchkey-auth/latchkey/impl/auth/password/hashqueue"
 	"github.com/latchkey-auth/latchkey/impl/auth/session"
+	"github.com/latchkey-auth/latchkey/impl/devmail"
 	"github.com/latchkey-auth/latchkey/impl/postgres"
 	"github.com/latchkey-auth/latchkey/impl/wire"
 )
@@ -37,6 +39,7 @@ const (
 
 func (r *root) serveCommand() *cobra.Command {
 	var logFormat string
+	var dev bool
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Run the service",
@@ -44,7 +47,8 @@ func (r *root) serveCommand() *cobra.Command {
 			"It brings the schema up to date. Then it prints one line with the address, the docs page and the place of the\n" +
 			"data. With the log format json that line is a record of the log instead.\n" +
 			"SIGTERM or an interrupt makes it not ready. After LATCHKEY_DRAIN_DELAY it accepts no more requests, and ends\n" +
-			"when the requests in flight are complete, at most 10 s later. A second signal ends it at once.",
+			"when the requests in flight are complete, at most 10 s later. A second signal ends it at once.\n" +
+			"With --dev it shows the mails, which have codes, at /dev/mails/, to this machine only.",
 		Args: cobra.NoArgs,
 		RunE: r.begin(func(cmd *cobra.Command, _ []string) error {
 			s, err := loadSettings(r.environ)
@@ -57,16 +61,17 @@ func (r *root) serveCommand() *cobra.Command {
 				}
 				s.LogFormat = logFormat
 			}
-			return r.serve(cmd.Context(), s)
+			return r.serve(cmd.Context(), s, dev)
 		}),
 	}
+	cmd.Flags().BoolVar(&dev, "dev", false, "for development: show the mails in the data folder at /dev/mails/")
 	cmd.Flags().StringVar(&logFormat, "log-format", "text", "text or json; wins over LATCHKEY_LOG_FORMAT")
 	return cmd
 }
 
 // serve runs the service until ctx ends. It opens the port first, so that a port in use is reported
 // before anything starts. Until the service is ready, requests get a response that it is starting.
-func (r *root) serve(ctx context.Context, s settings) (err error) {
+func (r *root) serve(ctx context.Context, s settings, dev bool) (err error) {
 	if s.SecretKey.IsZero() && !s.embedded() {
 		return errNoSecretKey
 	}
@@ -84,9 +89,10 @@ func (r *root) serve(ctx context.Context, s settings) (err error) {
 	if err != nil {
 		return fmt.Errorf("LATCHKEY_ADDR: %w", err)
 	}
-	handler, err := newHandler(s, logger)
+	showMails, devErr := devMails(s, dev, ln.Addr(), logger)
+	handler, err := newHandler(s, logger, showMails)
 	mails, mailErr := mailConfig(s, logger)
-	if err := errors.Join(err, mailErr); err != nil {
+	if err := errors.Join(devErr, err, mailErr); err != nil {
 		return errors.Join(err, ln.Close())
 	}
 	server := startServer(handler, ln)
@@ -116,7 +122,7 @@ func (r *root) serve(ctx context.Context, s settings) (err error) {
 	if err := handler.Begin(parts.Auth, parts.Ready); err != nil {
 		return err
 	}
-	if err := announce(r.out, logger, s, ln.Addr(), db.place); err != nil {
+	if err := announce(r.out, logger, s, dev, ln.Addr(), db.place); err != nil {
 		logger.Warn("failed to print the start line", "error", err)
 	}
 	// Some 3 MiB that only the start needed, such as the parsed contract, go back to the system.
@@ -138,6 +144,7 @@ func openService(
 	if !config.Limits {
 		logger.Warn("LATCHKEY_RATE_LIMITS is off: passwords can be guessed without limit")
 	}
+	warnOfUnsent(s, logger)
 	parts, err := wire.New(ctx, config)
 	return parts, explainKeys(err)
 }
@@ -159,7 +166,9 @@ func unlessInterrupted(ctx context.Context, err error) error {
 }
 
 // newHandler returns the API's handler, which is still without its service.
-func newHandler(s settings, logger *slog.Logger) (*impl.Server, error) {
+func newHandler(
+	s settings, logger *slog.Logger, dev func(http.ResponseWriter, *http.Request) error,
+) (*impl.Server, error) {
 	networks, problem := proxies(s.TrustedProxies)
 	if problem != "" {
 		return nil, usageError{errors.New("LATCHKEY_TRUSTED_PROXIES " + problem)}
@@ -170,6 +179,7 @@ func newHandler(s settings, logger *slog.Logger) (*impl.Server, error) {
 		Origins:   s.CORSOrigins,
 		Proxies:   networks,
 		PublicURL: s.PublicURL,
+		Dev:       dev,
 		Timeouts:  impl.Timeouts{Idle: s.IdleTimeout},
 
 		SessionCookies: s.SessionCookies == "on",
@@ -192,6 +202,9 @@ func serviceConfig(s settings, db *database) wire.Config {
 		Sessions:          session.Times{Idle: s.RefreshTokenTTL, Lifetime: s.SessionTTL, ReuseWindow: s.RefreshReuseWindow},
 		SessionsPerUser:   s.SessionsPerUser,
 		Now:               time.Now,
+
+		Registration:         auth.RegistrationMode(s.Registration),
+		RequireVerifiedEmail: s.VerifiedEmail == "on",
 	}
 }
 
@@ -201,7 +214,7 @@ func passwordParams(s settings) password.Params {
 
 // announce prints the start line on stdout. With the log format json it is a record of the log
 // instead, so that all output is JSON.
-func announce(out io.Writer, logger *slog.Logger, s settings, addr net.Addr, place string) error {
+func announce(out io.Writer, logger *slog.Logger, s settings, dev bool, addr net.Addr, place string) error {
 	url := "http://" + addr.String()
 	if tcp, ok := addr.(*net.TCPAddr); ok && tcp.IP.IsUnspecified() {
 		url = fmt.Sprintf("http://localhost:%d", tcp.Port)
@@ -210,7 +223,11 @@ func announce(out io.Writer, logger *slog.Logger, s settings, addr net.Addr, pla
 		logger.Info("listening", "version", version, "url", url, "docs", url+"/docs", "data", place)
 		return nil
 	}
-	_, err := fmt.Fprintf(out, "Latchkey %s listens on %s · docs %s/docs · data %s\n", version, url, url, place)
+	mails := ""
+	if dev {
+		mails = " · mails " + url + devmail.Path
+	}
+	_, err := fmt.Fprintf(out, "Latchkey %s listens on %s · docs %s/docs%s · data %s\n", version, url, url, mails, place)
 	return err
 }
 

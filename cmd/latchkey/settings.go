@@ -47,6 +47,8 @@ type settings struct {
 	PasswordHashLanes  uint8         `env:"PASSWORD_HASH_LANES"      envDefault:"1"              help:"argon2id: lanes"`
 	SessionsPerUser    int           `env:"SESSIONS_PER_USER"        envDefault:"100"            help:"largest number of sessions of one user, 1 to 1000; another login ends the least recently used session"`
 	RateLimits         string        `env:"RATE_LIMITS"              envDefault:"on"             help:"on or off; off is for benchmarks only, because passwords can then be guessed without limit"`
+	Registration       string        `env:"REGISTRATION"             envDefault:"open"           help:"who may register: open, verified (once a mailed code has proved the email) or closed (only latchkey user create makes users)"`
+	VerifiedEmail      string        `env:"REQUIRE_VERIFIED_EMAIL"   envDefault:"off"            help:"on if a login with a password needs a mailed code until the email is proved; not with LATCHKEY_REGISTRATION=open"`
 	EventsRetention    time.Duration `env:"EVENTS_RETENTION"         envDefault:"9600h"          help:"how long the events of accounts are kept, 24h to 87600h"`
 	PublicURL          string        `env:"PUBLIC_URL"                                           help:"address of the service for clients, such as https://example.com/auth; the metadata's addresses begin with it"                           default:"taken from each request"`
 	IdleTimeout        time.Duration `env:"IDLE_TIMEOUT"             envDefault:"2m"             help:"how long an idle connection is kept, 1s to 1h; longer than the balancer in front keeps it"`

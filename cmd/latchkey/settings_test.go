@@ -109,6 +109,12 @@ func TestChecks(t *testing.T) {
 		{"PASSWORD_HASH_LANES", "16", ""},
 		{"PASSWORD_HASH_LANES", "17", "must be 1 to 16"},
 		{"LOG_FORMAT", "JSON", "must be text or json"},
+		{"REGISTRATION", "verified", ""},
+		{"REGISTRATION", "closed", ""},
+		{"REGISTRATION", "invited", "must be open or verified or closed"},
+		{"REQUIRE_VERIFIED_EMAIL", "off", ""},
+		{"REQUIRE_VERIFIED_EMAIL", "true", "must be on or off"},
+		{"REQUIRE_VERIFIED_EMAIL", "on", "LATCHKEY_REGISTRATION=open opens a session"},
 	} {
 		t.Run(test.name+"="+test.value, func(t *testing.T) {
 			t.Parallel()
@@ -130,6 +136,18 @@ func TestChecks(t *testing.T) {
 				t.Errorf("the error shows the password: %v", err)
 			}
 		})
+	}
+}
+
+// A verified email can be demanded where no session is opened without one.
+func TestRequireVerifiedEmail(t *testing.T) {
+	t.Parallel()
+	for _, mode := range []string{"verified", "closed"} {
+		s, err := loadSettings([]string{prefix + "REGISTRATION=" + mode, prefix + "REQUIRE_VERIFIED_EMAIL=on"})
+		if config := serviceConfig(s, &database{}); err != nil || !config.RequireVerifiedEmail ||
+			string(config.Registration) != mode {
+			t.Errorf("%s: %v", mode, err)
+		}
 	}
 }
 

@@ -50,7 +50,10 @@ func (o accountOperation) by(who by) ask {
 }
 
 var accountOperations = map[string]accountOperation{
-	"RequestLoginCode":     {"POST", impltest.RequestLoginCodePath, jsonType, `{"email":"ada@example.com"}`, "", false},
+	"RequestLoginCode": {"POST", impltest.RequestLoginCodePath, jsonType, `{"email":"ada@example.com"}`, "", false},
+	"CompleteRegistration": {
+		"POST", impltest.CompletePath, jsonType, `{"request":"REQUEST","code":"12345678"}`, impltest.RegisterPath, false,
+	},
 	"RequestPasswordReset": {"POST", impltest.RequestResetPath, jsonType, `{"email":"ada@example.com"}`, "", false},
 	"ContinueLogin": {
 		"POST", impltest.ContinueLoginPath, jsonType,
@@ -95,6 +98,13 @@ func prepareAccounts(t *testing.T, s *shownServer) {
 		"UPDATE sessions SET authenticated_at = now() - interval '1 hour' "+
 			"WHERE user_id = (SELECT id FROM users WHERE username = 'stale')")
 	s.requests = map[string]string{}
+	for _, name := range []string{"ada", "eve"} { // whether they have accounts makes no difference
+		a, err := register(s.verifiedURL, name+"@example.com", "new-"+name, impltest.Password)
+		if err != nil || a.status != http.StatusAccepted {
+			t.Fatalf("%v %v", a, err)
+		}
+		s.requests[impltest.RegisterPath+name] = impltest.Answer{Body: []byte(a.body)}.Text("request")
+	}
 	for _, path := range []string{impltest.RequestLoginCodePath, impltest.RequestResetPath} {
 		for _, name := range []string{"ada", "eve"} {
 			request, err := codeRequest(s, path, name+"@example.com")
@@ -169,6 +179,14 @@ func addAccountsInOrder(asks map[string]ask) {
 	asks["RequestPasswordReset rate_limited"] = repeated(with("RequestPasswordReset", `{"email":"nobody@example.com"}`).by(nobody))
 	asks["RequestEmailVerification rate_limited"] = repeated(accountOperations["RequestEmailVerification"].by(ada))
 	asks["RequestEmailVerification email_verified"] = accountOperations["RequestEmailVerification"].by(staleUser)
+	asks["RegisterUser registration_closed"] = func(s *shownServer) (answer, error) {
+		return register(s.closedURL, "new@example.com", "new", impltest.Password)
+	}
+	asks["Login email_unverified"] = func(s *shownServer) (answer, error) {
+		return login(s.verifiedURL, "eve@example.com", impltest.Password)
+	}
+	asks["CompleteRegistration invalid_code"] = accountOperations["CompleteRegistration"].by(nobody)
+	asks["CompleteRegistration rate_limited"] = tried("CompleteRegistration")
 	asks["ContinueLogin invalid_code"] = accountOperations["ContinueLogin"].by(nobody)
 	asks["ContinueLogin rate_limited"] = tried("ContinueLogin")
 	asks["ConfirmPasswordReset invalid_code"] = accountOperations["ConfirmPasswordReset"].by(nobody)

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -25,7 +26,10 @@ const formType = "application/x-www-form-urlencoded"
 
 // shownServer is a server with its database and tokens of its users.
 type shownServer struct {
-	url, database            string
+	url, database string
+	// verifiedURL and closedURL are servers on the same database whose registration is so. The first
+	// demands verified emails.
+	verifiedURL, closedURL   string
 	environ                  []string
 	ada, inactive, gone, eve grant
 	// stale is a user with a verified email whose session proved an hour ago who its user is.
@@ -48,6 +52,9 @@ func startShown(t *testing.T) *shownServer {
 	s := &shownServer{database: postgrestest.NewEmpty(t)}
 	s.environ = append(onDatabase(s.database), "LATCHKEY_SESSION_COOKIES=on", "LATCHKEY_PUBLIC_URL=http://127.0.0.1:8000")
 	_, s.url = serve(t, openFolder(t), s.environ)
+	_, s.verifiedURL = serve(t, openFolder(t), append(slices.Clone(s.environ),
+		prefix+"REGISTRATION=verified", prefix+"REQUIRE_VERIFIED_EMAIL=on"))
+	_, s.closedURL = serve(t, openFolder(t), append(slices.Clone(s.environ), prefix+"REGISTRATION=closed"))
 	for _, user := range []struct {
 		grant *grant
 		name  string
@@ -158,9 +165,11 @@ var excused = map[string]string{
 	"GetReadiness internal_error": "returns 503 for every fault of the database: only a fault in the program returns it",
 	"GetReadiness shutting_down":  "is returned only between a signal and the end of the listener",
 	// The server overrides the defaults of a role or a database.
-	"GetReadiness database_read_only": "needs a database that becomes a standby",
-	"RegisterUser overloaded":         "needs more passwords at once than a machine of unknown speed hashes in a second",
-	"Login overloaded":                "needs more passwords at once than a machine of unknown speed hashes in a second",
+	"GetReadiness database_read_only":     "needs a database that becomes a standby",
+	"CompleteRegistration email_taken":    "needs a mailed code",
+	"CompleteRegistration username_taken": "needs a mailed code",
+	"RegisterUser overloaded":             "needs more passwords at once than a machine of unknown speed hashes in a second",
+	"Login overloaded":                    "needs more passwords at once than a machine of unknown speed hashes in a second",
 }
 
 // isExcused reports whether an error is in excused, or is returned only while a server starts. No

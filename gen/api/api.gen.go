@@ -769,6 +769,84 @@ func (e LoginFailedProblemStatus) Valid() bool {
 	}
 }
 
+// Defines values for LoginForbiddenProblemCode.
+const (
+	LoginForbiddenProblemCodeCrossOrigin      LoginForbiddenProblemCode = "cross_origin"
+	LoginForbiddenProblemCodeEmailUnverified  LoginForbiddenProblemCode = "email_unverified"
+	LoginForbiddenProblemCodeOriginNotAllowed LoginForbiddenProblemCode = "origin_not_allowed"
+)
+
+// Valid indicates whether the value is a known member of the LoginForbiddenProblemCode enum.
+func (e LoginForbiddenProblemCode) Valid() bool {
+	switch e {
+	case LoginForbiddenProblemCodeCrossOrigin:
+		return true
+	case LoginForbiddenProblemCodeEmailUnverified:
+		return true
+	case LoginForbiddenProblemCodeOriginNotAllowed:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for LoginForbiddenProblemError.
+const (
+	LoginForbiddenProblemErrorInvalidGrant           LoginForbiddenProblemError = "invalid_grant"
+	LoginForbiddenProblemErrorInvalidRequest         LoginForbiddenProblemError = "invalid_request"
+	LoginForbiddenProblemErrorServerError            LoginForbiddenProblemError = "server_error"
+	LoginForbiddenProblemErrorTemporarilyUnavailable LoginForbiddenProblemError = "temporarily_unavailable"
+	LoginForbiddenProblemErrorUnsupportedGrantType   LoginForbiddenProblemError = "unsupported_grant_type"
+)
+
+// Valid indicates whether the value is a known member of the LoginForbiddenProblemError enum.
+func (e LoginForbiddenProblemError) Valid() bool {
+	switch e {
+	case LoginForbiddenProblemErrorInvalidGrant:
+		return true
+	case LoginForbiddenProblemErrorInvalidRequest:
+		return true
+	case LoginForbiddenProblemErrorServerError:
+		return true
+	case LoginForbiddenProblemErrorTemporarilyUnavailable:
+		return true
+	case LoginForbiddenProblemErrorUnsupportedGrantType:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for LoginForbiddenProblemFactors.
+const (
+	LoginForbiddenProblemFactorsEmailCode LoginForbiddenProblemFactors = "email_code"
+)
+
+// Valid indicates whether the value is a known member of the LoginForbiddenProblemFactors enum.
+func (e LoginForbiddenProblemFactors) Valid() bool {
+	switch e {
+	case LoginForbiddenProblemFactorsEmailCode:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for LoginForbiddenProblemStatus.
+const (
+	LoginForbiddenProblemStatusN403 LoginForbiddenProblemStatus = 403
+)
+
+// Valid indicates whether the value is a known member of the LoginForbiddenProblemStatus enum.
+func (e LoginForbiddenProblemStatus) Valid() bool {
+	switch e {
+	case LoginForbiddenProblemStatusN403:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for LoginFormGrantType.
 const (
 	LoginFormGrantTypePassword     LoginFormGrantType = "password"
@@ -781,66 +859,6 @@ func (e LoginFormGrantType) Valid() bool {
 	case LoginFormGrantTypePassword:
 		return true
 	case LoginFormGrantTypeRefreshToken:
-		return true
-	default:
-		return false
-	}
-}
-
-// Defines values for LoginOriginProblemCode.
-const (
-	LoginOriginProblemCodeCrossOrigin      LoginOriginProblemCode = "cross_origin"
-	LoginOriginProblemCodeOriginNotAllowed LoginOriginProblemCode = "origin_not_allowed"
-)
-
-// Valid indicates whether the value is a known member of the LoginOriginProblemCode enum.
-func (e LoginOriginProblemCode) Valid() bool {
-	switch e {
-	case LoginOriginProblemCodeCrossOrigin:
-		return true
-	case LoginOriginProblemCodeOriginNotAllowed:
-		return true
-	default:
-		return false
-	}
-}
-
-// Defines values for LoginOriginProblemError.
-const (
-	LoginOriginProblemErrorInvalidGrant           LoginOriginProblemError = "invalid_grant"
-	LoginOriginProblemErrorInvalidRequest         LoginOriginProblemError = "invalid_request"
-	LoginOriginProblemErrorServerError            LoginOriginProblemError = "server_error"
-	LoginOriginProblemErrorTemporarilyUnavailable LoginOriginProblemError = "temporarily_unavailable"
-	LoginOriginProblemErrorUnsupportedGrantType   LoginOriginProblemError = "unsupported_grant_type"
-)
-
-// Valid indicates whether the value is a known member of the LoginOriginProblemError enum.
-func (e LoginOriginProblemError) Valid() bool {
-	switch e {
-	case LoginOriginProblemErrorInvalidGrant:
-		return true
-	case LoginOriginProblemErrorInvalidRequest:
-		return true
-	case LoginOriginProblemErrorServerError:
-		return true
-	case LoginOriginProblemErrorTemporarilyUnavailable:
-		return true
-	case LoginOriginProblemErrorUnsupportedGrantType:
-		return true
-	default:
-		return false
-	}
-}
-
-// Defines values for LoginOriginProblemStatus.
-const (
-	LoginOriginProblemStatusN403 LoginOriginProblemStatus = 403
-)
-
-// Valid indicates whether the value is a known member of the LoginOriginProblemStatus enum.
-func (e LoginOriginProblemStatus) Valid() bool {
-	switch e {
-	case LoginOriginProblemStatusN403:
 		return true
 	default:
 		return false
@@ -1249,6 +1267,39 @@ const (
 func (e RegistrationConflictProblemStatus) Valid() bool {
 	switch e {
 	case RegistrationConflictProblemStatusN409:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RegistrationRefusedProblemCode.
+const (
+	RegistrationRefusedProblemCodeCrossOrigin        RegistrationRefusedProblemCode = "cross_origin"
+	RegistrationRefusedProblemCodeRegistrationClosed RegistrationRefusedProblemCode = "registration_closed"
+)
+
+// Valid indicates whether the value is a known member of the RegistrationRefusedProblemCode enum.
+func (e RegistrationRefusedProblemCode) Valid() bool {
+	switch e {
+	case RegistrationRefusedProblemCodeCrossOrigin:
+		return true
+	case RegistrationRefusedProblemCodeRegistrationClosed:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RegistrationRefusedProblemStatus.
+const (
+	RegistrationRefusedProblemStatusN403 RegistrationRefusedProblemStatus = 403
+)
+
+// Valid indicates whether the value is a known member of the RegistrationRefusedProblemStatus enum.
+func (e RegistrationRefusedProblemStatus) Valid() bool {
+	switch e {
+	case RegistrationRefusedProblemStatusN403:
 		return true
 	default:
 		return false
@@ -2922,6 +2973,71 @@ type LoginFailedProblemError string
 // LoginFailedProblemStatus defines model for LoginFailedProblem.Status.
 type LoginFailedProblemStatus int
 
+// LoginForbiddenProblem defines model for LoginForbiddenProblem.
+type LoginForbiddenProblem struct {
+	Code LoginForbiddenProblemCode `json:"code"`
+
+	// Detail What went wrong.
+	//
+	// Example: The email belongs to another user.
+	Detail string `json:"detail"`
+
+	// Error A code of RFC 6749 section 5.2, or one of the two that section 4.1.2.1 has for a server that can't answer:
+	// `temporarily_unavailable` and `server_error`.
+	//
+	//
+	// Example: invalid_grant
+	Error LoginForbiddenProblemError `json:"error"`
+
+	// ErrorDescription The same as `detail`.
+	//
+	// Example: Authentication was unsuccessful.
+	ErrorDescription string `json:"error_description"`
+
+	// ExpiresIn Seconds until the code expires, at `email_unverified`.
+	//
+	// Example: 600
+	ExpiresIn *int64 `json:"expires_in,omitempty"`
+
+	// Factors What `ContinueLogin` takes as `factor`, at `email_unverified`.
+	//
+	// Example: ["email_code"]
+	Factors *[]LoginForbiddenProblemFactors `json:"factors,omitempty"`
+
+	// Request What the mailed code counts with, at `email_unverified`.
+	//
+	// Example: lkq_AZgfbj9KfMCPHl19TBsukEq0zH1v4cYw3r9dWl2b7mQx5sVtN8hJpUoEaKiGfRyZ
+	Request *string                     `json:"request,omitempty"`
+	Status  LoginForbiddenProblemStatus `json:"status"`
+
+	// Title The problem in words. It is the same for every answer with this code.
+	//
+	// Example: The email is taken
+	Title string `json:"title"`
+
+	// Type A reference to the page about the problem, relative to the address of the request. It is `/problems/` and
+	// the code, behind the path of the server if that has one.
+	//
+	//
+	// Example: /problems/email_taken
+	Type string `json:"type"`
+}
+
+// LoginForbiddenProblemCode defines model for LoginForbiddenProblem.Code.
+type LoginForbiddenProblemCode string
+
+// LoginForbiddenProblemError A code of RFC 6749 section 5.2, or one of the two that section 4.1.2.1 has for a server that can't answer:
+// `temporarily_unavailable` and `server_error`.
+//
+// Example: invalid_grant
+type LoginForbiddenProblemError string
+
+// LoginForbiddenProblemFactors defines model for LoginForbiddenProblem.Factors.
+type LoginForbiddenProblemFactors string
+
+// LoginForbiddenProblemStatus defines model for LoginForbiddenProblem.Status.
+type LoginForbiddenProblemStatus int
+
 // LoginForm A token request in the form of RFC 6749 sections 4.3.2 and 6. A field that isn't listed is ignored (section 3.2)
 // if it stands once and is in UTF-8. A form has at most 1,000 fields.
 type LoginForm struct {
@@ -2967,53 +3083,6 @@ type LoginForm struct {
 // LoginFormGrantType Empty and absent mean `password`. Any other value is 400 `unsupported_grant_type` (RFC 6749 section 5.2),
 // not 422.
 type LoginFormGrantType string
-
-// LoginOriginProblem defines model for LoginOriginProblem.
-type LoginOriginProblem struct {
-	Code LoginOriginProblemCode `json:"code"`
-
-	// Detail What went wrong.
-	//
-	// Example: The email belongs to another user.
-	Detail string `json:"detail"`
-
-	// Error A code of RFC 6749 section 5.2, or one of the two that section 4.1.2.1 has for a server that can't answer:
-	// `temporarily_unavailable` and `server_error`.
-	//
-	//
-	// Example: invalid_grant
-	Error LoginOriginProblemError `json:"error"`
-
-	// ErrorDescription The same as `detail`.
-	//
-	// Example: Authentication was unsuccessful.
-	ErrorDescription string                   `json:"error_description"`
-	Status           LoginOriginProblemStatus `json:"status"`
-
-	// Title The problem in words. It is the same for every answer with this code.
-	//
-	// Example: The email is taken
-	Title string `json:"title"`
-
-	// Type A reference to the page about the problem, relative to the address of the request. It is `/problems/` and
-	// the code, behind the path of the server if that has one.
-	//
-	//
-	// Example: /problems/email_taken
-	Type string `json:"type"`
-}
-
-// LoginOriginProblemCode defines model for LoginOriginProblem.Code.
-type LoginOriginProblemCode string
-
-// LoginOriginProblemError A code of RFC 6749 section 5.2, or one of the two that section 4.1.2.1 has for a server that can't answer:
-// `temporarily_unavailable` and `server_error`.
-//
-// Example: invalid_grant
-type LoginOriginProblemError string
-
-// LoginOriginProblemStatus defines model for LoginOriginProblem.Status.
-type LoginOriginProblemStatus int
 
 // MailAccountDeleted The data of the mail `account_deleted`.
 //
@@ -3083,6 +3152,36 @@ type MailCompleteRegistration struct {
 	//
 	// Example: https://app.example.com/account#complete_registration=AZgfbj9KfMCPHl19TBsukA
 	Link *string `json:"link,omitempty"`
+}
+
+// MailContinueLogin The data of the mail `continue_login`. The password was right, and the code proves the email as well.
+//
+// Example: {"code":"90210347","email":"ada@example.com","expires_in_minutes":15,"link":"https://app.example.com/account#continue_login=AZgfbj9KfMCPHl19TBsukA","username":"ada"}
+type MailContinueLogin struct {
+	// Code The code that the user enters.
+	//
+	// Example: 90210347
+	Code string `json:"code"`
+
+	// Email The email to prove.
+	//
+	// Example: ada@example.com
+	Email string `json:"email"`
+
+	// ExpiresInMinutes How many minutes the code is good for when the mail is written.
+	//
+	// Example: 15
+	ExpiresInMinutes int `json:"expires_in_minutes"`
+
+	// Link A page of the application, with the token. Absent without `LATCHKEY_PUBLIC_URL`.
+	//
+	// Example: https://app.example.com/account#continue_login=AZgfbj9KfMCPHl19TBsukA
+	Link *string `json:"link,omitempty"`
+
+	// Username The username of the account.
+	//
+	// Example: ada
+	Username string `json:"username"`
 }
 
 // MailEmailChanged The data of the mail `email_changed`. It goes to the former address, with a link that undoes the change.
@@ -3723,6 +3822,11 @@ type Registration struct {
 	// Example: ada@example.com
 	Email string `json:"email"`
 
+	// Locale The language of the user, a language tag of BCP 47. Mails are in this language.
+	//
+	// Example: en-GB
+	Locale *string `json:"locale,omitempty"`
+
 	// Password At least 8 characters (a server may ask for more) and at most 1,024 bytes in UTF-8. All characters but NUL
 	// are accepted. Passwords are compared in Unicode's form NFC and never trimmed. No kind of character is
 	// demanded. Common passwords, and passwords made of the email or the username, are refused.
@@ -3739,6 +3843,23 @@ type Registration struct {
 	//
 	// Example: ada
 	Username string `json:"username"`
+}
+
+// RegistrationCompletion The code that completes a registration.
+type RegistrationCompletion struct {
+	// Code The 8 digits of the mail, or the token of its link.
+	//
+	// Example: 20318467
+	Code string `json:"code"`
+
+	// Request The `request` that came from the registration.
+	//
+	// Example: lkq_AZgfbj9KfMCPHl19TBsukEq0zH1v4cYw3r9dWl2b7mQx5sVtN8hJpUoEaKiGfRyZ
+	Request string `json:"request"`
+
+	// TokenDelivery How the refresh token is delivered. Absent means `body`. With `cookie` it is in the cookie and not in the answer;
+	// a server without sessions in cookies refuses it (422). A refresh by the cookie can't have `body`.
+	TokenDelivery *TokenDelivery `json:"token_delivery,omitempty"`
 }
 
 // RegistrationConflictProblem defines model for RegistrationConflictProblem.
@@ -3769,6 +3890,35 @@ type RegistrationConflictProblemCode string
 
 // RegistrationConflictProblemStatus defines model for RegistrationConflictProblem.Status.
 type RegistrationConflictProblemStatus int
+
+// RegistrationRefusedProblem defines model for RegistrationRefusedProblem.
+type RegistrationRefusedProblem struct {
+	Code RegistrationRefusedProblemCode `json:"code"`
+
+	// Detail What went wrong.
+	//
+	// Example: The email belongs to another user.
+	Detail string                           `json:"detail"`
+	Status RegistrationRefusedProblemStatus `json:"status"`
+
+	// Title The problem in words. It is the same for every answer with this code.
+	//
+	// Example: The email is taken
+	Title string `json:"title"`
+
+	// Type A reference to the page about the problem, relative to the address of the request. It is `/problems/` and
+	// the code, behind the path of the server if that has one.
+	//
+	//
+	// Example: /problems/email_taken
+	Type string `json:"type"`
+}
+
+// RegistrationRefusedProblemCode defines model for RegistrationRefusedProblem.Code.
+type RegistrationRefusedProblemCode string
+
+// RegistrationRefusedProblemStatus defines model for RegistrationRefusedProblem.Status.
+type RegistrationRefusedProblemStatus int
 
 // RequestTimeoutKind defines model for RequestTimeoutKind.
 type RequestTimeoutKind struct {
@@ -4734,6 +4884,9 @@ type Overloaded = OverloadedProblem
 // RateLimited defines model for RateLimited.
 type RateLimited = RateLimitedProblem
 
+// RegistrationConflict defines model for RegistrationConflict.
+type RegistrationConflict = RegistrationConflictProblem
+
 // RequestTimeout defines model for RequestTimeout.
 type RequestTimeout = RequestTimeoutProblem
 
@@ -4800,6 +4953,9 @@ type RevokeTokenFormdataRequestBody = RevocationForm
 // RegisterUserJSONRequestBody defines body for RegisterUser for application/json ContentType.
 type RegisterUserJSONRequestBody = Registration
 
+// CompleteRegistrationJSONRequestBody defines body for CompleteRegistration for application/json ContentType.
+type CompleteRegistrationJSONRequestBody = RegistrationCompletion
+
 // RequestLoginCodeJSONRequestBody defines body for RequestLoginCode for application/json ContentType.
 type RequestLoginCodeJSONRequestBody = AccountEmail
 
@@ -4847,6 +5003,9 @@ type ServerInterface interface {
 	// RegisterUser Register a user
 	// (POST /api/users/)
 	RegisterUser(ctx echo.Context) error
+	// CompleteRegistration Complete a registration
+	// (POST /api/users/complete/)
+	CompleteRegistration(ctx echo.Context) error
 	// RequestLoginCode Request a login code
 	// (POST /api/users/login/code/)
 	RequestLoginCode(ctx echo.Context) error
@@ -4950,6 +5109,15 @@ func (w *ServerInterfaceWrapper) RegisterUser(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.RegisterUser(ctx)
+	return err
+}
+
+// CompleteRegistration converts echo context to params.
+func (w *ServerInterfaceWrapper) CompleteRegistration(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CompleteRegistration(ctx)
 	return err
 }
 
@@ -5233,6 +5401,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	}
 
 	router.POST(options.BaseURL+"/api/users/", wrapper.RegisterUser, options.OperationMiddlewares["RegisterUser"]...)
+	router.POST(options.BaseURL+"/api/users/complete/", wrapper.CompleteRegistration, options.OperationMiddlewares["CompleteRegistration"]...)
 	router.POST(options.BaseURL+"/api/users/login/token/", wrapper.Login, options.OperationMiddlewares["Login"]...)
 	router.POST(options.BaseURL+"/api/users/login/code/", wrapper.RequestLoginCode, options.OperationMiddlewares["RequestLoginCode"]...)
 	router.POST(options.BaseURL+"/api/users/login/continue/", wrapper.ContinueLogin, options.OperationMiddlewares["ContinueLogin"]...)
@@ -5327,6 +5496,8 @@ type RateLimitedApplicationProblemPlusJSONResponse struct {
 
 	Headers RateLimitedResponseHeaders
 }
+
+type RegistrationConflictApplicationProblemPlusJSONResponse RegistrationConflictProblem
 
 type RequestTimeoutApplicationProblemPlusJSONResponse RequestTimeoutProblem
 
@@ -5695,9 +5866,21 @@ func (response RegisterUser201JSONResponse) VisitRegisterUserResponse(w http.Res
 	return err
 }
 
-type RegisterUser403ApplicationProblemPlusJSONResponse struct {
-	CrossOriginApplicationProblemPlusJSONResponse
+type RegisterUser202JSONResponse CodeRequested
+
+func (response RegisterUser202JSONResponse) VisitRegisterUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
 }
+
+type RegisterUser403ApplicationProblemPlusJSONResponse RegistrationRefusedProblem
 
 func (response RegisterUser403ApplicationProblemPlusJSONResponse) VisitRegisterUserResponse(w http.ResponseWriter) error {
 
@@ -5727,7 +5910,9 @@ func (response RegisterUser408ApplicationProblemPlusJSONResponse) VisitRegisterU
 	return err
 }
 
-type RegisterUser409ApplicationProblemPlusJSONResponse RegistrationConflictProblem
+type RegisterUser409ApplicationProblemPlusJSONResponse struct {
+	RegistrationConflictApplicationProblemPlusJSONResponse
+}
 
 func (response RegisterUser409ApplicationProblemPlusJSONResponse) VisitRegisterUserResponse(w http.ResponseWriter) error {
 
@@ -5829,6 +6014,205 @@ type RegisterUser503ApplicationProblemPlusJSONResponse struct {
 }
 
 func (response RegisterUser503ApplicationProblemPlusJSONResponse) VisitRegisterUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CompleteRegistrationRequestObject struct {
+	Body *CompleteRegistrationJSONRequestBody
+}
+
+type CompleteRegistrationResponseObject interface {
+	VisitCompleteRegistrationResponse(w http.ResponseWriter) error
+}
+
+type CompleteRegistration201ResponseHeaders struct {
+	Location  string
+	Pragma    string
+	SetCookie *string
+}
+
+type CompleteRegistration201JSONResponse struct {
+	Body    RegisteredUser
+	Headers CompleteRegistration201ResponseHeaders
+}
+
+func (response CompleteRegistration201JSONResponse) VisitCompleteRegistrationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.Header().Set("Pragma", fmt.Sprint(response.Headers.Pragma))
+	if response.Headers.SetCookie != nil {
+		w.Header().Set("Set-Cookie", fmt.Sprint(*response.Headers.SetCookie))
+	}
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CompleteRegistration401ApplicationProblemPlusJSONResponse struct {
+	InvalidCodeApplicationProblemPlusJSONResponse
+}
+
+func (response CompleteRegistration401ApplicationProblemPlusJSONResponse) VisitCompleteRegistrationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CompleteRegistration403ApplicationProblemPlusJSONResponse struct {
+	CrossOriginApplicationProblemPlusJSONResponse
+}
+
+func (response CompleteRegistration403ApplicationProblemPlusJSONResponse) VisitCompleteRegistrationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CompleteRegistration408ApplicationProblemPlusJSONResponse struct {
+	RequestTimeoutApplicationProblemPlusJSONResponse
+}
+
+func (response CompleteRegistration408ApplicationProblemPlusJSONResponse) VisitCompleteRegistrationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(408)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CompleteRegistration409ApplicationProblemPlusJSONResponse struct {
+	RegistrationConflictApplicationProblemPlusJSONResponse
+}
+
+func (response CompleteRegistration409ApplicationProblemPlusJSONResponse) VisitCompleteRegistrationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CompleteRegistration413ApplicationProblemPlusJSONResponse struct {
+	BodyTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response CompleteRegistration413ApplicationProblemPlusJSONResponse) VisitCompleteRegistrationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CompleteRegistration415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response CompleteRegistration415ApplicationProblemPlusJSONResponse) VisitCompleteRegistrationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CompleteRegistration422ApplicationProblemPlusJSONResponse InvalidRequestProblem
+
+func (response CompleteRegistration422ApplicationProblemPlusJSONResponse) VisitCompleteRegistrationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CompleteRegistration429ApplicationProblemPlusJSONResponse struct {
+	RateLimitedApplicationProblemPlusJSONResponse
+}
+
+func (response CompleteRegistration429ApplicationProblemPlusJSONResponse) VisitCompleteRegistrationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("RateLimit", fmt.Sprint(response.Headers.RateLimit))
+	w.Header().Set("RateLimit-Policy", fmt.Sprint(response.Headers.RateLimitPolicy))
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CompleteRegistration500ApplicationProblemPlusJSONResponse struct {
+	InternalErrorApplicationProblemPlusJSONResponse
+}
+
+func (response CompleteRegistration500ApplicationProblemPlusJSONResponse) VisitCompleteRegistrationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CompleteRegistration503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response CompleteRegistration503ApplicationProblemPlusJSONResponse) VisitCompleteRegistrationResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -6256,7 +6640,7 @@ func (response Login401JSONResponse) VisitLoginResponse(w http.ResponseWriter) e
 	return err
 }
 
-type Login403JSONResponse LoginOriginProblem
+type Login403JSONResponse LoginForbiddenProblem
 
 func (response Login403JSONResponse) VisitLoginResponse(w http.ResponseWriter) error {
 
@@ -8830,6 +9214,9 @@ type StrictServerInterface interface {
 	// RegisterUser Register a user
 	// (POST /api/users/)
 	RegisterUser(ctx context.Context, request RegisterUserRequestObject) (RegisterUserResponseObject, error)
+	// CompleteRegistration Complete a registration
+	// (POST /api/users/complete/)
+	CompleteRegistration(ctx context.Context, request CompleteRegistrationRequestObject) (CompleteRegistrationResponseObject, error)
 	// RequestLoginCode Request a login code
 	// (POST /api/users/login/code/)
 	RequestLoginCode(ctx context.Context, request RequestLoginCodeRequestObject) (RequestLoginCodeResponseObject, error)
@@ -9026,6 +9413,52 @@ func (sh *strictHandler) RegisterUser(ctx echo.Context) error {
 		return err
 	} else if validResponse, ok := response.(RegisterUserResponseObject); ok {
 		return validResponse.VisitRegisterUserResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CompleteRegistration operation middleware
+func (sh *strictHandler) CompleteRegistration(ctx echo.Context) error {
+	var request CompleteRegistrationRequestObject
+
+	var body CompleteRegistrationJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CompleteRegistration(ctx.Request().Context(), request.(CompleteRegistrationRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CompleteRegistration")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CompleteRegistrationResponseObject); ok {
+		return validResponse.VisitCompleteRegistrationResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

@@ -50,20 +50,27 @@ func (q *Queries) UserActivate(ctx context.Context, arg UserActivateParams) (Use
 }
 
 const userCreate = `-- name: UserCreate :one
-INSERT INTO users (id, email, email_key, username, username_key, is_superuser, last_login_at, created_at, updated_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8)
+INSERT INTO users (
+    id, email, email_key, username, username_key, email_verified, is_superuser, locale, last_login_at, created_at, updated_at
+)
+VALUES (
+    $1, $2, $3, $4, $5, $6, $7, $8, $9,
+    $10, $10
+)
 RETURNING id, email, email_key, username, username_key, password_hash, email_verified, is_active, is_superuser, tokens_not_before, last_login_at, created_at, updated_at, display_name, locale, user_metadata
 `
 
 type UserCreateParams struct {
-	ID          uuid.UUID
-	Email       string
-	EmailKey    string
-	Username    string
-	UsernameKey string
-	IsSuperuser bool
-	LastLoginAt *time.Time
-	Now         time.Time
+	ID            uuid.UUID
+	Email         string
+	EmailKey      string
+	Username      string
+	UsernameKey   string
+	EmailVerified bool
+	IsSuperuser   bool
+	Locale        *string
+	LastLoginAt   *time.Time
+	Now           time.Time
 }
 
 // The constraints users_email_key and users_username_key enforce uniqueness.
@@ -74,7 +81,9 @@ func (q *Queries) UserCreate(ctx context.Context, arg UserCreateParams) (User, e
 		arg.EmailKey,
 		arg.Username,
 		arg.UsernameKey,
+		arg.EmailVerified,
 		arg.IsSuperuser,
+		arg.Locale,
 		arg.LastLoginAt,
 		arg.Now,
 	)
@@ -293,23 +302,29 @@ func (q *Queries) UserGetByUsernameKey(ctx context.Context, usernameKey string) 
 }
 
 const userGetCredentials = `-- name: UserGetCredentials :one
-SELECT u.id, u.is_active, p.hash AS password_hash
+SELECT u.id, u.is_active, u.email_verified, p.hash AS password_hash
 FROM users u
 LEFT JOIN passwords p ON p.user_id = u.id
 WHERE u.email_key = $1
 `
 
 type UserGetCredentialsRow struct {
-	ID           uuid.UUID
-	IsActive     bool
-	PasswordHash *string
+	ID            uuid.UUID
+	IsActive      bool
+	EmailVerified bool
+	PasswordHash  *string
 }
 
 // Returns what a login checks. The hash is NULL for a user without a password.
 func (q *Queries) UserGetCredentials(ctx context.Context, emailKey string) (UserGetCredentialsRow, error) {
 	row := q.db.QueryRow(ctx, userGetCredentials, emailKey)
 	var i UserGetCredentialsRow
-	err := row.Scan(&i.ID, &i.IsActive, &i.PasswordHash)
+	err := row.Scan(
+		&i.ID,
+		&i.IsActive,
+		&i.EmailVerified,
+		&i.PasswordHash,
+	)
 	return i, err
 }
 

@@ -16,16 +16,46 @@ export interface paths {
         /**
          * Register a user
          * @description Creates an account and logs it in. The answer is the user and, beside its fields, the tokens of a session.
+         *     Where the server wants a proof of the email first, it mails a code instead (202). `CompleteRegistration` takes
+         *     the code.
          *
          *     - An email is kept as typed. Emails are compared by their canonical form: lower case, and the domain in its
          *       ASCII form.
          *     - A username is unique without regard to case.
          *     - Of several registrations of one email at the same moment exactly one succeeds.
-         *     - A taken email or username is 409. So this endpoint tells a client whether an email has an account. An email that
-         *       an account has left within 72 hours counts as taken.
-         *     - Registrations are limited by email and by address (429).
+         *     - A taken username is 409.
+         *     - A taken email is 409 where registration is open. So it tells a client whether an email has an account. Where
+         *       it is verified, the answer says nothing of that, by its status, body, headers or time.
+         *     - An email that an account has left within 72 hours counts as taken.
+         *     - Registrations are limited by email and by address (429), those with a code as other codes are.
          */
         post: operations["RegisterUser"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/users/complete/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Complete a registration
+         * @description Creates the account of a registration for the mailed code, and logs it in. The email is verified then. The body
+         *     has the `request` of the client that registered.
+         *
+         *     - 401 `invalid_code`: the code is wrong, has expired, was used, or is for another purpose. The answer is always
+         *       the same. It counts as a try. Where registration is open or closed, no code is valid.
+         *     - 409: another user has got the email or the username meanwhile.
+         *     - 429: the request has had its five tries. Register again.
+         */
+        post: operations["CompleteRegistration"];
         delete?: never;
         options?: never;
         head?: never;
@@ -53,6 +83,9 @@ export interface paths {
          *     - 403 `origin_not_allowed`: the cookie was sent from a page that may not use it.
          *     - 401: the credentials are wrong, empty or absent, the email is unknown, or the account is deactivated. The
          *       answer is always the same.
+         *     - 403 `email_unverified`: the password is right, and the server wants a proof of the email first
+         *       (`LATCHKEY_REQUIRE_VERIFIED_EMAIL`). A code was mailed. `ContinueLogin` takes it with the `request` of this
+         *       answer. A refresh goes on as before.
          *     - 422: a field belongs to the other grant (`not_allowed`) or stands twice, `refresh_token` is missing, or there
          *       is a query string. No password was checked, and a refresh token stays valid. Where the server keeps sessions in
          *       cookies, `refresh_token` may be missing: then the cookie counts, and a missing cookie is 400.
@@ -107,15 +140,17 @@ export interface paths {
         put?: never;
         /**
          * Log in with a code
-         * @description Opens a session for a mailed code, beside the `request` of the client that asked for it. The member `factor`
-         *     says what else stands in the body. More factors will join it.
+         * @description Opens a session for a mailed code, beside the `request` of the client that asked for it. The request is that of
+         *     `RequestLoginCode`, or of a `Login` that was 403 `email_unverified`. The member `factor` says what else stands
+         *     in the body. More factors will join it.
          *
          *     - 401 `invalid_code`: the code is wrong, has expired, was used, or is for another purpose. The answer is always
          *       the same. It counts as a try.
          *     - 429: the request has had its five tries. Ask for another code.
          *
          *     The first login by code on an account whose email was never proved proves it. It ends the other sessions and
-         *     removes the password, because somebody else may have set it. A password reset sets a new one.
+         *     removes the password, because somebody else may have set it. A password reset sets a new one. After an
+         *     `email_unverified` the password stays, because it was proved as well.
          */
         post: operations["ContinueLogin"];
         delete?: never;
@@ -610,6 +645,25 @@ export interface components {
              * @example correct horse battery staple
              */
             password: string;
+            /**
+             * @description The language of the user, a language tag of BCP 47. Mails are in this language.
+             * @example en-GB
+             */
+            locale?: string;
+            token_delivery?: components["schemas"]["TokenDelivery"];
+        };
+        /** @description The code that completes a registration. */
+        RegistrationCompletion: {
+            /**
+             * @description The `request` that came from the registration.
+             * @example lkq_AZgfbj9KfMCPHl19TBsukEq0zH1v4cYw3r9dWl2b7mQx5sVtN8hJpUoEaKiGfRyZ
+             */
+            request: string;
+            /**
+             * @description The 8 digits of the mail, or the token of its link.
+             * @example 20318467
+             */
+            code: string;
             token_delivery?: components["schemas"]["TokenDelivery"];
         };
         /** @description The email of an account, or of none. */
@@ -1480,6 +1534,44 @@ export interface components {
             at: string;
         };
         /**
+         * @description The data of the mail `continue_login`. The password was right, and the code proves the email as well.
+         * @example {
+         *       "username": "ada",
+         *       "email": "ada@example.com",
+         *       "code": "90210347",
+         *       "link": "https://app.example.com/account#continue_login=AZgfbj9KfMCPHl19TBsukA",
+         *       "expires_in_minutes": 15
+         *     }
+         */
+        MailContinueLogin: {
+            /**
+             * @description The username of the account.
+             * @example ada
+             */
+            username: string;
+            /**
+             * @description The email to prove.
+             * @example ada@example.com
+             */
+            email: string;
+            /**
+             * @description The code that the user enters.
+             * @example 90210347
+             */
+            code: string;
+            /**
+             * @description A page of the application, with the token. Absent without `LATCHKEY_PUBLIC_URL`.
+             * @example https://app.example.com/account#continue_login=AZgfbj9KfMCPHl19TBsukA
+             */
+            link?: string;
+            /**
+             * Format: int32
+             * @description How many minutes the code is good for when the mail is written.
+             * @example 15
+             */
+            expires_in_minutes: number;
+        };
+        /**
          * @description The data of the mail `complete_registration`. There is no account until the code is entered.
          * @example {
          *       "email": "ada@example.com",
@@ -1721,6 +1813,15 @@ export interface components {
             /** @enum {string} */
             code: "invalid_code";
         };
+        RegistrationRefusedProblem: components["schemas"]["Problem"] & {
+            /**
+             * Format: int32
+             * @enum {integer}
+             */
+            status: 403;
+            /** @enum {string} */
+            code: "registration_closed" | "cross_origin";
+        };
         EmailVerifiedProblem: components["schemas"]["Problem"] & {
             /**
              * Format: int32
@@ -1792,15 +1893,6 @@ export interface components {
         };
         CrossOriginProblem: components["schemas"]["Problem"] & components["schemas"]["CrossOriginKind"];
         TokenCrossOriginProblem: components["schemas"]["Problem"] & components["schemas"]["OAuthError"] & components["schemas"]["CrossOriginKind"];
-        LoginOriginProblem: components["schemas"]["Problem"] & components["schemas"]["OAuthError"] & {
-            /**
-             * Format: int32
-             * @enum {integer}
-             */
-            status: 403;
-            /** @enum {string} */
-            code: "cross_origin" | "origin_not_allowed";
-        };
         InternalErrorKind: {
             /**
              * Format: int32
@@ -1892,6 +1984,33 @@ export interface components {
             status: 401;
             /** @enum {string} */
             code: "invalid_credentials";
+        };
+        LoginForbiddenProblem: components["schemas"]["Problem"] & components["schemas"]["OAuthError"] & {
+            /**
+             * Format: int32
+             * @enum {integer}
+             */
+            status: 403;
+            /** @enum {string} */
+            code: "email_unverified" | "cross_origin" | "origin_not_allowed";
+            /**
+             * @description What the mailed code counts with, at `email_unverified`.
+             * @example lkq_AZgfbj9KfMCPHl19TBsukEq0zH1v4cYw3r9dWl2b7mQx5sVtN8hJpUoEaKiGfRyZ
+             */
+            request?: string;
+            /**
+             * Format: int64
+             * @description Seconds until the code expires, at `email_unverified`.
+             * @example 600
+             */
+            expires_in?: number;
+            /**
+             * @description What `ContinueLogin` takes as `factor`, at `email_unverified`.
+             * @example [
+             *       "email_code"
+             *     ]
+             */
+            factors?: "email_code"[];
         };
     };
     responses: {
@@ -2000,6 +2119,15 @@ export interface components {
             };
             content: {
                 "application/problem+json": components["schemas"]["WrongPasswordProblem"];
+            };
+        };
+        /** @description The email or the username belongs to another user. */
+        RegistrationConflict: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["RegistrationConflictProblem"];
             };
         };
         /**
@@ -2243,23 +2371,81 @@ export interface operations {
                     "application/json": components["schemas"]["RegisteredUser"];
                 };
             };
-            403: components["responses"]["CrossOrigin"];
-            408: components["responses"]["RequestTimeout"];
-            /** @description The email or the username belongs to another user. */
-            409: {
+            /**
+             * @description A mail is sent with a code that completes the registration. The answer is the same if the email has an
+             *     account, whose owner gets a mail that says so.
+             */
+            202: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["RegistrationConflictProblem"];
+                    "application/json": components["schemas"]["CodeRequested"];
                 };
             };
+            /** @description Nobody may register (`registration_closed`). Or a page of another origin sent the request (`cross_origin`). */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["RegistrationRefusedProblem"];
+                };
+            };
+            408: components["responses"]["RequestTimeout"];
+            409: components["responses"]["RegistrationConflict"];
             413: components["responses"]["BodyTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
             422: components["responses"]["InvalidRequest"];
             429: components["responses"]["RateLimited"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["Overloaded"];
+        };
+    };
+    CompleteRegistration: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RegistrationCompletion"];
+            };
+        };
+        responses: {
+            /** @description The user was created and logged in. */
+            201: {
+                headers: {
+                    Pragma: components["headers"]["NoCache"];
+                    "Set-Cookie": components["headers"]["RefreshCookie"];
+                    /** @description The address of the user, for the new token. It is relative to the address of this operation. */
+                    Location: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RegisteredUser"];
+                };
+            };
+            401: components["responses"]["InvalidCode"];
+            403: components["responses"]["CrossOrigin"];
+            408: components["responses"]["RequestTimeout"];
+            409: components["responses"]["RegistrationConflict"];
+            413: components["responses"]["BodyTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            /** @description The request breaks this contract. `errors` has one entry for each field. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["InvalidRequestProblem"];
+                };
+            };
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
         };
     };
     Login: {
@@ -2307,15 +2493,16 @@ export interface operations {
                 };
             };
             /**
-             * @description A page of an origin that isn't let in sent the request (`cross_origin`). Or it sent the cookie, or the `Origin`
-             *     of a refresh by the cookie is missing (`origin_not_allowed`). No token was exchanged.
+             * @description The password is right, and the email was never proved (`email_unverified`): a code was mailed. A page of an
+             *     origin that isn't let in sent the request (`cross_origin`). Or it sent the cookie, or the `Origin` of a refresh
+             *     by the cookie is missing (`origin_not_allowed`). In the last two cases no token was exchanged.
              */
             403: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["LoginOriginProblem"];
+                    "application/json": components["schemas"]["LoginForbiddenProblem"];
                 };
             };
             408: components["responses"]["TokenRequestTimeout"];

@@ -32,8 +32,12 @@ func (s *Service) RequestEmailChange(ctx context.Context, c Caller, user User, e
 		s.counters.countLimited(err)
 		return CodeRequest{}, err
 	}
-	asked, err := s.openCode(ctx, attempt, challenge.ChangeEmail, func(tx store.Tx) (challenge.Opened, error) {
-		return s.challenges.OpenOwn(ctx, tx, challenge.ChangeEmail, challenge.Own{User: user.ID, Email: email})
+	asked, err := s.openCode(ctx, attempt, func(tx store.Tx) (challenge.Opened, error) {
+		opened, err := s.challenges.OpenOwn(ctx, tx, challenge.ChangeEmail, challenge.Own{User: user.ID, Email: email})
+		if err != nil {
+			return opened, err
+		}
+		return opened, s.mailOpened(ctx, tx, LetterChangeEmail, opened)
 	})
 	return asked, account.Error(err)
 }
@@ -49,7 +53,8 @@ func (s *Service) isFree(ctx context.Context, email string, user uuid.UUID) (boo
 }
 
 // ConfirmEmailChange gives a user the address that the code was mailed to. The sessions go on. It
-// fails with [ErrInvalidCode], [ErrEmailTaken], a [*LimitedError] or [ErrUnavailable].
+// fails with [ErrInvalidCode], [ErrEmailTaken], [ErrInvalidToken] if the session has ended, a
+// [*LimitedError] or [ErrUnavailable].
 func (s *Service) ConfirmEmailChange(ctx context.Context, c Caller, p Principal, a CodeAnswer) error {
 	emailKey, err := account.CanonicalEmail(p.User.Email)
 	if err != nil {
@@ -65,6 +70,9 @@ func (s *Service) ConfirmEmailChange(ctx context.Context, c Caller, p Principal,
 	return store.InTx(ctx, s.db, func(tx store.Tx) error {
 		user, err := s.redeem(ctx, tx, proved)
 		if err != nil {
+			return err
+		}
+		if err := s.holdSession(ctx, tx, p); err != nil {
 			return err
 		}
 		return s.changeEmail(ctx, tx, c, user, p.SessionID, proved.Email)
@@ -92,9 +100,8 @@ func (s *Service) changeEmail(
 	if _, err := s.knowAddress(ctx, tx, user, s.limiter.AddressKey(c.Address, user.EmailKey)); err != nil {
 		return err
 	}
-	letter := Letter{Kind: LetterEmailChanged, ID: undo.ID, To: undo.Email, Language: undo.Language, At: undo.At}
-	if err := s.enqueue(ctx, tx.Raw, letter); err != nil {
-		return store.Error(err)
+	if err := s.mailOpened(ctx, tx, LetterEmailChanged, undo); err != nil {
+		return err
 	}
 	return s.record(ctx, tx, c, event.Event{
 		Type: event.EmailChanged, UserID: user.ID, Actor: event.User, SessionID: session,

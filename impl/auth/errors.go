@@ -25,6 +25,8 @@ var (
 	// ErrEmailTaken and ErrUsernameTaken report that another user has it.
 	ErrEmailTaken    = account.ErrEmailTaken
 	ErrUsernameTaken = account.ErrUsernameTaken
+	// ErrRegistrationClosed reports that nobody may register.
+	ErrRegistrationClosed = errors.New("registration closed")
 	// ErrNoUser reports that the user doesn't exist, or no longer.
 	ErrNoUser = account.ErrNoUser
 	// ErrNoSession reports that the user has no such session.
@@ -78,6 +80,16 @@ func (e *LoginError) Error() string { return ErrInvalidCredentials.Error() + ": 
 
 // Unwrap makes every LoginError an [ErrInvalidCredentials].
 func (e *LoginError) Unwrap() error { return ErrInvalidCredentials }
+
+// UnverifiedError reports that a login goes on with a mailed code: its password was right, and its user
+// has never proved its mailbox.
+type UnverifiedError struct {
+	// Code is what [Service.ContinueLogin] takes the code with.
+	Code   CodeRequest
+	UserID uuid.UUID
+}
+
+func (*UnverifiedError) Error() string { return "the user has never proved its mailbox" }
 
 // FieldError is what is wrong with one field of an input.
 type FieldError struct {

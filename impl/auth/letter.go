@@ -24,6 +24,9 @@ const (
 	LetterResetPassword = LetterKind(challenge.ResetPassword)
 	LetterLoginCode     = LetterKind(challenge.LoginCode)
 	LetterChangeEmail   = LetterKind(challenge.ChangeEmail)
+	LetterContinueLogin = LetterKind(challenge.ContinueLogin)
+	// LetterCompleteRegistration has a code, or says that there is an account with the address already.
+	LetterCompleteRegistration = LetterKind(challenge.CompleteRegistration)
 )
 
 // LetterEmailChanged has the link of a [challenge.UndoEmailChange].
@@ -56,7 +59,8 @@ type Enqueue func(context.Context, pgx.Tx, Letter) error
 // again would have mails sent for weeks, because a recipient gets ten an hour.
 const noticeLife = 24 * time.Hour
 
-// Notice is a mail that says no more than its letter.
+// Notice is a mail that says no more than its letter. That of a [LetterCompleteRegistration] says that
+// the address has an account.
 type Notice struct {
 	Email string
 	At    time.Time
@@ -91,7 +95,8 @@ type CodeMail = challenge.Mail
 // never: its challenge has ended, or nobody has the address. It fails with [ErrUnavailable].
 func (s *Service) MailData(ctx context.Context, l Letter) (any, bool, error) {
 	switch l.Kind {
-	case LetterVerifyEmail, LetterResetPassword, LetterLoginCode, LetterChangeEmail, LetterEmailChanged:
+	case LetterVerifyEmail, LetterResetPassword, LetterLoginCode, LetterContinueLogin, LetterChangeEmail,
+		LetterEmailChanged:
 		mail, err := s.challenges.Mail(ctx, l.ID)
 		if errors.Is(err, challenge.ErrNoMail) {
 			return nil, false, nil
@@ -101,6 +106,8 @@ func (s *Service) MailData(ctx context.Context, l Letter) (any, bool, error) {
 		}
 		isFree, err := s.isFree(ctx, mail.Email, mail.UserID)
 		return mail, isFree, err
+	case LetterCompleteRegistration:
+		return s.registrationMail(ctx, l)
 	case LetterPasswordChanged, LetterAccountDeleted, LetterNewDevice:
 		if s.now().Sub(l.At) > noticeLife {
 			return nil, false, nil

@@ -24,7 +24,8 @@ import (
 // Every failure of the credentials is an [ErrInvalidCredentials], a [*LoginError]; an unknown email
 // costs the same as a known one. A [*LimitedError] comes before anything is looked up or hashed,
 // and [ErrOverloaded] before anything is hashed. [ErrUnavailable] reports that the database can't
-// answer.
+// answer. Where an email must be verified, a right password may fail with an [*UnverifiedError], or
+// with a [*LimitedError] if too many codes were mailed.
 func (s *Service) Login(ctx context.Context, c Caller, email string, pass secret.Text) (Grant, error) {
 	grant, err := s.login(ctx, c, email, pass)
 	s.counters.count(err)
@@ -85,6 +86,10 @@ type proof struct {
 	hash, renewed string
 	// methods are how it was proved (RFC 8176).
 	methods []string
+	// emailKey is the account's email, and unverified whether the user has never proved its mailbox.
+	// They are those of a password.
+	emailKey   string
+	unverified bool
 	// mailed is the challenge of a mailed code, or nil for a password.
 	mailed *challenge.Proved
 }
@@ -113,7 +118,10 @@ func (s *Service) provePassword(ctx context.Context, network, emailKey string, p
 	case !row.IsActive:
 		return proof{}, &LoginError{Reason: reasonInactive, UserID: row.ID}
 	}
-	p := proof{userID: row.ID, hash: *row.PasswordHash, methods: []string{methodPassword}}
+	p := proof{
+		userID: row.ID, hash: *row.PasswordHash, methods: []string{methodPassword},
+		emailKey: emailKey, unverified: !row.EmailVerified,
+	}
 	if verdict.Outdated {
 		// Where there is no room for it now, the next login renews the hash.
 		if p.renewed, err = s.hasher.Hash(ctx, network, pass); err != nil && !errors.Is(err, ErrOverloaded) {
@@ -138,27 +146,32 @@ type verdict interface{ isVerdict() }
 // admission opens a session: what was proved suffices.
 type admission struct{ proof }
 
-// demand is for a second factor before a session is opened.
-type demand struct{}
+// demand is for a mailed code before a session is opened.
+type demand struct{ proof }
 
 func (admission) isVerdict() {}
 func (demand) isVerdict()    {}
 
-// judge decides whether what was proved suffices. It does so far, because there is no second factor.
-// With one, judge returns a demand for a user that has it, and conclude asks for it.
-func (s *Service) judge(p proof) verdict { return admission{p} }
+// judge decides whether what was proved suffices.
+func (s *Service) judge(p proof) verdict {
+	if s.requireVerified && p.unverified {
+		return demand{p}
+	}
+	return admission{p}
+}
 
 // errChanged reports that the user got another password, was deactivated or deleted while the
 // password was hashed.
 var errChanged = errors.New("the user was changed meanwhile")
 
-// conclude carries out a verdict. It fails with errChanged, or as the database does.
+// conclude carries out a verdict. It fails with errChanged, an [*UnverifiedError], a [*LimitedError]
+// or as the database does.
 func (s *Service) conclude(ctx context.Context, c Caller, attempt ratelimit.Attempt, v verdict) (Grant, error) {
 	switch v := v.(type) {
 	case admission:
 		return s.admit(ctx, c, attempt, v.proof)
 	case demand:
-		return Grant{}, errors.New("there is no second factor to ask for")
+		return s.demandCode(ctx, c, v.proof)
 	}
 	return Grant{}, fmt.Errorf("no such verdict: %T", v)
 }
@@ -189,7 +202,7 @@ func (s *Service) admit(ctx context.Context, c Caller, attempt ratelimit.Attempt
 // and password are as they were when the password was checked.
 func (s *Service) lockForLogin(ctx context.Context, tx store.Tx, c Caller, p proof) (db.User, error) {
 	if p.mailed != nil {
-		return s.confirmMailed(ctx, tx, c, *p.mailed)
+		return s.confirmMailed(ctx, tx, c, p)
 	}
 	now := s.now()
 	user, err := tx.UserLogIn(ctx, db.UserLogInParams{ID: p.userID, Now: &now})
@@ -271,10 +284,12 @@ func (s *Service) knowAddress(ctx context.Context, tx store.Tx, user db.User, ke
 var errNotHashed = errors.New("no password was hashed")
 
 // outcome returns what the limits record of an attempt that ended with an error, or of one that
-// succeeded.
+// succeeded. A demand for a code is a success: only the right password leads to it, so it can't serve
+// to guess one, and the user who is asked isn't held back for it. The codes have limits of their own.
 func outcome(ctx context.Context, err error, success ratelimit.Outcome) ratelimit.Outcome {
+	var unverified *UnverifiedError
 	switch {
-	case err == nil:
+	case err == nil, errors.As(err, &unverified):
 		return success
 	case errors.Is(err, errNotHashed), errors.Is(err, hashqueue.ErrGivenUp), errors.Is(err, ErrOverloaded),
 		errors.Is(err, ErrUnavailable) && ctx.Err() == nil:

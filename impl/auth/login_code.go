@@ -2,6 +2,7 @@ package auth
 
 import (
 	"context"
+	"slices"
 
 	"github.com/google/uuid"
 
@@ -21,8 +22,8 @@ func (s *Service) RequestLoginCode(ctx context.Context, c Caller, email string) 
 // methodEmailCode is how RFC 8176 calls a one-time password among the methods of authentication.
 const methodEmailCode = "otp"
 
-// ContinueLogin opens a session for a mailed code. A client has to present its request: the token of
-// the link alone logs nobody in. It fails with [ErrInvalidCode], a [*LimitedError] or
+// ContinueLogin opens a session for a mailed code, alone or after the password. A client has to present
+// its request: the token of the link alone logs nobody in. It fails with [ErrInvalidCode], a [*LimitedError] or
 // [ErrUnavailable].
 func (s *Service) ContinueLogin(ctx context.Context, c Caller, a CodeAnswer) (Grant, error) {
 	grant, err := s.continueLogin(ctx, c, a)
@@ -38,24 +39,27 @@ func (s *Service) continueLogin(ctx context.Context, c Caller, a CodeAnswer) (Gr
 	if a.Request.IsZero() {
 		return Grant{}, ErrInvalidCode
 	}
-	mailed, err := s.tryCode(ctx, c, challenge.LoginCode, a, "")
+	purpose, methods := challenge.LoginCode, []string{methodEmailCode}
+	if _, ok := s.challenges.ReadRequest(challenge.ContinueLogin, a.Request); ok {
+		// Only who has proved the password gets such a request.
+		purpose, methods = challenge.ContinueLogin, []string{methodPassword, methodEmailCode}
+	}
+	mailed, err := s.tryCode(ctx, c, purpose, a, "")
 	if err != nil {
 		return Grant{}, err
 	}
 	attempt := ratelimit.Attempt{AddressKey: s.limiter.AddressKey(c.Address, mailed.EmailKey)}
-	p := proof{userID: mailed.UserID, methods: []string{methodEmailCode}, mailed: &mailed}
+	p := proof{userID: mailed.UserID, methods: methods, mailed: &mailed}
 	return s.conclude(ctx, c, attempt, s.judge(p))
 }
 
 // confirmMailed uses the code up, and records the login.
 //
-// Whoever proves the mailbox first may not be who made the account. So the password and the
-// sessions from before end: otherwise somebody could register another's address, wait until its
-// owner logs in by a code, and go on with the account.
-func (s *Service) confirmMailed(
-	ctx context.Context, tx store.Tx, c Caller, mailed challenge.Proved,
-) (db.User, error) {
-	user, err := s.redeem(ctx, tx, mailed)
+// Whoever proves the mailbox first may not be who made the account. So the sessions from before
+// end, and the password unless it was proved as well: otherwise somebody could register another's
+// address, wait until its owner logs in by a code, and go on with the account.
+func (s *Service) confirmMailed(ctx context.Context, tx store.Tx, c Caller, p proof) (db.User, error) {
+	user, err := s.redeem(ctx, tx, *p.mailed)
 	if err != nil {
 		return db.User{}, err
 	}
@@ -66,6 +70,12 @@ func (s *Service) confirmMailed(
 	if first {
 		if _, err := tx.UserEndSessions(ctx, db.UserEndSessionsParams{ID: user.ID, Now: s.now()}); err != nil {
 			return db.User{}, account.Error(err)
+		}
+	}
+	if first && !slices.Contains(p.methods, methodPassword) {
+		// With the password ends what a login with it still waits for.
+		if err := s.challenges.End(ctx, tx, user.ID); err != nil {
+			return db.User{}, err
 		}
 		err := tx.PasswordSet(ctx, db.PasswordSetParams{UserID: user.ID, Hash: s.hasher.Unusable(), Now: s.now()})
 		if err != nil {

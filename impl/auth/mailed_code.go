@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -37,29 +38,46 @@ func (s *Service) mailCode(
 		s.counters.countLimited(err)
 		return CodeRequest{}, err
 	}
-	return s.openCode(ctx, attempt, p, func(tx store.Tx) (challenge.Opened, error) {
-		return s.challenges.Open(ctx, tx, p, email, emailKey, ratelimit.Network(c.Address))
+	return s.openCode(ctx, attempt, func(tx store.Tx) (challenge.Opened, error) {
+		return s.mailCodeIn(ctx, tx, c, p, email, emailKey, "")
 	})
 }
 
-// openCode makes the challenge of an attempt that was charged, and has it mailed.
+// openCode makes the challenge of an attempt that was charged, in a transaction.
 func (s *Service) openCode(
-	ctx context.Context, attempt ratelimit.Attempt, p challenge.Purpose, open func(store.Tx) (challenge.Opened, error),
+	ctx context.Context, attempt ratelimit.Attempt, open func(store.Tx) (challenge.Opened, error),
 ) (CodeRequest, error) {
 	var opened challenge.Opened
 	err := store.InTx(ctx, s.db, func(tx store.Tx) (err error) {
-		if opened, err = open(tx); err != nil {
-			return err
-		}
-		return store.Error(s.enqueue(ctx, tx.Raw, Letter{
-			Kind: LetterKind(p), ID: opened.ID, To: opened.Email, Language: opened.Language, At: opened.At,
-		}))
+		opened, err = open(tx)
+		return err
 	})
 	s.limiter.Settle(ctx, attempt, outcome(ctx, err, ratelimit.Registered))
+	return requestOf(opened), store.Error(err)
+}
+
+// mailCodeIn makes a challenge for an address and has it mailed, in a transaction. The language is
+// that of the account, or else the given one.
+func (s *Service) mailCodeIn(
+	ctx context.Context, tx store.Tx, c Caller, p challenge.Purpose, email, emailKey, language string,
+) (challenge.Opened, error) {
+	opened, err := s.challenges.Open(ctx, tx, p, email, emailKey, ratelimit.Network(c.Address))
 	if err != nil {
-		return CodeRequest{}, store.Error(err)
+		return opened, err
 	}
-	return CodeRequest{Request: opened.Request, ExpiresIn: opened.ExpiresIn}, nil
+	opened.Language = cmp.Or(opened.Language, language)
+	return opened, s.mailOpened(ctx, tx, LetterKind(p), opened)
+}
+
+// mailOpened has the mail of a challenge sent.
+func (s *Service) mailOpened(ctx context.Context, tx store.Tx, kind LetterKind, opened challenge.Opened) error {
+	return store.Error(s.enqueue(ctx, tx.Raw, Letter{
+		Kind: kind, ID: opened.ID, To: opened.Email, Language: opened.Language, At: opened.At,
+	}))
+}
+
+func requestOf(opened challenge.Opened) CodeRequest {
+	return CodeRequest{Request: opened.Request, ExpiresIn: opened.ExpiresIn}
 }
 
 // mailCodeTo is [Service.mailCode] for an email as somebody has typed it.

@@ -28,7 +28,7 @@ func (s *Service) CreateUser(ctx context.Context, r Registration, superuser bool
 	return s.change(
 		ctx,
 		func(tx store.Tx) (db.User, error) {
-			user, err := s.createUser(ctx, tx, r, keys, hash, superuser, nil)
+			user, err := s.createUser(ctx, tx, newUser{Registration: r, keys: keys, hash: hash, isSuperuser: superuser})
 			if err != nil {
 				return db.User{}, err
 			}

@@ -3,6 +3,8 @@ package auth
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -18,39 +20,80 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/secret"
 )
 
+// RegistrationMode is who may register.
+type RegistrationMode string
+
+// The modes.
+const (
+	// RegistrationOpen makes the account at once, and tells whether an email is taken.
+	RegistrationOpen RegistrationMode = "open"
+	// RegistrationVerified makes the account once the code has come that was mailed to its address.
+	RegistrationVerified RegistrationMode = "verified"
+	// RegistrationClosed leaves it to the operators to make accounts.
+	RegistrationClosed RegistrationMode = "closed"
+)
+
+func (m RegistrationMode) check(requireVerified bool) error {
+	if !slices.Contains([]RegistrationMode{RegistrationOpen, RegistrationVerified, RegistrationClosed}, m) {
+		return fmt.Errorf("auth: there is no mode of registration %q", m)
+	}
+	if requireVerified && m == RegistrationOpen {
+		return errors.New("auth: open registration opens sessions of users whose email is not verified")
+	}
+	return nil
+}
+
 // Registration is what a new user chooses.
 type Registration struct {
 	Email    string
 	Username string
 	Password secret.Text
+	// Locale is a language tag (BCP 47), empty if there is none.
+	Locale string
 }
 
-// Register makes a user and opens its first session. It fails with an [*InvalidInputError],
-// [ErrEmailTaken], [ErrUsernameTaken], a [*LimitedError], [ErrOverloaded] or [ErrUnavailable].
-func (s *Service) Register(ctx context.Context, c Caller, r Registration) (Grant, error) {
-	grant, err := s.register(ctx, c, r)
+// Registered is what became of a registration.
+type Registered struct {
+	// Waits reports that the registration waits for the code that was mailed. Code is then what the
+	// code counts with. Otherwise the user exists, and Grant is its first session.
+	Waits bool
+	Code  CodeRequest
+	Grant Grant
+}
+
+// Register makes a user and opens its first session, or has a code mailed that does so. It fails with
+// an [*InvalidInputError], [ErrRegistrationClosed], [ErrEmailTaken], [ErrUsernameTaken], a
+// [*LimitedError], [ErrOverloaded] or [ErrUnavailable].
+func (s *Service) Register(ctx context.Context, c Caller, r Registration) (Registered, error) {
+	registered, err := s.register(ctx, c, r)
 	s.counters.countLimited(err)
-	return grant, err
+	return registered, err
 }
 
-func (s *Service) register(ctx context.Context, c Caller, r Registration) (Grant, error) {
+func (s *Service) register(ctx context.Context, c Caller, r Registration) (Registered, error) {
+	if s.mode == RegistrationClosed {
+		return Registered{}, ErrRegistrationClosed
+	}
 	if err := s.keys.Ready(); err != nil {
-		return Grant{}, err
+		return Registered{}, err
 	}
 	keys, err := s.checkRegistration(r)
 	if err != nil {
-		return Grant{}, err
+		return Registered{}, err
 	}
 	if !s.hasher.Queue().HasRoom(hashqueue.Registration, c.network()) {
-		return Grant{}, ErrOverloaded // before it is charged
+		return Registered{}, ErrOverloaded // before it is charged
+	}
+	if s.mode == RegistrationVerified {
+		return s.registerLater(ctx, c, r, keys)
 	}
 	attempt, err := s.limiter.Registration(ctx, c.who(keys.email))
 	if err != nil {
-		return Grant{}, err
+		return Registered{}, err
 	}
 	grant, err := s.openAccount(ctx, c, r, keys, attempt)
 	s.limiter.Settle(ctx, attempt, outcome(ctx, err, ratelimit.Registered))
-	return grant, err
+	return Registered{Grant: grant}, err
 }
 
 // openAccount hashes the password, and makes user, password and session in one transaction.
@@ -71,7 +114,7 @@ func (s *Service) openAccount(
 	)
 	err = store.InTx(ctx, s.db, func(tx store.Tx) error {
 		now := s.now()
-		if user, err = s.createUser(ctx, tx, r, keys, hash, false, &now); err != nil {
+		if user, err = s.createUser(ctx, tx, newUser{Registration: r, keys: keys, hash: hash, loggedInAt: &now}); err != nil {
 			return err
 		}
 		tokens, err = s.openSession(ctx, tx, c, user, attempt, []string{methodPassword}, event.UserRegistered)
@@ -83,29 +126,41 @@ func (s *Service) openAccount(
 	return s.grant(account.Of(user), tokens)
 }
 
-// createUser makes a user with its password. loggedInAt is nil for a user that an operator makes.
-func (s *Service) createUser(
-	ctx context.Context,
-	tx store.Tx,
-	r Registration,
-	keys accountKeys,
-	hash string,
-	superuser bool,
-	loggedInAt *time.Time,
-) (db.User, error) {
+// newUser is what a user is made of.
+type newUser struct {
+	Registration // its password doesn't count
+	keys         accountKeys
+	hash         string
+	isSuperuser  bool
+	isVerified   bool
+	// loggedInAt is nil for a user that an operator makes.
+	loggedInAt *time.Time
+}
+
+// createUser makes a user with its password.
+func (s *Service) createUser(ctx context.Context, tx store.Tx, u newUser) (db.User, error) {
 	id, err := uuid.NewV7()
 	if err != nil {
 		return db.User{}, err
 	}
 	now := s.now()
 	user, err := tx.UserCreate(ctx, db.UserCreateParams{
-		ID: id, Email: r.Email, EmailKey: keys.email, Username: r.Username, UsernameKey: keys.username,
-		IsSuperuser: superuser, LastLoginAt: loggedInAt, Now: now,
+		ID: id, Email: u.Email, EmailKey: u.keys.email, Username: u.Username, UsernameKey: u.keys.username,
+		EmailVerified: u.isVerified, IsSuperuser: u.isSuperuser, Locale: orNull(u.Locale),
+		LastLoginAt: u.loggedInAt, Now: now,
 	})
 	if err != nil {
 		return db.User{}, account.Error(err)
 	}
-	return user, account.Error(tx.PasswordSet(ctx, db.PasswordSetParams{UserID: id, Hash: hash, Now: now}))
+	return user, account.Error(tx.PasswordSet(ctx, db.PasswordSetParams{UserID: id, Hash: u.hash, Now: now}))
+}
+
+// orNull returns the value of a column that is NULL where there is no text.
+func orNull(text string) *string {
+	if text == "" {
+		return nil
+	}
+	return &text
 }
 
 // accountKeys are the forms by which an account's email and username are compared.

@@ -6,6 +6,7 @@
 package auth
 
 import (
+	"cmp"
 	"errors"
 	"net/netip"
 	"time"
@@ -25,7 +26,8 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/secret"
 )
 
-// Options are what a [Service] is made of. Each is required but Limiter.
+// Options are what a [Service] is made of. Each is required but Limiter, Registration and
+// RequireVerifiedEmail.
 type Options struct {
 	// DB is where users are kept: a pool that is safe for concurrent use.
 	DB store.DB
@@ -45,6 +47,11 @@ type Options struct {
 	Limiter *ratelimit.Limiter
 	// Policy is which passwords a user may choose.
 	Policy password.Policy
+	// Registration is who may register; empty for [RegistrationOpen].
+	Registration RegistrationMode
+	// RequireVerifiedEmail has a login with a password ask for a mailed code, until the user has proved
+	// its mailbox. Registration can't be open then, because that opens a session at once.
+	RequireVerifiedEmail bool
 	// Now is the clock.
 	Now func() time.Time
 }
@@ -64,7 +71,10 @@ type Service struct {
 	limiter    *ratelimit.Limiter
 	counters   counters
 	policy     password.Policy
-	now        func() time.Time
+	mode       RegistrationMode
+	// requireVerified is [Options.RequireVerifiedEmail].
+	requireVerified bool
+	now             func() time.Time
 	// beside runs what no client may be able to measure.
 	beside errgroup.Group
 }
@@ -91,6 +101,10 @@ func New(o Options) (*Service, error) {
 	case o.Now == nil:
 		return nil, errors.New("auth: no clock")
 	}
+	mode := cmp.Or(o.Registration, RegistrationOpen)
+	if err := mode.check(o.RequireVerifiedEmail); err != nil {
+		return nil, err
+	}
 	queries := db.New(o.DB)
 	s := &Service{
 		db:         o.DB,
@@ -104,7 +118,10 @@ func New(o Options) (*Service, error) {
 		enqueue:    o.Enqueue,
 		limiter:    o.Limiter,
 		policy:     o.Policy,
+		mode:       mode,
 		now:        o.Now,
+
+		requireVerified: o.RequireVerifiedEmail,
 	}
 	s.beside.SetLimit(besideAtOnce)
 	return s, nil

@@ -135,10 +135,10 @@ func (c *coverage) judge(file string) error {
 	if err := checkExamples(); err != nil {
 		return fmt.Errorf("an example of the contract is wrong: %w", err)
 	}
-	if *update {
-		return os.WriteFile(file, []byte(c.matrix()), 0o644)
-	}
 	text, err := os.ReadFile(file)
+	if *update {
+		return os.WriteFile(file, []byte(c.matrix(string(text))), 0o644) // the page need not exist yet
+	}
 	if err != nil {
 		return fmt.Errorf("%w; create it with: go test ./impl -update", err)
 	}

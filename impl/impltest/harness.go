@@ -49,6 +49,9 @@ type Options struct {
 	Sessions session.Times
 	// Origins are the origins whose pages may call the API.
 	Origins []string
+	// Registration is who may register, empty for open. RequireVerified demands verified emails.
+	Registration    auth.RegistrationMode
+	RequireVerified bool
 	// Limits turns the rate limits on.
 	Limits bool
 	// Skew is how far this instance's clock is ahead.
@@ -61,6 +64,11 @@ type Options struct {
 	SessionCookies bool
 	// Ready replaces the readiness check.
 	Ready func(context.Context) error
+	// Dev serves what is below /dev/.
+	Dev func(http.ResponseWriter, *http.Request) error
+	// Mails is a folder that the mails are written to, by way of the queue in the database. They go to
+	// the [Mailbox] alone where it is empty.
+	Mails string
 	// Patient is for tests that load the harness more than a slow machine can bear. A wait for a
 	// connection, a worker or a response then takes up to a minute, because waiting isn't what such
 	// a test checks. It also enables [Harness.OccupyWorkers]. It overrides Timeouts.
@@ -156,6 +164,11 @@ func (h *Harness) build(tb testing.TB, o Options) {
 		o.patient()
 	}
 	now := func() time.Time { return h.Clock.Now().Add(o.Skew) }
+	var handler slog.Handler = slog.NewTextHandler(h.Log, nil)
+	if o.LogJSON {
+		handler = slog.NewJSONHandler(h.Log, nil)
+	}
+	logger := slog.New(handler)
 	tokens := tokenOptions(o.Tokens)
 	parts, err := wire.New(tb.Context(), wire.Config{
 		Pool:              h.Pool,
@@ -177,20 +190,22 @@ func (h *Harness) build(tb testing.TB, o Options) {
 		Limits:            o.Limits,
 		Now:               now,
 		DatabaseNow:       h.Clock.Now,
+		Registration:      o.Registration, RequireVerifiedEmail: o.RequireVerified,
+		Mail: o.mail(tb, logger),
 	})
 	must(tb, err)
+	if parts.Mail != nil {
+		must(tb, parts.Mail.Start(tb.Context()))
+		tb.Cleanup(func() { must(tb, parts.Mail.Stop(context.Background())) })
+	}
 	h.Auth, h.Keys, h.Limiter, h.queue = parts.Auth, parts.Keys, parts.Limiter, parts.Queue
 	if o.Ready == nil {
 		o.Ready = parts.Ready
 	}
-	var handler slog.Handler = slog.NewTextHandler(h.Log, nil)
-	if o.LogJSON {
-		handler = slog.NewJSONHandler(h.Log, nil)
-	}
 	h.Server, err = impl.New(impl.Options{
-		Logger: slog.New(handler), Now: now, Timeouts: o.Timeouts,
+		Logger: logger, Now: now, Timeouts: o.Timeouts,
 		Origins: o.Origins, Proxies: o.Proxies, PublicURL: o.PublicURL,
-		SessionCookies: o.SessionCookies,
+		SessionCookies: o.SessionCookies, Dev: o.Dev,
 	})
 	must(tb, err)
 	must(tb, h.Server.Begin(h.Auth, o.Ready))
@@ -218,8 +233,7 @@ func (h *Harness) listen(tb testing.TB) {
 			tb.Errorf("serve: %v", err)
 		}
 	}()
-	h.Addr = ln.Addr().String()
-	h.URL = "http://" + h.Addr
+	h.Addr, h.URL = ln.Addr().String(), "http://"+ln.Addr().String()
 	transport := &http.Transport{MaxIdleConnsPerHost: 256}
 	h.client = &http.Client{
 		Transport:     transport,
@@ -324,6 +338,7 @@ func (h *Harness) Request(method, path, body string, headers ...string) *http.Re
 // Paths of the contract.
 const (
 	RegisterPath            = "/api/users/"
+	CompletePath            = "/api/users/complete/"
 	LoginPath               = "/api/users/login/token/"
 	MePath                  = "/api/users/me/"
 	LogoutPath              = "/api/users/logout/"
@@ -339,10 +354,9 @@ const (
 	ConfirmEmailChangePath  = "/api/users/me/email/confirm/"
 	KeysPath                = "/.well-known/jwks.json"
 	MetadataPath            = "/.well-known/oauth-authorization-server"
-
-	PasswordPath         = "/api/users/me/password/"
-	ReauthenticationPath = "/api/users/me/reauthentication/"
-	EventsPath           = "/api/users/me/events/"
+	PasswordPath            = "/api/users/me/password/"
+	ReauthenticationPath    = "/api/users/me/reauthentication/"
+	EventsPath              = "/api/users/me/events/"
 )
 
 // Password is a password that the policy accepts.

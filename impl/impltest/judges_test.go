@@ -106,7 +106,7 @@ func TestMatrix(t *testing.T) {
 	}
 	ok, gone := outcome{"Login", "200", ""}, outcome{"EndAllSessions", "401", "user_not_found"}
 	c.add(ok, "TestLogin")
-	truth := c.matrix()
+	truth := c.matrix("")
 	if err := c.checkMatrix(truth); err != nil {
 		t.Fatal(err)
 	}

@@ -2,6 +2,8 @@ package impltest
 
 import (
 	"context"
+	"log/slog"
+	netmail "net/mail"
 	"slices"
 	"sync"
 	"testing"
@@ -9,6 +11,8 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/latchkey-auth/latchkey/impl/auth"
+	"github.com/latchkey-auth/latchkey/impl/mail"
+	"github.com/latchkey-auth/latchkey/impl/wire"
 )
 
 // Mailbox collects the letters that the service enqueues, for whoever they are. A letter stays in
@@ -24,6 +28,21 @@ func (m *Mailbox) enqueue(_ context.Context, _ pgx.Tx, l auth.Letter) error {
 	defer m.mu.Unlock()
 	m.letters = append(m.letters, l)
 	return nil
+}
+
+// mail returns what the mails are written by, nil without a folder for them.
+func (o Options) mail(tb testing.TB, logger *slog.Logger) *wire.Mail {
+	tb.Helper()
+	if o.Mails == "" {
+		return nil
+	}
+	templates, err := mail.LoadTemplates("")
+	must(tb, err)
+	return &wire.Mail{
+		Templates: templates, Sender: mail.NewFolder(o.Mails, logger), Logger: logger,
+		From:      netmail.Address{Name: "Latchkey", Address: "latchkey@localhost"},
+		PublicURL: "https://app.example.com", LinkPath: "/account",
+	}
 }
 
 // Letters returns all letters, the oldest first, also those that are never sent.

@@ -23,20 +23,16 @@ sends anything that the contract doesn't declare, headers included.
 [development.md](development.md#the-contract) describes how responses are checked.
 `
 
-// operation is the heading of an operation's table.
-type operation struct {
-	id, method, path string
-}
-
-func operations() []operation {
-	var all []operation
+// Operations returns the operations of the contract, sorted by path and method.
+func Operations() []Operation {
+	var all []Operation
 	for path, item := range Contract().Paths.Map() {
 		for method, op := range item.Operations() {
-			all = append(all, operation{op.OperationID, method, path})
+			all = append(all, Operation{op.OperationID, method, path, op})
 		}
 	}
-	slices.SortFunc(all, func(a, b operation) int {
-		return cmp.Or(cmp.Compare(a.path, b.path), cmp.Compare(a.method, b.method))
+	slices.SortFunc(all, func(a, b Operation) int {
+		return cmp.Or(cmp.Compare(a.Path, b.Path), cmp.Compare(a.Method, b.Method))
 	})
 	return all
 }
@@ -60,16 +56,25 @@ func rows(id string, test func(outcome) string) string {
 // page returns the whole text. The function test names the test of an outcome.
 func page(test func(outcome) string) string {
 	var b strings.Builder
-	b.WriteString(matrixHead)
-	for _, op := range operations() {
+	b.WriteString(matrixHead + accessTable())
+	for _, op := range Operations() {
 		fmt.Fprintf(&b, "\n## %s\n\n`%s %s`\n\n| Status | Code | Test |\n| --- | --- | --- |\n%s",
-			op.id, op.method, op.path, rows(op.id, test))
+			op.ID, op.Method, op.Path, rows(op.ID, test))
 	}
 	return b.String()
 }
 
-// matrix returns the page for the recorded tests.
-func (c *coverage) matrix() string { return page(c.witness) }
+// matrix returns the page for the recorded tests. It keeps what the page before it says and is still
+// true.
+func (c *coverage) matrix(before string) string {
+	named := readMatrix(before)
+	return page(func(o outcome) string {
+		if test := named[o]; c.tests[o][test] {
+			return test
+		}
+		return c.witness(o)
+	})
+}
 
 // checkMatrix checks a page against the outcomes that the tests have produced.
 func (c *coverage) checkMatrix(text string) error {

@@ -8,7 +8,7 @@ import (
 	"path/filepath"
 )
 
-// Folder writes mails to files instead of sending them.
+// Folder writes mails to files instead of sending them, and reads them again.
 type Folder struct {
 	dir    string
 	logger *slog.Logger
@@ -18,8 +18,11 @@ type Folder struct {
 // the user of the process may read the files, because they hold codes.
 func NewFolder(dir string, logger *slog.Logger) *Folder { return &Folder{dir, logger} }
 
-// fileTime is sorted as the times are.
-const fileTime = "20060102T150405.000000Z"
+const (
+	// fileTime is sorted as the times are.
+	fileTime = "20060102T150405.000000Z"
+	ending   = ".eml"
+)
 
 // Send writes a mail to its file. The name has the letter's time, kind and ID, so that a second
 // attempt replaces the file of the first.
@@ -28,8 +31,12 @@ func (f *Folder) Send(_ context.Context, m *Message) (err error) {
 		return err
 	}
 	l := m.Letter
-	name := filepath.Join(f.dir, l.At.UTC().Format(fileTime)+"-"+string(l.Kind)+"-"+l.ID.String()+".eml")
-	file, err := os.CreateTemp(f.dir, ".*.eml.part") // of mode 0600
+	stem := l.At.UTC().Format(fileTime) + "-" + string(l.Kind) + "-" + l.ID.String()
+	if !writtenName.MatchString(stem) {
+		return ErrUnknownKind
+	}
+	name := filepath.Join(f.dir, stem+ending)
+	file, err := os.CreateTemp(f.dir, ".*"+ending+".part") // of mode 0600
 	if err != nil {
 		return err
 	}

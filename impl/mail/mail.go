@@ -27,6 +27,7 @@ const (
 	VerifyEmail          Kind = "verify_email"
 	ResetPassword        Kind = "reset_password"
 	LoginCode            Kind = "login_code"
+	ContinueLogin        Kind = "continue_login"
 	ChangeEmail          Kind = "change_email"
 	EmailChanged         Kind = "email_changed"
 	PasswordChanged      Kind = "password_changed"
@@ -41,6 +42,7 @@ var dataOf = map[Kind]reflect.Type{
 	VerifyEmail:          reflect.TypeFor[api.MailVerifyEmail](),
 	ResetPassword:        reflect.TypeFor[api.MailResetPassword](),
 	LoginCode:            reflect.TypeFor[api.MailLoginCode](),
+	ContinueLogin:        reflect.TypeFor[api.MailContinueLogin](),
 	ChangeEmail:          reflect.TypeFor[api.MailChangeEmail](),
 	EmailChanged:         reflect.TypeFor[api.MailEmailChanged](),
 	PasswordChanged:      reflect.TypeFor[api.MailPasswordChanged](),
@@ -67,8 +69,19 @@ type Letter struct {
 	At time.Time `json:"at"`
 }
 
+// kindOf returns the kind whose data is of a type.
+func kindOf(data any) Kind {
+	for kind, of := range dataOf {
+		if reflect.TypeOf(data) == of {
+			return kind
+		}
+	}
+	return ""
+}
+
 // Data returns the data of a letter's templates, a struct of the contract such as
-// [api.MailResetPassword]. If ok is false the mail is dropped, because its code has expired or was
+// [api.MailResetPassword]. It decides which mail is sent: for a taken address a [CompleteRegistration]
+// becomes an [EmailTaken]. If ok is false the mail is dropped, because its code has expired or was
 // used.
 type Data func(ctx context.Context, l Letter) (data any, ok bool, err error)
 

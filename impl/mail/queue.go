@@ -146,6 +146,8 @@ func (w *worker) Work(ctx context.Context, j *river.Job[job]) error {
 			return river.JobSnooze(wait)
 		}
 	}
+	// Only from here on: the limit is that of what was enqueued.
+	l.Kind = kindOf(data)
 	content, err := q.Templates.Write(l.Kind, l.Language, data)
 	if err != nil {
 		return err

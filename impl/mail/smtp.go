@@ -106,6 +106,9 @@ func (s *SMTP) Send(ctx context.Context, m *Message) error {
 		return nil
 	case errors.As(err, &failed) && failed.Reason == gomail.ErrSMTPRcptTo && failed.ErrorCode()/100 == 5:
 		return fmt.Errorf("%w: %w", ErrRefused, err)
+	case errors.As(err, &failed) && failed.Reason == gomail.ErrSMTPDataClose:
+		// The server has seen the mail, and may repeat a link that it doesn't like. River would store it.
+		return fmt.Errorf("mail: send: %s: the server answered %d", failed.Reason, failed.ErrorCode())
 	}
 	return fmt.Errorf("mail: send: %w", err)
 }

@@ -124,11 +124,15 @@ func readSources(folder string) (map[string]map[string]source, error) {
 
 func addSources(sources map[string]map[string]source, files fs.FS, root, shown string) error {
 	return fs.WalkDir(files, root, func(name string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() {
-			return err
-		}
 		relative := strings.TrimPrefix(name, root+"/")
 		at := filepath.Join(shown, filepath.FromSlash(relative))
+		var failed *fs.PathError
+		switch {
+		case errors.As(err, &failed):
+			return fmt.Errorf("%s: %w", at, failed.Err) // its own path begins in the folder
+		case err != nil || entry.IsDir():
+			return err
+		}
 		language, base := path.Split(relative)
 		language = strings.TrimSuffix(language, "/")
 		kind, ending, _ := strings.Cut(base, ".")

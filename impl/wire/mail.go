@@ -61,6 +61,11 @@ func (c Config) enqueueIn(queue **mail.Queue) auth.Enqueue {
 		return c.Enqueue
 	}
 	return func(ctx context.Context, tx pgx.Tx, l auth.Letter) error {
+		if c.Enqueue != nil {
+			if err := c.Enqueue(ctx, tx, l); err != nil {
+				return err
+			}
+		}
 		return (*queue).Enqueue(ctx, tx, mail.Letter{
 			Kind: mail.Kind(l.Kind), ID: l.ID, To: l.To, Language: l.Language, At: l.At,
 		})
@@ -71,8 +76,11 @@ func (c Config) enqueueIn(queue **mail.Queue) auth.Enqueue {
 func (m *Mail) data(l mail.Letter, said any, now time.Time) (any, bool, error) {
 	switch said := said.(type) {
 	case auth.Notice:
-		if l.Kind == mail.AccountDeleted {
+		switch l.Kind {
+		case mail.AccountDeleted:
 			return api.MailAccountDeleted{Email: said.Email, At: said.At}, true, nil
+		case mail.CompleteRegistration:
+			return api.MailEmailTaken{Email: said.Email, At: said.At}, true, nil
 		}
 		return api.MailPasswordChanged{Email: said.Email, At: said.At}, true, nil
 	case auth.LoginNotice:
@@ -97,6 +105,12 @@ func (m *Mail) data(l mail.Letter, said any, now time.Time) (any, bool, error) {
 			return api.MailLoginCode(code), true, nil
 		case mail.ChangeEmail:
 			return api.MailChangeEmail(code), true, nil
+		case mail.ContinueLogin:
+			return api.MailContinueLogin(code), true, nil
+		case mail.CompleteRegistration:
+			return api.MailCompleteRegistration{
+				Email: code.Email, Code: code.Code, Link: code.Link, ExpiresInMinutes: code.ExpiresInMinutes,
+			}, true, nil
 		}
 	}
 	return nil, false, fmt.Errorf("wire: nothing makes the mail %q of a %T", l.Kind, said)

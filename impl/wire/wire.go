@@ -26,7 +26,8 @@ import (
 	"github.com/latchkey-auth/latchkey/schema"
 )
 
-// Config is what the service is made of. Only DatabaseNow and Previous are optional.
+// Config is what the service is made of. Only DatabaseNow, Previous, Registration and
+// RequireVerifiedEmail are optional.
 type Config struct {
 	Pool *pgxpool.Pool
 	// Unbounded lets statements take as long as their context. Otherwise each has 5 s, see
@@ -45,9 +46,13 @@ type Config struct {
 	HashWorkers       int
 	HashWait          time.Duration
 	PasswordMinLength int
-	Sessions          session.Times
-	SessionsPerUser   int
-	// Enqueue has mails sent in tests, in the place of Mail.
+	// Registration is who may register; empty for open.
+	Registration auth.RegistrationMode
+	// RequireVerifiedEmail has logins of users whose email isn't verified ask for a code.
+	RequireVerifiedEmail bool
+	Sessions             session.Times
+	SessionsPerUser      int
+	// Enqueue gets every letter too, in tests.
 	Enqueue auth.Enqueue
 	// Limits bounds how often passwords are guessed.
 	Limits bool
@@ -198,6 +203,9 @@ func (c Config) build(keys *keyring.Ring, limiter *ratelimit.Limiter) (*Parts, e
 		Limiter:    limiter,
 		Policy:     policy,
 		Now:        c.Now,
+
+		Registration:         c.Registration,
+		RequireVerifiedEmail: c.RequireVerifiedEmail,
 	})
 	if err != nil {
 		return nil, err

@@ -98,6 +98,7 @@ describe('/docs', () => {
       'operations-sessions-ListSessions',
       'operations-sessions-EndAllSessions',
       'operations-sessions-EndSession',
+      'operations-codes-CompleteRegistration',
       'operations-codes-RequestLoginCode',
       'operations-codes-ContinueLogin',
       'operations-codes-RequestPasswordReset',

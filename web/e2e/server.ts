@@ -37,9 +37,9 @@ export interface Server {
 
 /**
  * Starts the binary that `LATCHKEY_BIN` names, or else `bin/latchkey`, and answers when it listens. `env` adds settings
- * to it or replaces them.
+ * to it or replaces them; `flags` are those of `serve`.
  */
-export async function startServer(env: Record<string, string> = {}): Promise<Server> {
+export async function startServer(env: Record<string, string> = {}, flags: readonly string[] = []): Promise<Server> {
   const binary = resolve(process.env['LATCHKEY_BIN'] ?? join(repository, 'bin', 'latchkey'))
   if (!existsSync(binary)) throw new Error(`There is no ${binary}: run \`make build\`, or set LATCHKEY_BIN.`)
 
@@ -55,7 +55,11 @@ export async function startServer(env: Record<string, string> = {}): Promise<Ser
     LATCHKEY_PASSWORD_HASH_PASSES: '1',
     ...env,
   }
-  const child = spawn(binary, ['serve'], { cwd: repository, stdio: ['ignore', 'pipe', 'pipe'], env: environment })
+  const child = spawn(binary, ['serve', ...flags], {
+    cwd: repository,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: environment,
+  })
   running.add(child)
   // A binary that can't be run is told by `listening`.
   const ended = once(child, 'close').catch(() => undefined)

@@ -30,6 +30,10 @@ const (
 	// UndoEmailChange is mailed to the address that an account has left. The address is held for the
 	// account as long as the challenge is open: the database gives it to nobody else.
 	UndoEmailChange Purpose = "undo_email_change"
+	// ContinueLogin is for a login whose password was right, and whose user never proved its mailbox.
+	ContinueLogin Purpose = "continue_login"
+	// CompleteRegistration is for a registration that waits. Its address has no account.
+	CompleteRegistration Purpose = "complete_registration"
 )
 
 const (
@@ -198,11 +202,13 @@ type Answer struct {
 	Code secret.Text
 }
 
-// Proved is a challenge that was answered rightly. It is used up by [Challenges.Use] alone.
+// Proved is a challenge that was answered rightly. It is used up by [Challenges.Use] alone, or with
+// its registration.
 type Proved struct {
 	Purpose Purpose
 	ID      uuid.UUID
-	UserID  uuid.UUID
+	// UserID is the zero UUID for a registration.
+	UserID uuid.UUID
 	// EmailKey is that of the user when the challenge was made. Email is where the mail went.
 	EmailKey, Email string
 	CreatedAt       time.Time
@@ -226,17 +232,19 @@ func (c *Challenges) Try(ctx context.Context, p Purpose, a Answer, emailKey stri
 	} else if err != nil {
 		return Proved{}, err
 	}
-	isCode := c.IsCode(p, id, a.Code) && now.Before(row.CreatedAt.Add(CodeTTL))
-	// Nobody has got the code of an address without an account. Guessed, it opens nothing.
+	isRight := isLink || c.IsCode(p, id, a.Code) && now.Before(row.CreatedAt.Add(CodeTTL))
+	proved := Proved{Purpose: p, ID: id, EmailKey: row.EmailKey, Email: row.Email, CreatedAt: row.CreatedAt}
 	switch {
-	case row.UserID == nil:
+	case p == CompleteRegistration && isRight:
+		return proved, nil
+	case p == CompleteRegistration, row.UserID == nil:
+		// Nobody has got the code of an address without an account. Guessed, it opens nothing.
 		return Proved{}, ErrWrong
-	case !isCode && !isLink:
+	case !isRight:
 		return Proved{}, &GuessError{UserID: *row.UserID}
 	}
-	return Proved{
-		Purpose: p, ID: id, UserID: *row.UserID, EmailKey: row.EmailKey, Email: row.Email, CreatedAt: row.CreatedAt,
-	}, nil
+	proved.UserID = *row.UserID
+	return proved, nil
 }
 
 // whyNot returns why a challenge takes no try: a [*TriesError] or [ErrWrong].
@@ -324,15 +332,20 @@ func (c *Challenges) Mail(ctx context.Context, id uuid.UUID) (Mail, error) {
 	} else if err != nil {
 		return Mail{}, err
 	}
-	p := Purpose(row.Purpose)
-	mail := Mail{
-		Purpose: p, Email: row.Email, Username: row.Username, UserID: row.UserID, Code: c.Code(p, id), Link: c.Link(p, id),
-		At: row.CreatedAt.UTC(), CodeEndsAt: row.CreatedAt.UTC().Add(CodeTTL), LinkEndsAt: row.ExpiresAt.UTC(),
-	}
+	mail := c.MailOf(Purpose(row.Purpose), id, row.Email, row.Username, row.CreatedAt, row.ExpiresAt)
+	mail.UserID = row.UserID
 	if row.NewEmail != nil {
 		mail.NewEmail = *row.NewEmail
 	}
 	return mail, nil
+}
+
+// MailOf returns what the mail of a challenge says that was asked for and ends at these times.
+func (c *Challenges) MailOf(p Purpose, id uuid.UUID, email, username string, at, ends time.Time) Mail {
+	return Mail{
+		Purpose: p, Email: email, Username: username, Code: c.Code(p, id), Link: c.Link(p, id),
+		At: at.UTC(), CodeEndsAt: at.UTC().Add(CodeTTL), LinkEndsAt: ends.UTC(),
+	}
 }
 
 // sweepBatch is how many rows one statement of a sweep deletes at most, so that none runs for long.

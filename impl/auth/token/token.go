@@ -108,7 +108,7 @@ type Issued struct {
 // Issue makes an access token, whose claims are the contract's AccessTokenClaims. It fails with
 // [store.ErrUnavailable] if no key signs.
 func (i *Issuer) Issue(s Subject) (Issued, error) {
-	id, err := uuid.NewRandom()
+	id, err := uuid.NewV7()
 	if err != nil {
 		return Issued{}, err
 	}

@@ -79,7 +79,8 @@ func (d *draft) text(m member, n int, palettes ...string) string {
 		value, _ := pick(d, m.Enum...).(string)
 		return value
 	case m.class == nil:
-		return rapid.StringMatching(m.Pattern).Draw(d.t, "pattern")
+		fits := func(text string) bool { return len(text) <= m.longest }
+		return rapid.StringMatching(m.Pattern).Filter(fits).Draw(d.t, "pattern")
 	case m.Format == "idn-email":
 		return d.email(n)
 	}

@@ -298,9 +298,9 @@ func addBrokenMember(op *operation, m member, add adder) {
 		set("empty", here, "too_short", of(0))
 		set("too short", here, "too_short", of(m.shortest-1))
 	}
-	others := []string{"null", "1", "1.5", "true", "[]", `["x"]`, "{}", `{"x":"y"}`}
-	if m.Nullable {
-		others = others[1:]
+	others := []string{"1", "1.5", "true", "[]", `["x"]`, "{}", `{"x":"y"}`}
+	if !m.Nullable {
+		others = append(others, "null")
 	}
 	raw("wrong type", here, "wrong_type", "", others...)
 	raw(

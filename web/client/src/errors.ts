@@ -1,4 +1,4 @@
-import { fieldErrorsOf } from './answers.ts'
+import { codeRequestedOf, fieldErrorsOf, textsOf } from './answers.ts'
 import type { components, operations } from './api.ts'
 
 type Responses<Op extends keyof operations> = operations[Op]['responses']
@@ -18,7 +18,9 @@ type Beside<P, Code> = Code extends 'invalid_request'
     : unknown
   : Code extends 'reauthentication_required'
     ? Required<Pick<P, keyof P & ('max_age' | 'factors')>>
-    : unknown
+    : Code extends 'email_unverified'
+      ? Required<Pick<P, keyof P & ('request' | 'expires_in' | 'factors')>>
+      : unknown
 
 /** One member for each code, so that a `switch` over `code` narrows to it. */
 type EachCode<P> = P extends { code: infer Code; status: infer Status; detail: string }
@@ -114,17 +116,28 @@ export const bearing = {
   user_inactive: true,
 } as const
 
+/** What stands beside `email_unverified`: what `continueLogin` takes. */
+function heldOf(problem: Record<string, unknown>) {
+  return { ...codeRequestedOf(problem), factors: textsOf(problem.factors) as 'email_code'[] }
+}
+
 /**
  * The codes that each call is answered by itself. The compiler holds them to be those of the contract; of a refresh, those named
  * above.
  */
 export const codes = {
-  RegisterUser: { ...hashing, email_taken: true, username_taken: true } satisfies Codes<RegisterError>,
+  RegisterUser: {
+    ...hashing,
+    email_taken: true,
+    username_taken: true,
+    registration_closed: true,
+  } satisfies Codes<RegisterError>,
   Login: {
     ...hashing,
     invalid_credentials: true,
     unsupported_grant_type: true,
     origin_not_allowed: true,
+    email_unverified: heldOf,
   } satisfies Codes<LoginError>,
   Refresh: {
     ...giving,

@@ -9,6 +9,7 @@ function never(value: never): never {
 export function everyCodeOfLogin(error: LoginError): string {
   switch (error.code) {
     case 'invalid_credentials':
+    case 'email_unverified':
     case 'unsupported_grant_type':
     case 'origin_not_allowed':
     case 'body_too_large':

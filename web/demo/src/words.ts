@@ -34,8 +34,12 @@ export function tell(error: AppError): Told {
       return beside('/email', 'This email already has an account. Is it yours? Then log in instead.')
     case 'username_taken':
       return beside('/username', 'This username is taken. Try another one.')
+    case 'registration_closed':
+      return told('Nobody can sign up here.')
     case 'invalid_credentials':
       return told('The email or the password is wrong.')
+    case 'email_unverified':
+      return told('Prove your email first. A code is in your mail.')
 
     case 'wrong_password':
       return told('The present password is wrong.')

@@ -1,0 +1,49 @@
+package auth
+
+import (
+	"context"
+	"errors"
+
+	"github.com/latchkey-auth/latchkey/impl/auth/account"
+	"github.com/latchkey-auth/latchkey/impl/auth/challenge"
+	"github.com/latchkey-auth/latchkey/impl/auth/ratelimit"
+	"github.com/latchkey-auth/latchkey/impl/auth/store"
+)
+
+// demandCode has a code mailed to a user whose password was right, and fails with an
+// [*UnverifiedError], which [Service.ContinueLogin] goes on from. It is charged as a mailed code: so
+// whoever knows the password can't fill the mailbox. A login that this limit refuses counts as failed,
+// which bounds its hashes too. It fails with errChanged if the user was changed
+// or has proved its mailbox meanwhile.
+func (s *Service) demandCode(ctx context.Context, c Caller, p proof) (Grant, error) {
+	attempt, err := s.limiter.Code(ctx, string(challenge.ContinueLogin), c.who(p.emailKey))
+	if err != nil {
+		return Grant{}, err
+	}
+	var opened challenge.Opened
+	err = store.InTx(ctx, s.db, func(tx store.Tx) error {
+		user, err := tx.UserGetForUpdate(ctx, p.userID)
+		if err = account.Error(err); errors.Is(err, ErrNoUser) {
+			return errChanged
+		} else if err != nil {
+			return err
+		}
+		if !user.IsActive || user.EmailVerified || user.EmailKey != p.emailKey {
+			return errChanged
+		}
+		if err := s.confirm(ctx, tx, p); err != nil {
+			return err
+		}
+		opened, err = s.mailCodeIn(ctx, tx, c, challenge.ContinueLogin, user.Email, user.EmailKey, "")
+		return err
+	})
+	if errors.Is(err, errChanged) {
+		s.limiter.Settle(ctx, attempt, ratelimit.NotTried)
+	} else {
+		s.limiter.Settle(ctx, attempt, outcome(ctx, err, ratelimit.Registered))
+	}
+	if err != nil {
+		return Grant{}, err
+	}
+	return Grant{}, &UnverifiedError{Code: requestOf(opened), UserID: p.userID}
+}
