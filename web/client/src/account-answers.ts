@@ -3,7 +3,6 @@ import type { components } from './api.ts'
 
 type Schemas = components['schemas']
 
-const codeRequested: Members<Schemas['CodeRequested']> = { request: 'string', expires_in: 'number' }
 const event: Members<Schemas['Event']> = { id: 'string', type: 'string', actor: 'string', created_at: 'string' }
 const session: Members<Schemas['Session']> = {
   id: 'string',
@@ -16,10 +15,6 @@ const session: Members<Schemas['Session']> = {
 }
 
 // Each of these throws if the value isn't what the contract says.
-
-export function codeRequestedOf(value: unknown): Schemas['CodeRequested'] {
-  return withMembers(value, codeRequested)
-}
 
 export function eventsOf(value: unknown): Schemas['EventList'] {
   const { events, next } = objectOf(value)

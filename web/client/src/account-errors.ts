@@ -1,4 +1,4 @@
-import { refuse } from './answers.ts'
+import { refuse, textsOf } from './answers.ts'
 import {
   asking,
   bearing,
@@ -29,6 +29,7 @@ export type RequestEmailVerificationError = OwnErrorOf<'RequestEmailVerification
 export type ConfirmEmailVerificationError = OwnErrorOf<'ConfirmEmailVerification'>
 export type RequestEmailChangeError = OwnErrorOf<'RequestEmailChange'>
 export type ConfirmEmailChangeError = OwnErrorOf<'ConfirmEmailChange'>
+export type CompleteRegistrationError = ErrorOf<'CompleteRegistration'>
 export type RequestPasswordResetError = ErrorOf<'RequestPasswordReset'>
 export type ConfirmPasswordResetError = ErrorOf<'ConfirmPasswordReset'>
 export type RequestLoginCodeError = ErrorOf<'RequestLoginCode'>
@@ -39,9 +40,8 @@ export type Factor = Extract<DeleteError, { code: 'reauthentication_required' }>
 
 /** What stands beside `reauthentication_required`. */
 function demandOf({ max_age, factors }: Record<string, unknown>): { max_age: number; factors: Factor[] } {
-  const areTexts = Array.isArray(factors) && factors.every((factor) => typeof factor === 'string')
-  if (typeof max_age !== 'number' || !areTexts) refuse()
-  return { max_age, factors: factors as Factor[] }
+  if (typeof max_age !== 'number') refuse()
+  return { max_age, factors: textsOf(factors) as Factor[] }
 }
 
 const own = { ...common, ...bearing, cross_origin: true } as const
@@ -60,6 +60,7 @@ export const accountCodes = {
   ConfirmEmailVerification: { ...asking, ...bearing, invalid_code: true },
   RequestEmailChange: { ...asking, ...bearing, reauthentication_required: demandOf },
   ConfirmEmailChange: { ...asking, ...bearing, invalid_code: true, email_taken: true },
+  CompleteRegistration: { ...asking, invalid_code: true, email_taken: true, username_taken: true },
   RequestPasswordReset: asking,
   ConfirmPasswordReset: { ...hashing, invalid_code: true },
   RequestLoginCode: asking,

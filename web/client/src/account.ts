@@ -1,8 +1,9 @@
-import { codeRequestedOf, eventsOf, sessionsOf, versionOf } from './account-answers.ts'
+import { eventsOf, sessionsOf, versionOf } from './account-answers.ts'
 import {
   accountCodes as codes,
   type Factor,
   type ChangePasswordError,
+  type CompleteRegistrationError,
   type ConfirmEmailChangeError,
   type ConfirmEmailVerificationError,
   type ConfirmPasswordResetError,
@@ -19,15 +20,16 @@ import {
   type SessionsError,
   type UpdateError,
 } from './account-errors.ts'
-import { refuse, tokenOf } from './answers.ts'
+import { codeRequestedOf, refuse, registeredUserOf, tokenOf } from './answers.ts'
 import type { components } from './api.ts'
 import { call, type Fetched } from './call.ts'
 import { codes as clientCodes, type MeError, type Result } from './errors.ts'
-import type { Begun, CallOptions, Client, User } from './index.ts'
+import type { Begun, CallOptions, Client, CodeRequested, User } from './index.ts'
 import { internals } from './internals.ts'
 
 export type {
   ChangePasswordError,
+  CompleteRegistrationError,
   ConfirmEmailChangeError,
   ConfirmEmailVerificationError,
   ConfirmPasswordResetError,
@@ -46,6 +48,8 @@ export type {
   UpdateError,
 } from './account-errors.ts'
 
+export type { CodeRequested } from './index.ts'
+
 type Schemas = components['schemas']
 
 /** A user, and the state of it for `ifMatch`. */
@@ -54,8 +58,6 @@ export interface Version {
   etag: string
 }
 
-/** What a mailed code counts with. Keep it where the code will be entered. */
-export type CodeRequested = Schemas['CodeRequested']
 /** A code of a mail: its 8 digits with the `request`, or the token of its link. */
 export interface Code {
   request?: string
@@ -117,9 +119,12 @@ export interface Account {
     options?: CallOptions,
   ): Calling<undefined, ConfirmPasswordResetError>
 
+  /** Makes the account that was registered where the server demands a proof of the email, and logs it in. */
+  completeRegistration(code: Required<Code>, options?: CallOptions): Calling<User, CompleteRegistrationError>
+
   /** Has a code mailed that logs in. The answer is the same where there is no such account. */
   requestLoginCode(email: string, options?: CallOptions): Calling<CodeRequested, RequestLoginCodeError>
-  /** Logs in by a code, as `login` does by a password. */
+  /** Logs in by a code, as `login` does by a password; also where that has failed with `email_unverified`. */
   continueLogin(code: Required<Code>, options?: CallOptions): Calling<Begun, ContinueLoginError>
 }
 
@@ -127,7 +132,7 @@ export interface Account {
 export function account(auth: Client): Account {
   const inner = internals.get(auth)
   if (!inner) throw new TypeError('not a client of createClient')
-  const { sessions, delivery, current, logIn } = inner
+  const { sessions, delivery, current, enroll, logIn } = inner
   const { api } = auth
   /** What a call sends beside its parameters and its body. */
   const as = (options?: CallOptions) => ({ parseAs: 'text', signal: options?.signal ?? null }) as const
@@ -226,6 +231,15 @@ export function account(auth: Client): Account {
       done<ConfirmPasswordResetError>(
         codes.ConfirmPasswordReset,
         api.POST('/api/users/password-resets/confirm/', { body, ...as(options) }),
+      ),
+
+    completeRegistration: (body, options) =>
+      enroll(() =>
+        call<Schemas['RegisteredUser'], CompleteRegistrationError>(
+          codes.CompleteRegistration,
+          api.POST('/api/users/complete/', { body: { ...body, ...delivery }, ...as(options) }),
+          registeredUserOf,
+        ),
       ),
 
     requestLoginCode: (email, options) =>

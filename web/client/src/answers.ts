@@ -37,6 +37,12 @@ export function registeredUserOf(value: unknown): Schemas['RegisteredUser'] {
   return { ...userOf(value), token: tokenOf(objectOf(value).token) }
 }
 
+export function codeRequestedOf(value: unknown): Schemas['CodeRequested'] {
+  const { request, expires_in } = objectOf(value)
+  if (typeof request !== 'string' || !isLife(expires_in)) refuse()
+  return { request, expires_in: expires_in as number }
+}
+
 export function tokenOf(value: unknown): Schemas['Token'] {
   const token = objectOf(value) as Partial<Schemas['Token']>
   const areTokens = isToken(token.access_token) && isLife(token.expires_in) && token.token_type === 'bearer'
@@ -57,6 +63,11 @@ function isLife(seconds: unknown): boolean {
 export function fieldErrorsOf(value: unknown): Schemas['FieldError'][] {
   if (!Array.isArray(value)) refuse()
   return value.map((each) => withMembers(each, fieldError))
+}
+
+export function textsOf(value: unknown): string[] {
+  if (!Array.isArray(value) || !value.every((each) => typeof each === 'string')) refuse()
+  return value
 }
 
 export function objectOf(value: unknown): Record<string, unknown> {

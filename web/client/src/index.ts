@@ -1,4 +1,4 @@
-import { registeredUserOf, tokenOf, userOf } from './answers.ts'
+import { codeRequestedOf, objectOf, registeredUserOf, tokenOf, userOf } from './answers.ts'
 import type { components } from './api.ts'
 import { takesToken } from './bearer.ts'
 import { call, RefreshFailed } from './call.ts'
@@ -31,6 +31,11 @@ export type User = components['schemas']['User']
 
 type Token = components['schemas']['Token']
 
+type RegisteredUser = components['schemas']['RegisteredUser']
+
+/** What a mailed code counts with. Keep it where the code will be entered. */
+export type CodeRequested = components['schemas']['CodeRequested']
+
 /** What a new user chooses. */
 export type Registration = components['schemas']['Registration']
 
@@ -62,8 +67,11 @@ export interface CallOptions {
 
 /** A client of one server, with one session at most. */
 export interface Client {
-  /** Creates an account and logs it in. */
-  register(registration: Registration, options?: CallOptions): Promise<Result<User, RegisterError>>
+  /**
+   * Creates an account and logs it in. Where the server demands a proof of the email first, nobody is logged in, and what it returns has
+   * the `request` that `completeRegistration` of the account takes with the mailed code.
+   */
+  register(registration: Registration, options?: CallOptions): Promise<Result<User | CodeRequested, RegisterError>>
   /** Logs in; the next calls are this user's, and a session from before is ended. This one ends at `expiresAt` unless it is used before. */
   login(credentials: Credentials, options?: CallOptions): Promise<Result<Begun, LoginError>>
   /**
@@ -178,20 +186,27 @@ export function createClient({ baseUrl, storage = memoryStorage(), fetch }: Clie
     return { ok: true, data: { expiresAt: end < Infinity ? new Date(end) : null } }
   }
 
+  const enroll = async <T extends RegisteredUser | CodeRequested, E>(ask: () => Promise<Result<T, E>>) => {
+    type Enrolled = T extends RegisteredUser ? User : T
+    const begin = await opening()
+    const result = await ask()
+    if (!result.ok) return result
+    if (!('token' in result.data)) return { ok: true as const, data: result.data as Enrolled }
+    const { token, ...data } = result.data
+    begin(token)
+    return { ok: true as const, data: data as Enrolled }
+  }
+
   const client: Client = {
     api,
-    async register(body, { signal = null } = {}) {
-      const begin = await opening()
-      const result = await call<components['schemas']['RegisteredUser'], RegisterError>(
-        codes.RegisterUser,
-        api.POST('/api/users/', { body: { ...body, ...delivery }, parseAs: 'text', signal }),
-        registeredUserOf,
-      )
-      if (!result.ok) return result
-      const { token, ...data } = result.data
-      begin(token)
-      return { ok: true, data }
-    },
+    register: (body, { signal = null } = {}) =>
+      enroll(() =>
+        call<RegisteredUser | CodeRequested, RegisterError>(
+          codes.RegisterUser,
+          api.POST('/api/users/', { body: { ...body, ...delivery }, parseAs: 'text', signal }),
+          (body) => ('request' in objectOf(body) ? codeRequestedOf(body) : registeredUserOf(body)),
+        ),
+      ),
     login: ({ email, password }, { signal = null } = {}) =>
       logIn(() =>
         call<Token, LoginError>(
@@ -222,6 +237,6 @@ export function createClient({ baseUrl, storage = memoryStorage(), fetch }: Clie
       sessions.close()
     },
   }
-  internals.set(client, { sessions, delivery, current, logIn })
+  internals.set(client, { sessions, delivery, current, enroll, logIn })
   return client
 }

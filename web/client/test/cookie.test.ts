@@ -20,7 +20,7 @@ function browser() {
   const key = `browser ${++browsers}`
   const jar = { cookie: '', refreshes: 0 }
   const send = async (input: RequestInfo | URL) => {
-    const request = new Request(input as Request)
+    const request = new Request(input)
     const isLogin = new URL(request.url).pathname.startsWith('/api/users/login/')
     const hasCookies = request.credentials === 'include'
     if ((await request.clone().text()).includes('grant_type=refresh_token')) jar.refreshes++
