@@ -1,5 +1,13 @@
 /** What a mail's link is for. The mail has it in the link's fragment, which no server and no referrer gets to see. */
-const kinds = ['verify_email', 'change_email', 'email_changed', 'reset_password', 'login_code'] as const
+const kinds = [
+  'complete_registration',
+  'verify_email',
+  'change_email',
+  'email_changed',
+  'reset_password',
+  'login_code',
+  'continue_login',
+] as const
 export type LinkKind = (typeof kinds)[number]
 
 export interface Link {

@@ -1,5 +1,5 @@
 /** What a code was asked for in this browser. */
-export type Purpose = 'reset_password' | 'login_code'
+export type Purpose = 'complete_registration' | 'reset_password' | 'login_code'
 
 /** A code that was asked for: it counts only together with its `request`. */
 export interface Pending {

@@ -2,6 +2,7 @@ import { auth } from './auth.ts'
 import { heldLink, type LinkKind } from './link.ts'
 import type { View } from './page.ts'
 import { pendingOf } from './pending.ts'
+import { completeView } from './views/complete.ts'
 import { deleteView } from './views/delete.ts'
 import { emailView } from './views/email.ts'
 import { eventsView } from './views/events.ts'
@@ -20,6 +21,7 @@ import { verifyView } from './views/verify.ts'
 const guestViews = {
   '#/login': loginView,
   '#/signup': signupView,
+  '#/complete': completeView,
   '#/forgotten': forgottenView,
   '#/reset': resetView,
   '#/code': codeView,
@@ -49,12 +51,14 @@ const isOwn = (hash: string): hash is OwnRoute => Object.hasOwn(ownViews, hash)
 
 /** Where a mail's link leads. */
 const linked: Record<LinkKind, Route> = {
+  complete_registration: '#/complete',
   verify_email: '#/verify',
   change_email: '#/verify',
   // To undo a change of the email takes a new password, too.
   email_changed: '#/reset',
   reset_password: '#/reset',
   login_code: '#/enter',
+  continue_login: '#/enter',
 }
 
 /**
@@ -68,6 +72,7 @@ export function routeFor(hash: string): Route {
   if (link && linked[link.kind] === '#/reset') return '#/reset'
   const wanted = link && isOwn(linked[link.kind]) === isIn ? linked[link.kind] : hash
   if (isIn) return isOwn(wanted) && (wanted !== '#/verify' || link) ? wanted : '#/me'
+  if (wanted === '#/complete' && !pendingOf('complete_registration')) return '#/signup'
   if (wanted === '#/reset' && !pendingOf('reset_password')) return '#/forgotten'
   if (wanted === '#/enter' && !pendingOf('login_code')) return '#/code'
   return isGuest(wanted) ? wanted : '#/login'

@@ -31,7 +31,7 @@ export function codeView(): View {
 
 /** Takes the code of the mail, or after its link no more than a press of the button. */
 export function enterCodeView(): View {
-  const link = heldLink('login_code')
+  const link = heldLink('login_code') ?? heldLink('continue_login')
   const pending = pendingOf('login_code')
   const form = makeForm<'code'>({
     fields: link ? [] : [codeField],

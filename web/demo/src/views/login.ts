@@ -1,7 +1,9 @@
 import { auth } from '../auth.ts'
 import { el } from '../dom.ts'
 import { makeForm } from '../form.ts'
-import type { View } from '../page.ts'
+import { goTo, type View } from '../page.ts'
+import { keepPending } from '../pending.ts'
+import { tell } from '../words.ts'
 
 export function loginView(): View {
   const form = makeForm({
@@ -20,7 +22,11 @@ export function loginView(): View {
     busy: 'Logging in…',
     send: async (values) => {
       const result = await auth.login(values)
-      return result.ok ? undefined : result.error
+      if (result.ok) return undefined
+      if (result.error.code !== 'email_unverified') return result.error
+      keepPending('login_code', { email: values.email, request: result.error.request })
+      goTo('#/enter', tell(result.error).message)
+      return undefined
     },
     focusAfterError: (error) => (error.code === 'invalid_credentials' ? 'password' : undefined),
   })
