@@ -1,9 +1,19 @@
-import { expect, inject, test } from 'vitest'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 
 import { mailTo } from '../../e2e/mails.ts'
+import { startServer, type Server } from '../../e2e/server.ts'
 import { account } from '../dist/account.js'
 import { memoryStorage, type Registration } from '../dist/index.js'
-import { listening, someone } from './person.ts'
+import { listening as listeningTo, someone } from './person.ts'
+
+// A server of its own: how many users one address may register is limited.
+let server: Server
+beforeAll(async () => {
+  server = await startServer()
+})
+afterAll(() => server.stop())
+
+const listening = (options: Parameters<typeof listeningTo>[0] = {}) => listeningTo({ baseUrl: server.url, ...options })
 
 const other = 'violet anchor prints slowly'
 
@@ -147,7 +157,7 @@ test('sessions are listed and ended, one of them and all', async () => {
 test('an email is verified by the code of a mail', async () => {
   const { mine, auth, who, changes } = await loggedIn()
   expect(await mine.requestEmailVerification()).toMatchObject({ ok: true, data: { expires_in: 600 } })
-  const { code } = await mailTo(inject('dataDir'), who.email, 'verify_email')
+  const { code } = await mailTo(server.dataDir, who.email, 'verify_email')
   // The session goes on: it is the code that is refused, not the token.
   const wrong = { code: code === '00000000' ? '00000001' : '00000000' }
   expect(await mine.confirmEmailVerification(wrong)).toMatchObject({ error: { code: 'invalid_code', status: 401 } })
@@ -180,7 +190,7 @@ test('another email counts once its code has come, and the former address can un
   const asked = await mine.requestEmailChange(next)
   if (!asked.ok) throw new Error(asked.error.code)
   expect(await auth.me()).toMatchObject({ data: { email: who.email } })
-  const { code } = await mailTo(inject('dataDir'), next, 'change_email')
+  const { code } = await mailTo(server.dataDir, next, 'change_email')
   expect(await mine.confirmEmailChange({ code, request: asked.data.request })).toEqual({ ok: true, data: undefined })
   expect(await auth.me()).toMatchObject({ data: { email: next, email_verified: true } })
   expect(await mine.confirmEmailChange({ code })).toMatchObject({ error: { code: 'invalid_code' } })
@@ -195,7 +205,7 @@ test('a code of a mail proves who the user is, as the password does', async () =
   const asked = await mine.requestLoginCode(who.email)
   if (!asked.ok) throw new Error(asked.error.code)
   const { request } = asked.data
-  const { code } = await mailTo(inject('dataDir'), who.email, 'login_code')
+  const { code } = await mailTo(server.dataDir, who.email, 'login_code')
   const wrong = code === '00000000' ? '00000001' : '00000000'
   expect(await mine.reauthenticate({ factor: 'email_code', request, code: wrong })).toMatchObject({
     error: { code: 'invalid_code', status: 401 },
@@ -212,7 +222,7 @@ test('a forgotten password is replaced by the code of a mail, and all sessions e
   const lost = account(visitor)
   const asked = await lost.requestPasswordReset(who.email)
   if (!asked.ok) throw new Error(asked.error.code)
-  const { code } = await mailTo(inject('dataDir'), who.email, 'reset_password')
+  const { code } = await mailTo(server.dataDir, who.email, 'reset_password')
   const { request } = asked.data
   expect(await lost.confirmPasswordReset({ request, code, new_password: 'short' })).toMatchObject({
     error: { code: 'invalid_request', errors: [{ pointer: '/new_password', code: 'too_short' }] },
@@ -249,7 +259,7 @@ test('a login by code begins a session, as one by password does, and ends the on
   const asked = await mine.requestLoginCode(who.email)
   if (!asked.ok) throw new Error(asked.error.code)
   const { request } = asked.data
-  const { code } = await mailTo(inject('dataDir'), who.email, 'login_code')
+  const { code } = await mailTo(server.dataDir, who.email, 'login_code')
   expect(await mine.continueLogin({ request, code: '12' })).toMatchObject({ error: { code: 'invalid_request' } })
   const begun = await mine.continueLogin({ request, code })
   if (!begun.ok) throw new Error(begun.error.code)
@@ -259,7 +269,7 @@ test('a login by code begins a session, as one by password does, and ends the on
   expect(await mine.continueLogin({ request, code })).toMatchObject({ error: { code: 'invalid_code' } })
   const statusOfLeft = async () => {
     const headers = { Authorization: `Bearer ${String(left)}` }
-    return (await fetch(`${inject('url')}/api/users/me/`, { headers })).status
+    return (await fetch(`${server.url}/api/users/me/`, { headers })).status
   }
   await expect.poll(statusOfLeft).toBe(401)
 })

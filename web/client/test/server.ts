@@ -5,8 +5,6 @@ import { startServer } from '../../e2e/server.ts'
 declare module 'vitest' {
   export interface ProvidedContext {
     url: string
-    /** Its data folder, where it writes its mails. */
-    dataDir: string
     /** Of a server whose access tokens live for a second. */
     shortUrl: string
     /** Of a server whose refresh tokens live for two seconds, too. */
@@ -24,7 +22,6 @@ export default async function setup(project: TestProject): Promise<() => Promise
     LATCHKEY_REFRESH_REUSE_WINDOW: '1s',
   })
   project.provide('url', server.url)
-  project.provide('dataDir', server.dataDir)
   project.provide('shortUrl', short.url)
   project.provide('briefUrl', brief.url)
   return async () => {
