@@ -106,6 +106,8 @@ test('a login replaces a session and its cookie, also right after a logout that 
     return listed.ok ? listed.data.length : listed.error.code
   }
   await expect.poll(count).toBe(1)
+  // The answer that has ended the former session leaves the cookie of this one.
+  expect(jar.cookie).not.toBe('')
   void auth.logout()
   expect(await auth.login(who)).toMatchObject({ ok: true })
   await expect.poll(count).toBe(1)
