@@ -87,7 +87,7 @@ export async function openStage(env: Record<string, string> = {}): Promise<Stage
   const site = await openDemoSite()
   let server: Server | undefined
   try {
-    server = await startServer({ ...env, LATCHKEY_CORS_ORIGINS: site.origin })
+    server = await startServer({ ...env, LATCHKEY_CORS_ORIGINS: site.origin, LATCHKEY_PUBLIC_URL: site.origin })
     await site.build(server.url)
     return { site, server, browser: await launchBrowser() }
   } catch (error) {

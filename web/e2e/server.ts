@@ -30,6 +30,8 @@ export interface Server {
   /** What it was started with, for a command beside it. */
   readonly binary: string
   readonly env: NodeJS.ProcessEnv
+  /** Its data folder. */
+  readonly dataDir: string
   readonly folder: string
 }
 
@@ -85,7 +87,15 @@ export async function startServer(env: Record<string, string> = {}, flags: reado
         throw new Error(`The server ended with ${child.exitCode ?? child.signalCode ?? 'nothing'}:\n${output}`)
       }
     }
-    return { url, output: () => output, stop: () => (stopped ??= stop()), binary, env: environment, folder: repository }
+    return {
+      url,
+      output: () => output,
+      stop: () => (stopped ??= stop()),
+      binary,
+      env: environment,
+      dataDir,
+      folder: repository,
+    }
   } catch (error) {
     await end('SIGKILL', stopBound)
     throw error

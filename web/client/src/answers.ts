@@ -3,12 +3,14 @@ import type { components } from './api.ts'
 type Schemas = components['schemas']
 
 /** The members that an answer must have, each with its type: the compiler holds them to be those of the contract. */
-type Members<T> = {
+export type Members<T> = {
   readonly [Name in keyof T as undefined extends T[Name] ? never : Name]: T[Name] extends string
     ? 'string'
-    : T[Name] extends boolean
-      ? 'boolean'
-      : 'object'
+    : T[Name] extends number
+      ? 'number'
+      : T[Name] extends boolean
+        ? 'boolean'
+        : 'object'
 }
 
 const user: Members<Schemas['User']> = {
@@ -35,11 +37,17 @@ export function registeredUserOf(value: unknown): Schemas['RegisteredUser'] {
   return { ...userOf(value), token: tokenOf(objectOf(value).token) }
 }
 
+export function codeRequestedOf(value: unknown): Schemas['CodeRequested'] {
+  const { request, expires_in } = objectOf(value)
+  if (typeof request !== 'string' || !isLife(expires_in)) refuse()
+  return { request, expires_in: expires_in as number }
+}
+
 export function tokenOf(value: unknown): Schemas['Token'] {
   const token = objectOf(value) as Partial<Schemas['Token']>
-  const areTokens = [token.access_token, token.refresh_token].every(isToken)
-  const areLives = [token.expires_in, token.refresh_expires_in].every(isLife)
-  if (!areTokens || !areLives || token.token_type !== 'bearer') refuse()
+  const areTokens = isToken(token.access_token) && isLife(token.expires_in) && token.token_type === 'bearer'
+  const isInCookie = token.refresh_token === undefined && token.refresh_expires_in === undefined
+  if (!areTokens || !(isInCookie || (isToken(token.refresh_token) && isLife(token.refresh_expires_in)))) refuse()
   return token as Schemas['Token']
 }
 
@@ -57,6 +65,11 @@ export function fieldErrorsOf(value: unknown): Schemas['FieldError'][] {
   return value.map((each) => withMembers(each, fieldError))
 }
 
+export function textsOf(value: unknown): string[] {
+  if (!Array.isArray(value) || !value.every((each) => typeof each === 'string')) refuse()
+  return value
+}
+
 export function objectOf(value: unknown): Record<string, unknown> {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) refuse()
   return value as Record<string, unknown>
@@ -67,7 +80,7 @@ export function refuse(): never {
   throw new TypeError('not what the contract says')
 }
 
-function withMembers<T>(value: unknown, members: Members<T>): T {
+export function withMembers<T>(value: unknown, members: Members<T>): T {
   const object = objectOf(value)
   for (const [name, type] of Object.entries(members))
     if (typeof object[name] !== type || object[name] === null) refuse()

@@ -1,3 +1,4 @@
+import { codeRequestedOf, fieldErrorsOf, textsOf } from './answers.ts'
 import type { components, operations } from './api.ts'
 
 type Responses<Op extends keyof operations> = operations[Op]['responses']
@@ -10,14 +11,21 @@ type Bodies<Op extends keyof operations> = {
   [Status in keyof Responses<Op>]: BodyOf<Responses<Op>[Status]>
 }[keyof Responses<Op>]
 
+/** What stands beside some codes, by the names that the contract has for it. */
+type Beside<P, Code> = Code extends 'invalid_request'
+  ? P extends { errors: infer Errors }
+    ? { errors: Errors }
+    : unknown
+  : Code extends 'reauthentication_required'
+    ? Required<Pick<P, keyof P & ('max_age' | 'factors')>>
+    : Code extends 'email_unverified'
+      ? Required<Pick<P, keyof P & ('request' | 'expires_in' | 'factors')>>
+      : unknown
+
 /** One member for each code, so that a `switch` over `code` narrows to it. */
 type EachCode<P> = P extends { code: infer Code; status: infer Status; detail: string }
   ? Code extends string
-    ? { code: Code; status: Status; detail: string; requestId?: string; retryAfter?: number } & (P extends {
-        errors: infer Errors
-      }
-        ? { errors: Errors }
-        : unknown)
+    ? { code: Code; status: Status; detail: string; requestId?: string; retryAfter?: number } & Beside<P, Code>
     : never
   : never
 
@@ -41,17 +49,24 @@ export interface UnexpectedAnswer {
   cause?: unknown
 }
 
-type ClientError = NetworkError | UnexpectedAnswer
+export type ClientError = NetworkError | UnexpectedAnswer
 
 /** What only a refresh can be answered, at the endpoint of a login: the session has ended. */
 type RefreshCode = 'invalid_refresh_token' | 'refresh_token_reused'
 
 /** What a refresh can be answered while the session goes on. What is left out are a client's mistakes, which this one doesn't make. */
-type Postponed = Extract<
+export type Postponed = Extract<
   ServerError<'Login'>,
   {
     code:
-      'internal_error' | 'starting' | 'unavailable' | 'overloaded' | 'rate_limited' | 'request_timeout' | 'cross_origin'
+      | 'internal_error'
+      | 'starting'
+      | 'unavailable'
+      | 'overloaded'
+      | 'rate_limited'
+      | 'request_timeout'
+      | 'cross_origin'
+      | 'origin_not_allowed'
   }
 >
 
@@ -63,48 +78,72 @@ export type LoginError = Exclude<ServerError<'Login'>, { code: RefreshCode }> | 
 /** Also what the session's refresh was answered, where that had to be first. */
 export type MeError = ServerError<'GetCurrentUser'> | Postponed | ClientError
 
-/** What each call fails with. */
-export interface Errors {
-  RegisterUser: RegisterError
-  Login: LoginError
-  Refresh: RefreshError
-  GetCurrentUser: MeError
-}
-
 /** What a call comes to. Nothing is thrown: look at `ok`, then at `data` or at `error.code`. */
 export type Result<T, E> = { ok: true; data: T } | { ok: false; error: E }
 
-type Codes<E extends { code: string }> = Record<Exclude<E['code'], ClientError['code']>, true>
+/**
+ * The codes that a call is answered by itself. Where more than words stands beside a code, it has the function that returns it from
+ * the body, and throws if it isn't what the contract says.
+ */
+export type Codes<E extends { code: string }> = {
+  readonly [Code in Exclude<E['code'], ClientError['code']>]: Check<Extract<E, { code: Code }>>
+}
 
-/** What every operation can answer, those that give tokens, and of these those whose body this client doesn't make up by itself. */
-const common = { internal_error: true, starting: true, unavailable: true } as const
-const giving = { ...common, overloaded: true, rate_limited: true, request_timeout: true, cross_origin: true } as const
-const asking = { ...giving, invalid_request: true, body_too_large: true, unsupported_media_type: true } as const
+type Check<E> =
+  Exclude<keyof E, 'code' | 'status' | 'detail' | 'requestId' | 'retryAfter'> extends never
+    ? true
+    : (body: Record<string, unknown>) => Omit<E, 'code' | 'status' | 'detail' | 'requestId' | 'retryAfter'>
+
+/** What every operation can answer, those that take a body, and those that also hash a password. */
+export const common = { internal_error: true, starting: true, unavailable: true } as const
+const sent = { ...common, rate_limited: true, request_timeout: true, cross_origin: true } as const
+const giving = { ...sent, overloaded: true } as const
+/** What is wrong with a body that this client doesn't make up by itself. */
+const wrong = {
+  invalid_request: ({ errors }: Record<string, unknown>) => ({ errors: fieldErrorsOf(errors) }),
+  body_too_large: true,
+  unsupported_media_type: true,
+} as const
+export const asking = { ...sent, ...wrong } as const
+export const hashing = { ...giving, ...wrong } as const
+
+/** What is answered where a token is asked for. */
+export const bearing = {
+  ambiguous_credentials: true,
+  not_authenticated: true,
+  invalid_token: true,
+  user_not_found: true,
+  user_inactive: true,
+} as const
+
+/** What stands beside `email_unverified`: what `continueLogin` takes. */
+function heldOf(problem: Record<string, unknown>) {
+  return { ...codeRequestedOf(problem), factors: textsOf(problem.factors) as 'email_code'[] }
+}
 
 /**
- * The codes that each call is answered by itself. The compiler holds them to be those of the contract, no more and no fewer;
- * of a refresh, those named above.
+ * The codes that each call is answered by itself. The compiler holds them to be those of the contract; of a refresh, those named
+ * above.
  */
 export const codes = {
   RegisterUser: {
-    ...asking,
+    ...hashing,
     email_taken: true,
     username_taken: true,
     registration_closed: true,
   } satisfies Codes<RegisterError>,
   Login: {
-    ...asking,
+    ...hashing,
     invalid_credentials: true,
     unsupported_grant_type: true,
-    email_unverified: true,
+    origin_not_allowed: true,
+    email_unverified: heldOf,
   } satisfies Codes<LoginError>,
-  Refresh: { ...giving, invalid_refresh_token: true, refresh_token_reused: true } satisfies Codes<RefreshError>,
-  GetCurrentUser: {
-    ...common,
-    ambiguous_credentials: true,
-    not_authenticated: true,
-    invalid_token: true,
-    user_not_found: true,
-    user_inactive: true,
-  } satisfies Codes<ServerError<'GetCurrentUser'>>,
+  Refresh: {
+    ...giving,
+    invalid_refresh_token: true,
+    refresh_token_reused: true,
+    origin_not_allowed: true,
+  } satisfies Codes<RefreshError>,
+  GetCurrentUser: { ...common, ...bearing } satisfies Codes<ServerError<'GetCurrentUser'>>,
 } as const

@@ -1,10 +1,6 @@
 import {
-  createFinalURL,
-  createQuerySerializer,
   defaultBodySerializer,
-  defaultPathSerializer,
   mergeHeaders,
-  removeTrailingSlash,
   type FetchResponse,
   type HeadersOptions,
   type ParamsOption,
@@ -12,7 +8,7 @@ import {
   type RequestBodyOption,
 } from 'openapi-fetch'
 
-import type { paths } from './api.ts'
+import type { operations, paths } from './api.ts'
 
 /** The methods that a path of the contract has, in lower case as there. */
 export type MethodOf<Path extends keyof paths> = {
@@ -26,6 +22,9 @@ type PathsWith<M extends string> = {
 type Operation<Path extends keyof paths, M extends string> = M extends keyof paths[Path]
   ? paths[Path][M] & Record<string, unknown>
   : never
+
+/** Every operation of the contract. */
+type Every = operations[keyof operations]
 
 /** What a call of an operation is given: its parameters and its body, typed by the contract, and what `fetch` takes. */
 export type ApiOptions<Op> = ParamsOption<Op> &
@@ -47,41 +46,65 @@ export type Api = {
   [M in { [Path in keyof paths]: MethodOf<Path> }[keyof paths] as Uppercase<M>]: ApiMethod<M>
 }
 
+/** Parameters as the contract has them: none is a list or an object. */
+type Parameters = Readonly<Record<string, string | number | boolean | undefined>>
+type InQuery<Op> = Op extends { parameters: { query?: infer Query } } ? Query : never
+type InPath<Op> = Op extends { parameters: { path: infer Path } } ? Path : never
+export const arePlain: [InQuery<Every> | InPath<Every>] extends [Parameters | undefined] ? true : never = true
+
+/** All methods of the contract. */
+const methods = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] as const
+export const isEveryMethod: [keyof Api] extends [(typeof methods)[number]] ? true : never = true
+
 /** What the types above come to at run time. */
 interface AnyOptions extends Omit<RequestInit, 'body' | 'headers'> {
   baseUrl?: string
-  params?: { path?: Record<string, unknown>; query?: Record<string, unknown>; header?: Record<string, string> }
+  params?: { path?: Parameters; query?: Parameters; header?: Record<string, string> }
   headers?: HeadersOptions
   body?: unknown
   parseAs?: ParseAs
 }
 
 /**
- * Sends what `options` say to the operations of the contract.
+ * Sends what `options` say to the operations of the contract. Cookies go where `credentials` says, with the calls of the own
+ * server's API.
  *
- * Of openapi-fetch it takes the types and the parts that write a request. The loop that it has around them, with its hooks and
- * its settings for each call, would be a fifth of what a page loads for a login, and nothing here needs it.
+ * Of openapi-fetch it takes the types, and what writes headers and bodies. The loop that it has around them, with its hooks, its
+ * settings for each call and its styles of lists in an address, would be a quarter of what a page loads for a login, and nothing
+ * here needs it.
  */
-export function createApi(ownUrl: string, send: (request: Request) => Promise<Response>): Api {
+export function createApi(
+  ownUrl: string,
+  send: (request: Request) => Promise<Response>,
+  credentials: RequestCredentials = 'same-origin',
+): Api {
   const method =
     (method: string) =>
     async (path: string, { baseUrl = ownUrl, params = {}, headers, body, parseAs, ...init }: AnyOptions = {}) => {
-      const all = mergeHeaders(body === undefined ? {} : { 'Content-Type': 'application/json' }, headers, params.header)
-      const url = createFinalURL(path, {
-        baseUrl: removeTrailingSlash(baseUrl),
-        params,
-        querySerializer: createQuerySerializer(),
-        pathSerializer: defaultPathSerializer,
-      })
+      const type = method === 'PATCH' ? 'application/merge-patch+json' : 'application/json'
+      const all = mergeHeaders(body === undefined ? {} : { 'Content-Type': type }, headers, params.header)
+      const url = baseUrl.replace(/\/$/, '') + filled(path, params.path) + queryOf(params.query)
       // Its type is without the headers, by which it knows a form.
       const serialize = defaultBodySerializer as (body: unknown, headers: Headers) => BodyInit
       const content = body === undefined ? {} : { body: serialize(body, all) }
-      const response = await send(new Request(url, { ...init, method, headers: all, ...content }))
+      // A page of another origin can't read what is public if it sends its cookies there.
+      const cookies = baseUrl === ownUrl && path.startsWith('/api/') ? { credentials } : {}
+      const response = await send(new Request(url, { ...cookies, ...init, method, headers: all, ...content }))
       return response.ok
         ? { data: await parsed(response, parseAs), response }
         : { error: attempt(await response.text()), response }
     }
-  return { GET: method('GET'), POST: method('POST'), DELETE: method('DELETE') } as unknown as Api
+  return Object.fromEntries(methods.map((name) => [name, method(name)])) as unknown as Api
+}
+
+/** Puts parameters into a path such as `/api/users/me/sessions/{session_id}/`. */
+function filled(path: string, values: Parameters = {}): string {
+  return path.replace(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(String(values[name])))
+}
+
+function queryOf(values: Parameters = {}): string {
+  const given = Object.entries(values).flatMap(([name, value]) => (value === undefined ? [] : [[name, String(value)]]))
+  return given.length > 0 ? `?${new URLSearchParams(given).toString()}` : ''
 }
 
 async function parsed(response: Response, parseAs: ParseAs = 'json'): Promise<unknown> {

@@ -1,9 +1,10 @@
-import { registeredUserOf, tokenOf, userOf } from './answers.ts'
+import { codeRequestedOf, objectOf, registeredUserOf, tokenOf, userOf } from './answers.ts'
 import type { components } from './api.ts'
 import { takesToken } from './bearer.ts'
 import { call, RefreshFailed } from './call.ts'
-import type { LoginError, MeError, RegisterError, Result } from './errors.ts'
+import { codes, type LoginError, type MeError, type RefreshError, type RegisterError, type Result } from './errors.ts'
 import { createApi, type Api } from './fetch.ts'
+import { internals } from './internals.ts'
 import { patiently, refresher } from './refresh.ts'
 import { endOf, openSessions, type AuthChange, type Session } from './session.ts'
 import { memoryStorage, type TokenStorage } from './storage.ts'
@@ -22,10 +23,18 @@ export type {
   UnexpectedAnswer,
 } from './errors.ts'
 export type { AuthChange, SignedOutReason } from './session.ts'
+export { cookieStorage } from './cookie.ts'
 export { memoryStorage, webStorage, type TokenStorage } from './storage.ts'
 
 /** A user, as the contract has it. Times are RFC 3339 in UTC. */
 export type User = components['schemas']['User']
+
+type Token = components['schemas']['Token']
+
+type RegisteredUser = components['schemas']['RegisteredUser']
+
+/** What a mailed code counts with. Keep it where the code will be entered. */
+export type CodeRequested = components['schemas']['CodeRequested']
 
 /** What a new user chooses. */
 export type Registration = components['schemas']['Registration']
@@ -34,6 +43,12 @@ export type Registration = components['schemas']['Registration']
 export interface Credentials {
   email: string
   password: string
+}
+
+/** A session that has begun. */
+export interface Begun {
+  /** When it ends unless it is used before; null where a cookie keeps it, since then only the server knows. */
+  expiresAt: Date | null
 }
 
 export interface ClientOptions {
@@ -52,10 +67,18 @@ export interface CallOptions {
 
 /** A client of one server, with one session at most. */
 export interface Client {
-  /** Creates an account and logs it in. */
-  register(registration: Registration, options?: CallOptions): Promise<Result<User, RegisterError>>
+  /**
+   * Creates an account and logs it in. Where the server demands a proof of the email first, nobody is logged in, and what it returns has
+   * the `request` that `completeRegistration` of the account takes with the mailed code.
+   */
+  register(registration: Registration, options?: CallOptions): Promise<Result<User | CodeRequested, RegisterError>>
   /** Logs in; the next calls are this user's, and a session from before is ended. This one ends at `expiresAt` unless it is used before. */
-  login(credentials: Credentials, options?: CallOptions): Promise<Result<{ expiresAt: Date }, LoginError>>
+  login(credentials: Credentials, options?: CallOptions): Promise<Result<Begun, LoginError>>
+  /**
+   * Takes up the session that a cookie keeps, after a reload, and returns whether there is one: with `cookieStorage` the page begins with
+   * it. With another storage it returns at once.
+   */
+  resume(): Promise<boolean>
   /** Asks who is logged in. */
   me(options?: CallOptions): Promise<Result<User, MeError>>
   /**
@@ -76,36 +99,50 @@ export interface Client {
   close(): void
 }
 
+/** What a challenge has where the token is refused (RFC 6750 section 3.1). */
+const refused = 'invalid_token'
+
 const form = { headers: { 'Content-Type': 'application/x-www-form-urlencoded' }, parseAs: 'text' } as const
 
 /** Makes a client. Nothing is sent until one of its methods is called. */
 export function createClient({ baseUrl, storage = memoryStorage(), fetch }: ClientOptions): Client {
   const sessions = openSessions(storage, baseUrl)
+  const delivery = storage.isInCookie ? ({ token_delivery: 'cookie' } as const) : {}
   // Looked up at each call, so that it may be replaced or instrumented later.
   const send = fetch ?? ((request: Request) => globalThis.fetch(request))
   const sendAs = (session: Session, request: Request) => {
     request.headers.set('Authorization', `Bearer ${session.access_token}`)
     return send(request)
   }
-  const api = createApi(baseUrl, async (request) => {
-    if (request.headers.has('Authorization') || !takesToken(baseUrl, request)) return send(request)
-    const used = await current(request.signal)
-    if (!used) return send(request)
-    const response = await sendAs(used, request)
-    if (response.status !== 401) return response
-    // The token would be refused the next time too. Whether the session has ended, a refresh tells.
-    sessions.renew(used, { ...used, expires_in: 1 })
-    const next = await current(request.signal).catch(() => used)
-    // What was refused was not done. A body that was sent can't be sent again.
-    if (!next || next.access_token === used.access_token || request.bodyUsed) return response
-    return sendAs(next, request)
-  })
+  const api = createApi(
+    baseUrl,
+    async (request) => {
+      if (request.headers.has('Authorization') || !takesToken(baseUrl, request)) return send(request)
+      const used = await current(request.signal)
+      if (!used) return send(request)
+      // A copy, so that what is refused can be sent again.
+      const response = await sendAs(used, request.clone())
+      // Where the token isn't what is refused, such as for a wrong code, the challenge doesn't name it.
+      const challenge = response.headers.get('WWW-Authenticate') ?? refused
+      if (response.status !== 401 || !challenge.includes(refused)) return response
+      // The token would be refused the next time too. Whether the session has ended, a refresh tells.
+      sessions.renew(used, { ...used, expires_in: 1 })
+      const next = await current(request.signal).catch(() => used)
+      // What was refused was not done.
+      return next && next.access_token !== used.access_token ? sendAs(next, request) : response
+    },
+    storage.isInCookie ? 'include' : undefined,
+  )
   const ask = (body: object, signal: AbortSignal | null) =>
-    api.POST('/api/users/login/token/', { body, ...form, signal })
+    api.POST('/api/users/login/token/', { body: { ...body, ...delivery }, ...form, signal })
+  /** Exchanges a refresh token, or without one the cookie. */
+  const exchange = (refresh_token: string | undefined) => {
+    const body = { grant_type: 'refresh_token', ...(refresh_token !== undefined && { refresh_token }) }
+    return patiently((signal) => call<Token, RefreshError>(codes.Refresh, until(signal, ask(body, signal)), tokenOf))
+  }
 
   const current = refresher(sessions, async ({ refresh_token }) => {
-    const body = { grant_type: 'refresh_token', refresh_token }
-    const result = await patiently((signal) => call('Refresh', until(signal, ask(body, signal)), tokenOf))
+    const result = await exchange(refresh_token)
     if (result.ok) return result.data
     const { error } = result
     // The token can't be exchanged, or was before: the session has ended. Contract 0.5 has 401 for it, later ones 400.
@@ -113,45 +150,86 @@ export function createClient({ baseUrl, storage = memoryStorage(), fetch }: Clie
     throw new RefreshFailed(error)
   })
 
-  /** By the refresh token, as the access token may have expired. The page may be left before the answer, which says nothing anyway. */
-  const revoke = async ({ refresh_token: token }: Session) => {
-    await api.POST('/api/oauth/revoke/', { body: { token }, ...form, keepalive: true }).catch(() => undefined)
+  /**
+   * By the refresh token, as the access token may have expired. The page may be left before the answer, which says nothing anyway.
+   * A session in a cookie is revoked by its access token, and the answer removes the cookie: unless it is that of another session by now.
+   */
+  const revoke = async ({ refresh_token, access_token, ...session }: Session, ownsCookie = true) => {
+    let token = refresh_token ?? access_token
+    if (refresh_token === undefined && ownsCookie && Date.now() > session.since + session.expires_in * 1000) {
+      const renewed = await exchange(undefined)
+      if (renewed.ok) token = renewed.data.access_token
+    }
+    const cookies = ownsCookie ? {} : ({ credentials: 'omit' } as const)
+    await api
+      .POST('/api/oauth/revoke/', { body: { token }, ...form, keepalive: true, ...cookies })
+      .catch(() => undefined)
   }
+  /** What removes the cookie that a later login sets. */
+  let leaving = Promise.resolve()
   /** Answers what begins a session. Who is waiting for it doesn't wait until the server has ended what it leaves behind. */
-  const opening = () => {
+  const opening = async () => {
     const open = sessions.opening()
-    return (token: components['schemas']['Token']) => {
+    if (storage.isInCookie) await leaving
+    return (token: Token) => {
       const { session, left } = open(token)
-      if (left) void revoke(left)
+      if (left) void revoke(left, left === session)
       return session
     }
   }
+  /** Begins a session with the tokens that a call is answered. */
+  const logIn = async <E>(ask: () => Promise<Result<Token, E>>): Promise<Result<Begun, E>> => {
+    const begin = await opening()
+    const result = await ask()
+    if (!result.ok) return result
+    const end = endOf(begin(result.data))
+    return { ok: true, data: { expiresAt: end < Infinity ? new Date(end) : null } }
+  }
 
-  return {
+  const enroll = async <T extends RegisteredUser | CodeRequested, E>(ask: () => Promise<Result<T, E>>) => {
+    type Enrolled = T extends RegisteredUser ? User : T
+    const begin = await opening()
+    const result = await ask()
+    if (!result.ok) return result
+    if (!('token' in result.data)) return { ok: true as const, data: result.data as Enrolled }
+    const { token, ...data } = result.data
+    begin(token)
+    return { ok: true as const, data: data as Enrolled }
+  }
+
+  const client: Client = {
     api,
-    async register(body, { signal = null } = {}) {
-      const begin = opening()
-      const result = await call(
-        'RegisterUser',
-        api.POST('/api/users/', { body, parseAs: 'text', signal }),
-        registeredUserOf,
-      )
-      if (!result.ok) return result
-      const { token, ...data } = result.data
-      begin(token)
-      return { ok: true, data }
-    },
-    async login({ email, password }, { signal = null } = {}) {
-      const begin = opening()
-      const result = await call('Login', ask({ grant_type: 'password', username: email, password }, signal), tokenOf)
-      if (!result.ok) return result
-      return { ok: true, data: { expiresAt: new Date(endOf(begin(result.data))) } }
-    },
+    register: (body, { signal = null } = {}) =>
+      enroll(() =>
+        call<RegisteredUser | CodeRequested, RegisterError>(
+          codes.RegisterUser,
+          api.POST('/api/users/', { body: { ...body, ...delivery }, parseAs: 'text', signal }),
+          (body) => ('request' in objectOf(body) ? codeRequestedOf(body) : registeredUserOf(body)),
+        ),
+      ),
+    login: ({ email, password }, { signal = null } = {}) =>
+      logIn(() =>
+        call<Token, LoginError>(
+          codes.Login,
+          ask({ grant_type: 'password', username: email, password }, signal),
+          tokenOf,
+        ),
+      ),
     me: ({ signal = null } = {}) =>
-      call('GetCurrentUser', api.GET('/api/users/me/', { parseAs: 'text', signal }), userOf),
+      call<User, MeError>(codes.GetCurrentUser, api.GET('/api/users/me/', { parseAs: 'text', signal }), userOf),
+    async resume() {
+      if (!sessions.current()) await storage.load?.()
+      if (storage.isInCookie && !sessions.current()) {
+        const begin = await opening()
+        const result = await exchange(undefined)
+        // Another tab may have been first, with the same session.
+        if (result.ok && !sessions.current()) begin(result.data)
+      }
+      return sessions.current() !== null
+    },
     async logout() {
       const ended = sessions.logout()
-      if (ended) await revoke(ended)
+      if (ended) await (leaving = revoke(ended))
     },
     isAuthenticated: () => sessions.current() !== null,
     onAuthChange: (listener) => sessions.listen(listener),
@@ -159,4 +237,6 @@ export function createClient({ baseUrl, storage = memoryStorage(), fetch }: Clie
       sessions.close()
     },
   }
+  internals.set(client, { sessions, delivery, current, enroll, logIn })
+  return client
 }

@@ -83,7 +83,7 @@ export function openSessions(storage: TokenStorage, baseUrl = ''): Sessions {
     }
   }
   const read = () => parse(use(() => storage.get()))
-  const isCurrent = (session: Session) => read()?.access_token === session.access_token
+  const isCurrent = (session: Session) => stateOf(read()) === stateOf(session)
 
   /** Takes note of the session as it is now, and tells the listeners if it is of another login than before. */
   const settle = (session: Session | null, change: AuthChange) => {
@@ -240,9 +240,14 @@ export function openSessions(storage: TokenStorage, baseUrl = ''): Sessions {
   }
 }
 
-/** When the session ends unless it is refreshed before. */
+/** When the session ends unless it is refreshed before; of one in a cookie, only the server and the browser know. */
 export function endOf(session: Session): number {
-  return session.since + session.refresh_expires_in * 1000
+  return session.since + (session.refresh_expires_in ?? Infinity) * 1000
+}
+
+/** What a refresh replaces. A session may have got another access token meanwhile, by a proof of who the user is. */
+function stateOf(session: Session | null): string | undefined {
+  return session?.refresh_token ?? session?.access_token
 }
 
 /** Reads what was kept. What isn't ours counts as nothing. */

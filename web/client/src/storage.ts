@@ -16,6 +16,10 @@ export interface TokenStorage {
    * longer for what other tabs have, a second at most.
    */
   readonly isCopied?: boolean
+  /** Set where the refresh token is in a cookie that no script can read: what is kept has only the access token. */
+  readonly isInCookie?: boolean
+  /** Waits for what other tabs have, where nothing is kept yet; not for long. */
+  load?(): Promise<void>
   /** Calls the listener after somebody else, such as another tab, has changed what is kept. Answers what ends it. */
   subscribe?(listener: () => void): () => void
 }

@@ -1,6 +1,6 @@
 /** What the tabs of an origin tell each other by. */
 export interface Channel {
-  postMessage(text: string): void
+  postMessage(text: string | null): void
   close(): void
 }
 

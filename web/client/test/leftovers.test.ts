@@ -99,7 +99,7 @@ test.each([
   expect(changes).toEqual([])
 })
 
-/** Asks with a token that is refused, then with another. A body is known by nothing but that it was used, as in Firefox. */
+/** Asks with a token that is refused, then with another. Of a body nothing is known, as in Firefox. */
 async function refusedOnce(body?: object): Promise<string[]> {
   const hidden = Object.getOwnPropertyDescriptor(Request.prototype, 'body') ?? {}
   Object.defineProperty(Request.prototype, 'body', { ...hidden, get: () => undefined })
@@ -122,9 +122,9 @@ async function refusedOnce(body?: object): Promise<string[]> {
   return seen
 }
 
-test('a call that was refused is sent again with the next token, unless its body is used up', async () => {
+test('a call that was refused is sent again with the next token, and with its body', async () => {
   expect(await refusedOnce()).toEqual(['Bearer old ', 'Bearer new '])
-  expect(await refusedOnce({ all: true })).toEqual(['Bearer old {"all":true}'])
+  expect(await refusedOnce({ all: true })).toEqual(['Bearer old {"all":true}', 'Bearer new {"all":true}'])
 })
 
 test('a client that is closed holds on to nothing, and leaves the session', async () => {

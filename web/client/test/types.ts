@@ -1,4 +1,5 @@
 // Compiled, not run: what a switch over a result's code must and may leave out is the compiler's to say.
+import type { Account, DeleteError } from '../dist/account.js'
 import type { Client, LoginError, MeError, RegisterError, Result, User } from '../dist/index.js'
 
 function never(value: never): never {
@@ -10,6 +11,7 @@ export function everyCodeOfLogin(error: LoginError): string {
     case 'invalid_credentials':
     case 'email_unverified':
     case 'unsupported_grant_type':
+    case 'origin_not_allowed':
     case 'body_too_large':
     case 'request_timeout':
     case 'unsupported_media_type':
@@ -48,6 +50,7 @@ export function withoutOne(error: MeError): string {
     case 'rate_limited':
     case 'request_timeout':
     case 'cross_origin':
+    case 'origin_not_allowed':
       return error.code
     default:
       // @ts-expect-error user_inactive is missing above
@@ -92,4 +95,41 @@ export async function everyOperation({ api }: Client): Promise<string | undefine
   // @ts-expect-error nobody can list the users
   await api.GET('/api/users/')
   return text
+}
+
+export function everyCodeOfDeleting(error: DeleteError): string {
+  switch (error.code) {
+    case 'reauthentication_required':
+      return `${error.max_age satisfies number} s: ${error.factors.join()}`
+    case 'not_authenticated':
+    case 'invalid_token':
+    case 'user_not_found':
+    case 'user_inactive':
+    case 'ambiguous_credentials':
+    case 'cross_origin':
+    case 'internal_error':
+    case 'starting':
+    case 'unavailable':
+    case 'network_error':
+    case 'unexpected_answer':
+    // Of the refresh that may have to come first.
+    case 'overloaded':
+    case 'rate_limited':
+    case 'request_timeout':
+    case 'origin_not_allowed':
+      // @ts-expect-error only a demand has an age
+      return `${error.code} ${String(error.max_age)}`
+    default:
+      return never(error)
+  }
+}
+
+export async function ofTheAccount(mine: Account): Promise<unknown> {
+  // @ts-expect-error an account has no such member
+  await mine.update({ is_superuser: true })
+  // @ts-expect-error a login needs the request
+  await mine.continueLogin({ code: '12345678' })
+  const result = await mine.update({ display_name: null, user_metadata: { theme: null } })
+  // @ts-expect-error only where it has succeeded
+  return result.data
 }

@@ -1,9 +1,13 @@
 import { createClient, memoryStorage, webStorage } from '@latchkey-auth/client'
+import { account } from '@latchkey-auth/client/account'
 
 export const serverUrl = import.meta.env.VITE_LATCHKEY_URL
 
 /** The one client of the page. Who has it can act as the person who is logged in. */
 export const auth = createClient({ baseUrl: serverUrl, storage: tokenStorage() })
+
+/** The account of that person, and the ways back into it. */
+export const mine = account(auth)
 
 /**
  * Keeps the tokens in localStorage, so that the person stays logged in over a reload, in every tab and when the browser

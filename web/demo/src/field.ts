@@ -7,8 +7,13 @@ export interface FieldOptions<Name extends string> {
   readonly label: string
   readonly hint?: string
   /** What a password manager should fill in, or learn, here (HTML, section 4.10.18.7). */
-  readonly autocomplete: 'username' | 'nickname' | 'new-password' | 'current-password'
-  readonly kind: 'email' | 'text' | 'password'
+  readonly autocomplete:
+    'username' | 'nickname' | 'name' | 'email' | 'new-password' | 'current-password' | 'one-time-code'
+  readonly kind: 'email' | 'text' | 'password' | 'code'
+  /** What it has at first. */
+  readonly value?: string
+  /** Whether it may be left empty. */
+  readonly isOptional?: boolean
 }
 
 /** A labelled input with its hint and its error. */
@@ -59,7 +64,7 @@ export function makeField<Name extends string>(options: FieldOptions<Name>): Fie
     pointer,
     element,
     input,
-    value: () => (options.kind === 'password' ? input.value : input.value.trim()),
+    value: () => valueOf(input, options.kind),
     setError,
     conceal: () => {
       if (toggle) reveal(input, toggle, false)
@@ -67,22 +72,30 @@ export function makeField<Name extends string>(options: FieldOptions<Name>): Fie
   }
 }
 
+/** A code may have been copied with spaces in it. */
+function valueOf({ value }: HTMLInputElement, kind: FieldOptions<string>['kind']): string {
+  if (kind === 'password') return value
+  return kind === 'code' ? value.replace(/\s/g, '') : value.trim()
+}
+
 /**
  * An email's input is of type `text`: one of type `email` hands its value on with the domain changed to Punycode.
  * There is no `maxlength`: it would cut a pasted password short without a word. Spell checkers are kept away, since
  * some send what they check to a server, and a password that is shown is text to them.
  */
-function makeInput({ name, kind, autocomplete }: FieldOptions<string>): HTMLInputElement {
+function makeInput({ name, kind, autocomplete, value, isOptional }: FieldOptions<string>): HTMLInputElement {
   return el('input', {
     id: name,
     name,
     type: kind === 'password' ? 'password' : 'text',
     autocomplete,
-    required: '',
+    ...(isOptional === true ? {} : { required: '' }),
+    ...(value === undefined ? {} : { value }),
     autocapitalize: 'none',
     autocorrect: 'off',
     spellcheck: 'false',
     ...(kind === 'email' ? { inputmode: 'email' } : {}),
+    ...(kind === 'code' ? { inputmode: 'numeric' } : {}),
   })
 }
 

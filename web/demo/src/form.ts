@@ -8,7 +8,9 @@ export interface FormOptions<Name extends string> {
   /** The button's words, and those while the answer is awaited. */
   readonly submit: string
   readonly busy: string
-  /** Sends what was typed. Answers what went wrong, or undefined when the view is about to change. */
+  /** How the button looks; `primary` unless said. */
+  readonly look?: 'secondary' | 'danger'
+  /** Sends what was typed. Answers what went wrong, or undefined when the view is about to change, or has said what came of it. */
   send(values: Readonly<Record<Name, string>>): Promise<AppError | undefined>
   /** Where the focus goes after an error that belongs to no field; it stays where it is if not said. */
   readonly focusAfterError?: (error: AppError) => Name | undefined
@@ -17,7 +19,7 @@ export interface FormOptions<Name extends string> {
 /** A form that asks the server what is wrong with it, so that no rule of the contract is checked a second time. */
 export function makeForm<Name extends string>(options: FormOptions<Name>): HTMLFormElement {
   const fields = options.fields.map((field) => makeField(field))
-  const button = el('button', { type: 'submit', class: 'primary' }, options.submit)
+  const button = el('button', { type: 'submit', class: options.look ?? 'primary' }, options.submit)
   const form = el('form', { novalidate: '', method: 'post' }, ...fields.map((field) => field.element), button)
 
   const submit = async () => {

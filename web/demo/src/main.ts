@@ -1,24 +1,10 @@
 import type { AuthChange } from '@latchkey-auth/client'
 import { auth, serverUrl } from './auth.ts'
-import { focusHeading, say, show, type View } from './page.ts'
-import { loginView } from './views/login.ts'
-import { meView } from './views/me.ts'
-import { signupView } from './views/signup.ts'
-
-type Route = '#/login' | '#/signup' | '#/me'
-
-const views: Record<Route, () => View> = { '#/login': loginView, '#/signup': signupView, '#/me': meView }
+import { dropLink, takeLink } from './link.ts'
+import { focusHeading, say, show } from './page.ts'
+import { routeFor, views, type Route } from './routes.ts'
 
 let shown: Route | undefined
-
-/**
- * Where the person may be, whatever the address says: the account is for those who are logged in, the forms are for
- * everyone else. This is for convenience. What guards the account is the server.
- */
-function routeFor(hash: string): Route {
-  if (auth.isAuthenticated()) return '#/me'
-  return hash === '#/signup' ? hash : '#/login'
-}
 
 /**
  * Shows what the address asks for. The address is corrected in place, so that Back never leads into a loop. A view that
@@ -53,7 +39,11 @@ auth.onAuthChange((change) => {
   say(wordsFor(change))
 })
 window.addEventListener('hashchange', () => {
+  // Whoever goes elsewhere leaves what a mail's link has brought.
+  dropLink()
+  takeLink()
   render()
 })
 document.getElementById('server')?.append(serverUrl)
+takeLink()
 render()

@@ -12,17 +12,27 @@ const heading = part('heading')
 const status = part('status')
 const body = part('view')
 
+/** What the next view says first. */
+let next = ''
+
 /** Shows a view in place of the one before. What was said there is no longer true, so it goes. */
 export function show(view: View): void {
   document.title = `${view.title} · Latchkey demo`
   heading.textContent = view.title
-  say('')
+  say(next)
+  next = ''
   body.replaceChildren(view.body)
 }
 
 /** Moves the focus to the heading, so that a screen reader tells the new view and Tab goes on from its start. */
 export function focusHeading(): void {
   heading.focus()
+}
+
+/** Goes to another view, and says something there. */
+export function goTo(route: `#/${string}`, words = ''): void {
+  next = words
+  location.hash = route
 }
 
 /** Says something to everyone: it is shown, and a screen reader reads it without losing its place. */

@@ -1,7 +1,16 @@
 import type { FieldError, LoginError, MeError, RegisterError } from '@latchkey-auth/client'
+import type { Account } from '@latchkey-auth/client/account'
+
+/** What a call of an account fails with. */
+type ErrorOf<Call> = Call extends (...args: never) => Promise<infer Result>
+  ? Extract<Result, { ok: false }> extends { error: infer Error }
+    ? Error
+    : never
+  : never
 
 /** Whatever can go wrong in this page. */
-export type AppError = LoginError | MeError | RegisterError
+export type AppError =
+  LoginError | MeError | RegisterError | { [Name in keyof Account]: ErrorOf<Account[Name]> }[keyof Account]
 
 /** An error in a person's words. */
 export interface Told {
@@ -32,6 +41,19 @@ export function tell(error: AppError): Told {
     case 'email_unverified':
       return told('Prove your email first. A code is in your mail.')
 
+    case 'wrong_password':
+      return told('The present password is wrong.')
+    case 'invalid_code':
+      return beside('/code', 'It is wrong or no longer good. Look into the newest mail, or ask for another one.')
+    case 'email_verified':
+      return told('Your email is verified already.')
+    case 'session_not_found':
+      return told('This session has ended already.')
+    case 'precondition_failed':
+      return told('This was changed elsewhere meanwhile. Open it again to see how it is now.')
+    case 'reauthentication_required':
+      return told('Prove first that it is you.')
+
     case 'not_authenticated':
     case 'invalid_token':
       return told('Your session has ended. Log in again.')
@@ -59,6 +81,7 @@ export function tell(error: AppError): Told {
     case 'unsupported_grant_type':
     case 'ambiguous_credentials':
     case 'cross_origin':
+    case 'origin_not_allowed':
       return told(`This page sent something that the server refuses (${error.code}).${quote(error.requestId)}`)
     case 'unexpected_answer':
       return told('Something other than the server answered. Try again later.')

@@ -1,7 +1,9 @@
 import { auth } from '../auth.ts'
 import { el } from '../dom.ts'
 import { makeForm } from '../form.ts'
-import type { View } from '../page.ts'
+import { goTo, type View } from '../page.ts'
+import { keepPending } from '../pending.ts'
+import { tell } from '../words.ts'
 
 export function loginView(): View {
   const form = makeForm({
@@ -20,12 +22,20 @@ export function loginView(): View {
     busy: 'Logging in…',
     send: async (values) => {
       const result = await auth.login(values)
-      return result.ok ? undefined : result.error
+      if (result.ok) return undefined
+      if (result.error.code !== 'email_unverified') return result.error
+      keepPending('login_code', { email: values.email, request: result.error.request })
+      goTo('#/enter', tell(result.error).message)
+      return undefined
     },
     focusAfterError: (error) => (error.code === 'invalid_credentials' ? 'password' : undefined),
   })
-  return {
-    title: 'Log in',
-    body: el('div', {}, form, el('p', { class: 'aside' }, 'New here? ', el('a', { href: '#/signup' }, 'Sign up'))),
-  }
+  const aside = el(
+    'ul',
+    { class: 'aside plain' },
+    el('li', {}, 'New here? ', el('a', { href: '#/signup' }, 'Sign up')),
+    el('li', {}, el('a', { href: '#/forgotten' }, 'I have forgotten my password')),
+    el('li', {}, el('a', { href: '#/code' }, 'Log in by a code')),
+  )
+  return { title: 'Log in', body: el('div', {}, form, aside) }
 }

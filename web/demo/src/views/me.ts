@@ -17,7 +17,22 @@ export function meView(): View {
   // Who hears of it (main.ts) changes the view.
   logout.addEventListener('click', () => void auth.logout())
   void ask(details, again)
-  return { title: 'Your account', body: el('div', {}, details, el('div', { class: 'actions' }, again, logout)) }
+  const actions = el('div', { class: 'actions' }, again, logout)
+  return { title: 'Your account', body: el('div', {}, details, actions, sections()) }
+}
+
+/** The ways to the rest of the account. */
+function sections(): HTMLElement {
+  const links = [
+    ['#/profile', 'Profile'],
+    ['#/email', 'Email'],
+    ['#/password', 'Password'],
+    ['#/sessions', 'Where you are logged in'],
+    ['#/events', 'What happened'],
+    ['#/delete', 'Delete the account'],
+  ] as const
+  const items = links.map(([href, name]) => el('li', {}, el('a', { href }, name)))
+  return el('nav', { class: 'aside', 'aria-label': 'Account' }, el('ul', { class: 'plain' }, ...items))
 }
 
 /**
@@ -42,6 +57,7 @@ function describe(user: User): HTMLElement {
     'dl',
     {},
     ...row('Username', user.username),
+    ...(user.display_name === undefined ? [] : row('Name', user.display_name)),
     ...row('Email', user.email, user.email_verified ? 'verified' : 'not verified'),
     ...row('Since', longDate.format(new Date(user.created_at))),
     ...row('Id', el('code', {}, user.id)),

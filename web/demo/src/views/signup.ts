@@ -1,7 +1,8 @@
 import { auth } from '../auth.ts'
 import { el } from '../dom.ts'
 import { makeForm } from '../form.ts'
-import type { View } from '../page.ts'
+import { goTo, type View } from '../page.ts'
+import { keepPending } from '../pending.ts'
 
 export function signupView(): View {
   const form = makeForm({
@@ -29,7 +30,11 @@ export function signupView(): View {
     busy: 'Signing up…',
     send: async (values) => {
       const result = await auth.register(values)
-      return result.ok ? undefined : result.error
+      if (!result.ok) return result.error
+      if (!('request' in result.data)) return undefined
+      keepPending('complete_registration', { email: values.email, request: result.data.request })
+      goTo('#/complete', 'A mail is on its way. Enter its code to finish.')
+      return undefined
     },
   })
   return {

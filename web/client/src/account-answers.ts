@@ -1,0 +1,37 @@
+import { objectOf, refuse, userOf, withMembers, type Members } from './answers.ts'
+import type { components } from './api.ts'
+
+type Schemas = components['schemas']
+
+const event: Members<Schemas['Event']> = { id: 'string', type: 'string', actor: 'string', created_at: 'string' }
+const session: Members<Schemas['Session']> = {
+  id: 'string',
+  created_at: 'string',
+  last_used_at: 'string',
+  expires_at: 'string',
+  user_agent: 'string',
+  address: 'string',
+  is_current: 'boolean',
+}
+
+// Each of these throws if the value isn't what the contract says.
+
+export function eventsOf(value: unknown): Schemas['EventList'] {
+  const { events, next } = objectOf(value)
+  if (next !== undefined && typeof next !== 'string') refuse()
+  return { ...(value as Schemas['EventList']), events: listOf(events, event) }
+}
+
+export function sessionsOf(value: unknown): Schemas['Session'][] {
+  return listOf(objectOf(value).sessions, session)
+}
+
+/** A user, and the state that `If-Match` takes. */
+export function versionOf(value: unknown, headers: Headers): { user: Schemas['User']; etag: string } {
+  return { user: userOf(value), etag: headers.get('ETag') ?? refuse() }
+}
+
+function listOf<T>(value: unknown, members: Members<T>): T[] {
+  if (!Array.isArray(value)) refuse()
+  return value.map((each) => withMembers(each, members))
+}

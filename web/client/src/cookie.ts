@@ -1,0 +1,53 @@
+import { memoryStorage, type TokenStorage } from './storage.ts'
+import { openChannel } from './tabs.ts'
+
+/** How long other tabs may take to answer, in milliseconds. */
+const hearing = 100
+
+/** What a tab asks the others with: what is kept is never empty. */
+const question = ''
+
+/**
+ * Leaves the refresh token to a cookie that no script can read (`LATCHKEY_SESSION_COOKIES`), and keeps the access token in memory. The
+ * tabs of the origin tell each other of it, so that they are logged in and out together. After a reload, `resume` takes up the session.
+ * `key` is for pages of one origin that shall not share their session.
+ */
+export function cookieStorage(key = 'latchkey'): TokenStorage {
+  const kept = memoryStorage()
+  let changed: () => void = () => undefined
+  let answered: () => void = () => undefined
+  const channel = openChannel(`latchkey cookie ${key}`, (told) => {
+    if (told === question) {
+      const mine = kept.get()
+      if (mine !== null) channel?.postMessage(mine)
+      return
+    }
+    if (typeof told === 'string') kept.set(told)
+    else kept.remove()
+    changed()
+    answered()
+  })
+  return {
+    isInCookie: true,
+    sharedAs: key,
+    get: () => kept.get(),
+    set: (value) => {
+      kept.set(value)
+      channel?.postMessage(value)
+    },
+    remove: () => {
+      kept.remove()
+      channel?.postMessage(null)
+    },
+    load: () =>
+      new Promise((resolve) => {
+        answered = resolve
+        setTimeout(resolve, channel ? hearing : 0)
+        channel?.postMessage(question)
+      }),
+    subscribe: (listener) => {
+      changed = listener
+      return () => channel?.close()
+    },
+  }
+}

@@ -1,0 +1,44 @@
+import type { AccountEvent } from '@latchkey-auth/client/account'
+import { mine } from '../auth.ts'
+import { el } from '../dom.ts'
+import type { View } from '../page.ts'
+import { back } from './back.ts'
+import { loading } from './loading.ts'
+
+/** Every type of the contract: one without words doesn't compile. */
+const words: Record<AccountEvent['type'], string> = {
+  'user.registered': 'You signed up',
+  'user.created': 'The account was created',
+  'user.updated': 'The profile was changed',
+  'user.activated': 'The account was activated',
+  'user.deactivated': 'The account was deactivated',
+  'user.logged_in': 'Login',
+  'login.failed': 'A login has failed',
+  'password.changed': 'The password was changed',
+  'password.reset': 'A new password was set by a mailed code',
+  'code.failed': 'A wrong code was entered',
+  'email.changed': 'The email was changed',
+  'email.change_undone': 'A change of the email was undone',
+  'email.verified': 'The email was verified',
+  'session.reauthenticated': 'You proved that it is you',
+  'session.ended': 'A session has ended',
+  'session.reuse_detected': 'A session has ended, as it may have been stolen',
+  'sessions.ended': 'All sessions have ended',
+}
+
+const moment = new Intl.DateTimeFormat('en', { dateStyle: 'medium', timeStyle: 'short' })
+
+/** The newest events. `next` would lead on. */
+export function eventsView(): View {
+  const body = loading(
+    () => mine.events({ limit: 20 }),
+    ({ events }) => el('ul', { class: 'rows' }, ...events.map(row)),
+  )
+  return { title: 'What happened', body: el('div', {}, body, back()) }
+}
+
+function row({ type, created_at, address }: AccountEvent): HTMLElement {
+  const from = address === undefined ? '' : `, from ${address}`
+  const details = el('p', { class: 'quiet' }, `${moment.format(new Date(created_at))}${from}`)
+  return el('li', {}, el('p', {}, words[type]), details)
+}

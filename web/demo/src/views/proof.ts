@@ -1,0 +1,79 @@
+import type { Proof } from '@latchkey-auth/client/account'
+import { auth, mine } from '../auth.ts'
+import { el } from '../dom.ts'
+import { makeForm } from '../form.ts'
+import { say } from '../page.ts'
+import type { AppError } from '../words.ts'
+import { codeField } from './code-field.ts'
+
+type Work = () => Promise<AppError | undefined>
+
+/**
+ * Does what may demand that the person proves again who they are. If it does, `form` is replaced by one that asks for a proof that
+ * would do, and then does it again.
+ */
+export async function proving(form: HTMLElement, work: Work): Promise<AppError | undefined> {
+  const error = await work()
+  if (error?.code !== 'reauthentication_required') return error
+  const place = el('div', {})
+  const show = (...content: HTMLElement[]) => {
+    place.replaceChildren(...content)
+    place.querySelector<HTMLElement>('input, button')?.focus()
+  }
+  const code = byCode(work, show)
+  const has = (factor: Proof['factor']) => error.factors.includes(factor)
+  form.replaceWith(place)
+  show(...(has('password') ? [byPassword(work)] : []), ...(has('email_code') ? [code] : []))
+  say('It is a while since you have logged in. Prove that it is you.')
+  return undefined
+}
+
+function byPassword(work: Work): HTMLFormElement {
+  return makeForm({
+    fields: [
+      {
+        name: 'proof',
+        pointer: '/password',
+        label: 'Your password',
+        kind: 'password',
+        autocomplete: 'current-password',
+      },
+    ],
+    submit: 'Go on',
+    busy: 'Asking…',
+    send: ({ proof }) => prove({ factor: 'password', password: proof }, work),
+    focusAfterError: () => 'proof',
+  })
+}
+
+/** Has a code mailed to the account's own email, and then shows where to enter it. */
+function byCode(work: Work, show: (form: HTMLElement) => void): HTMLFormElement {
+  return makeForm<never>({
+    fields: [],
+    submit: 'Mail me a code for it',
+    busy: 'Asking…',
+    look: 'secondary',
+    send: async () => {
+      const me = await auth.me()
+      if (!me.ok) return me.error
+      const asked = await mine.requestLoginCode(me.data.email)
+      if (!asked.ok) return asked.error
+      const { request } = asked.data
+      show(
+        makeForm({
+          fields: [codeField],
+          submit: 'Go on',
+          busy: 'Asking…',
+          send: ({ code }) => prove({ factor: 'email_code', request, code }, work),
+        }),
+      )
+      say('A code is on its way.')
+      return undefined
+    },
+  })
+}
+
+async function prove(proof: Proof, work: Work): Promise<AppError | undefined> {
+  const result = await mine.reauthenticate(proof)
+  return result.ok ? work() : result.error
+}
