@@ -94,7 +94,7 @@ func (m *Mail) data(l mail.Letter, said any, now time.Time) (any, bool, error) {
 		code := api.MailVerifyEmail{
 			Username: said.Username, Email: said.Email, Code: said.Code.Reveal(),
 			Link:             mail.Link(m.PublicURL, m.LinkPath, l.Kind, said.Link.Reveal()),
-			ExpiresInMinutes: max(1, int(said.CodeEndsAt.Sub(now)/time.Minute)),
+			ExpiresInMinutes: max(1, int(said.CodeEndsAt.Sub(now).Round(time.Minute)/time.Minute)),
 		}
 		switch l.Kind {
 		case mail.VerifyEmail:
