@@ -1,6 +1,7 @@
 package mail
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -89,6 +90,42 @@ func TestReplacedTemplate(t *testing.T) {
 		if err != nil || content.Subject != want || content.Text == "" || !strings.Contains(content.HTML, "90210347") {
 			t.Errorf("%q: %v, %+v", language, err, content)
 		}
+	}
+}
+
+// A folder may be what Kubernetes makes of a ConfigMap: links into a hidden folder that is swapped.
+// Other hidden files are left out too.
+func TestMountedTemplates(t *testing.T) {
+	t.Parallel()
+	for name, links := range map[string]map[string]string{
+		"one for all languages": {"..data": "..2026", "de": "..data/de"},
+		"one for a language":    {"de/..data": "../..2026/de", "de/login_code.txt": "..data/login_code.txt"},
+	} {
+		dir := folder(t, map[string]string{
+			"..2026/de/login_code.txt": "Ihr Code\n\nEr lautet {{.Code}}.\n", ".DS_Store": "", "en/.gitkeep": "",
+		})
+		for link, to := range links {
+			at := filepath.Join(dir, filepath.FromSlash(link))
+			if err := errors.Join(os.MkdirAll(filepath.Dir(at), 0o700), os.Symlink(to, at)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		all, err := LoadTemplates(dir)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		content, err := all.Write(LoginCode, "de", example(t, LoginCode))
+		if err != nil || content.Subject != "Ihr Code" {
+			t.Errorf("%s: %v, %+v", name, err, content)
+		}
+	}
+	dir := folder(t, map[string]string{"en/login_code.html": "<p>{{.Code}}"})
+	if err := os.Symlink("none", filepath.Join(dir, "en", "login_code.txt")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := LoadTemplates(dir); err == nil || !strings.Contains(err.Error(), "en/login_code.txt: no such file") {
+		t.Errorf("a link to nothing: got %v", err)
 	}
 }
 
