@@ -28,7 +28,7 @@ func NewMessage(from netmail.Address, l Letter, c Content, now time.Time) (*Mess
 	if err != nil {
 		return nil, err
 	}
-	if _, err := recipient(from.Address); err != nil {
+	if from.Address, err = recipient(from.Address); err != nil {
 		return nil, err
 	}
 	from.Name = oneLine(from.Name)

@@ -63,6 +63,15 @@ func TestMessage(t *testing.T) {
 			t.Errorf("%s is %q, want %q", name, got, want)
 		}
 	}
+	mail, _ = write(t, netmail.Address{Name: "Ä", Address: "auth@Bücher.example"}, "ada@example.com", content)
+	for name, want := range map[string]string{
+		"From":       "=?utf-8?q?=C3=84?= <auth@xn--bcher-kva.example>",
+		"Message-Id": "<login_code." + anID.String() + "@xn--bcher-kva.example>",
+	} {
+		if got := mail.Header.Get(name); got != want {
+			t.Errorf("%s is %q, want %q", name, got, want)
+		}
+	}
 	if diff := cmp.Diff(map[string]string{"text/plain": content.Text, "text/html": content.HTML}, parts(t, mail)); diff != "" {
 		t.Errorf("the parts (-want +got):\n%s", diff)
 	}
