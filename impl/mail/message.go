@@ -32,7 +32,7 @@ func NewMessage(from netmail.Address, l Letter, c Content, now time.Time) (*Mess
 		return nil, err
 	}
 	from.Name = oneLine(from.Name)
-	msg := gomail.NewMsg()
+	msg := gomail.NewMsg(gomail.WithNoDefaultUserAgent())
 	msg.FromMailAddress(&from)
 	msg.ToMailAddress(&netmail.Address{Address: to})
 	msg.Subject(oneLine(c.Subject))
