@@ -110,16 +110,17 @@ func readSources(folder string) (map[string]map[string]source, error) {
 			return nil, err
 		}
 	}
+	var missing []error
 	for _, language := range sortedKeys(sources) {
 		for _, kind := range Kinds() {
 			for _, ending := range []string{".txt", ".html"} {
 				if name := string(kind) + ending; sources[language][name].name == "" {
-					return nil, fmt.Errorf("%s is missing", filepath.Join(folder, language, name))
+					missing = append(missing, fmt.Errorf("%s is missing", filepath.Join(folder, language, name)))
 				}
 			}
 		}
 	}
-	return sources, nil
+	return sources, errors.Join(missing...)
 }
 
 // addSources adds the files in the folders of root. It follows links and leaves out names that begin

@@ -148,6 +148,7 @@ func TestWrongTemplates(t *testing.T) {
 		"no folder of a language": {"login_code.txt", "A", "login_code.txt is no template"},
 		"another ending":          {"en/login_code.md", "A", "en/login_code.md is no template"},
 		"a language with one":     {"fr/login_code.txt", "A", "fr/account_deleted.txt is missing"},
+		"all that it lacks":       {"fr/login_code.txt", "A", "fr/verify_email.html is missing"},
 		"an image":                {"en/login_code.html", "<p>\n<img src='https://a.example/i.png'>", "en/login_code.html: line 2 "},
 		"a relative image":        {"en/login_code.html", "<IMG SRC=i.png>", "loads something"},
 		"a background":            {"en/login_code.html", "<p style='background: URL(https://a.example/i.png)'>", "loads something"},
