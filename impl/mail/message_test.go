@@ -58,7 +58,7 @@ func TestMessage(t *testing.T) {
 		"From": `"Latchkey" <auth@example.com>`, "To": "<ada@xn--bcher-kva.example>", "Subject": "Dein Code: 90210347",
 		"Message-Id": "<login_code." + anID.String() + "@example.com>", "Date": "Mon, 05 Jan 2026 09:30:00 +0000",
 		"Auto-Submitted": "auto-generated", "Content-Language": "de",
-		"User-Agent": "", "X-Mailer": "", // the version of a library is nobody's concern
+		"X-Mailer": "", "User-Agent": "", // what is built in, and its version, is nobody's business
 	} {
 		if got := mail.Header.Get(name); got != want {
 			t.Errorf("%s is %q, want %q", name, got, want)
