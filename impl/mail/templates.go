@@ -175,7 +175,8 @@ func visible(files fs.FS, folder, shown string) ([]string, error) {
 }
 
 func noTemplate(at string) error {
-	return fmt.Errorf("%s is no template: the names are <language>/<mail>.txt and <language>/<mail>.html", at)
+	const names = "<language>/<mail>.txt and <language>/<mail>.html, in lower case"
+	return fmt.Errorf("%s is no template: the names are %s", at, names)
 }
 
 // failedAt names the place of an error, whose own path begins in the folder.
@@ -187,9 +188,9 @@ func failedAt(at string, err error) error {
 	return fmt.Errorf("%s: %w", at, err)
 }
 
-// isLanguage reports whether a folder is named as a language, such as "de" or "de-at".
+// isLanguage reports whether a folder is named as a language, such as "de", "de-at" or "es-419".
 func isLanguage(name string) bool {
-	isOdd := func(r rune) bool { return r != '-' && (r < 'a' || r > 'z') }
+	isOdd := func(r rune) bool { return r != '-' && (r < 'a' || r > 'z') && (r < '0' || r > '9') }
 	return len(name) >= 2 && len(name) <= 16 && !strings.ContainsFunc(name, isOdd)
 }
 

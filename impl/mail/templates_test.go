@@ -77,13 +77,18 @@ func readHTML(page string) (title, body string) {
 // A file in the folder replaces the embedded one of its name, and no other.
 func TestReplacedTemplate(t *testing.T) {
 	t.Parallel()
-	dir := folder(t, map[string]string{"de/login_code.txt": "Ihr Code\r\n\r\nEr lautet {{.Code}}.\r\n"})
+	files := map[string]string{"de/login_code.txt": "Ihr Code\r\n\r\nEr lautet {{.Code}}.\r\n"}
+	for _, kind := range Kinds() {
+		files["es-419/"+string(kind)+".txt"], files["es-419/"+string(kind)+".html"] = "Hola\n", "<p>90210347"
+	}
+	dir := folder(t, files)
 	all, err := LoadTemplates(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for language, want := range map[string]string{
-		"de": "Ihr Code", "de-AT": "Ihr Code", "de_CH": "Ihr Code", "DE": "Ihr Code", "en": "Your code: 90210347", "": "Your code: 90210347",
+		"es-419": "Hola",
+		"de":     "Ihr Code", "de-AT": "Ihr Code", "de_CH": "Ihr Code", "DE": "Ihr Code", "en": "Your code: 90210347", "": "Your code: 90210347",
 		"fr": "Your code: 90210347", "../de": "Your code: 90210347",
 	} {
 		content, err := all.Write(LoginCode, language, example(t, LoginCode))
@@ -146,6 +151,7 @@ func TestWrongTemplates(t *testing.T) {
 		"a long subject":          {"en/login_code.txt", strings.Repeat("a", 201), "en/login_code.txt:1: the first line"},
 		"an unknown mail":         {"en/login_cod.txt", "A", "en/login_cod.txt is no template"},
 		"no folder of a language": {"login_code.txt", "A", "login_code.txt is no template"},
+		"upper case":              {"de-AT/login_code.txt", "A", "<mail>.html, in lower case"},
 		"another ending":          {"en/login_code.md", "A", "en/login_code.md is no template"},
 		"a language with one":     {"fr/login_code.txt", "A", "fr/account_deleted.txt is missing"},
 		"all that it lacks":       {"fr/login_code.txt", "A", "fr/verify_email.html is missing"},
