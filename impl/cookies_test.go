@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/latchkey-auth/latchkey/impl"
+	"github.com/latchkey-auth/latchkey/impl/auth"
 	"github.com/latchkey-auth/latchkey/impl/impltest"
 )
 
@@ -115,6 +116,14 @@ func TestCookie_Delivery(t *testing.T) {
 		}
 		wantKept(t, a)
 	}
+	later := h.With(t, impltest.Options{
+		SessionCookies: true, PublicURL: authOrigin, Registration: auth.RegistrationVerified,
+	})
+	waiting := registerLater(t, later, "eve")
+	a = later.PostJSON(t, impltest.CompletePath, map[string]any{
+		"request": waiting, "code": later.CodeMail(t, "eve@example.com").Code.Reveal(), "token_delivery": "cookie",
+	})
+	wantCookie(t, refreshBy(t, later, named(wantCookie(t, a))))
 	// Last, because it removes the password of an account whose email wasn't proved.
 	request := askCode(t, h, impltest.RequestLoginCodePath, ada)
 	code := h.CodeMail(t, ada).Code.Reveal()
@@ -178,6 +187,9 @@ func TestCookie_Off(t *testing.T) {
 		"login": h.Login(t, "username", ada, "password", impltest.Password, "token_delivery", "cookie"),
 		"register": h.PostJSON(t, impltest.RegisterPath, map[string]any{
 			"email": "eve@example.com", "username": "eve", "password": impltest.Password, "token_delivery": "cookie",
+		}),
+		"complete": h.PostJSON(t, impltest.CompletePath, map[string]any{
+			"request": "lkq_" + strings.Repeat("a", 64), "code": "12345678", "token_delivery": "cookie",
 		}),
 		"continue": h.PostJSON(t, impltest.ContinueLoginPath, map[string]any{
 			"request": "lkq_" + strings.Repeat("a", 64), "factor": "email_code", "code": "12345678", "token_delivery": "cookie",

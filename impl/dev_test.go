@@ -81,7 +81,7 @@ func see(t *testing.T, h *impltest.Harness, method, path string, headers ...stri
 func TestDevMails(t *testing.T) {
 	t.Parallel()
 	h, _, name := withMails(t, impltest.Options{Origins: []string{"https://app.example.com"}})
-	const code, link = "90210347", "#login_code=AZgfbj9KfMCPHl19TBsukA"
+	const code, link = "90210347", "#login_code=lkl_AZgfbj9KfMCPHl19TBsuk"
 	for path, want := range map[string]struct {
 		contentType, policy string
 		texts               []string

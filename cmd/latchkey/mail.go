@@ -175,7 +175,7 @@ func checkSMTPURL(address secret.Text) string {
 
 func checkMailFrom(s settings) string {
 	from, err := netmail.ParseAddress(s.MailFrom)
-	if err != nil {
+	if err != nil || mail.CheckAddress(from.Address) != nil {
 		return fmt.Sprintf("is %q, must be an address such as Example <auth@example.com>", s.MailFrom)
 	}
 	if !s.SMTPURL.IsZero() && strings.HasSuffix(from.Address, "@localhost") {

@@ -3101,7 +3101,7 @@ type MailAccountDeleted struct {
 
 // MailChangeEmail The data of the mail `change_email`. It goes to the new address, which counts once the code is entered.
 //
-// Example: {"code":"90210347","email":"ada@example.com","expires_in_minutes":15,"link":"https://app.example.com/account#change_email=AZgfbj9KfMCPHl19TBsukA","username":"ada"}
+// Example: {"code":"90210347","email":"ada@example.com","expires_in_minutes":10,"link":"https://app.example.com/account#change_email=lkl_AZgfbj9KfMCPHl19TBsukLXLN9c5wg48JvJLUGfkxO4fRHdeQ9Fvdh7VX1v1MmGp","username":"ada"}
 type MailChangeEmail struct {
 	// Code The code that the user enters.
 	//
@@ -3115,12 +3115,12 @@ type MailChangeEmail struct {
 
 	// ExpiresInMinutes How many minutes the code is good for when the mail is written.
 	//
-	// Example: 15
+	// Example: 10
 	ExpiresInMinutes int `json:"expires_in_minutes"`
 
 	// Link A page of the application, with the token. Absent without `LATCHKEY_PUBLIC_URL`.
 	//
-	// Example: https://app.example.com/account#change_email=AZgfbj9KfMCPHl19TBsukA
+	// Example: https://app.example.com/account#change_email=lkl_AZgfbj9KfMCPHl19TBsukLXLN9c5wg48JvJLUGfkxO4fRHdeQ9Fvdh7VX1v1MmGp
 	Link *string `json:"link,omitempty"`
 
 	// Username The username of the account.
@@ -3131,7 +3131,7 @@ type MailChangeEmail struct {
 
 // MailCompleteRegistration The data of the mail `complete_registration`. There is no account until the code is entered.
 //
-// Example: {"code":"90210347","email":"ada@example.com","expires_in_minutes":15,"link":"https://app.example.com/account#complete_registration=AZgfbj9KfMCPHl19TBsukA"}
+// Example: {"code":"90210347","email":"ada@example.com","expires_in_minutes":10,"link":"https://app.example.com/account#complete_registration=lkl_AZgfbj9KfMCPHl19TBsukLXLN9c5wg48JvJLUGfkxO4fRHdeQ9Fvdh7VX1v1MmGp"}
 type MailCompleteRegistration struct {
 	// Code The code that the user enters.
 	//
@@ -3145,18 +3145,18 @@ type MailCompleteRegistration struct {
 
 	// ExpiresInMinutes How many minutes the code is good for when the mail is written.
 	//
-	// Example: 15
+	// Example: 10
 	ExpiresInMinutes int `json:"expires_in_minutes"`
 
 	// Link A page of the application, with the token. Absent without `LATCHKEY_PUBLIC_URL`.
 	//
-	// Example: https://app.example.com/account#complete_registration=AZgfbj9KfMCPHl19TBsukA
+	// Example: https://app.example.com/account#complete_registration=lkl_AZgfbj9KfMCPHl19TBsukLXLN9c5wg48JvJLUGfkxO4fRHdeQ9Fvdh7VX1v1MmGp
 	Link *string `json:"link,omitempty"`
 }
 
 // MailContinueLogin The data of the mail `continue_login`. The password was right, and the code proves the email as well.
 //
-// Example: {"code":"90210347","email":"ada@example.com","expires_in_minutes":15,"link":"https://app.example.com/account#continue_login=AZgfbj9KfMCPHl19TBsukA","username":"ada"}
+// Example: {"code":"90210347","email":"ada@example.com","expires_in_minutes":10,"link":"https://app.example.com/account#continue_login=lkl_AZgfbj9KfMCPHl19TBsukLXLN9c5wg48JvJLUGfkxO4fRHdeQ9Fvdh7VX1v1MmGp","username":"ada"}
 type MailContinueLogin struct {
 	// Code The code that the user enters.
 	//
@@ -3170,12 +3170,12 @@ type MailContinueLogin struct {
 
 	// ExpiresInMinutes How many minutes the code is good for when the mail is written.
 	//
-	// Example: 15
+	// Example: 10
 	ExpiresInMinutes int `json:"expires_in_minutes"`
 
 	// Link A page of the application, with the token. Absent without `LATCHKEY_PUBLIC_URL`.
 	//
-	// Example: https://app.example.com/account#continue_login=AZgfbj9KfMCPHl19TBsukA
+	// Example: https://app.example.com/account#continue_login=lkl_AZgfbj9KfMCPHl19TBsukLXLN9c5wg48JvJLUGfkxO4fRHdeQ9Fvdh7VX1v1MmGp
 	Link *string `json:"link,omitempty"`
 
 	// Username The username of the account.
@@ -3241,7 +3241,7 @@ type MailEmailTaken struct {
 
 // MailLoginCode The data of the mail `login_code`, which logs the user in without a password.
 //
-// Example: {"code":"90210347","email":"ada@example.com","expires_in_minutes":15,"link":"https://app.example.com/account#login_code=AZgfbj9KfMCPHl19TBsukA","username":"ada"}
+// Example: {"code":"90210347","email":"ada@example.com","expires_in_minutes":10,"link":"https://app.example.com/account#login_code=lkl_AZgfbj9KfMCPHl19TBsukLXLN9c5wg48JvJLUGfkxO4fRHdeQ9Fvdh7VX1v1MmGp","username":"ada"}
 type MailLoginCode struct {
 	// Code The code that the user enters.
 	//
@@ -3255,12 +3255,12 @@ type MailLoginCode struct {
 
 	// ExpiresInMinutes How many minutes the code is good for when the mail is written.
 	//
-	// Example: 15
+	// Example: 10
 	ExpiresInMinutes int `json:"expires_in_minutes"`
 
 	// Link A page of the application, with the token. Absent without `LATCHKEY_PUBLIC_URL`.
 	//
-	// Example: https://app.example.com/account#login_code=AZgfbj9KfMCPHl19TBsukA
+	// Example: https://app.example.com/account#login_code=lkl_AZgfbj9KfMCPHl19TBsukLXLN9c5wg48JvJLUGfkxO4fRHdeQ9Fvdh7VX1v1MmGp
 	Link *string `json:"link,omitempty"`
 
 	// Username The username of the account.
@@ -3316,7 +3316,7 @@ type MailPasswordChanged struct {
 
 // MailResetPassword The data of the mail `reset_password`, which lets the user set a new password.
 //
-// Example: {"code":"90210347","email":"ada@example.com","expires_in_minutes":15,"link":"https://app.example.com/account#reset_password=AZgfbj9KfMCPHl19TBsukA","username":"ada"}
+// Example: {"code":"90210347","email":"ada@example.com","expires_in_minutes":10,"link":"https://app.example.com/account#reset_password=lkl_AZgfbj9KfMCPHl19TBsukLXLN9c5wg48JvJLUGfkxO4fRHdeQ9Fvdh7VX1v1MmGp","username":"ada"}
 type MailResetPassword struct {
 	// Code The code that the user enters.
 	//
@@ -3330,12 +3330,12 @@ type MailResetPassword struct {
 
 	// ExpiresInMinutes How many minutes the code is good for when the mail is written.
 	//
-	// Example: 15
+	// Example: 10
 	ExpiresInMinutes int `json:"expires_in_minutes"`
 
 	// Link A page of the application, with the token. Absent without `LATCHKEY_PUBLIC_URL`.
 	//
-	// Example: https://app.example.com/account#reset_password=AZgfbj9KfMCPHl19TBsukA
+	// Example: https://app.example.com/account#reset_password=lkl_AZgfbj9KfMCPHl19TBsukLXLN9c5wg48JvJLUGfkxO4fRHdeQ9Fvdh7VX1v1MmGp
 	Link *string `json:"link,omitempty"`
 
 	// Username The username of the account.
@@ -3346,7 +3346,7 @@ type MailResetPassword struct {
 
 // MailVerifyEmail The data of the mail `verify_email`, which proves that the user receives mail at the address.
 //
-// Example: {"code":"90210347","email":"ada@example.com","expires_in_minutes":15,"link":"https://app.example.com/account#verify_email=AZgfbj9KfMCPHl19TBsukA","username":"ada"}
+// Example: {"code":"90210347","email":"ada@example.com","expires_in_minutes":10,"link":"https://app.example.com/account#verify_email=lkl_AZgfbj9KfMCPHl19TBsukLXLN9c5wg48JvJLUGfkxO4fRHdeQ9Fvdh7VX1v1MmGp","username":"ada"}
 type MailVerifyEmail struct {
 	// Code The code that the user enters.
 	//
@@ -3360,12 +3360,12 @@ type MailVerifyEmail struct {
 
 	// ExpiresInMinutes How many minutes the code is good for when the mail is written.
 	//
-	// Example: 15
+	// Example: 10
 	ExpiresInMinutes int `json:"expires_in_minutes"`
 
 	// Link A page of the application, with the token. Absent without `LATCHKEY_PUBLIC_URL`.
 	//
-	// Example: https://app.example.com/account#verify_email=AZgfbj9KfMCPHl19TBsukA
+	// Example: https://app.example.com/account#verify_email=lkl_AZgfbj9KfMCPHl19TBsukLXLN9c5wg48JvJLUGfkxO4fRHdeQ9Fvdh7VX1v1MmGp
 	Link *string `json:"link,omitempty"`
 
 	// Username The username of the account.

@@ -1258,8 +1258,8 @@ export interface components {
          *       "username": "ada",
          *       "email": "ada@example.com",
          *       "code": "90210347",
-         *       "link": "https://app.example.com/account#verify_email=AZgfbj9KfMCPHl19TBsukA",
-         *       "expires_in_minutes": 15
+         *       "link": "https://app.example.com/account#verify_email=lkl_AZgfbj9KfMCPHl19TBsukLXLN9c5wg48JvJLUGfkxO4fRHdeQ9Fvdh7VX1v1MmGp",
+         *       "expires_in_minutes": 10
          *     }
          */
         MailVerifyEmail: {
@@ -1280,13 +1280,13 @@ export interface components {
             code: string;
             /**
              * @description A page of the application, with the token. Absent without `LATCHKEY_PUBLIC_URL`.
-             * @example https://app.example.com/account#verify_email=AZgfbj9KfMCPHl19TBsukA
+             * @example https://app.example.com/account#verify_email=lkl_AZgfbj9KfMCPHl19TBsukLXLN9c5wg48JvJLUGfkxO4fRHdeQ9Fvdh7VX1v1MmGp
              */
             link?: string;
             /**
              * Format: int32
              * @description How many minutes the code is good for when the mail is written.
-             * @example 15
+             * @example 10
              */
             expires_in_minutes: number;
         };
@@ -1296,8 +1296,8 @@ export interface components {
          *       "username": "ada",
          *       "email": "ada@example.com",
          *       "code": "90210347",
-         *       "link": "https://app.example.com/account#reset_password=AZgfbj9KfMCPHl19TBsukA",
-         *       "expires_in_minutes": 15
+         *       "link": "https://app.example.com/account#reset_password=lkl_AZgfbj9KfMCPHl19TBsukLXLN9c5wg48JvJLUGfkxO4fRHdeQ9Fvdh7VX1v1MmGp",
+         *       "expires_in_minutes": 10
          *     }
          */
         MailResetPassword: {
@@ -1318,13 +1318,13 @@ export interface components {
             code: string;
             /**
              * @description A page of the application, with the token. Absent without `LATCHKEY_PUBLIC_URL`.
-             * @example https://app.example.com/account#reset_password=AZgfbj9KfMCPHl19TBsukA
+             * @example https://app.example.com/account#reset_password=lkl_AZgfbj9KfMCPHl19TBsukLXLN9c5wg48JvJLUGfkxO4fRHdeQ9Fvdh7VX1v1MmGp
              */
             link?: string;
             /**
              * Format: int32
              * @description How many minutes the code is good for when the mail is written.
-             * @example 15
+             * @example 10
              */
             expires_in_minutes: number;
         };
@@ -1334,8 +1334,8 @@ export interface components {
          *       "username": "ada",
          *       "email": "ada@example.com",
          *       "code": "90210347",
-         *       "link": "https://app.example.com/account#login_code=AZgfbj9KfMCPHl19TBsukA",
-         *       "expires_in_minutes": 15
+         *       "link": "https://app.example.com/account#login_code=lkl_AZgfbj9KfMCPHl19TBsukLXLN9c5wg48JvJLUGfkxO4fRHdeQ9Fvdh7VX1v1MmGp",
+         *       "expires_in_minutes": 10
          *     }
          */
         MailLoginCode: {
@@ -1356,13 +1356,13 @@ export interface components {
             code: string;
             /**
              * @description A page of the application, with the token. Absent without `LATCHKEY_PUBLIC_URL`.
-             * @example https://app.example.com/account#login_code=AZgfbj9KfMCPHl19TBsukA
+             * @example https://app.example.com/account#login_code=lkl_AZgfbj9KfMCPHl19TBsukLXLN9c5wg48JvJLUGfkxO4fRHdeQ9Fvdh7VX1v1MmGp
              */
             link?: string;
             /**
              * Format: int32
              * @description How many minutes the code is good for when the mail is written.
-             * @example 15
+             * @example 10
              */
             expires_in_minutes: number;
         };
@@ -1372,8 +1372,8 @@ export interface components {
          *       "username": "ada",
          *       "email": "ada@example.com",
          *       "code": "90210347",
-         *       "link": "https://app.example.com/account#change_email=AZgfbj9KfMCPHl19TBsukA",
-         *       "expires_in_minutes": 15
+         *       "link": "https://app.example.com/account#change_email=lkl_AZgfbj9KfMCPHl19TBsukLXLN9c5wg48JvJLUGfkxO4fRHdeQ9Fvdh7VX1v1MmGp",
+         *       "expires_in_minutes": 10
          *     }
          */
         MailChangeEmail: {
@@ -1394,13 +1394,13 @@ export interface components {
             code: string;
             /**
              * @description A page of the application, with the token. Absent without `LATCHKEY_PUBLIC_URL`.
-             * @example https://app.example.com/account#change_email=AZgfbj9KfMCPHl19TBsukA
+             * @example https://app.example.com/account#change_email=lkl_AZgfbj9KfMCPHl19TBsukLXLN9c5wg48JvJLUGfkxO4fRHdeQ9Fvdh7VX1v1MmGp
              */
             link?: string;
             /**
              * Format: int32
              * @description How many minutes the code is good for when the mail is written.
-             * @example 15
+             * @example 10
              */
             expires_in_minutes: number;
         };
@@ -1539,8 +1539,8 @@ export interface components {
          *       "username": "ada",
          *       "email": "ada@example.com",
          *       "code": "90210347",
-         *       "link": "https://app.example.com/account#continue_login=AZgfbj9KfMCPHl19TBsukA",
-         *       "expires_in_minutes": 15
+         *       "link": "https://app.example.com/account#continue_login=lkl_AZgfbj9KfMCPHl19TBsukLXLN9c5wg48JvJLUGfkxO4fRHdeQ9Fvdh7VX1v1MmGp",
+         *       "expires_in_minutes": 10
          *     }
          */
         MailContinueLogin: {
@@ -1561,13 +1561,13 @@ export interface components {
             code: string;
             /**
              * @description A page of the application, with the token. Absent without `LATCHKEY_PUBLIC_URL`.
-             * @example https://app.example.com/account#continue_login=AZgfbj9KfMCPHl19TBsukA
+             * @example https://app.example.com/account#continue_login=lkl_AZgfbj9KfMCPHl19TBsukLXLN9c5wg48JvJLUGfkxO4fRHdeQ9Fvdh7VX1v1MmGp
              */
             link?: string;
             /**
              * Format: int32
              * @description How many minutes the code is good for when the mail is written.
-             * @example 15
+             * @example 10
              */
             expires_in_minutes: number;
         };
@@ -1576,8 +1576,8 @@ export interface components {
          * @example {
          *       "email": "ada@example.com",
          *       "code": "90210347",
-         *       "link": "https://app.example.com/account#complete_registration=AZgfbj9KfMCPHl19TBsukA",
-         *       "expires_in_minutes": 15
+         *       "link": "https://app.example.com/account#complete_registration=lkl_AZgfbj9KfMCPHl19TBsukLXLN9c5wg48JvJLUGfkxO4fRHdeQ9Fvdh7VX1v1MmGp",
+         *       "expires_in_minutes": 10
          *     }
          */
         MailCompleteRegistration: {
@@ -1593,13 +1593,13 @@ export interface components {
             code: string;
             /**
              * @description A page of the application, with the token. Absent without `LATCHKEY_PUBLIC_URL`.
-             * @example https://app.example.com/account#complete_registration=AZgfbj9KfMCPHl19TBsukA
+             * @example https://app.example.com/account#complete_registration=lkl_AZgfbj9KfMCPHl19TBsukLXLN9c5wg48JvJLUGfkxO4fRHdeQ9Fvdh7VX1v1MmGp
              */
             link?: string;
             /**
              * Format: int32
              * @description How many minutes the code is good for when the mail is written.
-             * @example 15
+             * @example 10
              */
             expires_in_minutes: number;
         };

@@ -15,7 +15,7 @@ import (
 // kept with the job.
 func TestServerEchoesTheMail(t *testing.T) {
 	t.Parallel()
-	const code, link = "90210347", "AZgfbj9KfMCPHl19TBsukA" // of the contract's example
+	const code, link = "90210347", "lkl_AZgfbj9KfMCPHl19TBsuk" // of the contract's example
 	for command, isShown := range map[string]bool{"RCPT": true, "DONE": false} {
 		var once sync.Once
 		s := newServer(t, func(got, _ string) (err error) {

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -103,6 +104,40 @@ func TestFolder(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, w); diff != "" {
 		t.Errorf("read again (-want +got):\n%s", diff)
+	}
+}
+
+// What looks like a code and is none is never taken for the code of a mail.
+func TestCodeOfAFile(t *testing.T) {
+	t.Parallel()
+	f := newFolder(t)
+	for kind, want := range map[Kind]string{
+		VerifyEmail: "90210347", ContinueLogin: "90210347", CompleteRegistration: "90210347", AccountDeleted: "", NewDevice: "", EmailTaken: "",
+	} {
+		data := reflect.New(dataOf[kind]).Elem()
+		data.Set(reflect.ValueOf(example(t, kind)))
+		for name, text := range map[string]string{"Username": "20261126", "Email": "ada-20261126@example.com"} {
+			if field := data.FieldByName(name); field.IsValid() {
+				field.SetString(text)
+			}
+		}
+		content, err := templates(t).Write(kind, "en", data.Interface())
+		if err != nil {
+			t.Fatal(err)
+		}
+		l := another(kind)
+		message, err := NewMessage(from, l, content, sentAt)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := f.Send(t.Context(), message); err != nil {
+			t.Fatal(err)
+		}
+		written, err := f.Newest(10)
+		at := slices.IndexFunc(written, func(w Written) bool { return w.Kind == kind })
+		if err != nil || at < 0 || written[at].Code != want {
+			t.Errorf("%s: got %+v, %v; want the code %q", kind, written, err, want)
+		}
 	}
 }
 

@@ -28,7 +28,7 @@ func NewMessage(from netmail.Address, l Letter, c Content, now time.Time) (*Mess
 	if err != nil {
 		return nil, err
 	}
-	if _, err := recipient(from.Address); err != nil {
+	if from.Address, err = recipient(from.Address); err != nil {
 		return nil, err
 	}
 	from.Name = oneLine(from.Name)
@@ -49,6 +49,12 @@ func NewMessage(from netmail.Address, l Letter, c Content, now time.Time) (*Mess
 
 // WriteTo writes the mail in the form of RFC 5322.
 func (m *Message) WriteTo(w io.Writer) (int64, error) { return m.msg.WriteTo(w) }
+
+// CheckAddress fails with an [ErrAddress] if an address can't stand in a mail.
+func CheckAddress(address string) error {
+	_, err := recipient(address)
+	return err
+}
 
 // recipient returns an address as it stands in a header, its domain in ASCII. What net/mail reads as
 // anything but this one address is refused, so that an address can't add a recipient or a header.

@@ -94,6 +94,21 @@ func parts(tb testing.TB, mail *netmail.Message) map[string]string {
 	}
 }
 
+// The sender's domain is in ASCII wherever it stands.
+func TestSendersDomain(t *testing.T) {
+	t.Parallel()
+	sender := netmail.Address{Name: "Ä", Address: "auth@Bücher.example"}
+	mail, _ := write(t, sender, "ada@example.com", Content{Language: "en", Subject: "A", Text: "A\n", HTML: "<p>A"})
+	for name, want := range map[string]string{
+		"From":       "=?utf-8?q?=C3=84?= <auth@xn--bcher-kva.example>",
+		"Message-Id": "<login_code." + anID.String() + "@xn--bcher-kva.example>",
+	} {
+		if got := mail.Header.Get(name); got != want {
+			t.Errorf("%s is %q, want %q", name, got, want)
+		}
+	}
+}
+
 // breaks are texts that would end a header, or begin another.
 var breaks = []string{
 	"\r\nBcc: eve@example.com", "\nBcc: eve@example.com", "\rBcc: eve@example.com", "\r\n\r\nBody", "\u2028Bcc: eve@example.com",

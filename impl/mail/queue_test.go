@@ -192,7 +192,7 @@ func TestQueueHoldsNoCode(t *testing.T) {
 	if err := row.Scan(&dump); err != nil || !strings.Contains(dump, "ada@example.com") {
 		t.Fatalf("%v: %s", err, dump)
 	}
-	for _, canary := range []string{"90210347", "AZgfbj9KfMCPHl19TBsukA"} {
+	for _, canary := range []string{"90210347", "lkl_AZgfbj9KfMCPHl19TBsuk"} {
 		if strings.Contains(dump, canary) {
 			t.Errorf("the database holds %s: %s", canary, dump)
 		}

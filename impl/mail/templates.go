@@ -110,50 +110,87 @@ func readSources(folder string) (map[string]map[string]source, error) {
 			return nil, err
 		}
 	}
+	var missing []error
 	for _, language := range sortedKeys(sources) {
 		for _, kind := range Kinds() {
 			for _, ending := range []string{".txt", ".html"} {
 				if name := string(kind) + ending; sources[language][name].name == "" {
-					return nil, fmt.Errorf("%s is missing", filepath.Join(folder, language, name))
+					missing = append(missing, fmt.Errorf("%s is missing", filepath.Join(folder, language, name)))
 				}
 			}
 		}
 	}
-	return sources, nil
+	return sources, errors.Join(missing...)
 }
 
+// addSources adds the files in the folders of root. It follows links and leaves out names that begin
+// with a dot, because Kubernetes mounts a ConfigMap as links into a folder `..data`.
 func addSources(sources map[string]map[string]source, files fs.FS, root, shown string) error {
-	return fs.WalkDir(files, root, func(name string, entry fs.DirEntry, err error) error {
-		relative := strings.TrimPrefix(name, root+"/")
-		at := filepath.Join(shown, filepath.FromSlash(relative))
-		var failed *fs.PathError
-		switch {
-		case errors.As(err, &failed):
-			return fmt.Errorf("%s: %w", at, failed.Err) // its own path begins in the folder
-		case err != nil || entry.IsDir():
-			return err
-		}
-		language, base := path.Split(relative)
-		language = strings.TrimSuffix(language, "/")
-		kind, ending, _ := strings.Cut(base, ".")
-		if dataOf[Kind(kind)] == nil || ending != "txt" && ending != "html" || !isLanguage(language) {
-			return fmt.Errorf("%s is no template: the names are <language>/<mail>.txt and <language>/<mail>.html", at)
-		}
-		text, err := fs.ReadFile(files, name)
+	languages, err := visible(files, root, shown)
+	if err != nil {
+		return err
+	}
+	for _, language := range languages {
+		folder := path.Join(root, language)
+		names, err := visible(files, folder, filepath.Join(shown, language))
 		if err != nil {
 			return err
 		}
-		if sources[language] == nil {
-			sources[language] = map[string]source{}
+		for _, name := range names {
+			at := filepath.Join(shown, language, name)
+			kind, ending, _ := strings.Cut(name, ".")
+			if dataOf[Kind(kind)] == nil || ending != "txt" && ending != "html" || !isLanguage(language) {
+				return noTemplate(at)
+			}
+			text, err := fs.ReadFile(files, path.Join(folder, name))
+			if err != nil {
+				return failedAt(at, err)
+			}
+			if sources[language] == nil {
+				sources[language] = map[string]source{}
+			}
+			sources[language][name] = source{at, strings.ReplaceAll(string(text), "\r\n", "\n")}
 		}
-		sources[language][base] = source{at, strings.ReplaceAll(string(text), "\r\n", "\n")}
-		return nil
-	})
+	}
+	return nil
 }
 
-// isLanguage reports whether a folder is named as a language, such as "de" or "de-at".
+// visible returns the names in a folder that don't begin with a dot.
+func visible(files fs.FS, folder, shown string) ([]string, error) {
+	info, err := fs.Stat(files, folder)
+	if err == nil && !info.IsDir() {
+		return nil, noTemplate(shown)
+	}
+	entries, err := fs.ReadDir(files, folder)
+	if err != nil {
+		return nil, failedAt(shown, err)
+	}
+	var names []string
+	for _, entry := range entries {
+		if !strings.HasPrefix(entry.Name(), ".") {
+			names = append(names, entry.Name())
+		}
+	}
+	return names, nil
+}
+
+func noTemplate(at string) error {
+	const names = "<language>/<mail>.txt and <language>/<mail>.html, in lower case"
+	return fmt.Errorf("%s is no template: the names are %s", at, names)
+}
+
+// failedAt names the place of an error, whose own path begins in the folder.
+func failedAt(at string, err error) error {
+	var failed *fs.PathError
+	if errors.As(err, &failed) {
+		err = failed.Err
+	}
+	return fmt.Errorf("%s: %w", at, err)
+}
+
+// isLanguage reports whether a folder is named as a language, such as "de", "de-at" or "es-419".
 func isLanguage(name string) bool {
-	isOdd := func(r rune) bool { return r != '-' && (r < 'a' || r > 'z') }
+	isOdd := func(r rune) bool { return r != '-' && (r < 'a' || r > 'z') && (r < '0' || r > '9') }
 	return len(name) >= 2 && len(name) <= 16 && !strings.ContainsFunc(name, isOdd)
 }
 

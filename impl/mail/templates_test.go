@@ -1,6 +1,7 @@
 package mail
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -76,19 +77,60 @@ func readHTML(page string) (title, body string) {
 // A file in the folder replaces the embedded one of its name, and no other.
 func TestReplacedTemplate(t *testing.T) {
 	t.Parallel()
-	dir := folder(t, map[string]string{"de/login_code.txt": "Ihr Code\r\n\r\nEr lautet {{.Code}}.\r\n"})
+	files := map[string]string{"de/login_code.txt": "Ihr Code\r\n\r\nEr lautet {{.Code}}.\r\n"}
+	for _, kind := range Kinds() {
+		files["es-419/"+string(kind)+".txt"], files["es-419/"+string(kind)+".html"] = "Hola\n", "<p>90210347"
+	}
+	dir := folder(t, files)
 	all, err := LoadTemplates(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for language, want := range map[string]string{
-		"de": "Ihr Code", "de-AT": "Ihr Code", "de_CH": "Ihr Code", "DE": "Ihr Code", "en": "Your code: 90210347", "": "Your code: 90210347",
+		"es-419": "Hola",
+		"de":     "Ihr Code", "de-AT": "Ihr Code", "de_CH": "Ihr Code", "DE": "Ihr Code", "en": "Your code: 90210347", "": "Your code: 90210347",
 		"fr": "Your code: 90210347", "../de": "Your code: 90210347",
 	} {
 		content, err := all.Write(LoginCode, language, example(t, LoginCode))
 		if err != nil || content.Subject != want || content.Text == "" || !strings.Contains(content.HTML, "90210347") {
 			t.Errorf("%q: %v, %+v", language, err, content)
 		}
+	}
+}
+
+// A folder may be what Kubernetes makes of a ConfigMap: links into a hidden folder that is swapped.
+// Other hidden files are left out too.
+func TestMountedTemplates(t *testing.T) {
+	t.Parallel()
+	for name, links := range map[string]map[string]string{
+		"one for all languages": {"..data": "..2026", "de": "..data/de"},
+		"one for a language":    {"de/..data": "../..2026/de", "de/login_code.txt": "..data/login_code.txt"},
+	} {
+		dir := folder(t, map[string]string{
+			"..2026/de/login_code.txt": "Ihr Code\n\nEr lautet {{.Code}}.\n", ".DS_Store": "", "en/.gitkeep": "",
+		})
+		for link, to := range links {
+			at := filepath.Join(dir, filepath.FromSlash(link))
+			if err := errors.Join(os.MkdirAll(filepath.Dir(at), 0o700), os.Symlink(to, at)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		all, err := LoadTemplates(dir)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		content, err := all.Write(LoginCode, "de", example(t, LoginCode))
+		if err != nil || content.Subject != "Ihr Code" {
+			t.Errorf("%s: %v, %+v", name, err, content)
+		}
+	}
+	dir := folder(t, map[string]string{"en/login_code.html": "<p>{{.Code}}"})
+	if err := os.Symlink("none", filepath.Join(dir, "en", "login_code.txt")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := LoadTemplates(dir); err == nil || !strings.Contains(err.Error(), "en/login_code.txt: no such file") {
+		t.Errorf("a link to nothing: got %v", err)
 	}
 }
 
@@ -109,8 +151,10 @@ func TestWrongTemplates(t *testing.T) {
 		"a long subject":          {"en/login_code.txt", strings.Repeat("a", 201), "en/login_code.txt:1: the first line"},
 		"an unknown mail":         {"en/login_cod.txt", "A", "en/login_cod.txt is no template"},
 		"no folder of a language": {"login_code.txt", "A", "login_code.txt is no template"},
+		"upper case":              {"de-AT/login_code.txt", "A", "<mail>.html, in lower case"},
 		"another ending":          {"en/login_code.md", "A", "en/login_code.md is no template"},
 		"a language with one":     {"fr/login_code.txt", "A", "fr/account_deleted.txt is missing"},
+		"all that it lacks":       {"fr/login_code.txt", "A", "fr/verify_email.html is missing"},
 		"an image":                {"en/login_code.html", "<p>\n<img src='https://a.example/i.png'>", "en/login_code.html: line 2 "},
 		"a relative image":        {"en/login_code.html", "<IMG SRC=i.png>", "loads something"},
 		"a background":            {"en/login_code.html", "<p style='background: URL(https://a.example/i.png)'>", "loads something"},

@@ -42,6 +42,7 @@ var (
 	// folder.
 	writtenName = regexp.MustCompile(`^([0-9]{8}T[0-9]{6}\.[0-9]{6}Z)-([a-z_]{1,40})-[0-9a-f-]{36}$`)
 	codeForm    = regexp.MustCompile(`\b[0-9]{8}\b`)
+	codeLine    = regexp.MustCompile(`(?m)^[ \t]*([0-9]{8})[ \t]*$`)
 	linkForm    = regexp.MustCompile(`https?://\S+#[a-z_]+=\S+`)
 )
 
@@ -134,5 +135,19 @@ func (w *Written) parse() {
 			w.HTML = text
 		}
 	}
-	w.Code, w.Link = codeForm.FindString(w.Text), linkForm.FindString(w.Text)
+	w.Code, w.Link = codeOf(w.Kind, w.Text), linkForm.FindString(w.Text)
+}
+
+// codeOf returns the code in the text of a mail. A name or an address may look like a code, so the
+// one on a line of its own counts first.
+func codeOf(kind Kind, text string) string {
+	if data := dataOf[kind]; data == nil {
+		return ""
+	} else if _, hasCode := data.FieldByName("Code"); !hasCode {
+		return ""
+	}
+	if line := codeLine.FindStringSubmatch(text); line != nil {
+		return line[1]
+	}
+	return codeForm.FindString(text)
 }
