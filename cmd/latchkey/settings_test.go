@@ -90,6 +90,8 @@ func TestChecks(t *testing.T) {
 		{"CORS_ORIGINS", "http://localhost:080", "browsers send as http://localhost"},
 		{"CORS_ORIGINS", "https://straße.example", "browsers send as https://xn--strae-oqa.example"},
 		{"CORS_ORIGINS", "http://[0:0::1]:5173", "browsers send as http://[::1]:5173"},
+		{"PUBLIC_URL", "https://example.com/auth", ""},
+		{"PUBLIC_URL", "https://example.com/\u00fc", "must be an address"},
 		{"SESSION_COOKIES", "off", ""},
 		{"SESSION_COOKIES", "yes", "must be on or off"},
 		{"SESSION_COOKIES", "on", "needs LATCHKEY_PUBLIC_URL"},

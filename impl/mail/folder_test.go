@@ -260,6 +260,7 @@ func TestBrokenFile(t *testing.T) {
 	for _, text := range []string{
 		"", "\x00\xff", "Subject: A", "Subject: A\r\n\r\nB", "Subject: =?x?q?A?=\r\nContent-Type: multipart/alternative\r\n\r\nB",
 		"Content-Type: multipart/alternative; boundary=x\r\n\r\n--x\r\nContent-Type: text/plain\r\n", "To: ,\r\nContent-Type: ;\r\n\r\n",
+		"To: x:;\r\n\r\n",
 	} {
 		if err := os.WriteFile(filepath.Join(f.dir, name+".eml"), []byte(text), 0o600); err != nil {
 			t.Fatal(err)

@@ -111,7 +111,7 @@ func (w *Written) parse() {
 	if subject, err := new(mime.WordDecoder).DecodeHeader(w.Subject); err == nil {
 		w.Subject = subject
 	}
-	if to, err := message.Header.AddressList("To"); err == nil {
+	if to, err := message.Header.AddressList("To"); err == nil && len(to) > 0 { // a group may be empty
 		w.To = to[0].Address
 	}
 	_, params, err := mime.ParseMediaType(message.Header.Get("Content-Type"))
