@@ -331,3 +331,28 @@ func TestUndoOfWhoHadTheAddressBefore(t *testing.T) {
 		t.Errorf("the email is %s", got)
 	}
 }
+
+// Who takes a former address back by a change leaves no undo to the addresses since: they may be those
+// of whoever had taken the account over. Another spelling of the address is a change as any other.
+func TestTakingAnAddressBackIsAnUndo(t *testing.T) {
+	t.Parallel()
+	h := impltest.New(t)
+	token := h.MustRegister(t, "ada")
+	changeEmail(t, h, token, newAda)
+	first := undoOf(t, h, ada)
+	changeEmail(t, h, token, third)
+	second := undoOf(t, h, newAda)
+	changeEmail(t, h, token, ada)
+	for what, link := range map[string]string{"the first": first, "the second": second} {
+		wantInvalidCode(t, what, undo(t, h, link))
+	}
+	if mails := h.Mails(t, third); len(mails) != 0 {
+		t.Errorf("%d mails to the address that was left", len(mails))
+	}
+	changeEmail(t, h, h.MustRegister(t, "eve"), third) // it isn't held
+	changeEmail(t, h, token, "Ada@example.com")
+	wantStatus(t, "the undo of another spelling", undo(t, h, undoOf(t, h, ada)), 204)
+	if got := emailOf(t, h, "ada"); got != ada {
+		t.Errorf("the email is %s", got)
+	}
+}
