@@ -69,8 +69,10 @@ func TestUndoOfAnEmailChange(t *testing.T) {
 		t.Errorf("the events are %+v", events)
 	}
 	letters = h.Mailbox.Letters()
-	if last := letters[len(letters)-1]; last.Kind != auth.LetterPasswordChanged || last.To != ada {
-		t.Errorf("the last letter is %+v", last)
+	for n, to := range []string{newAda, ada} { // the address that is left is told, too
+		if letter := letters[len(letters)-2+n]; letter.Kind != auth.LetterPasswordChanged || letter.To != to {
+			t.Errorf("the letter to %s is %+v", to, letter)
+		}
 	}
 	changeEmail(t, h, h.MustRegister(t, "eve"), newAda) // the address is free at once
 }
@@ -326,6 +328,31 @@ func TestUndoOfWhoHadTheAddressBefore(t *testing.T) {
 	wantInvalidCode(t, "the undo of the one", undo(t, h, former))
 	wantStatus(t, "the undo of the other", undo(t, h, undoOf(t, h, ada)), 204)
 	if got := emailOf(t, h, "other"); got != ada {
+		t.Errorf("the email is %s", got)
+	}
+}
+
+// Who takes a former address back by a change leaves no undo to the addresses since: they may be those
+// of whoever had taken the account over. Another spelling of the address is a change as any other.
+func TestTakingAnAddressBackIsAnUndo(t *testing.T) {
+	t.Parallel()
+	h := impltest.New(t)
+	token := h.MustRegister(t, "ada")
+	changeEmail(t, h, token, newAda)
+	first := undoOf(t, h, ada)
+	changeEmail(t, h, token, third)
+	second := undoOf(t, h, newAda)
+	changeEmail(t, h, token, ada)
+	for what, link := range map[string]string{"the first": first, "the second": second} {
+		wantInvalidCode(t, what, undo(t, h, link))
+	}
+	if mails := h.Mails(t, third); len(mails) != 0 {
+		t.Errorf("%d mails to the address that was left", len(mails))
+	}
+	changeEmail(t, h, h.MustRegister(t, "eve"), third) // it isn't held
+	changeEmail(t, h, token, "Ada@example.com")
+	wantStatus(t, "the undo of another spelling", undo(t, h, undoOf(t, h, ada)), 204)
+	if got := emailOf(t, h, "ada"); got != ada {
 		t.Errorf("the email is %s", got)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/latchkey-auth/latchkey/impl/auth/challenge"
 	"github.com/latchkey-auth/latchkey/impl/impltest"
 	"github.com/latchkey-auth/latchkey/impl/secret"
 )
@@ -149,4 +150,24 @@ func TestL5_AnotherPasswordForgetsAddresses(t *testing.T) {
 	if a := loginFrom(t, h, home, "ada@example.com", "a wrong password"); a.Status != 429 {
 		t.Errorf("the address of before: got %d", a.Status)
 	}
+}
+
+// An account that has left an address has no budget of its own there: its networks are strangers to
+// whoever has the address next.
+func TestL5_FormerOwnersAreStrangers(t *testing.T) {
+	t.Parallel()
+	h := limited(t)
+	token := registerFrom(t, h, home, "ada").Text("token.access_token")
+	changeEmail(t, h, token, newAda)
+	h.Clock.Advance(challenge.UndoTTL)
+	const elsewhere = "192.0.2.1"
+	body := `{"email":"` + ada + `","username":"grace","password":"` + newPassword + `"}`
+	r := h.Request("POST", impltest.RegisterPath, body, "Content-Type", mediaJSON, "X-Forwarded-For", elsewhere)
+	wantStatus(t, "the next owner", h.Do(t, r), 201)
+	guess(t, h, ada, 10)
+	a := loginFrom(t, h, home, ada, "a wrong password")
+	if a.Status != 429 || a.Header.Get("RateLimit-Policy") != `"account";q=10;w=9000` {
+		t.Errorf("the former owner: got %d %v", a.Status, a.Header)
+	}
+	wantStatus(t, "the next owner", loginFrom(t, h, elsewhere, ada, newPassword), 200)
 }

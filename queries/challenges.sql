@@ -64,6 +64,15 @@ DELETE FROM challenges WHERE user_id = sqlc.arg(user_id)::uuid AND purpose <> 'u
 DELETE FROM challenges
 WHERE user_id = sqlc.arg(user_id)::uuid AND purpose = 'undo_email_change' AND created_at >= sqlc.arg(since)::timestamptz;
 
+-- name: ChallengeTakeBack :execrows
+-- Ends the undos of a user's email changes since the user has left an address, if that can be undone
+-- still.
+DELETE FROM challenges c
+USING challenges f
+WHERE f.user_id = sqlc.arg(user_id)::uuid AND f.purpose = 'undo_email_change' AND f.email_key = sqlc.arg(email_key)
+    AND f.used_at IS NULL AND f.expires_at > sqlc.arg(now)::timestamptz
+    AND c.user_id = f.user_id AND c.purpose = f.purpose AND c.created_at >= f.created_at;
+
 -- name: ChallengeGetID :one
 -- Returns the id of the newest challenge of a purpose for an address, for a client that proves by its
 -- token whose address it is.

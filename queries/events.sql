@@ -20,8 +20,9 @@ ORDER BY id DESC
 LIMIT sqlc.arg(page_size)::integer;
 
 -- name: EventGetLogin :one
--- Returns what the mail about a login says. No row means that the user was deleted.
-SELECT e.address, e.user_agent, u.username
+-- Returns what the mail about a login says. No row means that the user was deleted. To an email that
+-- nobody has proved goes nothing that the client has written: it may be a stranger's.
+SELECT e.address, coalesce(CASE WHEN u.email_verified THEN e.user_agent END, '')::text AS user_agent, u.username
 FROM events e
 JOIN users u ON u.id = e.user_id
 WHERE e.id = @id AND e.type = 'user.logged_in';

@@ -1,6 +1,7 @@
 -- name: AttemptVouch :one
 -- Reports what vouches for an attempt on an account: a live session of the account, or an address
--- that has logged in to it recently. No row means that the attempt is a stranger's.
+-- that has logged in to it recently. An account that has left the email vouches for nobody. No row
+-- means that the attempt is a stranger's.
 SELECT true AS is_session
 FROM sessions s
 JOIN users u ON u.id = s.user_id
@@ -10,7 +11,7 @@ UNION ALL
 SELECT false
 FROM known_addresses k
 JOIN users u ON u.id = k.user_id
-WHERE k.key = sqlc.arg(pair_key) AND k.seen_at > sqlc.arg(known_since)::timestamptz
+WHERE k.key = sqlc.arg(pair_key) AND u.email_key = sqlc.arg(email_key) AND k.seen_at > sqlc.arg(known_since)::timestamptz
     AND (u.tokens_not_before IS NULL OR k.seen_at > u.tokens_not_before)
 LIMIT 1;
 

@@ -1,12 +1,15 @@
 package main
 
 import (
+	"errors"
 	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/jackc/pgx/v5"
 
 	"github.com/latchkey-auth/latchkey/impl/postgres/postgrestest"
 )
@@ -20,7 +23,8 @@ func TestNewDeviceMailInTheFolder(t *testing.T) {
 	if err := os.Mkdir(data, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	environ := onDatabase(postgrestest.New(t), "LATCHKEY_TRUSTED_PROXIES=127.0.0.1", "LATCHKEY_DATA_DIR="+data)
+	database := postgrestest.New(t)
+	environ := onDatabase(database, "LATCHKEY_TRUSTED_PROXIES=127.0.0.1", "LATCHKEY_DATA_DIR="+data)
 	_, server := serve(t, dir, environ)
 	from := func(address, path, mediaType, body string) {
 		t.Helper()
@@ -38,11 +42,19 @@ func TestNewDeviceMailInTheFolder(t *testing.T) {
 	const home, away = "198.51.100.7", "203.0.113.9"
 	form := url.Values{"username": {"ada@example.com"}, "password": {crashPassword}}.Encode()
 	from(home, "/api/users/", jsonType, registration("ada@example.com", "ada", crashPassword))
+	conn, err := pgx.Connect(t.Context(), database)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = conn.Exec(t.Context(), "UPDATE users SET email_verified = true")
+	if err = errors.Join(err, conn.Close(t.Context())); err != nil {
+		t.Fatal(err)
+	}
 	from(home, "/api/users/login/token/", "application/x-www-form-urlencoded", form)
 	from(away, "/api/users/login/token/", "application/x-www-form-urlencoded", form)
 	from(away, "/api/users/login/token/", "application/x-www-form-urlencoded", form)
 	var files []string
-	err := eventually("a mail is written", func() bool {
+	err = eventually("a mail is written", func() bool {
 		files, _ = filepath.Glob(filepath.Join(data, "mails", "*.eml"))
 		return len(files) > 0
 	})

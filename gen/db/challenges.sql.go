@@ -250,6 +250,30 @@ func (q *Queries) ChallengeSweep(ctx context.Context, arg ChallengeSweepParams) 
 	return result.RowsAffected(), nil
 }
 
+const challengeTakeBack = `-- name: ChallengeTakeBack :execrows
+DELETE FROM challenges c
+USING challenges f
+WHERE f.user_id = $1::uuid AND f.purpose = 'undo_email_change' AND f.email_key = $2
+    AND f.used_at IS NULL AND f.expires_at > $3::timestamptz
+    AND c.user_id = f.user_id AND c.purpose = f.purpose AND c.created_at >= f.created_at
+`
+
+type ChallengeTakeBackParams struct {
+	UserID   uuid.UUID
+	EmailKey string
+	Now      time.Time
+}
+
+// Ends the undos of a user's email changes since the user has left an address, if that can be undone
+// still.
+func (q *Queries) ChallengeTakeBack(ctx context.Context, arg ChallengeTakeBackParams) (int64, error) {
+	result, err := q.db.Exec(ctx, challengeTakeBack, arg.UserID, arg.EmailKey, arg.Now)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
 const challengeTry = `-- name: ChallengeTry :one
 UPDATE challenges
 SET attempts = attempts + 1

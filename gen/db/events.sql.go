@@ -84,7 +84,7 @@ func (q *Queries) EventAddSampled(ctx context.Context, arg EventAddSampledParams
 }
 
 const eventGetLogin = `-- name: EventGetLogin :one
-SELECT e.address, e.user_agent, u.username
+SELECT e.address, coalesce(CASE WHEN u.email_verified THEN e.user_agent END, '')::text AS user_agent, u.username
 FROM events e
 JOIN users u ON u.id = e.user_id
 WHERE e.id = $1 AND e.type = 'user.logged_in'
@@ -92,11 +92,12 @@ WHERE e.id = $1 AND e.type = 'user.logged_in'
 
 type EventGetLoginRow struct {
 	Address   *string
-	UserAgent *string
+	UserAgent string
 	Username  string
 }
 
-// Returns what the mail about a login says. No row means that the user was deleted.
+// Returns what the mail about a login says. No row means that the user was deleted. To an email that
+// nobody has proved goes nothing that the client has written: it may be a stranger's.
 func (q *Queries) EventGetLogin(ctx context.Context, id uuid.UUID) (EventGetLoginRow, error) {
 	row := q.db.QueryRow(ctx, eventGetLogin, id)
 	var i EventGetLoginRow

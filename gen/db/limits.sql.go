@@ -107,7 +107,7 @@ UNION ALL
 SELECT false
 FROM known_addresses k
 JOIN users u ON u.id = k.user_id
-WHERE k.key = $4 AND k.seen_at > $5::timestamptz
+WHERE k.key = $4 AND u.email_key = $2 AND k.seen_at > $5::timestamptz
     AND (u.tokens_not_before IS NULL OR k.seen_at > u.tokens_not_before)
 LIMIT 1
 `
@@ -121,7 +121,8 @@ type AttemptVouchParams struct {
 }
 
 // Reports what vouches for an attempt on an account: a live session of the account, or an address
-// that has logged in to it recently. No row means that the attempt is a stranger's.
+// that has logged in to it recently. An account that has left the email vouches for nobody. No row
+// means that the attempt is a stranger's.
 func (q *Queries) AttemptVouch(ctx context.Context, arg AttemptVouchParams) (bool, error) {
 	row := q.db.QueryRow(ctx, attemptVouch,
 		arg.SessionID,

@@ -300,6 +300,7 @@ export interface paths {
          *     - Codes that were mailed to the former address end.
          *     - The former address gets a mail, with a link that undoes the change for 72 hours, at `ConfirmPasswordReset`.
          *       Until then nobody else gets the address.
+         *     - A change back to an address whose undo is open ends that undo and the later ones. It sends no mail.
          *     - 401 `invalid_code`: the code is wrong, has expired, was used, or is another account's. It counts as a try.
          *     - 409: another account got the address after the code was asked for.
          *     - 429: the request has had its five tries. Ask for another code.

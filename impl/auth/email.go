@@ -80,17 +80,16 @@ func (s *Service) ConfirmEmailChange(ctx context.Context, c Caller, p Principal,
 }
 
 // changeEmail gives a user, whose row is locked, another address. The former address gets a mail with
-// the undo. The codes that were mailed to it end.
+// the undo, unless the user takes back an address whose undo is open. The codes that were mailed to
+// the former address end.
 func (s *Service) changeEmail(
 	ctx context.Context, tx store.Tx, c Caller, user db.User, session uuid.UUID, email string,
 ) error {
-	undo, err := s.challenges.OpenOwn(ctx, tx, challenge.UndoEmailChange, challenge.Own{
-		User: user.ID, Email: user.Email, NewEmail: email,
-	})
-	if err != nil {
+	if err := s.openUndo(ctx, tx, user, email); err != nil {
 		return err
 	}
-	if user, err = s.setEmail(ctx, tx, user.ID, email); err != nil {
+	user, err := s.setEmail(ctx, tx, user.ID, email)
+	if err != nil {
 		return err
 	}
 	if err := s.challenges.End(ctx, tx, user.ID); err != nil {
@@ -100,12 +99,32 @@ func (s *Service) changeEmail(
 	if _, err := s.knowAddress(ctx, tx, user, s.limiter.AddressKey(c.Address, user.EmailKey)); err != nil {
 		return err
 	}
-	if err := s.mailOpened(ctx, tx, LetterEmailChanged, undo); err != nil {
-		return err
-	}
 	return s.record(ctx, tx, c, event.Event{
 		Type: event.EmailChanged, UserID: user.ID, Actor: event.User, SessionID: session,
 	})
+}
+
+// openUndo has the undo of a change mailed to the present address of a user. Who takes a former address
+// back undoes the changes since, and the address that is left gets no undo: it may be that of
+// whoever had taken the account over.
+func (s *Service) openUndo(ctx context.Context, tx store.Tx, user db.User, email string) error {
+	emailKey, err := account.CanonicalEmail(email)
+	if err != nil {
+		return err
+	}
+	if emailKey != user.EmailKey {
+		isBack, err := s.challenges.TakeBack(ctx, tx, user.ID, emailKey)
+		if err != nil || isBack {
+			return err
+		}
+	}
+	undo, err := s.challenges.OpenOwn(ctx, tx, challenge.UndoEmailChange, challenge.Own{
+		User: user.ID, Email: user.Email, NewEmail: email,
+	})
+	if err != nil {
+		return err
+	}
+	return s.mailOpened(ctx, tx, LetterEmailChanged, undo)
 }
 
 // restoreEmail undoes a change of the email, of a user whose row is locked. The undos of later

@@ -131,6 +131,6 @@ func (s *Service) loginNotice(ctx context.Context, login uuid.UUID, notice Notic
 	}
 	return LoginNotice{
 		Notice: notice, Username: row.Username,
-		Address: account.OrEmpty(row.Address), UserAgent: account.OrEmpty(row.UserAgent),
+		Address: account.OrEmpty(row.Address), UserAgent: row.UserAgent,
 	}, true, nil
 }

@@ -310,6 +310,13 @@ func (c *Challenges) EndUndos(ctx context.Context, tx store.Tx, user uuid.UUID, 
 	return store.Error(tx.ChallengeEndUndos(ctx, db.ChallengeEndUndosParams{UserID: user, Since: since}))
 }
 
+// TakeBack ends the undos of a user's email changes since the user has left an address, and reports
+// whether it has ended any. The transaction has locked the user's row.
+func (c *Challenges) TakeBack(ctx context.Context, tx store.Tx, user uuid.UUID, emailKey string) (bool, error) {
+	n, err := tx.ChallengeTakeBack(ctx, db.ChallengeTakeBackParams{UserID: user, EmailKey: emailKey, Now: c.now()})
+	return n > 0, store.Error(err)
+}
+
 // Mail is what the mail of a challenge says.
 type Mail struct {
 	Purpose         Purpose
