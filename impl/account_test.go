@@ -91,7 +91,9 @@ func TestG5_PatchesThatAreRefused(t *testing.T) {
 		`{"user_metadata":{"\u0000":1}}`:                              {"/user_metadata", "invalid_character"},
 		`{"user_metadata":{"a":[{"b":1e308}]}}`:                       {"/user_metadata", "invalid_format"},
 		`{"user_metadata":{"a":-1e-300}}`:                             {"/user_metadata", "invalid_format"},
-		`[]`:                                                          {"", "wrong_type"},
+		`{"user_metadata":{"a":9007199254740993}}`:                    {"/user_metadata", "invalid_format"},
+		`{"user_metadata":{"a":[-9007199254740992]}}`:                 {"/user_metadata", "invalid_format"},
+		`[]`: {"", "wrong_type"},
 	} {
 		a := patchMe(t, h, token, body)
 		if got := violations(a); a.Status != 422 || len(got) != 1 || got[0] != want {
@@ -99,7 +101,7 @@ func TestG5_PatchesThatAreRefused(t *testing.T) {
 		}
 	}
 	// An escaped backslash before u0000 is six harmless characters.
-	if a := patchMe(t, h, token, `{"user_metadata":{"a":"\\u0000","b":9.9e20,"c":1e-21,"d":0}}`); a.Status != 200 {
+	if a := patchMe(t, h, token, `{"user_metadata":{"a":"\\u0000","b":9007199254740991,"c":1e-21,"d":0}}`); a.Status != 200 {
 		t.Errorf("got %d %s", a.Status, a.Body)
 	}
 	// Two patches, each of which the contract allows.

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"errors"
+	"flag"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -27,6 +28,10 @@ const testKey = "hV3kq8Zr1wXtN6yPbC0mJ4sLgE9dFuA7oT5iRvQ2KxWnYzHj"
 // TestMain puts the real binary into PATH as latchkey. The binary is this test binary, which runs
 // main when it is called by that name.
 func TestMain(m *testing.M) {
+	// Most of these tests wait for a process most of the time. -parallel on the command line wins.
+	if err := flag.Set("test.parallel", "6"); err != nil {
+		panic(err)
+	}
 	testscript.Main(withPostgres{m}, map[string]func(){"latchkey": main})
 }
 

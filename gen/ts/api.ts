@@ -895,7 +895,7 @@ export interface components {
             /**
              * @description Members to set, or to remove by `null`. All members together are at most 1,000, and have at most 8,192 bytes
              *     as JSON. Numbers are kept as 64-bit floating point (RFC 8259 section 6). Their size is 0, or from 1e-21 to
-             *     below 1e21. `null` removes all members.
+             *     9007199254740991. A larger one would be rounded: send it as a text. `null` removes all members.
              * @example {
              *       "theme": "dark"
              *     }

@@ -148,8 +148,8 @@ func mergeMetadata(before []byte, patch json.RawMessage) ([]byte, *FieldError) {
 		return nil, &FieldError{Field: "user_metadata", Code: "too_long", Detail: "It has more than 1000 members."}
 	case anywhere(after, hasNUL):
 		return nil, &FieldError{Field: "user_metadata", Code: "invalid_character", Detail: "It has the character U+0000."}
-	case anywhere(after, isLongNumber):
-		const detail = "It has a number of 1e21 and more, or of less than 1e-21."
+	case anywhere(after, isUnsafeNumber):
+		const detail = "It has a number above 9007199254740991, which would be rounded, or below 1e-21."
 		return nil, &FieldError{Field: "user_metadata", Code: "invalid_format", Detail: detail}
 	}
 	return merged, nil
@@ -199,10 +199,13 @@ func hasNUL(value any) bool {
 	return ok && strings.ContainsRune(text, 0)
 }
 
-// isLongNumber reports whether PostgreSQL would write a number with far more digits than it was sent
-// with: 1e308 becomes 309 digits, at each request of the user.
-func isLongNumber(value any) bool {
+// maxSafeInteger is up to where every integer has a float64 of its own (RFC 7493 section 2.2).
+const maxSafeInteger = 1<<53 - 1
+
+// isUnsafeNumber reports whether a number would come back as another one. It also reports a tiny one,
+// which PostgreSQL would write with far more digits than it was sent with, at each request of the user.
+func isUnsafeNumber(value any) bool {
 	number, ok := value.(float64)
 	size := math.Abs(number)
-	return ok && number != 0 && (size >= 1e21 || size < 1e-21)
+	return ok && number != 0 && (size > maxSafeInteger || size < 1e-21)
 }
