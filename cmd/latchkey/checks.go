@@ -96,7 +96,8 @@ func checkPublicURL(text string) string {
 	u, err := url.Parse(text)
 	isPlain := err == nil && (u.Scheme == "https" || u.Scheme == "http") &&
 		u.Host != "" && u.User == nil && u.Opaque == "" &&
-		!strings.ContainsAny(text, "?#") && !strings.ContainsFunc(text, isNotPrintableASCII) && !strings.Contains(u.Path, "//") &&
+		!strings.ContainsAny(text, "?#") && !strings.ContainsFunc(text, isNotPrintableASCII) &&
+		!strings.Contains(u.Path, "//") &&
 		path.Clean("/"+u.Path) == "/"+strings.Trim(u.Path, "/")
 	if text != "" && !isPlain {
 		return "must be an address such as https://auth.example.com or https://example.com/auth, without a query"
