@@ -119,8 +119,8 @@ export interface paths {
         put?: never;
         /**
          * Request a login code
-         * @description Mails a code that logs in without a password, at `ContinueLogin`. It ends the code that was asked for before. The
-         *     answer says nothing of whether the email has an account, by its status, body, headers or time.
+         * @description Mails a code that logs in without a password, at `ContinueLogin`. It ends the code that the same network asked for
+         *     before. The answer says nothing of whether the email has an account, by its status, body, headers or time.
          */
         post: operations["RequestLoginCode"];
         delete?: never;
@@ -170,8 +170,8 @@ export interface paths {
         put?: never;
         /**
          * Request a password reset
-         * @description Mails a code that sets a new password, at `ConfirmPasswordReset`. It ends the code that was asked for before. The
-         *     answer says nothing of whether the email has an account, by its status, body, headers or time.
+         * @description Mails a code that sets a new password, at `ConfirmPasswordReset`. It ends the code that the same network asked for
+         *     before. The answer says nothing of whether the email has an account, by its status, body, headers or time.
          */
         post: operations["RequestPasswordReset"];
         delete?: never;
@@ -219,7 +219,8 @@ export interface paths {
         put?: never;
         /**
          * Request an email verification
-         * @description Mails a code to the email of the user, for `ConfirmEmailVerification`. It ends the code that was asked for before.
+         * @description Mails a code to the email of the user, for `ConfirmEmailVerification`. It ends the code that the same network asked
+         *     for before.
          */
         post: operations["RequestEmailVerification"];
         delete?: never;
