@@ -114,7 +114,7 @@ func (r *root) mailCommand() *cobra.Command {
 			return r.previewMail(mail.Kind(args[0]), language, output)
 		}),
 	}
-	preview.Flags().StringVar(&language, "language", "en", "language of the mail, such as de")
+	preview.Flags().StringVar(&language, "language", "en", "language of the mail, such as de; en if it has no texts")
 	preview.Flags().StringVar(&output, "output", "", "file to write; the standard output if empty")
 	cmd.AddCommand(preview)
 	return cmd

@@ -96,7 +96,7 @@ func (r *root) userCreateCommand() *cobra.Command {
 func refused(err error) error {
 	switch {
 	case errors.Is(err, auth.ErrEmailTaken):
-		return errors.New("another user has this email")
+		return errors.New("another user has this email, or can get it back for 72 hours")
 	case errors.Is(err, auth.ErrUsernameTaken):
 		return errors.New("another user has this username")
 	case errors.Is(err, auth.ErrNoUser):

@@ -50,8 +50,8 @@ export interface paths {
          * @description Creates the account of a registration for the mailed code, and logs it in. The email is verified then. The body
          *     has the `request` of the client that registered.
          *
-         *     - 401 `invalid_code`: the code is wrong, has expired, was used, or is for another purpose. The answer is always
-         *       the same. It counts as a try. Where registration is open or closed, no code is valid.
+         *     - 401 `invalid_code`: the code is wrong, has expired, was used or replaced, or is for another purpose. The
+         *       answer is always the same. It counts as a try. Where registration is open or closed, no code is valid.
          *     - 409: another user has got the email or the username meanwhile.
          *     - 429: the request has had its five tries. Register again.
          */
@@ -119,8 +119,8 @@ export interface paths {
         put?: never;
         /**
          * Request a login code
-         * @description Mails a code that logs in without a password, at `ContinueLogin`. It ends the code that was asked for before. The
-         *     answer says nothing of whether the email has an account, by its status, body, headers or time.
+         * @description Mails a code that logs in without a password, at `ContinueLogin`. It ends the code that the same network asked for
+         *     before. The answer says nothing of whether the email has an account, by its status, body, headers or time.
          */
         post: operations["RequestLoginCode"];
         delete?: never;
@@ -144,8 +144,8 @@ export interface paths {
          *     `RequestLoginCode`, or of a `Login` that was 403 `email_unverified`. The member `factor` says what else stands
          *     in the body. More factors will join it.
          *
-         *     - 401 `invalid_code`: the code is wrong, has expired, was used, or is for another purpose. The answer is always
-         *       the same. It counts as a try.
+         *     - 401 `invalid_code`: the code is wrong, has expired, was used or replaced, or is for another purpose. The
+         *       answer is always the same. It counts as a try.
          *     - 429: the request has had its five tries. Ask for another code.
          *
          *     The first login by code on an account whose email was never proved proves it. It ends the other sessions and
@@ -170,8 +170,8 @@ export interface paths {
         put?: never;
         /**
          * Request a password reset
-         * @description Mails a code that sets a new password, at `ConfirmPasswordReset`. It ends the code that was asked for before. The
-         *     answer says nothing of whether the email has an account, by its status, body, headers or time.
+         * @description Mails a code that sets a new password, at `ConfirmPasswordReset`. It ends the code that the same network asked for
+         *     before. The answer says nothing of whether the email has an account, by its status, body, headers or time.
          */
         post: operations["RequestPasswordReset"];
         delete?: never;
@@ -196,8 +196,8 @@ export interface paths {
          *     With the token of the mail `email_changed` it undoes a change of the email, too. The account has the address of
          *     that mail again, verified. The undos of later changes end. Leave `request` out.
          *
-         *     - 401 `invalid_code`: the code is wrong, has expired, was used, or is for another purpose. The answer is always
-         *       the same. It counts as a try.
+         *     - 401 `invalid_code`: the code is wrong, has expired, was used or replaced, or is for another purpose. The
+         *       answer is always the same. It counts as a try.
          *     - 422: the password is refused as in a registration, and the code stays good.
          *     - 429: the request has had its five tries. Ask for another code.
          */
@@ -219,7 +219,8 @@ export interface paths {
         put?: never;
         /**
          * Request an email verification
-         * @description Mails a code to the email of the user, for `ConfirmEmailVerification`. It ends the code that was asked for before.
+         * @description Mails a code to the email of the user, for `ConfirmEmailVerification`. It ends the code that the same network asked
+         *     for before.
          */
         post: operations["RequestEmailVerification"];
         delete?: never;
@@ -244,7 +245,8 @@ export interface paths {
          *
          *     The first time it ends all other sessions of the user, because somebody else may have opened them.
          *
-         *     - 401 `invalid_code`: the code is wrong, has expired, was used, or is another account's. It counts as a try.
+         *     - 401 `invalid_code`: the code is wrong, has expired, was used or replaced, or is another account's. It counts
+         *       as a try.
          *     - 429: the request has had its five tries. Ask for another code.
          */
         post: operations["ConfirmEmailVerification"];
@@ -301,7 +303,8 @@ export interface paths {
          *     - The former address gets a mail, with a link that undoes the change for 72 hours, at `ConfirmPasswordReset`.
          *       Until then nobody else gets the address.
          *     - A change back to an address whose undo is open ends that undo and the later ones. It sends no mail.
-         *     - 401 `invalid_code`: the code is wrong, has expired, was used, or is another account's. It counts as a try.
+         *     - 401 `invalid_code`: the code is wrong, has expired, was used or replaced, or is another account's. It counts
+         *       as a try.
          *     - 409: another account got the address after the code was asked for.
          *     - 429: the request has had its five tries. Ask for another code.
          */
@@ -394,7 +397,8 @@ export interface paths {
          *     The proof is the password, or a code that `RequestLoginCode` mails to the email of the account. The code counts
          *     with its `request`.
          *
-         *     - 401 `invalid_code`: the code is wrong, has expired, was used, or is another account's. It counts as a try.
+         *     - 401 `invalid_code`: the code is wrong, has expired, was used or replaced, or is another account's. It counts
+         *       as a try.
          *     - 403 `wrong_password`: the password is wrong.
          *     - 429: passwords are limited as those of a login are. A request for a code has five tries.
          */
@@ -2060,7 +2064,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["InvalidRequestProblem"];
             };
         };
-        /** @description The code is wrong, has expired, was used, or is for another purpose. The answer doesn't say which. */
+        /** @description The code is wrong, has expired, was used or replaced, or is for another purpose. The answer doesn't say which. */
         InvalidCode: {
             headers: {
                 "WWW-Authenticate": components["headers"]["WWWAuthenticate"];
