@@ -25,7 +25,7 @@ var (
 	demoURL   = regexp.MustCompile(`http://127\.0\.0\.1:[0-9]+/`)
 	// servers matches the commands that run until they are stopped. Later commands of the page talk
 	// to them.
-	servers = regexp.MustCompile(`(?m)^([A-Z_]+=\S+ )?(latchkey serve( --dev)?|make run)\n\z`)
+	servers = regexp.MustCompile(`(?m)^([A-Z_]+=\S+ )*(latchkey serve( --dev)?|make run)\n\z`)
 )
 
 const (
