@@ -2,6 +2,7 @@ package impl_test
 
 import (
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"testing"
 
@@ -37,6 +38,9 @@ func TestCookie_Origin(t *testing.T) {
 			}
 			wantKept(t, a)
 		}
+	}
+	if !strings.Contains(h.Log.String(), "code=origin_not_allowed origin=https://evil.example.com") {
+		t.Error("the log doesn't tell which origin was refused")
 	}
 	for _, origin := range []string{authOrigin, appOrigin} {
 		token = wantCookie(t, h.Do(t, byCookie(h, named(token), origin)))

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -281,6 +282,10 @@ func (s *Server) writeError(err error, ec echo.Context) {
 	r.note(slog.String("code", p.code))
 	if p.status >= http.StatusInternalServerError || p.status == http.StatusUnauthorized || p.oauth == oauthInvalidGrant {
 		r.note(slog.String("error", err.Error()))
+	}
+	if errors.Is(err, errOriginNotAllowed) || errors.Is(err, errCrossOrigin) {
+		// A page that is missing among the origins that are let in is the likeliest cause.
+		r.note(slog.String("origin", strings.Join(ec.Request().Header.Values("Origin"), ", ")))
 	}
 	if ec.Response().Committed {
 		return
