@@ -56,25 +56,7 @@ func (s *Service) isFree(ctx context.Context, email string, user uuid.UUID) (boo
 // fails with [ErrInvalidCode], [ErrEmailTaken], [ErrInvalidToken] if the session has ended, a
 // [*LimitedError] or [ErrUnavailable].
 func (s *Service) ConfirmEmailChange(ctx context.Context, c Caller, p Principal, a CodeAnswer) error {
-	emailKey, err := account.CanonicalEmail(p.User.Email)
-	if err != nil {
-		return err
-	}
-	proved, err := s.tryCode(ctx, c, challenge.ChangeEmail, a, emailKey)
-	if err != nil {
-		return err
-	}
-	if proved.UserID != p.User.ID {
-		return ErrInvalidCode // of another account, whoever has given it away
-	}
-	return store.InTx(ctx, s.db, func(tx store.Tx) error {
-		user, err := s.redeem(ctx, tx, proved)
-		if err != nil {
-			return err
-		}
-		if err := s.holdSession(ctx, tx, p); err != nil {
-			return err
-		}
+	return s.useOwn(ctx, c, p, challenge.ChangeEmail, a, func(tx store.Tx, user db.User, proved challenge.Proved) error {
 		return s.changeEmail(ctx, tx, c, user, p.SessionID, proved.Email)
 	})
 }

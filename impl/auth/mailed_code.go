@@ -132,6 +132,37 @@ func (s *Service) redeem(ctx context.Context, tx store.Tx, p challenge.Proved) (
 	return user, s.challenges.Use(ctx, tx, p)
 }
 
+// useOwn judges a code of the user of a session, and carries out in one transaction what it opens. The
+// transaction has locked the user's row, and the session lives until its end. It fails with
+// [ErrInvalidCode], [ErrInvalidToken] if the session has ended, a [*LimitedError], [ErrUnavailable],
+// or as the rest does.
+func (s *Service) useOwn(
+	ctx context.Context, c Caller, p Principal, purpose challenge.Purpose, a CodeAnswer,
+	then func(store.Tx, db.User, challenge.Proved) error,
+) error {
+	emailKey, err := account.CanonicalEmail(p.User.Email)
+	if err != nil {
+		return err
+	}
+	proved, err := s.tryCode(ctx, c, purpose, a, emailKey)
+	if err != nil {
+		return err
+	}
+	if proved.UserID != p.User.ID {
+		return ErrInvalidCode // of another account, whoever has given it away
+	}
+	return store.InTx(ctx, s.db, func(tx store.Tx) error {
+		user, err := s.redeem(ctx, tx, proved)
+		if err != nil {
+			return err
+		}
+		if err := s.holdSession(ctx, tx, p); err != nil {
+			return err
+		}
+		return then(tx, user, proved)
+	})
+}
+
 // claimMailbox records that the user has proved its mailbox, and reports whether that is the first
 // time. Then somebody else may have made the account, with a password and sessions of their own.
 // session is the one that asks, or zero.

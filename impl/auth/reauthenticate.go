@@ -68,18 +68,7 @@ func (s *Service) ReauthenticateByCode(
 	if a.Request.IsZero() {
 		return Grant{}, ErrInvalidCode
 	}
-	mailed, err := s.tryCode(ctx, c, challenge.LoginCode, a, "")
-	if err != nil {
-		return Grant{}, err
-	}
-	if mailed.UserID != p.User.ID {
-		return Grant{}, ErrInvalidCode // of another account
-	}
-	err = store.InTx(ctx, s.db, func(tx store.Tx) error {
-		user, err := s.redeem(ctx, tx, mailed)
-		if err != nil {
-			return err
-		}
+	err = s.useOwn(ctx, c, p, challenge.LoginCode, a, func(tx store.Tx, user db.User, _ challenge.Proved) (err error) {
 		if err := s.claimMailboxIn(ctx, tx, c, p, user); err != nil {
 			return err
 		}

@@ -26,25 +26,7 @@ func (s *Service) RequestEmailVerification(ctx context.Context, c Caller, user U
 // of the user's sessions but the one that asks: somebody else may have opened them. It fails with
 // [ErrInvalidCode], [ErrInvalidToken] if the session has ended, a [*LimitedError] or [ErrUnavailable].
 func (s *Service) ConfirmEmailVerification(ctx context.Context, c Caller, p Principal, a CodeAnswer) error {
-	emailKey, err := account.CanonicalEmail(p.User.Email)
-	if err != nil {
-		return err
-	}
-	proved, err := s.tryCode(ctx, c, challenge.VerifyEmail, a, emailKey)
-	if err != nil {
-		return err
-	}
-	if proved.UserID != p.User.ID {
-		return ErrInvalidCode // of another account, whoever has given it away
-	}
-	return store.InTx(ctx, s.db, func(tx store.Tx) error {
-		user, err := s.redeem(ctx, tx, proved)
-		if err != nil {
-			return err
-		}
-		if err := s.holdSession(ctx, tx, p); err != nil {
-			return err
-		}
+	return s.useOwn(ctx, c, p, challenge.VerifyEmail, a, func(tx store.Tx, user db.User, _ challenge.Proved) error {
 		return s.claimMailboxIn(ctx, tx, c, p, user)
 	})
 }
