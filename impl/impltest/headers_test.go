@@ -30,8 +30,8 @@ func TestCommonHeadersAreDeclaredOnce(t *testing.T) {
 	doc := writtenContract(t)
 	common := commonHeaders(doc)
 	want := []string{
-		"Access-Control-Allow-Origin", "Access-Control-Expose-Headers", "Cache-Control", "Content-Security-Policy",
-		"Referrer-Policy", "Vary", "X-Content-Type-Options", "X-Request-Id",
+		"Access-Control-Allow-Credentials", "Access-Control-Allow-Origin", "Access-Control-Expose-Headers",
+		"Cache-Control", "Content-Security-Policy", "Referrer-Policy", "Vary", "X-Content-Type-Options", "X-Request-Id",
 	}
 	if diff := cmp.Diff(want, common); diff != "" {
 		t.Errorf("headers of every response (-want +got):\n%s", diff)
