@@ -142,26 +142,35 @@ func TestPipelining(t *testing.T) {
 	}
 }
 
-// rawAnswers speaks over a plain connection and answers all that came until the server closed it.
-// Where what says which operation is asked, each answer is held to the contract.
+// rawAnswers sends a request over a plain connection, and returns all responses until the server closes
+// it. Where what names an operation, each response is held to the contract.
 func rawAnswers(t *testing.T, h *impltest.Harness, what, request string) []*http.Response {
 	t.Helper()
-	conn, err := net.DialTimeout("tcp", h.Addr, 5*time.Second)
+	answers, err := sendRaw(t, h, what, request)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return answers
+}
+
+// sendRaw is [rawAnswers] for another goroutine than the test's.
+func sendRaw(t *testing.T, h *impltest.Harness, what, request string) (answers []*http.Response, err error) {
+	t.Helper()
+	conn, err := net.DialTimeout("tcp", h.Addr, 5*time.Second)
+	if err != nil {
+		return nil, err
+	}
 	defer func() { _ = conn.Close() }()
 	if err := conn.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
 	if _, err := io.WriteString(conn, request); err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
-	var answers []*http.Response
 	for reader := bufio.NewReader(conn); ; {
 		res, err := http.ReadResponse(reader, nil)
 		if err != nil {
-			return answers
+			return answers, nil // the server has closed the connection
 		}
 		if err := holdToContract(t, what, res); err != nil {
 			t.Errorf("%s: %v", what, err)

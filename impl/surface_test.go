@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -246,15 +247,15 @@ func TestStalledBody(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t, impltest.Options{Timeouts: impl.Timeouts{Header: time.Second, Read: 200 * time.Millisecond}})
 	token := h.MustRegister(t, "ada")
+	var wg sync.WaitGroup // the server reads on for two seconds after each response
 	for operation, mediaType := range withBody() {
-		answers := rawAnswers(
-			t,
-			h,
-			operation,
-			operation+" HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer "+token+"\r\nContent-Type: "+mediaType+"\r\nContent-Length: 10\r\n\r\nabc",
-		)
-		if got := statuses(answers); !slices.Equal(got, []int{408}) {
-			t.Errorf("%s: got %v", operation, got)
-		}
+		wg.Go(func() {
+			answers, err := sendRaw(t, h, operation, operation+" HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer "+token+
+				"\r\nContent-Type: "+mediaType+"\r\nContent-Length: 10\r\n\r\nabc")
+			if got := statuses(answers); err != nil || !slices.Equal(got, []int{408}) {
+				t.Errorf("%s: got %v, %v", operation, got, err)
+			}
+		})
 	}
+	wg.Wait()
 }
