@@ -169,7 +169,7 @@ func TestAccountRequestsAgainstTheContract(t *testing.T) {
 	}
 }
 
-// Whether a username is taken is told as seldom as at a registration.
+// Whether a username is taken is limited as at a registration.
 func TestRenamesAreLimited(t *testing.T) {
 	t.Parallel()
 	h := limited(t)

@@ -18,15 +18,9 @@ FROM taken t
 JOIN registrations r ON r.challenge_id = t.id;
 
 -- name: RegistrationGetMail :one
--- Returns what the mail of a registration is made of, and whether an account has its address,
--- or can get it back. No row
--- means that there is nothing to send any more.
-SELECT c.email, c.created_at, c.expires_at,
-    (EXISTS (SELECT FROM users u WHERE u.email_key = c.email_key) OR EXISTS (
-        SELECT FROM challenges h
-        WHERE h.email_key = c.email_key AND h.purpose = 'undo_email_change' AND h.used_at IS NULL
-            AND h.expires_at > sqlc.arg(now)::timestamptz
-    ))::boolean AS is_taken
+-- Returns what the mail of a registration is made of. No row means that there is nothing to send any
+-- more.
+SELECT c.email, c.created_at, c.expires_at
 FROM challenges c
 JOIN registrations r ON r.challenge_id = c.id
 WHERE c.id = sqlc.arg(id) AND c.used_at IS NULL AND c.expires_at > sqlc.arg(now)::timestamptz;

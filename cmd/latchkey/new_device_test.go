@@ -14,7 +14,7 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/postgres/postgrestest"
 )
 
-// A login from another network than that of the registration is told by a mail. The server sends it
+// A login from another network than that of the registration sends a mail. The server sends it
 // to its folder.
 func TestNewDeviceMailInTheFolder(t *testing.T) {
 	t.Parallel()

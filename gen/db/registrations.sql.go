@@ -13,41 +13,29 @@ import (
 )
 
 const registrationGetMail = `-- name: RegistrationGetMail :one
-SELECT c.email, c.created_at, c.expires_at,
-    (EXISTS (SELECT FROM users u WHERE u.email_key = c.email_key) OR EXISTS (
-        SELECT FROM challenges h
-        WHERE h.email_key = c.email_key AND h.purpose = 'undo_email_change' AND h.used_at IS NULL
-            AND h.expires_at > $1::timestamptz
-    ))::boolean AS is_taken
+SELECT c.email, c.created_at, c.expires_at
 FROM challenges c
 JOIN registrations r ON r.challenge_id = c.id
-WHERE c.id = $2 AND c.used_at IS NULL AND c.expires_at > $1::timestamptz
+WHERE c.id = $1 AND c.used_at IS NULL AND c.expires_at > $2::timestamptz
 `
 
 type RegistrationGetMailParams struct {
-	Now time.Time
 	ID  uuid.UUID
+	Now time.Time
 }
 
 type RegistrationGetMailRow struct {
 	Email     string
 	CreatedAt time.Time
 	ExpiresAt time.Time
-	IsTaken   bool
 }
 
-// Returns what the mail of a registration is made of, and whether an account has its address,
-// or can get it back. No row
-// means that there is nothing to send any more.
+// Returns what the mail of a registration is made of. No row means that there is nothing to send any
+// more.
 func (q *Queries) RegistrationGetMail(ctx context.Context, arg RegistrationGetMailParams) (RegistrationGetMailRow, error) {
-	row := q.db.QueryRow(ctx, registrationGetMail, arg.Now, arg.ID)
+	row := q.db.QueryRow(ctx, registrationGetMail, arg.ID, arg.Now)
 	var i RegistrationGetMailRow
-	err := row.Scan(
-		&i.Email,
-		&i.CreatedAt,
-		&i.ExpiresAt,
-		&i.IsTaken,
-	)
+	err := row.Scan(&i.Email, &i.CreatedAt, &i.ExpiresAt)
 	return i, err
 }
 

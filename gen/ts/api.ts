@@ -24,7 +24,7 @@ export interface paths {
          *     - A username is unique without regard to case.
          *     - Of several registrations of one email at the same moment exactly one succeeds.
          *     - A taken username is 409.
-         *     - A taken email is 409 where registration is open. So it tells a client whether an email has an account. Where
+         *     - A taken email is 409 where registration is open. So a client learns whether an email has an account. Where
          *       it is verified, the answer says nothing of that, by its status, body, headers or time.
          *     - An email that an account has left within 72 hours counts as taken.
          *     - Registrations are limited by email and by address (429), those with a code as other codes are.

@@ -42,7 +42,7 @@ func (s *Service) RequestEmailChange(ctx context.Context, c Caller, user User, e
 	return asked, account.Error(err)
 }
 
-// isFree reports whether a user could get an email.
+// isFree reports whether a user could get an email, or with the zero UUID a new user.
 func (s *Service) isFree(ctx context.Context, email string, user uuid.UUID) (bool, error) {
 	emailKey, err := account.CanonicalEmail(email)
 	if err != nil {
@@ -88,7 +88,7 @@ func (s *Service) changeEmail(
 
 // openUndo has the undo of a change mailed to the present address of a user. Who takes a former address
 // back undoes the changes since, and the address that is left gets no undo: it may be that of
-// whoever had taken the account over.
+// a thief who had taken the account over.
 func (s *Service) openUndo(ctx context.Context, tx store.Tx, user db.User, email string) error {
 	emailKey, err := account.CanonicalEmail(email)
 	if err != nil {

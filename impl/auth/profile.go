@@ -60,7 +60,7 @@ func (s *Service) UpdateUser(
 	ctx context.Context, c Caller, p Principal, ifMatch string, update UserUpdate,
 ) (User, error) {
 	if update.Username != nil && !strings.EqualFold(*update.Username, p.User.Username) {
-		// Whether it is taken is told as seldom as at a registration.
+		// A client may ask whether it is taken as often as at a registration.
 		if err := s.limiter.Rename(ctx, ratelimit.Who{Address: c.Address, Account: p.User.ID.String()}); err != nil {
 			s.counters.countLimited(err)
 			return User{}, err

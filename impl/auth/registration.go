@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 
+	"github.com/google/uuid"
+
 	"github.com/latchkey-auth/latchkey/gen/db"
 	"github.com/latchkey-auth/latchkey/impl/auth/account"
 	"github.com/latchkey-auth/latchkey/impl/auth/challenge"
@@ -136,7 +138,11 @@ func (s *Service) registrationMail(ctx context.Context, l Letter) (any, bool, er
 	} else if err != nil {
 		return nil, false, err
 	}
-	if row.IsTaken {
+	isFree, err := s.isFree(ctx, row.Email, uuid.Nil)
+	if err != nil {
+		return nil, false, err
+	}
+	if !isFree {
 		return Notice{Email: l.To, At: l.At}, true, nil
 	}
 	mail := s.challenges.MailOf(challenge.CompleteRegistration, l.ID, row.Email, "", row.CreatedAt, row.ExpiresAt)

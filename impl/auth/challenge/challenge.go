@@ -168,7 +168,7 @@ type Own struct {
 	User uuid.UUID
 	// Email is where the mail goes.
 	Email string
-	// NewEmail is the address that the mail tells of; empty for none.
+	// NewEmail is the other address in the mail; empty for none.
 	NewEmail string
 }
 
