@@ -330,3 +330,20 @@ func TestModesOfRegistration(t *testing.T) {
 	restarted := open.With(t, impltest.Options{Registration: auth.RegistrationVerified})
 	wantStatus(t, "verified again", completeRegistration(t, restarted, request, code), 201)
 }
+
+// An address that an account has left, and can still get back, counts as taken: its mail has no code.
+func TestVerifiedRegistrationOfAHeldAddress(t *testing.T) {
+	t.Parallel()
+	h, open := verifiedRegistration(t, impltest.Options{})
+	token := open.MustRegister(t, "eve")
+	wantStatus(t, "the change", confirmEmailChange(t, open, token, askEmailChange(t, open, token, "eve@example.org")), 204)
+	open.Mails(t, "eve@example.com") // the undo
+	wantStatus(t, "the registration", h.Register(t, "eve@example.com", "newcomer", impltest.Password), 202)
+	mails := h.Mails(t, "eve@example.com")
+	if len(mails) == 0 {
+		t.Fatal("no mail is sent")
+	}
+	if _, ok := mails[len(mails)-1].(auth.Notice); !ok {
+		t.Errorf("got %T, want the mail of a taken address", mails[len(mails)-1])
+	}
+}
