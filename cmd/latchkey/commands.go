@@ -8,7 +8,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/latchkey-auth/latchkey/impl"
 	"github.com/latchkey-auth/latchkey/impl/postgres"
 	"github.com/latchkey-auth/latchkey/schema"
 )
@@ -63,29 +62,6 @@ func (r *root) versionCommand() *cobra.Command {
 			return err
 		}),
 	}
-}
-
-func (r *root) openapiCommand() *cobra.Command {
-	var format string
-	cmd := &cobra.Command{
-		Use:   "openapi",
-		Short: "Print the contract, an OpenAPI document",
-		Args:  cobra.NoArgs,
-		RunE: r.begin(func(*cobra.Command, []string) (err error) {
-			pages := impl.ContractPages()
-			switch format {
-			case "yaml":
-				_, err = r.out.Write(pages.YAML)
-			case "json":
-				_, err = r.out.Write(pages.JSON)
-			default:
-				err = usageError{fmt.Errorf("--format is %q, must be yaml or json", format)}
-			}
-			return err
-		}),
-	}
-	cmd.Flags().StringVar(&format, "format", "yaml", "yaml or json")
-	return cmd
 }
 
 func (r *root) migrateCommand() *cobra.Command {
