@@ -14,6 +14,8 @@ VERSION   = $(shell $(GIT) describe --tags --always --dirty 2>/dev/null || echo 
 # All npm packages, and the few that the server itself runs with. npm's own record is a stamp: it is written last.
 NPM      := web/node_modules/.complete
 NPM_RUN  := web/node_modules/.package-lock.json
+# Other people's generators of clients, which only one test needs.
+GENERATORS := web/generators/node_modules/.complete
 NPM_PINS := web/package.json web/package-lock.json $(wildcard web/*/package.json)
 STEP      = @printf '\n== %s\n'
 
@@ -23,6 +25,7 @@ export GOTOOLCHAIN := auto
 export GOFLAGS := $(strip $(filter-out -buildvcs=%,$(shell go env GOFLAGS)) -buildvcs=false)
 
 .PHONY: help build run demo test left-out vet lint lint-contract lint-web check-generated unit test-client test-web specmatic \
+	test-generators \
 	client generate release-contract fuzz audit bench clean
 
 help: ## lists the targets
@@ -54,6 +57,8 @@ test: ## installs what the tests need and runs all of them
 	@$(MAKE) --no-print-directory test-client
 	$(STEP) 'the documentation page and the demo, in a browser'
 	@$(MAKE) --no-print-directory lint-web test-web
+	$(STEP) 'clients that other generators make of the contract'
+	@$(MAKE) --no-print-directory test-generators
 	$(STEP) 'the contract, judged by Specmatic'
 	@$(MAKE) --no-print-directory specmatic
 
@@ -79,6 +84,9 @@ lint-web: client
 
 test-web: build client
 	npm --prefix web/e2e test
+
+test-generators: $(NPM) $(GENERATORS) build $(TOOLS)/.generators
+	npm --prefix web/generators test
 
 specmatic: $(NPM)
 	bash gen/specmatic.sh
@@ -124,7 +132,7 @@ bench: build ## measures the server (BENCH='-d 1s -rounds 1'), then runs the Go 
 	go test -run '^$$' -bench . -benchmem ./...
 
 clean: ## removes what was built and installed here
-	rm -rf bin web/node_modules web/*/node_modules web/*/dist web/e2e/screenshots
+	rm -rf bin web/node_modules web/*/node_modules web/*/dist web/e2e/screenshots web/generators/made web/generators/go/made
 
 $(NPM): $(NPM_PINS)
 	cd web && npm ci --ignore-scripts --no-fund --no-audit
@@ -132,6 +140,10 @@ $(NPM): $(NPM_PINS)
 
 $(NPM_RUN): $(NPM_PINS)
 	cd web && npm ci --omit=dev --ignore-scripts --no-fund --no-audit
+	@touch $@
+
+$(GENERATORS): web/generators/package.json web/generators/package-lock.json
+	cd web/generators && npm ci --ignore-scripts --no-fund --no-audit
 	@touch $@
 
 # One stamp for each module of tools, which is made anew when its pins change.

@@ -1,0 +1,6 @@
+/** Who registers. */
+export interface Person {
+  email: string
+  username: string
+  password: string
+}
