@@ -33,7 +33,7 @@ const parts = {
     const introduction = props.info.set('description', paragraphs.slice(0, 2).join('\n\n'));
     return h('section', { 'aria-label': 'Introduction' },
       h(Info, { ...props, info: introduction }),
-      paragraphs.length > 2 && h('details', { className: 'more' },
+      paragraphs.length > 2 && h('details', null,
         h('summary', null, 'More about this API'),
         h(getComponent('Markdown', true), { source: paragraphs.slice(2).join('\n\n') })));
   },
@@ -88,7 +88,7 @@ const parts = {
   ParameterIncludeEmpty: () => () => null,
 
   liveResponse: (LiveResponse, { React: { createElement: h, Fragment }, authActions, authSelectors }) => (props) => {
-    const remedy = remedies[codeOf(props.response.get('text'))];
+    const remedy = authSelectors.authorized().size === 0 && remedies[codeOf(props.response.get('text'))];
     const authorize = () => authActions.showDefinitions(authSelectors.definitionsToAuthorize());
     return h(Fragment, null,
       h('div', { className: 'remedy', role: 'status' }, remedy && [
@@ -211,7 +211,6 @@ const afterResponse = ({ Im, authActions, authSelectors, oas3Actions, specSelect
   if (response.status !== 201 || path !== registration[0]) return;
   const { email, password } = (registered = JSON.parse(specSelectors.requestFor(path, method).get('body')));
   oas3Actions.setRequestBodyValue({ value: JSON.stringify(newUser(), null, 2), pathMethod: registration });
-  oas3Actions.setRetainRequestBodyValueFlag({ value: true, pathMethod: login }); // a form that opens would empty it
   oas3Actions.setRequestBodyValue({ value: Im.Map({ username: email, password }), pathMethod: login });
 };
 const state = {

@@ -209,7 +209,11 @@ describe('/docs', () => {
     await me(page).getByText('The token has expired, or its session has ended.').waitFor()
     expect(await lock(page)).toBe(open)
     await me(page).getByRole('button', { name: 'Authorize again' }).click()
-    await dialog(page).getByLabel('Email').waitFor()
+    await dialog(page).getByLabel('Email').fill(ada.email)
+    await dialog(page).getByLabel('Password').fill(ada.password)
+    await page.keyboard.press('Enter')
+    await authorized(page).waitFor()
+    expect(await me(page).getByRole('button', { name: 'Authorize again' }).count()).toBe(0)
   })
 
   test('says in the dialog that credentials are wrong, and stays open', async () => {
