@@ -17,6 +17,7 @@ const newUser = () => {
   const name = `ada-${Math.random().toString(36).slice(2, 8)}`;
   return { email: `${name}@example.com`, username: name, password: 'correct horse battery staple' };
 };
+let example = newUser();
 
 // What to do about a refused token, by the code of the error.
 const remedies = {
@@ -200,17 +201,22 @@ const ofThisPage = (spec) => {
   const body = spec.paths?.[path]?.[method]?.requestBody?.content['application/json'];
   if (body) {
     delete body.examples;
-    body.example = newUser();
+    body.example = example;
   }
   return spec;
 };
 
-// A registration leads to a login, and a refused token is none.
+// A registration leads to a login, and an example that was sent to the next one. A refused token is none.
 const afterResponse = ({ Im, authActions, authSelectors, oas3Actions, specSelectors }, [path, method], response) => {
   if (codeOf(response.text) === 'invalid_token') authActions.logout(authSelectors.authorized().keySeq().toArray());
-  if (response.status !== 201 || path !== registration[0]) return;
-  const { email, password } = (registered = JSON.parse(specSelectors.requestFor(path, method).get('body')));
-  oas3Actions.setRequestBodyValue({ value: JSON.stringify(newUser(), null, 2), pathMethod: registration });
+  if (!response.ok || path !== registration[0]) return;
+  registered = JSON.parse(specSelectors.requestFor(path, method).get('body'));
+  const { email, password } = registered;
+  if (email === example.email) {
+    example = newUser();
+    const value = { ...registered, email: example.email, username: example.username };
+    oas3Actions.setRequestBodyValue({ value: JSON.stringify(value, null, 2), pathMethod: registration });
+  }
   oas3Actions.setRequestBodyValue({ value: Im.Map({ username: email, password }), pathMethod: login });
 };
 const state = {
