@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -18,6 +19,11 @@ const (
 	preflightAge = 10 * time.Minute
 	// maxAskedHeaders bounds how many headers a preflight may ask for.
 	maxAskedHeaders = 64
+	// maxReportedOrigins bounds how many refused origins are reported, because a client can send any
+	// number of them.
+	maxReportedOrigins = 32
+	// maxOrigin is more bytes than a browser's Origin has: a host has at most 253.
+	maxOrigin = 300
 
 	exposedHeaders = "ETag,Location,RateLimit,RateLimit-Policy,Retry-After,WWW-Authenticate,X-Request-Id"
 )
@@ -129,5 +135,36 @@ func (c crossOrigin) refuse(next echo.HandlerFunc) echo.HandlerFunc {
 			return errOriginNotAllowed
 		}
 		return errCrossOrigin
+	}
+}
+
+// report calls f once for each origin that isn't let in and whose page calls the API, at most
+// [maxReportedOrigins] times in all. The origin of a page that has none is "null".
+func (c crossOrigin) report(f func(origin string)) echo.MiddlewareFunc {
+	var mu sync.Mutex
+	reported := map[string]bool{}
+	isNew := func(origin string) bool {
+		mu.Lock()
+		defer mu.Unlock()
+		if reported[origin] || len(reported) == maxReportedOrigins {
+			return false
+		}
+		reported[origin] = true
+		return true
+	}
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(ec echo.Context) error {
+			hr := ec.Request()
+			from := hr.Header.Values("Origin")
+			if len(from) != 1 || from[0] == "" || len(from[0]) > maxOrigin || !strings.HasPrefix(hr.URL.Path, "/api/") {
+				return next(ec)
+			}
+			changing := *hr
+			changing.Method = http.MethodPost // the check lets methods pass that change nothing
+			if f != nil && c.check.Check(&changing) != nil && isNew(from[0]) {
+				f(from[0])
+			}
+			return next(ec)
+		}
 	}
 }

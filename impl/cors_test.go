@@ -4,7 +4,9 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -95,6 +97,50 @@ func TestH6_OtherOrigins(t *testing.T) {
 	elsewhere := h.Do(t, h.Request("GET", "/healthz", "", "Origin", appOrigin))
 	if got := accessControl(elsewhere.Header); len(got) != 0 {
 		t.Errorf("outside the API: got %v", got)
+	}
+}
+
+// Each refused origin is reported once, so that an operator learns what to let in. No client can
+// make the reports endless.
+func TestCORS_RefusedOriginsAreReportedOnce(t *testing.T) {
+	t.Parallel()
+	var mu sync.Mutex
+	var reported []string
+	h := impltest.New(t, impltest.Options{
+		Origins: []string{appOrigin}, PublicURL: "https://auth.example.com",
+		OriginRefused: func(origin string) {
+			mu.Lock()
+			defer mu.Unlock()
+			reported = append(reported, origin)
+		},
+	})
+	send := func(method, path string, headers ...string) {
+		h.Do(t, h.Request(method, path, "", headers...))
+	}
+	for range 2 {
+		send("GET", impltest.MePath, "Origin", otherOrigin)
+		send("OPTIONS", impltest.MePath, "Origin", "http://localhost:5173", "Access-Control-Request-Method", "GET")
+		send("POST", impltest.LoginPath, "Origin", "null", "Sec-Fetch-Site", "cross-site")
+	}
+	// None of these is refused for its origin.
+	send("GET", impltest.MePath)
+	send("GET", impltest.MePath, "Origin", "")
+	send("GET", impltest.MePath, "Origin", appOrigin)
+	send("GET", impltest.MePath, "Origin", "https://auth.example.com")
+	send("GET", impltest.MePath, "Origin", h.URL)
+	send("GET", impltest.MePath, "Origin", "https://rewritten.example", "Sec-Fetch-Site", "same-origin")
+	send("GET", "/.well-known/jwks.json", "Origin", "https://reader.example")
+	// No browser sends this one.
+	send("GET", impltest.MePath, "Origin", "https://"+strings.Repeat("a", 300))
+	want := []string{otherOrigin, "http://localhost:5173", "null"}
+	if diff := cmp.Diff(want, reported); diff != "" {
+		t.Errorf("reported (-want +got):\n%s", diff)
+	}
+	for i := range 100 {
+		send("GET", impltest.MePath, "Origin", "https://"+strconv.Itoa(i)+".example")
+	}
+	if len(reported) != 32 {
+		t.Errorf("%d origins were reported, want 32", len(reported))
 	}
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"log/slog"
 	"net"
 	"net/netip"
 	"net/url"
@@ -26,6 +27,19 @@ func checkOrigins(origins []string) string {
 		}
 	}
 	return ""
+}
+
+// warnOfOrigin logs that a page called the API whose origin is not let in. Such a page sees no
+// reason: its browser hides the response.
+func warnOfOrigin(origin string, logger *slog.Logger) {
+	if origin == "null" {
+		logger.Warn("a page without an origin, such as a local file, called the API: it can't be let in, serve it over HTTP")
+		return
+	}
+	logger.Warn(
+		"a page called the API whose origin is not in LATCHKEY_CORS_ORIGINS: add the origin if the page is yours",
+		"origin", origin,
+	)
 }
 
 // serializeOrigin writes an origin as browsers do (RFC 6454 section 6.2, URL standard). The host is

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -34,8 +35,9 @@ import (
 //	register, login     URL EMAIL [USERNAME] PASSWORD STATUS; $TOKEN becomes the token
 //	for-ten login ...   the same ten times
 //	me, get             URL STATUS: with $TOKEN; without
+//	get-from            ORIGIN URL STATUS: as a page of the origin sends it
 //
-// The last four put the response's body where `stdout` looks. A script must end each server that it
+// The last five put the response's body where `stdout` looks. A script must end each server that it
 // starts. A server that still runs at the end shows that the script didn't run to its end:
 // testscript's command stop ends a script early, and passes it.
 func TestScript(t *testing.T) {
@@ -86,6 +88,7 @@ func (s *script) commands() map[string]func(*testscript.TestScript, bool, []stri
 		"database": s.database, "outdate": s.outdate, "advance": s.advance, "refused": s.refused,
 		"start": s.start, "terminate": s.terminate, "crash": s.crash,
 		"register": s.register, "login": s.login, "for-ten": s.tenTimes, "me": s.me, "get": s.get,
+		"get-from": s.getFrom,
 	}
 	withoutNot := map[string]func(*testscript.TestScript, bool, []string){}
 	for name, f := range commands {
@@ -226,6 +229,14 @@ func (s *script) me(ts *testscript.TestScript, args []string) {
 func (s *script) get(ts *testscript.TestScript, args []string) {
 	a, err := get(args[0])
 	tell(ts, a, err, args[1])
+}
+
+func (s *script) getFrom(ts *testscript.TestScript, args []string) {
+	r, err := http.NewRequest(http.MethodGet, args[1], nil)
+	ts.Check(err)
+	r.Header.Set("Origin", args[0])
+	a, err := send(r)
+	tell(ts, a, err, args[2])
 }
 
 func tell(ts *testscript.TestScript, a answer, err error, status string) {

@@ -183,6 +183,7 @@ func newHandler(
 		Timeouts:  impl.Timeouts{Idle: s.IdleTimeout},
 
 		SessionCookies: s.SessionCookies == "on",
+		OriginRefused:  func(origin string) { warnOfOrigin(origin, logger) },
 	})
 }
 

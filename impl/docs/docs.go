@@ -22,7 +22,7 @@ type Contract struct {
 	JSON, YAML []byte
 }
 
-//go:embed index.html initializer.js docs.css
+//go:embed index.html initializer.js docs.css latchkey.svg
 var ownFiles embed.FS
 
 // pagePolicy lets in the files of Swagger UI and nothing else: no inline script or style, and no
@@ -34,6 +34,7 @@ const (
 	typeHTML       = "text/html; charset=utf-8"
 	typeCSS        = "text/css; charset=utf-8"
 	typeJavaScript = "text/javascript; charset=utf-8"
+	typeSVG        = "image/svg+xml"
 )
 
 // interactive are the interactive page and what it loads. All servers of a process share them, so
@@ -42,6 +43,7 @@ var interactive = map[string]*page{
 	"/docs":                      newPage(typeHTML, file(ownFiles, "index.html")).under(pagePolicy),
 	"/docs/docs.css":             newPage(typeCSS, file(ownFiles, "docs.css")),
 	"/docs/initializer.js":       newPage(typeJavaScript, file(ownFiles, "initializer.js")),
+	"/docs/latchkey.svg":         newPage(typeSVG, file(ownFiles, "latchkey.svg")),
 	"/docs/swagger-ui-bundle.js": newPage(typeJavaScript, file(swaggerui.Files, "swagger-ui-bundle.js")),
 	"/docs/swagger-ui.css":       newPage(typeCSS, file(swaggerui.Files, "swagger-ui.css")),
 }

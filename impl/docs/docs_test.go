@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"regexp"
 	"strconv"
 	"strings"
@@ -63,6 +64,7 @@ var docsTypes = map[string]string{
 	"/docs":                      "text/html; charset=utf-8",
 	"/docs/docs.css":             "text/css; charset=utf-8",
 	"/docs/initializer.js":       "text/javascript; charset=utf-8",
+	"/docs/latchkey.svg":         "image/svg+xml",
 	"/docs/swagger-ui-bundle.js": "text/javascript; charset=utf-8",
 	"/docs/swagger-ui.css":       "text/css; charset=utf-8",
 	"/openapi.json":              "application/json",
@@ -302,6 +304,19 @@ func TestDocs_OwnFilesKeepToThePolicy(t *testing.T) {
 		if path := string(match[1]); docsTypes[path] == "" {
 			t.Errorf("/docs refers to %s, which is not served", path)
 		}
+	}
+}
+
+// The demo and this page have one key.
+func TestDocs_Key(t *testing.T) {
+	t.Parallel()
+	_, own := getDocs(t, docsServer(t), "/docs/latchkey.svg")
+	demo, err := os.ReadFile("../../web/demo/public/latchkey.svg")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(own, demo) {
+		t.Error("the demo's key is another one")
 	}
 }
 

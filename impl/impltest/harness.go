@@ -49,6 +49,8 @@ type Options struct {
 	Sessions session.Times
 	// Origins are the origins whose pages may call the API.
 	Origins []string
+	// OriginRefused is called once for each other origin.
+	OriginRefused func(origin string)
 	// Registration is who may register, empty for open. RequireVerified demands verified emails.
 	Registration    auth.RegistrationMode
 	RequireVerified bool
@@ -204,7 +206,7 @@ func (h *Harness) build(tb testing.TB, o Options) {
 	}
 	h.Server, err = impl.New(impl.Options{
 		Logger: logger, Now: now, Timeouts: o.Timeouts,
-		Origins: o.Origins, Proxies: o.Proxies, PublicURL: o.PublicURL,
+		Origins: o.Origins, OriginRefused: o.OriginRefused, Proxies: o.Proxies, PublicURL: o.PublicURL,
 		SessionCookies: o.SessionCookies, Dev: o.Dev,
 	})
 	must(tb, err)

@@ -25,6 +25,14 @@ function register(user: typeof ada): Promise<Response> {
   })
 }
 
+async function logIn(): Promise<{ access_token: string; refresh_token: string }> {
+  const answer = await fetch(`${server.url}${tokenPath}`, {
+    method: 'POST',
+    body: new URLSearchParams({ username: ada.email, password: ada.password }),
+  })
+  return (await answer.json()) as { access_token: string; refresh_token: string }
+}
+
 /** Opens `/docs` and answers when its operations are there. */
 async function openDocs(expected: Partial<Expected> = {}, fragment = ''): Promise<Page> {
   const { page } = await openPage(browser, { origins: [server.url], ...expected })
@@ -38,7 +46,8 @@ const me = (page: Page) => operation(page, 'users', 'GetCurrentUser')
 const unfold = (page: Page, tag: string, id: string) =>
   operation(page, tag, id).locator('.opblock-summary-control').click()
 const dialog = (page: Page) => page.getByRole('dialog', { name: 'Authorize' })
-const logout = (page: Page) => dialog(page).getByRole('button', { name: 'Remove authorization' })
+const authorizeButton = (page: Page) => page.locator('.auth-wrapper .btn.authorize')
+const authorized = (page: Page) => page.getByText(`Authorized as ${ada.email}`)
 
 /** Answers the state of the lock at `/api/users/me/`, which the page tells to screen readers too. */
 function lock(page: Page): Promise<string | null> {
@@ -48,10 +57,10 @@ const open = 'authorization button unlocked'
 const closed = 'authorization button locked'
 
 async function authorize(page: Page, password: string): Promise<void> {
-  await page.locator('.auth-wrapper .btn.authorize').click()
-  await dialog(page).getByLabel('username:').fill(ada.email)
-  await dialog(page).getByLabel('password:').fill(password)
-  await dialog(page).getByRole('button', { name: 'Apply given OAuth2 credentials' }).click()
+  await authorizeButton(page).click()
+  await dialog(page).getByLabel('Email').fill(ada.email)
+  await dialog(page).getByLabel('Password').fill(password)
+  await dialog(page).getByRole('button', { name: 'Authorize' }).click()
 }
 
 /** Sends what stands in an operation's form, and answers the status and the body that the page shows. */
@@ -122,13 +131,25 @@ describe('/docs', () => {
     expect(locked).not.toContain('operations-tokens-Login')
   })
 
-  test('shows for each error an answer that has its status', async () => {
+  test('folds the errors of an operation, which the keyboard unfolds, and shows for each an answer that has its status', async () => {
     const page = await openDocs()
     await unfold(page, 'users', 'RegisterUser')
     const answers = operation(page, 'users', 'RegisterUser').locator(
       '.responses-table:not(.live-responses-table) .response',
     )
     await answers.first().locator('.highlight-code code').waitFor()
+    const visible = () =>
+      answers
+        .locator('.response-col_status')
+        .filter({ visible: true })
+        .evaluateAll((cells) => cells.map((cell) => cell.textContent.trim()))
+    expect(await visible()).toEqual(['201', '202'])
+    await operation(page, 'users', 'RegisterUser').getByText('Errors (9)').focus()
+    await page.keyboard.press('Enter')
+    expect(await visible()).toEqual(['201', '202', '403', '408', '409', '413', '415', '422', '429', '500', '503'])
+    // A title without a choice below it says nothing.
+    const choices = page.locator('.response-control-examples').filter({ visible: true })
+    expect(await choices.filter({ has: page.locator('option:nth-child(2)') }).count()).toBe(await choices.count())
     const shown = await answers.evaluateAll((rows) =>
       rows.map(
         (row) =>
@@ -146,8 +167,8 @@ describe('/docs', () => {
   test('logs in, shows who that is, and logs out', async () => {
     const page = await openDocs({ errors: [refused('/api/users/me/')] })
     await authorize(page, ada.password)
-    await logout(page).waitFor()
-    await dialog(page).getByRole('button', { name: 'Close' }).first().click()
+    await authorized(page).waitFor()
+    expect(await dialog(page).count()).toBe(0)
     expect(await lock(page)).toBe(closed)
 
     await unfold(page, 'users', 'GetCurrentUser')
@@ -156,34 +177,80 @@ describe('/docs', () => {
       body: expect.objectContaining({ email: ada.email, username: ada.username }) as unknown,
     })
     await me(page).getByText('Request duration').waitFor()
+    // The token is longer than a line.
+    const curl = me(page).locator('.curl-command pre')
+    expect(await curl.evaluate((line) => line.scrollWidth - line.clientWidth)).toBe(0)
 
-    await page.locator('.auth-wrapper .btn.authorize').click()
-    await logout(page).click()
-    await dialog(page).getByRole('button', { name: 'Close' }).first().click()
+    await authorizeButton(page).click()
+    await dialog(page).getByRole('button', { name: 'Forget the token' }).click()
+    await dialog(page).getByRole('button', { name: 'Close' }).click()
     expect(await lock(page)).toBe(open)
     expect(await execute(page, 'users', 'GetCurrentUser')).toMatchObject({ status: '401', body: { status: 401 } })
+    await me(page).getByRole('status').getByText('This operation needs a token.').waitFor()
+  })
+
+  test('takes an access token too, and asks to authorize again once it is refused', async () => {
+    const page = await openDocs({ errors: [refused('/api/users/me/')] })
+    const { access_token } = await logIn()
+    await authorizeButton(page).click()
+    await dialog(page).getByText('Use an access token instead').click()
+    await dialog(page).getByLabel('Access token').fill(`Bearer ${access_token}`)
+    await dialog(page).getByRole('button', { name: 'Use the token' }).click()
+    await page.getByText('Authorized with a token').waitFor()
+    await unfold(page, 'users', 'GetCurrentUser')
+    expect(await execute(page, 'users', 'GetCurrentUser')).toMatchObject({ status: '200' })
+
+    const ended = await fetch(`${server.url}/api/users/logout/`, {
+      method: 'POST',
+      headers: { Authorization: `Bearer ${access_token}` },
+    })
+    expect(ended.status).toBe(204)
+    expect(await execute(page, 'users', 'GetCurrentUser')).toMatchObject({ status: '401' })
+    await me(page).getByText('The token has expired, or its session has ended.').waitFor()
+    expect(await lock(page)).toBe(open)
+    await me(page).getByRole('button', { name: 'Authorize again' }).click()
+    await dialog(page).getByLabel('Email').fill(ada.email)
+    await dialog(page).getByLabel('Password').fill(ada.password)
+    await page.keyboard.press('Enter')
+    await authorized(page).waitFor()
+    expect(await me(page).getByRole('button', { name: 'Authorize again' }).count()).toBe(0)
   })
 
   test('says in the dialog that credentials are wrong, and stays open', async () => {
     const page = await openDocs({ errors: [refused(tokenPath)] })
     await authorize(page, 'not her password')
-    const error = dialog(page).locator('.errors')
-    await error.waitFor()
-    expect(await error.innerText()).toContain('Authentication was unsuccessful.')
-    expect(await logout(page).count()).toBe(0)
+    await dialog(page).getByRole('alert').getByText('Authentication was unsuccessful.', { exact: true }).waitFor()
+    // Nothing behind the dialog says it once more.
+    expect(await page.getByText('Authentication was unsuccessful.').count()).toBe(1)
     expect(await lock(page)).toBe(open)
   })
 
-  test('registers with what stands in the form', async () => {
+  test('registers another user each time, and the forms of a login begin with the last one', async () => {
     const page = await openDocs()
-    const grace = { email: 'grace@example.com', username: 'grace', password: 'a nanosecond of wire' }
     await unfold(page, 'users', 'RegisterUser')
     const form = operation(page, 'users', 'RegisterUser').getByLabel('Request body')
-    expect(JSON.parse(await form.inputValue())).toEqual(ada)
+    const sent: (typeof ada)[] = []
+    const send = async () => {
+      sent.push(JSON.parse(await form.inputValue()) as typeof ada)
+      expect(await execute(page, 'users', 'RegisterUser')).toMatchObject({
+        status: '201',
+        body: { email: sent.at(-1)?.email },
+      })
+    }
+    await send()
+    await send()
+    expect(sent[0]?.email).not.toBe(sent[1]?.email)
+    const grace = { email: 'grace@example.com', username: 'grace', password: 'a nanosecond of wire', locale: 'en' }
     await form.fill(JSON.stringify(grace))
-    const { status, body } = await execute(page, 'users', 'RegisterUser')
-    expect({ status, body }).toMatchObject({ status: '201', body: { email: grace.email } })
-    expect((await register(grace)).status).toBe(409)
+    await send()
+    expect(JSON.parse(await form.inputValue())).toEqual(grace)
+
+    await unfold(page, 'tokens', 'Login')
+    expect(await execute(page, 'tokens', 'Login')).toMatchObject({ status: '200' })
+    await authorizeButton(page).click()
+    expect(await dialog(page).getByLabel('Email').inputValue()).toBe(grace.email)
+    await page.keyboard.press('Enter')
+    await page.getByText(`Authorized as ${grace.email}`).waitFor()
   })
 
   test('logs in and refreshes through the login operation, whose form has no credentials in it but what is typed', async () => {
@@ -209,17 +276,12 @@ describe('/docs', () => {
 
   test('refreshes with what a reader of the page fills in', async () => {
     const page = await openDocs()
-    const answer = await fetch(`${server.url}${tokenPath}`, {
-      method: 'POST',
-      body: new URLSearchParams({ username: ada.email, password: ada.password }),
-    })
-    const { refresh_token } = (await answer.json()) as { refresh_token: string }
+    const { refresh_token } = await logIn()
     await unfold(page, 'tokens', 'Login')
     const sent = page.waitForRequest((request) => request.method() === 'POST')
     expect(await fillIn(page, { grant_type: 'refresh_token', refresh_token })).toMatchObject({ status: '200' })
-    // A field without a value counts as absent.
-    const form = [...new URLSearchParams((await sent).postData() ?? '')].filter(([, value]) => value !== '')
-    expect(form).toEqual([
+    // A field without a value counts as absent, and isn't sent.
+    expect([...new URLSearchParams((await sent).postData() ?? '')]).toEqual([
       ['grant_type', 'refresh_token'],
       ['refresh_token', refresh_token],
       ['token_delivery', 'body'],
@@ -228,24 +290,39 @@ describe('/docs', () => {
 
   test('is operated with the keyboard: the dialog takes the focus, Enter logs in, and Escape gives the focus back', async () => {
     const page = await openDocs()
-    await page.locator('.auth-wrapper .btn.authorize').focus()
+    await authorizeButton(page).focus()
     await page.keyboard.press('Enter')
     await dialog(page).waitFor()
+    // Around the dialog and the browser's own controls, where the page has no focus, and never behind the dialog.
+    const passed: (string | undefined)[] = []
+    while (passed.length < 7) {
+      passed.push(
+        await page.evaluate(() => {
+          const { activeElement: at } = document
+          return at === document.body ? 'the browser' : at?.closest('dialog') ? 'the dialog' : at?.outerHTML
+        }),
+      )
+      await page.keyboard.press('Tab')
+    }
+    expect(passed).toEqual([...Array<string>(5).fill('the dialog'), 'the browser', 'the dialog'])
+    await page.keyboard.press('Escape')
+    await dialog(page).waitFor({ state: 'detached' })
+    expect(await authorizeButton(page).evaluate((button) => button === document.activeElement)).toBe(true)
+
+    await page.keyboard.press('Enter')
     await page.keyboard.type(ada.email)
     await page.keyboard.press('Tab')
     await page.keyboard.type(ada.password)
     await page.keyboard.press('Enter')
-    await logout(page).waitFor()
-    await page.keyboard.press('Escape')
-    await dialog(page).waitFor({ state: 'detached' })
-    expect(await page.evaluate(() => document.activeElement?.className)).toContain('authorize')
+    await authorized(page).waitFor()
+    expect(await authorizeButton(page).evaluate((button) => button === document.activeElement)).toBe(true)
     expect(await lock(page)).toBe(closed)
   })
 
   test('forgets the token with the page', async () => {
     const page = await openDocs()
     await authorize(page, ada.password)
-    await logout(page).waitFor()
+    await authorized(page).waitFor()
     expect(await page.evaluate(() => [localStorage.length, sessionStorage.length, document.cookie])).toEqual([0, 0, ''])
     await page.reload()
     await me(page).waitFor()
