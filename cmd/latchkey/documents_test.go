@@ -72,17 +72,17 @@ var answers = map[string]map[string]string{
 		"latchkey key retire -":  "All keys have ended; a new one signs.",
 	},
 	"docs/fastapi.md": {
-		"curl -i ": "HTTP/1.1 401 Unauthorized",
+		"curl -i ": "HTTP/1.1 401",
 		"TOKEN=":   `"username":"ada"`,
 		"pytest":   "2 passed",
 	},
 	"docs/go.md": {
-		"curl -i ": "HTTP/1.1 401 Unauthorized",
+		"curl -i ": "HTTP/1.1 401",
 		"TOKEN=":   "the orders of ada",
 		"go test":  "ok",
 	},
 	"docs/node.md": {
-		"curl -i ":                              "HTTP/1.1 401 Unauthorized",
+		"curl -i ":                              "HTTP/1.1 401",
 		"curl -sS http://127.0.0.1:8000/api/u":  `{"username":"ada","orders":[]}`,
 		"curl -sS -D -":                         "Access-Control-Allow-Headers: Authorization",
 		"node --test app":                       "pass 1",

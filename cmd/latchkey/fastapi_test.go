@@ -12,7 +12,6 @@ import (
 	"encoding/pem"
 	"fmt"
 	"io"
-	"math/big"
 	"net/http"
 	"net/http/httptest"
 	neturl "net/url"
@@ -178,15 +177,19 @@ func forgeries(t *testing.T, url, good string) map[string]string {
 	if err := json.NewDecoder(res.Body).Decode(&set); err != nil {
 		t.Fatal(err)
 	}
-	coordinate := func(text string) *big.Int {
-		data, err := base64.RawURLEncoding.DecodeString(text)
+	key := set.Keys[0]
+	point := []byte{4} // uncompressed
+	for _, coordinate := range []string{key.X, key.Y} {
+		data, err := base64.RawURLEncoding.DecodeString(coordinate)
 		if err != nil {
 			t.Fatal(err)
 		}
-		return new(big.Int).SetBytes(data)
+		point = append(point, data...)
 	}
-	key := set.Keys[0]
-	public := &ecdsa.PublicKey{Curve: elliptic.P256(), X: coordinate(key.X), Y: coordinate(key.Y)}
+	public, err := ecdsa.ParseUncompressedPublicKey(elliptic.P256(), point)
+	if err != nil {
+		t.Fatal(err)
+	}
 	der, err := x509.MarshalPKIXPublicKey(public)
 	if err != nil {
 		t.Fatal(err)
