@@ -21,7 +21,7 @@ export interface OutgoingResponse {
 }
 
 /**
- * Makes a middleware for Express 4 and 5, and whatever else has middlewares of this form. It lets a request through if
+ * Makes a middleware for Express, and for everything that has middlewares of this form. It lets a request through if
  * the request has a valid access token, whose claims are then `req.user`.
  *
  * It refuses any other request, whatever its method, with a problem document: 401 with a challenge (RFC 6750 section
