@@ -2,9 +2,11 @@ package impl_test
 
 import (
 	"encoding/json"
+	"regexp"
 	"strings"
 	"testing"
 
+	"github.com/latchkey-auth/latchkey/impl/auth/challenge"
 	"github.com/latchkey-auth/latchkey/impl/impltest"
 )
 
@@ -73,6 +75,27 @@ func TestL10_Log(t *testing.T) {
 	for name, secret := range map[string]string{"password": canary, "token": token, "signature": token[strings.LastIndex(token, "."):], "key": impltest.SecretKey, "hash": "$argon2id$"} {
 		if strings.Contains(log, secret) {
 			t.Errorf("the log shows the %s:\n%s", name, log)
+		}
+	}
+}
+
+// The line of a request that a limit refused names the budget that was used up.
+func TestL10_LogNamesTheBudget(t *testing.T) {
+	t.Parallel()
+	h := limited(t)
+	registerFrom(t, h, home, "ada")
+	guess(t, h, ada, 11)
+	for range 11 {
+		loginFrom(t, h, home, ada, "a wrong password")
+	}
+	request := askFrom(t, h, home, impltest.RequestResetPath, ada).Text("request")
+	code := wrong(h.CodeMail(t, ada))
+	for range challenge.Tries + 1 {
+		confirmReset(t, h, request, code, newPassword)
+	}
+	for _, budget := range []string{"account", "own", "request"} {
+		if want := "status=429 .* code=rate_limited budget=" + budget + "\n"; !regexp.MustCompile(want).MatchString(h.Log.String()) {
+			t.Errorf("the log has no %s:\n%s", want, h.Log)
 		}
 	}
 }
