@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/latchkey-auth/latchkey/gen/api"
 	"github.com/latchkey-auth/latchkey/impl/auth"
 	"github.com/latchkey-auth/latchkey/impl/secret"
@@ -55,8 +57,11 @@ func (s *Server) ConfirmPasswordReset(
 ) (api.ConfirmPasswordResetResponseObject, error) {
 	r := requestOf(ctx)
 	answer := answerOf(req.Body.Request, req.Body.Code)
-	err := s.auth.ConfirmPasswordReset(ctx, r.caller(), answer, secret.New(req.Body.NewPassword))
+	user, err := s.auth.ConfirmPasswordReset(ctx, r.caller(), answer, secret.New(req.Body.NewPassword))
 	noteCode(r, "password_reset", err)
+	if user != uuid.Nil {
+		r.note(slog.String("user", user.String()))
+	}
 	if err != nil {
 		return nil, err
 	}

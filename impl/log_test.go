@@ -99,3 +99,16 @@ func TestL10_LogNamesTheBudget(t *testing.T) {
 		}
 	}
 }
+
+// A forgotten password is set by somebody without a token, so only the code tells whose it is.
+func TestL10_LogNamesTheUserOfAPasswordReset(t *testing.T) {
+	t.Parallel()
+	h := impltest.New(t, impltest.Options{})
+	id := h.Register(t, ada, "ada", impltest.Password).Text("id")
+	request := askCode(t, h, impltest.RequestResetPath, ada)
+	code := h.CodeMail(t, ada).Code.Reveal()
+	wantStatus(t, "reset", confirmReset(t, h, request, code, newPassword), 204)
+	if want := "password_reset=ok user=" + id + "\n"; !strings.Contains(h.Log.String(), want) {
+		t.Errorf("the log has no %s:\n%s", want, h.Log)
+	}
+}
