@@ -72,7 +72,9 @@ var answers = map[string]map[string]string{
 		"latchkey key retire -":  "All keys have ended; a new one signs.",
 	},
 	"docs/operations.md": {
-		"latchkey user create":           "ada@example.com",
+		"latchkey user create":           "password: ",
+		"latchkey user show":             "superuser       yes",
+		"latchkey key retire":            "All keys have ended; a new one signs.",
 		"curl -sS http://127.0.0.1:8000": `{"status":"ok"}`,
 		"curl -sS http://127.0.0.1:9100": `latchkey_logins_total{outcome="failed"} 0`,
 	},
@@ -83,7 +85,8 @@ var answers = map[string]map[string]string{
 //   - nginx: run by TestPrefix
 //   - text: diagrams
 //   - ts: compiled with the client's tests
-var languages = []string{"go", "nginx", "text", "ts"}
+//   - yaml: parsed here, and compared with the settings and the contract
+var languages = []string{"go", "nginx", "text", "ts", "yaml"}
 
 // TestDocuments runs each command of the READMEs and of the pages in docs, in their order. All
 // commands of a page run in one folder, against the server that the page started last. The commands
@@ -94,15 +97,7 @@ func TestDocuments(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var pages []string
-	for _, pattern := range []string{"*.md", "docs/*.md", "web/*/*.md"} {
-		found, err := filepath.Glob(filepath.Join(root, filepath.FromSlash(pattern)))
-		if err != nil || len(found) == 0 {
-			t.Fatalf("%s: %v %v", pattern, found, err)
-		}
-		pages = append(pages, found...)
-	}
-	for _, page := range pages {
+	for _, page := range pages(t, root) {
 		name, err := filepath.Rel(root, page)
 		if err != nil {
 			t.Fatal(err)
@@ -153,6 +148,10 @@ func (d *document) run(t *testing.T, language, script string) {
 		}
 	case language == "text":
 		if err := checkText(script); err != nil {
+			t.Error(err)
+		}
+	case language == "yaml":
+		if err := checkYAML(script); err != nil {
 			t.Error(err)
 		}
 	case language != "sh", script == "make test\n": // make test runs this test
