@@ -15,8 +15,8 @@ func (r *root) userCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "user",
 		Short: "Administer users",
-		Long: "Administer users. USER is an email, a username or an id. The commands work with or without a running server.\n" +
-			"A running server applies a change from its next request on.",
+		Long: "Administer users. USER is an email, a username or an id. The commands work with or without a running\n" +
+			"server. A running server applies a change from its next request on.",
 		Args: noArgs,
 		RunE: r.begin(func(cmd *cobra.Command, _ []string) error { return cmd.Help() }),
 	}
@@ -65,8 +65,8 @@ func (r *root) userCreateCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "create --email EMAIL --username NAME",
 		Short: "Create a user",
-		Long: "Create a user. The password is asked for at the terminal. If the standard input isn't a terminal, the password\n" +
-			"is read from it.",
+		Long: "Create a user. The password is asked for at the terminal. If the standard input isn't a terminal, the\n" +
+			"password is read from it.",
 		Args: noArgs,
 		RunE: r.begin(func(cmd *cobra.Command, _ []string) error {
 			if registration.Email == "" || registration.Username == "" {
@@ -88,7 +88,8 @@ func (r *root) userCreateCommand() *cobra.Command {
 	}
 	cmd.Flags().StringVar(&registration.Email, "email", "", "the user's email")
 	cmd.Flags().StringVar(&registration.Username, "username", "", "the user's name")
-	cmd.Flags().BoolVar(&superuser, "superuser", false, "set is_superuser, which your application can read; Latchkey grants nothing for it")
+	cmd.Flags().BoolVar(&superuser, "superuser", false,
+		"set is_superuser, which your application can read; Latchkey grants nothing for it")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print a JSON object")
 	source.addFlags(cmd)
 	return cmd

@@ -21,10 +21,11 @@ func (s *Service) RequestPasswordReset(ctx context.Context, c Caller, email stri
 	return s.mailCodeTo(ctx, c, challenge.ResetPassword, email)
 }
 
-// ConfirmPasswordReset gives the user another password, and ends all of its sessions. It returns the
-// user's id, also if it fails after the code was proved. It proves the mailbox. The token of a [challenge.UndoEmailChange] gives it the former email again, too. A
-// password that the policy refuses doesn't use the code up. It fails with an
-// [*InvalidInputError], [ErrInvalidCode], a [*LimitedError], [ErrOverloaded] or [ErrUnavailable].
+// ConfirmPasswordReset gives the user another password, and ends all of its sessions. It proves the
+// mailbox. The token of a [challenge.UndoEmailChange] gives it the former email again, too. A
+// password that the policy refuses doesn't use the code up. It returns the user's id, also if it
+// fails after the code was proved. It fails with an [*InvalidInputError], [ErrInvalidCode], a
+// [*LimitedError], [ErrOverloaded] or [ErrUnavailable].
 func (s *Service) ConfirmPasswordReset(
 	ctx context.Context, c Caller, a CodeAnswer, pass secret.Text,
 ) (uuid.UUID, error) {

@@ -18,7 +18,7 @@ const matrixHead = `# What the contract promises, and the test of it
 This page answers: which statuses and error codes does each operation send, and which test shows it?
 
 - The operations are those of [openapi.yaml](../openapi.yaml).
-- Each line names a test of the package [impl](../impl). The test gets this answer over real HTTP, from a real PostgreSQL.
+- Each line names a test of the package [impl](../impl). The test gets this answer over HTTP, on a real PostgreSQL.
 - The tests write this page. They fail if the page isn't true, or if a line has no test.
 - They also fail if the server sends anything that the contract doesn't declare, headers included.
 
