@@ -100,15 +100,29 @@ func TestL10_LogNamesTheBudget(t *testing.T) {
 	}
 }
 
-// A forgotten password is set by somebody without a token, so only the code tells whose it is.
-func TestL10_LogNamesTheUserOfAPasswordReset(t *testing.T) {
+// The line of a request without an access token names the user whose code or refresh token it has.
+func TestL10_LogNamesTheUser(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t, impltest.Options{})
-	id := h.Register(t, ada, "ada", impltest.Password).Text("id")
+	registered := h.Register(t, ada, "ada", impltest.Password)
+	first := registered.Text("token.refresh_token")
+	second := refresh(t, h, first).Text("refresh_token")
+	wantStatus(t, "refresh", refresh(t, h, second), 200)
+	wantStatus(t, "reuse", refresh(t, h, first), 400)
+
 	request := askCode(t, h, impltest.RequestResetPath, ada)
-	code := h.CodeMail(t, ada).Code.Reveal()
-	wantStatus(t, "reset", confirmReset(t, h, request, code, newPassword), 204)
-	if want := "password_reset=ok user=" + id + "\n"; !strings.Contains(h.Log.String(), want) {
-		t.Errorf("the log has no %s:\n%s", want, h.Log)
+	mail := h.CodeMail(t, ada)
+	wantStatus(t, "guess", confirmReset(t, h, request, wrong(mail), newPassword), 401)
+	wantStatus(t, "reset", confirmReset(t, h, request, mail.Code.Reveal(), newPassword), 204)
+	r := h.Request("POST", impltest.RevokePath, "token="+logInWith(t, h, newPassword).Text("refresh_token"),
+		"Content-Type", "application/x-www-form-urlencoded")
+	wantStatus(t, "revoke", h.Do(t, r), 200)
+	for _, what := range []string{
+		"refresh=reused", "password_reset=invalid_code", "password_reset=ok", "path=" + impltest.RevokePath + " status=200 .*",
+	} {
+		want := what + " user=" + registered.Text("id") + "[ \n]"
+		if !regexp.MustCompile(want).MatchString(h.Log.String()) {
+			t.Errorf("the log has no %s:\n%s", want, h.Log)
+		}
 	}
 }
