@@ -1,10 +1,13 @@
 package impl
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
 	"time"
+
+	"github.com/google/uuid"
 
 	"github.com/latchkey-auth/latchkey/gen/api"
 	"github.com/latchkey-auth/latchkey/impl/auth"
@@ -55,8 +58,8 @@ func (s *Server) ConfirmPasswordReset(
 ) (api.ConfirmPasswordResetResponseObject, error) {
 	r := requestOf(ctx)
 	answer := answerOf(req.Body.Request, req.Body.Code)
-	err := s.auth.ConfirmPasswordReset(ctx, r.caller(), answer, secret.New(req.Body.NewPassword))
-	noteCode(r, "password_reset", err)
+	user, err := s.auth.ConfirmPasswordReset(ctx, r.caller(), answer, secret.New(req.Body.NewPassword))
+	noteCode(r, "password_reset", user, err)
 	if err != nil {
 		return nil, err
 	}
@@ -82,7 +85,7 @@ func (s *Server) ConfirmEmailVerification(
 	r := requestOf(ctx)
 	answer := answerOf(req.Body.Request, req.Body.Code)
 	err := s.auth.ConfirmEmailVerification(ctx, r.caller(), r.principal, answer)
-	noteCode(r, "email_verification", err)
+	noteCode(r, "email_verification", uuid.Nil, err)
 	if err != nil {
 		return nil, err
 	}
@@ -107,7 +110,7 @@ func (s *Server) ConfirmEmailChange(
 ) (api.ConfirmEmailChangeResponseObject, error) {
 	r := requestOf(ctx)
 	err := s.auth.ConfirmEmailChange(ctx, r.caller(), r.principal, answerOf(req.Body.Request, req.Body.Code))
-	noteCode(r, "email_change", err)
+	noteCode(r, "email_change", uuid.Nil, err)
 	if err != nil {
 		return nil, err
 	}
@@ -122,14 +125,24 @@ func codeBody(asked auth.CodeRequest) api.CodeRequested {
 	return api.CodeRequested{Request: asked.Request.Reveal(), ExpiresIn: int64(asked.ExpiresIn / time.Second)}
 }
 
-// noteCode puts the outcome of a mailed code into the log.
-func noteCode(r *request, what string, err error) {
+// noteCode puts the outcome of a mailed code into the log, and whose code it was. user may be zero.
+func noteCode(r *request, what string, user uuid.UUID, err error) {
+	outcome, guessed := codeOutcome(err)
+	r.note(slog.String(what, outcome))
+	r.noteUser(cmp.Or(user, guessed))
+}
+
+// codeOutcome returns how the log calls the outcome of a mailed code, and the user whose code was
+// guessed, or zero.
+func codeOutcome(err error) (outcome string, user uuid.UUID) {
+	var guessed *auth.GuessError
 	switch {
 	case err == nil:
-		r.note(slog.String(what, "ok"))
+		return "ok", uuid.Nil
+	case errors.As(err, &guessed):
+		return "invalid_code", guessed.UserID
 	case errors.Is(err, auth.ErrInvalidCode):
-		r.note(slog.String(what, "invalid_code"))
-	default:
-		r.note(slog.String(what, "error"))
+		return "invalid_code", uuid.Nil
 	}
+	return "error", uuid.Nil
 }

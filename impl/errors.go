@@ -287,6 +287,9 @@ func (s *Server) writeError(err error, ec echo.Context) {
 		// A page that is missing among the origins that are let in is the likeliest cause.
 		r.note(slog.String("origin", strings.Join(ec.Request().Header.Values("Origin"), ", ")))
 	}
+	if p.budget != nil {
+		r.note(slog.String("budget", p.budget.Name))
+	}
 	if ec.Response().Committed {
 		return
 	}

@@ -76,6 +76,8 @@ type Server struct {
 	// started is set once auth and ready are.
 	started  atomic.Bool
 	draining atomic.Bool
+	// probedStart and probedStop are set once the log has a probe of the starting or stopping server.
+	probedStart, probedStop atomic.Bool
 	// unnamedProxy is told of once.
 	unnamedProxy sync.Once
 }

@@ -2,9 +2,11 @@ package impl_test
 
 import (
 	"encoding/json"
+	"regexp"
 	"strings"
 	"testing"
 
+	"github.com/latchkey-auth/latchkey/impl/auth/challenge"
 	"github.com/latchkey-auth/latchkey/impl/impltest"
 )
 
@@ -73,6 +75,54 @@ func TestL10_Log(t *testing.T) {
 	for name, secret := range map[string]string{"password": canary, "token": token, "signature": token[strings.LastIndex(token, "."):], "key": impltest.SecretKey, "hash": "$argon2id$"} {
 		if strings.Contains(log, secret) {
 			t.Errorf("the log shows the %s:\n%s", name, log)
+		}
+	}
+}
+
+// The line of a request that a limit refused names the budget that was used up.
+func TestL10_LogNamesTheBudget(t *testing.T) {
+	t.Parallel()
+	h := limited(t)
+	registerFrom(t, h, home, "ada")
+	guess(t, h, ada, 11)
+	for range 11 {
+		loginFrom(t, h, home, ada, "a wrong password")
+	}
+	request := askFrom(t, h, home, impltest.RequestResetPath, ada).Text("request")
+	code := wrong(h.CodeMail(t, ada))
+	for range challenge.Tries + 1 {
+		confirmReset(t, h, request, code, newPassword)
+	}
+	for _, budget := range []string{"account", "own", "request"} {
+		if want := "status=429 .* code=rate_limited budget=" + budget + "\n"; !regexp.MustCompile(want).MatchString(h.Log.String()) {
+			t.Errorf("the log has no %s:\n%s", want, h.Log)
+		}
+	}
+}
+
+// The line of a request without an access token names the user whose code or refresh token it has.
+func TestL10_LogNamesTheUser(t *testing.T) {
+	t.Parallel()
+	h := impltest.New(t, impltest.Options{})
+	registered := h.Register(t, ada, "ada", impltest.Password)
+	first := registered.Text("token.refresh_token")
+	second := refresh(t, h, first).Text("refresh_token")
+	wantStatus(t, "refresh", refresh(t, h, second), 200)
+	wantStatus(t, "reuse", refresh(t, h, first), 400)
+
+	request := askCode(t, h, impltest.RequestResetPath, ada)
+	mail := h.CodeMail(t, ada)
+	wantStatus(t, "guess", confirmReset(t, h, request, wrong(mail), newPassword), 401)
+	wantStatus(t, "reset", confirmReset(t, h, request, mail.Code.Reveal(), newPassword), 204)
+	r := h.Request("POST", impltest.RevokePath, "token="+logInWith(t, h, newPassword).Text("refresh_token"),
+		"Content-Type", "application/x-www-form-urlencoded")
+	wantStatus(t, "revoke", h.Do(t, r), 200)
+	for _, what := range []string{
+		"refresh=reused", "password_reset=invalid_code", "password_reset=ok", "path=" + impltest.RevokePath + " status=200 .*",
+	} {
+		want := what + " user=" + registered.Text("id") + "[ \n]"
+		if !regexp.MustCompile(want).MatchString(h.Log.String()) {
+			t.Errorf("the log has no %s:\n%s", want, h.Log)
 		}
 	}
 }

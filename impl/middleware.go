@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"runtime/debug"
 	"strings"
+	"sync/atomic"
 
 	"github.com/labstack/echo/v4"
 )
@@ -53,8 +54,7 @@ func sentMethod(r *http.Request) string {
 	return r.Method
 }
 
-// logAccess logs one line for each request, after the response was written. A client that has
-// disconnected is no error of the server, whatever the status.
+// logAccess logs one line for each request, after the response was written.
 func (s *Server) logAccess(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(ec echo.Context) error {
 		client := ec.Request().Context()
@@ -64,13 +64,7 @@ func (s *Server) logAccess(next echo.HandlerFunc) echo.HandlerFunc {
 		}
 		gone := errors.Is(err, context.Canceled) && client.Err() != nil
 		r, hr, res := requestOf(ec.Request().Context()), ec.Request(), ec.Response()
-		level := slog.LevelInfo
-		if r.isProbe() && res.Status < http.StatusBadRequest {
-			level = slog.LevelDebug
-		}
-		if res.Status >= http.StatusInternalServerError && !gone || r.alarming {
-			level = slog.LevelError
-		}
+		level := s.levelOf(r, res.Status, err, gone)
 		if !s.logger.Enabled(hr.Context(), level) {
 			return nil
 		}
@@ -87,6 +81,27 @@ func (s *Server) logAccess(next echo.HandlerFunc) echo.HandlerFunc {
 		s.logger.LogAttrs(hr.Context(), level, "request", append(attrs, r.attrs...)...)
 		return nil
 	}
+}
+
+// levelOf returns the level of a request's line in the log. A response with a status of 500 or more
+// is an error, with two exceptions: the client has disconnected, or the server is starting or
+// stopping. A probe is logged at debug if it succeeds. A probe of a server that starts or stops is
+// logged at info once.
+func (s *Server) levelOf(r *request, status int, err error, gone bool) slog.Level {
+	var told *atomic.Bool
+	switch {
+	case errors.Is(err, errStarting):
+		told = &s.probedStart
+	case errors.Is(err, errShuttingDown):
+		told = &s.probedStop
+	}
+	switch {
+	case r.alarming, status >= http.StatusInternalServerError && !gone && told == nil:
+		return slog.LevelError
+	case r.isProbe() && (status < http.StatusBadRequest || told != nil && told.Swap(true)):
+		return slog.LevelDebug
+	}
+	return slog.LevelInfo
 }
 
 // recoverPanics turns a panic into a 500. Only the log gets the stack trace.

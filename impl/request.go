@@ -85,6 +85,14 @@ const opLiveness = "GetLiveness"
 // client chose only if it is needed.
 func (r *request) note(attrs ...slog.Attr) { r.attrs = append(r.attrs, attrs...) }
 
+// noteUser adds the user to the request's line in the log, unless there is none, or the token of the
+// request has added it.
+func (r *request) noteUser(id uuid.UUID) {
+	if id != uuid.Nil && r.principal.User.ID == uuid.Nil {
+		r.note(slog.String("user", id.String()))
+	}
+}
+
 // No id is a secret, so uuid may keep random bytes in memory and read many at once from the kernel.
 // EnableRandPool must not run while an id is made, so it runs first.
 func init() { uuid.EnableRandPool() }

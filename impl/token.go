@@ -1,13 +1,12 @@
 package impl
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
 	"slices"
 	"time"
-
-	"github.com/google/uuid"
 
 	"github.com/latchkey-auth/latchkey/gen/api"
 	"github.com/latchkey-auth/latchkey/impl/auth"
@@ -99,10 +98,13 @@ func (s *Server) RevokeToken(
 	ctx context.Context,
 	req api.RevokeTokenRequestObject,
 ) (api.RevokeTokenResponseObject, error) {
-	if err := s.auth.Revoke(ctx, requestOf(ctx).caller(), secret.New(req.Body.Token)); err != nil {
+	r := requestOf(ctx)
+	user, err := s.auth.Revoke(ctx, r.caller(), secret.New(req.Body.Token))
+	if err != nil {
 		return nil, err
 	}
-	s.cookie.remove(requestOf(ctx))
+	r.noteUser(user)
+	s.cookie.remove(r)
 	return api.RevokeToken200Response{}, nil
 }
 
@@ -135,26 +137,20 @@ func noteGrant(r *request, what string, user auth.User, err error) {
 		failed *auth.LoginError
 		held   *auth.UnverifiedError
 	)
+	outcome, id := codeOutcome(err)
 	switch {
-	case err == nil:
-		r.note(slog.String(what, "ok"), slog.String("user", user.ID.String()))
 	case errors.As(err, &failed):
-		r.note(slog.String(what, failed.Reason))
+		outcome, id = failed.Reason, failed.UserID
 		r.alarming = failed.Reason == auth.ReasonUnreadableHash
-		if failed.UserID != uuid.Nil {
-			r.note(slog.String("user", failed.UserID.String()))
-		}
 	case errors.As(err, &held):
-		r.note(slog.String(what, "email_unverified"), slog.String("user", held.UserID.String()))
-	case errors.Is(err, auth.ErrInvalidCode):
-		r.note(slog.String(what, "invalid_code"))
+		outcome, id = "email_unverified", held.UserID
 	case errors.Is(err, auth.ErrRefreshReused):
-		r.note(slog.String(what, "reused"))
+		outcome = "reused"
 	case errors.Is(err, auth.ErrInvalidRefresh):
-		r.note(slog.String(what, "invalid"))
-	default:
-		r.note(slog.String(what, "error"))
+		outcome = "invalid"
 	}
+	r.note(slog.String(what, outcome))
+	r.noteUser(cmp.Or(id, user.ID))
 }
 
 // value returns an optional field. An absent field is the same as an empty one (RFC 6749 section 3.2).

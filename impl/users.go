@@ -4,6 +4,8 @@ import (
 	"context"
 	"log/slog"
 
+	"github.com/google/uuid"
+
 	"github.com/latchkey-auth/latchkey/gen/api"
 	"github.com/latchkey-auth/latchkey/impl/auth"
 	"github.com/latchkey-auth/latchkey/impl/secret"
@@ -49,7 +51,7 @@ func (s *Server) CompleteRegistration(
 ) (api.CompleteRegistrationResponseObject, error) {
 	r := requestOf(ctx)
 	granted, err := s.auth.CompleteRegistration(ctx, r.caller(), answerOf(&req.Body.Request, req.Body.Code))
-	noteCode(r, "registration", err)
+	noteCode(r, "registration", uuid.Nil, err)
 	if err != nil {
 		return nil, err
 	}

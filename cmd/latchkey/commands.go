@@ -23,11 +23,13 @@ type root struct {
 func newRoot(c console) *root {
 	r := &root{console: c}
 	r.cmd = &cobra.Command{
-		Use:           "latchkey",
-		Short:         "An authentication service on PostgreSQL",
+		Use:   "latchkey",
+		Short: "An authentication service on PostgreSQL",
+		Long: "An authentication service on PostgreSQL. `latchkey serve` runs it. The other commands administer it.\n" +
+			"Settings are environment variables. `latchkey serve --help` lists all of them.",
 		SilenceUsage:  true,
 		SilenceErrors: true,
-		Args:          cobra.NoArgs,
+		Args:          noArgs,
 		RunE:          r.begin(func(cmd *cobra.Command, _ []string) error { return cmd.Help() }),
 		// An error is one line, which has no room for a list of suggestions.
 		DisableSuggestions: true,
@@ -36,10 +38,17 @@ func newRoot(c console) *root {
 	r.cmd.SetIn(c.in)
 	r.cmd.SetOut(c.out)
 	r.cmd.SetErr(c.err)
-	r.cmd.SetUsageTemplate(r.cmd.UsageTemplate() + "\n" + settingsHelp())
+	r.cmd.SetUsageTemplate(r.cmd.UsageTemplate() + exitStatusHelp)
+	r.cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())
+	})
 	r.cmd.AddCommand(
-		r.serveCommand(), r.migrateCommand(), r.userCommand(), r.keyCommand(), r.mailCommand(), r.openapiCommand(),
-		r.versionCommand(),
+		addSettings(r.serveCommand()),
+		addSettings(r.migrateCommand(), migrateSettings...),
+		addSettings(r.userCommand(), userSettings...),
+		addSettings(r.keyCommand(), keySettings...),
+		addSettings(r.mailCommand(), mailSettings...),
+		r.openapiCommand(), r.versionCommand(),
 	)
 	return r
 }
@@ -52,11 +61,35 @@ func (r *root) begin(f func(*cobra.Command, []string) error) func(*cobra.Command
 	}
 }
 
+// noArgs refuses every argument. A command with subcommands takes an argument for one of them.
+func noArgs(cmd *cobra.Command, args []string) error {
+	switch {
+	case len(args) == 0:
+		return nil
+	case cmd.HasSubCommands():
+		return fmt.Errorf("unknown command %q; see %s --help", args[0], cmd.CommandPath())
+	}
+	return fmt.Errorf("%s takes no arguments, but got %q", cmd.CommandPath(), args[0])
+}
+
+// oneArg demands one argument. what says what it is.
+func oneArg(what string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) != 1 {
+			return fmt.Errorf("%s needs one argument, %s, but got %d", cmd.CommandPath(), what, len(args))
+		}
+		return nil
+	}
+}
+
+// oneUser demands the argument USER.
+var oneUser = oneArg("a user's email, username or id")
+
 func (r *root) versionCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
 		Short: "Print the version",
-		Args:  cobra.NoArgs,
+		Args:  noArgs,
 		RunE: r.begin(func(*cobra.Command, []string) error {
 			_, err := fmt.Fprintf(r.out, "latchkey %s (%s, %s/%s)\n", version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 			return err
@@ -69,8 +102,9 @@ func (r *root) migrateCommand() *cobra.Command {
 		Use:   "migrate",
 		Short: "Bring the database's schema up to date",
 		Long: "Bring the database's schema up to date. `latchkey serve` also does this when it starts. Several processes\n" +
-			"may do it at once. If a newer version has migrated the database, the command fails and changes nothing.",
-		Args: cobra.NoArgs,
+			"may do it at once. The command fails and changes nothing if a newer release has migrated the database and\n" +
+			"this release may not run beside it.",
+		Args: noArgs,
 		RunE: r.begin(func(cmd *cobra.Command, _ []string) error {
 			s, err := loadSettings(r.environ)
 			if err != nil {

@@ -91,7 +91,9 @@ var answers = map[string]map[string]string{
 		"curl -sS http://127.0.0.1:8080/ ":      "the orders of ada",
 	},
 	"docs/operations.md": {
-		"latchkey user create":           "ada@example.com",
+		"latchkey user create":           "password: ",
+		"latchkey user show":             "superuser       yes",
+		"latchkey key retire":            "All keys have ended; a new one signs.",
 		"curl -sS http://127.0.0.1:8000": `{"status":"ok"}`,
 		"curl -sS http://127.0.0.1:9100": `latchkey_logins_total{outcome="failed"} 0`,
 	},
@@ -129,15 +131,7 @@ func TestDocuments(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var pages []string
-	for _, pattern := range []string{"*.md", "docs/*.md", "web/*/*.md"} {
-		found, err := filepath.Glob(filepath.Join(root, filepath.FromSlash(pattern)))
-		if err != nil || len(found) == 0 {
-			t.Fatalf("%s: %v %v", pattern, found, err)
-		}
-		pages = append(pages, found...)
-	}
-	for _, page := range pages {
+	for _, page := range pages(t, root) {
 		name, err := filepath.Rel(root, page)
 		if err != nil {
 			t.Fatal(err)
@@ -185,6 +179,10 @@ type document struct {
 func (d *document) run(t *testing.T, language, script string) {
 	t.Helper()
 	switch {
+	case language == "yaml":
+		if err := checkYAML(script); err != nil {
+			t.Error(err)
+		}
 	case language != "sh" && !slices.Contains(languages, language):
 		t.Fatalf("commands belong in sh blocks, which are run; %q has the language %q", script, language)
 	case d.write(t, script):

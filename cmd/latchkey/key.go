@@ -46,9 +46,9 @@ func (r *root) keyCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "key",
 		Short: "Administer the keys that sign access tokens",
-		Long: "Administer the keys that sign access tokens, beside a running server or without one.\n" +
+		Long: "Administer the keys that sign access tokens. The commands work with or without a running server.\n" +
 			"Every instance loads a change within " + keyring.FollowInterval.String() + ", without a restart.",
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: r.begin(func(cmd *cobra.Command, _ []string) error { return cmd.Help() }),
 	}
 	cmd.AddCommand(r.keyListCommand(), r.keyRotateCommand(), r.keyRetireCommand())
@@ -81,7 +81,7 @@ func (r *root) keyListCommand() *cobra.Command {
 			"  verifies  it only verifies, until the last token that it signed has expired\n" +
 			"  ended     its tokens are refused\n" +
 			"This command doesn't need the secret key.",
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: r.begin(func(cmd *cobra.Command, _ []string) error {
 			return r.withDatabase(cmd.Context(), false, func(_ settings, db *database) error {
 				keys, err := keyring.List(cmd.Context(), db.pool, time.Now())
@@ -115,7 +115,7 @@ func (r *root) keyRotateCommand() *cobra.Command {
 		Long: "Make a new key. It is published at once and signs after LATCHKEY_KEY_LEAD. By then no client still uses\n" +
 			"the old set of keys. Until then the present key signs. After that it verifies until its last token has expired.\n" +
 			"Nobody is logged out.",
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: r.begin(func(cmd *cobra.Command, _ []string) error {
 			return r.withKeys(cmd.Context(), func(keys *keyring.Ring) error {
 				_, err := keys.Rotate(cmd.Context(), 0)

@@ -100,22 +100,23 @@ func mailTexts(s settings) (*mail.Templates, netmail.Address, error) {
 func (r *root) mailCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "mail",
-		Short: "Look at the mails of the service",
-		Args:  cobra.NoArgs,
+		Short: "Preview the mails that the service sends",
+		Args:  noArgs,
 		RunE:  r.begin(func(cmd *cobra.Command, _ []string) error { return cmd.Help() }),
 	}
 	var language, output string
 	preview := &cobra.Command{
 		Use:   "preview NAME",
-		Short: "Write a mail with the contract's example",
-		Long:  "Write a mail with the contract's example, in the form of an .eml file. The names are " + mailNames() + ".",
-		Args:  cobra.ExactArgs(1),
+		Short: "Print a mail that is filled with example data",
+		Long: "Print a mail that is filled with example data, as an .eml file. Nothing is sent. NAME is one of\n" +
+			mailNames() + ".",
+		Args: oneArg("the name of a mail: " + mailNames()),
 		RunE: r.begin(func(_ *cobra.Command, args []string) error {
 			return r.previewMail(mail.Kind(args[0]), language, output)
 		}),
 	}
 	preview.Flags().StringVar(&language, "language", "en", "language of the mail, such as de; en if it has no texts")
-	preview.Flags().StringVar(&output, "output", "", "file to write; the standard output if empty")
+	preview.Flags().StringVar(&output, "output", "", "file to write instead of the standard output")
 	cmd.AddCommand(preview)
 	return cmd
 }

@@ -2,10 +2,14 @@ package main
 
 import (
 	"io"
+	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/latchkey-auth/latchkey/impl/postgres/postgrestest"
 )
@@ -56,6 +60,7 @@ func TestMetrics(t *testing.T) {
 			t.Errorf("the metrics contain %s", name)
 		}
 	}
+	checkMetricsPage(t, a.body)
 	if a, err := get(server + "/metrics"); err != nil || a.status != 404 {
 		t.Errorf("metrics at the API's address: %d, %v; want 404", a.status, err)
 	}
@@ -63,6 +68,45 @@ func TestMetrics(t *testing.T) {
 		t.Errorf("the API at the metrics' address: %d, %v; want 404", a.status, err)
 	}
 	p.stop(t)
+}
+
+// checkMetricsPage compares docs/operations.md with the metrics: it has a row for each one with its
+// label, and its alerts use each one that can tell of a fault, and no other.
+func checkMetricsPage(t *testing.T, metrics string) {
+	t.Helper()
+	served, listed, alarming := map[string]bool{}, map[string]bool{}, map[string]bool{
+		"latchkey_password_hashes_running": true, // it is as high on a good day
+	}
+	for _, m := range regexp.MustCompile(`(?m)^(latchkey_\w+)(?:(\{\w+)=\S+)? `).FindAllStringSubmatch(metrics, -1) {
+		name := m[1]
+		if m[2] != "" {
+			name += m[2] + "}"
+		}
+		served[name] = true
+	}
+	for _, r := range tableRows(t, "operations.md", "`latchkey_") {
+		listed[strings.Trim(r[0], "`")] = true
+	}
+	if diff := cmp.Diff(served, listed); diff != "" {
+		t.Errorf("docs/operations.md lists other metrics (-served +listed):\n%s", diff)
+	}
+	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "operations.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, rule := range regexp.MustCompile(`(?m)^ +expr: .*$`).FindAllString(string(page), -1) {
+		for _, name := range regexp.MustCompile(`latchkey_\w+`).FindAllString(rule, -1) {
+			alarming[name] = true
+		}
+	}
+	names := map[string]bool{}
+	for name := range served {
+		name, _, _ = strings.Cut(name, "{")
+		names[name] = true
+	}
+	if diff := cmp.Diff(names, alarming); diff != "" {
+		t.Errorf("the alerts of docs/operations.md use other metrics (-served +used):\n%s", diff)
+	}
 }
 
 // fetch requests a path that the contract doesn't have.

@@ -15,7 +15,7 @@ func (r *root) openapiCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "openapi",
 		Short: "Print the contract, an OpenAPI document",
-		Args:  cobra.NoArgs,
+		Args:  noArgs,
 		RunE: r.begin(func(*cobra.Command, []string) error {
 			pages := impl.ContractPages()
 			text, ok := map[string][]byte{"yaml": pages.YAML, "json": pages.JSON}[format]

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/oasdiff/yaml"
+
 	"github.com/latchkey-auth/latchkey/impl/impltest"
 )
 
@@ -137,6 +139,37 @@ func checkText(block string) error {
 	return nil
 }
 
+var (
+	yamlSetting = regexp.MustCompile(`\{name: (LATCHKEY_\w+), value: "?([^"}]*)"?\}`)
+	yamlPath    = regexp.MustCompile(`\{path: ([^,}]+)`)
+)
+
+// checkYAML refuses a manifest that can't be parsed, has a wrong setting, or names a path that the
+// server doesn't have. A setting's file isn't read.
+func checkYAML(block string) error {
+	var document any
+	if _, err := yaml.Unmarshal([]byte(block), &document, yaml.DecodeOpts{}); err != nil {
+		return err
+	}
+	var environ []string
+	for _, m := range yamlSetting.FindAllStringSubmatch(block, -1) {
+		name, isFile := strings.CutSuffix(m[1], "_FILE")
+		switch {
+		case !isKnown(name, known()):
+			return fmt.Errorf("%s is not a setting", m[1])
+		case !isFile:
+			environ = append(environ, m[1]+"="+m[2])
+		}
+	}
+	for _, m := range yamlPath.FindAllStringSubmatch(block, -1) {
+		if impltest.Contract().Paths.Find(m[1]) == nil {
+			return fmt.Errorf("the contract has no path %s", m[1])
+		}
+	}
+	_, err := loadSettings(environ)
+	return err
+}
+
 // compileGo compiles a program of a page with this module.
 func compileGo(root, dir, text string) error {
 	file := filepath.Join(dir, "page.go")
@@ -184,6 +217,16 @@ func TestPagesAreChecked(t *testing.T) {
 	}
 	if checkText("a ──► b\n  $ latchkey serve\n") == nil || checkText("a ──► b\n") != nil {
 		t.Error("a diagram is refused, or a command in a diagram is accepted")
+	}
+	for name, block := range map[string]string{
+		"what is not YAML":      "a: [b",
+		"a setting that isn't":  "- {name: LATCHKEY_ADRR, value: x}\n",
+		"a value that is wrong": "- {name: LATCHKEY_LOG_FORMAT, value: xml}\n",
+		"a path that isn't":     "httpGet: {path: /livez, port: http}\n",
+	} {
+		if checkYAML(block) == nil {
+			t.Errorf("%s passes", name)
+		}
 	}
 	if compileGo(root, t.TempDir(), "package main\n\nfunc main() { nothing() }\n") == nil {
 		t.Error("a program that can't be compiled passes")

@@ -25,7 +25,7 @@ type passwordSource struct{ stdin, generate bool }
 
 func (p *passwordSource) addFlags(cmd *cobra.Command) {
 	cmd.Flags().BoolVar(&p.stdin, "password-stdin", false,
-		"read the password from the one line of the standard input; the default if that is no terminal")
+		"read the password from the standard input, which must have one line; the default if it isn't a terminal")
 	cmd.Flags().BoolVar(&p.generate, "generate-password", false, "make a password and print it; it can't be shown again")
 	cmd.MarkFlagsMutuallyExclusive("password-stdin", "generate-password")
 }

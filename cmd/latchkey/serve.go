@@ -46,10 +46,11 @@ func (r *root) serveCommand() *cobra.Command {
 		Long: "Run the service. If LATCHKEY_DATABASE_URL isn't set, it runs a PostgreSQL of its own in the data folder.\n" +
 			"It brings the schema up to date. Then it prints one line with the address, the docs page and the place of the\n" +
 			"data. With the log format json that line is a record of the log instead.\n" +
-			"SIGTERM or an interrupt makes it not ready. After LATCHKEY_DRAIN_DELAY it accepts no more requests, and ends\n" +
-			"when the requests in flight are complete, at most 10 s later. A second signal ends it at once.\n" +
-			"With --dev it shows the mails, which have codes, at /dev/mails/, to this machine only.",
-		Args: cobra.NoArgs,
+			"After SIGTERM or an interrupt /readyz returns 503, and requests are served for LATCHKEY_DRAIN_DELAY. Then the\n" +
+			"server accepts no more requests. It exits once the requests in flight are complete, at most 10 s later.\n" +
+			"A second signal ends it at once.\n" +
+			"With --dev, browsers on this machine can read the mails and their codes at /dev/mails/.",
+		Args: noArgs,
 		RunE: r.begin(func(cmd *cobra.Command, _ []string) error {
 			s, err := loadSettings(r.environ)
 			if err != nil {
@@ -65,7 +66,7 @@ func (r *root) serveCommand() *cobra.Command {
 		}),
 	}
 	cmd.Flags().BoolVar(&dev, "dev", false, "for development: show the mails in the data folder at /dev/mails/")
-	cmd.Flags().StringVar(&logFormat, "log-format", "text", "text or json; wins over LATCHKEY_LOG_FORMAT")
+	cmd.Flags().StringVar(&logFormat, "log-format", "", "text or json; replaces LATCHKEY_LOG_FORMAT")
 	return cmd
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"net"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -48,7 +49,26 @@ func TestStarting(t *testing.T) {
 	if err != nil || a.status != 503 || !strings.Contains(a.body, `"error":"temporarily_unavailable"`) {
 		t.Errorf("a login: answered %d %s, %v", a.status, a.body, err)
 	}
+	for range 3 {
+		if a, err := get("http://" + addr + "/readyz"); err != nil || a.status != 503 {
+			t.Errorf("/readyz: answered %d, %v", a.status, err)
+		}
+	}
 	p.stop(t)
+	checkProbeLog(t, p, "starting")
+}
+
+// checkProbeLog checks that an ordinary start or stop logs its probes at info, and only once.
+func checkProbeLog(t *testing.T, p *process, code string) {
+	t.Helper()
+	log := p.stderr.String()
+	if strings.Contains(log, "level=ERROR") {
+		t.Errorf("the log has an error:\n%s", log)
+	}
+	probe := regexp.MustCompile(`level=INFO msg=request .* path=/readyz status=503 .* code=` + code)
+	if n := len(probe.FindAllString(log, -1)); n != 1 {
+		t.Errorf("%d probes are logged at info, want 1:\n%s", n, log)
+	}
 }
 
 // F-8: after SIGTERM the server isn't ready, but serves requests as before until the delay is over.
@@ -80,6 +100,7 @@ func TestF8_DrainDelay(t *testing.T) {
 	if status, err := p.wait(); status != 0 || err != nil {
 		t.Errorf("exit status %d, %v", status, err)
 	}
+	checkProbeLog(t, p, "shutting_down")
 }
 
 func TestDrainDelayOfAnAddress(t *testing.T) {

@@ -15,17 +15,17 @@ func (r *root) userCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "user",
 		Short: "Administer users",
-		Long: "Administer users: by email, username or id, beside a running server or without one.\n" +
-			"A change takes effect with the server's next request.",
-		Args: cobra.NoArgs,
+		Long: "Administer users. USER is an email, a username or an id. The commands work with or without a running\n" +
+			"server. A running server applies a change from its next request on.",
+		Args: noArgs,
 		RunE: r.begin(func(cmd *cobra.Command, _ []string) error { return cmd.Help() }),
 	}
 	cmd.AddCommand(
 		r.userCreateCommand(), r.userListCommand(), r.userShowCommand(), r.userDeleteCommand(), r.userSetPasswordCommand(),
 		r.userChangeCommand(
-			"activate", "Let a user log in again; tokens from before the deactivation stay invalid", (*auth.Service).Activate,
+			"activate", "Let a deactivated user log in again; its former sessions stay ended", (*auth.Service).Activate,
 		),
-		r.userChangeCommand("deactivate", "End a user's tokens and refuse its logins", (*auth.Service).Deactivate),
+		r.userChangeCommand("deactivate", "End a user's sessions and refuse its logins", (*auth.Service).Deactivate),
 	)
 	return cmd
 }
@@ -65,7 +65,9 @@ func (r *root) userCreateCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "create --email EMAIL --username NAME",
 		Short: "Create a user",
-		Args:  cobra.NoArgs,
+		Long: "Create a user. The password is asked for at the terminal. If the standard input isn't a terminal, the\n" +
+			"password is read from it.",
+		Args: noArgs,
 		RunE: r.begin(func(cmd *cobra.Command, _ []string) error {
 			if registration.Email == "" || registration.Username == "" {
 				return usageError{errors.New("user create needs --email and --username")}
@@ -86,7 +88,8 @@ func (r *root) userCreateCommand() *cobra.Command {
 	}
 	cmd.Flags().StringVar(&registration.Email, "email", "", "the user's email")
 	cmd.Flags().StringVar(&registration.Username, "username", "", "the user's name")
-	cmd.Flags().BoolVar(&superuser, "superuser", false, "make the user a superuser")
+	cmd.Flags().BoolVar(&superuser, "superuser", false,
+		"set is_superuser, which your application can read; Latchkey grants nothing for it")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print a JSON object")
 	source.addFlags(cmd)
 	return cmd
@@ -96,7 +99,7 @@ func (r *root) userCreateCommand() *cobra.Command {
 func refused(err error) error {
 	switch {
 	case errors.Is(err, auth.ErrEmailTaken):
-		return errors.New("another user has this email, or can get it back for 72 hours")
+		return errors.New("another user has this email, or left it in the last 72 hours and can still get it back")
 	case errors.Is(err, auth.ErrUsernameTaken):
 		return errors.New("another user has this username")
 	case errors.Is(err, auth.ErrNoUser):
@@ -110,7 +113,7 @@ func (r *root) userListCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "List all users, the oldest first",
-		Args:  cobra.NoArgs,
+		Args:  noArgs,
 		RunE: r.begin(func(cmd *cobra.Command, _ []string) error {
 			return r.withService(cmd.Context(), false, func(service *auth.Service) error {
 				list := newUserList(r.out, asJSON)
@@ -130,7 +133,7 @@ func (r *root) userShowCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "show USER",
 		Short: "Show a user",
-		Args:  cobra.ExactArgs(1),
+		Args:  oneUser,
 		RunE: r.begin(func(cmd *cobra.Command, args []string) error {
 			return r.withUser(cmd.Context(), args[0], func(_ *auth.Service, user auth.User) error {
 				return printUser(r.out, user, asJSON)

@@ -21,7 +21,7 @@ func (r *root) userChangeCommand(
 	return &cobra.Command{
 		Use:   name + " USER",
 		Short: short,
-		Args:  cobra.ExactArgs(1),
+		Args:  oneUser,
 		RunE: r.begin(func(cmd *cobra.Command, args []string) error {
 			return r.withUser(cmd.Context(), args[0], func(service *auth.Service, user auth.User) error {
 				user, err := change(service, cmd.Context(), user.ID)
@@ -38,11 +38,11 @@ func (r *root) userDeleteCommand() *cobra.Command {
 	var yes bool
 	cmd := &cobra.Command{
 		Use:   "delete USER",
-		Short: "Delete a user for good",
-		Args:  cobra.ExactArgs(1),
+		Short: "Delete a user; this can't be undone",
+		Args:  oneUser,
 		RunE: r.begin(func(cmd *cobra.Command, args []string) error {
 			if !yes && !isTerminal(r.in) {
-				return usageError{errors.New("user delete needs --yes if the standard input is no terminal")}
+				return usageError{errors.New("user delete needs --yes if the standard input isn't a terminal")}
 			}
 			who := args[0]
 			if !yes {
@@ -61,7 +61,7 @@ func (r *root) userDeleteCommand() *cobra.Command {
 			})
 		}),
 	}
-	cmd.Flags().BoolVar(&yes, "yes", false, "don't ask")
+	cmd.Flags().BoolVar(&yes, "yes", false, "delete without asking")
 	return cmd
 }
 
@@ -98,8 +98,8 @@ func (r *root) userSetPasswordCommand() *cobra.Command {
 	var source passwordSource
 	cmd := &cobra.Command{
 		Use:   "set-password USER",
-		Short: "Give a user another password and end its tokens",
-		Args:  cobra.ExactArgs(1),
+		Short: "Give a user another password and end its sessions",
+		Args:  oneUser,
 		RunE: r.begin(func(cmd *cobra.Command, args []string) error {
 			// The password is read before the database is opened. Only one process can use the
 			// embedded database, and a server may be about to start.

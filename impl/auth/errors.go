@@ -53,6 +53,9 @@ var (
 	ErrUnavailable = store.ErrUnavailable
 )
 
+// GuessError is an [ErrInvalidCode] for a code of a known user. Its client must not learn that.
+type GuessError = challenge.GuessError
+
 // ReasonUnreadableHash is the [LoginError] that is nobody's wrong password: the account's stored
 // hash can't be read, or asks for more than the bounds allow, and it can't log in until it gets
 // another password.

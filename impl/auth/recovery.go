@@ -23,14 +23,17 @@ func (s *Service) RequestPasswordReset(ctx context.Context, c Caller, email stri
 
 // ConfirmPasswordReset gives the user another password, and ends all of its sessions. It proves the
 // mailbox. The token of a [challenge.UndoEmailChange] gives it the former email again, too. A
-// password that the policy refuses doesn't use the code up. It fails with an
-// [*InvalidInputError], [ErrInvalidCode], a [*LimitedError], [ErrOverloaded] or [ErrUnavailable].
-func (s *Service) ConfirmPasswordReset(ctx context.Context, c Caller, a CodeAnswer, pass secret.Text) error {
+// password that the policy refuses doesn't use the code up. It returns the user's id, also if it
+// fails after the code was proved. It fails with an [*InvalidInputError], [ErrInvalidCode], a
+// [*LimitedError], [ErrOverloaded] or [ErrUnavailable].
+func (s *Service) ConfirmPasswordReset(
+	ctx context.Context, c Caller, a CodeAnswer, pass secret.Text,
+) (uuid.UUID, error) {
 	if err := s.checkNewPassword(pass); err != nil {
-		return err
+		return uuid.Nil, err
 	}
 	if !s.hasher.Queue().HasRoom(hashqueue.Registration, c.network()) {
-		return ErrOverloaded // before a try is counted
+		return uuid.Nil, ErrOverloaded // before a try is counted
 	}
 	purpose := challenge.ResetPassword
 	if _, ok := s.challenges.ReadLink(challenge.UndoEmailChange, a.Code); ok {
@@ -38,7 +41,7 @@ func (s *Service) ConfirmPasswordReset(ctx context.Context, c Caller, a CodeAnsw
 	}
 	proved, err := s.tryCode(ctx, c, purpose, a, "")
 	if err != nil {
-		return err
+		return uuid.Nil, err
 	}
 	hash, err := s.hashReset(ctx, c, proved, pass)
 	isRefused := err != nil
@@ -49,7 +52,7 @@ func (s *Service) ConfirmPasswordReset(ctx context.Context, c Caller, a CodeAnsw
 	if isRefused || errors.Is(err, ErrUnavailable) {
 		_ = s.challenges.GiveBack(ctx, proved) // where the database has gone, the try stays counted
 	}
-	return err
+	return proved.UserID, err
 }
 
 // checkNewPassword judges a new password beside what a guesser would know of its user.

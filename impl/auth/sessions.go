@@ -17,7 +17,8 @@ import (
 )
 
 // Refresh exchanges a refresh token for new tokens. It fails with [ErrInvalidRefresh], also beside
-// a valid access token of another user, [ErrRefreshReused], a [*LimitedError] or [ErrUnavailable].
+// a valid access token of another user, [ErrRefreshReused], a [*LimitedError] or [ErrUnavailable]. A
+// failure has the id of the user whose token it was, if that is known.
 func (s *Service) Refresh(ctx context.Context, c Caller, token secret.Text) (Grant, error) {
 	grant, err := s.refresh(ctx, c, token)
 	s.counters.countRefresh(err)
@@ -39,10 +40,10 @@ func (s *Service) refresh(ctx context.Context, c Caller, token secret.Text) (Gra
 	}, session.Budget{Step: budget.Step, Window: budget.Window()})
 	var limited *session.LimitedError
 	if errors.As(err, &limited) {
-		return Grant{}, &ratelimit.LimitedError{Budget: budget, RetryAfter: limited.RetryAfter}
+		err = &ratelimit.LimitedError{Budget: budget, RetryAfter: limited.RetryAfter}
 	}
 	if err != nil {
-		return Grant{}, err
+		return Grant{User: User{ID: refreshed.UserID}}, err
 	}
 	return s.grant(User{ID: refreshed.UserID, Email: refreshed.Email, Username: refreshed.Username}, refreshed.Tokens)
 }
@@ -124,22 +125,22 @@ func (s *Service) EndSessions(ctx context.Context, c Caller, p Principal) error 
 }
 
 // Revoke ends the session that a token of either kind belongs to (RFC 7009 section 2.1). What isn't
-// a token of ours, or has expired, needs no revoking. It fails with [ErrUnavailable].
-func (s *Service) Revoke(ctx context.Context, c Caller, token secret.Text) error {
+// a token of ours, or has expired, needs no revoking. It returns the id of the user whose session has
+// ended, or zero. It fails with [ErrUnavailable].
+func (s *Service) Revoke(ctx context.Context, c Caller, token secret.Text) (user uuid.UUID, err error) {
 	id, ok := s.sessions.OfRefreshToken(token)
 	if !ok {
 		claims, err := s.tokens.Check(ctx, token.Reveal())
 		switch {
 		case errors.Is(err, ErrInvalidToken):
-			return nil // RFC 7009 section 2.2: an invalid token is no error
+			return uuid.Nil, nil // RFC 7009 section 2.2: an invalid token is no error
 		case err != nil:
-			return err
+			return uuid.Nil, err
 		}
 		id = claims.SessionID
 	}
-	err := store.InTx(ctx, s.db, func(tx store.Tx) error {
-		user, err := s.sessions.Revoke(ctx, tx, id)
-		if err != nil {
+	err = store.InTx(ctx, s.db, func(tx store.Tx) (err error) {
+		if user, err = s.sessions.Revoke(ctx, tx, id); err != nil {
 			return err
 		}
 		return s.record(ctx, tx, c, event.Event{
@@ -147,9 +148,9 @@ func (s *Service) Revoke(ctx context.Context, c Caller, token secret.Text) error
 		})
 	})
 	if errors.Is(err, ErrNoSession) {
-		return nil
+		return uuid.Nil, nil
 	}
-	return err
+	return user, err
 }
 
 // SweepSessions deletes sessions that have ended, in batches, and returns how many.

@@ -15,12 +15,14 @@ import (
 
 const matrixHead = `# What the contract promises, and the test of it
 
-This page lists each operation of [openapi.yaml](../openapi.yaml) with its statuses and error codes. Each line
-names a test of the package [impl](../impl) that produces it, on a real PostgreSQL and over real HTTP.
+This page answers: which statuses and error codes does each operation send, and which test shows it?
 
-The tests write this page. They fail if the page isn't true or if a line has no test. They also fail if the server
-sends anything that the contract doesn't declare, headers included.
-[development.md](development.md#the-contract) describes how responses are checked.
+- The operations are those of [openapi.yaml](../openapi.yaml).
+- Each line names a test of the package [impl](../impl). The test gets this answer over HTTP, on a real PostgreSQL.
+- The tests write this page. They fail if the page isn't true, or if a line has no test.
+- They also fail if the server sends anything that the contract doesn't declare, headers included.
+
+[Development](development.md#the-contract) describes how answers are checked.
 `
 
 // Operations returns the operations of the contract, sorted by path and method.

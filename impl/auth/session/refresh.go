@@ -40,7 +40,8 @@ type Presenter struct {
 // same moment, or again within the window, get the same successor.
 //
 // It fails with [ErrInvalidRefresh], also where the owner is another user, [ErrRefreshReused], a
-// [*LimitedError] or [store.ErrUnavailable].
+// [*LimitedError] or [store.ErrUnavailable]. For a token of a session that is known, a failure has
+// the user's id.
 func (s *Sessions) Refresh(ctx context.Context, token secret.Text, by Presenter, budget Budget) (Refreshed, error) {
 	session, generation, err := s.tokens.read(token)
 	if err != nil {
@@ -77,13 +78,13 @@ func (s *Sessions) Refresh(ctx context.Context, token secret.Text, by Presenter,
 	case by.Owner != uuid.Nil && row.UserID != by.Owner:
 		return Refreshed{}, fmt.Errorf("%w: %w", ErrInvalidRefresh, ErrOtherOwner)
 	case row.IsReused:
-		return Refreshed{}, fmt.Errorf("%w: of user %s", ErrRefreshReused, row.UserID)
+		return Refreshed{UserID: row.UserID}, ErrRefreshReused
 	case row.IsLimited:
-		return Refreshed{}, &LimitedError{
+		return Refreshed{UserID: row.UserID}, &LimitedError{
 			RetryAfter: max(row.BudgetAt.Add(budget.Step-budget.Window).Sub(row.Now), time.Second),
 		}
 	case !row.IsAlive:
-		return Refreshed{}, fmt.Errorf("%w: %w", ErrInvalidRefresh, ErrEnded)
+		return Refreshed{UserID: row.UserID}, fmt.Errorf("%w: %w", ErrInvalidRefresh, ErrEnded)
 	case row.Generation == 0:
 		return Refreshed{}, fmt.Errorf("%w: the session has no such token", ErrInvalidRefresh)
 	}

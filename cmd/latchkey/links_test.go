@@ -1,0 +1,138 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"unicode"
+)
+
+var (
+	pageLink  = regexp.MustCompile(`\]\(([^()\s]+)\)`)
+	heading   = regexp.MustCompile(`(?m)^#+ (.*)$`)
+	namedTest = regexp.MustCompile("`(Test[A-Z]\\w*)`")
+	testFunc  = regexp.MustCompile(`(?m)^func (Test[A-Z]\w*)\(`)
+)
+
+// The links of each page lead to files and headings that exist, and each test that a page names
+// exists. docs/contract.md is compared with the tests by TestMatrix.
+func TestPagesLead(t *testing.T) {
+	t.Parallel()
+	root := filepath.Join("..", "..")
+	tests, err := testNames(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, page := range pages(t, root) {
+		text, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := checkLinks(page, string(text)); err != nil {
+			t.Errorf("%s: %v", page, err)
+		}
+		for _, m := range namedTest.FindAllStringSubmatch(string(text), -1) {
+			if !tests[m[1]] {
+				t.Errorf("%s names %s, which is no test", page, m[1])
+			}
+		}
+	}
+	for name, text := range map[string]string{
+		"a file that isn't":            "[a](nothing.md)",
+		"a heading that isn't":         "[a](settings.md#nothing)",
+		"a heading of the page itself": "# One\n[a](#two)",
+	} {
+		if checkLinks(filepath.Join(root, "docs", "page.md"), text) == nil {
+			t.Errorf("%s passes", name)
+		}
+	}
+}
+
+// pages returns the files of all pages.
+func pages(tb testing.TB, root string) (all []string) {
+	tb.Helper()
+	for _, pattern := range []string{"*.md", "docs/*.md", "bench/*.md", "web/*/*.md"} {
+		found, err := filepath.Glob(filepath.Join(root, filepath.FromSlash(pattern)))
+		if err != nil || len(found) == 0 {
+			tb.Fatalf("%s: %v %v", pattern, found, err)
+		}
+		all = append(all, found...)
+	}
+	return all
+}
+
+// checkLinks fails if a link within the repository leads nowhere.
+func checkLinks(page, text string) error {
+	var errs []error
+	for _, m := range pageLink.FindAllStringSubmatch(codeBlock.ReplaceAllString(text, ""), -1) {
+		file, anchor, hasAnchor := strings.Cut(m[1], "#")
+		if strings.Contains(file, ":") {
+			continue // another host
+		}
+		target := text
+		if file != "" {
+			path := filepath.Join(filepath.Dir(page), filepath.FromSlash(file))
+			info, err := os.Stat(path)
+			if err != nil || info.IsDir() {
+				errs = append(errs, err)
+				continue
+			}
+			read, err := os.ReadFile(path)
+			if err != nil {
+				return err
+			}
+			target = string(read)
+		}
+		if hasAnchor && !slices.Contains(anchors(target), anchor) {
+			errs = append(errs, fmt.Errorf("no heading for %s", m[1]))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// anchors returns the anchors of a page's headings, as GitHub makes them.
+func anchors(text string) (all []string) {
+	for _, m := range heading.FindAllStringSubmatch(codeBlock.ReplaceAllString(text, ""), -1) {
+		all = append(all, strings.Map(func(r rune) rune {
+			switch {
+			case r == ' ':
+				return '-'
+			case unicode.IsLetter(r), unicode.IsDigit(r), r == '-', r == '_':
+				return unicode.ToLower(r)
+			}
+			return -1
+		}, m[1]))
+	}
+	return all
+}
+
+// testNames returns the names of all Go tests.
+func testNames(root string) (map[string]bool, error) {
+	names := map[string]bool{}
+	err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case entry.IsDir() && (entry.Name() == "node_modules" || entry.Name() == ".git"):
+			return fs.SkipDir
+		}
+		if !strings.HasSuffix(path, "_test.go") {
+			return nil
+		}
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		for _, m := range testFunc.FindAllSubmatch(text, -1) {
+			names[string(m[1])] = true
+		}
+		return nil
+	})
+	return names, err
+}
