@@ -75,8 +75,8 @@ test('the package installs into an empty Vite project and type-checks as strictl
     `import { createClient, webStorage, type LoginError } from '@latchkey-auth/client'
 import { account } from '@latchkey-auth/client/account'
 
-const auth = createClient({ baseUrl: 'http://127.0.0.1:8000', storage: webStorage(sessionStorage) })
-auth.onAuthChange((change) => { document.title = change.type === 'signed_out' ? change.reason : 'in' })
+const auth = createClient({ baseUrl: 'http://127.0.0.1:8000', storage: webStorage('session') })
+auth.onAuthChange((change) => { document.title = change.type === 'signed_out' ? change.reason : (auth.user?.username ?? 'in') })
 const result = await auth.login({ email: 'ada@example.com', password: 'correct horse battery staple' })
 const code: LoginError['code'] | undefined = result.ok ? undefined : result.error.code
 const { data } = await auth.api.GET('/api/users/me/')

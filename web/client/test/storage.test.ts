@@ -1,10 +1,7 @@
 import { expect, onTestFinished, test, vi } from 'vitest'
 
-import { createClient, memoryStorage, webStorage, type TokenStorage } from '../dist/index.js'
-import { browserStorage, expire, kept, listening, someone } from './person.ts'
-
-// Node has no storage events of its own; dispatching them is what the browser does.
-Object.assign(globalThis, eventTarget())
+import { createClient, memoryStorage, type TokenStorage } from '../dist/index.js'
+import { browserStorage, expire, kept, listening, someone, webStorageOf } from './person.ts'
 
 /** What a browser tells the other tabs. */
 function tellOfChange(storage: Storage, key: string | null): void {
@@ -13,10 +10,10 @@ function tellOfChange(storage: Storage, key: string | null): void {
 
 test('a session outlives the page in a web storage', async () => {
   const storage = browserStorage()
-  const first = listening({ storage: webStorage(storage) })
+  const first = listening({ storage: webStorageOf(storage) })
   const ada = someone()
   await first.auth.register(ada)
-  const second = listening({ storage: webStorage(storage) })
+  const second = listening({ storage: webStorageOf(storage) })
   expect(second.auth.isAuthenticated()).toBe(true)
   expect(await second.auth.me()).toMatchObject({ ok: true, data: { email: ada.email } })
   expect(storage.getItem('latchkey')).not.toContain(ada.password)
@@ -26,8 +23,8 @@ test('a session outlives the page in a web storage', async () => {
 
 test('another tab is told when a session begins and ends', async () => {
   const storage = browserStorage()
-  const here = listening({ storage: webStorage(storage) })
-  const there = listening({ storage: webStorage(storage) })
+  const here = listening({ storage: webStorageOf(storage) })
+  const there = listening({ storage: webStorageOf(storage) })
   await there.auth.register(someone())
   tellOfChange(storage, 'latchkey')
   await there.auth.logout()
@@ -39,7 +36,7 @@ test('another tab is told when a session begins and ends', async () => {
 
 test('another tab’s refresh is no change, and another login is one', () => {
   const storage = browserStorage()
-  const here = listening({ storage: webStorage(storage) })
+  const here = listening({ storage: webStorageOf(storage) })
   const changedThere = (change: object) => {
     storage.setItem('latchkey', kept(change))
     tellOfChange(storage, 'latchkey')
@@ -57,7 +54,7 @@ test('a session that another tab has dropped since it had expired is told as exp
   fakeClock('Date')
   const storage = browserStorage()
   storage.setItem('latchkey', kept({ refresh_expires_in: 60 }))
-  const here = listening({ storage: webStorage(storage) })
+  const here = listening({ storage: webStorageOf(storage) })
   vi.advanceTimersByTime(60_000)
   storage.removeItem('latchkey')
   tellOfChange(storage, 'latchkey')
@@ -98,15 +95,6 @@ function fakeClock(...toFake: ('Date' | 'setTimeout' | 'clearTimeout')[]): void 
   })
 }
 
-function eventTarget(): Pick<EventTarget, 'addEventListener' | 'removeEventListener' | 'dispatchEvent'> {
-  const target = new EventTarget()
-  return {
-    addEventListener: target.addEventListener.bind(target),
-    removeEventListener: target.removeEventListener.bind(target),
-    dispatchEvent: target.dispatchEvent.bind(target),
-  }
-}
-
 test.each([
   '',
   'nonsense',
@@ -144,9 +132,9 @@ test('a storage that fails costs no login', async () => {
 test('a storage that is full keeps no token that has been used', async () => {
   const map = new Map<string, string>()
   const storage = browserStorage(map)
-  const here = listening({ storage: webStorage(storage) })
+  const here = listening({ storage: webStorageOf(storage) })
   const registered = await here.auth.register(someone())
-  expire(webStorage(storage))
+  expire(webStorageOf(storage))
   storage.setItem = () => {
     throw new DOMException('full', 'QuotaExceededError')
   }
@@ -195,16 +183,4 @@ test('a listener is told no more once it has ended that', async () => {
   end()
   await auth.logout()
   expect(changes).toEqual([])
-})
-
-test('a tab begins with a copy of what is kept, but for what all tabs have in common', () => {
-  onTestFinished(() => {
-    vi.unstubAllGlobals()
-  })
-  const local = browserStorage()
-  vi.stubGlobal('localStorage', local)
-  expect(webStorage(local).isCopied).toBe(false)
-  expect(webStorage(browserStorage()).isCopied).toBe(true)
-  vi.stubGlobal('localStorage', undefined)
-  expect(webStorage(local).isCopied).toBe(true)
 })
