@@ -46,6 +46,9 @@ var answers = map[string]map[string]string{
 	"docs/settings.md": {
 		"curl -sS -D - ": "Access-Control-Allow-Origin: http://127.0.0.1:5173",
 	},
+	"docs/react.md": {
+		"curl -sS http://127.0.0.1:8000/api/users/ ": `"username":"ada"`,
+	},
 	"docs/sessions.md": {
 		"REFRESH=": `"refresh_token":"lkr_`,
 		"TOKEN=":   `"is_current":true`,
@@ -82,8 +85,8 @@ var answers = map[string]map[string]string{
 //   - go: compiled here
 //   - nginx: run by TestPrefix
 //   - text: diagrams
-//   - ts: compiled with the client's tests
-var languages = []string{"go", "nginx", "text", "ts"}
+//   - ts, tsx: compiled with the client's tests
+var languages = []string{"go", "nginx", "text", "ts", "tsx"}
 
 // TestDocuments runs each command of the READMEs and of the pages in docs, in their order. All
 // commands of a page run in one folder, against the server that the page started last. The commands
