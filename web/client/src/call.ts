@@ -25,7 +25,7 @@ export class RefreshFailed extends Error {
 export async function call<T, E extends { code: string }>(
   codes: Partial<Codes<E>>,
   fetched: Promise<Fetched>,
-  check: (body: unknown, headers: Headers) => T,
+  check: (body: unknown, response: Response) => T,
 ): Promise<Result<T, E>> {
   const failed = (error: object) => ({ ok: false as const, error: error as E })
   let answer: Fetched
@@ -38,7 +38,7 @@ export async function call<T, E extends { code: string }>(
   const requestId = response.headers.get('X-Request-Id')
   const id = requestId === null ? {} : { requestId }
   try {
-    if (response.ok) return { ok: true, data: check(JSON.parse(answer.data as string), response.headers) }
+    if (response.ok) return { ok: true, data: check(JSON.parse(answer.data as string), response) }
     // It was parsed as far as it is JSON: what isn't is a string.
     const problem = objectOf(answer.error)
     const { code, status, detail } = problem

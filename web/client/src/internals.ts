@@ -13,6 +13,8 @@ export interface Internals {
   readonly delivery: { token_delivery?: 'cookie' }
   /** Returns the session, refreshed if need be. */
   readonly current: (signal: AbortSignal) => Promise<Session | null>
+  /** Returns the user of an answer's body, and keeps it with the session that the answer is for. Fails if the body has none. */
+  readonly learnUser: (body: unknown, response: Response) => User
   /** Begins a session with the tokens of a user that a call has made, and returns the user. */
   readonly enroll: <E>(ask: () => Promise<Result<RegisteredUser, E>>) => Promise<Result<User, E>>
   /** Begins a session with the tokens that a call is answered. */

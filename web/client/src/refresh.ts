@@ -28,7 +28,7 @@ export function refresher(
   let inFlight: Promise<Session | null> | undefined
   const stale = () => {
     const session = sessions.current()
-    return session && !livesFor(session, margin) ? session : null
+    return session && !sessions.isFresh(session, margin) ? session : null
   }
   const renew = async () => {
     // Whoever had the lock before may have done it.
@@ -38,6 +38,8 @@ export function refresher(
     return sessions.current()
   }
   return async (signal) => {
+    const loading = sessions.load()
+    if (loading) await until(signal, loading)
     const session = stale()
     if (!session) return sessions.current()
     // Whoever has another login has nothing to wait for.
@@ -49,7 +51,7 @@ export function refresher(
       return await until(signal, inFlight)
     } catch (cause) {
       const kept = sessions.current()
-      if (kept && !livesFor(kept, 0)) throw cause
+      if (kept && !sessions.isFresh(kept, 0)) throw cause
       return kept
     }
   }
@@ -108,11 +110,6 @@ export async function patiently<T extends Result<unknown, { code: string; status
     // The machine may have slept.
     if (since() > tooLate) return result
   }
-}
-
-/** Whether the access token lives for so many milliseconds more. */
-function livesFor(session: Session, ms: number): boolean {
-  return Date.now() + ms < session.since + session.expires_in * 1000
 }
 
 function globalLocks(): Locks | undefined {
