@@ -1,4 +1,4 @@
-import { createLocalJWKSet, createRemoteJWKSet, errors, jwtVerify, type JWTVerifyGetKey } from 'jose'
+import type { JWTVerifyGetKey } from 'jose'
 
 import type { components } from './api.ts'
 
@@ -59,10 +59,18 @@ const members = ['alg', 'kid', 'typ']
  * session's access tokens until they expire.
  */
 export function createVerifier({ url, issuer, audience }: VerifierOptions): Verify {
-  const keys = serverKeys(new URL(`${url.replace(/\/$/, '')}/.well-known/jwks.json`))
+  const keysUrl = new URL(`${url.replace(/\/$/, '')}/.well-known/jwks.json`)
   const algorithms = ['ES256', 'EdDSA', 'RS256']
   const requiredClaims = ['iat', 'exp', 'jti', 'sub', 'username', 'uid', 'sid']
+  // jose is an ES module, which CommonJS can only import at run time on Node before 20.19. So it is imported at the
+  // first call.
+  let loaded: Promise<[Jose, JWTVerifyGetKey]> | undefined
+  const load = async (): Promise<[Jose, JWTVerifyGetKey]> => {
+    const jose = await import('jose')
+    return [jose, serverKeys(jose, keysUrl)]
+  }
   return async (token) => {
+    const [{ jwtVerify }, keys] = await (loaded ??= load())
     try {
       if (token.length > longestToken || !tokenForm.test(token)) throw new TypeError('not written by the server')
       const { payload } = await jwtVerify(token, keys, {
@@ -81,8 +89,10 @@ export function createVerifier({ url, issuer, audience }: VerifierOptions): Veri
   }
 }
 
+type Jose = typeof import('jose')
+
 /** Finds the key that a header names. A request never waits for a server that has just failed to answer. */
-function serverKeys(url: URL): JWTVerifyGetKey {
+function serverKeys({ createLocalJWKSet, createRemoteJWKSet, errors }: Jose, url: URL): JWTVerifyGetKey {
   const remote = createRemoteJWKSet(url, { cacheMaxAge, cooldownDuration, timeoutDuration: 5_000 })
   let fetchedAt = 0
   let failed: { at: number; cause: unknown } | undefined
