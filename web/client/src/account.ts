@@ -23,6 +23,7 @@ import {
 import { codeRequestedOf, refuse, registeredUserOf, tokenOf } from './answers.ts'
 import type { components } from './api.ts'
 import { call, type Fetched } from './call.ts'
+import { contract } from './contract.ts'
 import { codes as clientCodes, type MeError, type Result } from './errors.ts'
 import type { Begun, CallOptions, Client, CodeRequested, User } from './index.ts'
 import { internals } from './internals.ts'
@@ -132,8 +133,8 @@ export interface Account {
 export function account(auth: Client): Account {
   const inner = internals.get(auth)
   if (!inner) throw new TypeError('not a client of createClient')
-  const { sessions, delivery, current, learnUser, enroll, logIn } = inner
-  const { api } = auth
+  const { sessions, delivery, current, within, learnUser, enroll, logIn } = inner
+  const api = contract(auth)
   /** What a call sends beside its parameters and its body. */
   const as = (options?: CallOptions) => ({ parseAs: 'text', signal: options?.signal ?? null }) as const
   const versionOf = (body: unknown, response: Response): Version => {
@@ -164,19 +165,20 @@ export function account(auth: Client): Account {
     changePassword: (body, options) =>
       done<ChangePasswordError>(codes.ChangePassword, api.PUT('/api/users/me/password/', { body, ...as(options) })),
     delete: (options) => ending(done<DeleteError>(codes.DeleteCurrentUser, api.DELETE('/api/users/me/', as(options)))),
-    async reauthenticate(body, options = {}) {
-      // Refreshed before, so that the tokens of the answer are known to be of this state of the session.
-      const before = current(options.signal ?? new AbortController().signal)
-      const sent = before.then(() =>
-        api.POST('/api/users/me/reauthentication/', { body: { ...body, ...delivery }, ...as(options) }),
-      )
-      const result = await call<Schemas['Token'], ReauthenticateError>(codes.Reauthenticate, sent, tokenOf)
-      if (!result.ok) return result
-      // A session that was refreshed meanwhile has newer tokens: the server knows it as fresh all the same.
-      const session = await before
-      if (session) sessions.renew(session, result.data)
-      return { ok: true, data: undefined }
-    },
+    reauthenticate: (body, options = {}) =>
+      within(options, async (signal) => {
+        // Refreshed before, so that the tokens of the answer are known to be of this state of the session.
+        const before = current()
+        const sent = before.then(() =>
+          api.POST('/api/users/me/reauthentication/', { body: { ...body, ...delivery }, ...as({ signal }) }),
+        )
+        const result = await call<Schemas['Token'], ReauthenticateError>(codes.Reauthenticate, sent, tokenOf)
+        if (!result.ok) return result
+        // A session that was refreshed meanwhile has newer tokens: the server knows it as fresh all the same.
+        const session = await before
+        if (session) sessions.renew(session, result.data)
+        return { ok: true, data: undefined }
+      }),
     events: ({ cursor, limit, ...options } = {}) =>
       call<Schemas['EventList'], EventsError>(
         codes.ListOwnEvents,
@@ -237,12 +239,14 @@ export function account(auth: Client): Account {
         api.POST('/api/users/password-resets/confirm/', { body, ...as(options) }),
       ),
 
-    completeRegistration: (body, options) =>
-      enroll(() =>
-        call<Schemas['RegisteredUser'], CompleteRegistrationError>(
-          codes.CompleteRegistration,
-          api.POST('/api/users/complete/', { body: { ...body, ...delivery }, ...as(options) }),
-          registeredUserOf,
+    completeRegistration: (body, options = {}) =>
+      within(options, (signal) =>
+        enroll(() =>
+          call<Schemas['RegisteredUser'], CompleteRegistrationError>(
+            codes.CompleteRegistration,
+            api.POST('/api/users/complete/', { body: { ...body, ...delivery }, ...as({ signal }) }),
+            registeredUserOf,
+          ),
         ),
       ),
 
@@ -252,15 +256,17 @@ export function account(auth: Client): Account {
         api.POST('/api/users/login/code/', { body: { email }, ...as(options) }),
         codeRequestedOf,
       ),
-    continueLogin: ({ request, code }, options) =>
-      logIn(() =>
-        call<Schemas['Token'], ContinueLoginError>(
-          codes.ContinueLogin,
-          api.POST('/api/users/login/continue/', {
-            body: { request, factor: 'email_code', code, ...delivery },
-            ...as(options),
-          }),
-          tokenOf,
+    continueLogin: ({ request, code }, options = {}) =>
+      within(options, (signal) =>
+        logIn(() =>
+          call<Schemas['Token'], ContinueLoginError>(
+            codes.ContinueLogin,
+            api.POST('/api/users/login/continue/', {
+              body: { request, factor: 'email_code', code, ...delivery },
+              ...as({ signal }),
+            }),
+            tokenOf,
+          ),
         ),
       ),
   }

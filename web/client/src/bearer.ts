@@ -1,5 +1,5 @@
 import type { paths } from './api.ts'
-import type { MethodOf } from './fetch.ts'
+import type { MethodOf } from './contract.ts'
 
 /** An operation that asks for a bearer token, which is one that answers `not_authenticated` without it. */
 type Asking<Path extends keyof paths, Method extends keyof paths[Path]> = paths[Path][Method] extends {
@@ -28,7 +28,36 @@ export const isExact: [Extract<Operations, IsAsked>] extends [Asked] ? true : ne
  * own `baseUrl`, whatever base a single call names.
  */
 export function takesToken(baseUrl: string, { url }: Request): boolean {
-  // Both are in the URL standard's normal form. With the slash, no longer host and no longer path begins like it.
-  const base = new Request(`${baseUrl.replace(/\/$/, '')}/`).url
+  // With the slash, no longer host and no longer path begins like it.
+  const base = absolute(baseUrl)
   return url.startsWith(base) && asked.test(url.slice(base.length))
+}
+
+/**
+ * Returns what reports whether a URL is at one of the origins, or at that of `baseUrl`.
+ *
+ * @throws TypeError if one of them is not an origin as `location.origin` has it.
+ */
+export function atOrigins(origins: readonly string[], baseUrl: string): (url: string) => boolean {
+  for (const origin of origins) {
+    if (originOf(origin) !== origin) throw new TypeError(`not an origin: ${origin}`)
+  }
+  return (url) => {
+    const origin = originOf(url)
+    return !!origin && (origins.includes(origin) || origin === originOf(absolute(baseUrl)))
+  }
+}
+
+/**
+ * Returns the origin of an HTTP URL in the normal form of the URL standard, which the URL of a request has. In React Native it doesn't:
+ * what isn't normal there, or what two readers could read differently, has no origin here. That is a name or a password, a
+ * backslash, a space, a capital letter, or the scheme's own port.
+ */
+export function originOf(url: string): string | undefined {
+  return /^https?:\/\/(\[[\da-f:.]+\]|[a-z\d_.-]+)(:(?!80\b|443\b)\d+)?(?=[/?#]|$)/.exec(url)?.[0]
+}
+
+/** In the normal form of the URL standard where the runtime has it, as the URL of every request. */
+function absolute(baseUrl: string): string {
+  return new Request(`${baseUrl.replace(/\/$/, '')}/`).url
 }

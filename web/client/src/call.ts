@@ -1,7 +1,7 @@
 import { objectOf, refuse } from './answers.ts'
-import type { Codes, RefreshError, Result } from './errors.ts'
+import { AuthError, type Codes, type Result } from './errors.ts'
 
-/** What the server is answered with `parseAs: 'text'`: the body not yet taken for what the contract says. */
+/** What the server has answered: the body, as a text or as what JSON it is, is not yet taken for what the contract says. */
 export interface Fetched {
   data?: unknown
   error?: unknown
@@ -11,11 +11,14 @@ export interface Fetched {
 /** What stands beside a code, or true for nothing. */
 type Beside = true | ((body: Record<string, unknown>) => object)
 
-/** A call could not be sent, as the session had to be refreshed first and that has failed so. */
-export class RefreshFailed extends Error {
-  constructor(override readonly cause: RefreshError) {
-    super(cause.code)
-  }
+/** The result of a call that has failed so. It fits every type of error: which ones there are is for the caller to know. */
+export function failed(error: object): { ok: false; error: never } {
+  return { ok: false, error: error as never }
+}
+
+/** What a call has failed with that has rejected so. */
+export function errorOf(cause: unknown): AuthError['error'] {
+  return cause instanceof AuthError ? cause.error : { code: 'network_error', cause }
 }
 
 /**
@@ -27,22 +30,22 @@ export async function call<T, E extends { code: string }>(
   fetched: Promise<Fetched>,
   check: (body: unknown, response: Response) => T,
 ): Promise<Result<T, E>> {
-  const failed = (error: object) => ({ ok: false as const, error: error as E })
   let answer: Fetched
   try {
     answer = await fetched
   } catch (cause) {
-    return failed(cause instanceof RefreshFailed ? cause.cause : { code: 'network_error', cause })
+    return failed(errorOf(cause))
   }
   const { response } = answer
   const requestId = response.headers.get('X-Request-Id')
   const id = requestId === null ? {} : { requestId }
   try {
-    if (response.ok) return { ok: true, data: check(JSON.parse(answer.data as string), response) }
-    // It was parsed as far as it is JSON: what isn't is a string.
-    const problem = objectOf(answer.error)
+    const told = answer.data ?? answer.error
+    const body: unknown = typeof told === 'string' ? JSON.parse(told) : told
+    if (response.ok) return { ok: true, data: check(body, response) }
+    const problem = objectOf(body)
     const { code, status, detail } = problem
-    const known = Object.hasOwn(codes, String(code)) && (codes as Record<string, Beside>)[code as string]
+    const known = Object.keys(codes).includes(String(code)) && (codes as Record<string, Beside>)[code as string]
     if (!known || status !== response.status || typeof detail !== 'string') refuse()
     const beside = known === true ? {} : known(problem)
     const retryAfter = Number(response.headers.get('Retry-After'))

@@ -1,6 +1,6 @@
 import type { components } from './api.ts'
 import type { Result } from './errors.ts'
-import type { Begun, Client, User } from './index.ts'
+import type { Begun, CallOptions, Client, User } from './index.ts'
 import type { Session, Sessions } from './session.ts'
 
 type Token = components['schemas']['Token']
@@ -8,18 +8,43 @@ type RegisteredUser = components['schemas']['RegisteredUser']
 
 /** What a module beside the client, such as the one for accounts, does with the client's session. */
 export interface Internals {
+  readonly baseUrl: string
+  /** Whether cookies go with the calls of the server's API. */
+  readonly credentials: RequestCredentials
+  readonly ask: Ask
   readonly sessions: Sessions
   /** What a body has that is answered with tokens. */
   readonly delivery: { token_delivery?: 'cookie' }
   /** Returns the session, refreshed if need be. */
-  readonly current: (signal: AbortSignal) => Promise<Session | null>
+  readonly current: () => Promise<Session | null>
   /** Returns the user of an answer's body, and keeps it with the session that the answer is for. Fails if the body has none. */
   readonly learnUser: (body: unknown, response: Response) => User
+  /** Gives a call an end that has more to wait for than one request. */
+  readonly within: <T, E>(
+    options: CallOptions,
+    work: (signal: AbortSignal) => Promise<Result<T, E>>,
+  ) => Promise<Result<T, E>>
   /** Begins a session with the tokens of a user that a call has made, and returns the user. */
   readonly enroll: <E>(ask: () => Promise<Result<RegisteredUser, E>>) => Promise<Result<User, E>>
   /** Begins a session with the tokens that a call is answered. */
   readonly logIn: <E>(ask: () => Promise<Result<Token, E>>) => Promise<Result<Begun, E>>
 }
+
+/** What a call is sent with, and its end in milliseconds, instead of the client's. */
+export interface AskOptions extends RequestInit {
+  timeout?: number
+}
+
+/**
+ * Sends a request, with the session's token where the operation asks for one, and reads the answer. Something is left to be read after
+ * the call's end if `isLeft`.
+ */
+export type Ask = <T>(
+  url: string,
+  options: AskOptions,
+  read: (response: Response) => Promise<T>,
+  isLeft?: boolean,
+) => Promise<T>
 
 /** Kept here rather than in the client, so that its users see nothing of it. */
 export const internals = new WeakMap<Client, Internals>()

@@ -1,6 +1,7 @@
 // Compiled, not run: what a switch over a result's code must and may leave out is the compiler's to say.
 import type { Account, DeleteError } from '../dist/account.js'
-import type { Client, LoginError, MeError, RegisterError, Result, User } from '../dist/index.js'
+import type { Contract } from '../dist/contract.js'
+import type { LoginError, MeError, RegisterError, Result, User } from '../dist/index.js'
 
 function never(value: never): never {
   throw new Error(JSON.stringify(value))
@@ -26,7 +27,11 @@ export function everyCodeOfLogin(error: LoginError): string {
     case 'invalid_request':
       return error.errors.map((field) => field.pointer).join()
     case 'network_error':
+    case 'offline':
+    case 'aborted':
       return String(error.cause)
+    case 'timeout':
+      return 'too slow'
     case 'unexpected_answer':
       return String(error.status)
     default:
@@ -44,8 +49,12 @@ export function withoutOne(error: MeError): string {
     case 'starting':
     case 'unavailable':
     case 'network_error':
+    case 'offline':
+    case 'timeout':
+    case 'aborted':
     case 'unexpected_answer':
     // Of the refresh that may have to come first.
+    case 'session_stale':
     case 'overloaded':
     case 'rate_limited':
     case 'request_timeout':
@@ -76,7 +85,7 @@ export function ofNoField(error: Extract<LoginError, { code: 'invalid_credential
 
 export const status: 401 = {} as Extract<LoginError, { code: 'invalid_credentials' }>['status']
 
-export async function everyOperation({ api }: Client): Promise<string | undefined> {
+export async function everyOperation(api: Contract): Promise<string | undefined> {
   const { data, error } = await api.GET('/api/users/me/')
   const email: string | undefined = data?.email
   // @ts-expect-error no operation answers this
@@ -111,8 +120,12 @@ export function everyCodeOfDeleting(error: DeleteError): string {
     case 'starting':
     case 'unavailable':
     case 'network_error':
+    case 'offline':
+    case 'timeout':
+    case 'aborted':
     case 'unexpected_answer':
     // Of the refresh that may have to come first.
+    case 'session_stale':
     case 'overloaded':
     case 'rate_limited':
     case 'request_timeout':
