@@ -22,7 +22,7 @@ function temporaryFolder(): string {
 function documentedCode(): string[] {
   const pages = [
     join(root, 'README.md'),
-    ...['client.md', 'tokens.md'].map((page) => resolve(root, '..', '..', 'docs', page)),
+    ...['client.md', 'start.md'].map((page) => resolve(root, '..', '..', 'docs', page)),
   ]
   const text = pages.map((page) => readFileSync(page, 'utf8')).join('\n')
   const code = [...text.matchAll(/```ts\n(.*?)```/gs)].map(([, block]) => block ?? '')
