@@ -71,6 +71,16 @@ var answers = map[string]map[string]string{
 		"latchkey key retire \"": "The key has ended.",
 		"latchkey key retire -":  "All keys have ended; a new one signs.",
 	},
+	"docs/fastapi.md": {
+		"curl -i ": "HTTP/1.1 401 Unauthorized",
+		"TOKEN=":   `"username":"ada"`,
+		"pytest":   "2 passed",
+	},
+	"docs/go.md": {
+		"curl -i ": "HTTP/1.1 401 Unauthorized",
+		"TOKEN=":   "the orders of ada",
+		"go test":  "ok",
+	},
 	"docs/operations.md": {
 		"latchkey user create":           "ada@example.com",
 		"curl -sS http://127.0.0.1:8000": `{"status":"ok"}`,
@@ -78,12 +88,28 @@ var answers = map[string]map[string]string{
 	},
 }
 
+// installed are files of Debian packages that the commands of a page run.
+var installed = map[string][]string{
+	"docs/fastapi.md": {
+		"/usr/lib/python3/dist-packages/fastapi/__init__.py",
+		"/usr/lib/python3/dist-packages/uvicorn/__init__.py",
+		"/usr/lib/python3/dist-packages/jwt/__init__.py",
+		"/usr/lib/python3/dist-packages/cryptography/__init__.py",
+		"/usr/lib/python3/dist-packages/httpx/__init__.py",
+		"/usr/lib/python3/dist-packages/pytest/__init__.py",
+	},
+}
+
 // languages are the languages of blocks that aren't commands.
-//   - go: compiled here
+//   - go: compiled here, or a file that a command of the page runs
+//   - js, python: files that a command of the page runs
 //   - nginx: run by TestPrefix
 //   - text: diagrams
 //   - ts: compiled with the client's tests
-var languages = []string{"go", "nginx", "text", "ts"}
+var languages = []string{"go", "js", "nginx", "python", "text", "ts"}
+
+// prelude is run before each script.
+const prelude = "source \"$ROOT/cmd/latchkey/testdata/documents.sh\"\n"
 
 // TestDocuments runs each command of the READMEs and of the pages in docs, in their order. All
 // commands of a page run in one folder, against the server that the page started last. The commands
@@ -113,7 +139,10 @@ func TestDocuments(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			d := &document{root: root, dir: openFolder(t), metrics: freeAddr(t), answers: answers[name]}
+			for _, file := range installed[name] {
+				impltest.Installed(t, file)
+			}
+			d := &document{root: root, dir: openFolder(t), metrics: freeAddr(t), api: freeAddr(t), answers: answers[name]}
 			blocks := codeBlock.FindAllStringSubmatch(string(text), -1)
 			if fences := fence.FindAllString(string(text), -1); len(fences) != 2*len(blocks) {
 				t.Errorf("%d lines look like a fence, but %d blocks were found", len(fences), len(blocks))
@@ -135,8 +164,10 @@ func TestDocuments(t *testing.T) {
 type document struct {
 	root, dir string
 	metrics   string // the address of /metrics on the page's server
+	api       string // the address of an API of the page's own
 	url       string // of the server that was started last
 	stop      func()
+	stopAPI   func() // nil where no API was started
 	answers   map[string]string
 	answered  int
 }
@@ -147,6 +178,9 @@ func (d *document) run(t *testing.T, language, script string) {
 	switch {
 	case language != "sh" && !slices.Contains(languages, language):
 		t.Fatalf("commands belong in sh blocks, which are run; %q has the language %q", script, language)
+	case d.write(t, script):
+	case language == "js" || language == "python":
+		t.Fatalf("a block of %s names its file in its first line and is run: %q", language, script)
 	case language == "go":
 		if err := compileGo(d.root, d.dir, script); err != nil {
 			t.Error(err)
@@ -160,7 +194,12 @@ func (d *document) run(t *testing.T, language, script string) {
 		d.openDemo(t)
 	case servers.MatchString(script):
 		d.serve(t, script)
+	case apis.MatchString(script):
+		d.serveAPI(t, script)
 	default:
+		if strings.HasPrefix(script, "npm install ") {
+			d.installClient(t)
+		}
 		out := d.shell(t, script)
 		if strings.Contains(out, impltest.Password) {
 			t.Errorf("%s\nshows the password: %s", script, out)
@@ -190,9 +229,8 @@ func (d *document) serve(t *testing.T, script string) {
 	if strings.Contains(script, documentedDatabase) {
 		script = strings.ReplaceAll(script, documentedDatabase, postgrestest.NewEmpty(t))
 	}
-	script = strings.ReplaceAll(script, documentedMetrics, d.metrics)
 	p, err := launch(dir, d.environ(), nil, func(cmd *exec.Cmd) {
-		sh := exec.Command("bash", "-euo", "pipefail", "-c", script)
+		sh := exec.Command("bash", "-euo", "pipefail", "-c", d.addresses().Replace(script))
 		cmd.Path, cmd.Args = sh.Path, sh.Args
 		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // a terminal's Ctrl-C reaches a group
 	})
@@ -221,6 +259,8 @@ func (d *document) serve(t *testing.T, script string) {
 // openDemo starts the demo on a port of its own, and requests its page.
 func (d *document) openDemo(t *testing.T) {
 	t.Helper()
+	makingClient.Lock()
+	defer makingClient.Unlock()
 	cmd := exec.Command("bash", "-c", startDemo)
 	// If CI is set, the demo's output has colours even without a terminal.
 	cmd.Dir, cmd.Env = d.root, append(d.environ(), "DEMO_PORT=0", "NO_COLOR=1") //nolint:misspell // a name
@@ -265,14 +305,14 @@ func (d *document) environ() []string {
 			environ = append(environ, v)
 		}
 	}
-	return append(environ, "LATCHKEY_ADDR=127.0.0.1:0", "LATCHKEY_DATA_DIR="+filepath.Join(d.dir, "data"))
+	return append(environ, "ROOT="+d.root, "LATCHKEY_ADDR=127.0.0.1:0", "LATCHKEY_DATA_DIR="+filepath.Join(d.dir, "data"))
 }
 
-// shell runs a script. It fails if curl receives an error status.
+// shell runs a script. It fails if curl receives an error status, unless the script expects one by
+// curl's option -i.
 func (d *document) shell(t *testing.T, script string) string {
 	t.Helper()
-	addresses := strings.NewReplacer(documentedAddress, d.url, documentedMetrics, d.metrics)
-	script = "curl() { command curl --fail-with-body \"$@\"; }\n" + addresses.Replace(script)
+	script = prelude + d.addresses().Replace(script)
 	cmd := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail", "-c", script)
 	cmd.Dir, cmd.Env = d.dir, d.environ()
 	out, err := cmd.CombinedOutput()

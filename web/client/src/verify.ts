@@ -5,6 +5,12 @@ import type { components } from './api.ts'
 /** What an access token says, as the contract has it. */
 export type Claims = components['schemas']['AccessTokenClaims']
 
+/**
+ * Checks an access token, and returns its claims. Rejects with {@link InvalidToken}, or with {@link KeysUnavailable}
+ * where the keys can't be fetched.
+ */
+export type Verify = (token: string) => Promise<Claims>
+
 export interface VerifierOptions {
   /** Where the server is, such as `https://auth.example.com`. Its keys are fetched from there, and from nowhere else. */
   url: string
@@ -24,10 +30,13 @@ export class KeysUnavailable extends Error {
   override readonly name = 'KeysUnavailable'
 }
 
-/** How long keys are kept, how long they serve on while the server can't be reached, and how often they are fetched at most; in milliseconds. */
+/** How long keys are kept, and how long they are used while the server can't be reached; in milliseconds. */
 const cacheMaxAge = 300_000
 const staleAge = 86_400_000
+
+/** The shortest time between two fetches, in milliseconds: with known keys, and after a failed fetch without any. */
 const cooldownDuration = 10_000
+const coldDuration = 1_000
 
 /** How far the clocks may be apart, in seconds: as at the server. */
 const clockTolerance = 30
@@ -39,13 +48,14 @@ const longestToken = 4096
 const members = ['alg', 'kid', 'typ']
 
 /**
- * Makes a function that checks access tokens by the server's published keys, without asking the server for each.
+ * Makes a function that checks access tokens by the server's published keys, without a request to the server for each
+ * token. It needs `fetch` and Web Crypto, and nothing of Node.
  *
- * It answers the claims. It rejects with {@link InvalidToken}, or with {@link KeysUnavailable}. The keys are kept for five minutes, for a
- * day where the server can't be reached, and fetched again for a token under one that isn't among them, at most every ten seconds. A
- * session that has ended is not seen here: its access tokens are taken until they expire.
+ * The keys are kept for five minutes, and for a day while the server can't be reached. A token under an unknown key
+ * causes a fetch, at most one in ten seconds. The function doesn't learn that a session was ended: it accepts the
+ * session's access tokens until they expire.
  */
-export function createVerifier({ url, issuer, audience }: VerifierOptions): (token: string) => Promise<Claims> {
+export function createVerifier({ url, issuer, audience }: VerifierOptions): Verify {
   const keys = serverKeys(new URL(`${url.replace(/\/$/, '')}/.well-known/jwks.json`))
   const algorithms = ['ES256', 'EdDSA', 'RS256']
   const requiredClaims = ['iat', 'exp', 'jti', 'sub', 'username', 'uid', 'sid']
@@ -68,26 +78,31 @@ export function createVerifier({ url, issuer, audience }: VerifierOptions): (tok
   }
 }
 
-/** Finds the key that a header names. */
+/** Finds the key that a header names. A request never waits for a server that has just failed to answer. */
 function serverKeys(url: URL): JWTVerifyGetKey {
   const remote = createRemoteJWKSet(url, { cacheMaxAge, cooldownDuration, timeoutDuration: 5_000 })
   let fetchedAt = 0
+  let failed: { at: number; cause: unknown } | undefined
   return async (header, token) => {
     if (typeof header.kid !== 'string' || Object.keys(header).some((name) => !members.includes(name))) {
       throw new TypeError('the header is not one of the server’s')
     }
-    try {
-      const key = await remote(header, token)
-      if (remote.fresh) fetchedAt = Date.now()
-      return key
-    } catch (cause) {
-      if (cause instanceof errors.JWKSNoMatchingKey) throw cause
-      const stale = remote.jwks()
-      if (stale === undefined || Date.now() - fetchedAt > staleAge) {
-        throw new KeysUnavailable('the server’s keys can not be fetched', { cause })
+    const since = failed ? Date.now() - failed.at : -1
+    if (since < 0 || since >= (remote.jwks() ? cooldownDuration : coldDuration)) {
+      try {
+        const key = await remote(header, token)
+        if (remote.fresh) fetchedAt = Date.now()
+        return key
+      } catch (cause) {
+        if (cause instanceof errors.JWKSNoMatchingKey) throw cause
+        failed = { at: Date.now(), cause }
       }
-      return createLocalJWKSet(stale)(header, token)
     }
+    const stale = remote.jwks()
+    if (stale === undefined || Date.now() - fetchedAt > staleAge) {
+      throw new KeysUnavailable('the server’s keys can not be fetched', { cause: failed?.cause })
+    }
+    return createLocalJWKSet(stale)(header, token)
   }
 }
 

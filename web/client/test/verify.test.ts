@@ -148,6 +148,52 @@ test('keys that are known serve on while the server is down, for a day', async (
   await expect(createVerifier({ url: server.url, ...names })(token)).rejects.toThrow(KeysUnavailable)
 })
 
+test('a server that fails is asked every ten seconds, and no request waits for it meanwhile', async () => {
+  const server = await started()
+  const token = await tokenOf(server)
+  let failing = false
+  let asked = 0
+  const proxy = createServer((request, response) => {
+    asked++
+    if (failing) request.socket.destroy()
+    else void fetch(`${server.url}${request.url ?? ''}`).then(async (answer) => response.end(await answer.text()))
+  }).listen(0, '127.0.0.1')
+  await once(proxy, 'listening')
+  onTestFinished(() => {
+    vi.useRealTimers()
+    proxy.closeAllConnections()
+    proxy.close()
+  })
+  const url = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`
+  vi.useFakeTimers({ toFake: ['Date'], now: Date.now() })
+  const verify = createVerifier({ url, ...names })
+  const askedBy = async (each: (token: string) => Promise<unknown>, times = 3) => {
+    const before = asked
+    const results = []
+    for (let i = 0; i < times; i++) results.push(await each(token).catch((error: unknown) => error))
+    return { requests: asked - before, results }
+  }
+  expect(await askedBy(verify)).toMatchObject({ requests: 1, results: Array(3).fill({ iss: 'latchkey' }) })
+
+  failing = true
+  vi.setSystemTime(Date.now() + 300_000)
+  expect(await askedBy(verify)).toMatchObject({ requests: 1, results: Array(3).fill({ iss: 'latchkey' }) })
+  vi.setSystemTime(Date.now() + 10_000)
+  expect(await askedBy(verify)).toMatchObject({ requests: 1, results: Array(3).fill({ iss: 'latchkey' }) })
+
+  // Without any key, every request needs the server: it is asked every second.
+  const cold = createVerifier({ url, ...names })
+  const unavailable = { name: 'KeysUnavailable', cause: expect.any(TypeError) as unknown }
+  expect(await askedBy(cold)).toMatchObject({ requests: 1, results: Array(3).fill(unavailable) })
+  vi.setSystemTime(Date.now() + 1_000)
+  expect(await askedBy(cold)).toMatchObject({ requests: 1, results: Array(3).fill(unavailable) })
+
+  // A clock that is set back keeps nobody out.
+  failing = false
+  vi.setSystemTime(Date.now() - 1_000)
+  expect(await askedBy(cold, 1)).toMatchObject({ requests: 1, results: [{ iss: 'latchkey' }] })
+})
+
 test('something else than keys is told as such', async () => {
   const odd = createServer((_, response) => response.end('<h1>It works</h1>')).listen(0, '127.0.0.1')
   await once(odd, 'listening')

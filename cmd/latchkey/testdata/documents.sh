@@ -1,0 +1,40 @@
+# Run before each command of the documents, by TestDocuments. What would come from a registry is taken from what is
+# installed here; ROOT is the checkout.
+
+# Fails at an error status. With -i the page shows the status, and expects the error.
+curl() {
+	if [ "$1" = -i ]; then
+		command curl "$@"
+	else
+		command curl --fail-with-body "$@"
+	fi
+}
+
+# Debian's packages in place of pip's: each has to be installed.
+pip() {
+	[ "$1" = install ] && shift
+	for package; do
+		/usr/bin/python3 -c 'import importlib.metadata, sys; importlib.metadata.version(sys.argv[1])' "${package%%[*}"
+	done
+}
+uvicorn() { /usr/bin/python3 -m uvicorn "$@"; }
+pytest() { /usr/bin/python3 -m pytest "$@"; }
+
+# The checkout's packages. The client was built and copied before.
+npm() {
+	[ "$1" = install ] && shift
+	for package; do
+		mkdir -p "$(dirname "node_modules/$package")"
+		[ -e "node_modules/$package" ] || ln -s "$ROOT/web/node_modules/$package" "node_modules/$package"
+		test -e "node_modules/$package/package.json"
+	done
+}
+
+# The checkout in place of the published module.
+go() {
+	if [ "$1" = get ]; then
+		command go mod edit -require=github.com/latchkey-auth/latchkey@v0.0.0 -replace="github.com/latchkey-auth/latchkey=$ROOT"
+		cp "$ROOT/go.sum" .
+	fi
+	GOFLAGS="$GOFLAGS -mod=mod" command go "$@"
+}
