@@ -67,7 +67,7 @@ var answers = map[string]map[string]string{
 	},
 	"docs/start.md": {
 		"curl -sS http://127.0.0.1:8000/api/users/ ": `"token":{`,
-		"curl -i ": "HTTP/1.1 401 Unauthorized",
+		"curl -i ": "HTTP/1.1 401 ",
 		"curl -sS http://127.0.0.1:8000/api/users/login/": `{"orders":[],"of":"ada"}`,
 	},
 	"docs/tokens.md": {
