@@ -67,6 +67,12 @@ func FromContext(ctx context.Context) (Claims, bool) {
 	return claims, ok
 }
 
+// NewContext returns a copy of ctx from which [FromContext] returns the claims. It is for middlewares
+// of one's own and for tests of handlers: it doesn't check the claims.
+func NewContext(ctx context.Context, claims Claims) context.Context {
+	return context.WithValue(ctx, contextKey{}, claims)
+}
+
 // Middleware lets a request through to next if it has a valid token, whose claims [FromContext]
 // then returns. It refuses any other request as the server itself would, with a problem document and
 // the challenge of RFC 6750.
@@ -77,7 +83,7 @@ func (v *Verifier) Middleware(next http.Handler) http.Handler {
 			v.write(w, problemOf(err))
 			return
 		}
-		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), contextKey{}, claims)))
+		next.ServeHTTP(w, r.WithContext(NewContext(r.Context(), claims)))
 	})
 }
 

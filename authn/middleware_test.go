@@ -152,8 +152,12 @@ func TestMiddlewareLetsThrough(t *testing.T) {
 	}
 }
 
-func TestFromContextWithoutClaims(t *testing.T) {
+func TestContext(t *testing.T) {
 	t.Parallel()
+	ada := authn.Claims{UserID: testUser}
+	if claims, ok := authn.FromContext(authn.NewContext(t.Context(), ada)); !ok || claims != ada {
+		t.Errorf("got %+v, %v", claims, ok)
+	}
 	if claims, ok := authn.FromContext(t.Context()); ok || claims != (authn.Claims{}) {
 		t.Errorf("got %+v, %v", claims, ok)
 	}

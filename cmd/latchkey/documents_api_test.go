@@ -21,7 +21,7 @@ var (
 	// fileName matches the first line of a block that is a file of the page's folder.
 	fileName = regexp.MustCompile(`\A(?://|#) (\S+\.(?:go|mjs|py)|main\.ts)\n`)
 	// apis matches the commands that run such an API until they are stopped.
-	apis = regexp.MustCompile(`\A(uvicorn|node|go run) [^\n]+\n\z`)
+	apis = regexp.MustCompile(`\A(uvicorn|node [a-z]|go run) ?[^\n]+\n\z`)
 )
 
 // makingClient is held while the client's package is built or something runs that builds it.

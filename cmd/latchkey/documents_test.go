@@ -88,6 +88,15 @@ var answers = map[string]map[string]string{
 		"TOKEN=":   "the orders of ada",
 		"go test":  "ok",
 	},
+	"docs/node.md": {
+		"curl -i ":                              "HTTP/1.1 401 Unauthorized",
+		"curl -sS http://127.0.0.1:8000/api/u":  `{"username":"ada","orders":[]}`,
+		"curl -sS -D -":                         "Access-Control-Allow-Headers: Authorization",
+		"node --test app":                       "pass 1",
+		"curl -sS http://127.0.0.1:8080/orders": `{"username":"ada","orders":[]}`,
+		"node --test hono":                      "pass 2",
+		"curl -sS http://127.0.0.1:8080/ ":      "the orders of ada",
+	},
 	"docs/operations.md": {
 		"latchkey user create":           "ada@example.com",
 		"curl -sS http://127.0.0.1:8000": `{"status":"ok"}`,
@@ -208,7 +217,7 @@ func (d *document) run(t *testing.T, language, script string) {
 	case apis.MatchString(script):
 		d.serveAPI(t, script)
 	default:
-		if strings.HasPrefix(script, "npm install ") {
+		if strings.Contains(script, "npm install @latchkey-auth/client ") {
 			d.installClient(t)
 		}
 		out := d.shell(t, script)

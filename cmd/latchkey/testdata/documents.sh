@@ -41,6 +41,7 @@ go() {
 	if [ "$1" = get ]; then
 		command go mod edit -require=github.com/latchkey-auth/latchkey@v0.0.0 -replace="github.com/latchkey-auth/latchkey=$ROOT"
 		cp "$ROOT/go.sum" .
+		set -- list "$2"
 	fi
-	GOFLAGS="$GOFLAGS -mod=mod" command go "$@"
+	GOFLAGS="${GOFLAGS-} -mod=mod" command go "$@"
 }
