@@ -23,6 +23,7 @@ import {
 import { codeRequestedOf, refuse, registeredUserOf, tokenOf } from './answers.ts'
 import type { components } from './api.ts'
 import { call, type Fetched } from './call.ts'
+import { contract } from './contract.ts'
 import { codes as clientCodes, type MeError, type Result } from './errors.ts'
 import type { Begun, CallOptions, Client, CodeRequested, User } from './index.ts'
 import { internals } from './internals.ts'
@@ -133,7 +134,7 @@ export function account(auth: Client): Account {
   const inner = internals.get(auth)
   if (!inner) throw new TypeError('not a client of createClient')
   const { sessions, delivery, current, within, enroll, logIn } = inner
-  const { api } = auth
+  const api = contract(auth)
   /** What a call sends beside its parameters and its body. */
   const as = (options?: CallOptions) => ({ parseAs: 'text', signal: options?.signal ?? null }) as const
   /** Makes of a success that the session has ended at the server, unless another has begun here meanwhile. */

@@ -1,5 +1,5 @@
 import type { paths } from './api.ts'
-import type { MethodOf } from './fetch.ts'
+import type { MethodOf } from './contract.ts'
 
 /** An operation that asks for a bearer token, which is one that answers `not_authenticated` without it. */
 type Asking<Path extends keyof paths, Method extends keyof paths[Path]> = paths[Path][Method] extends {
@@ -34,13 +34,13 @@ export function takesToken(baseUrl: string, { url }: Request): boolean {
 }
 
 /**
- * Returns what finds out whether a URL is at one of the origins, or at that of `baseUrl`.
+ * Returns what reports whether a URL is at one of the origins, or at that of `baseUrl`.
  *
- * @throws TypeError if one of them is not an origin in the form of `location.origin`.
+ * @throws TypeError if one of them is not an origin as `location.origin` has it.
  */
 export function atOrigins(origins: readonly string[], baseUrl: string): (url: string) => boolean {
   for (const origin of origins) {
-    if (originOf(origin) !== origin) throw new TypeError(`apiOrigins: not like https://api.example.com: ${origin}`)
+    if (originOf(origin) !== origin) throw new TypeError(`not an origin: ${origin}`)
   }
   return (url) => {
     const origin = originOf(url)
@@ -49,12 +49,12 @@ export function atOrigins(origins: readonly string[], baseUrl: string): (url: st
 }
 
 /**
- * Returns the origin of an HTTP URL, or undefined. React Native resolves and normalizes no URL, and reads none into its parts: so
- * whatever two readers could read differently has no origin here, such as a name, a backslash or a space before the path.
+ * Returns the origin of an HTTP URL in the normal form of the URL standard, which the URL of a request has. In React Native it doesn't:
+ * what isn't normal there, or what two readers could read differently, has no origin here. That is a name or a password, a
+ * backslash, a space, a capital letter, or the scheme's own port.
  */
 export function originOf(url: string): string | undefined {
-  const origin = /^https?:\/\/(\[[\da-f:.]+\]|[\w.-]+)(:\d+)?(?=[/?#]|$)/i.exec(url)?.[0].toLowerCase()
-  return origin?.replace(/^(http:.*):80$|^(https:.*):443$/, '$1$2')
+  return /^https?:\/\/(\[[\da-f:.]+\]|[a-z\d_.-]+)(:(?!80\b|443\b)\d+)?(?=[/?#]|$)/.exec(url)?.[0]
 }
 
 /** In the normal form of the URL standard where the runtime has it, as the URL of every request. */

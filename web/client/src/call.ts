@@ -1,7 +1,7 @@
 import { objectOf, refuse } from './answers.ts'
 import { AuthError, type Codes, type Result } from './errors.ts'
 
-/** What the server is answered with `parseAs: 'text'`: the body not yet taken for what the contract says. */
+/** What the server has answered: the body, as a text or as what JSON it is, is not yet taken for what the contract says. */
 export interface Fetched {
   data?: unknown
   error?: unknown
@@ -40,9 +40,10 @@ export async function call<T, E extends { code: string }>(
   const requestId = response.headers.get('X-Request-Id')
   const id = requestId === null ? {} : { requestId }
   try {
-    if (response.ok) return { ok: true, data: check(JSON.parse(answer.data as string), response.headers) }
-    // It was parsed as far as it is JSON: what isn't is a string.
-    const problem = objectOf(answer.error)
+    const told = answer.data ?? answer.error
+    const body: unknown = typeof told === 'string' ? JSON.parse(told) : told
+    if (response.ok) return { ok: true, data: check(body, response.headers) }
+    const problem = objectOf(body)
     const { code, status, detail } = problem
     const known = Object.keys(codes).includes(String(code)) && (codes as Record<string, Beside>)[code as string]
     if (!known || status !== response.status || typeof detail !== 'string') refuse()

@@ -1,5 +1,5 @@
 import { codeRequestedOf, objectOf, registeredUserOf, tokenOf, userOf } from './answers.ts'
-import type { components } from './api.ts'
+import type { components, paths } from './api.ts'
 import { atOrigins, takesToken } from './bearer.ts'
 import { call, errorOf, failed } from './call.ts'
 import {
@@ -12,8 +12,7 @@ import {
   type RegisterError,
   type Result,
 } from './errors.ts'
-import { createApi, type Api } from './fetch.ts'
-import { internals } from './internals.ts'
+import { internals, type Ask, type AskOptions } from './internals.ts'
 import { patiently, refresher } from './refresh.ts'
 import { bearerSender } from './send.ts'
 import { endOf, openSessions, type AuthChange, type Session } from './session.ts'
@@ -21,7 +20,6 @@ import { memoryStorage, type TokenStorage } from './storage.ts'
 import { bounded } from './wait.ts'
 
 export type { components, operations, paths } from './api.ts'
-export type { Api, ApiOptions } from './fetch.ts'
 export type {
   Aborted,
   AccessTokenError,
@@ -48,6 +46,8 @@ export { memoryStorage, webStorage, type TokenStorage } from './storage.ts'
 export type User = components['schemas']['User']
 
 type Token = components['schemas']['Token']
+type LoginForm = components['schemas']['LoginForm']
+type RevocationForm = components['schemas']['RevocationForm']
 
 type RegisteredUser = components['schemas']['RegisteredUser']
 
@@ -144,13 +144,9 @@ export interface Client {
   fetch(input: string | URL | Request, init?: FetchOptions): Promise<Response>
   /** Returns the session's access token, refreshed before if need be, for what `fetch` can't send, such as the first message of a WebSocket. */
   getAccessToken(options?: CallOptions): Promise<Result<string, AccessTokenError>>
-  /** Every operation of the contract, typed; those that ask for a token get the session's. Unlike the rest, it throws. */
-  api: Api
   /** Lets go of the clock and of the other tabs: no listener is called any more. The session stays, in its storage and at the server. */
   close(): void
 }
-
-const form = { headers: { 'Content-Type': 'application/x-www-form-urlencoded' }, parseAs: 'text' } as const
 
 /**
  * Makes a client. Nothing is sent until one of its methods is called.
@@ -177,23 +173,34 @@ export function createClient({
       throw new AuthError({ code: onLine === false ? 'offline' : 'network_error', cause })
     }
   }
-  const api = createApi(
-    baseUrl,
-    async (request) => {
-      if (request.headers.has('Authorization') || !takesToken(baseUrl, request)) return send(request)
-      const used = await current()
-      return used ? sendAs(request, used) : send(request)
-    },
-    timeout,
-    storage.isInCookie ? 'include' : undefined,
-  )
-  const ask = (body: object, options: { signal?: AbortSignal | null; timeout?: number }) =>
-    api.POST('/api/users/login/token/', { body: { ...body, ...delivery }, ...form, ...options })
+  const credentials = storage.isInCookie ? 'include' : 'same-origin'
+  const ask: Ask = (url, { timeout: longest = timeout, signal, ...init }, read, isLeft) =>
+    bounded(
+      longest,
+      signal,
+      async (signal) => {
+        const request = new Request(url, { ...init, signal })
+        const takes = takesToken(baseUrl, request) && !request.headers.has('Authorization')
+        const used = takes ? await current() : null
+        return read(await (used ? sendAs(request, used) : send(request)))
+      },
+      isLeft,
+    )
+  /** Calls an operation of the server. What is answered is a text. */
+  const tell = (path: keyof paths, options: AskOptions) =>
+    ask(baseUrl.replace(/\/$/, '') + path, { credentials, ...options }, async (response) => ({
+      data: await response.text(),
+      response,
+    }))
+  const tellForm = (path: keyof paths, form: LoginForm | RevocationForm, options: AskOptions) =>
+    tell(path, { method: 'POST', body: new URLSearchParams(form), ...options })
+  const askToken = (form: LoginForm, options: AskOptions) =>
+    tellForm('/api/users/login/token/', { ...form, ...delivery }, options)
   /** Exchanges a refresh token, or without one the cookie. */
   const exchange = async (refresh_token: string | undefined, since?: number) => {
     if (refresh === 'never') return failed({ code: 'session_stale' })
-    const body = { grant_type: 'refresh_token', ...(refresh_token !== undefined && { refresh_token }) }
-    return patiently((timeout) => call<Token, RefreshError>(codes.Refresh, ask(body, { timeout }), tokenOf), since)
+    const form = { grant_type: 'refresh_token', ...(refresh_token !== undefined && { refresh_token }) } as const
+    return patiently((timeout) => call<Token, RefreshError>(codes.Refresh, askToken(form, { timeout }), tokenOf), since)
   }
 
   const current = refresher(sessions, async ({ refresh_token }, since) => {
@@ -227,9 +234,7 @@ export function createClient({
       if (renewed.ok) token = renewed.data.access_token
     }
     const cookies = ownsCookie ? {} : ({ credentials: 'omit' } as const)
-    await api
-      .POST('/api/oauth/revoke/', { body: { token }, ...form, keepalive: true, ...cookies })
-      .catch(() => undefined)
+    await tellForm('/api/oauth/revoke/', { token }, { keepalive: true, ...cookies }).catch(() => undefined)
   }
   /** What removes the cookie that a later login sets. */
   let leaving = Promise.resolve()
@@ -264,13 +269,17 @@ export function createClient({
   }
 
   const client: Client = {
-    api,
     register: (body, options = {}) =>
       within(options, (signal) =>
         enroll(() =>
           call<RegisteredUser | CodeRequested, RegisterError>(
             codes.RegisterUser,
-            api.POST('/api/users/', { body: { ...body, ...delivery }, parseAs: 'text', signal }),
+            tell('/api/users/', {
+              method: 'POST',
+              headers: { 'Content-Type': 'application/json' },
+              body: JSON.stringify({ ...body, ...delivery }),
+              signal,
+            }),
             (body) => ('request' in objectOf(body) ? codeRequestedOf(body) : registeredUserOf(body)),
           ),
         ),
@@ -280,13 +289,13 @@ export function createClient({
         logIn(() =>
           call<Token, LoginError>(
             codes.Login,
-            ask({ grant_type: 'password', username: email, password }, { signal }),
+            askToken({ grant_type: 'password', username: email, password }, { signal }),
             tokenOf,
           ),
         ),
       ),
     me: ({ signal = null } = {}) =>
-      call<User, MeError>(codes.GetCurrentUser, api.GET('/api/users/me/', { parseAs: 'text', signal }), userOf),
+      call<User, MeError>(codes.GetCurrentUser, tell('/api/users/me/', { signal }), userOf),
     async resume() {
       const taken = async () => {
         if (!sessions.current()) await storage.load?.()
@@ -324,6 +333,6 @@ export function createClient({
       sessions.close()
     },
   }
-  internals.set(client, { sessions, delivery, current, within, enroll, logIn })
+  internals.set(client, { baseUrl, credentials, ask, sessions, delivery, current, within, enroll, logIn })
   return client
 }

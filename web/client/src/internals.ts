@@ -8,6 +8,10 @@ type RegisteredUser = components['schemas']['RegisteredUser']
 
 /** What a module beside the client, such as the one for accounts, does with the client's session. */
 export interface Internals {
+  readonly baseUrl: string
+  /** Whether cookies go with the calls of the server's API. */
+  readonly credentials: RequestCredentials
+  readonly ask: Ask
   readonly sessions: Sessions
   /** What a body has that is answered with tokens. */
   readonly delivery: { token_delivery?: 'cookie' }
@@ -23,6 +27,22 @@ export interface Internals {
   /** Begins a session with the tokens that a call is answered. */
   readonly logIn: <E>(ask: () => Promise<Result<Token, E>>) => Promise<Result<Begun, E>>
 }
+
+/** What a call is sent with, and its end in milliseconds, instead of the client's. */
+export interface AskOptions extends RequestInit {
+  timeout?: number
+}
+
+/**
+ * Sends a request, with the session's token where the operation asks for one, and reads the answer. Something is left to be read after
+ * the call's end if `isLeft`.
+ */
+export type Ask = <T>(
+  url: string,
+  options: AskOptions,
+  read: (response: Response) => Promise<T>,
+  isLeft?: boolean,
+) => Promise<T>
 
 /** Kept here rather than in the client, so that its users see nothing of it. */
 export const internals = new WeakMap<Client, Internals>()

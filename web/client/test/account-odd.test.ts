@@ -118,7 +118,7 @@ test('a call can be given up, also while it waits for a refresh', async () => {
   const { signal } = giveUp
   const asked = [mine.reauthenticate({ factor: 'password', password: 'a' }, { signal }), mine.delete({ signal })]
   giveUp.abort()
-  for (const each of asked) expect(await each).toMatchObject({ error: { code: 'network_error' } })
+  for (const each of asked) expect(await each).toMatchObject({ error: { code: 'aborted' } })
   expect(auth.isAuthenticated()).toBe(true)
 })
 

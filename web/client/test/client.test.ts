@@ -1,5 +1,6 @@
 import { expect, inject, onTestFinished, test, vi } from 'vitest'
 
+import { contract } from '../dist/contract.js'
 import { createClient, memoryStorage } from '../dist/index.js'
 import { kept, listening, someone } from './person.ts'
 
@@ -31,10 +32,10 @@ test('the raw client is typed by the contract and sends the token', async () => 
   const { auth } = listening()
   const ada = someone()
   await auth.register(ada)
-  const { data, error } = await auth.api.GET('/api/users/me/')
+  const { data, error } = await contract(auth).GET('/api/users/me/')
   expect(error).toBeUndefined()
   expect(data?.email).toBe(ada.email)
-  const health = await auth.api.GET('/healthz')
+  const health = await contract(auth).GET('/healthz')
   expect(health.data).toEqual({ status: 'ok' })
 })
 

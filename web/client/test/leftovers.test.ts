@@ -1,5 +1,6 @@
 import { expect, inject, onTestFinished, test, vi } from 'vitest'
 
+import { contract } from '../dist/contract.js'
 import { createClient, memoryStorage, webStorage } from '../dist/index.js'
 import { browserStorage, expire, kept, listening, someone } from './person.ts'
 
@@ -71,7 +72,12 @@ test.each([
     const { auth, changes } = listening({ storage, fetch: () => Promise.resolve(problem(status, { code })) })
     const error = { code, status, detail: 'No.', requestId: 'of-the-refresh', retryAfter: 40 }
     expect(await auth.me()).toEqual({ ok: false, error })
-    await expect(auth.api.GET('/api/users/me/')).rejects.toMatchObject({ message: code, cause: error })
+    await expect(contract(auth).GET('/api/users/me/')).rejects.toMatchObject({
+      name: 'AuthError',
+      message: code,
+      code,
+      error,
+    })
     expect(auth.isAuthenticated()).toBe(true)
     expect(changes).toEqual([])
   },
@@ -118,7 +124,7 @@ async function refusedOnce(body?: object): Promise<string[]> {
   }
   const { auth } = listening({ storage, fetch: send })
   const options = body && { body, params: {} }
-  await auth.api.POST('/api/users/logout/', options as never)
+  await contract(auth).POST('/api/users/logout/', options as never)
   return seen
 }
 
@@ -154,6 +160,8 @@ test('a client that is closed holds on to nothing, and leaves the session', asyn
   // It still serves, and waits for nothing afterwards.
   expect(await auth.login(someone())).toMatchObject({ ok: true })
   expect(auth.isAuthenticated()).toBe(true)
+  // The server is told meanwhile that the session before has ended.
+  await vi.advanceTimersByTimeAsync(0)
   expect(vi.getTimerCount()).toBe(0)
   expect(changes).toEqual([{ type: 'signed_in' }])
 })

@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net'
 
 import { expect, inject, onTestFinished, test } from 'vitest'
 
+import { contract } from '../dist/contract.js'
 import { createClient, memoryStorage, type TokenStorage } from '../dist/index.js'
 import { kept, listening, someone } from './person.ts'
 
@@ -155,11 +156,11 @@ test('a token goes to no other server, and to no operation that does not ask for
   const storage = memoryStorage()
   storage.set(kept({ access_token: 'secret' }))
   const own = createClient({ baseUrl: `${baseUrl}/auth`, storage })
-  await own.api.GET('/api/users/me/')
-  await own.api.GET('/healthz')
-  await own.api.POST('/api/users/login/token/', { body: {} })
-  await own.api.GET('/api/users/me/', { baseUrl: `${baseUrl}/authority` })
-  await createClient({ baseUrl: inject('url'), storage }).api.GET('/api/users/me/', { baseUrl })
+  await contract(own).GET('/api/users/me/')
+  await contract(own).GET('/healthz')
+  await contract(own).POST('/api/users/login/token/', { body: {} })
+  await contract(own).GET('/api/users/me/', { baseUrl: `${baseUrl}/authority` })
+  await contract(createClient({ baseUrl: inject('url'), storage })).GET('/api/users/me/', { baseUrl })
   expect(seen).toEqual([
     '/auth/api/users/me/ Bearer secret',
     '/auth/healthz none',

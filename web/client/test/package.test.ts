@@ -74,12 +74,13 @@ test('the package installs into an empty Vite project and type-checks as strictl
     join(folder, 'src', 'main.ts'),
     `import { createClient, webStorage, type LoginError } from '@latchkey-auth/client'
 import { account } from '@latchkey-auth/client/account'
+import { contract } from '@latchkey-auth/client/contract'
 
 const auth = createClient({ baseUrl: 'http://127.0.0.1:8000', storage: webStorage(sessionStorage) })
 auth.onAuthChange((change) => { document.title = change.type === 'signed_out' ? change.reason : 'in' })
 const result = await auth.login({ email: 'ada@example.com', password: 'correct horse battery staple' })
 const code: LoginError['code'] | undefined = result.ok ? undefined : result.error.code
-const { data } = await auth.api.GET('/api/users/me/')
+const { data } = await contract(auth).GET('/api/users/me/')
 const events = await account(auth).events({ limit: 1 })
 console.log(events.ok, code, data?.username satisfies string | undefined)
 export {}

@@ -49,6 +49,7 @@ export function counting(
   baseUrl: string,
   storage: TokenStorage,
   instead: (answer: Response) => Response = (answer) => answer,
+  options: Partial<ClientOptions> = {},
 ) {
   let refreshes = 0
   const send = async (input: RequestInfo | URL) => {
@@ -58,7 +59,7 @@ export function counting(
     const answer = await fetch(request)
     return isRefresh ? instead(answer) : answer
   }
-  return { ...listeningTo(createClient({ baseUrl, storage, fetch: send })), refreshes: () => refreshes }
+  return { ...listeningTo(createClient({ baseUrl, storage, fetch: send, ...options })), refreshes: () => refreshes }
 }
 
 /** Lets the access token of what is kept expire. */

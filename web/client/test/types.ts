@@ -1,6 +1,7 @@
 // Compiled, not run: what a switch over a result's code must and may leave out is the compiler's to say.
 import type { Account, DeleteError } from '../dist/account.js'
-import type { Client, LoginError, MeError, RegisterError, Result, User } from '../dist/index.js'
+import type { Contract } from '../dist/contract.js'
+import type { LoginError, MeError, RegisterError, Result, User } from '../dist/index.js'
 
 function never(value: never): never {
   throw new Error(JSON.stringify(value))
@@ -84,7 +85,7 @@ export function ofNoField(error: Extract<LoginError, { code: 'invalid_credential
 
 export const status: 401 = {} as Extract<LoginError, { code: 'invalid_credentials' }>['status']
 
-export async function everyOperation({ api }: Client): Promise<string | undefined> {
+export async function everyOperation(api: Contract): Promise<string | undefined> {
   const { data, error } = await api.GET('/api/users/me/')
   const email: string | undefined = data?.email
   // @ts-expect-error no operation answers this

@@ -1,7 +1,8 @@
 import type { FetchResponse, ParamsOption, ParseAs, RequestBodyOption } from 'openapi-fetch'
 
 import type { operations, paths } from './api.ts'
-import { bounded } from './wait.ts'
+import type { Client } from './index.ts'
+import { internals } from './internals.ts'
 
 /** The methods that a path of the contract has, in lower case as there. */
 export type MethodOf<Path extends keyof paths> = {
@@ -20,24 +21,27 @@ type Operation<Path extends keyof paths, M extends string> = M extends keyof pat
 type Every = operations[keyof operations]
 
 /** What a call of an operation is given: its parameters and its body, typed by the contract, and what `fetch` takes. */
-export type ApiOptions<Op> = ParamsOption<Op> &
+export type ContractOptions<Op> = ParamsOption<Op> &
   RequestBodyOption<Op> & {
     /** Another server for this call. It gets no token. */
     baseUrl?: string
     /** What is made of the body of a success; `json` unless said. */
     parseAs?: ParseAs
     /** The end of this call, in milliseconds, instead of the client's. */
-    timeout?: number | undefined
+    timeout?: number
   } & Omit<RequestInit, 'body' | 'method'>
 
-type ApiMethod<M extends string> = <Path extends PathsWith<M>, Options extends ApiOptions<Operation<Path, M>>>(
+type ContractMethod<M extends string> = <
+  Path extends PathsWith<M>,
+  Options extends ContractOptions<Operation<Path, M>>,
+>(
   path: Path,
-  ...options: object extends ApiOptions<Operation<Path, M>> ? [Options?] : [Options]
+  ...options: object extends ContractOptions<Operation<Path, M>> ? [Options?] : [Options]
 ) => Promise<FetchResponse<Operation<Path, M>, Options, `${string}/${string}`>>
 
 /** Every operation of the contract, by its method and path, in the manner of openapi-fetch. */
-export type Api = {
-  [M in { [Path in keyof paths]: MethodOf<Path> }[keyof paths] as Uppercase<M>]: ApiMethod<M>
+export type Contract = {
+  [M in { [Path in keyof paths]: MethodOf<Path> }[keyof paths] as Uppercase<M>]: ContractMethod<M>
 }
 
 /** Parameters as the contract has them: none is a list or an object. */
@@ -48,7 +52,7 @@ export const arePlain: [InQuery<Every> | InPath<Every>] extends [Parameters | un
 
 /** All methods of the contract. */
 const methods = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] as const
-export const isEveryMethod: [keyof Api] extends [(typeof methods)[number]] ? true : never = true
+export const isEveryMethod: [keyof Contract] extends [(typeof methods)[number]] ? true : never = true
 
 /** What the types above come to at run time. */
 interface AnyOptions extends Omit<RequestInit, 'body'> {
@@ -56,50 +60,50 @@ interface AnyOptions extends Omit<RequestInit, 'body'> {
   params?: { path?: Parameters; query?: Parameters; header?: Record<string, string | undefined> }
   body?: unknown
   parseAs?: ParseAs
-  timeout?: number | undefined
+  timeout?: number
 }
 
 const contentType = 'Content-Type'
 
 /**
- * Sends what `options` say to the operations of the contract. Cookies go where `credentials` says, with the calls of the own
- * server's API. A call ends after `longest` milliseconds, reading the answer's body included.
+ * Returns the operations of the contract, for a client's session. Those that ask for a token get the session's. Each rejects with an
+ * `AuthError` where nothing has answered, and otherwise believes what it is answered.
  *
  * Of openapi-fetch it takes the types. The loop that it has around a call, with its hooks, its settings for each call and its styles
- * of lists in an address, would be a quarter of what a page loads for a login, and nothing here needs it.
+ * of lists in an address, would be as much again, and nothing here needs it.
  */
-export function createApi(
-  ownUrl: string,
-  send: (request: Request) => Promise<Response>,
-  longest: number,
-  credentials: RequestCredentials = 'same-origin',
-): Api {
+export function contract(auth: Client): Contract {
+  const inner = internals.get(auth)
+  if (!inner) throw new TypeError('not a client of createClient')
+  const { baseUrl: ownUrl, credentials, ask } = inner
   const method =
     (method: string) =>
-    (
+    async (
       path: string,
-      { baseUrl = ownUrl, params = {}, headers, body, parseAs, timeout = longest, signal, ...init }: AnyOptions = {},
-    ) => {
-      const work = async (signal: AbortSignal) => {
-        const all = new Headers(headers)
-        for (const [name, value] of Object.entries(params.header ?? {})) if (value) all.set(name, value)
-        if (body !== undefined && !all.has(contentType)) {
-          all.set(contentType, method === 'PATCH' ? 'application/merge-patch+json' : 'application/json')
-        }
-        const isForm = all.get(contentType)?.endsWith('form-urlencoded')
-        const content = body === undefined ? {} : { body: isForm ? formOf(body) : JSON.stringify(body) }
-        const query = formOf(params.query)
-        const url = baseUrl.replace(/\/$/, '') + filled(path, params.path) + (query && `?${query}`)
-        // A page of another origin can't read what is public if it sends its cookies there.
-        const cookies = baseUrl === ownUrl && path.startsWith('/api/') ? { credentials } : {}
-        const response = await send(new Request(url, { ...cookies, ...init, signal, method, headers: all, ...content }))
-        return response.ok
-          ? { data: await parsed(response, parseAs), response }
-          : { error: attempt(await response.text()), response }
+      { baseUrl = ownUrl, params = {}, headers, body, parseAs, ...init }: AnyOptions = {},
+    ): Promise<unknown> => {
+      const all = new Headers(headers)
+      for (const [name, value] of Object.entries(params.header ?? {})) if (value) all.set(name, value)
+      if (body !== undefined && !all.has(contentType)) {
+        all.set(contentType, method === 'PATCH' ? 'application/merge-patch+json' : 'application/json')
       }
-      return bounded(timeout, signal, work, parseAs === 'stream')
+      const isForm = all.get(contentType) === 'application/x-www-form-urlencoded'
+      const content = body === undefined ? {} : { body: isForm ? formOf(body) : JSON.stringify(body) }
+      const query = formOf(params.query)
+      const url = baseUrl.replace(/\/$/, '') + filled(path, params.path) + (query && `?${query}`)
+      // A page of another origin can't read what is public if it sends its cookies there.
+      const cookies = baseUrl === ownUrl && path.startsWith('/api/') ? { credentials } : {}
+      return ask(
+        url,
+        { ...cookies, ...init, method, headers: all, ...content },
+        async (response) =>
+          response.ok
+            ? { data: await parsed(response, parseAs), response }
+            : { error: attempt(await response.text()), response },
+        parseAs === 'stream',
+      )
     }
-  return Object.fromEntries(methods.map((name) => [name, method(name)])) as unknown as Api
+  return Object.fromEntries(methods.map((name) => [name, method(name)])) as unknown as Contract
 }
 
 /** Puts parameters into a path such as `/api/users/me/sessions/{session_id}/`. */
@@ -107,8 +111,9 @@ function filled(path: string, values: Parameters = {}): string {
   return path.replace(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(String(values[name])))
 }
 
-/** Leaves out what is undefined. An object rather than a list of pairs, as React Native understands only that in some releases. */
+/** Leaves out what is undefined. */
 function formOf(values: unknown = {}): string {
+  // From an object rather than a list of pairs, of which some releases of React Native make something else.
   return new URLSearchParams(JSON.parse(JSON.stringify(values)) as Record<string, string>).toString()
 }
 
