@@ -48,6 +48,9 @@ var answers = map[string]map[string]string{
 	"docs/settings.md": {
 		"curl -sS -D - ": "Access-Control-Allow-Origin: http://127.0.0.1:5173",
 	},
+	"docs/react.md": {
+		"curl -sS http://127.0.0.1:8000/api/users/ ": `"username":"ada"`,
+	},
 	"docs/sessions.md": {
 		"REFRESH=": `"refresh_token":"lkr_`,
 		"TOKEN=":   `"is_current":true`,
@@ -121,8 +124,8 @@ var installed = map[string][]string{
 //   - js, python: files that a command of the page runs
 //   - nginx: run by TestPrefix
 //   - text: diagrams
-//   - ts: compiled with the client's tests
-var languages = []string{"go", "js", "nginx", "python", "text", "ts"}
+//   - ts, tsx: compiled with the client's tests
+var languages = []string{"go", "js", "nginx", "python", "text", "ts", "tsx"}
 
 // prelude is run before each script.
 const prelude = "source \"$ROOT/cmd/latchkey/testdata/documents.sh\"\n"

@@ -19,10 +19,12 @@ declare global {
 
 /** An application of an origin of its own, whose tabs share a session, or below `/copies` begin with a copy of it. */
 const application = (api: string) => `import { createClient, webStorage } from '@latchkey-auth/client'
-const kept = location.pathname === '/copies' ? sessionStorage : localStorage
+const kept = location.pathname === '/copies' ? 'session' : 'local'
 window.auth = createClient({ baseUrl: ${JSON.stringify(api)}, storage: webStorage(kept) })
 window.changes = []
-window.auth.onAuthChange((change) => window.changes.push(change.type))`
+window.auth.onAuthChange(({ type }) => {
+  if (type.startsWith('signed')) window.changes.push(type)
+})`
 
 let server: Server
 let browser: Browser

@@ -1,4 +1,4 @@
-import { objectOf, refuse, userOf, withMembers, type Members } from './answers.ts'
+import { objectOf, refuse, withMembers, type Members } from './answers.ts'
 import type { components } from './api.ts'
 
 type Schemas = components['schemas']
@@ -24,11 +24,6 @@ export function eventsOf(value: unknown): Schemas['EventList'] {
 
 export function sessionsOf(value: unknown): Schemas['Session'][] {
   return listOf(objectOf(value).sessions, session)
-}
-
-/** A user, and the state that `If-Match` takes. */
-export function versionOf(value: unknown, headers: Headers): { user: Schemas['User']; etag: string } {
-  return { user: userOf(value), etag: headers.get('ETag') ?? refuse() }
 }
 
 function listOf<T>(value: unknown, members: Members<T>): T[] {

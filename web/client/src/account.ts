@@ -1,4 +1,4 @@
-import { eventsOf, sessionsOf, versionOf } from './account-answers.ts'
+import { eventsOf, sessionsOf } from './account-answers.ts'
 import {
   accountCodes as codes,
   type Factor,
@@ -133,10 +133,14 @@ export interface Account {
 export function account(auth: Client): Account {
   const inner = internals.get(auth)
   if (!inner) throw new TypeError('not a client of createClient')
-  const { sessions, delivery, current, within, enroll, logIn } = inner
+  const { sessions, delivery, current, within, learnUser, enroll, logIn } = inner
   const api = contract(auth)
   /** What a call sends beside its parameters and its body. */
   const as = (options?: CallOptions) => ({ parseAs: 'text', signal: options?.signal ?? null }) as const
+  const versionOf = (body: unknown, response: Response): Version => {
+    const etag = response.headers.get('ETag') ?? refuse()
+    return { user: learnUser(body, response), etag }
+  }
   /** Makes of a success that the session has ended at the server, unless another has begun here meanwhile. */
   const ending = async <E>(asked: Calling<undefined, E>): Calling<undefined, E> => {
     const login = sessions.current()?.login

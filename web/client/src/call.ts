@@ -28,7 +28,7 @@ export function errorOf(cause: unknown): AuthError['error'] {
 export async function call<T, E extends { code: string }>(
   codes: Partial<Codes<E>>,
   fetched: Promise<Fetched>,
-  check: (body: unknown, headers: Headers) => T,
+  check: (body: unknown, response: Response) => T,
 ): Promise<Result<T, E>> {
   let answer: Fetched
   try {
@@ -42,7 +42,7 @@ export async function call<T, E extends { code: string }>(
   try {
     const told = answer.data ?? answer.error
     const body: unknown = typeof told === 'string' ? JSON.parse(told) : told
-    if (response.ok) return { ok: true, data: check(body, response.headers) }
+    if (response.ok) return { ok: true, data: check(body, response) }
     const problem = objectOf(body)
     const { code, status, detail } = problem
     const known = Object.keys(codes).includes(String(code)) && (codes as Record<string, Beside>)[code as string]

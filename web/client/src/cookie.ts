@@ -1,5 +1,5 @@
 import { memoryStorage, type TokenStorage } from './storage.ts'
-import { openChannel } from './tabs.ts'
+import { joinTabs, openChannel } from './tabs.ts'
 
 /** How long other tabs may take to answer, in milliseconds. */
 const hearing = 100
@@ -14,7 +14,7 @@ const question = ''
  */
 export function cookieStorage(key = 'latchkey'): TokenStorage {
   const kept = memoryStorage()
-  let changed: () => void = () => undefined
+  const listeners = new Set<() => void>()
   let answered: () => void = () => undefined
   const channel = openChannel(`latchkey cookie ${key}`, (told) => {
     if (told === question) {
@@ -24,12 +24,13 @@ export function cookieStorage(key = 'latchkey'): TokenStorage {
     }
     if (typeof told === 'string') kept.set(told)
     else kept.remove()
-    changed()
+    for (const changed of listeners) changed()
     answered()
   })
   return {
     isInCookie: true,
     sharedAs: key,
+    join: joinTabs,
     get: () => kept.get(),
     set: (value) => {
       kept.set(value)
@@ -46,8 +47,15 @@ export function cookieStorage(key = 'latchkey'): TokenStorage {
         channel?.postMessage(question)
       }),
     subscribe: (listener) => {
-      changed = listener
-      return () => channel?.close()
+      // Each client is one, also where several give the same function.
+      const changed = () => {
+        listener()
+      }
+      listeners.add(changed)
+      return () => {
+        listeners.delete(changed)
+        if (listeners.size === 0) channel?.close()
+      }
     },
   }
 }

@@ -14,7 +14,7 @@ import {
 } from './errors.ts'
 import { internals, type Ask, type AskOptions } from './internals.ts'
 import { patiently, refresher } from './refresh.ts'
-import { bearerSender } from './send.ts'
+import { answered, bearerSender } from './send.ts'
 import { endOf, openSessions, type AuthChange, type Session } from './session.ts'
 import { memoryStorage, type TokenStorage } from './storage.ts'
 import { bounded } from './wait.ts'
@@ -40,7 +40,8 @@ export type {
 export { AuthError } from './errors.ts'
 export type { AuthChange, SignedOutReason } from './session.ts'
 export { cookieStorage } from './cookie.ts'
-export { memoryStorage, webStorage, type TokenStorage } from './storage.ts'
+export { joinTabs } from './tabs.ts'
+export { asyncStorage, memoryStorage, webStorage, type AsyncStore, type TokenStorage } from './storage.ts'
 
 /** A user, as the contract has it. Times are RFC 3339 in UTC. */
 export type User = components['schemas']['User']
@@ -113,8 +114,8 @@ export interface Client {
   /** Logs in; the next calls are this user's, and a session from before is ended. This one ends at `expiresAt` unless it is used before. */
   login(credentials: Credentials, options?: CallOptions): Promise<Result<Begun, LoginError>>
   /**
-   * Takes up the session that a cookie keeps, after a reload, and returns whether there is one: with `cookieStorage` the page begins with
-   * it. With another storage it returns at once.
+   * Takes up the session after a reload, and reports whether there is one. A page with `cookieStorage` or `asyncStorage` begins with it.
+   * With another storage it returns at once.
    */
   resume(): Promise<boolean>
   /** Asks who is logged in. */
@@ -124,11 +125,17 @@ export interface Client {
    * here any more. A `login` or `register` that is under way then answers as ever, but logs nobody in: its session is ended, too.
    */
   logout(): Promise<void>
-  /** Whether there is a session that has not ended. Only the server knows if it is still accepted: ask `me`. */
+  /**
+   * The user of the session as the client knows it: from `register`, `me`, or `read` and `update` of the account, here or in another
+   * tab or client that shares the storage. Null where there is no session, or no such answer yet. Reading it tells and changes nothing,
+   * and returns the same object until the user has changed.
+   */
+  readonly user: User | null
+  /** Reports whether there is a session that has not ended; it tells and changes nothing. Whether the server accepts it, `me` returns. */
   isAuthenticated(): boolean
   /**
-   * Calls the listener whenever a session begins or ends, also by the clock or in another tab. Answers what ends that. What
-   * a listener throws is told as an error that nobody has caught, and changes nothing else.
+   * Calls the listener whenever the session changes, also by the clock, in another tab, or in another client of the storage. Returns
+   * what ends that. What a listener throws is told as an error that nobody has caught, and changes nothing else.
    */
   onAuthChange(listener: (change: AuthChange) => void): () => void
   /**
@@ -227,9 +234,9 @@ export function createClient({
    * By the refresh token, as the access token may have expired. The page may be left before the answer, which says nothing anyway.
    * A session in a cookie is revoked by its access token, and the answer removes the cookie: unless it is that of another session by now.
    */
-  const revoke = async ({ refresh_token, access_token, ...session }: Session, ownsCookie = true) => {
-    let token = refresh_token ?? access_token
-    if (refresh_token === undefined && ownsCookie && Date.now() > session.since + session.expires_in * 1000) {
+  const revoke = async (session: Session, ownsCookie = true) => {
+    let token = session.refresh_token ?? session.access_token
+    if (session.refresh_token === undefined && ownsCookie && !sessions.isFresh(session, 0)) {
       const renewed = await exchange(undefined)
       if (renewed.ok) token = renewed.data.access_token
     }
@@ -241,9 +248,10 @@ export function createClient({
   /** Answers what begins a session. Who is waiting for it doesn't wait until the server has ended what it leaves behind. */
   const opening = async () => {
     const open = sessions.opening()
+    await sessions.load()
     if (storage.isInCookie) await leaving
-    return (token: Token) => {
-      const { session, left } = open(token)
+    return (token: Token, user?: User) => {
+      const { session, left } = open(token, user)
       if (left) void revoke(left, left === session)
       return session
     }
@@ -264,8 +272,14 @@ export function createClient({
     if (!result.ok) return result
     if (!('token' in result.data)) return { ok: true as const, data: result.data as Enrolled }
     const { token, ...data } = result.data
-    begin(token)
+    begin(token, data as unknown as User)
     return { ok: true as const, data: data as Enrolled }
+  }
+
+  const learnUser = (body: unknown, response: Response) => {
+    const user = userOf(body)
+    sessions.learn(answered.get(response), user)
+    return user
   }
 
   const client: Client = {
@@ -295,10 +309,10 @@ export function createClient({
         ),
       ),
     me: ({ signal = null } = {}) =>
-      call<User, MeError>(codes.GetCurrentUser, tell('/api/users/me/', { signal }), userOf),
+      call<User, MeError>(codes.GetCurrentUser, tell('/api/users/me/', { signal }), learnUser),
     async resume() {
       const taken = async () => {
-        if (!sessions.current()) await storage.load?.()
+        if (!sessions.current()) await sessions.load(true)
         if (storage.isInCookie && !sessions.current()) {
           const begin = await opening()
           const result = await exchange(undefined)
@@ -310,6 +324,8 @@ export function createClient({
       return bounded(timeout, null, taken).catch(() => false)
     },
     async logout() {
+      const loading = sessions.load()
+      if (loading) await bounded(timeout, null, () => loading).catch(() => undefined)
       const ended = sessions.logout()
       if (ended) await bounded(timeout, null, () => (leaving = revoke(ended))).catch(() => undefined)
     },
@@ -327,12 +343,15 @@ export function createClient({
         true,
       ),
     getAccessToken: (options = {}) => within(options, async () => ({ ok: true, data: (await needed()).access_token })),
-    isAuthenticated: () => sessions.current() !== null,
+    get user() {
+      return sessions.peek()?.user ?? null
+    },
+    isAuthenticated: () => sessions.peek() !== null,
     onAuthChange: (listener) => sessions.listen(listener),
     close: () => {
       sessions.close()
     },
   }
-  internals.set(client, { baseUrl, credentials, ask, sessions, delivery, current, within, enroll, logIn })
+  internals.set(client, { baseUrl, credentials, ask, sessions, delivery, current, within, learnUser, enroll, logIn })
   return client
 }

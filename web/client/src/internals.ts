@@ -17,6 +17,8 @@ export interface Internals {
   readonly delivery: { token_delivery?: 'cookie' }
   /** Returns the session, refreshed if need be. */
   readonly current: () => Promise<Session | null>
+  /** Returns the user of an answer's body, and keeps it with the session that the answer is for. Fails if the body has none. */
+  readonly learnUser: (body: unknown, response: Response) => User
   /** Gives a call an end that has more to wait for than one request. */
   readonly within: <T, E>(
     options: CallOptions,

@@ -32,9 +32,10 @@ export function refresher(sessions: Sessions, refresh: Refresh, locks = globalLo
   let inFlight: Promise<Session | null> | undefined
   const stale = () => {
     const session = sessions.current()
-    return session && !livesFor(session, margin) ? session : null
+    return session && !sessions.isFresh(session, margin) ? session : null
   }
   return async () => {
+    await sessions.load()
     const session = stale()
     if (!session) return sessions.current()
     const since = Date.now()
@@ -54,7 +55,7 @@ export function refresher(sessions: Sessions, refresh: Refresh, locks = globalLo
       return await inFlight
     } catch (cause) {
       const kept = sessions.current()
-      if (kept && !livesFor(kept, 0)) throw cause
+      if (kept && !sessions.isFresh(kept, 0)) throw cause
       return kept
     }
   }
@@ -106,11 +107,6 @@ export async function patiently<T extends Result<unknown, { code: string; status
     // The machine may have slept.
     if (since() > tooLate) return result
   }
-}
-
-/** Whether the access token lives for so many milliseconds more. */
-function livesFor(session: Session, ms: number): boolean {
-  return Date.now() + ms < session.since + session.expires_in * 1000
 }
 
 function globalLocks(): Locks | undefined {

@@ -4,6 +4,9 @@ import type { Session, Sessions } from './session.ts'
 /** What a challenge has where the token is refused (RFC 6750 section 3.1). */
 const invalidToken = 'invalid_token'
 
+/** The session that an answer is for. */
+export const answered = new WeakMap<Response, Session>()
+
 /**
  * Returns what sends a request with the token of a session, and once more with another one where that is refused. A request that
  * `isOnce` can't be sent again, as its body is a stream.
@@ -16,9 +19,11 @@ export function bearerSender(
 ): (request: Request, used: Session, isOnce?: boolean) => Promise<Response> {
   /** For each origin, the token that was refused there when it was new. To refresh it again would help nothing. */
   const hopeless = new Map<string | undefined, string>()
-  const sendAs = ({ access_token }: Session, request: Request) => {
-    request.headers.set('Authorization', `Bearer ${access_token}`)
-    return send(request)
+  const sendAs = async (session: Session, request: Request) => {
+    request.headers.set('Authorization', `Bearer ${session.access_token}`)
+    const response = await send(request)
+    answered.set(response, session)
+    return response
   }
   return async (request, used, isOnce) => {
     const origin = originOf(request.url)
@@ -31,7 +36,7 @@ export function bearerSender(
     const first = await sendAs(used, isOnce ? request : request.clone())
     if (!refreshes || !isRefused(first) || hopeless.get(origin) === used.access_token) return first
     // The token would be refused the next time too. Whether the session has ended, a refresh tells.
-    sessions.renew(used, { ...used, expires_in: 1 })
+    sessions.refuse(used)
     const next = isOnce ? used : await current().catch(() => used)
     if (!next || next.access_token === used.access_token) return first
     // What was refused was not done.

@@ -1,46 +1,79 @@
-import { tokenOf } from './answers.ts'
+import { tokenOf, userOf } from './answers.ts'
 import type { components } from './api.ts'
 import { memoryStorage, type TokenStorage } from './storage.ts'
-import { openChannel } from './tabs.ts'
 
 type Token = components['schemas']['Token']
+type User = components['schemas']['User']
 
-/** The tokens, and since when they live, in milliseconds since 1970 by this machine's clock. */
+/** Session is the state of a login: its tokens, their age, and the user as far as the client knows it. */
 export interface Session extends Token {
+  /** When the client received the tokens, in milliseconds since 1970 by this machine's clock. */
   readonly since: number
-  /** Tells one login from another; a refresh keeps it. */
+  /** A random number for each login. A refresh keeps it. */
   readonly login: number
+  /** The number of times the tokens were replaced. Of two states of one login the greater is the later. */
+  readonly turn?: number
+  /** The user of the last answer that had one. */
+  readonly user?: User | undefined
 }
 
 /** What a tab tells the others: the session that it has, and whether it asks for a newer one, or for the word that there is none. */
-interface Told extends Session {
+export interface Told extends Session {
   readonly asks?: boolean
 }
 
-export type SignedOutReason = 'logout' | 'expired' | 'refused'
+/**
+ * Why a session has ended.
+ *
+ * - `logout`: by `logout`, by a deleted account, or in another tab or client
+ * - `expired`: nobody has used it in time
+ * - `refused`: the server no longer accepts it
+ * - `lost`: the storage was emptied, or holds something else than a session
+ */
+export type SignedOutReason = 'logout' | 'expired' | 'refused' | 'lost'
 
-/** Who is logged in has changed: in this page, or in another tab where the storage is shared. */
-export type AuthChange = { type: 'signed_in' } | { type: 'signed_out'; reason: SignedOutReason }
+/**
+ * A change of the session: by a call, by the clock, in another tab or client that shares the storage, or of the storage itself.
+ * `signed_in` is also told where another user, or the same one again, has logged in.
+ */
+export type AuthChange =
+  | { type: 'signed_in' }
+  | { type: 'signed_out'; reason: SignedOutReason }
+  | { type: 'token_refreshed' }
+  | { type: 'user_updated'; user: User }
 
 /** What a timer can wait at most, in milliseconds: a longer one fires at once. */
 const longestWait = 2 ** 31 - 1
 
-/** The session of a client, and who wants to know of it. */
+/** Sessions is the session of a client, and the listeners to its changes. */
 export interface Sessions {
-  /** The session, or null; one that nobody has refreshed in time is dropped. */
+  /** Returns the session, or null. It tells the listeners what has changed, and removes a session that has expired. */
   current(): Session | null
-  /** Answers what begins a session with tokens, unless there is a logout until then. */
-  opening(): (token: Token) => Opened
-  /** Goes on with a session by other tokens, unless it has ended or another has begun meanwhile. Null ends it, as the server has refused it. */
+  /** Returns the session, or null if there is none or it has expired. It tells and changes nothing. */
+  peek(): Session | null
+  /**
+   * Waits until an asynchronous storage has been read; undefined where there is nothing to wait for. What other tabs have, for
+   * a session in a cookie, is waited for only by a page that resumes.
+   */
+  load(isResuming?: boolean): Promise<void> | undefined
+  /** Returns what begins a session with tokens, unless there is a logout until then. */
+  opening(): (token: Token, user?: User) => Opened
+  /** Continues a session with other tokens, unless it has ended or another has begun meanwhile. Null ends it as refused. */
   renew(session: Session, token: Token | null): void
+  /** Marks the access token of a session as refused by the server, so that it has to be refreshed. */
+  refuse(session: Session): void
+  /** Reports whether the access token can be used for `ms` milliseconds more: not expired, not refused, and not from the future. */
+  isFresh(session: Session, ms: number): boolean
+  /** Keeps the user that the server has returned to a session, unless another session has begun meanwhile. */
+  learn(session: Session | undefined, user: User): void
   /** What tabs that share the session, or have copies of it, call it; undefined where no other tab can have it. */
   readonly sharedAs: string | undefined
   /** Takes over what another tab has refreshed meanwhile, if any does have this session in another state. */
   catchUp(): Promise<void>
-  /** Ends the session, and answers which that was. */
+  /** Ends the session and returns it. A session that the storage has lost is returned as well, for the server to end it. */
   logout(): Session | null
   listen(listener: (change: AuthChange) => void): () => void
-  /** Hears no more of the clock and of other tabs, and tells nobody. The session stays. */
+  /** Hears no more of the clock, of other tabs and of other clients, and tells nobody. The session stays. */
   close(): void
 }
 
@@ -51,46 +84,60 @@ export interface Opened {
   readonly left: Session | null
 }
 
-/** How long other tabs may take to answer, in milliseconds; and a browser to tell them of what is stored. */
-const hearing = 100
+/** Makes a client of the page look at what is kept; `reason` is why there is nothing, if so. */
+type Look = (reason?: SignedOutReason) => void
 
-/** How long where what is kept may be an old copy, the use of which ends the session: who has the newest may be busy. */
-const longHearing = 1000
+/** The clients of the page, by the place where they keep their session. */
+const clients = new WeakMap<object, Set<Look>>()
 
 /** Opens what a storage has of the server at `baseUrl`. */
 export function openSessions(storage: TokenStorage, baseUrl = ''): Sessions {
   const listeners = new Set<(change: AuthChange) => void>()
+  const place = storage.area ?? storage
+  const peers = clients.get(place) ?? new Set()
+  clients.set(place, peers)
   let timer: ReturnType<typeof setTimeout> | undefined
   /** How often there was a logout, for a login to see that it was overtaken by one. */
   let logouts = 0
-  let isClosed = false
+  /** The text that was read last, and the session that it has. */
+  let text: string | null = null
+  let seen: Session | null = null
   /** The session that the listeners know of. */
   let known: Session | null = null
-  /** Whether what is kept was the newest when it was last told, rather than a copy of whatever age that the storage began with. */
-  let isNewest = false
-  /** Whether another tab has told that it has this session, since it was asked. */
-  let hasOthers = false
-  /** Ends the wait for other tabs. */
-  let answered: () => void = () => undefined
+  /** The same, or the one that the storage has lost: the server still accepts it. */
+  let last: Session | null = null
+  /** The access token that the server has refused. */
+  let refused: string | undefined
 
-  /** Works on the storage. One that fails is given up: the session then is in memory, or forgotten. */
+  /** Works on the storage. One that fails is given up, and memory goes on with what was read last. */
   const use = <T>(work: () => T): T => {
     try {
       return work()
     } catch {
       storage = memoryStorage()
+      if (text) storage.set(text)
       return work()
     }
   }
-  const read = () => parse(use(() => storage.get()))
-  const isCurrent = (session: Session) => stateOf(read()) === stateOf(session)
 
-  /** Takes note of the session as it is now, and tells the listeners if it is of another login than before. */
-  const settle = (session: Session | null, change: AuthChange) => {
-    const before = known
-    known = session
-    watch()
-    if (before?.login === session?.login) return
+  /** Reads the session. The same text, and the same user, come to the same object. */
+  const read = () => {
+    const found = use(() => storage.get())
+    if (found !== text) {
+      text = found
+      const session = parse(found)
+      const user = session?.login === seen?.login && seen?.user
+      // A storage that is too small for the user has only the rest.
+      seen = session && user && (!session.user || isEqual(session.user, user)) ? { ...session, user } : session
+    }
+    return seen
+  }
+  const peek = () => {
+    const session = read()
+    return session && Date.now() < endOf(session) ? session : null
+  }
+
+  const announce = (change: AuthChange) => {
     for (const listener of [...listeners]) {
       try {
         listener(change)
@@ -103,25 +150,7 @@ export function openSessions(storage: TokenStorage, baseUrl = ''): Sessions {
     }
   }
 
-  const keep = (session: Session): Session => {
-    use(() => {
-      try {
-        storage.set(JSON.stringify(session))
-      } catch (error) {
-        // Who reads the former token there would use it again, and so end the session.
-        storage.remove()
-        throw error
-      }
-    })
-    isNewest = true
-    settle(session, { type: 'signed_in' })
-    return session
-  }
-
-  const end = (reason: SignedOutReason) => {
-    // It may have come by another client of this page, of which nothing tells.
-    known = read()
-    if (!known) return
+  const remove = () => {
     use(() => {
       try {
         storage.remove()
@@ -129,99 +158,123 @@ export function openSessions(storage: TokenStorage, baseUrl = ''): Sessions {
         storage.set('')
       }
     })
-    settle(null, { type: 'signed_out', reason })
   }
 
-  const current = () => {
-    const session = read()
-    if (!session || Date.now() < endOf(session)) return session
-    end('expired')
-    return null
+  /** Takes note of the session as it is now, and tells the listeners what differs from what they know. */
+  const current = (reason: SignedOutReason = 'lost') => {
+    const session = peek()
+    if (!session && seen) remove()
+    const before = known
+    if (before && Date.now() >= endOf(before)) reason = 'expired'
+    known = session
+    if (session || reason !== 'lost') last = session
+    watch()
+    if (!session) {
+      if (before) announce({ type: 'signed_out', reason })
+    } else if (before?.login !== session.login) announce({ type: 'signed_in' })
+    else {
+      const { user } = session
+      if (before.access_token !== session.access_token) announce({ type: 'token_refreshed' })
+      if (user && before.user !== user) announce({ type: 'user_updated', user })
+    }
+    return session
   }
-
-  /** Notices what was changed by the clock or by somebody else. */
-  const look = () => {
-    const session = current()
-    const reason = known && Date.now() >= endOf(known) ? 'expired' : 'logout'
-    settle(session, session ? { type: 'signed_in' } : { type: 'signed_out', reason })
+  const look: Look = (reason = 'logout') => {
+    current(reason)
+  }
+  const share = (reason?: SignedOutReason) => {
+    for (const each of [...peers]) each(reason)
   }
 
   /** Looks again once the session has ended. */
   const watch = () => {
     clearTimeout(timer)
-    if (!known || isClosed) return
-    timer = setTimeout(look, Math.min(endOf(known) - Date.now(), longestWait))
+    if (!known || !peers.has(look)) return
+    timer = setTimeout(() => current(), Math.min(endOf(known) - Date.now(), longestWait))
     // Node would wait for it before it ends; in a browser it is a number.
     ;(timer as { unref?: () => void }).unref?.()
   }
 
-  /** Another tab tells the session that it has. Of two states of one login the later is good for both. */
-  const compare = (text: unknown) => {
-    const mine = read()
-    const told = parse(text)
-    if (!mine || mine.login !== told?.login) return
-    hasOthers = true
-    const { asks, ...theirs } = told
-    const ahead = theirs.since - mine.since
-    if (ahead > 0) {
-      keep(theirs)
-      isNewest = !asks
-    }
-    // Who doesn't know whether it has the newest leaves the answer to who does.
-    if (ahead < 0 || (!ahead && asks && isNewest)) tell(mine)
-    if (ahead >= 0 && !asks) {
-      isNewest = true
-      answered()
-    }
+  /** Keeps a session, and tells everybody in the page. */
+  const keep = (session: Session) => {
+    const written = JSON.stringify(session)
+    use(() => {
+      try {
+        storage.set(written)
+      } catch (error) {
+        // Who reads the former token there would use it again, and so end the session.
+        storage.remove()
+        throw error
+      }
+    })
+    text = written
+    seen = session
+    share()
+  }
+  /** Keeps another state of the session, and tells the other tabs, too. */
+  const change = (session: Session, isRenewed = false) => {
+    keep(session)
+    tabs?.tell(session, isRenewed)
   }
 
-  const tell = (session: Session, asks = !isNewest) =>
-    channel?.postMessage(JSON.stringify(asks ? { ...session, asks } : session))
+  const end = (reason: SignedOutReason) => {
+    // What isn't ours stays.
+    if (read()) remove()
+    share(reason)
+  }
 
-  known = read()
+  const learn = (owner: Session | undefined, user: User) => {
+    const session = read()
+    if (session && session.login === owner?.login && !isEqual(session.user, user)) change({ ...session, user })
+  }
+
+  last = known = read()
+  peers.add(look)
   watch()
   const unsubscribe = storage.subscribe?.(look)
   const sharedAs = storage.sharedAs && `latchkey ${baseUrl} ${storage.sharedAs}`
-  let channel = sharedAs ? openChannel(sharedAs, compare) : undefined
+  const tabs = sharedAs ? storage.join?.(sharedAs, storage.isCopied, { read, keep, learn }) : undefined
 
   return {
     sharedAs,
     current,
-    catchUp: async () => {
-      if (!sharedAs) return
-      const mine = read()
-      if (!mine) return
-      const isLong = channel && storage.isCopied && (hasOthers || !isNewest)
-      hasOthers = false
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, isLong ? longHearing : hearing)
-        answered = () => {
-          clearTimeout(timer)
-          resolve()
-        }
-        tell(mine, true)
-      })
+    peek,
+    load: (isResuming) => {
+      if (!storage.isInCookie || isResuming)
+        return storage
+          .load?.()
+          ?.catch(() => undefined)
+          .then(() => void current())
     },
+    catchUp: async () => tabs?.catchUp(),
     opening: () => {
       const before = logouts
-      return (token) => {
-        const session = { ...token, since: Date.now(), login: Math.random() }
+      return (token, user) => {
+        const session = { ...token, since: Date.now(), login: Math.random(), user }
         if (before !== logouts) return { session, left: session }
-        const left = read()
+        const left = read() ?? last
         keep(session)
-        hasOthers = false
+        tabs?.begun()
         return { session, left }
       }
     },
     renew: (session, token) => {
-      if (!isCurrent(session)) return
+      const mine = read()
+      if (!mine || stateOf(mine) !== stateOf(session)) return
       if (!token) end('refused')
-      // The later state wins, also where the clock was set back.
-      else tell(keep({ login: session.login, since: Math.max(Date.now(), session.since + 1), ...token }))
+      else change({ ...mine, ...token, since: Date.now(), turn: (mine.turn ?? 0) + 1 }, true)
     },
+    refuse: (session) => {
+      refused = session.access_token
+    },
+    isFresh: ({ access_token, since, expires_in }, ms) => {
+      const now = Date.now()
+      return access_token !== refused && since <= now && now + ms < since + expires_in * 1000
+    },
+    learn,
     logout: () => {
       logouts++
-      const session = read()
+      const session = read() ?? last
       end('logout')
       return session
     },
@@ -230,12 +283,11 @@ export function openSessions(storage: TokenStorage, baseUrl = ''): Sessions {
       return () => void listeners.delete(listener)
     },
     close: () => {
-      isClosed = true
       listeners.clear()
+      peers.delete(look)
       clearTimeout(timer)
       unsubscribe?.()
-      channel?.close()
-      channel = undefined
+      tabs?.close()
     },
   }
 }
@@ -246,15 +298,24 @@ export function endOf(session: Session): number {
 }
 
 /** What a refresh replaces. A session may have got another access token meanwhile, by a proof of who the user is. */
-function stateOf(session: Session | null): string | undefined {
-  return session?.refresh_token ?? session?.access_token
+function stateOf(session: Session): string {
+  return session.refresh_token ?? session.access_token
 }
 
-/** Reads what was kept. What isn't ours counts as nothing. */
-function parse(text: unknown): Told | null {
+function isEqual(one: unknown, other: unknown): boolean {
+  return JSON.stringify(one) === JSON.stringify(other)
+}
+
+/** Reads what was kept. What isn't ours counts as nothing. What a former release has kept lacks its turn and its user. */
+export function parse(text: unknown): Told | null {
   try {
-    const session = tokenOf(JSON.parse(text as string)) as Told
-    return session.since > 0 && session.login >= 0 ? session : null
+    const { user, ...session } = tokenOf(JSON.parse(text as string)) as Told
+    if (!(session.since > 0 && session.login >= 0)) return null
+    try {
+      return { ...session, user: userOf(user) }
+    } catch {
+      return session
+    }
   } catch {
     return null
   }

@@ -1,3 +1,5 @@
+import { joinTabs } from './tabs.ts'
+
 /**
  * Where a client keeps its session: one text. Whoever can read it can act as the user, see the page on tokens in the
  * documentation. A storage that throws is not fatal: the session then lives, or is forgotten, in memory.
@@ -8,9 +10,11 @@ export interface TokenStorage {
   remove(): void
   /**
    * Set where other tabs of the origin may have what is kept, or a copy of it: a name for it among them. Their clients then refresh
-   * in turns, and tell each other of the tokens by a `BroadcastChannel`.
+   * in turns.
    */
-  readonly sharedAs?: string
+  readonly sharedAs?: string | undefined
+  /** Set to `joinTabs` beside `sharedAs`: the clients of the tabs then tell each other of the tokens, by a `BroadcastChannel`. */
+  readonly join?: typeof joinTabs
   /**
    * Set where another tab may begin with a copy of what is kept, instead of having the same. As a copy grows old, the client waits
    * longer for what other tabs have, a second at most.
@@ -18,10 +22,18 @@ export interface TokenStorage {
   readonly isCopied?: boolean
   /** Set where the refresh token is in a cookie that no script can read: what is kept has only the access token. */
   readonly isInCookie?: boolean
-  /** Waits for what other tabs have, where nothing is kept yet; not for long. */
-  load?(): Promise<void>
-  /** Calls the listener after somebody else, such as another tab, has changed what is kept. Answers what ends it. */
-  subscribe?(listener: () => void): () => void
+  /**
+   * Waits until `get` returns what is kept: where it is read asynchronously, or other tabs have it. Undefined where there is nothing
+   * to wait for any more.
+   */
+  load?(): Promise<void> | undefined
+  /** What holds the text, where several objects of this type can be for the same: their clients in one page hear each other. */
+  readonly area?: object | undefined
+  /**
+   * Calls the listener after somebody else, such as another tab, has changed what is kept; with `lost` where it was emptied by
+   * somebody else than a client. Returns what ends that.
+   */
+  subscribe?(listener: (reason?: 'lost') => void): () => void
 }
 
 /** Keeps the session until the page is left or reloaded, where no other script can read it. The default. */
@@ -40,40 +52,127 @@ export function memoryStorage(): TokenStorage {
 
 /**
  * Keeps the session in `sessionStorage` (until the tab is closed; a tab that is duplicated, or opened by the page, begins with a
- * copy) or `localStorage` (until it ends, for all tabs). Every script of the page's origin can read it there.
+ * copy) or `localStorage` (until it ends, for all tabs). Every script of the page's origin can read it there. Where there is no page,
+ * as on a server, or the page may not use it, the session is in memory.
  */
-export function webStorage(storage: Storage, key = 'latchkey'): TokenStorage {
+export function webStorage(kind: 'local' | 'session', key = 'latchkey'): TokenStorage {
+  let opened: TokenStorage | undefined
+  const open = () => (opened ??= openArea(kind, key))
   return {
-    sharedAs: key,
-    isCopied: !isLocal(storage),
-    get: () => storage.getItem(key),
+    // Which there is shows at the first use.
+    get sharedAs() {
+      return open().sharedAs
+    },
+    get area() {
+      return open().area
+    },
+    isCopied: kind === 'session',
+    join: joinTabs,
+    get: () => open().get(),
     set: (value) => {
-      storage.setItem(key, value)
+      open().set(value)
     },
     remove: () => {
-      storage.removeItem(key)
+      open().remove()
+    },
+    subscribe: (listener) => open().subscribe?.(listener) ?? (() => undefined),
+  }
+}
+
+function openArea(kind: 'local' | 'session', key: string): TokenStorage {
+  const area = areaOf(kind)
+  if (!area) return memoryStorage()
+  return {
+    sharedAs: key,
+    area,
+    get: () => area.getItem(key),
+    set: (value) => {
+      area.setItem(key, value)
+    },
+    remove: () => {
+      area.removeItem(key)
     },
     subscribe: (listener) => {
-      // Only pages have other tabs to hear of.
-      if (typeof globalThis.addEventListener !== 'function') return () => undefined
+      // A client that ends the session leaves nothing.
+      const look = (isCleared: boolean) => {
+        listener(isCleared || area.getItem(key) !== null ? 'lost' : undefined)
+      }
       const onStorage = (event: StorageEvent) => {
         // Without a key, everything was cleared.
-        if (event.storageArea === storage && (event.key === key || event.key === null)) listener()
+        if (event.storageArea === area && (event.key === key || event.key === null)) look(event.key === null)
+      }
+      // A page that comes back from the browser's cache of pages has heard nothing meanwhile.
+      const onShow = () => {
+        look(false)
       }
       globalThis.addEventListener('storage', onStorage)
+      globalThis.addEventListener('pageshow', onShow)
       return () => {
         globalThis.removeEventListener('storage', onStorage)
+        globalThis.removeEventListener('pageshow', onShow)
       }
     },
   }
 }
 
-/** Whether it is the storage that all tabs have in common. */
-function isLocal(storage: Storage): boolean {
+/** Returns a page's storage. That of Node and Deno is one for all users of a server. */
+function areaOf(kind: 'local' | 'session'): Storage | undefined {
   try {
-    return storage === globalThis.localStorage
+    return typeof document === 'undefined' ? undefined : globalThis[`${kind}Storage`]
   } catch {
-    // Forbidden to this page: then it isn't what it was given.
-    return false
+    // Forbidden to this page.
+    return undefined
+  }
+}
+
+/** The part of React Native's AsyncStorage that is needed; other asynchronous storages are adapted to it. */
+export interface AsyncStore {
+  getItem(key: string): Promise<string | null | undefined>
+  setItem(key: string, value: string): Promise<unknown>
+  removeItem(key: string): Promise<unknown>
+}
+
+/**
+ * Keeps the session in an asynchronous storage, such as React Native's AsyncStorage, and a copy in memory. The first call of the client
+ * waits until it has been read, as does `resume`. Where it can't be read or written, the session is in memory.
+ */
+export function asyncStorage(store: AsyncStore, key = 'latchkey'): TokenStorage {
+  const memory = memoryStorage()
+  let isRead = false
+  let loading: Promise<void> | undefined
+  /** The last write: they are made one after another. */
+  let writing: Promise<unknown> = Promise.resolve()
+  const write = (work: () => Promise<unknown>) => {
+    isRead = true
+    // What can't be overwritten is removed: its token has been used.
+    writing = writing
+      .then(work)
+      .catch(() => store.removeItem(key))
+      .catch(() => undefined)
+  }
+  const read = async () => {
+    try {
+      const kept = await store.getItem(key)
+      // What was set meanwhile is newer.
+      if (!isRead && typeof kept === 'string') memory.set(kept)
+    } finally {
+      isRead = true
+    }
+  }
+  return {
+    // Other tabs of a browser may have the same, and hear of changes by a channel alone.
+    sharedAs: key,
+    isCopied: true,
+    join: joinTabs,
+    get: () => memory.get(),
+    set: (value) => {
+      memory.set(value)
+      write(() => store.setItem(key, value))
+    },
+    remove: () => {
+      memory.remove()
+      write(() => store.removeItem(key))
+    },
+    load: () => (isRead ? undefined : (loading ??= read())),
   }
 }

@@ -96,10 +96,10 @@ test('a token that the server refuses is dropped', async () => {
 
 test('an answer to an old token does not end the session that has begun meanwhile', async () => {
   const storage = memoryStorage()
+  storage.set(kept())
   const ada = someone()
   const { auth, changes } = listening({ storage, fetch: loginFirst })
   expect(await createClient({ baseUrl: inject('url') }).register(ada)).toMatchObject({ ok: true })
-  storage.set(kept())
 
   /** Sends the request with the old token only after a login that was begun later. */
   async function loginFirst(input: RequestInfo | URL): Promise<Response> {

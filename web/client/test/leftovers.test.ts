@@ -1,8 +1,8 @@
 import { expect, inject, onTestFinished, test, vi } from 'vitest'
 
 import { contract } from '../dist/contract.js'
-import { createClient, memoryStorage, webStorage } from '../dist/index.js'
-import { browserStorage, expire, kept, listening, someone } from './person.ts'
+import { createClient, memoryStorage } from '../dist/index.js'
+import { browserStorage, expire, kept, listening, someone, webStorageOf } from './person.ts'
 
 /** A client that keeps a list of the tokens that it is given, and what it does with each answer before it is told. */
 function watched(meanwhile: () => Promise<unknown> = () => Promise.resolve()) {
@@ -146,7 +146,7 @@ test('a client that is closed holds on to nothing, and leaves the session', asyn
   onTestFinished(() => {
     vi.useRealTimers()
   })
-  const storage = webStorage(browserStorage())
+  const storage = webStorageOf(browserStorage())
   const answer = () => Promise.resolve(new Response(kept({ access_token: 'of-the-login' })))
   const { auth, changes } = listening({ storage, fetch: answer })
   await auth.login(someone())
@@ -154,7 +154,7 @@ test('a client that is closed holds on to nothing, and leaves the session', asyn
   auth.close()
   auth.close()
   expect(vi.getTimerCount()).toBe(0)
-  expect(removed).toEqual(['storage', 'storage'])
+  expect(removed).toEqual(['storage', 'pageshow', 'storage', 'pageshow'])
   expect(closed).toHaveBeenCalledTimes(1)
   expect(storage.get()).toContain('of-the-login')
   // It still serves, and waits for nothing afterwards.
@@ -169,7 +169,7 @@ test('a client that is closed holds on to nothing, and leaves the session', asyn
 test('a client of a web storage does not keep Node from ending', () => {
   const held = () => process.getActiveResourcesInfo().filter((name) => name === 'MessagePort').length
   const before = held()
-  const storage = webStorage(browserStorage())
+  const storage = webStorageOf(browserStorage())
   storage.set(kept())
   const auth = createClient({ baseUrl: inject('url'), storage })
   onTestFinished(() => {

@@ -127,7 +127,7 @@ async function withOidcClientTs(url: string): Promise<OAuthClient> {
 const limited = someone().email
 
 beforeAll(async () => {
-  const auth = createClient({ baseUrl: inject('url') })
+  const auth = createClient({ baseUrl: inject('briefUrl') })
   for (let i = 0; i < 10; i++) await auth.login({ email: limited, password: 'not this one' })
 })
 
@@ -200,7 +200,7 @@ describe.each([
   })
 
   test('hears that the attempts are used up', async () => {
-    const client = await connect(url)
+    const client = await connect(inject('briefUrl'))
     expect(client.codeOf(await failure(client.login(limited, 'not this one')))).toBe('temporarily_unavailable')
   })
 

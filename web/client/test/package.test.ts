@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { basename, dirname, join, resolve } from 'node:path'
 import { gzipSync } from 'node:zlib'
 
 import { build } from 'esbuild'
@@ -18,36 +18,52 @@ function temporaryFolder(): string {
   return folder
 }
 
-/** What the documents show of the client. */
-function documentedCode(): string[] {
+/** Writes what the documents show of the client into a folder. A block whose first line names its file is in that one of its page. */
+function writeDocumentedCode(folder: string): void {
   const pages = [
     join(root, 'README.md'),
-    ...['client.md', 'start.md'].map((page) => resolve(root, '..', '..', 'docs', page)),
+    ...['client.md', 'react.md', 'start.md'].map((page) => resolve(root, '..', '..', 'docs', page)),
   ]
-  const text = pages.map((page) => readFileSync(page, 'utf8')).join('\n')
-  const code = [...text.matchAll(/```ts\n(.*?)```/gs)].map(([, block]) => block ?? '')
-  expect(code.length).toBeGreaterThan(4)
-  return code
+  let count = 0
+  for (const page of pages) {
+    for (const [, language, code = ''] of readFileSync(page, 'utf8').matchAll(/```(tsx?)\n(.*?)```/gs)) {
+      const name = /^\/\/ src\/(\S+)\n/.exec(code)?.[1] ?? `documented-${++count}.${language ?? ''}`
+      const path = join(folder, basename(page, '.md'), name)
+      mkdirSync(dirname(path), { recursive: true })
+      writeFileSync(path, code)
+    }
+  }
+  expect(count).toBeGreaterThan(4)
 }
 
-test('what a login and me need, refresh included, is at most 5 kB', async () => {
+/** The size of what a page loads, in bytes gzipped. */
+async function sizeOf(contents: string): Promise<number> {
   const bundle = await build({
-    stdin: {
-      contents: `import { createClient } from './dist/index.js'
-        const auth = createClient({ baseUrl: '' })
-        document.onclick = async () => console.log(await auth.login({ email: '', password: '' }), await auth.me())`,
-      resolveDir: root,
-    },
+    stdin: { contents, resolveDir: root },
     bundle: true,
     minify: true,
     format: 'esm',
     platform: 'browser',
+    external: ['react'],
     write: false,
   })
-  const size = gzipSync(bundle.outputFiles[0]?.contents ?? '', { level: 9 }).length
+  return gzipSync(bundle.outputFiles[0]?.contents ?? '', { level: 9 }).length
+}
+
+test('what a login and me need, refresh included, is at most 5 kB', async () => {
+  const size = await sizeOf(`import { createClient } from './dist/index.js'
+    const auth = createClient({ baseUrl: '' })
+    document.onclick = async () => console.log(await auth.login({ email: '', password: '' }), await auth.me())`)
   console.log(`login and me: ${size} bytes gzipped`)
   expect(size).toBeGreaterThan(1000)
   expect(size).toBeLessThanOrEqual(5_000)
+})
+
+test('what React needs beside the client is at most 1 kB', async () => {
+  const size = await sizeOf(`export * from './dist/react.js'`)
+  console.log(`for React: ${size} bytes gzipped`)
+  expect(size).toBeGreaterThan(300)
+  expect(size).toBeLessThanOrEqual(1_000)
 })
 
 test('the package installs into an empty Vite project and type-checks as strictly as can be', () => {
@@ -64,8 +80,19 @@ test('the package installs into an empty Vite project and type-checks as strictl
     'openapi-fetch',
     'openapi-typescript-helpers',
   ])
+  run(
+    'npm',
+    'install',
+    '--silent',
+    '--ignore-scripts',
+    '--no-audit',
+    '--no-fund',
+    '--no-save',
+    '@vue/reactivity@3.5.45',
+  )
   // The tools are those that are installed here.
-  for (const tool of ['vite', 'typescript', 'jose']) {
+  mkdirSync(join(folder, 'node_modules', '@types'))
+  for (const tool of ['vite', 'typescript', 'jose', 'react', 'react-dom', '@types/react', '@types/react-dom']) {
     symlinkSync(join(installed, tool), join(folder, 'node_modules', tool))
   }
   mkdirSync(join(folder, 'src'))
@@ -76,8 +103,8 @@ test('the package installs into an empty Vite project and type-checks as strictl
 import { account } from '@latchkey-auth/client/account'
 import { contract } from '@latchkey-auth/client/contract'
 
-const auth = createClient({ baseUrl: 'http://127.0.0.1:8000', storage: webStorage(sessionStorage) })
-auth.onAuthChange((change) => { document.title = change.type === 'signed_out' ? change.reason : 'in' })
+const auth = createClient({ baseUrl: 'http://127.0.0.1:8000', storage: webStorage('session') })
+auth.onAuthChange((change) => { document.title = change.type === 'signed_out' ? change.reason : (auth.user?.username ?? 'in') })
 const result = await auth.login({ email: 'ada@example.com', password: 'correct horse battery staple' })
 const code: LoginError['code'] | undefined = result.ok ? undefined : result.error.code
 const { data } = await contract(auth).GET('/api/users/me/')
@@ -86,7 +113,7 @@ console.log(events.ok, code, data?.username satisfies string | undefined)
 export {}
 `,
   )
-  for (const [i, code] of documentedCode().entries()) writeFileSync(join(folder, 'src', `documented-${i}.ts`), code)
+  writeDocumentedCode(join(folder, 'src'))
   writeFileSync(
     join(folder, 'tsconfig.json'),
     JSON.stringify({
@@ -95,6 +122,9 @@ export {}
         module: 'ESNext',
         moduleResolution: 'bundler',
         lib: ['ES2022', 'DOM', 'DOM.Iterable'],
+        jsx: 'react-jsx',
+        // Of Vue, the part that the documents use.
+        paths: { vue: ['./node_modules/@vue/reactivity'] },
         types: [],
         strict: true,
         exactOptionalPropertyTypes: true,

@@ -4,6 +4,7 @@ import { inject } from 'vitest'
 
 import {
   createClient,
+  webStorage,
   type AuthChange,
   type Client,
   type ClientOptions,
@@ -18,16 +19,27 @@ export function someone(): Registration {
   return { email: `${name}@example.com`, username: name, password: 'correct horse battery staple' }
 }
 
+/** A client, all that it tells its listener, and of that who has logged in and out. */
+export interface Listening {
+  auth: Client
+  told: AuthChange[]
+  changes: AuthChange[]
+}
+
 /** A client of the tests' server, and what it has told its listener. */
-export function listening(options: Partial<ClientOptions> = {}): { auth: Client; changes: AuthChange[] } {
+export function listening(options: Partial<ClientOptions> = {}): Listening {
   return listeningTo(createClient({ baseUrl: inject('url'), ...options }))
 }
 
 /** A client, and what it tells its listener from now on. */
-export function listeningTo(auth: Client): { auth: Client; changes: AuthChange[] } {
+export function listeningTo(auth: Client): Listening {
+  const told: AuthChange[] = []
   const changes: AuthChange[] = []
-  auth.onAuthChange((change) => changes.push(change))
-  return { auth, changes }
+  auth.onAuthChange((change) => {
+    told.push(change)
+    if (change.type.startsWith('signed')) changes.push(change)
+  })
+  return { auth, told, changes }
 }
 
 /** A session as it is kept, with tokens that no server knows. */
@@ -80,6 +92,27 @@ export function sharedLocks(): Locks {
       return turn
     },
   }
+}
+
+// Node is no page, and hears no storage events. Dispatching them is what the browser does.
+const page = new EventTarget()
+for (const name of ['addEventListener', 'removeEventListener', 'dispatchEvent'] as const)
+  Object.assign(globalThis, { [name]: page[name].bind(page) })
+
+/** A `webStorage` of a page that has this storage. */
+export function webStorageOf(storage: Storage, kind: 'local' | 'session' = 'session', key?: string): TokenStorage {
+  const globals = { document: {}, [`${kind}Storage`]: storage }
+  const before = Object.keys(globals).map((name) => [name, Object.getOwnPropertyDescriptor(globalThis, name)] as const)
+  for (const [name, value] of Object.entries(globals))
+    Object.defineProperty(globalThis, name, { value, configurable: true })
+  const opened = webStorage(kind, key)
+  // The first use looks them up.
+  opened.get()
+  for (const [name, descriptor] of before) {
+    if (descriptor) Object.defineProperty(globalThis, name, descriptor)
+    else Reflect.deleteProperty(globalThis, name)
+  }
+  return opened
 }
 
 /** The part of a browser's storage that is used. Its tabs share the map. */

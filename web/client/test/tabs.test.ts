@@ -3,10 +3,11 @@ import { once } from 'node:events'
 
 import { expect, inject, onTestFinished, test, vi } from 'vitest'
 
-import { createClient, memoryStorage, webStorage, type TokenStorage } from '../dist/index.js'
+import { createClient, memoryStorage, type TokenStorage } from '../dist/index.js'
 import { refresher, type Locks } from '../src/refresh.ts'
 import { openSessions } from '../src/session.ts'
-import { browserStorage, counting, expire, kept, sharedLocks, someone } from './person.ts'
+import { joinTabs } from '../src/tabs.ts'
+import { browserStorage, counting, expire, kept, sharedLocks, someone, webStorageOf } from './person.ts'
 
 /** The tabs of one origin. Node 20 has no Web Locks. */
 function origin(locks: Locks = sharedLocks()): void {
@@ -18,7 +19,7 @@ function origin(locks: Locks = sharedLocks()): void {
 
 /** A tab whose `sessionStorage` begins with what was kept in another. */
 function tab(kept?: TokenStorage, baseUrl = inject('url')) {
-  const storage = webStorage(browserStorage(new Map(kept ? [['latchkey', kept.get() ?? '']] : [])))
+  const storage = webStorageOf(browserStorage(new Map(kept ? [['latchkey', kept.get() ?? '']] : [])))
   const opened = counting(baseUrl, storage)
   onTestFinished(() => {
     opened.auth.close()
@@ -97,7 +98,7 @@ test('tabs with copies that expire at the same moment refresh once', async () =>
 test('a tab takes nothing over that is of another login, of another server, older, or no session', async () => {
   const mine = kept({ login: 1, since: Date.now() - 1000 })
   const open = (text: string, baseUrl = 'https://auth.example.com', key?: string) => {
-    const storage = webStorage(browserStorage(), key)
+    const storage = webStorageOf(browserStorage(), 'session', key)
     storage.set(text)
     const sessions = openSessions(storage, baseUrl)
     onTestFinished(() => {
@@ -129,7 +130,7 @@ test('a tab takes nothing over that is of another login, of another server, olde
 
 /** A client of a storage that holds this, of which the tabs have copies unless it is told otherwise; time stands still for it. */
 function waiting(text: string, isCopied = true) {
-  const storage = { ...memoryStorage(), sharedAs: randomUUID(), isCopied }
+  const storage = { ...memoryStorage(), sharedAs: randomUUID(), isCopied, join: joinTabs }
   storage.set(text)
   vi.useFakeTimers({ toFake: ['Date', 'setTimeout', 'clearTimeout'] })
   const opened = (sameAs: TokenStorage = storage) => {
@@ -252,12 +253,12 @@ test('nobody waits for who has another login, another server or another storage'
     })
     expect(await auth.me()).toMatchObject({ error: { code: 'unexpected_answer', status: 404 } })
   }
-  await asked(webStorage(browserStorage()), 1)
-  await asked(webStorage(browserStorage()), 1)
+  await asked(webStorageOf(browserStorage()), 1)
+  await asked(webStorageOf(browserStorage()), 1)
   expect(new Set(names).size).toBe(1)
-  await asked(webStorage(browserStorage()), 2)
-  await asked(webStorage(browserStorage()), 1, 'https://elsewhere.example.com')
-  await asked(webStorage(browserStorage(), 'other'), 1)
+  await asked(webStorageOf(browserStorage()), 2)
+  await asked(webStorageOf(browserStorage()), 1, 'https://elsewhere.example.com')
+  await asked(webStorageOf(browserStorage(), 'session', 'other'), 1)
   expect(new Set(names).size).toBe(4)
   expect(names.join()).not.toContain('lkr_')
   // What is in one page's memory, no other tab has.

@@ -1,4 +1,4 @@
-import type { AuthChange } from '@latchkey-auth/client'
+import type { SignedOutReason } from '@latchkey-auth/client'
 import { auth, serverUrl } from './auth.ts'
 import { dropLink, takeLink } from './link.ts'
 import { focusHeading, say, show } from './page.ts'
@@ -21,22 +21,28 @@ function render(isAnew = false): void {
   if (!first) focusHeading()
 }
 
-function wordsFor(change: AuthChange): string {
-  if (change.type === 'signed_in') return 'You are logged in.'
-  switch (change.reason) {
+function wordsFor(reason: SignedOutReason): string {
+  switch (reason) {
     case 'logout':
       return 'You are logged out.'
     case 'expired':
       return 'Your session has ended. Log in again.'
     case 'refused':
       return 'The server no longer accepts your session. Log in again.'
+    case 'lost':
+      return 'Your browser has removed your session. Log in again.'
   }
 }
 
 auth.onAuthChange((change) => {
-  // In another tab somebody else may have logged in.
-  render(change.type === 'signed_in')
-  say(wordsFor(change))
+  if (change.type === 'signed_in') {
+    // In another tab somebody else may have logged in.
+    render(true)
+    say('You are logged in.')
+  } else if (change.type === 'signed_out') {
+    render()
+    say(wordsFor(change.reason))
+  }
 })
 window.addEventListener('hashchange', () => {
   // Whoever goes elsewhere leaves what a mail's link has brought.
