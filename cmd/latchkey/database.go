@@ -246,6 +246,10 @@ func (d *database) migrate(ctx context.Context, logger *slog.Logger) (applied in
 	if err != nil {
 		err = fmt.Errorf("migrate the database: %w", err)
 	}
+	var answer *pgconn.PgError
+	if errors.As(err, &answer) && answer.Code == "42501" { // insufficient_privilege
+		err = fmt.Errorf("%w; the role must be able to create tables: make it the owner of the database", err)
+	}
 	return applied, err
 }
 

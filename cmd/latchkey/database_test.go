@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -124,6 +125,41 @@ func TestEncodingOfTheDatabase(t *testing.T) {
 		t.Fatal(err)
 	}
 	if status, err := p.wait(); status != 1 || err != nil || !p.stderr.contains("encoding is SQL_ASCII, must be UTF8") {
+		t.Errorf("exit status %d, %v: %s", status, err, p.stderr)
+	}
+}
+
+// A role that can't create tables is refused, and the error says what it needs.
+func TestRoleThatCannotCreateTables(t *testing.T) {
+	t.Parallel()
+	text := postgrestest.NewEmpty(t)
+	conn, err := pgx.Connect(t.Context(), text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	role := conn.Config().Database + "_reader"
+	_, err = conn.Exec(t.Context(), "CREATE ROLE "+role)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_, err := conn.Exec(context.Background(), "DROP ROLE "+role)
+		if err := errors.Join(err, conn.Close(context.Background())); err != nil {
+			t.Error(err)
+		}
+	})
+	u, err := url.Parse(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	query := u.Query()
+	query.Set("role", role)
+	u.RawQuery = query.Encode()
+	p, err := launch("/", onDatabase(u.String()), []string{"migrate"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if status, err := p.wait(); status != 1 || err != nil || !p.stderr.contains("make it the owner of the database") {
 		t.Errorf("exit status %d, %v: %s", status, err, p.stderr)
 	}
 }

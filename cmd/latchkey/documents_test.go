@@ -30,6 +30,8 @@ var (
 
 const (
 	startDemo          = "make demo\n"
+	startPage          = "npx vite --host 127.0.0.1\n"
+	makeClient         = "make client\n"
 	documentedAddress  = "http://127.0.0.1:8000"
 	documentedMetrics  = "127.0.0.1:9100"
 	documentedDatabase = "postgres://latchkey:secret@db.internal/latchkey"
@@ -65,6 +67,11 @@ var answers = map[string]map[string]string{
 	"docs/mail.md": {
 		"latchkey mail preview":                         "Subject:",
 		"curl -sS http://127.0.0.1:8000/dev/mails.json": `"mails": []`,
+	},
+	"docs/start.md": {
+		"curl -sS http://127.0.0.1:8000/api/users/ ": `"token":{`,
+		"curl -i ": "HTTP/1.1 401 ",
+		"curl -sS http://127.0.0.1:8000/api/users/login/": `{"orders":[],"of":"ada"}`,
 	},
 	"docs/tokens.md": {
 		"curl -sS http://127.0.0.1:8000/.well-known/jwks": `"alg":"ES256"`,
@@ -201,7 +208,11 @@ func (d *document) run(t *testing.T, language, script string) {
 		}
 	case language != "sh", script == "make test\n": // make test runs this test
 	case script == startDemo:
-		d.openDemo(t)
+		d.openPage(t, d.root, script, "")
+	case script == startPage:
+		d.openPage(t, d.dir, prelude+script, "main.ts")
+	case script == makeClient:
+		d.installClient(t)
 	case servers.MatchString(script):
 		d.serve(t, script)
 	case apis.MatchString(script):
@@ -266,14 +277,15 @@ func (d *document) serve(t *testing.T, script string) {
 	}
 }
 
-// openDemo starts the demo on a port of its own, and requests its page.
-func (d *document) openDemo(t *testing.T) {
+// openPage starts the demo, or a page of the reader's, on a port of its own. It requests the page, and
+// its script if the page has one to be compiled.
+func (d *document) openPage(t *testing.T, dir, command, script string) {
 	t.Helper()
 	makingClient.Lock()
 	defer makingClient.Unlock()
-	cmd := exec.Command("bash", "-c", startDemo)
-	// If CI is set, the demo's output has colours even without a terminal.
-	cmd.Dir, cmd.Env = d.root, append(d.environ(), "DEMO_PORT=0", "NO_COLOR=1") //nolint:misspell // a name
+	cmd := exec.Command("bash", "-c", command)
+	// If CI is set, the output has colours even without a terminal.
+	cmd.Dir, cmd.Env = dir, append(d.environ(), "DEMO_PORT=0", "NO_COLOR=1") //nolint:misspell // a name
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	out, err := cmd.StdoutPipe()
 	if err != nil {
@@ -292,18 +304,20 @@ func (d *document) openDemo(t *testing.T) {
 	var said strings.Builder
 	for lines := bufio.NewScanner(out); lines.Scan(); fmt.Fprintln(&said, lines.Text()) {
 		if url := demoURL.FindString(lines.Text()); url != "" {
-			res, err := client.Get(url)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer func() { _ = res.Body.Close() }()
-			if res.StatusCode != http.StatusOK {
-				t.Errorf("%s: %s", url, res.Status)
+			for _, path := range slices.Compact([]string{"", script}) {
+				res, err := client.Get(url + path)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer func() { _ = res.Body.Close() }()
+				if res.StatusCode != http.StatusOK {
+					t.Errorf("%s%s: %s", url, path, res.Status)
+				}
 			}
 			return
 		}
 	}
-	t.Fatalf("the demo did not start: %s", &said)
+	t.Fatalf("%s did not start: %s", command, &said)
 }
 
 // environ returns the developer's environment without variables that would change the page's

@@ -43,6 +43,9 @@ func TestServerEchoesTheMail(t *testing.T) {
 				t.Errorf("%s: %s shows what the server said: %v, want %v: %s", command, where, got, want, text)
 			}
 		}
+		if !strings.Contains(log.String(), "failed to send a mail") || !strings.Contains(log.String(), "answered 450") {
+			t.Errorf("%s: the log doesn't report the attempt: %s", command, log.String())
+		}
 		if !strings.Contains(failures, "450") {
 			t.Errorf("%s: the status isn't in %s", command, failures)
 		}

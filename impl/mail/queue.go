@@ -161,6 +161,8 @@ func (w *worker) Work(ctx context.Context, j *river.Job[job]) error {
 		return river.JobCancel(err)
 	}
 	if err != nil {
+		q.Logger.Warn("failed to send a mail, which is tried again",
+			"kind", l.Kind, "id", l.ID, "attempt", j.Attempt, "error", failure(err))
 		return err
 	}
 	w.complete(ctx, j)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/textproto"
 	"net/url"
 	"strconv"
 	"time"
@@ -111,4 +112,20 @@ func (s *SMTP) Send(ctx context.Context, m *Message) error {
 		return fmt.Errorf("mail: send: %s: the server answered %d", failed.Reason, failed.ErrorCode())
 	}
 	return fmt.Errorf("mail: send: %w", err)
+}
+
+// failure returns why a mail wasn't sent, for the log. It omits the words of the mail server, which
+// may repeat the address or the mail.
+func failure(err error) string {
+	var (
+		failed *gomail.SendError
+		reply  *textproto.Error
+	)
+	switch {
+	case errors.As(err, &failed):
+		return fmt.Sprintf("mail: send: %s: the server answered %d", failed.Reason, failed.ErrorCode())
+	case errors.As(err, &reply):
+		return fmt.Sprintf("mail: connect: the server answered %d", reply.Code)
+	}
+	return err.Error()
 }

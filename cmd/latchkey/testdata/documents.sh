@@ -22,13 +22,19 @@ pytest() { /usr/bin/python3 -m pytest "$@"; }
 
 # The checkout's packages. The client was built and copied before.
 npm() {
-	[ "$1" = install ] && shift
+	case $1 in
+	init) command npm "$@" && return ;;
+	pack) echo @latchkey-auth/client && return ;;
+	install) shift ;;
+	esac
 	for package; do
 		mkdir -p "$(dirname "node_modules/$package")"
 		[ -e "node_modules/$package" ] || ln -s "$ROOT/web/node_modules/$package" "node_modules/$package"
 		test -e "node_modules/$package/package.json"
 	done
 }
+
+npx() { node "node_modules/$1/bin/$1.js" "${@:2}"; }
 
 # The checkout in place of the published module.
 go() {

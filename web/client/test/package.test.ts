@@ -22,7 +22,7 @@ function temporaryFolder(): string {
 function writeDocumentedCode(folder: string): void {
   const pages = [
     join(root, 'README.md'),
-    ...['client.md', 'react.md', 'tokens.md'].map((page) => resolve(root, '..', '..', 'docs', page)),
+    ...['client.md', 'react.md', 'start.md'].map((page) => resolve(root, '..', '..', 'docs', page)),
   ]
   let count = 0
   for (const page of pages) {
