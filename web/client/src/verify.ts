@@ -1,4 +1,4 @@
-import { createLocalJWKSet, createRemoteJWKSet, errors, jwtVerify, type JWTVerifyGetKey } from 'jose'
+import type { JWTVerifyGetKey } from 'jose'
 
 import type { components } from './api.ts'
 
@@ -46,10 +46,17 @@ const members = ['alg', 'kid', 'typ']
  * session that has ended is not seen here: its access tokens are taken until they expire.
  */
 export function createVerifier({ url, issuer, audience }: VerifierOptions): (token: string) => Promise<Claims> {
-  const keys = serverKeys(new URL(`${url.replace(/\/$/, '')}/.well-known/jwks.json`))
+  const keysUrl = new URL(`${url.replace(/\/$/, '')}/.well-known/jwks.json`)
   const algorithms = ['ES256', 'EdDSA', 'RS256']
   const requiredClaims = ['iat', 'exp', 'jti', 'sub', 'username', 'uid', 'sid']
+  // jose is an ES module, which CommonJS can only import at run time on Node before 20.19. So it is imported at the first call.
+  let loaded: Promise<[Jose, JWTVerifyGetKey]> | undefined
+  const load = async (): Promise<[Jose, JWTVerifyGetKey]> => {
+    const jose = await import('jose')
+    return [jose, serverKeys(jose, keysUrl)]
+  }
   return async (token) => {
+    const [{ jwtVerify }, keys] = await (loaded ??= load())
     try {
       if (token.length > longestToken) throw new TypeError('longer than any token of the server')
       const { payload } = await jwtVerify(token, keys, {
@@ -68,8 +75,10 @@ export function createVerifier({ url, issuer, audience }: VerifierOptions): (tok
   }
 }
 
+type Jose = typeof import('jose')
+
 /** Finds the key that a header names. */
-function serverKeys(url: URL): JWTVerifyGetKey {
+function serverKeys({ createLocalJWKSet, createRemoteJWKSet, errors }: Jose, url: URL): JWTVerifyGetKey {
   const remote = createRemoteJWKSet(url, { cacheMaxAge, cooldownDuration, timeoutDuration: 5_000 })
   let fetchedAt = 0
   return async (header, token) => {
