@@ -76,7 +76,7 @@ interface AnyOptions extends Omit<RequestInit, 'body' | 'headers'> {
 export function createApi(
   ownUrl: string,
   send: (request: Request) => Promise<Response>,
-  credentials: RequestCredentials = 'same-origin',
+  credentials: NonNullable<RequestInit['credentials']> = 'same-origin',
 ): Api {
   const method =
     (method: string) =>
