@@ -16,8 +16,8 @@ let app: string
 let browser: Browser
 
 beforeAll(async () => {
-  app = process.env.BUILT ?? folder("next", documentedFiles())
-  if (!process.env.BUILT) await run(app, process.execPath, [next, "build"])
+  app = folder('next', documentedFiles())
+  await run(app, process.execPath, [next, 'build'])
   browser = await launchBrowser()
 })
 
@@ -53,7 +53,7 @@ async function loggedIn(): Promise<{ page: Page; username: string }> {
 
 /** An API that returns the caller's notes. */
 async function serveApi(url: string): Promise<string> {
-  const verify = createVerifier({ url, issuer: 'latchkey', audience: 'latchkey' })
+  const verify = createVerifier({ url, issuer: 'latchkey', audience: 'latchkey:auth' })
   const server = createServer((request, response) => {
     const token = request.headers.authorization?.replace('Bearer ', '') ?? ''
     verify(token).then(
@@ -103,7 +103,7 @@ test('a person logs in, sees pages and the notes of one’s own API, and logs ou
 
 test('past the access token’s life, requests at the same moment stay logged in, again and again', async () => {
   const { page, username } = await loggedIn()
-  for (let round = 0; round < 4; round++) {
+  for (let round = 0; round < 3; round++) {
     await passTokenLife(page)
     const texts = await page.evaluate(async () => {
       const paths = ['/account', '/notes', '/api/notes', '/', '/account', '/notes', '/api/notes', '/account']

@@ -9,7 +9,7 @@ import { startServer } from '../e2e/server.ts'
 declare module 'vitest' {
   export interface ProvidedContext {
     url: string
-    /** Of a server whose access tokens live for two seconds, and whose used refresh tokens for one more. */
+    /** Of a server whose access tokens live for five seconds, and whose used refresh tokens for one more. */
     shortUrl: string
   }
 }
@@ -20,8 +20,8 @@ const installed = resolve(import.meta.dirname, 'node_modules', '@latchkey-auth',
 
 /** Packs the client, and installs what was packed where all fixtures resolve it. Then starts the servers. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
-  if (!process.env.BUILT) rmSync(work, { recursive: true, force: true })
-  mkdirSync(work, { recursive: true })
+  rmSync(work, { recursive: true, force: true })
+  mkdirSync(work)
   execFileSync('npm', ['pack', '--silent', '--pack-destination', work], { cwd: client, stdio: ['ignore', 'ignore', 'inherit'] })
   const tarball = readdirSync(work).find((name) => name.endsWith('.tgz')) ?? ''
   rmSync(installed, { recursive: true, force: true })
@@ -29,7 +29,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
   execFileSync('tar', ['-xzf', join(work, tarball), '--strip-components', '1', '-C', installed])
 
   const server = await startServer()
-  const short = await startServer({ LATCHKEY_ACCESS_TOKEN_TTL: '2s', LATCHKEY_REFRESH_REUSE_WINDOW: '1s' })
+  const short = await startServer({ LATCHKEY_ACCESS_TOKEN_TTL: '5s', LATCHKEY_REFRESH_REUSE_WINDOW: '1s' })
   project.provide('url', server.url)
   project.provide('shortUrl', short.url)
   return async () => {
