@@ -48,7 +48,8 @@ export async function run(cwd: string, command: string, args: string[], env: Rec
 /** Starts a server of one's own until the test ends, and returns its origin once it accepts connections. */
 export async function serve(cwd: string, args: (port: string) => string[], env: Record<string, string> = {}) {
   const port = await freePort()
-  const child = spawn(process.execPath, args(port), { cwd, env: environment({ PORT: port, ...env }), stdio: 'pipe' })
+  const origin = `http://localhost:${port}`
+  const child = spawn(process.execPath, args(port), { cwd, env: environment({ PORT: port, ORIGIN: origin, ...env }), stdio: 'pipe' })
   let output = ''
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (text: Buffer) => (output += text.toString()))
   const ended = once(child, 'close')
@@ -56,7 +57,6 @@ export async function serve(cwd: string, args: (port: string) => string[], env: 
     child.kill()
     await ended
   })
-  const origin = `http://localhost:${port}`
   for (;;) {
     if (child.exitCode !== null) throw new Error(`${args(port).join(' ')} ended:\n${output}`)
     const answer = await fetch(origin, { redirect: 'manual' }).catch(() => undefined)

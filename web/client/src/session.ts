@@ -146,10 +146,10 @@ export function openSessions(storage: TokenStorage, baseUrl = ''): Sessions {
     settle(session, session ? { type: 'signed_in' } : { type: 'signed_out', reason })
   }
 
-  /** Looks again once the session has ended. */
+  /** Looks again once the session has ended. A timer that nobody listens to would only keep a server's client of each request. */
   const watch = () => {
     clearTimeout(timer)
-    if (!known || isClosed) return
+    if (!known || isClosed || listeners.size === 0) return
     timer = setTimeout(look, Math.min(endOf(known) - Date.now(), longestWait))
     // Node would wait for it before it ends; in a browser it is a number.
     ;(timer as { unref?: () => void }).unref?.()
@@ -227,6 +227,7 @@ export function openSessions(storage: TokenStorage, baseUrl = ''): Sessions {
     },
     listen: (listener) => {
       listeners.add(listener)
+      watch()
       return () => void listeners.delete(listener)
     },
     close: () => {
