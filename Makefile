@@ -11,10 +11,12 @@ BENCH    ?=
 # without git, or without its history, there is still a version.
 GIT      := git -c "safe.directory=$(CURDIR)"
 VERSION   = $(shell $(GIT) describe --tags --always --dirty 2>/dev/null || echo dev)
-# All npm packages, and the few that the server itself runs with. npm's own record is a stamp: it is written last.
+# All npm packages, and the few that the server and the demo run with. npm's own record is a stamp: it is written last.
+# The matrix is a project of its own, for its test alone.
 NPM      := web/node_modules/.complete
 NPM_RUN  := web/node_modules/.package-lock.json
-NPM_PINS := web/package.json web/package-lock.json $(wildcard web/*/package.json)
+NPM_PINS := web/package.json web/package-lock.json $(patsubst %,web/%/package.json,client demo e2e)
+MATRIX   := web/matrix/node_modules/.complete
 STEP      = @printf '\n== %s\n'
 
 # Go itself asks git too, and fails in such a clone. The version is in the binary by our own means.
@@ -22,7 +24,7 @@ STEP      = @printf '\n== %s\n'
 export GOTOOLCHAIN := auto
 export GOFLAGS := $(strip $(filter-out -buildvcs=%,$(shell go env GOFLAGS)) -buildvcs=false)
 
-.PHONY: help build run demo test left-out vet lint lint-contract lint-web check-generated unit test-client test-web specmatic \
+.PHONY: help build run demo test left-out vet lint lint-contract lint-web check-generated unit test-client test-matrix test-web specmatic \
 	client generate release-contract fuzz audit bench clean
 
 help: ## lists the targets
@@ -35,7 +37,8 @@ build: ## builds bin/latchkey
 run: $(NPM_RUN) build ## starts the server with its database, and shows its mails at /dev/mails/
 	./bin/latchkey serve --dev
 
-demo: $(NPM) client ## starts the demo's frontend, for a server that runs already
+demo: $(NPM_RUN) ## starts the demo's frontend, for a server that runs already
+	npm --prefix web/client run --silent build
 	npm --prefix web/demo run dev
 
 test: ## installs what the tests need and runs all of them
@@ -52,6 +55,8 @@ test: ## installs what the tests need and runs all of them
 	@$(MAKE) --no-print-directory unit
 	$(STEP) 'the client, against the binary'
 	@$(MAKE) --no-print-directory test-client
+	$(STEP) 'the packed client, in frameworks, compilers and runtimes'
+	@$(MAKE) --no-print-directory test-matrix
 	$(STEP) 'the documentation page and the demo, in a browser'
 	@$(MAKE) --no-print-directory lint-web test-web
 	$(STEP) 'the contract, judged by Specmatic'
@@ -73,8 +78,11 @@ client: $(NPM)
 test-client: $(NPM) build
 	npm --prefix web/client test
 
+test-matrix: build client $(MATRIX)
+	npm --prefix web/matrix test
+
 # Types its files by the client that is built.
-lint-web: client
+lint-web: client $(MATRIX)
 	npm --prefix web run --silent lint
 
 test-web: build client
@@ -124,7 +132,7 @@ bench: build ## measures the server (BENCH='-d 1s -rounds 1'), then runs the Go 
 	go test -run '^$$' -bench . -benchmem ./...
 
 clean: ## removes what was built and installed here
-	rm -rf bin web/node_modules web/*/node_modules web/*/dist web/e2e/screenshots
+	rm -rf bin web/node_modules web/*/node_modules web/*/dist web/e2e/screenshots web/matrix/.work
 
 $(NPM): $(NPM_PINS)
 	cd web && npm ci --ignore-scripts --no-fund --no-audit
@@ -132,6 +140,10 @@ $(NPM): $(NPM_PINS)
 
 $(NPM_RUN): $(NPM_PINS)
 	cd web && npm ci --omit=dev --ignore-scripts --no-fund --no-audit
+	@touch $@
+
+$(MATRIX): web/matrix/package.json web/matrix/package-lock.json
+	cd web/matrix && npm ci --ignore-scripts --no-fund --no-audit
 	@touch $@
 
 # One stamp for each module of tools, which is made anew when its pins change.

@@ -45,22 +45,27 @@ export async function run(cwd: string, command: string, args: string[], env: Rec
   }
 }
 
-/** Starts a server of one's own until the test ends, and returns its origin once it accepts connections. */
+/** Starts a server of one's own until the test ends, and returns its origin once it answers. What it has written is shown if the test fails. */
 export async function serve(cwd: string, args: (port: string) => string[], env: Record<string, string> = {}) {
   const port = await freePort()
   const origin = `http://localhost:${port}`
-  const child = spawn(process.execPath, args(port), { cwd, env: environment({ PORT: port, ORIGIN: origin, ...env }), stdio: 'pipe' })
+  const child = spawn(process.execPath, args(port), {
+    cwd,
+    env: environment({ PORT: port, ORIGIN: origin, ...env }),
+    stdio: 'pipe',
+  })
   let output = ''
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (text: Buffer) => (output += text.toString()))
   const ended = once(child, 'close')
-  onTestFinished(async () => {
+  onTestFinished(async ({ task }) => {
     child.kill()
     await ended
+    if (task.result?.state === 'fail') console.log(output)
   })
   for (;;) {
     if (child.exitCode !== null) throw new Error(`${args(port).join(' ')} ended:\n${output}`)
     const answer = await fetch(origin, { redirect: 'manual' }).catch(() => undefined)
-    if (answer) return { origin, output: () => output }
+    if (answer) return origin
     await new Promise((resolve) => setTimeout(resolve, 100))
   }
 }
@@ -74,10 +79,9 @@ async function freePort(): Promise<string> {
   return String(port)
 }
 
-/** The environment without what the test runner sets for its own process. */
+/** The environment, with production's mode where the test runner has set its own. */
 function environment(env: Record<string, string>): NodeJS.ProcessEnv {
-  const { NODE_ENV: _, NODE_OPTIONS: __, ...rest } = process.env
-  return { ...rest, CI: '1', NEXT_TELEMETRY_DISABLED: '1', ...env }
+  return { ...process.env, NODE_ENV: 'production', CI: '1', NEXT_TELEMETRY_DISABLED: '1', ...env }
 }
 
 /** A registration that nobody has used. */

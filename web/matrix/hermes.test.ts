@@ -23,7 +23,11 @@ globalThis.use = async ({ baseUrl, email, password }) => {
     root: app,
     logLevel: 'error',
     resolve: { conditions: ['react-native'] },
-    build: { lib: { entry: 'main.js', formats: ['iife'], name: 'app', fileName: () => 'bundle.js' }, target: 'es2020', minify: false },
+    build: {
+      lib: { entry: 'main.js', formats: ['iife'], name: 'app', fileName: () => 'bundle.js' },
+      target: 'es2020',
+      minify: false,
+    },
   })
   return join(app, 'dist', 'bundle.js')
 }
@@ -46,7 +50,12 @@ test('React Native: a bundle logs in with no more globals than there are', async
   expect(await use({ baseUrl, ...(await register(baseUrl)) })).toBe(2)
 })
 
-const hermesc = join(modules, 'hermes-compiler/hermesc', { linux: 'linux64-bin', darwin: 'osx-bin' }[process.platform as string] ?? '', 'hermesc')
+const hermesc = join(
+  modules,
+  'hermes-compiler/hermesc',
+  { linux: 'linux64-bin', darwin: 'osx-bin' }[process.platform as string] ?? '',
+  'hermesc',
+)
 
 test.runIf(existsSync(hermesc))('React Native: Hermes compiles the bundle', async () => {
   const bytecode = join(await bundle(), '..', 'bundle.hbc')

@@ -29,7 +29,7 @@ console.log(process.version)
 /** Loads every entry, logs in and verifies a token, as a CommonJS and as an ES module. */
 const programs = {
   'main.cjs': `${login}
-for (const entry of ${'process.env.ENTRIES'}.split(' ')) require(entry)
+for (const entry of process.env.ENTRIES.split(' ')) require(entry)
 use(require('@latchkey-auth/client').createClient).then(() => check(require('@latchkey-auth/client/verify')))`,
   'main.mjs': `${login}
 for (const entry of process.env.ENTRIES.split(' ')) await import(entry)

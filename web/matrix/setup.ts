@@ -9,7 +9,7 @@ import { startServer } from '../e2e/server.ts'
 declare module 'vitest' {
   export interface ProvidedContext {
     url: string
-    /** Of a server whose access tokens live for five seconds, and whose used refresh tokens for one more. */
+    /** Of a server whose access tokens live for 15 seconds: 5 until they are refreshed. */
     shortUrl: string
   }
 }
@@ -22,14 +22,17 @@ const installed = resolve(import.meta.dirname, 'node_modules', '@latchkey-auth',
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   rmSync(work, { recursive: true, force: true })
   mkdirSync(work)
-  execFileSync('npm', ['pack', '--silent', '--pack-destination', work], { cwd: client, stdio: ['ignore', 'ignore', 'inherit'] })
+  execFileSync('npm', ['pack', '--silent', '--pack-destination', work], {
+    cwd: client,
+    stdio: ['ignore', 'ignore', 'inherit'],
+  })
   const tarball = readdirSync(work).find((name) => name.endsWith('.tgz')) ?? ''
   rmSync(installed, { recursive: true, force: true })
   mkdirSync(installed, { recursive: true })
   execFileSync('tar', ['-xzf', join(work, tarball), '--strip-components', '1', '-C', installed])
 
   const server = await startServer()
-  const short = await startServer({ LATCHKEY_ACCESS_TOKEN_TTL: '5s', LATCHKEY_REFRESH_REUSE_WINDOW: '1s' })
+  const short = await startServer({ LATCHKEY_ACCESS_TOKEN_TTL: '15s' })
   project.provide('url', server.url)
   project.provide('shortUrl', short.url)
   return async () => {

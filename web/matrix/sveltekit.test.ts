@@ -8,7 +8,7 @@ test('SvelteKit: the built application logs in by a form, and renders who that w
   const app = folder('sveltekit')
   await run(app, process.execPath, [join(modules, 'vite/bin/vite.js'), 'build', '--logLevel', 'error'])
   const url = inject('shortUrl')
-  const { origin } = await serve(app, () => ['build'], { LATCHKEY_URL: url, HOST: '127.0.0.1' })
+  const origin = await serve(app, () => ['build'], { LATCHKEY_URL: url, HOST: '127.0.0.1' })
 
   const { email, username, password } = await register(url)
   const answer = await fetch(origin, {

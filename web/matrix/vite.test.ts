@@ -11,7 +11,7 @@ test('Vite and React: the built page logs in, in a browser', async () => {
   const app = folder('vite')
   await run(app, process.execPath, [vite, 'build', '--logLevel', 'error'])
   const preview = (port: string) => [vite, 'preview', '--port', port, '--host', '127.0.0.1']
-  const { origin } = await serve(app, preview, { LATCHKEY_URL: url })
+  const origin = await serve(app, preview, { LATCHKEY_URL: url })
 
   const { email, username, password } = await register(url)
   const browser = await launchBrowser()

@@ -8,6 +8,8 @@ export interface CookieAttributes {
   secure: boolean
   /** In seconds. 0 removes the cookie. */
   maxAge: number
+  /** Set to a moment in the past where the cookie is removed: Next drops a `maxAge` of 0 on some of its ways. */
+  expires?: Date
 }
 
 /**
@@ -42,9 +44,7 @@ export function cookieJarStorage(
   jar: CookieJar,
   { secure = true, name = secure ? '__Host-latchkey' : 'latchkey', maxAge }: CookieJarOptions = {},
 ): TokenStorage {
-  const put = (value: string, maxAge: number) => {
-    jar.set(name, value, { path: '/', httpOnly: true, sameSite: 'lax', secure, maxAge })
-  }
+  const attributes = { path: '/', httpOnly: true, sameSite: 'lax', secure } as const
   return {
     get: () => {
       const cookie = jar.get(name) ?? ''
@@ -58,10 +58,10 @@ export function cookieJarStorage(
       if (name.length + encodeURIComponent(value).length > longestCookie) {
         throw new RangeError(`the session is longer than a cookie of ${longestCookie} bytes`)
       }
-      put(value, maxAge ?? life)
+      jar.set(name, value, { ...attributes, maxAge: maxAge ?? life })
     },
     remove: () => {
-      put('', 0)
+      jar.set(name, '', { ...attributes, maxAge: 0, expires: new Date(0) })
     },
   }
 }
