@@ -11,12 +11,14 @@ BENCH    ?=
 # without git, or without its history, there is still a version.
 GIT      := git -c "safe.directory=$(CURDIR)"
 VERSION   = $(shell $(GIT) describe --tags --always --dirty 2>/dev/null || echo dev)
-# All npm packages, and the few that the server itself runs with. npm's own record is a stamp: it is written last.
+# All npm packages, and the few that the server and the demo run with. npm's own record is a stamp: it is written last.
+# The matrix is a project of its own, for its test alone.
 NPM      := web/node_modules/.complete
 NPM_RUN  := web/node_modules/.package-lock.json
 # Other people's generators of clients, which only one test needs.
 GENERATORS := web/generators/node_modules/.complete
-NPM_PINS := web/package.json web/package-lock.json $(wildcard web/*/package.json)
+NPM_PINS := web/package.json web/package-lock.json $(patsubst %,web/%/package.json,client demo e2e)
+MATRIX   := web/matrix/node_modules/.complete
 STEP      = @printf '\n== %s\n'
 
 # Go itself asks git too, and fails in such a clone. The version is in the binary by our own means.
@@ -24,7 +26,7 @@ STEP      = @printf '\n== %s\n'
 export GOTOOLCHAIN := auto
 export GOFLAGS := $(strip $(filter-out -buildvcs=%,$(shell go env GOFLAGS)) -buildvcs=false)
 
-.PHONY: help build run demo test left-out vet lint lint-contract lint-web check-generated unit test-client test-web specmatic \
+.PHONY: help build run demo test left-out vet lint lint-contract lint-web check-generated unit test-client test-matrix test-web specmatic \
 	test-generators \
 	client generate release-contract fuzz audit bench clean
 
@@ -38,7 +40,8 @@ build: ## builds bin/latchkey
 run: $(NPM_RUN) build ## starts the server with its database, and shows its mails at /dev/mails/
 	./bin/latchkey serve --dev
 
-demo: $(NPM) client ## starts the demo's frontend, for a server that runs already
+demo: $(NPM_RUN) ## starts the demo's frontend, for a server that runs already
+	npm --prefix web/client run --silent build
 	npm --prefix web/demo run dev
 
 test: ## installs what the tests need and runs all of them
@@ -55,6 +58,8 @@ test: ## installs what the tests need and runs all of them
 	@$(MAKE) --no-print-directory unit
 	$(STEP) 'the client, against the binary'
 	@$(MAKE) --no-print-directory test-client
+	$(STEP) 'the packed client, in frameworks, compilers and runtimes'
+	@$(MAKE) --no-print-directory test-matrix
 	$(STEP) 'the documentation page and the demo, in a browser'
 	@$(MAKE) --no-print-directory lint-web test-web
 	$(STEP) 'clients that other generators make of the contract'
@@ -78,8 +83,11 @@ client: $(NPM)
 test-client: $(NPM) build
 	npm --prefix web/client test
 
+test-matrix: build client $(MATRIX)
+	npm --prefix web/matrix test
+
 # Types its files by the client that is built.
-lint-web: client
+lint-web: client $(MATRIX)
 	npm --prefix web run --silent lint
 
 test-web: build client
@@ -132,7 +140,8 @@ bench: build ## measures the server (BENCH='-d 1s -rounds 1'), then runs the Go 
 	go test -run '^$$' -bench . -benchmem ./...
 
 clean: ## removes what was built and installed here
-	rm -rf bin web/node_modules web/*/node_modules web/*/dist web/e2e/screenshots web/generators/made web/generators/go/made
+	rm -rf bin web/node_modules web/*/node_modules web/*/dist web/e2e/screenshots web/matrix/.work web/generators/made \
+	  web/generators/go/made
 
 $(NPM): $(NPM_PINS)
 	cd web && npm ci --ignore-scripts --no-fund --no-audit
@@ -144,6 +153,10 @@ $(NPM_RUN): $(NPM_PINS)
 
 $(GENERATORS): web/generators/package.json web/generators/package-lock.json
 	cd web/generators && npm ci --ignore-scripts --no-fund --no-audit
+	@touch $@
+
+$(MATRIX): web/matrix/package.json web/matrix/package-lock.json
+	cd web/matrix && npm ci --ignore-scripts --no-fund --no-audit
 	@touch $@
 
 # One stamp for each module of tools, which is made anew when its pins change.

@@ -8,7 +8,7 @@ const screenshots = join(import.meta.dirname, 'screenshots')
 
 const flags = [
   // Nothing of the browser's own leaves the machine, nor anything that a page lets slip: no name is resolved.
-  '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE 127.0.0.2',
+  '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1, EXCLUDE 127.0.0.2',
   '--disable-background-networking',
   '--disable-component-update',
   '--disable-sync',

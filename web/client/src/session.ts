@@ -186,10 +186,10 @@ export function openSessions(storage: TokenStorage, baseUrl = ''): Sessions {
     for (const each of [...peers]) each(reason)
   }
 
-  /** Looks again once the session has ended. */
+  /** Looks again once the session has ended. A timer that nobody listens to would only keep a server's client of each request. */
   const watch = () => {
     clearTimeout(timer)
-    if (!known || !peers.has(look)) return
+    if (!known || !peers.has(look) || listeners.size === 0) return
     timer = setTimeout(() => current(), Math.min(endOf(known) - Date.now(), longestWait))
     // Node would wait for it before it ends; in a browser it is a number.
     ;(timer as { unref?: () => void }).unref?.()
@@ -280,6 +280,7 @@ export function openSessions(storage: TokenStorage, baseUrl = ''): Sessions {
     },
     listen: (listener) => {
       listeners.add(listener)
+      watch()
       return () => void listeners.delete(listener)
     },
     close: () => {
