@@ -132,7 +132,7 @@ export interface Account {
 export function account(auth: Client): Account {
   const inner = internals.get(auth)
   if (!inner) throw new TypeError('not a client of createClient')
-  const { sessions, delivery, current, enroll, logIn } = inner
+  const { sessions, delivery, current, within, enroll, logIn } = inner
   const { api } = auth
   /** What a call sends beside its parameters and its body. */
   const as = (options?: CallOptions) => ({ parseAs: 'text', signal: options?.signal ?? null }) as const
@@ -160,19 +160,20 @@ export function account(auth: Client): Account {
     changePassword: (body, options) =>
       done<ChangePasswordError>(codes.ChangePassword, api.PUT('/api/users/me/password/', { body, ...as(options) })),
     delete: (options) => ending(done<DeleteError>(codes.DeleteCurrentUser, api.DELETE('/api/users/me/', as(options)))),
-    async reauthenticate(body, options = {}) {
-      // Refreshed before, so that the tokens of the answer are known to be of this state of the session.
-      const before = current(options.signal ?? new AbortController().signal)
-      const sent = before.then(() =>
-        api.POST('/api/users/me/reauthentication/', { body: { ...body, ...delivery }, ...as(options) }),
-      )
-      const result = await call<Schemas['Token'], ReauthenticateError>(codes.Reauthenticate, sent, tokenOf)
-      if (!result.ok) return result
-      // A session that was refreshed meanwhile has newer tokens: the server knows it as fresh all the same.
-      const session = await before
-      if (session) sessions.renew(session, result.data)
-      return { ok: true, data: undefined }
-    },
+    reauthenticate: (body, options = {}) =>
+      within(options, async (signal) => {
+        // Refreshed before, so that the tokens of the answer are known to be of this state of the session.
+        const before = current()
+        const sent = before.then(() =>
+          api.POST('/api/users/me/reauthentication/', { body: { ...body, ...delivery }, ...as({ signal }) }),
+        )
+        const result = await call<Schemas['Token'], ReauthenticateError>(codes.Reauthenticate, sent, tokenOf)
+        if (!result.ok) return result
+        // A session that was refreshed meanwhile has newer tokens: the server knows it as fresh all the same.
+        const session = await before
+        if (session) sessions.renew(session, result.data)
+        return { ok: true, data: undefined }
+      }),
     events: ({ cursor, limit, ...options } = {}) =>
       call<Schemas['EventList'], EventsError>(
         codes.ListOwnEvents,
@@ -233,12 +234,14 @@ export function account(auth: Client): Account {
         api.POST('/api/users/password-resets/confirm/', { body, ...as(options) }),
       ),
 
-    completeRegistration: (body, options) =>
-      enroll(() =>
-        call<Schemas['RegisteredUser'], CompleteRegistrationError>(
-          codes.CompleteRegistration,
-          api.POST('/api/users/complete/', { body: { ...body, ...delivery }, ...as(options) }),
-          registeredUserOf,
+    completeRegistration: (body, options = {}) =>
+      within(options, (signal) =>
+        enroll(() =>
+          call<Schemas['RegisteredUser'], CompleteRegistrationError>(
+            codes.CompleteRegistration,
+            api.POST('/api/users/complete/', { body: { ...body, ...delivery }, ...as({ signal }) }),
+            registeredUserOf,
+          ),
         ),
       ),
 
@@ -248,15 +251,17 @@ export function account(auth: Client): Account {
         api.POST('/api/users/login/code/', { body: { email }, ...as(options) }),
         codeRequestedOf,
       ),
-    continueLogin: ({ request, code }, options) =>
-      logIn(() =>
-        call<Schemas['Token'], ContinueLoginError>(
-          codes.ContinueLogin,
-          api.POST('/api/users/login/continue/', {
-            body: { request, factor: 'email_code', code, ...delivery },
-            ...as(options),
-          }),
-          tokenOf,
+    continueLogin: ({ request, code }, options = {}) =>
+      within(options, (signal) =>
+        logIn(() =>
+          call<Schemas['Token'], ContinueLoginError>(
+            codes.ContinueLogin,
+            api.POST('/api/users/login/continue/', {
+              body: { request, factor: 'email_code', code, ...delivery },
+              ...as({ signal }),
+            }),
+            tokenOf,
+          ),
         ),
       ),
   }

@@ -28,7 +28,36 @@ export const isExact: [Extract<Operations, IsAsked>] extends [Asked] ? true : ne
  * own `baseUrl`, whatever base a single call names.
  */
 export function takesToken(baseUrl: string, { url }: Request): boolean {
-  // Both are in the URL standard's normal form. With the slash, no longer host and no longer path begins like it.
-  const base = new Request(`${baseUrl.replace(/\/$/, '')}/`).url
+  // With the slash, no longer host and no longer path begins like it.
+  const base = absolute(baseUrl)
   return url.startsWith(base) && asked.test(url.slice(base.length))
+}
+
+/**
+ * Returns what finds out whether a URL is at one of the origins, or at that of `baseUrl`.
+ *
+ * @throws TypeError if one of them is not an origin in the form of `location.origin`.
+ */
+export function atOrigins(origins: readonly string[], baseUrl: string): (url: string) => boolean {
+  for (const origin of origins) {
+    if (originOf(origin) !== origin) throw new TypeError(`apiOrigins: not like https://api.example.com: ${origin}`)
+  }
+  return (url) => {
+    const origin = originOf(url)
+    return !!origin && (origins.includes(origin) || origin === originOf(absolute(baseUrl)))
+  }
+}
+
+/**
+ * Returns the origin of an HTTP URL, or undefined. React Native resolves and normalizes no URL, and reads none into its parts: so
+ * whatever two readers could read differently has no origin here, such as a name, a backslash or a space before the path.
+ */
+export function originOf(url: string): string | undefined {
+  const origin = /^https?:\/\/(\[[\da-f:.]+\]|[\w.-]+)(:\d+)?(?=[/?#]|$)/i.exec(url)?.[0].toLowerCase()
+  return origin?.replace(/^(http:.*):80$|^(https:.*):443$/, '$1$2')
+}
+
+/** In the normal form of the URL standard where the runtime has it, as the URL of every request. */
+function absolute(baseUrl: string): string {
+  return new Request(`${baseUrl.replace(/\/$/, '')}/`).url
 }

@@ -1,5 +1,5 @@
 import { objectOf, refuse } from './answers.ts'
-import type { Codes, RefreshError, Result } from './errors.ts'
+import { AuthError, type Codes, type Result } from './errors.ts'
 
 /** What the server is answered with `parseAs: 'text'`: the body not yet taken for what the contract says. */
 export interface Fetched {
@@ -11,11 +11,14 @@ export interface Fetched {
 /** What stands beside a code, or true for nothing. */
 type Beside = true | ((body: Record<string, unknown>) => object)
 
-/** A call could not be sent, as the session had to be refreshed first and that has failed so. */
-export class RefreshFailed extends Error {
-  constructor(override readonly cause: RefreshError) {
-    super(cause.code)
-  }
+/** The result of a call that has failed so. It fits every type of error: which ones there are is for the caller to know. */
+export function failed(error: object): { ok: false; error: never } {
+  return { ok: false, error: error as never }
+}
+
+/** What a call has failed with that has rejected so. */
+export function errorOf(cause: unknown): AuthError['error'] {
+  return cause instanceof AuthError ? cause.error : { code: 'network_error', cause }
 }
 
 /**
@@ -27,12 +30,11 @@ export async function call<T, E extends { code: string }>(
   fetched: Promise<Fetched>,
   check: (body: unknown, headers: Headers) => T,
 ): Promise<Result<T, E>> {
-  const failed = (error: object) => ({ ok: false as const, error: error as E })
   let answer: Fetched
   try {
     answer = await fetched
   } catch (cause) {
-    return failed(cause instanceof RefreshFailed ? cause.cause : { code: 'network_error', cause })
+    return failed(errorOf(cause))
   }
   const { response } = answer
   const requestId = response.headers.get('X-Request-Id')
@@ -42,7 +44,7 @@ export async function call<T, E extends { code: string }>(
     // It was parsed as far as it is JSON: what isn't is a string.
     const problem = objectOf(answer.error)
     const { code, status, detail } = problem
-    const known = Object.hasOwn(codes, String(code)) && (codes as Record<string, Beside>)[code as string]
+    const known = Object.keys(codes).includes(String(code)) && (codes as Record<string, Beside>)[code as string]
     if (!known || status !== response.status || typeof detail !== 'string') refuse()
     const beside = known === true ? {} : known(problem)
     const retryAfter = Number(response.headers.get('Retry-After'))

@@ -35,9 +35,26 @@ export type ServerError<Op extends keyof operations> = EachCode<Bodies<Op>>
 /** What is wrong with one field of a request. */
 export type FieldError = components['schemas']['FieldError']
 
-/** Nothing has answered: the server is out of reach, the browser has refused the request, or it was aborted. */
+/** Nothing has answered: the server is out of reach, or the browser has refused the request, as it does for an origin that the server doesn't let in. */
 export interface NetworkError {
   code: 'network_error'
+  cause: unknown
+}
+
+/** Nothing has answered, and the browser reports that it has no network (`navigator.onLine`). */
+export interface Offline {
+  code: 'offline'
+  cause: unknown
+}
+
+/** The call has taken longer than the client's `timeout`. The server may have done what was asked all the same. */
+export interface TimedOut {
+  code: 'timeout'
+}
+
+/** The `signal` of the call has ended it. The server may have done what was asked all the same. `cause` is the signal's reason. */
+export interface Aborted {
+  code: 'aborted'
   cause: unknown
 }
 
@@ -49,26 +66,49 @@ export interface UnexpectedAnswer {
   cause?: unknown
 }
 
-export type ClientError = NetworkError | UnexpectedAnswer
+/** What any call can fail with, whatever the server would have answered. */
+export type ClientError = NetworkError | Offline | TimedOut | Aborted | UnexpectedAnswer
+
+/** The access token has expired, and this client never refreshes (`refresh: 'never'`). The session goes on. */
+export interface SessionStale {
+  code: 'session_stale'
+}
+
+/** There is no session. */
+export interface SignedOut {
+  code: 'signed_out'
+}
+
+/** The request goes to an origin that is neither among the client's `apiOrigins` nor that of its `baseUrl`. Nothing was sent. */
+export interface WrongOrigin {
+  code: 'wrong_origin'
+  /** The URL that was asked for, resolved against the page's. */
+  url: string
+}
 
 /** What only a refresh can be answered, at the endpoint of a login: the session has ended. */
 type RefreshCode = 'invalid_refresh_token' | 'refresh_token_reused'
 
-/** What a refresh can be answered while the session goes on. What is left out are a client's mistakes, which this one doesn't make. */
-export type Postponed = Extract<
-  ServerError<'Login'>,
-  {
-    code:
-      | 'internal_error'
-      | 'starting'
-      | 'unavailable'
-      | 'overloaded'
-      | 'rate_limited'
-      | 'request_timeout'
-      | 'cross_origin'
-      | 'origin_not_allowed'
-  }
->
+/**
+ * Why a call was not sent that needs an access token which is still good, while the session goes on. What is left out of what a
+ * refresh can be answered are a client's mistakes, which this one doesn't make.
+ */
+export type Postponed =
+  | SessionStale
+  | Extract<
+      ServerError<'Login'>,
+      {
+        code:
+          | 'internal_error'
+          | 'starting'
+          | 'unavailable'
+          | 'overloaded'
+          | 'rate_limited'
+          | 'request_timeout'
+          | 'cross_origin'
+          | 'origin_not_allowed'
+      }
+    >
 
 /** What a refresh fails with. */
 export type RefreshError = Postponed | Extract<ServerError<'Login'>, { code: RefreshCode }> | ClientError
@@ -78,6 +118,23 @@ export type LoginError = Exclude<ServerError<'Login'>, { code: RefreshCode }> | 
 /** Also what the session's refresh was answered, where that had to be first. */
 export type MeError = ServerError<'GetCurrentUser'> | Postponed | ClientError
 
+/** Why there is no access token. */
+export type AccessTokenError = SignedOut | Postponed | ClientError
+
+/** What `auth.fetch` rejects with, and `auth.api` where nothing has answered. */
+export class AuthError extends Error {
+  override readonly name = 'AuthError'
+
+  /** `error` has what belongs to each code. A `cause`, where it has one, is also the error's own. */
+  constructor(readonly error: WrongOrigin | AccessTokenError) {
+    super(error.code, error as ErrorOptions)
+  }
+
+  get code(): (WrongOrigin | AccessTokenError)['code'] {
+    return this.error.code
+  }
+}
+
 /** What a call comes to. Nothing is thrown: look at `ok`, then at `data` or at `error.code`. */
 export type Result<T, E> = { ok: true; data: T } | { ok: false; error: E }
 
@@ -86,7 +143,7 @@ export type Result<T, E> = { ok: true; data: T } | { ok: false; error: E }
  * the body, and throws if it isn't what the contract says.
  */
 export type Codes<E extends { code: string }> = {
-  readonly [Code in Exclude<E['code'], ClientError['code']>]: Check<Extract<E, { code: Code }>>
+  readonly [Code in Exclude<E['code'], (ClientError | SessionStale)['code']>]: Check<Extract<E, { code: Code }>>
 }
 
 type Check<E> =

@@ -1,14 +1,7 @@
-import {
-  defaultBodySerializer,
-  mergeHeaders,
-  type FetchResponse,
-  type HeadersOptions,
-  type ParamsOption,
-  type ParseAs,
-  type RequestBodyOption,
-} from 'openapi-fetch'
+import type { FetchResponse, ParamsOption, ParseAs, RequestBodyOption } from 'openapi-fetch'
 
 import type { operations, paths } from './api.ts'
+import { bounded } from './wait.ts'
 
 /** The methods that a path of the contract has, in lower case as there. */
 export type MethodOf<Path extends keyof paths> = {
@@ -31,10 +24,11 @@ export type ApiOptions<Op> = ParamsOption<Op> &
   RequestBodyOption<Op> & {
     /** Another server for this call. It gets no token. */
     baseUrl?: string
-    headers?: HeadersOptions
     /** What is made of the body of a success; `json` unless said. */
     parseAs?: ParseAs
-  } & Omit<RequestInit, 'body' | 'headers' | 'method'>
+    /** The end of this call, in milliseconds, instead of the client's. */
+    timeout?: number | undefined
+  } & Omit<RequestInit, 'body' | 'method'>
 
 type ApiMethod<M extends string> = <Path extends PathsWith<M>, Options extends ApiOptions<Operation<Path, M>>>(
   path: Path,
@@ -57,42 +51,53 @@ const methods = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] as const
 export const isEveryMethod: [keyof Api] extends [(typeof methods)[number]] ? true : never = true
 
 /** What the types above come to at run time. */
-interface AnyOptions extends Omit<RequestInit, 'body' | 'headers'> {
+interface AnyOptions extends Omit<RequestInit, 'body'> {
   baseUrl?: string
-  params?: { path?: Parameters; query?: Parameters; header?: Record<string, string> }
-  headers?: HeadersOptions
+  params?: { path?: Parameters; query?: Parameters; header?: Record<string, string | undefined> }
   body?: unknown
   parseAs?: ParseAs
+  timeout?: number | undefined
 }
+
+const contentType = 'Content-Type'
 
 /**
  * Sends what `options` say to the operations of the contract. Cookies go where `credentials` says, with the calls of the own
- * server's API.
+ * server's API. A call ends after `longest` milliseconds, reading the answer's body included.
  *
- * Of openapi-fetch it takes the types, and what writes headers and bodies. The loop that it has around them, with its hooks, its
- * settings for each call and its styles of lists in an address, would be a quarter of what a page loads for a login, and nothing
- * here needs it.
+ * Of openapi-fetch it takes the types. The loop that it has around a call, with its hooks, its settings for each call and its styles
+ * of lists in an address, would be a quarter of what a page loads for a login, and nothing here needs it.
  */
 export function createApi(
   ownUrl: string,
   send: (request: Request) => Promise<Response>,
+  longest: number,
   credentials: RequestCredentials = 'same-origin',
 ): Api {
   const method =
     (method: string) =>
-    async (path: string, { baseUrl = ownUrl, params = {}, headers, body, parseAs, ...init }: AnyOptions = {}) => {
-      const type = method === 'PATCH' ? 'application/merge-patch+json' : 'application/json'
-      const all = mergeHeaders(body === undefined ? {} : { 'Content-Type': type }, headers, params.header)
-      const url = baseUrl.replace(/\/$/, '') + filled(path, params.path) + queryOf(params.query)
-      // Its type is without the headers, by which it knows a form.
-      const serialize = defaultBodySerializer as (body: unknown, headers: Headers) => BodyInit
-      const content = body === undefined ? {} : { body: serialize(body, all) }
-      // A page of another origin can't read what is public if it sends its cookies there.
-      const cookies = baseUrl === ownUrl && path.startsWith('/api/') ? { credentials } : {}
-      const response = await send(new Request(url, { ...cookies, ...init, method, headers: all, ...content }))
-      return response.ok
-        ? { data: await parsed(response, parseAs), response }
-        : { error: attempt(await response.text()), response }
+    (
+      path: string,
+      { baseUrl = ownUrl, params = {}, headers, body, parseAs, timeout = longest, signal, ...init }: AnyOptions = {},
+    ) => {
+      const work = async (signal: AbortSignal) => {
+        const all = new Headers(headers)
+        for (const [name, value] of Object.entries(params.header ?? {})) if (value) all.set(name, value)
+        if (body !== undefined && !all.has(contentType)) {
+          all.set(contentType, method === 'PATCH' ? 'application/merge-patch+json' : 'application/json')
+        }
+        const isForm = all.get(contentType)?.endsWith('form-urlencoded')
+        const content = body === undefined ? {} : { body: isForm ? formOf(body) : JSON.stringify(body) }
+        const query = formOf(params.query)
+        const url = baseUrl.replace(/\/$/, '') + filled(path, params.path) + (query && `?${query}`)
+        // A page of another origin can't read what is public if it sends its cookies there.
+        const cookies = baseUrl === ownUrl && path.startsWith('/api/') ? { credentials } : {}
+        const response = await send(new Request(url, { ...cookies, ...init, signal, method, headers: all, ...content }))
+        return response.ok
+          ? { data: await parsed(response, parseAs), response }
+          : { error: attempt(await response.text()), response }
+      }
+      return bounded(timeout, signal, work, parseAs === 'stream')
     }
   return Object.fromEntries(methods.map((name) => [name, method(name)])) as unknown as Api
 }
@@ -102,9 +107,9 @@ function filled(path: string, values: Parameters = {}): string {
   return path.replace(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(String(values[name])))
 }
 
-function queryOf(values: Parameters = {}): string {
-  const given = Object.entries(values).flatMap(([name, value]) => (value === undefined ? [] : [[name, String(value)]]))
-  return given.length > 0 ? `?${new URLSearchParams(given).toString()}` : ''
+/** Leaves out what is undefined. An object rather than a list of pairs, as React Native understands only that in some releases. */
+function formOf(values: unknown = {}): string {
+  return new URLSearchParams(JSON.parse(JSON.stringify(values)) as Record<string, string>).toString()
 }
 
 async function parsed(response: Response, parseAs: ParseAs = 'json'): Promise<unknown> {

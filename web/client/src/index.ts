@@ -1,27 +1,45 @@
 import { codeRequestedOf, objectOf, registeredUserOf, tokenOf, userOf } from './answers.ts'
 import type { components } from './api.ts'
-import { takesToken } from './bearer.ts'
-import { call, RefreshFailed } from './call.ts'
-import { codes, type LoginError, type MeError, type RefreshError, type RegisterError, type Result } from './errors.ts'
+import { atOrigins, takesToken } from './bearer.ts'
+import { call, errorOf, failed } from './call.ts'
+import {
+  AuthError,
+  codes,
+  type AccessTokenError,
+  type LoginError,
+  type MeError,
+  type RefreshError,
+  type RegisterError,
+  type Result,
+} from './errors.ts'
 import { createApi, type Api } from './fetch.ts'
 import { internals } from './internals.ts'
 import { patiently, refresher } from './refresh.ts'
+import { bearerSender } from './send.ts'
 import { endOf, openSessions, type AuthChange, type Session } from './session.ts'
 import { memoryStorage, type TokenStorage } from './storage.ts'
-import { until } from './wait.ts'
+import { bounded } from './wait.ts'
 
 export type { components, operations, paths } from './api.ts'
 export type { Api, ApiOptions } from './fetch.ts'
 export type {
+  Aborted,
+  AccessTokenError,
   FieldError,
   LoginError,
   MeError,
   NetworkError,
+  Offline,
   RegisterError,
   Result,
   ServerError,
+  SessionStale,
+  SignedOut,
+  TimedOut,
   UnexpectedAnswer,
+  WrongOrigin,
 } from './errors.ts'
+export { AuthError } from './errors.ts'
 export type { AuthChange, SignedOutReason } from './session.ts'
 export { cookieStorage } from './cookie.ts'
 export { memoryStorage, webStorage, type TokenStorage } from './storage.ts'
@@ -58,11 +76,31 @@ export interface ClientOptions {
   storage?: TokenStorage
   /** Replaces `fetch`. */
   fetch?: typeof globalThis.fetch
+  /**
+   * The origins of one's own APIs, such as `https://api.example.com`, each as `location.origin` has it. `fetch` of the client sends the
+   * token to them. One of `http:` gets it in clear text. What isn't an origin throws a `TypeError`.
+   */
+  apiOrigins?: readonly string[]
+  /**
+   * `auto` unless said. With `never`, no call refreshes the session, as in a Server Component, which can't keep the new tokens: where the
+   * access token has expired, a call fails with `session_stale`, and one whose token is refused is not sent again.
+   */
+  refresh?: 'auto' | 'never'
+  /**
+   * How long a call takes at most, in milliseconds: with the refresh and the wait for other tabs that come first, and with reading
+   * the answer. 15,000 unless said. Then it fails with `timeout`.
+   */
+  timeout?: number
 }
 
 export interface CallOptions {
-  /** Ends the call early, with a `network_error`. */
+  /** Ends the call early, with `aborted`. */
   signal?: AbortSignal
+}
+
+/** What `fetch` takes, and the end of the call in milliseconds, instead of the client's: `Infinity` for a long upload. */
+export interface FetchOptions extends RequestInit {
+  timeout?: number
 }
 
 /** A client of one server, with one session at most. */
@@ -93,62 +131,90 @@ export interface Client {
    * a listener throws is told as an error that nobody has caught, and changes nothing else.
    */
   onAuthChange(listener: (change: AuthChange) => void): () => void
+  /**
+   * Calls one's own API as `fetch` does, with the session's access token. It is refreshed before if need be. Where the API refuses it, it
+   * is refreshed too, and the request sent once more.
+   *
+   * The token goes to the origins of `apiOrigins` and that of `baseUrl`. A request to another one is not sent, and rejects with
+   * `wrong_origin`. An `Authorization` header of the caller's is replaced. The caller's `signal` also ends reading the answer, and the
+   * timeout only the wait for its head.
+   *
+   * @throws {@link AuthError} where there is no answer, with its `code`; and a `TypeError`, as `fetch`, for what no request can be made of.
+   */
+  fetch(input: string | URL | Request, init?: FetchOptions): Promise<Response>
+  /** Returns the session's access token, refreshed before if need be, for what `fetch` can't send, such as the first message of a WebSocket. */
+  getAccessToken(options?: CallOptions): Promise<Result<string, AccessTokenError>>
   /** Every operation of the contract, typed; those that ask for a token get the session's. Unlike the rest, it throws. */
   api: Api
   /** Lets go of the clock and of the other tabs: no listener is called any more. The session stays, in its storage and at the server. */
   close(): void
 }
 
-/** What a challenge has where the token is refused (RFC 6750 section 3.1). */
-const refused = 'invalid_token'
-
 const form = { headers: { 'Content-Type': 'application/x-www-form-urlencoded' }, parseAs: 'text' } as const
 
-/** Makes a client. Nothing is sent until one of its methods is called. */
-export function createClient({ baseUrl, storage = memoryStorage(), fetch }: ClientOptions): Client {
+/**
+ * Makes a client. Nothing is sent until one of its methods is called.
+ *
+ * @throws TypeError if an entry of `apiOrigins` is not an origin.
+ */
+export function createClient({
+  baseUrl,
+  storage = memoryStorage(),
+  fetch,
+  apiOrigins = [],
+  refresh,
+  timeout = 15_000,
+}: ClientOptions): Client {
+  const isOwn = atOrigins(apiOrigins, baseUrl)
   const sessions = openSessions(storage, baseUrl)
   const delivery = storage.isInCookie ? ({ token_delivery: 'cookie' } as const) : {}
-  // Looked up at each call, so that it may be replaced or instrumented later.
-  const send = fetch ?? ((request: Request) => globalThis.fetch(request))
-  const sendAs = (session: Session, request: Request) => {
-    request.headers.set('Authorization', `Bearer ${session.access_token}`)
-    return send(request)
+  const send = async (request: Request) => {
+    try {
+      // Looked up at each call, so that it may be replaced or instrumented later.
+      return await (fetch ?? globalThis.fetch)(request)
+    } catch (cause) {
+      const { onLine } = (globalThis as { navigator?: { onLine?: boolean } }).navigator ?? {}
+      throw new AuthError({ code: onLine === false ? 'offline' : 'network_error', cause })
+    }
   }
   const api = createApi(
     baseUrl,
     async (request) => {
       if (request.headers.has('Authorization') || !takesToken(baseUrl, request)) return send(request)
-      const used = await current(request.signal)
-      if (!used) return send(request)
-      // A copy, so that what is refused can be sent again.
-      const response = await sendAs(used, request.clone())
-      // Where the token isn't what is refused, such as for a wrong code, the challenge doesn't name it.
-      const challenge = response.headers.get('WWW-Authenticate') ?? refused
-      if (response.status !== 401 || !challenge.includes(refused)) return response
-      // The token would be refused the next time too. Whether the session has ended, a refresh tells.
-      sessions.renew(used, { ...used, expires_in: 1 })
-      const next = await current(request.signal).catch(() => used)
-      // What was refused was not done.
-      return next && next.access_token !== used.access_token ? sendAs(next, request) : response
+      const used = await current()
+      return used ? sendAs(request, used) : send(request)
     },
+    timeout,
     storage.isInCookie ? 'include' : undefined,
   )
-  const ask = (body: object, signal: AbortSignal | null) =>
-    api.POST('/api/users/login/token/', { body: { ...body, ...delivery }, ...form, signal })
+  const ask = (body: object, options: { signal?: AbortSignal | null; timeout?: number }) =>
+    api.POST('/api/users/login/token/', { body: { ...body, ...delivery }, ...form, ...options })
   /** Exchanges a refresh token, or without one the cookie. */
-  const exchange = (refresh_token: string | undefined) => {
+  const exchange = async (refresh_token: string | undefined, since?: number) => {
+    if (refresh === 'never') return failed({ code: 'session_stale' })
     const body = { grant_type: 'refresh_token', ...(refresh_token !== undefined && { refresh_token }) }
-    return patiently((signal) => call<Token, RefreshError>(codes.Refresh, until(signal, ask(body, signal)), tokenOf))
+    return patiently((timeout) => call<Token, RefreshError>(codes.Refresh, ask(body, { timeout }), tokenOf), since)
   }
 
-  const current = refresher(sessions, async ({ refresh_token }) => {
-    const result = await exchange(refresh_token)
+  const current = refresher(sessions, async ({ refresh_token }, since) => {
+    const result = await exchange(refresh_token, since)
     if (result.ok) return result.data
     const { error } = result
     // The token can't be exchanged, or was before: the session has ended. Contract 0.5 has 401 for it, later ones 400.
     if ('detail' in error && error.status <= 401) return null
-    throw new RefreshFailed(error)
+    throw new AuthError(error as AccessTokenError)
   })
+  const needed = async () => {
+    const session = await current()
+    if (!session) throw new AuthError({ code: 'signed_out' })
+    return session
+  }
+  const sendAs = bearerSender(sessions, current, send, refresh !== 'never')
+  /** Gives a call an end that has more to wait for than one request. */
+  const within = <T, E>(
+    { signal }: CallOptions,
+    work: (signal: AbortSignal) => Promise<Result<T, E>>,
+  ): Promise<Result<T, E>> => bounded(timeout, signal, work).catch((cause: unknown) => failed(errorOf(cause)))
 
   /**
    * By the refresh token, as the access token may have expired. The page may be left before the answer, which says nothing anyway.
@@ -199,44 +265,65 @@ export function createClient({ baseUrl, storage = memoryStorage(), fetch }: Clie
 
   const client: Client = {
     api,
-    register: (body, { signal = null } = {}) =>
-      enroll(() =>
-        call<RegisteredUser | CodeRequested, RegisterError>(
-          codes.RegisterUser,
-          api.POST('/api/users/', { body: { ...body, ...delivery }, parseAs: 'text', signal }),
-          (body) => ('request' in objectOf(body) ? codeRequestedOf(body) : registeredUserOf(body)),
+    register: (body, options = {}) =>
+      within(options, (signal) =>
+        enroll(() =>
+          call<RegisteredUser | CodeRequested, RegisterError>(
+            codes.RegisterUser,
+            api.POST('/api/users/', { body: { ...body, ...delivery }, parseAs: 'text', signal }),
+            (body) => ('request' in objectOf(body) ? codeRequestedOf(body) : registeredUserOf(body)),
+          ),
         ),
       ),
-    login: ({ email, password }, { signal = null } = {}) =>
-      logIn(() =>
-        call<Token, LoginError>(
-          codes.Login,
-          ask({ grant_type: 'password', username: email, password }, signal),
-          tokenOf,
+    login: ({ email, password }, options = {}) =>
+      within(options, (signal) =>
+        logIn(() =>
+          call<Token, LoginError>(
+            codes.Login,
+            ask({ grant_type: 'password', username: email, password }, { signal }),
+            tokenOf,
+          ),
         ),
       ),
     me: ({ signal = null } = {}) =>
       call<User, MeError>(codes.GetCurrentUser, api.GET('/api/users/me/', { parseAs: 'text', signal }), userOf),
     async resume() {
-      if (!sessions.current()) await storage.load?.()
-      if (storage.isInCookie && !sessions.current()) {
-        const begin = await opening()
-        const result = await exchange(undefined)
-        // Another tab may have been first, with the same session.
-        if (result.ok && !sessions.current()) begin(result.data)
+      const taken = async () => {
+        if (!sessions.current()) await storage.load?.()
+        if (storage.isInCookie && !sessions.current()) {
+          const begin = await opening()
+          const result = await exchange(undefined)
+          // Another tab may have been first, with the same session.
+          if (result.ok && !sessions.current()) begin(result.data)
+        }
+        return sessions.current() !== null
       }
-      return sessions.current() !== null
+      return bounded(timeout, null, taken).catch(() => false)
     },
     async logout() {
       const ended = sessions.logout()
-      if (ended) await (leaving = revoke(ended))
+      if (ended) await bounded(timeout, null, () => (leaving = revoke(ended))).catch(() => undefined)
     },
+    fetch: (input, { timeout: longest = timeout, ...init } = {}) =>
+      bounded(
+        longest,
+        init.signal === undefined ? (input as Partial<Request>).signal : init.signal,
+        async (signal) => {
+          const request = new Request(input, { ...init, signal })
+          const { url } = request
+          if (!isOwn(url)) throw new AuthError({ code: 'wrong_origin', url })
+          if (request.mode === 'no-cors') throw new TypeError('no-cors')
+          return sendAs(request, await needed(), !!(init.body as Partial<ReadableStream> | null | undefined)?.getReader)
+        },
+        true,
+      ),
+    getAccessToken: (options = {}) => within(options, async () => ({ ok: true, data: (await needed()).access_token })),
     isAuthenticated: () => sessions.current() !== null,
     onAuthChange: (listener) => sessions.listen(listener),
     close: () => {
       sessions.close()
     },
   }
-  internals.set(client, { sessions, delivery, current, enroll, logIn })
+  internals.set(client, { sessions, delivery, current, within, enroll, logIn })
   return client
 }

@@ -1,6 +1,6 @@
 import type { components } from './api.ts'
 import type { Result } from './errors.ts'
-import type { Begun, Client, User } from './index.ts'
+import type { Begun, CallOptions, Client, User } from './index.ts'
 import type { Session, Sessions } from './session.ts'
 
 type Token = components['schemas']['Token']
@@ -12,7 +12,12 @@ export interface Internals {
   /** What a body has that is answered with tokens. */
   readonly delivery: { token_delivery?: 'cookie' }
   /** Returns the session, refreshed if need be. */
-  readonly current: (signal: AbortSignal) => Promise<Session | null>
+  readonly current: () => Promise<Session | null>
+  /** Gives a call an end that has more to wait for than one request. */
+  readonly within: <T, E>(
+    options: CallOptions,
+    work: (signal: AbortSignal) => Promise<Result<T, E>>,
+  ) => Promise<Result<T, E>>
   /** Begins a session with the tokens of a user that a call has made, and returns the user. */
   readonly enroll: <E>(ask: () => Promise<Result<RegisteredUser, E>>) => Promise<Result<User, E>>
   /** Begins a session with the tokens that a call is answered. */

@@ -1,17 +1,41 @@
+import { AuthError, type ClientError } from './errors.ts'
+
+/** The longest time that a timer can wait, in milliseconds: a longer one fires at once. */
+const longestWait = 2 ** 31 - 1
+
 export function wait(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms))
 }
 
-/** Waits for a promise, or rejects with the signal's reason if that comes first. */
-export function until<T>(signal: AbortSignal, promise: Promise<T>): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const giveUp = () => {
-      reject(signal.reason as Error)
+/**
+ * Works until it is done, the time is over or the caller's signal aborts it. The last two reject with an {@link AuthError}, also
+ * where the work takes no notice of the signal that it gets. If something is left to do with the result, such as to read a body, the
+ * caller's signal ends that, too; the time doesn't.
+ */
+export async function bounded<T>(
+  ms: number,
+  signal: AbortSignal | null | undefined,
+  work: (signal: AbortSignal) => Promise<T>,
+  isLeft = false,
+): Promise<T> {
+  const giveUp = new AbortController()
+  let end: (error: ClientError) => void = () => undefined
+  const ended = new Promise<never>((_, reject) => {
+    end = (error) => {
+      reject(new AuthError(error))
+      giveUp.abort()
     }
-    if (signal.aborted) giveUp()
-    signal.addEventListener('abort', giveUp)
-    void promise.then(resolve, reject).finally(() => {
-      signal.removeEventListener('abort', giveUp)
-    })
   })
+  const onAbort = () => {
+    end({ code: 'aborted', cause: signal?.reason })
+  }
+  const timer = setTimeout(end, Math.min(ms, longestWait), { code: 'timeout' })
+  signal?.addEventListener('abort', onAbort)
+  if (signal?.aborted) onAbort()
+  try {
+    return await Promise.race([ended, signal?.aborted ? ended : work(giveUp.signal)])
+  } finally {
+    clearTimeout(timer)
+    if (!isLeft) signal?.removeEventListener('abort', onAbort)
+  }
 }

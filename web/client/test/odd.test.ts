@@ -200,5 +200,5 @@ test('a call can be given up', async () => {
   const giveUp = new AbortController()
   const asked = createClient({ baseUrl }).me({ signal: giveUp.signal })
   giveUp.abort()
-  expect(await asked).toMatchObject({ ok: false, error: { code: 'network_error', cause: { name: 'AbortError' } } })
+  expect(await asked).toMatchObject({ ok: false, error: { code: 'aborted', cause: { name: 'AbortError' } } })
 })

@@ -13,13 +13,13 @@ type Told = { ok: true; data: null } | { ok: false; error: { code: string; statu
 const lost: Told = { ok: false, error: { code: 'network_error' } }
 
 /** When tries were begun, in milliseconds since the first, and when it was over. */
-async function triesOf(work: (signal: AbortSignal) => Promise<Told>) {
+async function triesOf(work: (timeout: number) => Promise<Told>) {
   const began = Date.now()
   const tries: number[] = []
   let over = 0
-  const asked = patiently((signal) => {
+  const asked = patiently((timeout) => {
     tries.push(Date.now() - began)
-    return work(signal)
+    return work(timeout)
   }).finally(() => {
     over = Date.now() - began
   })
@@ -50,30 +50,16 @@ describe('a refresh of which nobody knows what came of it', () => {
 
   test('is not tried again after eight seconds, however long each try takes', async () => {
     for (let takes = 0; takes <= 12_000; takes += 250) {
-      const { tries } = await triesOf((signal) =>
-        Promise.race([
-          after(takes, lost),
-          new Promise<Told>((resolve) => {
-            signal.addEventListener('abort', () => {
-              resolve(lost)
-            })
-          }),
-        ]),
-      )
+      const { tries } = await triesOf((timeout) => after(Math.min(takes, timeout), lost))
       expect(tries.length, `${takes} ms each`).toBeGreaterThan(2)
       expect(tries.at(-1), `${takes} ms each`).toBeLessThanOrEqual(8000)
     }
   })
 
   test('is given up in its first tries after some seconds, and has time in its last', async () => {
-    const work = (signal: AbortSignal) =>
-      new Promise<Told>((resolve) => {
-        signal.addEventListener('abort', () => {
-          resolve({ ok: false, error: { code: (signal.reason as Error).name } })
-        })
-      })
-    expect(await triesOf(work)).toEqual({
-      result: { ok: false, error: { code: 'TimeoutError' } },
+    const late: Told = { ok: false, error: { code: 'timeout' } }
+    expect(await triesOf((timeout) => after(timeout, late))).toEqual({
+      result: late,
       tries: [0, 3000, 6500],
       over: 16_500,
     })
@@ -103,6 +89,23 @@ describe('a refresh of which nobody knows what came of it', () => {
       return Promise.resolve(told)
     })
     expect(tries).toEqual(expected)
+  })
+
+  test('is not tried again without a network, where nothing can have been sent', async () => {
+    const offline: Told = { ok: false, error: { code: 'offline' } }
+    expect(await triesOf(() => Promise.resolve(offline))).toEqual({ result: offline, tries: [0], over: 0 })
+  })
+
+  test('has less time where the token may have been in use before', async () => {
+    const tries: number[] = []
+    const began = Date.now()
+    const asked = patiently(() => {
+      tries.push(Date.now() - began)
+      return Promise.resolve(lost)
+    }, began - 3000)
+    await vi.advanceTimersByTimeAsync(60_000)
+    expect(await asked).toBe(lost)
+    expect(tries).toEqual([0, 500, 1500, 3500, 4000])
   })
 
   test('is not tried again by a machine that has slept meanwhile', async () => {

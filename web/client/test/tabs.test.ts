@@ -287,7 +287,7 @@ test('where the page may have no lock, it refreshes without', async () => {
     const sessions = openSessions(storage)
     let count = 0
     const session = refresher(sessions, () => Promise.resolve((count++, token)), { request })
-    expect((await session(new AbortController().signal))?.access_token).toBe('next')
+    expect((await session())?.access_token).toBe('next')
     expect(count).toBe(1)
     sessions.close()
   }
@@ -299,7 +299,7 @@ test('what fails under the lock is not done again without', async () => {
   const sessions = openSessions(storage)
   const failure = new Error('not now')
   const refresh = vi.fn(() => Promise.reject(failure))
-  await expect(refresher(sessions, refresh, sharedLocks())(new AbortController().signal)).rejects.toBe(failure)
+  await expect(refresher(sessions, refresh, sharedLocks())()).rejects.toBe(failure)
   expect(refresh).toHaveBeenCalledTimes(1)
   sessions.close()
 })

@@ -26,7 +26,11 @@ export function everyCodeOfLogin(error: LoginError): string {
     case 'invalid_request':
       return error.errors.map((field) => field.pointer).join()
     case 'network_error':
+    case 'offline':
+    case 'aborted':
       return String(error.cause)
+    case 'timeout':
+      return 'too slow'
     case 'unexpected_answer':
       return String(error.status)
     default:
@@ -44,8 +48,12 @@ export function withoutOne(error: MeError): string {
     case 'starting':
     case 'unavailable':
     case 'network_error':
+    case 'offline':
+    case 'timeout':
+    case 'aborted':
     case 'unexpected_answer':
     // Of the refresh that may have to come first.
+    case 'session_stale':
     case 'overloaded':
     case 'rate_limited':
     case 'request_timeout':
@@ -111,8 +119,12 @@ export function everyCodeOfDeleting(error: DeleteError): string {
     case 'starting':
     case 'unavailable':
     case 'network_error':
+    case 'offline':
+    case 'timeout':
+    case 'aborted':
     case 'unexpected_answer':
     // Of the refresh that may have to come first.
+    case 'session_stale':
     case 'overloaded':
     case 'rate_limited':
     case 'request_timeout':

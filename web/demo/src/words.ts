@@ -64,6 +64,9 @@ export function tell(error: AppError): Told {
 
     case 'network_error':
       return told('The server can’t be reached. Check your connection and try again; nothing you typed is lost.')
+    case 'offline':
+      return told('You are offline. Check your connection and try again; nothing you typed is lost.')
+    case 'timeout':
     case 'request_timeout':
       return told('The connection was too slow and the server gave up. Try again.')
     case 'rate_limited':
@@ -83,6 +86,10 @@ export function tell(error: AppError): Told {
     case 'cross_origin':
     case 'origin_not_allowed':
       return told(`This page sent something that the server refuses (${error.code}).${quote(error.requestId)}`)
+    case 'aborted':
+    case 'session_stale':
+      // This page aborts no call, and its client refreshes.
+      return told('That did not work. Try again.')
     case 'unexpected_answer':
       return told('Something other than the server answered. Try again later.')
 
