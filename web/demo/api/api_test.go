@@ -145,9 +145,15 @@ func TestNotesBelongToTheUserOfTheToken(t *testing.T) {
 	if got := a.texts(t, ada); got != "bread" {
 		t.Errorf("got %s", got)
 	}
-	// Another login of the same user has another token and the same notes.
+	// The user is renamed, and another one gets the name. The notes stay with the user.
+	renamed := a.server.Do(t, a.server.Request("PATCH", impltest.MePath, `{"username":"augusta"}`,
+		"Content-Type", "application/merge-patch+json", "Authorization", "Bearer "+ada))
 	again := a.server.Login(t, "username", "ada@example.com", "password", impltest.Password)
-	if got := a.texts(t, again.Text("access_token")); got != "bread" {
+	if got := a.texts(t, again.Text("access_token")); renamed.Status != 200 || got != "bread" {
+		t.Errorf("got %d %s and %s", renamed.Status, renamed.Body, got)
+	}
+	namesake := a.server.Register(t, "other@example.com", "ada", impltest.Password)
+	if got := a.texts(t, namesake.Text("token.access_token")); got != "" {
 		t.Errorf("got %s", got)
 	}
 }
