@@ -218,12 +218,13 @@ func (d *document) serve(t *testing.T, script string) {
 	}
 }
 
-// openDemo starts the demo on a port of its own, and requests its page.
+// openDemo starts the demo on ports of its own, and requests its page.
 func (d *document) openDemo(t *testing.T) {
 	t.Helper()
 	cmd := exec.Command("bash", "-c", startDemo)
 	// If CI is set, the demo's output has colours even without a terminal.
-	cmd.Dir, cmd.Env = d.root, append(d.environ(), "DEMO_PORT=0", "NO_COLOR=1") //nolint:misspell // a name
+	cmd.Dir = d.root
+	cmd.Env = append(d.environ(), "DEMO_PORT=0", "NOTES_ADDR=127.0.0.1:0", "NO_COLOR=1") //nolint:misspell // a name
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	out, err := cmd.StdoutPipe()
 	if err != nil {
