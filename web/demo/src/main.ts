@@ -51,6 +51,8 @@ window.addEventListener('hashchange', () => {
   // A person who goes to another view leaves the link of the mail.
   dropLink()
   takeLink()
+  // If the browser has lost the session meanwhile, the listener above hears of it.
+  void auth.resume()
   render()
 })
 takeLink()
