@@ -19,7 +19,7 @@ test('the demo says that this browser is offline, and that an answer takes too l
   await fill(page, { Email: who.email, Password: who.password })
   await page.context().setOffline(true)
   await button(page, 'Log in').click()
-  await said(page, 'You are offline. Nothing you typed is lost. Try again when you are connected.')
+  await said(page, 'You are offline. Try again when you are connected.')
   await page.context().setOffline(false)
 
   // Never answered.
@@ -27,7 +27,7 @@ test('the demo says that this browser is offline, and that an answer takes too l
   await button(page, 'Log in').click()
   await button(page, 'Logging in…').waitFor()
   await page.clock.fastForward(16_000)
-  await said(page, 'There was no answer in time. Nothing you typed is lost. Try again.')
+  await said(page, 'There was no answer in time. Try again.')
   await button(page, 'Log in').waitFor()
   await page.close()
 })
@@ -55,7 +55,7 @@ test('the demo says which setting lets its origin in', async () => {
 
 // The last one: it stops the server.
 test('the demo says that its server can’t be reached, and keeps what was typed', async () => {
-  const words = `The Latchkey server can’t be reached at ${stage.server.url}. Is it running? Nothing you typed is lost.`
+  const words = `The Latchkey server can’t be reached at ${stage.server.url}. Is it running?`
   const page = await visit(stage, [
     [0, '/api/users/me/'],
     [0, '/.well-known/jwks.json'],

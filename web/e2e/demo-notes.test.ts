@@ -105,7 +105,7 @@ test('says which service is missing or refuses the page, and goes on once it is 
   await openNotes(page)
   await add(page, 'milk')
   const again = () => button(page, 'Try again').click()
-  const missing = `The notes’ API can’t be reached at ${api.url}. Is it running? Nothing you typed is lost.`
+  const missing = `The notes’ API can’t be reached at ${api.url}. Is it running?`
 
   await api.stop()
   await fill(page, { 'New note': 'bread' })

@@ -51,8 +51,7 @@ function asked({ code }: AppError): readonly Service[] {
  * a service that is down looks like one that doesn't let the page's origin in. So the page asks for what every origin may read.
  */
 async function whyNot({ name, url, open, listed, setting }: Service): Promise<string | undefined> {
-  if (!(await answers(url + open)))
-    return `${name} can’t be reached at ${url}. Is it running? Nothing you typed is lost.`
+  if (!(await answers(url + open))) return `${name} can’t be reached at ${url}. Is it running?`
   if (await answers(url + listed)) return undefined
   return `${name} is running, but it doesn’t let this page in. Start it with ${setting}=${location.origin}`
 }

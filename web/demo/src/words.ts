@@ -69,13 +69,13 @@ export function tell(error: AppError): Told {
       return told('This account has been deactivated.')
 
     case 'offline':
-      return told('You are offline. Nothing you typed is lost. Try again when you are connected.')
+      return told('You are offline. Try again when you are connected.')
     // What reach.ts has found no cause of.
     case 'network_error':
     case 'notes_unanswered':
-      return told('The connection was interrupted. Nothing you typed is lost. Try again.')
+      return told('The connection was interrupted. Try again.')
     case 'timeout':
-      return told('There was no answer in time. Nothing you typed is lost. Try again.')
+      return told('There was no answer in time. Try again.')
     case 'aborted':
       return told('That was stopped before it was done. Try again.')
     case 'request_timeout':
