@@ -1,5 +1,6 @@
-import { AuthError, type Result, type UnexpectedAnswer } from '@latchkey-auth/client'
+import { AuthError, type Result } from '@latchkey-auth/client'
 import { auth, notesUrl } from './auth.ts'
+import type { NotesError } from './notes-error.ts'
 
 /** A note, as the API sends it (api/notes.go). Times are RFC 3339 in UTC. */
 export interface Note {
@@ -7,22 +8,6 @@ export interface Note {
   readonly text: string
   readonly created_at: string
 }
-
-/** The API has refused a request. `reason` and `detail` are the `code` and `detail` of its problem document. */
-export interface NotesProblem {
-  readonly code: 'notes_problem'
-  readonly reason: string
-  readonly detail: string
-}
-
-/** The API has not answered, or the server has not, which was asked for a new access token first. */
-export interface NotesUnanswered {
-  readonly code: 'notes_unanswered'
-}
-
-/** What a call of the notes' API fails with. */
-export type NotesError =
-  NotesProblem | NotesUnanswered | Exclude<AuthError['error'], { code: 'network_error' }> | UnexpectedAnswer
 
 /** Returns the notes of the person who is logged in, the newest first. */
 export function listNotes(): Promise<Result<Note[], NotesError>> {

@@ -1,6 +1,6 @@
 import type { FieldError, LoginError, MeError, RegisterError } from '@latchkey-auth/client'
 import type { Account } from '@latchkey-auth/client/account'
-import type { NotesError, NotesProblem } from './notes.ts'
+import type { NotesError, NotesProblem } from './notes-error.ts'
 
 /** What a call of an account fails with. */
 type ErrorOf<Call> = Call extends (...args: never) => Promise<infer Result>
