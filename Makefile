@@ -26,9 +26,8 @@ STEP      = @printf '\n== %s\n'
 export GOTOOLCHAIN := auto
 export GOFLAGS := $(strip $(filter-out -buildvcs=%,$(shell go env GOFLAGS)) -buildvcs=false)
 
-.PHONY: help build run demo test left-out vet lint lint-contract lint-web check-generated unit test-client test-matrix test-web specmatic \
-	test-generators \
-	client generate release-contract fuzz audit bench clean
+.PHONY: help build run demo demo-api test left-out vet lint lint-contract lint-web check-generated unit test-client \
+	test-matrix test-web test-generators specmatic client generate release-contract fuzz audit bench clean
 
 help: ## lists the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -40,9 +39,13 @@ build: ## builds bin/latchkey
 run: $(NPM_RUN) build ## starts the server with its database, and shows its mails at /dev/mails/
 	./bin/latchkey serve --dev
 
-demo: $(NPM_RUN) ## starts the demo's frontend, for a server that runs already
+demo: $(NPM_RUN) demo-api ## starts the demo, its page and its API, for a server that runs already
 	npm --prefix web/client run --silent build
-	npm --prefix web/demo run dev
+	node web/demo/start.mjs bin/demo-api
+
+demo-api:
+	@mkdir -p bin
+	go build -trimpath -o bin/demo-api ./web/demo/api
 
 test: ## installs what the tests need and runs all of them
 	@$(MAKE) --no-print-directory left-out
@@ -90,7 +93,7 @@ test-matrix: build client $(MATRIX)
 lint-web: client $(MATRIX)
 	npm --prefix web run --silent lint
 
-test-web: build client
+test-web: build client demo-api
 	npm --prefix web/e2e test
 
 test-generators: $(NPM) $(GENERATORS) build $(TOOLS)/.generators

@@ -285,7 +285,8 @@ func (d *document) openPage(t *testing.T, dir, command, script string) {
 	defer makingClient.Unlock()
 	cmd := exec.Command("bash", "-c", command)
 	// If CI is set, the output has colours even without a terminal.
-	cmd.Dir, cmd.Env = dir, append(d.environ(), "DEMO_PORT=0", "NO_COLOR=1") //nolint:misspell // a name
+	cmd.Dir = dir
+	cmd.Env = append(d.environ(), "DEMO_PORT=0", "NOTES_ADDR=127.0.0.1:0", "NO_COLOR=1") //nolint:misspell // a name
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	out, err := cmd.StdoutPipe()
 	if err != nil {

@@ -185,10 +185,15 @@ func checkMailFrom(s settings) string {
 	return ""
 }
 
-func checkLinkPath(path string) string {
-	isOdd := func(r rune) bool { return r <= ' ' || r > '~' || r == '#' }
-	if !strings.HasPrefix(path, "/") || strings.HasPrefix(path, "//") || strings.ContainsFunc(path, isOdd) {
-		return fmt.Sprintf("is %q, must be a path such as /account, without a fragment", path)
+// checkLinkPath refuses what is neither a path nor the address of a page.
+func checkLinkPath(page string) string {
+	isOdd := func(r rune) bool { return isNotPrintableASCII(r) || r == '#' }
+	u, err := url.Parse(page)
+	isPath := strings.HasPrefix(page, "/") && !strings.HasPrefix(page, "//")
+	isAddress := err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Host != "" && u.User == nil
+	if !isPath && !isAddress || strings.ContainsFunc(page, isOdd) {
+		return fmt.Sprintf("is %q, must be a path such as /account, or an address such as "+
+			"https://app.example.com/account, without a fragment", page)
 	}
 	return ""
 }

@@ -61,7 +61,7 @@ type settings struct {
 	SMTPURL            secret.Text   `env:"SMTP_URL" help:"server that sends the mails: smtp://user:password@host:587 demands STARTTLS, smtps://host:465 is TLS from the beginning" default:"mails are written to the folder mails in the data folder"`
 	MailFrom           string        `env:"MAIL_FROM" envDefault:"Latchkey <latchkey@localhost>" help:"sender of the mails, such as Example <auth@example.com>; required with LATCHKEY_SMTP_URL"`
 	MailDir            string        `env:"MAIL_DIR" help:"folder whose files <language>/<mail>.txt and .html replace the texts of the mails" default:"none"`
-	MailLinkPath       string        `env:"MAIL_LINK_PATH" envDefault:"/account" help:"path below LATCHKEY_PUBLIC_URL of the page of the application that mails lead to"`
+	MailLinkPath       string        `env:"MAIL_LINK_PATH" envDefault:"/account" help:"page of the application that mails lead to: a path below LATCHKEY_PUBLIC_URL, or an address if the page has another origin"`
 	LogFormat          string        `env:"LOG_FORMAT"               envDefault:"text"           help:"text or json; the log goes to stderr"`
 	LogLevel           string        `env:"LOG_LEVEL"                envDefault:"info"           help:"debug, info, warn or error; successful probes are logged at debug, other requests at info"`
 	DrainDelay         time.Duration `env:"DRAIN_DELAY"                                          help:"how long requests are accepted after SIGTERM while /readyz returns 503, 0s to 5m"                                                       default:"5s, or 0s if LATCHKEY_ADDR is a loopback address"`

@@ -92,14 +92,18 @@ type Allow func(ctx context.Context, to string, kind Kind) (wait time.Duration, 
 // ErrUnknownKind means that there is no such mail.
 var ErrUnknownKind = errors.New("mail: unknown kind")
 
-// Link returns the address of the page of the application that a mail leads to. The token is in the
-// fragment, which browsers send to no server. Link returns nil without a public URL: a mail never
-// leads to where a request came from, since anybody can set a Host header.
-func Link(publicURL, path string, kind Kind, token string) *string {
-	if publicURL == "" {
-		return nil
+// Link returns the address that a mail leads to. The page of the application is a path below the
+// public URL, or a whole address. The token is in the fragment, which browsers send to no server. Link
+// returns nil for a path without a public URL. A mail never leads to where a request came from,
+// because anybody can set a Host header.
+func Link(publicURL, page string, kind Kind, token string) *string {
+	if strings.HasPrefix(page, "/") {
+		if publicURL == "" {
+			return nil
+		}
+		page = strings.TrimSuffix(publicURL, "/") + page
 	}
-	link := strings.TrimSuffix(publicURL, "/") + path + "#" + string(kind) + "=" + token
+	link := page + "#" + string(kind) + "=" + token
 	return &link
 }
 

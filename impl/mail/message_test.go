@@ -201,6 +201,12 @@ func TestLink(t *testing.T) {
 			t.Errorf("%s: got %v, want %s", url, got, want)
 		}
 	}
+	for _, url := range []string{"", "https://auth.example.com"} {
+		got := Link(url, "https://app.example.com/account", LoginCode, "abc")
+		if want := "https://app.example.com/account#login_code=abc"; got == nil || *got != want {
+			t.Errorf("a page of another origin: got %v, want %s", got, want)
+		}
+	}
 	if got := Link("", "/account", LoginCode, "abc"); got != nil {
 		t.Errorf("without a public URL: %s", *got)
 	}

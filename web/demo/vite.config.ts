@@ -1,17 +1,17 @@
 import { defineConfig, loadEnv, type Plugin } from 'vite'
 
 /**
- * What the built page may do: load its own files and talk to the one server. The password goes nowhere else, even if
- * a script got in. Trusted Types make the browser refuse `innerHTML` and its like; a form can't be sent without script,
- * so nothing typed ever stands in a URL.
+ * Returns what the built page may do: load its own files, and call its two services. A script that gets in can send the
+ * password nowhere else. Trusted Types make the browser refuse `innerHTML` and the like. A form can't be sent without
+ * script, so that nothing that is typed gets into a URL.
  */
-function contentSecurityPolicy(api: string): string {
+function contentSecurityPolicy(services: readonly string[]): string {
   return [
     "default-src 'none'",
     "script-src 'self'",
     "style-src 'self'",
     "img-src 'self'",
-    `connect-src ${api}`,
+    `connect-src ${services.join(' ')}`,
     "base-uri 'none'",
     "form-action 'none'",
     "require-trusted-types-for 'script'",
@@ -36,12 +36,12 @@ function policyInPage(policy: string): Plugin {
 
 export default defineConfig(({ mode }) => {
   const env = loadEnv(mode, import.meta.dirname, 'VITE_')
-  const api = new URL(env.VITE_LATCHKEY_URL ?? '').origin
+  const services = [env.VITE_LATCHKEY_URL, env.VITE_NOTES_URL].map((url) => new URL(url ?? '').origin)
   // One fixed origin for `dev` and `preview`, since the server is told exactly which origins may call it.
   const listen = { host: '127.0.0.1', port: Number(process.env.DEMO_PORT ?? 5173), strictPort: true }
   return {
     root: import.meta.dirname,
-    plugins: [policyInPage(contentSecurityPolicy(api))],
+    plugins: [policyInPage(contentSecurityPolicy(services))],
     // One small script needs no preloading, and an asset as a data: URL would be against the policy.
     build: { modulePreload: false, assetsInlineLimit: 0 },
     server: listen,

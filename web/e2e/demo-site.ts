@@ -7,6 +7,7 @@ import { promisify } from 'node:util'
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
 import { preview } from 'vite'
 import { launchBrowser, openPage } from './browser.ts'
+import { startApi, type DemoApi } from './demo-api.ts'
 import { startServer, type Server } from './server.ts'
 
 const web = resolve(import.meta.dirname, '..')
@@ -17,8 +18,8 @@ const run = promisify(execFile)
 export interface DemoSite {
   /** What `LATCHKEY_CORS_ORIGINS` has to name. It serves nothing before `build`. */
   readonly origin: string
-  /** Builds the demo for the server at `api`. */
-  build(api: string): Promise<void>
+  /** Builds the demo for a server and a notes' API. */
+  build(server: string, notes: string): Promise<void>
   stop(): Promise<void>
 }
 
@@ -43,8 +44,8 @@ export async function openDemoSite(): Promise<DemoSite> {
   return {
     origin: `http://127.0.0.1:${address.port}`,
     // A process of its own: the test runner's NODE_ENV would build another page than the one that people get.
-    build: async (api) => {
-      const env = { PATH: process.env['PATH'], VITE_LATCHKEY_URL: api }
+    build: async (server, notes) => {
+      const env = { PATH: process.env['PATH'], VITE_LATCHKEY_URL: server, VITE_NOTES_URL: notes }
       const vite = join(installed, 'vite', 'bin', 'vite.js')
       await run(process.execPath, [vite, 'build', '--outDir', outDir, '--emptyOutDir'], { cwd: demo, env })
     },
@@ -75,46 +76,50 @@ async function copyWithPackedClient(folder: string): Promise<string> {
   return demo
 }
 
-/** A demo, the server that it talks to, on another origin, and a browser to visit it with. */
+/** A demo, the server and the API that it calls, each on an origin of its own, and a browser to visit it with. */
 export interface Stage {
   readonly site: DemoSite
   readonly server: Server
+  readonly api: DemoApi
   readonly browser: Browser
 }
 
-/** Starts a server with these settings and a demo, each knowing the other, and a browser. */
+/** Starts a server with these settings, the notes' API, a demo that calls both, and a browser. */
 export async function openStage(env: Record<string, string> = {}): Promise<Stage> {
   const site = await openDemoSite()
   let server: Server | undefined
+  let api: DemoApi | undefined
   try {
-    server = await startServer({ ...env, LATCHKEY_CORS_ORIGINS: site.origin, LATCHKEY_PUBLIC_URL: site.origin })
-    await site.build(server.url)
-    return { site, server, browser: await launchBrowser() }
+    const page = { LATCHKEY_CORS_ORIGINS: site.origin, LATCHKEY_MAIL_LINK_PATH: `${site.origin}/account` }
+    server = await startServer({ ...env, ...page })
+    api = await startApi(site.origin, server.url)
+    await site.build(server.url, api.url)
+    return { site, server, api, browser: await launchBrowser() }
   } catch (error) {
-    await Promise.all([site.stop(), server?.stop()])
+    await Promise.all([site.stop(), api?.stop(), server?.stop()])
     throw error
   }
 }
 
-export async function closeStage({ site, server, browser }: Stage): Promise<void> {
+export async function closeStage({ site, server, api, browser }: Stage): Promise<void> {
   await browser.close()
-  await Promise.all([site.stop(), server.stop()])
+  await Promise.all([site.stop(), api.stop(), server.stop()])
 }
 
-/** What the server answers to a path in this test that a browser's console shows as an error; 0 for no answer. */
+/** An answer in this test that a browser's console shows as an error; 0 for no answer. The path is the server's, or a whole URL. */
 export type Failure = readonly [status: number, path: string]
 
 /** Opens the demo. The test fails if an answer fails that isn't named here, or if one that is named doesn't come. */
 export async function visit(
-  { site, server, browser }: Stage,
+  { site, server, api, browser }: Stage,
   failures: readonly Failure[] = [],
   options: BrowserContextOptions = {},
 ): Promise<Page> {
   const errors = failures.map(([status, path]) => {
     const why = `the server responded with a status of ${status} (${STATUS_CODES[status] ?? ''})`
-    return `Failed to load resource: ${status === 0 ? 'net::ERR_CONNECTION_REFUSED' : why} (${server.url}${path})`
+    return `Failed to load resource: ${status === 0 ? 'net::ERR_CONNECTION_REFUSED' : why} (${new URL(path, server.url).href})`
   })
-  const { page } = await openPage(browser, { ...options, origins: [site.origin, server.url], errors })
+  const { page } = await openPage(browser, { ...options, origins: [site.origin, server.url, api.url], errors })
   await page.goto(site.origin)
   return page
 }

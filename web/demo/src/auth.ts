@@ -2,20 +2,23 @@ import { createClient, webStorage } from '@latchkey-auth/client'
 import { account } from '@latchkey-auth/client/account'
 
 export const serverUrl = import.meta.env.VITE_LATCHKEY_URL
+export const notesUrl = import.meta.env.VITE_NOTES_URL
 
 /**
- * The one client of the page. Who has it can act as the person who is logged in.
+ * The one client of the page. Code that has it can act as the person who is logged in. Besides the server, only the notes' API gets
+ * the access token.
  *
- * It keeps the tokens in localStorage, so that the person stays logged in over a reload, in every tab and when the browser
- * is started again, until they log out or the session ends. In a browser that blocks the site's data, memory serves until
- * the next reload.
- *
- * The price: any script that runs in this page's origin can read the tokens from there, today's or one that gets in
- * at any later visit, and so can whoever uses the same browser. The page's policy (vite.config.ts) is what stands
- * against the former, the log-out button against the latter. Without `storage` the tokens live only in memory, where
- * other scripts don't see them, and every reload and every further tab asks for the password again.
+ * The tokens are kept in localStorage. So the person stays logged in over a reload, in every tab and when the browser is started again,
+ * until they log out or the session ends. The price: any script that runs in this page's origin can read the tokens, and so can
+ * another person who uses the same browser. The page's policy (vite.config.ts) stands against the first, the log-out button against
+ * the second. With the default, `memoryStorage`, other scripts can't read the tokens, and every reload and every further tab asks for the
+ * password again.
  */
-export const auth = createClient({ baseUrl: serverUrl, storage: webStorage('local') })
+export const auth = createClient({
+  baseUrl: serverUrl,
+  storage: webStorage('local'),
+  apiOrigins: [new URL(notesUrl).origin],
+})
 
 /** The account of that person, and the ways back into it. */
 export const mine = account(auth)

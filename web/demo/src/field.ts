@@ -8,7 +8,7 @@ export interface FieldOptions<Name extends string> {
   readonly hint?: string
   /** What a password manager should fill in, or learn, here (HTML, section 4.10.18.7). */
   readonly autocomplete:
-    'username' | 'nickname' | 'name' | 'email' | 'new-password' | 'current-password' | 'one-time-code'
+    'off' | 'username' | 'nickname' | 'name' | 'email' | 'new-password' | 'current-password' | 'one-time-code'
   readonly kind: 'email' | 'text' | 'password' | 'code'
   /** What it has at first. */
   readonly value?: string

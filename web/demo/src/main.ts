@@ -1,5 +1,6 @@
 import type { SignedOutReason } from '@latchkey-auth/client'
-import { auth, serverUrl } from './auth.ts'
+import { auth } from './auth.ts'
+import { showBar } from './bar.ts'
 import { dropLink, takeLink } from './link.ts'
 import { focusHeading, say, show } from './page.ts'
 import { routeFor, views, type Route } from './routes.ts'
@@ -7,8 +8,8 @@ import { routeFor, views, type Route } from './routes.ts'
 let shown: Route | undefined
 
 /**
- * Shows what the address asks for. The address is corrected in place, so that Back never leads into a loop. A view that
- * is shown already stays as it is, unless it is about somebody else now.
+ * Shows what the address asks for. The address is corrected in place, so that Back never leads into a loop. A view that is shown already
+ * stays as it is, unless it has to be made anew.
  */
 function render(isAnew = false): void {
   const route = routeFor(location.hash)
@@ -17,39 +18,42 @@ function render(isAnew = false): void {
   const first = shown === undefined
   shown = route
   show(views[route]())
-  // A page that has just been loaded keeps the focus where the browser puts it.
+  showBar(route)
+  // After the page is loaded, the focus stays where the browser puts it.
   if (!first) focusHeading()
 }
 
-function wordsFor(reason: SignedOutReason): string {
-  switch (reason) {
-    case 'logout':
-      return 'You are logged out.'
-    case 'expired':
-      return 'Your session has ended. Log in again.'
-    case 'refused':
-      return 'The server no longer accepts your session. Log in again.'
-    case 'lost':
-      return 'Your browser has removed your session. Log in again.'
-  }
+const farewells: Record<SignedOutReason, string> = {
+  logout: 'You are logged out.',
+  expired: 'Your session has ended. Log in again.',
+  refused: 'The server no longer accepts your session. Log in again.',
+  lost: 'This browser has lost your session. Log in again.',
 }
 
 auth.onAuthChange((change) => {
-  if (change.type === 'signed_in') {
-    // In another tab somebody else may have logged in.
-    render(true)
-    say('You are logged in.')
-  } else if (change.type === 'signed_out') {
-    render()
-    say(wordsFor(change.reason))
+  switch (change.type) {
+    case 'signed_in':
+      // In another tab somebody else may have logged in.
+      render(true)
+      say('You are logged in.')
+      break
+    case 'signed_out':
+      render()
+      say(farewells[change.reason])
+      break
+    case 'user_updated':
+    case 'token_refreshed':
+      // A view shows what it has asked for, and a form that is being filled in stays.
+      break
   }
 })
 window.addEventListener('hashchange', () => {
-  // Whoever goes elsewhere leaves what a mail's link has brought.
+  // A person who goes to another view leaves the link of the mail.
   dropLink()
   takeLink()
+  // If the browser has lost the session meanwhile, the listener above hears of it.
+  void auth.resume()
   render()
 })
-document.getElementById('server')?.append(serverUrl)
 takeLink()
 render()

@@ -5,8 +5,8 @@ export interface View {
   readonly body: HTMLElement
 }
 
-/** `busy` is for screen readers only; for everyone else the button that is busy says it. */
-export type Tone = 'info' | 'error' | 'busy'
+/** `spoken` is for screen readers only, where everybody else sees it elsewhere in the page. */
+export type Tone = 'info' | 'error' | 'spoken'
 
 const heading = part('heading')
 const status = part('status')
@@ -15,7 +15,7 @@ const body = part('view')
 /** What the next view says first. */
 let next = ''
 
-/** Shows a view in place of the one before. What was said there is no longer true, so it goes. */
+/** Shows a view in place of the one before. What was said there goes, because it is no longer true. */
 export function show(view: View): void {
   document.title = `${view.title} · Latchkey demo`
   heading.textContent = view.title
@@ -41,7 +41,8 @@ export function say(text: string, tone: Tone = 'info'): void {
   status.textContent = text
 }
 
-function part(id: string): HTMLElement {
+/** Returns an element that index.html has. */
+export function part(id: string): HTMLElement {
   const element = document.getElementById(id)
   if (!element) throw new Error(`index.html has no #${id}`)
   return element

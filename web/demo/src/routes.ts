@@ -10,6 +10,7 @@ import { forgottenView } from './views/forgotten.ts'
 import { codeView, enterCodeView } from './views/code.ts'
 import { loginView } from './views/login.ts'
 import { meView } from './views/me.ts'
+import { notesView } from './views/notes.ts'
 import { passwordView } from './views/password.ts'
 import { profileView } from './views/profile.ts'
 import { resetView } from './views/reset.ts'
@@ -17,7 +18,7 @@ import { sessionsView } from './views/sessions.ts'
 import { signupView } from './views/signup.ts'
 import { verifyView } from './views/verify.ts'
 
-/** Views for whoever is not logged in. */
+/** Views for a person who is not logged in. */
 const guestViews = {
   '#/login': loginView,
   '#/signup': signupView,
@@ -28,8 +29,9 @@ const guestViews = {
   '#/enter': enterCodeView,
 }
 
-/** Views for whoever is. */
+/** Views for a person who is. */
 const ownViews = {
+  '#/notes': notesView,
   '#/me': meView,
   '#/profile': profileView,
   '#/email': emailView,
@@ -62,8 +64,8 @@ const linked: Record<LinkKind, Route> = {
 }
 
 /**
- * Where the person may be, whatever the address says: the account is for those who are logged in, the forms are for
- * everyone else. This is for convenience. What guards the account is the server.
+ * Returns the view that a person may see. Notes and account are for a person who is logged in, the other views for everybody else.
+ * This is for convenience: what guards an account is the server.
  */
 export function routeFor(hash: string): Route {
   const link = heldLink()

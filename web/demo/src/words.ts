@@ -1,5 +1,6 @@
 import type { FieldError, LoginError, MeError, RegisterError } from '@latchkey-auth/client'
 import type { Account } from '@latchkey-auth/client/account'
+import type { NotesError, NotesProblem } from './notes-error.ts'
 
 /** What a call of an account fails with. */
 type ErrorOf<Call> = Call extends (...args: never) => Promise<infer Result>
@@ -8,9 +9,9 @@ type ErrorOf<Call> = Call extends (...args: never) => Promise<infer Result>
     : never
   : never
 
-/** Whatever can go wrong in this page. */
+/** Everything that can go wrong in this page. */
 export type AppError =
-  LoginError | MeError | RegisterError | { [Name in keyof Account]: ErrorOf<Account[Name]> }[keyof Account]
+  LoginError | MeError | RegisterError | NotesError | { [Name in keyof Account]: ErrorOf<Account[Name]> }[keyof Account]
 
 /** An error in a person's words. */
 export interface Told {
@@ -19,15 +20,18 @@ export interface Told {
   readonly fields: readonly { readonly pointer: string; readonly message: string }[]
 }
 
+/** What is said above a form of which some fields are marked. */
+export const checkFields = 'Please check the marked fields.'
+
 /**
- * Turns an error into words for the person who sees it. The switch knows every code of the contract: when the contract
- * gets another one, `otherwise` below stops compiling, and this is the place to find words for it.
+ * Turns an error into words for the person who sees it. The switch has every code of the contract. If the contract gets another one,
+ * the call of `otherwise` no longer compiles.
  */
 export function tell(error: AppError): Told {
   switch (error.code) {
     case 'invalid_request':
       return {
-        message: 'Some of this needs another look.',
+        message: checkFields,
         fields: error.errors.map((field) => ({ pointer: field.pointer, message: tellField(field) })),
       }
     case 'email_taken':
@@ -39,36 +43,43 @@ export function tell(error: AppError): Told {
     case 'invalid_credentials':
       return told('The email or the password is wrong.')
     case 'email_unverified':
-      return told('Prove your email first. A code is in your mail.')
+      return told('Confirm your email first. We have mailed you a code.')
 
     case 'wrong_password':
-      return told('The present password is wrong.')
+      return told('The current password is wrong.')
     case 'invalid_code':
-      return beside('/code', 'It is wrong or no longer good. Look into the newest mail, or ask for another one.')
+      return beside('/code', 'This code is wrong or has expired. Use the newest mail, or ask for another code.')
     case 'email_verified':
-      return told('Your email is verified already.')
+      return told('Your email is already verified.')
     case 'session_not_found':
-      return told('This session has ended already.')
+      return told('This session has already ended.')
     case 'precondition_failed':
-      return told('This was changed elsewhere meanwhile. Open it again to see how it is now.')
+      return told('This was changed elsewhere in the meantime. Open it again to see what it is now.')
     case 'reauthentication_required':
-      return told('Prove first that it is you.')
+      return told('Confirm first that it is you.')
 
     case 'not_authenticated':
     case 'invalid_token':
+    case 'signed_out':
+    case 'session_stale':
       return told('Your session has ended. Log in again.')
     case 'user_not_found':
       return told('This account no longer exists.')
     case 'user_inactive':
       return told('This account has been deactivated.')
 
-    case 'network_error':
-      return told('The server can’t be reached. Check your connection and try again; nothing you typed is lost.')
     case 'offline':
-      return told('You are offline. Check your connection and try again; nothing you typed is lost.')
+      return told('You are offline. Try again when you are connected.')
+    // What reach.ts has found no cause of.
+    case 'network_error':
+    case 'notes_unanswered':
+      return told('The connection was interrupted. Try again.')
     case 'timeout':
+      return told('There was no answer in time. Try again.')
+    case 'aborted':
+      return told('That was stopped before it was done. Try again.')
     case 'request_timeout':
-      return told('The connection was too slow and the server gave up. Try again.')
+      return told('The connection is too slow. Try again.')
     case 'rate_limited':
       return told(`Too many attempts. Try again ${inSeconds(error.retryAfter)}.`)
     case 'starting':
@@ -78,29 +89,46 @@ export function tell(error: AppError): Told {
     case 'internal_error':
       return told(`Something went wrong on the server. Try again later.${quote(error.requestId)}`)
 
-    // These are mistakes of this page or of what stands between it and the server, not of the person.
+    case 'notes_problem':
+      return tellNotes(error)
+
+    // These are mistakes of this page, or of a proxy before the server. The person can't mend them.
+    case 'wrong_origin':
     case 'body_too_large':
     case 'unsupported_media_type':
     case 'unsupported_grant_type':
     case 'ambiguous_credentials':
     case 'cross_origin':
     case 'origin_not_allowed':
-      return told(`This page sent something that the server refuses (${error.code}).${quote(error.requestId)}`)
-    case 'aborted':
-    case 'session_stale':
-      // This page aborts no call, and its client refreshes.
-      return told('That did not work. Try again.')
+      return told(`This page made a mistake (${error.code}).${'requestId' in error ? quote(error.requestId) : ''}`)
     case 'unexpected_answer':
-      return told('Something other than the server answered. Try again later.')
+      return told('The answer was not one of this service. Try again later.')
 
     default:
       return otherwise(error, told('That did not work. Try again later.'))
   }
 }
 
+/** An error of the notes' API. Its own words are for people, but those about a token are not. */
+function tellNotes({ reason, detail }: NotesProblem): Told {
+  switch (reason) {
+    case 'invalid_text':
+      return beside('/text', detail)
+    case 'not_authenticated':
+    case 'invalid_token':
+      return told(
+        'The notes’ API doesn’t accept the access token. Compare its issuer and its audience with the server’s.',
+      )
+    case 'unavailable':
+      return told('The notes’ API can’t check the access token now. It can’t fetch the keys of the Latchkey server.')
+    default:
+      return told(detail)
+  }
+}
+
 /**
- * What is wrong with one field. A password's length stands only in the server's own words, since a server can be set to ask
- * for more; the form of a username is the same at every server.
+ * Returns what is wrong with one field. A server can demand longer passwords, so the length comes from the server's own words. The
+ * form of a username is the same at every server.
  */
 function tellField(field: FieldError): string {
   switch (field.code) {
@@ -110,6 +138,7 @@ function tellField(field: FieldError): string {
     case 'too_long':
       return field.detail
     case 'invalid_format':
+      if (field.pointer === '/email') return 'Use an email such as ada@example.com.'
       return field.pointer === '/username' ? 'Use 3 to 64 letters, digits, “_” and “-”.' : field.detail
     case 'invalid_character':
       return 'It has a character that is not allowed.'
@@ -121,7 +150,7 @@ function tellField(field: FieldError): string {
     case 'wrong_type':
     case 'query_not_allowed':
     case 'not_allowed':
-      // A form like ours doesn't send these; the server's words help whoever changes it.
+      // Our forms don't send these. The server's words help a developer who changes a form.
       return field.detail
     default:
       return otherwise(field.code, field.detail)
@@ -133,7 +162,7 @@ function told(message: string): Told {
 }
 
 function beside(pointer: string, message: string): Told {
-  return { message: 'Some of this needs another look.', fields: [{ pointer, message }] }
+  return { message: checkFields, fields: [{ pointer, message }] }
 }
 
 function inSeconds(seconds: number | undefined): string {
@@ -142,12 +171,12 @@ function inSeconds(seconds: number | undefined): string {
   return seconds === 1 ? 'in a second' : `in ${seconds} seconds`
 }
 
-/** The request's id leads to its line in the server's log. */
+/** The server's log has the request's id. */
 function quote(requestId: string | undefined): string {
   return requestId === undefined ? '' : ` If you report it, name request ${requestId}.`
 }
 
-/** Unreachable as far as the contract goes. A server newer than this page may still send a code that it doesn't know. */
+/** Unreachable by the contract. A server newer than this page may still send a code that the page doesn't know. */
 function otherwise<T>(_code: never, words: T): T {
   return words
 }

@@ -5,7 +5,7 @@ export const codeField: FieldOptions<'code'> = {
   name: 'code',
   pointer: '/code',
   label: 'Code',
-  hint: 'The 8 digits of the mail.',
+  hint: 'The 8 digits in the mail.',
   kind: 'code',
   autocomplete: 'one-time-code',
 }

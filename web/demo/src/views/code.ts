@@ -6,7 +6,7 @@ import { goTo, type View } from '../page.ts'
 import { dropPending, keepPending, pendingOf } from '../pending.ts'
 import { codeField } from './code-field.ts'
 
-/** Asks for a code that logs in. */
+/** Asks for a code to log in with. */
 export function codeView(): View {
   const form = makeForm({
     fields: [{ name: 'email', pointer: '/email', label: 'Email', kind: 'email', autocomplete: 'username' }],
@@ -16,20 +16,16 @@ export function codeView(): View {
       const result = await mine.requestLoginCode(email)
       if (!result.ok) return result.error
       keepPending('login_code', { email, request: result.data.request })
-      goTo('#/enter', 'If this email has an account, a code is on its way.')
+      goTo('#/enter', 'If this email has an account, we have mailed it a code.')
       return undefined
     },
   })
-  const hint = el(
-    'p',
-    { class: 'hint' },
-    'A link of such a mail works only in the browser in which you have asked for it.',
-  )
-  const aside = el('p', { class: 'aside' }, el('a', { href: '#/login' }, 'Log in by your password'))
-  return { title: 'Log in by a code', body: el('div', {}, form, hint, aside) }
+  const hint = el('p', { class: 'hint' }, 'The link in the mail works only in this browser.')
+  const aside = el('p', { class: 'aside' }, el('a', { href: '#/login' }, 'Log in with your password'))
+  return { title: 'Log in with a code', body: el('div', {}, form, hint, aside) }
 }
 
-/** Takes the code of the mail, or after its link no more than a press of the button. */
+/** Takes the code of the mail. After its link, a press of the button is enough. */
 export function enterCodeView(): View {
   const link = heldLink('login_code') ?? heldLink('continue_login')
   const pending = pendingOf('login_code')
@@ -47,7 +43,7 @@ export function enterCodeView(): View {
     },
     focusAfterError: () => 'code',
   })
-  const whose = pending ? [el('p', { class: 'quiet' }, `As ${pending.email}.`)] : []
+  const whose = pending ? [el('p', { class: 'quiet' }, `For ${pending.email}.`)] : []
   const aside = el('p', { class: 'aside' }, el('a', { href: '#/code' }, 'Ask for another code'))
   return { title: 'Enter the code', body: el('div', {}, ...whose, form, aside) }
 }

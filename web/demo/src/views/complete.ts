@@ -6,7 +6,7 @@ import type { View } from '../page.ts'
 import { dropPending, pendingOf } from '../pending.ts'
 import { codeField } from './code-field.ts'
 
-/** Finishes a registration at a server that demands a proof of the email first. */
+/** Finishes a registration at a server that demands a verified email. */
 export function completeView(): View {
   const link = heldLink('complete_registration')
   const pending = pendingOf('complete_registration')

@@ -14,14 +14,14 @@ export function deleteView(): View {
     look: 'danger',
     send: () => proving(form, remove),
   })
-  const words = el('p', {}, 'Your account and all that belongs to it is deleted at once. Nobody can bring it back.')
+  const words = el('p', {}, 'Your account is deleted at once, with everything in it. Nobody can restore it.')
   return { title: 'Delete the account', body: el('div', {}, words, form, back()) }
 }
 
 async function remove(): Promise<AppError | undefined> {
   const result = await mine.delete()
   if (!result.ok) return result.error
-  // Who hears that the session is over (main.ts) has shown the login.
+  // main.ts has heard that the session is over, and has shown the login.
   say('Your account is deleted.')
   return undefined
 }

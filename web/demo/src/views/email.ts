@@ -11,15 +11,15 @@ import { loading } from './loading.ts'
 import { proving } from './proof.ts'
 
 export function emailView(): View {
-  const body = loading(
-    () => auth.me(),
-    (user) => {
+  const body = loading({
+    ask: () => auth.me(),
+    view: (user) => {
       const place = el('div', {}, present(user))
       if (!user.email_verified) place.append(verification(place))
       place.append(change(place))
       return place
     },
-  )
+  })
   return { title: 'Email', body: el('div', {}, body, back()) }
 }
 
@@ -70,7 +70,7 @@ function change(place: HTMLElement): HTMLElement {
   )
 }
 
-/** Waits for what asks for a code, and then shows nothing but where to enter it. */
+/** Waits until a code is asked for, and then shows only where to enter it. */
 async function mailed(
   place: HTMLElement,
   asked: Promise<Result<CodeRequested, AppError>>,
@@ -79,7 +79,7 @@ async function mailed(
   const result = await asked
   if (!result.ok) return result.error
   place.replaceChildren(view(result.data.request))
-  say('A code is on its way.')
+  say('We have mailed you a code.')
   place.querySelector('input')?.focus()
   return undefined
 }

@@ -5,36 +5,36 @@ import type { View } from '../page.ts'
 import { back } from './back.ts'
 import { loading } from './loading.ts'
 
-/** Every type of the contract: one without words doesn't compile. */
+/** Words for every type of the contract. A type without words doesn't compile. */
 const words: Record<AccountEvent['type'], string> = {
   'user.registered': 'You signed up',
   'user.created': 'The account was created',
   'user.updated': 'The profile was changed',
   'user.activated': 'The account was activated',
   'user.deactivated': 'The account was deactivated',
-  'user.logged_in': 'Login',
-  'login.failed': 'A login has failed',
+  'user.logged_in': 'You logged in',
+  'login.failed': 'A login failed',
   'password.changed': 'The password was changed',
-  'password.reset': 'A new password was set by a mailed code',
+  'password.reset': 'A new password was set with a mailed code',
   'code.failed': 'A wrong code was entered',
   'email.changed': 'The email was changed',
   'email.change_undone': 'A change of the email was undone',
   'email.verified': 'The email was verified',
-  'session.reauthenticated': 'You proved that it is you',
-  'session.ended': 'A session has ended',
-  'session.reuse_detected': 'A session has ended, as it may have been stolen',
-  'sessions.ended': 'All sessions have ended',
+  'session.reauthenticated': 'You confirmed that it is you',
+  'session.ended': 'A session ended',
+  'session.reuse_detected': 'A session ended, because it may have been stolen',
+  'sessions.ended': 'All sessions ended',
 }
 
 const moment = new Intl.DateTimeFormat('en', { dateStyle: 'medium', timeStyle: 'short' })
 
-/** The newest events. `next` would lead on. */
+/** The newest events. `next` of the answer leads to older ones. */
 export function eventsView(): View {
-  const body = loading(
-    () => mine.events({ limit: 20 }),
-    ({ events }) => el('ul', { class: 'rows' }, ...events.map(row)),
-  )
-  return { title: 'What happened', body: el('div', {}, body, back()) }
+  const body = loading({
+    ask: () => mine.events({ limit: 20 }),
+    view: ({ events }) => el('ul', { class: 'rows' }, ...events.map(row)),
+  })
+  return { title: 'Recent activity', body: el('div', {}, body, back()) }
 }
 
 function row({ type, created_at, address }: AccountEvent): HTMLElement {

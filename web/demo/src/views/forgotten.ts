@@ -13,8 +13,8 @@ export function forgottenView(): View {
       const result = await mine.requestPasswordReset(email)
       if (!result.ok) return result.error
       keepPending('reset_password', { email, request: result.data.request })
-      // The server doesn't say whether there is such an account, and so this page can't.
-      goTo('#/reset', 'If this email has an account, a code is on its way.')
+      // The server doesn't say whether there is such an account, so the page can't either.
+      goTo('#/reset', 'If this email has an account, we have mailed it a code.')
       return undefined
     },
   })

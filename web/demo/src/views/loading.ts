@@ -1,20 +1,43 @@
 import type { Result } from '@latchkey-auth/client'
-import { el } from '../dom.ts'
-import { say } from '../page.ts'
-import { tell, type AppError } from '../words.ts'
+import { el, onPress } from '../dom.ts'
+import { focusHeading, say } from '../page.ts'
+import { explain } from '../reach.ts'
+import type { AppError } from '../words.ts'
 
-/** Stands for what the server is asked for, and shows it once it has answered. */
-export function loading<T>(ask: () => Promise<Result<T, AppError>>, view: (data: T) => HTMLElement): HTMLElement {
-  const place = el('div', { 'aria-busy': 'true' }, el('p', { class: 'quiet' }, 'Asking the server…'))
-  void ask().then((result) => {
+export interface Loading<T> {
+  readonly ask: () => Promise<Result<T, AppError>>
+  /** Shows what `ask` has returned. */
+  readonly view: (data: T) => HTMLElement
+  /** What is shown until then, if something is known from before. */
+  readonly known?: T | null
+}
+
+/** Shows what a service is asked for, once it has answered. If that fails, a button asks again. */
+export function loading<T>({ ask, view, known = null }: Loading<T>): HTMLElement {
+  const before = known === null ? [] : [view(known)]
+  const place = el('div', {}, ...before)
+  if (known === null) place.append(el('p', { class: 'quiet' }, 'Loading…'))
+  const again = el('button', { type: 'button', class: 'secondary' }, 'Try again')
+
+  const load = async () => {
+    place.setAttribute('aria-busy', 'true')
+    const result = await ask()
+    const told = result.ok ? undefined : await explain(result.error)
     place.removeAttribute('aria-busy')
-    // Gone meanwhile: left, or logged out.
+    // The person may have left the view meanwhile, or be logged out.
     if (!place.isConnected) return
+    if (told) say(told.message, 'error')
     if (result.ok) place.replaceChildren(view(result.data))
-    else {
-      place.replaceChildren()
-      say(tell(result.error).message, 'error')
-    }
+    else place.replaceChildren(...before, again)
+  }
+  onPress(again, async () => {
+    say('Loading…', 'spoken')
+    await load()
+    if (!place.isConnected || again.isConnected) return
+    // It worked. The button that had the focus is gone.
+    say('')
+    focusHeading()
   })
+  void load()
   return place
 }

@@ -34,8 +34,8 @@ export function loginView(): View {
     'ul',
     { class: 'aside plain' },
     el('li', {}, 'New here? ', el('a', { href: '#/signup' }, 'Sign up')),
-    el('li', {}, el('a', { href: '#/forgotten' }, 'I have forgotten my password')),
-    el('li', {}, el('a', { href: '#/code' }, 'Log in by a code')),
+    el('li', {}, el('a', { href: '#/forgotten' }, 'Forgot your password?')),
+    el('li', {}, el('a', { href: '#/code' }, 'Log in with a code')),
   )
   return { title: 'Log in', body: el('div', {}, form, aside) }
 }

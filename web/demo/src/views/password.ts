@@ -8,9 +8,9 @@ export function passwordView(): View {
   const form = makeForm({
     fields: [
       {
-        name: 'present',
+        name: 'current',
         pointer: '/current_password',
-        label: 'Present password',
+        label: 'Current password',
         kind: 'password',
         autocomplete: 'current-password',
       },
@@ -25,13 +25,13 @@ export function passwordView(): View {
     ],
     submit: 'Change the password',
     busy: 'Changing…',
-    send: async ({ present, password }) => {
-      const result = await mine.changePassword({ current_password: present, new_password: password })
+    send: async ({ current, password }) => {
+      const result = await mine.changePassword({ current_password: current, new_password: password })
       if (!result.ok) return result.error
       goTo('#/me', 'Your password is changed. You are logged out everywhere else.')
       return undefined
     },
-    focusAfterError: (error) => (error.code === 'wrong_password' ? 'present' : undefined),
+    focusAfterError: (error) => (error.code === 'wrong_password' ? 'current' : undefined),
   })
   return { title: 'Password', body: el('div', {}, form, back()) }
 }

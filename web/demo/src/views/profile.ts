@@ -7,10 +7,7 @@ import { back } from './back.ts'
 import { loading } from './loading.ts'
 
 export function profileView(): View {
-  const body = loading(
-    () => mine.read(),
-    (version) => form(version),
-  )
+  const body = loading({ ask: () => mine.read(), view: form })
   return { title: 'Profile', body: el('div', {}, body, back()) }
 }
 
@@ -40,7 +37,7 @@ function form({ user, etag }: Version): HTMLElement {
     submit: 'Save',
     busy: 'Saving…',
     send: async ({ username, name }) => {
-      // Only as long as it is what the form shows: what was changed elsewhere meanwhile isn't overwritten.
+      // With the version that the form shows, so that a change from elsewhere isn't overwritten.
       const changes = { username, display_name: name === '' ? null : name }
       const result = await mine.update(changes, { ifMatch: etag })
       if (!result.ok) return result.error

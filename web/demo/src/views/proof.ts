@@ -9,8 +9,8 @@ import { codeField } from './code-field.ts'
 type Work = () => Promise<AppError | undefined>
 
 /**
- * Does what may demand that the person proves again who they are. If it does, `form` is replaced by one that asks for a proof that
- * would do, and then does it again.
+ * Does work that may demand a fresh proof of who the person is. If it does, `form` is replaced by one that asks for such a proof,
+ * and the work is then done again.
  */
 export async function proving(form: HTMLElement, work: Work): Promise<AppError | undefined> {
   const error = await work()
@@ -24,7 +24,7 @@ export async function proving(form: HTMLElement, work: Work): Promise<AppError |
   const has = (factor: Proof['factor']) => error.factors.includes(factor)
   form.replaceWith(place)
   show(...(has('password') ? [byPassword(work)] : []), ...(has('email_code') ? [code] : []))
-  say('It is a while since you have logged in. Prove that it is you.')
+  say('Your login was a while ago. Confirm that it is you.')
   return undefined
 }
 
@@ -39,7 +39,7 @@ function byPassword(work: Work): HTMLFormElement {
         autocomplete: 'current-password',
       },
     ],
-    submit: 'Go on',
+    submit: 'Continue',
     busy: 'Asking…',
     send: ({ proof }) => prove({ factor: 'password', password: proof }, work),
     focusAfterError: () => 'proof',
@@ -50,7 +50,7 @@ function byPassword(work: Work): HTMLFormElement {
 function byCode(work: Work, show: (form: HTMLElement) => void): HTMLFormElement {
   return makeForm<never>({
     fields: [],
-    submit: 'Mail me a code for it',
+    submit: 'Mail me a code instead',
     busy: 'Asking…',
     look: 'secondary',
     send: async () => {
@@ -62,12 +62,12 @@ function byCode(work: Work, show: (form: HTMLElement) => void): HTMLFormElement 
       show(
         makeForm({
           fields: [codeField],
-          submit: 'Go on',
+          submit: 'Continue',
           busy: 'Asking…',
           send: ({ code }) => prove({ factor: 'email_code', request, code }, work),
         }),
       )
-      say('A code is on its way.')
+      say('We have mailed you a code.')
       return undefined
     },
   })

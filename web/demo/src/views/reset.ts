@@ -16,7 +16,7 @@ const password: FieldOptions<'password'> = {
   autocomplete: 'new-password',
 }
 
-/** Asks for the new password, and for the code unless the person has come by the link of the mail. */
+/** Asks for the new password, and without the link of a mail also for its code. */
 export function resetView(): View {
   const undo = heldLink('email_changed')
   const link = undo ?? heldLink('reset_password')
@@ -31,7 +31,7 @@ export function resetView(): View {
       if (!result.ok) return result.error
       dropLink()
       dropPending('reset_password')
-      // Whose account a link is for, this page doesn't know: it may be another than the one that a code was asked for here.
+      // A link may be for another account than the one that a code was asked for here.
       const hasLoggedIn = !link && pending && (await auth.login({ email: pending.email, password: values.password })).ok
       if (!hasLoggedIn) goTo('#/login', 'Your new password is set. Log in with it.')
       return undefined
@@ -41,7 +41,7 @@ export function resetView(): View {
   const other = link ? 'Back to the login' : 'Ask for another code'
   const aside = el('p', { class: 'aside' }, el('a', { href: asks }, other))
   const words = undo
-    ? 'With a new password your account gets its former email back.'
+    ? 'Set a new password, and your account gets its former email back.'
     : link
       ? ''
       : `For ${pending?.email ?? ''}.`

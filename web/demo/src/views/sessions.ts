@@ -1,18 +1,19 @@
 import type { AccountSession } from '@latchkey-auth/client/account'
 import { mine } from '../auth.ts'
-import { el, isBusy, setBusy } from '../dom.ts'
+import { deviceOf } from '../device.ts'
+import { el, onPress } from '../dom.ts'
 import { focusHeading, say, type View } from '../page.ts'
-import { tell } from '../words.ts'
+import { explain } from '../reach.ts'
 import { back } from './back.ts'
 import { loading } from './loading.ts'
 
 export function sessionsView(): View {
   const place = el('div', {})
   const list = () =>
-    loading(
-      () => mine.sessions(),
-      (sessions) => el('ul', { class: 'rows' }, ...sessions.map((session) => row(session, again))),
-    )
+    loading({
+      ask: () => mine.sessions(),
+      view: (sessions) => el('ul', { class: 'rows' }, ...sessions.map((session) => row(session, again))),
+    })
   const again = () => {
     place.replaceChildren(list())
     // The button that had the focus is gone.
@@ -25,7 +26,7 @@ export function sessionsView(): View {
 const moment = new Intl.DateTimeFormat('en', { dateStyle: 'medium', timeStyle: 'short' })
 
 function row(session: AccountSession, again: () => void): HTMLElement {
-  const where = session.user_agent === '' ? 'Unknown browser' : session.user_agent
+  const where = deviceOf(session.user_agent)
   const used = moment.format(new Date(session.last_used_at))
   const details = el('p', { class: 'quiet' }, `From ${session.address}, last used on ${used}`)
   const end = session.is_current ? el('p', {}, el('strong', {}, 'This browser')) : ending(session.id, where, again)
@@ -35,18 +36,18 @@ function row(session: AccountSession, again: () => void): HTMLElement {
 function ending(id: string, where: string, again: () => void): HTMLElement {
   const words = 'Log out there'
   const button = el('button', { type: 'button', class: 'secondary', 'aria-label': `${words}: ${where}` }, words)
-  button.addEventListener('click', () => {
-    if (isBusy(button)) return
-    setBusy(button, true)
-    void mine.endSession(id).then((result) => {
-      setBusy(button, false)
-      if (!button.isConnected) return
-      // One that has ended meanwhile is gone as well.
-      if (result.ok || result.error.code === 'session_not_found') {
-        again()
-        say('You are logged out there.')
-      } else say(tell(result.error).message, 'error')
-    })
+  onPress(button, async () => {
+    const result = await mine.endSession(id)
+    // It may have ended meanwhile.
+    const isGone = result.ok || result.error.code === 'session_not_found'
+    const told = isGone ? undefined : await explain(result.error)
+    if (!button.isConnected) return
+    if (told) {
+      say(told.message, 'error')
+      return
+    }
+    again()
+    say('You are logged out there.')
   })
   return button
 }

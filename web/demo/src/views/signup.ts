@@ -33,7 +33,7 @@ export function signupView(): View {
       if (!result.ok) return result.error
       if (!('request' in result.data)) return undefined
       keepPending('complete_registration', { email: values.email, request: result.data.request })
-      goTo('#/complete', 'A mail is on its way. Enter its code to finish.')
+      goTo('#/complete', 'We have mailed you a code. Enter it to finish.')
       return undefined
     },
   })

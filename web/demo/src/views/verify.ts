@@ -5,7 +5,7 @@ import { heldLink } from '../link.ts'
 import { goTo, type View } from '../page.ts'
 import { back } from './back.ts'
 
-/** Where the link of a mail leads that verifies an email, or a new one. It has come to nothing yet. */
+/** Where the link of a mail leads that verifies an email, or a new one. Nothing is sent before the button is pressed. */
 export function verifyView(): View {
   const change = heldLink('change_email')
   const code = (change ?? heldLink('verify_email'))?.token ?? ''
@@ -20,6 +20,6 @@ export function verifyView(): View {
       return undefined
     },
   })
-  const words = el('p', {}, 'Press the button to say that the mail has reached you.')
+  const words = el('p', {}, 'Press the button to confirm that the mail has reached you.')
   return { title: change ? 'Your new email' : 'Verify your email', body: el('div', {}, words, form, back()) }
 }

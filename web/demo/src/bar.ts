@@ -1,0 +1,24 @@
+import { auth } from './auth.ts'
+import { el } from './dom.ts'
+import { part } from './page.ts'
+
+const places = [
+  ['#/notes', 'Notes'],
+  ['#/me', 'Account'],
+] as const
+
+/** Shows the links of the page's head to a person who is logged in, and to a guest none. */
+export function showBar(route: string): void {
+  const bar = part('bar')
+  if (!auth.isAuthenticated()) {
+    bar.replaceChildren()
+    return
+  }
+  const links = places.map(([href, name]) =>
+    el('li', {}, el('a', { href, ...(href === route ? { 'aria-current': 'page' } : {}) }, name)),
+  )
+  const logout = el('button', { type: 'button', class: 'plain' }, 'Log out')
+  // main.ts changes the view when it hears that the session is over.
+  logout.addEventListener('click', () => void auth.logout())
+  bar.replaceChildren(el('nav', { 'aria-label': 'Main' }, el('ul', { class: 'plain' }, ...links)), logout)
+}
