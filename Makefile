@@ -22,8 +22,8 @@ STEP      = @printf '\n== %s\n'
 export GOTOOLCHAIN := auto
 export GOFLAGS := $(strip $(filter-out -buildvcs=%,$(shell go env GOFLAGS)) -buildvcs=false)
 
-.PHONY: help build run demo demo-api test left-out vet lint lint-contract lint-web check-generated unit test-client test-web \
-	specmatic client generate release-contract fuzz audit bench clean
+.PHONY: help build run demo test left-out vet lint lint-contract lint-web check-generated unit test-client test-web specmatic \
+	client generate release-contract fuzz audit bench clean
 
 help: ## lists the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -38,6 +38,7 @@ run: $(NPM_RUN) build ## starts the server with its database, and shows its mail
 demo: $(NPM) client demo-api ## starts the demo, its page and its API, for a server that runs already
 	node web/demo/start.mjs bin/demo-api
 
+.PHONY: demo-api
 demo-api:
 	@mkdir -p bin
 	go build -trimpath -o bin/demo-api ./web/demo/api
