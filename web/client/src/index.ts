@@ -127,15 +127,15 @@ export interface Client {
   logout(): Promise<void>
   /**
    * The user of the session as the client knows it: from `register`, `me`, or `read` and `update` of the account, here or in another
-   * tab or client that shares the storage. Null where there is no session, or no such answer yet. Reading it tells and changes nothing,
-   * and returns the same object until the user has changed.
+   * tab or client that shares the storage. Null if there is no session, or no such answer yet. Reading it calls no listener and changes
+   * nothing. It is the same object until the user has changed.
    */
   readonly user: User | null
-  /** Reports whether there is a session that has not ended; it tells and changes nothing. Whether the server accepts it, `me` returns. */
+  /** Reports whether there is a session that has not ended. It calls no listener and changes nothing. The server may refuse the session. */
   isAuthenticated(): boolean
   /**
    * Calls the listener whenever the session changes, also by the clock, in another tab, or in another client of the storage. Returns
-   * what ends that. What a listener throws is told as an error that nobody has caught, and changes nothing else.
+   * what ends that. What a listener throws becomes an uncaught error, and changes nothing else.
    */
   onAuthChange(listener: (change: AuthChange) => void): () => void
   /**

@@ -17,7 +17,7 @@ export interface Session extends Token {
   readonly user?: User | undefined
 }
 
-/** What a tab tells the others: the session that it has, and whether it asks for a newer one, or for the word that there is none. */
+/** The message of one tab to the others: its session, and whether it asks for a later state or a confirmation. */
 export interface Told extends Session {
   readonly asks?: boolean
 }
@@ -47,13 +47,13 @@ const longestWait = 2 ** 31 - 1
 
 /** Sessions is the session of a client, and the listeners to its changes. */
 export interface Sessions {
-  /** Returns the session, or null. It tells the listeners what has changed, and removes a session that has expired. */
+  /** Returns the session, or null. It calls the listeners with what has changed, and removes an expired session. */
   current(): Session | null
-  /** Returns the session, or null if there is none or it has expired. It tells and changes nothing. */
+  /** Returns the session, or null if there is none or it has expired. It calls no listener and changes nothing. */
   peek(): Session | null
   /**
-   * Waits until an asynchronous storage has been read; undefined where there is nothing to wait for. What other tabs have, for
-   * a session in a cookie, is waited for only by a page that resumes.
+   * Waits until an asynchronous storage has been read. Returns undefined if there is nothing to wait for. With a session in a cookie,
+   * only a page that resumes waits for the other tabs.
    */
   load(isResuming?: boolean): Promise<void> | undefined
   /** Returns what begins a session with tokens, unless there is a logout until then. */
@@ -66,50 +66,50 @@ export interface Sessions {
   isFresh(session: Session, ms: number): boolean
   /** Keeps the user that the server has returned to a session, unless another session has begun meanwhile. */
   learn(session: Session | undefined, user: User): void
-  /** What tabs that share the session, or have copies of it, call it; undefined where no other tab can have it. */
+  /** The name of the session among the tabs that share it or have copies. Undefined if no other tab can have it. */
   readonly sharedAs: string | undefined
-  /** Takes over what another tab has refreshed meanwhile, if any does have this session in another state. */
+  /** Takes over a later state of the session that another tab has. */
   catchUp(): Promise<void>
   /** Ends the session and returns it. A session that the storage has lost is returned as well, for the server to end it. */
   logout(): Session | null
   listen(listener: (change: AuthChange) => void): () => void
-  /** Hears no more of the clock, of other tabs and of other clients, and tells nobody. The session stays. */
+  /** Stops the timer, and leaves the other tabs and clients. No listener is called any more. The session stays. */
   close(): void
 }
 
-/** What a login has come to. */
+/** The result of a login. */
 export interface Opened {
   readonly session: Session
-  /** The session that nobody has any more, though the server still takes it: the one before, or this one if a logout came first. */
+  /** The session to end at the server: the one before, or this one if a logout came first. */
   readonly left: Session | null
 }
 
-/** Makes a client of the page look at what is kept; `reason` is why there is nothing, if so. */
+/** Makes a client of the page read the storage. `reason` is why the session has ended if there is none. */
 type Look = (reason?: SignedOutReason) => void
 
 /** The clients of the page, by the place where they keep their session. */
 const clients = new WeakMap<object, Set<Look>>()
 
-/** Opens what a storage has of the server at `baseUrl`. */
+/** Opens the session that a storage has for the server at `baseUrl`. */
 export function openSessions(storage: TokenStorage, baseUrl = ''): Sessions {
   const listeners = new Set<(change: AuthChange) => void>()
   const place = storage.area ?? storage
   const peers = clients.get(place) ?? new Set()
   clients.set(place, peers)
   let timer: ReturnType<typeof setTimeout> | undefined
-  /** How often there was a logout, for a login to see that it was overtaken by one. */
+  /** The number of logouts. A login compares it to notice one that came first. */
   let logouts = 0
-  /** The text that was read last, and the session that it has. */
+  /** The text that was read last, and the session in it. */
   let text: string | null = null
   let seen: Session | null = null
-  /** The session that the listeners know of. */
+  /** The session that the listeners were last called with. */
   let known: Session | null = null
-  /** The same, or the one that the storage has lost: the server still accepts it. */
+  /** The same, or the session that the storage has lost. The server still accepts it. */
   let last: Session | null = null
   /** The access token that the server has refused. */
   let refused: string | undefined
 
-  /** Works on the storage. One that fails is given up, and memory goes on with what was read last. */
+  /** Works on the storage. A storage that fails is replaced by one in memory, which has the text that was read last. */
   const use = <T>(work: () => T): T => {
     try {
       return work()
@@ -120,14 +120,14 @@ export function openSessions(storage: TokenStorage, baseUrl = ''): Sessions {
     }
   }
 
-  /** Reads the session. The same text, and the same user, come to the same object. */
+  /** Reads the session. It returns the same object for the same text, and the same user object for an equal user. */
   const read = () => {
     const found = use(() => storage.get())
     if (found !== text) {
       text = found
       const session = parse(found)
       const user = session?.login === seen?.login && seen?.user
-      // A storage that is too small for the user has only the rest.
+      // A storage may be too small for the user, and keep the rest.
       seen = session && user && (!session.user || isEqual(session.user, user)) ? { ...session, user } : session
     }
     return seen
@@ -142,7 +142,7 @@ export function openSessions(storage: TokenStorage, baseUrl = ''): Sessions {
       try {
         listener(change)
       } catch (error) {
-        // Its own mistake: told as one that nobody has caught, and neither to the other listeners nor to the caller.
+        // It is the listener's mistake: it becomes an uncaught error, and reaches neither the caller nor the other listeners.
         queueMicrotask(() => {
           throw error
         })
@@ -160,7 +160,7 @@ export function openSessions(storage: TokenStorage, baseUrl = ''): Sessions {
     })
   }
 
-  /** Takes note of the session as it is now, and tells the listeners what differs from what they know. */
+  /** Reads the session, and calls the listeners with what differs from what they know. */
   const current = (reason: SignedOutReason = 'lost') => {
     const session = peek()
     if (!session && seen) remove()
@@ -186,7 +186,10 @@ export function openSessions(storage: TokenStorage, baseUrl = ''): Sessions {
     for (const each of [...peers]) each(reason)
   }
 
-  /** Looks again once the session has ended. A timer that nobody listens to would only keep a server's client of each request. */
+  /**
+   * Sets the timer that reads again when the session has expired. Without listeners there is none: on a server it would only keep the
+   * client of each request.
+   */
   const watch = () => {
     clearTimeout(timer)
     if (!known || !peers.has(look) || listeners.size === 0) return
@@ -195,14 +198,14 @@ export function openSessions(storage: TokenStorage, baseUrl = ''): Sessions {
     ;(timer as { unref?: () => void }).unref?.()
   }
 
-  /** Keeps a session, and tells everybody in the page. */
+  /** Stores a session. All clients of the page read it. */
   const keep = (session: Session) => {
     const written = JSON.stringify(session)
     use(() => {
       try {
         storage.set(written)
       } catch (error) {
-        // Who reads the former token there would use it again, and so end the session.
+        // A tab that reads the former token would use it again, which ends the session.
         storage.remove()
         throw error
       }
@@ -211,7 +214,7 @@ export function openSessions(storage: TokenStorage, baseUrl = ''): Sessions {
     seen = session
     share()
   }
-  /** Keeps another state of the session, and tells the other tabs, too. */
+  /** Stores another state of the session, and sends it to the other tabs. */
   const change = (session: Session, isRenewed = false) => {
     keep(session)
     tabs?.tell(session, isRenewed)
@@ -293,12 +296,12 @@ export function openSessions(storage: TokenStorage, baseUrl = ''): Sessions {
   }
 }
 
-/** When the session ends unless it is refreshed before; of one in a cookie, only the server and the browser know. */
+/** Returns when the session ends unless it is refreshed before, in milliseconds since 1970; Infinity if a cookie keeps it. */
 export function endOf(session: Session): number {
   return session.since + (session.refresh_expires_in ?? Infinity) * 1000
 }
 
-/** What a refresh replaces. A session may have got another access token meanwhile, by a proof of who the user is. */
+/** Returns what a refresh replaces. The access token may change without a refresh, by a proof of who the user is. */
 function stateOf(session: Session): string {
   return session.refresh_token ?? session.access_token
 }
@@ -307,7 +310,7 @@ function isEqual(one: unknown, other: unknown): boolean {
   return JSON.stringify(one) === JSON.stringify(other)
 }
 
-/** Reads what was kept. What isn't ours counts as nothing. What a former release has kept lacks its turn and its user. */
+/** Parses a stored session. It returns null for any other text. A session of an older release has no turn and no user. */
 export function parse(text: unknown): Told | null {
   try {
     const { user, ...session } = tokenOf(JSON.parse(text as string)) as Told

@@ -23,15 +23,14 @@ export interface TokenStorage {
   /** Set where the refresh token is in a cookie that no script can read: what is kept has only the access token. */
   readonly isInCookie?: boolean
   /**
-   * Waits until `get` returns what is kept: where it is read asynchronously, or other tabs have it. Undefined where there is nothing
-   * to wait for any more.
+   * Waits until `get` returns what is kept, where it is read asynchronously or other tabs have it. Returns undefined if there is
+   * nothing to wait for.
    */
   load?(): Promise<void> | undefined
-  /** What holds the text, where several objects of this type can be for the same: their clients in one page hear each other. */
+  /** The object that holds the text. Clients in one page notice each other's changes if their storages have the same area. */
   readonly area?: object | undefined
   /**
-   * Calls the listener after somebody else, such as another tab, has changed what is kept; with `lost` where it was emptied by
-   * somebody else than a client. Returns what ends that.
+   * Calls the listener after another tab has changed what is kept, with `lost` if that was not a client. Returns what ends that.
    */
   subscribe?(listener: (reason?: 'lost') => void): () => void
 }
@@ -59,7 +58,7 @@ export function webStorage(kind: 'local' | 'session', key = 'latchkey'): TokenSt
   let opened: TokenStorage | undefined
   const open = () => (opened ??= openArea(kind, key))
   return {
-    // Which there is shows at the first use.
+    // They depend on what the first use finds.
     get sharedAs() {
       return open().sharedAs
     },
@@ -101,7 +100,7 @@ function openArea(kind: 'local' | 'session', key: string): TokenStorage {
         // Without a key, everything was cleared.
         if (event.storageArea === area && (event.key === key || event.key === null)) look(event.key === null)
       }
-      // A page that comes back from the browser's cache of pages has heard nothing meanwhile.
+      // A page in the browser's back/forward cache gets no events.
       const onShow = () => {
         look(false)
       }
@@ -115,7 +114,7 @@ function openArea(kind: 'local' | 'session', key: string): TokenStorage {
   }
 }
 
-/** Returns a page's storage. That of Node and Deno is one for all users of a server. */
+/** Returns the page's storage. Outside of a page it returns undefined: that of Node or Deno is shared by all users of a server. */
 function areaOf(kind: 'local' | 'session'): Storage | undefined {
   try {
     return typeof document === 'undefined' ? undefined : globalThis[`${kind}Storage`]
@@ -125,7 +124,7 @@ function areaOf(kind: 'local' | 'session'): Storage | undefined {
   }
 }
 
-/** The part of React Native's AsyncStorage that is needed; other asynchronous storages are adapted to it. */
+/** The methods of React Native's AsyncStorage that `asyncStorage` needs. */
 export interface AsyncStore {
   getItem(key: string): Promise<string | null | undefined>
   setItem(key: string, value: string): Promise<unknown>

@@ -1,13 +1,13 @@
 import type { components } from './api.ts'
 import { parse, type Session } from './session.ts'
 
-/** What the tabs of an origin tell each other by. */
+/** A channel between the tabs of an origin. */
 export interface Channel {
   postMessage(text: string | null): void
   close(): void
 }
 
-/** Joins the channel of that name; undefined where there are none, or the page may not speak to others. */
+/** Joins the channel of a name. Returns undefined if there are no channels, or the page may not use one. */
 export function openChannel(name: string, hear: (text: unknown) => void): Channel | undefined {
   try {
     const channel: BroadcastChannel & { unref?: () => void } = new BroadcastChannel(name)
@@ -33,31 +33,31 @@ export interface Own {
 
 /** The other tabs, for a client. */
 export interface Tabs {
-  /** Another session has begun: no other tab has it yet. */
+  /** Records that another session has begun, which no other tab has. */
   begun(): void
-  /** Tells the others the session, which is the newest if it was renewed. */
+  /** Sends the session to the other tabs. It is the latest state if it was renewed. */
   tell(session: Session, isRenewed: boolean): void
-  /** Takes over what another tab has refreshed meanwhile, if any does have this session in another state. */
+  /** Takes over a later state of the session that another tab has. */
   catchUp(): Promise<void>
   close(): void
 }
 
-/** How long other tabs may take to answer, in milliseconds; and a browser to tell them of what is stored. */
+/** The time in milliseconds that other tabs have to answer, and the browser to pass on what is stored. */
 const hearing = 100
 
-/** How long where what is kept may be an old copy, the use of which ends the session: who has the newest may be busy. */
+/** The same where the stored session may be an old copy, whose use ends the session. The tab with the latest state may be busy. */
 const longHearing = 1000
 
 /** Joins the tabs that share a session, or with `isCopied` have copies of it, under a name. */
 export function joinTabs(name: string, isCopied: boolean | undefined, own: Own): Tabs {
-  /** Whether what is kept was the newest when it was last told, rather than a copy of whatever age that the storage began with. */
+  /** Whether the stored session is known to have been the latest state, rather than a copy of unknown age. */
   let isNewest = false
-  /** Whether another tab has told that it has this session, since it was asked. */
+  /** Whether another tab has sent this session since it was last asked. */
   let hasOthers = false
   /** Ends the wait for other tabs. */
   let answered: () => void = () => undefined
 
-  /** Another tab tells the session that it has. Of two states of one login the later is good for both. */
+  /** Compares the session with that of another tab. Both continue with the later state of a login. */
   const compare = (text: unknown) => {
     const mine = own.read()
     const told = parse(text)
@@ -69,7 +69,7 @@ export function joinTabs(name: string, isCopied: boolean | undefined, own: Own):
       own.keep(theirs)
       isNewest = !asks
     } else if (!ahead && !asks && theirs.user) own.learn(mine, theirs.user)
-    // Who doesn't know whether it has the newest leaves the answer to who does.
+    // A tab that may have an old copy leaves the answer to one with the latest state.
     if (ahead < 0 || (!ahead && asks && isNewest)) tell(mine)
     if (ahead >= 0 && !asks) {
       isNewest = true
@@ -93,7 +93,7 @@ export function joinTabs(name: string, isCopied: boolean | undefined, own: Own):
     },
     catchUp: async () => {
       const mine = own.read()
-      // Copies are heard of by the channel alone.
+      // Copies change only by the channel.
       if (!mine || (isCopied && !channel)) return
       const isLong = isCopied && (hasOthers || !isNewest)
       hasOthers = false

@@ -214,9 +214,15 @@ test('a listener is told no more once it has ended that', async () => {
 test('what was cleared in another tab, or was overwritten there, is lost; what a client has removed is a logout', () => {
   const storage = browserStorage()
   const reasons = [
-    () => storage.removeItem('latchkey'),
-    () => storage.clear(),
-    () => storage.setItem('latchkey', 'nonsense'),
+    () => {
+      storage.removeItem('latchkey')
+    },
+    () => {
+      storage.clear()
+    },
+    () => {
+      storage.setItem('latchkey', 'nonsense')
+    },
   ].map((change, i) => {
     storage.setItem('latchkey', kept())
     const { auth, changes } = listening({ storage: webStorageOf(storage) })
