@@ -37,8 +37,9 @@ build: ## builds bin/latchkey
 run: $(NPM_RUN) build ## starts the server with its database, and shows its mails at /dev/mails/
 	./bin/latchkey serve --dev
 
+# The other entries of the client need packages that the demo has no use for.
 demo: $(NPM_RUN) ## starts the demo's frontend, for a server that runs already
-	npm --prefix web/client run --silent build
+	npm --prefix web/client run --silent build:browser
 	npm --prefix web/demo run dev
 
 test: ## installs what the tests need and runs all of them
