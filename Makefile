@@ -39,8 +39,9 @@ build: ## builds bin/latchkey
 run: $(NPM_RUN) build ## starts the server with its database, and shows its mails at /dev/mails/
 	./bin/latchkey serve --dev
 
+# The other entries of the client need packages that the demo has no use for.
 demo: $(NPM_RUN) demo-api ## starts the demo, its page and its API, for a server that runs already
-	npm --prefix web/client run --silent build
+	npm --prefix web/client run --silent build:browser
 	node web/demo/start.mjs bin/demo-api
 
 demo-api:
