@@ -34,7 +34,7 @@ func (r *root) openapiCommand() *cobra.Command {
 		}),
 	}
 	cmd.Flags().StringVar(&format, "format", "yaml", "yaml or json")
-	cmd.Flags().StringVar(&server, "url", "", "the server's URL, for generators that can't read the contract's relative URLs")
+	cmd.Flags().StringVar(&server, "url", "", "the server's URL, for generators that can't read relative ones")
 	return cmd
 }
 
