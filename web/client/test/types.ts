@@ -1,7 +1,8 @@
 // Compiled, not run: what a switch over a result's code must and may leave out is the compiler's to say.
 import type { Account, DeleteError } from '../dist/account.js'
 import type { Contract } from '../dist/contract.js'
-import type { LoginError, MeError, RegisterError, Result, User } from '../dist/index.js'
+import { webStorage } from '../dist/index.js'
+import type { AuthChange, LoginError, MeError, RegisterError, Result, User } from '../dist/index.js'
 
 function never(value: never): never {
   throw new Error(JSON.stringify(value))
@@ -145,4 +146,27 @@ export async function ofTheAccount(mine: Account): Promise<unknown> {
   const result = await mine.update({ display_name: null, user_metadata: { theme: null } })
   // @ts-expect-error only where it has succeeded
   return result.data
+}
+
+export function everyChange(change: AuthChange): string {
+  switch (change.type) {
+    case 'signed_in':
+    case 'token_refreshed':
+      // @ts-expect-error only a change of the user has one
+      return String(change.user)
+    case 'user_updated':
+      return change.user.email
+    case 'signed_out':
+      return change.reason satisfies 'logout' | 'expired' | 'refused' | 'lost'
+    default:
+      return never(change)
+  }
+}
+
+export function ofTheBrowser(): unknown[] {
+  return [
+    // @ts-expect-error the browser's storage is named
+    webStorage(sessionStorage),
+    webStorage('local'),
+  ]
 }
