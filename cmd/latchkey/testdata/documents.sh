@@ -20,14 +20,26 @@ pip() {
 uvicorn() { /usr/bin/python3 -m uvicorn "$@"; }
 pytest() { /usr/bin/python3 -m pytest "$@"; }
 
+# The page's clone of the repository is the checkout.
+make() {
+	[ "$1 $2" = '-C ../latchkey' ] || return 2
+	command make -C "$ROOT" --dry-run "${@:3}" >/dev/null
+}
+
 # The checkout's packages. The client was built and copied before.
 npm() {
 	case $1 in
 	init) command npm "$@" && return ;;
-	pack) echo @latchkey-auth/client && return ;;
+	pack) test -e "${2/#..\/latchkey/$ROOT}/package.json" && echo @latchkey-auth/client && return ;;
 	install) shift ;;
 	esac
 	for package; do
+		case $package in
+		./latchkey-auth-client-*.tgz)
+			test "$package" = "./latchkey-auth-client-$(command npm --prefix "$ROOT/web/client" pkg get version | tr -d '"').tgz"
+			package=@latchkey-auth/client
+			;;
+		esac
 		mkdir -p "$(dirname "node_modules/$package")"
 		[ -e "node_modules/$package" ] || ln -s "$ROOT/web/node_modules/$package" "node_modules/$package"
 		test -e "node_modules/$package/package.json"
