@@ -30,7 +30,10 @@ make() {
 npm() {
 	case $1 in
 	init) command npm "$@" && return ;;
-	pack) test -e "${2/#..\/latchkey/$ROOT}/package.json" && echo @latchkey-auth/client && return ;;
+	pack)
+		local folder=${*: -1}
+		test -e "${folder/#..\/latchkey/$ROOT}/package.json" && echo @latchkey-auth/client && return
+		;;
 	install) shift ;;
 	esac
 	for package; do
