@@ -21,12 +21,18 @@ const projects = {
   node10: { type: 'commonjs', module: 'CommonJS', moduleResolution: 'node10', lib: dom, types: [] },
 }
 
+/** The releases that Hono's own types don't compile with. */
+const beforeHono = ['5.4', '5.5', '5.6']
+
 /** A program that uses every entry, and is narrow enough to see a type that has become `any`. */
-function program(): string {
-  const imports = entries().map((entry, i) => `import * as entry${i} from '${entry}'\nexport { entry${i} }`)
+function program(version: string): string {
+  const imports = entries()
+    .filter((entry) => !(entry.endsWith('/hono') && beforeHono.includes(version)))
+    .map((entry, i) => `import * as entry${i} from '${entry}'\nexport { entry${i} }`)
   return `${imports.join('\n')}
 import { createClient, type LoginError } from '@latchkey-auth/client'
 import { account } from '@latchkey-auth/client/account'
+import { contract } from '@latchkey-auth/client/contract'
 import { cookieJarStorage } from '@latchkey-auth/client/server'
 import { createVerifier, type Claims } from '@latchkey-auth/client/verify'
 
@@ -37,9 +43,10 @@ export async function use(): Promise<string | undefined> {
   const code: LoginError['code'] | undefined = result.ok === false ? result.error.code : undefined
   // @ts-expect-error A code that the contract doesn't have.
   const other: LoginError['code'] = 'something else'
-  const { data } = await auth.api.GET('/api/users/me/')
+  const api = contract(auth)
+  const { data } = await api.GET('/api/users/me/')
   // @ts-expect-error A path that the contract doesn't have.
-  void auth.api.GET('/api/nothing/')
+  void api.GET('/api/nothing/')
   const events = await account(auth).events({ limit: 1 })
   const claims: Claims = await createVerifier({ url: '', issuer: '', audience: '' })('')
   console.log(events.ok, code, other, claims.uid)
@@ -58,7 +65,7 @@ async function compile(version: string, project: Project, strict: boolean): Prom
   const app = folder(`types/${version} ${project} ${strict ? 'strict' : 'loose'}`, {
     'package.json': JSON.stringify({ private: true, type }),
     'tsconfig.json': JSON.stringify({ compilerOptions, files: ['use.ts'] }),
-    'use.ts': program(),
+    'use.ts': program(version),
   })
   await run(app, process.execPath, [join(modules, `typescript-${version}`, 'bin', 'tsc'), '-p', '.'])
 }
@@ -80,7 +87,7 @@ test.concurrent.each([
   await compile(version, project, strict)
 })
 
-test('no entry’s types tell of another format than its code has', async () => {
+test('each entry’s types have the format of its code', async () => {
   const work = join(import.meta.dirname, '.work')
   const tarball = readdirSync(work).find((name) => name.endsWith('.tgz')) ?? ''
   const checked = await checkPackage(createPackageFromTarballData(new Uint8Array(readFileSync(join(work, tarball)))))
