@@ -60,7 +60,7 @@ export function AuthProvider({ client, children }: { client: Client; children?: 
       whileMounted(async (isMounted) => {
         while (isIn && !user && isMounted()) {
           const result = await client.me()
-          // Whoever isn't let in is told so by the next call.
+          // The server refuses this user. Asking again would change nothing.
           if (result.ok || ('status' in result.error && result.error.status < 429)) return
           await new Promise((resolve) => setTimeout(resolve, retryAfter))
         }
