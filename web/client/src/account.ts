@@ -83,50 +83,50 @@ type Calling<T, E> = Promise<Result<T, E>>
 /** The account of the user who is logged in, and the ways back into an account. Nothing is thrown: each call returns a value. */
 export interface Account {
   /** Returns the user, and its state for `ifMatch`. */
-  read(options?: CallOptions): Calling<Version, MeError>
+  read: (options?: CallOptions) => Calling<Version, MeError>
   /** Changes the user. With `ifMatch` only if it is still in this state, else `precondition_failed`. */
-  update(changes: UserUpdate, options?: CallOptions & { ifMatch?: string }): Calling<Version, UpdateError>
+  update: (changes: UserUpdate, options?: CallOptions & { ifMatch?: string }) => Calling<Version, UpdateError>
   /** Changes the password. All other sessions end. The session of this client continues. */
-  changePassword(change: Schemas['PasswordChange'], options?: CallOptions): Calling<undefined, ChangePasswordError>
+  changePassword: (change: Schemas['PasswordChange'], options?: CallOptions) => Calling<undefined, ChangePasswordError>
   /** Deletes the account. The session ends, here as after a logout. */
-  delete(options?: CallOptions): Calling<undefined, DeleteError>
+  delete: (options?: CallOptions) => Calling<undefined, DeleteError>
   /** Proves again who the user is, where a call has failed with `reauthentication_required`. The session goes on with new tokens. */
-  reauthenticate(proof: Proof, options?: CallOptions): Calling<undefined, ReauthenticateError>
+  reauthenticate: (proof: Proof, options?: CallOptions) => Calling<undefined, ReauthenticateError>
   /** Lists what happened to the account, the newest first. `next` is the `cursor` of the next page; absent after the last. */
-  events(options?: CallOptions & { cursor?: string; limit?: number }): Calling<Schemas['EventList'], EventsError>
+  events: (options?: CallOptions & { cursor?: string; limit?: number }) => Calling<Schemas['EventList'], EventsError>
 
   /** Lists where the user is logged in, the newest first. */
-  sessions(options?: CallOptions): Calling<AccountSession[], SessionsError>
+  sessions: (options?: CallOptions) => Calling<AccountSession[], SessionsError>
   /** Ends one of these sessions. */
-  endSession(id: string, options?: CallOptions): Calling<undefined, EndSessionError>
+  endSession: (id: string, options?: CallOptions) => Calling<undefined, EndSessionError>
   /** Ends all sessions. That of this client ends here as after a logout. */
-  endAllSessions(options?: CallOptions): Calling<undefined, EndAllSessionsError>
+  endAllSessions: (options?: CallOptions) => Calling<undefined, EndAllSessionsError>
 
   /** Has a code mailed to the email of the account. */
-  requestEmailVerification(options?: CallOptions): Calling<CodeRequested, RequestEmailVerificationError>
+  requestEmailVerification: (options?: CallOptions) => Calling<CodeRequested, RequestEmailVerificationError>
   /** Verifies the email. The code needs no `request`, because the user is logged in. */
-  confirmEmailVerification(code: Code, options?: CallOptions): Calling<undefined, ConfirmEmailVerificationError>
+  confirmEmailVerification: (code: Code, options?: CallOptions) => Calling<undefined, ConfirmEmailVerificationError>
 
   /** Has a code mailed to the new email. The result is the same if the email belongs to another account. */
-  requestEmailChange(email: string, options?: CallOptions): Calling<CodeRequested, RequestEmailChangeError>
+  requestEmailChange: (email: string, options?: CallOptions) => Calling<CodeRequested, RequestEmailChangeError>
   /** Changes the email. The former email gets a mail that can undo the change for 72 hours, by `confirmPasswordReset`. */
-  confirmEmailChange(code: Code, options?: CallOptions): Calling<undefined, ConfirmEmailChangeError>
+  confirmEmailChange: (code: Code, options?: CallOptions) => Calling<undefined, ConfirmEmailChangeError>
 
   /** Has a code mailed for a new password. The result is the same if no account has the email. */
-  requestPasswordReset(email: string, options?: CallOptions): Calling<CodeRequested, RequestPasswordResetError>
+  requestPasswordReset: (email: string, options?: CallOptions) => Calling<CodeRequested, RequestPasswordResetError>
   /** Sets a new password, and ends all sessions of the account. It logs nobody in. */
-  confirmPasswordReset(
+  confirmPasswordReset: (
     reset: Code & { new_password: string },
     options?: CallOptions,
-  ): Calling<undefined, ConfirmPasswordResetError>
+  ) => Calling<undefined, ConfirmPasswordResetError>
 
   /** Completes a registration that needs a proof of the email. It makes the account and logs the user in. */
-  completeRegistration(code: Required<Code>, options?: CallOptions): Calling<User, CompleteRegistrationError>
+  completeRegistration: (code: Required<Code>, options?: CallOptions) => Calling<User, CompleteRegistrationError>
 
   /** Has a code mailed for a login. The result is the same if no account has the email. */
-  requestLoginCode(email: string, options?: CallOptions): Calling<CodeRequested, RequestLoginCodeError>
+  requestLoginCode: (email: string, options?: CallOptions) => Calling<CodeRequested, RequestLoginCodeError>
   /** Logs in by a mailed code. It also completes a `login` that has failed with `email_unverified`. */
-  continueLogin(code: Required<Code>, options?: CallOptions): Calling<Begun, ContinueLoginError>
+  continueLogin: (code: Required<Code>, options?: CallOptions) => Calling<Begun, ContinueLoginError>
 }
 
 /** Returns the account of a client's session. The client must be one of `createClient`. */

@@ -106,27 +106,27 @@ export interface FetchOptions extends RequestInit {
   timeout?: number
 }
 
-/** A client of one server, with one session at most. */
+/** A client of one server, with one session at most. Its functions need no `this`, so they can be passed on as they are. */
 export interface Client {
   /**
    * Creates an account and logs the user in. If the server demands a proof of the email first, it logs
    * nobody in, and returns the `request` that `completeRegistration` of the account takes with the code.
    */
-  register(registration: Registration, options?: CallOptions): Promise<Result<User | CodeRequested, RegisterError>>
+  register: (registration: Registration, options?: CallOptions) => Promise<Result<User | CodeRequested, RegisterError>>
   /** Logs in, and ends the session before, if there is one. The new session ends at `expiresAt` unless it is used before. */
-  login(credentials: Credentials, options?: CallOptions): Promise<Result<Begun, LoginError>>
+  login: (credentials: Credentials, options?: CallOptions) => Promise<Result<Begun, LoginError>>
   /**
    * Continues the session after a reload, and reports whether there is one. A page with `cookieStorage` or
    * `asyncStorage` calls it first. With another storage it returns at once.
    */
-  resume(): Promise<boolean>
+  resume: () => Promise<boolean>
   /** Returns the user of the session, from the server. */
-  me(options?: CallOptions): Promise<Result<User, MeError>>
+  me: (options?: CallOptions) => Promise<Result<User, MeError>>
   /**
    * Ends the session here at once, and then at the server. The server's answer is ignored. A `login` or
    * `register` that is under way returns as usual, but logs nobody in: its session is ended too.
    */
-  logout(): Promise<void>
+  logout: () => Promise<void>
   /**
    * The user of the session as the client knows it: from `register`, `me`, or `read` and `update` of the
    * account, here or in another tab or client that shares the storage. Null if there is no session, or no
@@ -135,13 +135,13 @@ export interface Client {
    */
   readonly user: User | null
   /** Reports whether there is a session that has not ended. It calls no listener and changes nothing. The server may refuse the session. */
-  isAuthenticated(): boolean
+  isAuthenticated: () => boolean
   /**
    * Calls the listener whenever the session changes, also by the clock, in another tab, or in another client
    * of the storage. Returns a function that ends this. An error of a listener becomes an uncaught error, and
    * changes nothing else.
    */
-  onAuthChange(listener: (change: AuthChange) => void): () => void
+  onAuthChange: (listener: (change: AuthChange) => void) => () => void
   /**
    * Calls your own API as `fetch` does, with the session's access token. It refreshes the token first if
    * necessary. If the API refuses the token, it refreshes, and sends the request once more.
@@ -153,11 +153,11 @@ export interface Client {
    * @throws {@link AuthError} if there is no answer, with its `code`; and a `TypeError`, as `fetch` does, if it
    *   can't make a request of its arguments.
    */
-  fetch(input: string | URL | Request, init?: FetchOptions): Promise<Response>
+  fetch: (input: string | URL | Request, init?: FetchOptions) => Promise<Response>
   /** Returns the access token, after a refresh if necessary. It is for what `fetch` can't send, such as a message of a WebSocket. */
-  getAccessToken(options?: CallOptions): Promise<Result<string, AccessTokenError>>
+  getAccessToken: (options?: CallOptions) => Promise<Result<string, AccessTokenError>>
   /** Stops the timer, and leaves the other tabs. No listener is called any more. The session stays, in its storage and at the server. */
-  close(): void
+  close: () => void
 }
 
 /**

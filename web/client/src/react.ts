@@ -3,7 +3,6 @@
 import {
   createContext,
   createElement,
-  useCallback,
   useContext,
   useEffect,
   useMemo,
@@ -35,17 +34,12 @@ const retryAfter = 5000
  */
 export function AuthProvider({ client, children }: { client: Client; children?: ReactNode }): ReactElement {
   const [resumed, setResumed] = useState<Client>()
-  const subscribe = useCallback((changed: () => void) => client.onAuthChange(changed), [client])
   const user = useSyncExternalStore(
-    subscribe,
+    client.onAuthChange,
     () => client.user,
     () => null,
   )
-  const isIn = useSyncExternalStore(
-    subscribe,
-    () => client.isAuthenticated(),
-    () => false,
-  )
+  const isIn = useSyncExternalStore(client.onAuthChange, client.isAuthenticated, () => false)
 
   useEffect(
     () =>
