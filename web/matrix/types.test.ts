@@ -21,14 +21,11 @@ const projects = {
   node10: { type: 'commonjs', module: 'CommonJS', moduleResolution: 'node10', lib: dom, types: [] },
 }
 
-/** The releases that Hono's own types don't compile with. */
-const beforeHono = ['5.4', '5.5', '5.6']
-
 /** A program that uses every entry, and is narrow enough to see a type that has become `any`. */
 function program(version: string): string {
-  const imports = entries()
-    .filter((entry) => !(entry.endsWith('/hono') && beforeHono.includes(version)))
-    .map((entry, i) => `import * as entry${i} from '${entry}'\nexport { entry${i} }`)
+  // Hono's own types need TypeScript 5.7.
+  const usable = entries().filter((entry) => !entry.endsWith('/hono') || !/^5\.[456]$/.test(version))
+  const imports = usable.map((entry, i) => `import * as entry${i} from '${entry}'\nexport { entry${i} }`)
   return `${imports.join('\n')}
 import { createClient, type LoginError } from '@latchkey-auth/client'
 import { account } from '@latchkey-auth/client/account'
@@ -43,10 +40,9 @@ export async function use(): Promise<string | undefined> {
   const code: LoginError['code'] | undefined = result.ok === false ? result.error.code : undefined
   // @ts-expect-error A code that the contract doesn't have.
   const other: LoginError['code'] = 'something else'
-  const api = contract(auth)
-  const { data } = await api.GET('/api/users/me/')
+  const { data } = await contract(auth).GET('/api/users/me/')
   // @ts-expect-error A path that the contract doesn't have.
-  void api.GET('/api/nothing/')
+  void contract(auth).GET('/api/nothing/')
   const events = await account(auth).events({ limit: 1 })
   const claims: Claims = await createVerifier({ url: '', issuer: '', audience: '' })('')
   console.log(events.ok, code, other, claims.uid)
@@ -87,7 +83,7 @@ test.concurrent.each([
   await compile(version, project, strict)
 })
 
-test('each entry’s types have the format of its code', async () => {
+test('no entry’s types tell of another format than its code has', async () => {
   const work = join(import.meta.dirname, '.work')
   const tarball = readdirSync(work).find((name) => name.endsWith('.tgz')) ?? ''
   const checked = await checkPackage(createPackageFromTarballData(new Uint8Array(readFileSync(join(work, tarball)))))
