@@ -11,7 +11,7 @@ import (
 	"github.com/latchkey-auth/latchkey/authn"
 )
 
-// refusal is what is to be told of a problem, and its fields.
+// refusal is the expected response to a request that is refused.
 type refusal struct {
 	status                             int
 	code, title, detail, challenge, in string

@@ -123,8 +123,8 @@ func newCrossOrigin(origins []string, publicURL string) (crossOrigin, error) {
 }
 
 // refuse checks Sec-Fetch-Site, or Origin if the browser doesn't send Sec-Fetch-Site. A request with
-// neither header doesn't come from a page. If such a page makes the browser send the cookie of a
-// session, it is told so.
+// neither header doesn't come from a page. If the request has the cookie of a session, the refusal
+// says that its origin may not use it.
 func (c crossOrigin) refuse(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(ec echo.Context) error {
 		hr := ec.Request()

@@ -61,8 +61,8 @@ func TestCORS_Answers(t *testing.T) {
 	}
 }
 
-// H-6: whatever isn't exactly one of the origins is answered as if there were none, but that caches
-// are told.
+// H-6: the answer to an origin that isn't listed exactly is that to a request without one, except for
+// Vary.
 func TestH6_OtherOrigins(t *testing.T) {
 	t.Parallel()
 	h := letIn(t)

@@ -78,7 +78,7 @@ type Server struct {
 	draining atomic.Bool
 	// probedStart and probedStop are set once the log has a probe of the starting or stopping server.
 	probedStart, probedStop atomic.Bool
-	// unnamedProxy is told of once.
+	// unnamedProxy limits the warning about a proxy that is not named to one.
 	unnamedProxy sync.Once
 }
 

@@ -15,13 +15,15 @@ import (
 
 var (
 	pageLink  = regexp.MustCompile(`\]\(([^()\s]+)\)`)
-	heading   = regexp.MustCompile(`(?m)^#+ (.*)$`)
+	heading   = regexp.MustCompile(`(?m)^(#+) (.*)$`)
 	namedTest = regexp.MustCompile("`(Test[A-Z]\\w*)`")
 	testFunc  = regexp.MustCompile(`(?m)^func (Test[A-Z]\w*)\(`)
+	// tableHead matches the line below the head of a table.
+	tableHead = regexp.MustCompile(`^\|[ :|-]+\|$`)
 )
 
-// The links of each page lead to files and headings that exist, and each test that a page names
-// exists. docs/contract.md is compared with the tests by TestMatrix.
+// The links of each page lead to files and headings that exist. Each test that a page names exists.
+// No table is split, and no section comes twice. docs/contract.md is compared with the tests by TestMatrix.
 func TestPagesLead(t *testing.T) {
 	t.Parallel()
 	root := filepath.Join("..", "..")
@@ -34,7 +36,7 @@ func TestPagesLead(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := checkLinks(page, string(text)); err != nil {
+		if err := errors.Join(checkLinks(page, string(text)), checkTables(string(text)), checkHeadings(string(text))); err != nil {
 			t.Errorf("%s: %v", page, err)
 		}
 		for _, m := range namedTest.FindAllStringSubmatch(string(text), -1) {
@@ -52,6 +54,36 @@ func TestPagesLead(t *testing.T) {
 			t.Errorf("%s passes", name)
 		}
 	}
+	if checkTables("| a |\n|---|\n| b |\n\n| c |\n") == nil || checkHeadings("# A\n## B\n# C\n## B\n") != nil ||
+		checkHeadings("# A\n## B\n### C\n## B\n") == nil {
+		t.Error("a table that an empty line splits passes, or a section that comes twice")
+	}
+}
+
+// checkTables fails if a table has no head, because then its rows are shown as text. An empty line
+// within a table has this effect.
+func checkTables(text string) error {
+	lines := append(strings.Split(codeBlock.ReplaceAllString(text, ""), "\n"), "")
+	for i, line := range lines {
+		if strings.HasPrefix(line, "|") && (i == 0 || !strings.HasPrefix(lines[i-1], "|")) && !tableHead.MatchString(lines[i+1]) {
+			return fmt.Errorf("a table begins without a head: %s", line)
+		}
+	}
+	return nil
+}
+
+// checkHeadings fails if a section has two parts of the same name.
+func checkHeadings(text string) error {
+	path, seen := []string{}, map[string]bool{}
+	for _, m := range heading.FindAllStringSubmatch(codeBlock.ReplaceAllString(text, ""), -1) {
+		path = append(path[:min(len(m[1])-1, len(path))], m[2])
+		key := strings.Join(path, "\n")
+		if seen[key] {
+			return fmt.Errorf("two sections are called %s", m[2])
+		}
+		seen[key] = true
+	}
+	return nil
 }
 
 // pages returns the files of all pages.
@@ -107,7 +139,7 @@ func anchors(text string) (all []string) {
 				return unicode.ToLower(r)
 			}
 			return -1
-		}, m[1]))
+		}, m[2]))
 	}
 	return all
 }

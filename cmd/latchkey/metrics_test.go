@@ -70,8 +70,8 @@ func TestMetrics(t *testing.T) {
 	p.stop(t)
 }
 
-// checkMetricsPage compares docs/operations.md with the metrics: it has a row for each one with its
-// label, and its alerts use each one that can tell of a fault, and no other.
+// checkMetricsPage compares docs/operations.md with the metrics: it has a row for each metric
+// and label, and its alerts use each metric that can show a fault, and no other.
 func checkMetricsPage(t *testing.T, metrics string) {
 	t.Helper()
 	served, listed, alarming := map[string]bool{}, map[string]bool{}, map[string]bool{

@@ -92,7 +92,7 @@ func (s *Service) resetPassword(ctx context.Context, c Caller, p challenge.Prove
 		done := event.PasswordReset
 		if p.Purpose == challenge.UndoEmailChange {
 			done = event.EmailChangeUndone
-			// The address that is left is told too: whoever has the former mailbox may not be the owner.
+			// The other address gets a mail too, because the former mailbox may not belong to the owner.
 			if err := s.notify(ctx, tx, LetterPasswordChanged, user); err != nil {
 				return err
 			}

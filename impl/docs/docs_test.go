@@ -274,8 +274,8 @@ func TestDocs_AcceptEncoding(t *testing.T) {
 	}
 }
 
-// The policy would stop all of these in the browser: better to see it here. A reference to another
-// host would also tell that host who reads the page.
+// The policy would stop all of these in the browser: this test finds them
+// earlier. A reference to another host would also reveal the readers of the page to that host.
 func TestDocs_OwnFilesKeepToThePolicy(t *testing.T) {
 	t.Parallel()
 	srv := docsServer(t)

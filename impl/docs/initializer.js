@@ -39,7 +39,7 @@ const parts = {
         h(getComponent('Markdown', true), { source: paragraphs.slice(2).join('\n\n') })));
   },
 
-  // What an authorization fails with is told in its dialog.
+  // The dialog shows the error of an authorization.
   errors: (Errors, { React: { createElement: h } }) => (props) =>
     !props.errSelectors.allErrors().every((error) => error.get('source') === 'auth') && h(Errors, props),
 
@@ -68,7 +68,7 @@ const parts = {
       h('summary', null, `Headers (${props.headers.size})`),
       h(Headers, props)),
 
-  // One media type is no choice. It is told before the fields of a form begin: it empties them.
+  // One media type is no choice. It is set before a form gets its fields, because setting it empties them.
   contentType: (ContentType, { React: { createElement: h, useLayoutEffect } }) => (props) => {
     const only = props.contentTypes?.size === 1 ? props.contentTypes.first() : undefined;
     useLayoutEffect(() => {
@@ -206,7 +206,7 @@ const ofThisPage = (spec) => {
   return spec;
 };
 
-// A registration leads to a login, and an example that was sent to the next one. A refused token is none.
+// After a registration, the forms of a login have its user, and the example is a new one. A refused token is forgotten.
 const afterResponse = ({ Im, authActions, authSelectors, oas3Actions, specSelectors }, [path, method], response) => {
   if (codeOf(response.text) === 'invalid_token') authActions.logout(authSelectors.authorized().keySeq().toArray());
   if (!response.ok || path !== registration[0]) return;

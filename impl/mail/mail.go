@@ -65,7 +65,7 @@ type Letter struct {
 	To string `json:"to"`
 	// Language is the locale of the account, such as "de"; empty for the default.
 	Language string `json:"language,omitempty"`
-	// At is the time of what the mail tells.
+	// At is the time of the event that the mail reports.
 	At time.Time `json:"at"`
 }
 

@@ -57,7 +57,7 @@ export async function openDemoSite(): Promise<DemoSite> {
 }
 
 /**
- * Copies the demo to where it finds the client as whoever installs it does: packed, with nothing but what the package says.
+ * Copies the demo to a folder where it finds the client as an installed package: packed, with only the files of the package.
  * In the workspace it is a link to the client's folder, where all of its files are found. The client has to be built.
  */
 async function copyWithPackedClient(folder: string): Promise<string> {

@@ -23,7 +23,7 @@ afterAll(async () => {
   await server.stop()
 })
 
-/** Answers each of axe's findings that isn't Swagger UI's, with the elements that it is about. */
+/** Returns each of axe's findings that isn't Swagger UI's, with its elements. */
 async function findings(page: Page): Promise<Record<string, string[]>> {
   // Evaluated by the debugger, so that the page's policy stays as it is.
   await page.evaluate(axe.source)
@@ -33,7 +33,7 @@ async function findings(page: Page): Promise<Record<string, string[]>> {
   )
 }
 
-/** Answers the colour of what one presses, that of a code span beside its text's, and the frame of the bar with Authorize. */
+/** Returns the colour of a button, those of a code span and of its text, and the frame of the bar with Authorize. */
 async function look(page: Page) {
   const style = (selector: string, property: string) =>
     page
@@ -47,7 +47,7 @@ async function look(page: Page) {
   }
 }
 
-/** Answers by how many pixels the page is wider than the screen. */
+/** Returns by how many pixels the page is wider than the screen. */
 function overflow(page: Page): Promise<number> {
   return page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth)
 }

@@ -33,7 +33,7 @@ async function logIn(): Promise<{ access_token: string; refresh_token: string }>
   return (await answer.json()) as { access_token: string; refresh_token: string }
 }
 
-/** Opens `/docs` and answers when its operations are there. */
+/** Opens `/docs` and returns when its operations are there. */
 async function openDocs(expected: Partial<Expected> = {}, fragment = ''): Promise<Page> {
   const { page } = await openPage(browser, { origins: [server.url], ...expected })
   await page.goto(`${server.url}/docs${fragment}`)
@@ -49,7 +49,7 @@ const dialog = (page: Page) => page.getByRole('dialog', { name: 'Authorize' })
 const authorizeButton = (page: Page) => page.locator('.auth-wrapper .btn.authorize')
 const authorized = (page: Page) => page.getByText(`Authorized as ${ada.email}`)
 
-/** Answers the state of the lock at `/api/users/me/`, which the page tells to screen readers too. */
+/** Returns the state of the lock at `/api/users/me/`, as a screen reader gets it. */
 function lock(page: Page): Promise<string | null> {
   return me(page).locator('.authorization__btn').getAttribute('aria-label')
 }
@@ -63,7 +63,7 @@ async function authorize(page: Page, password: string): Promise<void> {
   await dialog(page).getByRole('button', { name: 'Authorize' }).click()
 }
 
-/** Sends what stands in an operation's form, and answers the status and the body that the page shows. */
+/** Sends the form of an operation, and returns the status and the body that the page shows. */
 async function execute(page: Page, tag: string, id: string): Promise<{ status: string; body: unknown }> {
   const block = operation(page, tag, id)
   const answered = page.waitForResponse((response) => response.url().includes('/api/'))
@@ -266,7 +266,7 @@ describe('/docs', () => {
     const login = await fillIn(page, { username: ada.email, password: ada.password })
     expect(login).toMatchObject({ status: '200', body: { token_type: 'bearer' } })
     const { refresh_token } = login.body as { refresh_token: string }
-    // What was typed before stands beside it: that is told, and costs no session.
+    // The fields that were typed before are sent too: the page shows the error, and the session stays.
     expect(await fillIn(page, { grant_type: 'refresh_token', refresh_token })).toMatchObject({
       status: '422',
       body: { errors: [{ pointer: '/password' }, { pointer: '/username' }] },

@@ -10,7 +10,7 @@ import { startServer, type Server } from '../e2e/server.ts'
 const here = import.meta.dirname
 const made = join(here, 'made')
 const tools = join(here, '..', '..', 'bin', 'tools')
-/** What the test writes before: the contract as the binary prints it, with absolute URLs. */
+/** The contract as the binary prints it, with absolute URLs. It is written before the tests. */
 const contract = join(made, 'openapi.yaml')
 
 const run = promisify(execFile)
@@ -24,7 +24,7 @@ const strict =
     ' ',
   )
 
-/** Generators of TypeScript, and how each is told where to write. */
+/** The commands of the generators of TypeScript. `out` is the folder that a generator writes to. */
 const inTypeScript = {
   'hey-api': (out: string) => npx('openapi-ts', '-i', contract, '-o', out, '-c', '@hey-api/client-fetch'),
   'openapi-typescript-codegen': (out: string) => npx('openapi', '-i', contract, '-o', out, '-c', 'fetch'),
@@ -33,7 +33,7 @@ const inTypeScript = {
     npx('swagger-typescript-api', 'generate', '-p', contract, '-o', out, '-n', 'api.ts'),
 }
 
-/** Those that also talk to the server; the function that does is in `live`. */
+/** The generators whose client also calls the server, with the name of the function in `live` that does. */
 const live: Record<string, string> = {
   'hey-api': 'liveWithHeyApi',
   'swagger-typescript-api': 'liveWithSwaggerTypescriptApi',
@@ -94,7 +94,7 @@ async function clientOf(name: string): Promise<string[]> {
   return written.filter((file) => file.endsWith('.ts')).map((file) => join(made, name, file))
 }
 
-/** What a compiler says is in its output, which the error of a command that fails doesn't show. */
+/** Returns the result of a compiler. Its errors are in its output, which the error of a failed command doesn't show. */
 async function compiled<T>(running: Promise<T>): Promise<T> {
   return running.catch((error: unknown) => {
     const { stdout, stderr } = error as { stdout?: string; stderr?: string }

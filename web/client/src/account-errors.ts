@@ -11,10 +11,10 @@ import {
 } from './errors.ts'
 import type { operations } from './api.ts'
 
-/** What an operation fails with, where nobody has to be logged in. */
+/** The errors of an operation that needs no login. */
 type ErrorOf<Op extends keyof operations> = ServerError<Op> | ClientError
 
-/** What an operation of the person who is logged in fails with: also what the refresh was answered that had to be first. */
+/** The errors of an operation that needs a login. They include those of a refresh before it. */
 type OwnErrorOf<Op extends keyof operations> = ServerError<Op> | Postponed | ClientError
 
 export type UpdateError = OwnErrorOf<'UpdateCurrentUser'>
@@ -38,7 +38,7 @@ export type ContinueLoginError = ErrorOf<'ContinueLogin'>
 /** What proves who the user is, at `reauthentication_required`. */
 export type Factor = Extract<DeleteError, { code: 'reauthentication_required' }>['factors'][number]
 
-/** What stands beside `reauthentication_required`. */
+/** The members of an error beside `reauthentication_required`. */
 function demandOf({ max_age, factors }: Record<string, unknown>): { max_age: number; factors: Factor[] } {
   if (typeof max_age !== 'number') refuse()
   return { max_age, factors: textsOf(factors) as Factor[] }

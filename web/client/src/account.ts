@@ -80,56 +80,56 @@ export const areFactors: [Factor] extends [Proof['factor']] ? true : never = tru
 /** A call's promise of a result. */
 type Calling<T, E> = Promise<Result<T, E>>
 
-/** The account of whoever is logged in, and the ways back into it. Nothing is thrown: each call is a value, as those of the client. */
+/** The account of the user who is logged in, and the ways back into an account. Nothing is thrown: each call returns a value. */
 export interface Account {
   /** Returns the user, and its state for `ifMatch`. */
-  read(options?: CallOptions): Calling<Version, MeError>
+  read: (options?: CallOptions) => Calling<Version, MeError>
   /** Changes the user. With `ifMatch` only if it is still in this state, else `precondition_failed`. */
-  update(changes: UserUpdate, options?: CallOptions & { ifMatch?: string }): Calling<Version, UpdateError>
-  /** Changes the password. All other sessions end; this one goes on. */
-  changePassword(change: Schemas['PasswordChange'], options?: CallOptions): Calling<undefined, ChangePasswordError>
-  /** Deletes the account. The session is over with it, here at once, as after a logout. */
-  delete(options?: CallOptions): Calling<undefined, DeleteError>
+  update: (changes: UserUpdate, options?: CallOptions & { ifMatch?: string }) => Calling<Version, UpdateError>
+  /** Changes the password. All other sessions end. The session of this client continues. */
+  changePassword: (change: Schemas['PasswordChange'], options?: CallOptions) => Calling<undefined, ChangePasswordError>
+  /** Deletes the account. The session ends, here as after a logout. */
+  delete: (options?: CallOptions) => Calling<undefined, DeleteError>
   /** Proves again who the user is, where a call has failed with `reauthentication_required`. The session goes on with new tokens. */
-  reauthenticate(proof: Proof, options?: CallOptions): Calling<undefined, ReauthenticateError>
+  reauthenticate: (proof: Proof, options?: CallOptions) => Calling<undefined, ReauthenticateError>
   /** Lists what happened to the account, the newest first. `next` is the `cursor` of the next page; absent after the last. */
-  events(options?: CallOptions & { cursor?: string; limit?: number }): Calling<Schemas['EventList'], EventsError>
+  events: (options?: CallOptions & { cursor?: string; limit?: number }) => Calling<Schemas['EventList'], EventsError>
 
   /** Lists where the user is logged in, the newest first. */
-  sessions(options?: CallOptions): Calling<AccountSession[], SessionsError>
+  sessions: (options?: CallOptions) => Calling<AccountSession[], SessionsError>
   /** Ends one of these sessions. */
-  endSession(id: string, options?: CallOptions): Calling<undefined, EndSessionError>
-  /** Ends all of them, also this one, here as after a logout. */
-  endAllSessions(options?: CallOptions): Calling<undefined, EndAllSessionsError>
+  endSession: (id: string, options?: CallOptions) => Calling<undefined, EndSessionError>
+  /** Ends all sessions. That of this client ends here as after a logout. */
+  endAllSessions: (options?: CallOptions) => Calling<undefined, EndAllSessionsError>
 
   /** Has a code mailed to the email of the account. */
-  requestEmailVerification(options?: CallOptions): Calling<CodeRequested, RequestEmailVerificationError>
-  /** Verifies the email. The code counts without its `request`, as one is logged in. */
-  confirmEmailVerification(code: Code, options?: CallOptions): Calling<undefined, ConfirmEmailVerificationError>
+  requestEmailVerification: (options?: CallOptions) => Calling<CodeRequested, RequestEmailVerificationError>
+  /** Verifies the email. The code needs no `request`, because the user is logged in. */
+  confirmEmailVerification: (code: Code, options?: CallOptions) => Calling<undefined, ConfirmEmailVerificationError>
 
-  /** Has a code mailed to another address, for it to become the email. The answer is the same where it belongs to somebody else. */
-  requestEmailChange(email: string, options?: CallOptions): Calling<CodeRequested, RequestEmailChangeError>
-  /** Changes the email. The former address gets a mail that undoes it for 72 hours, at `confirmPasswordReset`. */
-  confirmEmailChange(code: Code, options?: CallOptions): Calling<undefined, ConfirmEmailChangeError>
+  /** Has a code mailed to the new email. The result is the same if the email belongs to another account. */
+  requestEmailChange: (email: string, options?: CallOptions) => Calling<CodeRequested, RequestEmailChangeError>
+  /** Changes the email. The former email gets a mail that can undo the change for 72 hours, by `confirmPasswordReset`. */
+  confirmEmailChange: (code: Code, options?: CallOptions) => Calling<undefined, ConfirmEmailChangeError>
 
-  /** Has a code mailed that sets a new password. The answer is the same where there is no such account. */
-  requestPasswordReset(email: string, options?: CallOptions): Calling<CodeRequested, RequestPasswordResetError>
-  /** Sets a new password, and ends all sessions of the account. Nobody is logged in by it. */
-  confirmPasswordReset(
+  /** Has a code mailed for a new password. The result is the same if no account has the email. */
+  requestPasswordReset: (email: string, options?: CallOptions) => Calling<CodeRequested, RequestPasswordResetError>
+  /** Sets a new password, and ends all sessions of the account. It logs nobody in. */
+  confirmPasswordReset: (
     reset: Code & { new_password: string },
     options?: CallOptions,
-  ): Calling<undefined, ConfirmPasswordResetError>
+  ) => Calling<undefined, ConfirmPasswordResetError>
 
-  /** Makes the account that was registered where the server demands a proof of the email, and logs it in. */
-  completeRegistration(code: Required<Code>, options?: CallOptions): Calling<User, CompleteRegistrationError>
+  /** Completes a registration that needs a proof of the email. It makes the account and logs the user in. */
+  completeRegistration: (code: Required<Code>, options?: CallOptions) => Calling<User, CompleteRegistrationError>
 
-  /** Has a code mailed that logs in. The answer is the same where there is no such account. */
-  requestLoginCode(email: string, options?: CallOptions): Calling<CodeRequested, RequestLoginCodeError>
-  /** Logs in by a code, as `login` does by a password; also where that has failed with `email_unverified`. */
-  continueLogin(code: Required<Code>, options?: CallOptions): Calling<Begun, ContinueLoginError>
+  /** Has a code mailed for a login. The result is the same if no account has the email. */
+  requestLoginCode: (email: string, options?: CallOptions) => Calling<CodeRequested, RequestLoginCodeError>
+  /** Logs in by a mailed code. It also completes a `login` that has failed with `email_unverified`. */
+  continueLogin: (code: Required<Code>, options?: CallOptions) => Calling<Begun, ContinueLoginError>
 }
 
-/** Makes the account of a client's session. It needs no more than the client itself, of `createClient`. */
+/** Returns the account of a client's session. The client must be one of `createClient`. */
 export function account(auth: Client): Account {
   const inner = internals.get(auth)
   if (!inner) throw new TypeError('not a client of createClient')
@@ -141,7 +141,7 @@ export function account(auth: Client): Account {
     const etag = response.headers.get('ETag') ?? refuse()
     return { user: learnUser(body, response), etag }
   }
-  /** Makes of a success that the session has ended at the server, unless another has begun here meanwhile. */
+  /** Ends the session here after a success, unless another session has begun meanwhile. */
   const ending = async <E>(asked: Calling<undefined, E>): Calling<undefined, E> => {
     const login = sessions.current()?.login
     const result = await asked
@@ -174,7 +174,7 @@ export function account(auth: Client): Account {
         )
         const result = await call<Schemas['Token'], ReauthenticateError>(codes.Reauthenticate, sent, tokenOf)
         if (!result.ok) return result
-        // A session that was refreshed meanwhile has newer tokens: the server knows it as fresh all the same.
+        // A session that was refreshed meanwhile has newer tokens. The server has recorded the proof all the same.
         const session = await before
         if (session) sessions.renew(session, result.data)
         return { ok: true, data: undefined }
@@ -272,7 +272,7 @@ export function account(auth: Client): Account {
   }
 }
 
-/** Calls what is answered without a body. */
+/** Calls an operation whose success has no body. */
 function done<E extends { code: string }>(
   codes: Parameters<typeof call<undefined, E>>[0],
   fetched: Promise<Fetched>,

@@ -27,7 +27,7 @@ const user: Members<Schemas['User']> = {
 
 const fieldError: Members<Schemas['FieldError']> = { pointer: 'string', code: 'string', detail: 'string' }
 
-// Each of these throws if the value isn't what the contract says. Members that it doesn't have are let through.
+// Each of these throws if the value isn't what the contract says. Members that the contract doesn't have are allowed.
 
 export function userOf(value: unknown): Schemas['User'] {
   return withMembers(value, user)
@@ -51,7 +51,7 @@ export function tokenOf(value: unknown): Schemas['Token'] {
   return token as Schemas['Token']
 }
 
-/** What no header could carry is refused here, not at each later call (RFC 6750 section 2.1). */
+/** Refuses a token that no header can have (RFC 6750 section 2.1), so that not each later call fails. */
 function isToken(value: unknown): boolean {
   return typeof value === 'string' && /^[\w.~+/-]+=*$/.test(value)
 }
@@ -75,7 +75,7 @@ export function objectOf(value: unknown): Record<string, unknown> {
   return value as Record<string, unknown>
 }
 
-/** Throws what an answer that isn't in the contract is told with. */
+/** Throws the error of an answer that isn't in the contract. */
 export function refuse(): never {
   throw new TypeError('not what the contract says')
 }

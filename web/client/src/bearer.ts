@@ -24,8 +24,8 @@ export const isComplete: [Asked] extends [IsAsked] ? true : never = true
 export const isExact: [Extract<Operations, IsAsked>] extends [Asked] ? true : never = true
 
 /**
- * Whether a request may carry the session's token: only to an operation that asks for one, and only below the client's
- * own `baseUrl`, whatever base a single call names.
+ * Reports whether a request may carry the session's token: it is for an operation that needs a token, and
+ * below the client's own `baseUrl`, whatever base a single call names.
  */
 export function takesToken(baseUrl: string, { url }: Request): boolean {
   // With the slash, no longer host and no longer path begins like it.
@@ -34,7 +34,7 @@ export function takesToken(baseUrl: string, { url }: Request): boolean {
 }
 
 /**
- * Returns what reports whether a URL is at one of the origins, or at that of `baseUrl`.
+ * Returns a function that reports whether a URL is at one of the origins, or at that of `baseUrl`.
  *
  * @throws TypeError if one of them is not an origin as `location.origin` has it.
  */
@@ -49,15 +49,16 @@ export function atOrigins(origins: readonly string[], baseUrl: string): (url: st
 }
 
 /**
- * Returns the origin of an HTTP URL in the normal form of the URL standard, which the URL of a request has. In React Native it doesn't:
- * what isn't normal there, or what two readers could read differently, has no origin here. That is a name or a password, a
- * backslash, a space, a capital letter, or the scheme's own port.
+ * Returns the origin of an HTTP URL in the normal form of the URL standard. The URL of a request has this
+ * form, except in React Native. A URL that isn't normal, or that two parsers could read differently, has
+ * no origin here: one with a user, a password, a backslash, a space, a capital letter, or the default
+ * port of its scheme.
  */
 export function originOf(url: string): string | undefined {
   return /^https?:\/\/(\[[\da-f:.]+\]|[a-z\d_.-]+)(:(?!80\b|443\b)\d+)?(?=[/?#]|$)/.exec(url)?.[0]
 }
 
-/** In the normal form of the URL standard where the runtime has it, as the URL of every request. */
+/** Returns the base URL as the runtime writes the URL of a request, with a slash at its end. */
 function absolute(baseUrl: string): string {
   return new Request(`${baseUrl.replace(/\/$/, '')}/`).url
 }

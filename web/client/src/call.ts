@@ -1,29 +1,30 @@
 import { objectOf, refuse } from './answers.ts'
 import { AuthError, type Codes, type Result } from './errors.ts'
 
-/** What the server has answered: the body, as a text or as what JSON it is, is not yet taken for what the contract says. */
+/** An answer of the server. Its body, a text or parsed JSON, hasn't been compared with the contract yet. */
 export interface Fetched {
   data?: unknown
   error?: unknown
   response: Response
 }
 
-/** What stands beside a code, or true for nothing. */
+/** Returns the further members of an error; true if it has none. */
 type Beside = true | ((body: Record<string, unknown>) => object)
 
-/** The result of a call that has failed so. It fits every type of error: which ones there are is for the caller to know. */
+/** Returns the result of a call that has failed. It fits every type of error. The caller knows which ones are possible. */
 export function failed(error: object): { ok: false; error: never } {
   return { ok: false, error: error as never }
 }
 
-/** What a call has failed with that has rejected so. */
+/** Returns the error of a call that has rejected with `cause`. */
 export function errorOf(cause: unknown): AuthError['error'] {
   return cause instanceof AuthError ? cause.error : { code: 'network_error', cause }
 }
 
 /**
- * Turns what a call is answered, or rejects with, into a result. Nothing is believed that isn't in the contract: `check`
- * throws if the body of a success isn't, or a header, and `codes` are those that the call fails with.
+ * Turns an answer or a rejection into a result. Anything that isn't in the contract becomes
+ * `unexpected_answer`: `check` throws if the body or a header of a success isn't in it, and `codes` are
+ * those that the call can fail with.
  */
 export async function call<T, E extends { code: string }>(
   codes: Partial<Codes<E>>,

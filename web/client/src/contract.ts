@@ -25,7 +25,7 @@ export type ContractOptions<Op> = ParamsOption<Op> &
   RequestBodyOption<Op> & {
     /** Another server for this call. It gets no token. */
     baseUrl?: string
-    /** What is made of the body of a success; `json` unless said. */
+    /** How the body of a success is read; `json` by default. */
     parseAs?: ParseAs
     /** The end of this call, in milliseconds, instead of the client's. */
     timeout?: number
@@ -54,7 +54,7 @@ export const arePlain: [InQuery<Every> | InPath<Every>] extends [Parameters | un
 const methods = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] as const
 export const isEveryMethod: [keyof Contract] extends [(typeof methods)[number]] ? true : never = true
 
-/** What the types above come to at run time. */
+/** The options at run time. */
 interface AnyOptions extends Omit<RequestInit, 'body'> {
   baseUrl?: string
   params?: { path?: Parameters; query?: Parameters; header?: Record<string, string | undefined> }
@@ -66,11 +66,11 @@ interface AnyOptions extends Omit<RequestInit, 'body'> {
 const contentType = 'Content-Type'
 
 /**
- * Returns the operations of the contract, for a client's session. Those that ask for a token get the session's. Each rejects with an
- * `AuthError` where nothing has answered, and otherwise believes what it is answered.
+ * Returns the operations of the contract, for a client's session. Operations that need a token get that
+ * of the session. Each rejects with an `AuthError` if nothing answers, and returns an answer unchecked.
  *
- * Of openapi-fetch it takes the types. The loop that it has around a call, with its hooks, its settings for each call and its styles
- * of lists in an address, would be as much again, and nothing here needs it.
+ * The types are those of openapi-fetch. Its code isn't used: its hooks and its styles of parameters would
+ * double the size, and nothing here needs them.
  */
 export function contract(auth: Client): Contract {
   const inner = internals.get(auth)
@@ -91,7 +91,7 @@ export function contract(auth: Client): Contract {
       const content = body === undefined ? {} : { body: isForm ? formOf(body) : JSON.stringify(body) }
       const query = formOf(params.query)
       const url = baseUrl.replace(/\/$/, '') + filled(path, params.path) + (query && `?${query}`)
-      // A page of another origin can't read what is public if it sends its cookies there.
+      // A page of another origin can't read a public answer if it sends cookies with the request.
       const cookies = baseUrl === ownUrl && path.startsWith('/api/') ? { credentials } : {}
       return ask(
         url,

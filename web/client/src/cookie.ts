@@ -4,13 +4,14 @@ import { joinTabs, openChannel } from './tabs.ts'
 /** How long other tabs may take to answer, in milliseconds. */
 const hearing = 100
 
-/** What a tab asks the others with: what is kept is never empty. */
+/** The message that asks the other tabs. A text that is kept is never empty. */
 const question = ''
 
 /**
- * Leaves the refresh token to a cookie that no script can read (`LATCHKEY_SESSION_COOKIES`), and keeps the access token in memory. The
- * tabs of the origin tell each other of it, so that they are logged in and out together. After a reload, `resume` takes up the session.
- * `key` is for pages of one origin that shall not share their session.
+ * Leaves the refresh token in a cookie that no script can read (`LATCHKEY_SESSION_COOKIES`), and keeps
+ * the access token in memory. The tabs of the origin send it to each other, so that they are logged in
+ * and out together. After a reload, `resume` continues the session. Pages of one origin that must not
+ * share their session need different keys.
  */
 export function cookieStorage(key = 'latchkey'): TokenStorage {
   const kept = memoryStorage()
@@ -47,7 +48,7 @@ export function cookieStorage(key = 'latchkey'): TokenStorage {
         channel?.postMessage(question)
       }),
     subscribe: (listener) => {
-      // Each client is one, also where several give the same function.
+      // One entry for each client, even if several subscribe the same function.
       const changed = () => {
         listener()
       }

@@ -29,13 +29,13 @@ type EachCode<P> = P extends { code: infer Code; status: infer Status; detail: s
     : never
   : never
 
-/** What the server can answer to an operation when it fails, with the contract's `code` to tell the cases apart. */
+/** The errors that the server can return for an operation. `code` is that of the contract. */
 export type ServerError<Op extends keyof operations> = EachCode<Bodies<Op>>
 
-/** What is wrong with one field of a request. */
+/** The error of one field of a request. */
 export type FieldError = components['schemas']['FieldError']
 
-/** Nothing has answered: the server is out of reach, or the browser has refused the request, as it does for an origin that the server doesn't let in. */
+/** Nothing has answered: the server can't be reached, or the browser has refused the request because the server doesn't let the page's origin in. */
 export interface NetworkError {
   code: 'network_error'
   cause: unknown
@@ -47,12 +47,12 @@ export interface Offline {
   cause: unknown
 }
 
-/** The call has taken longer than the client's `timeout`. The server may have done what was asked all the same. */
+/** The call has taken longer than the client's `timeout`. The server may have carried it out all the same. */
 export interface TimedOut {
   code: 'timeout'
 }
 
-/** The `signal` of the call has ended it. The server may have done what was asked all the same. `cause` is the signal's reason. */
+/** The `signal` of the call has ended it. The server may have carried it out all the same. `cause` is the signal's reason. */
 export interface Aborted {
   code: 'aborted'
   cause: unknown
@@ -66,7 +66,7 @@ export interface UnexpectedAnswer {
   cause?: unknown
 }
 
-/** What any call can fail with, whatever the server would have answered. */
+/** The errors that any call can have beside those of the server. */
 export type ClientError = NetworkError | Offline | TimedOut | Aborted | UnexpectedAnswer
 
 /** The access token has expired, and this client never refreshes (`refresh: 'never'`). The session goes on. */
@@ -86,12 +86,12 @@ export interface WrongOrigin {
   url: string
 }
 
-/** What only a refresh can be answered, at the endpoint of a login: the session has ended. */
+/** The codes that only a refresh has: the session has ended. */
 type RefreshCode = 'invalid_refresh_token' | 'refresh_token_reused'
 
 /**
- * Why a call was not sent that needs an access token which is still good, while the session goes on. What is left out of what a
- * refresh can be answered are a client's mistakes, which this one doesn't make.
+ * Why a call that needs an access token was not sent, while the session continues. The errors of a
+ * refresh that only a faulty client causes are left out.
  */
 export type Postponed =
   | SessionStale
@@ -115,13 +115,13 @@ export type RefreshError = Postponed | Extract<ServerError<'Login'>, { code: Ref
 
 export type RegisterError = ServerError<'RegisterUser'> | ClientError
 export type LoginError = Exclude<ServerError<'Login'>, { code: RefreshCode }> | ClientError
-/** Also what the session's refresh was answered, where that had to be first. */
+/** Also the errors of a refresh before the call. */
 export type MeError = ServerError<'GetCurrentUser'> | Postponed | ClientError
 
 /** Why there is no access token. */
 export type AccessTokenError = SignedOut | Postponed | ClientError
 
-/** What `auth.fetch` rejects with, and `auth.api` where nothing has answered. */
+/** The error that `auth.fetch` rejects with, and an operation of `contract` if nothing has answered. */
 export class AuthError extends Error {
   override readonly name = 'AuthError'
 
@@ -135,12 +135,12 @@ export class AuthError extends Error {
   }
 }
 
-/** What a call comes to. Nothing is thrown: look at `ok`, then at `data` or at `error.code`. */
+/** The result of a call. Nothing is thrown: look at `ok`, then at `data` or at `error.code`. */
 export type Result<T, E> = { ok: true; data: T } | { ok: false; error: E }
 
 /**
- * The codes that a call is answered by itself. Where more than words stands beside a code, it has the function that returns it from
- * the body, and throws if it isn't what the contract says.
+ * The codes that a call itself can fail with. A code whose error has further members has a function
+ * that returns them from the body. It throws if the body isn't what the contract says.
  */
 export type Codes<E extends { code: string }> = {
   readonly [Code in Exclude<E['code'], (ClientError | SessionStale)['code']>]: Check<Extract<E, { code: Code }>>
@@ -151,11 +151,11 @@ type Check<E> =
     ? true
     : (body: Record<string, unknown>) => Omit<E, 'code' | 'status' | 'detail' | 'requestId' | 'retryAfter'>
 
-/** What every operation can answer, those that take a body, and those that also hash a password. */
+/** The errors of every operation, of those with a body, and of those that also hash a password. */
 export const common = { internal_error: true, starting: true, unavailable: true } as const
 const sent = { ...common, rate_limited: true, request_timeout: true, cross_origin: true } as const
 const giving = { ...sent, overloaded: true } as const
-/** What is wrong with a body that this client doesn't make up by itself. */
+/** The errors of a body that comes from the caller. */
 const wrong = {
   invalid_request: ({ errors }: Record<string, unknown>) => ({ errors: fieldErrorsOf(errors) }),
   body_too_large: true,
@@ -164,7 +164,7 @@ const wrong = {
 export const asking = { ...sent, ...wrong } as const
 export const hashing = { ...giving, ...wrong } as const
 
-/** What is answered where a token is asked for. */
+/** The errors of an operation that needs a token. */
 export const bearing = {
   ambiguous_credentials: true,
   not_authenticated: true,
@@ -173,14 +173,14 @@ export const bearing = {
   user_inactive: true,
 } as const
 
-/** What stands beside `email_unverified`: what `continueLogin` takes. */
+/** The members of `email_unverified`, which `continueLogin` takes. */
 function heldOf(problem: Record<string, unknown>) {
   return { ...codeRequestedOf(problem), factors: textsOf(problem.factors) as 'email_code'[] }
 }
 
 /**
- * The codes that each call is answered by itself. The compiler holds them to be those of the contract; of a refresh, those named
- * above.
+ * The codes of each call. The compiler compares them with the contract, and those of a refresh with the
+ * type above.
  */
 export const codes = {
   RegisterUser: {

@@ -52,13 +52,13 @@ type RevocationForm = components['schemas']['RevocationForm']
 
 type RegisteredUser = components['schemas']['RegisteredUser']
 
-/** What a mailed code counts with. Keep it where the code will be entered. */
+/** The `request` of a mailed code. The code counts only beside it, so keep it where the code will be entered. */
 export type CodeRequested = components['schemas']['CodeRequested']
 
 /** What a new user chooses. */
 export type Registration = components['schemas']['Registration']
 
-/** Who logs in. Neither is trimmed nor changed in any way. */
+/** The credentials of a login. Neither is trimmed or changed in any way. */
 export interface Credentials {
   email: string
   password: string
@@ -66,30 +66,32 @@ export interface Credentials {
 
 /** A session that has begun. */
 export interface Begun {
-  /** When it ends unless it is used before; null where a cookie keeps it, since then only the server knows. */
+  /** When it ends unless it is used before; null with a cookie, because then only the server knows. */
   expiresAt: Date | null
 }
 
 export interface ClientOptions {
-  /** Where the server is, such as `https://auth.example.com`; '' for the page's own origin. No token is sent elsewhere. */
+  /** The URL of the server, such as `https://auth.example.com`; '' for the page's own origin. */
   baseUrl: string
-  /** Where the session is kept; in memory unless said. */
+  /** Where the session is kept; in memory by default. */
   storage?: TokenStorage
   /** Replaces `fetch`. */
   fetch?: typeof globalThis.fetch
   /**
-   * The origins of one's own APIs, such as `https://api.example.com`, each as `location.origin` has it. `fetch` of the client sends the
-   * token to them. One of `http:` gets it in clear text. What isn't an origin throws a `TypeError`.
+   * The origins of your own APIs, such as `https://api.example.com`, each as `location.origin` has it.
+   * `fetch` of the client sends the access token to them. An `http:` origin gets it in clear text.
+   * `createClient` throws a `TypeError` for an entry that isn't an origin.
    */
   apiOrigins?: readonly string[]
   /**
-   * `auto` unless said. With `never`, no call refreshes the session, as in a Server Component, which can't keep the new tokens: where the
-   * access token has expired, a call fails with `session_stale`, and one whose token is refused is not sent again.
+   * `auto` by default. With `never` no call refreshes the session, as in a Server Component, which can't
+   * keep the new tokens. A call fails with `session_stale` if the access token has expired. A call whose
+   * token is refused isn't sent again.
    */
   refresh?: 'auto' | 'never'
   /**
-   * How long a call takes at most, in milliseconds: with the refresh and the wait for other tabs that come first, and with reading
-   * the answer. 15,000 unless said. Then it fails with `timeout`.
+   * How long a call takes at most, in milliseconds; 15,000 by default. The refresh and the wait for other
+   * tabs before it count, and so does reading the answer. A call that takes longer fails with `timeout`.
    */
   timeout?: number
 }
@@ -99,60 +101,63 @@ export interface CallOptions {
   signal?: AbortSignal
 }
 
-/** What `fetch` takes, and the end of the call in milliseconds, instead of the client's: `Infinity` for a long upload. */
+/** The options of `fetch`, and a `timeout` in milliseconds that replaces the client's: `Infinity` for a long upload. */
 export interface FetchOptions extends RequestInit {
   timeout?: number
 }
 
-/** A client of one server, with one session at most. */
+/** A client of one server, with one session at most. Its functions need no `this`, so they can be passed on as they are. */
 export interface Client {
   /**
-   * Creates an account and logs it in. Where the server demands a proof of the email first, nobody is logged in, and what it returns has
-   * the `request` that `completeRegistration` of the account takes with the mailed code.
+   * Creates an account and logs the user in. If the server demands a proof of the email first, it logs
+   * nobody in, and returns the `request` that `completeRegistration` of the account takes with the code.
    */
-  register(registration: Registration, options?: CallOptions): Promise<Result<User | CodeRequested, RegisterError>>
-  /** Logs in; the next calls are this user's, and a session from before is ended. This one ends at `expiresAt` unless it is used before. */
-  login(credentials: Credentials, options?: CallOptions): Promise<Result<Begun, LoginError>>
+  register: (registration: Registration, options?: CallOptions) => Promise<Result<User | CodeRequested, RegisterError>>
+  /** Logs in, and ends the session before, if there is one. The new session ends at `expiresAt` unless it is used before. */
+  login: (credentials: Credentials, options?: CallOptions) => Promise<Result<Begun, LoginError>>
   /**
-   * Takes up the session after a reload, and reports whether there is one. A page with `cookieStorage` or `asyncStorage` begins with it.
-   * With another storage it returns at once.
+   * Continues the session after a reload, and reports whether there is one. A page with `cookieStorage` or
+   * `asyncStorage` calls it first. With another storage it returns at once.
    */
-  resume(): Promise<boolean>
-  /** Asks who is logged in. */
-  me(options?: CallOptions): Promise<Result<User, MeError>>
+  resume: () => Promise<boolean>
+  /** Returns the user of the session, from the server. */
+  me: (options?: CallOptions) => Promise<Result<User, MeError>>
   /**
-   * Ends the session, here at once and at the server as soon as it is told; what it answers is not looked at, as nobody is logged in
-   * here any more. A `login` or `register` that is under way then answers as ever, but logs nobody in: its session is ended, too.
+   * Ends the session here at once, and then at the server. The server's answer is ignored. A `login` or
+   * `register` that is under way returns as usual, but logs nobody in: its session is ended too.
    */
-  logout(): Promise<void>
+  logout: () => Promise<void>
   /**
-   * The user of the session as the client knows it: from `register`, `me`, or `read` and `update` of the account, here or in another
-   * tab or client that shares the storage. Null if there is no session, or no such answer yet. Reading it calls no listener and changes
-   * nothing. It is the same object until the user has changed.
+   * The user of the session as the client knows it: from `register`, `me`, or `read` and `update` of the
+   * account, here or in another tab or client that shares the storage. Null if there is no session, or no
+   * such answer yet. Reading it calls no listener and changes nothing. It is the same object until the
+   * user has changed.
    */
   readonly user: User | null
   /** Reports whether there is a session that has not ended. It calls no listener and changes nothing. The server may refuse the session. */
-  isAuthenticated(): boolean
+  isAuthenticated: () => boolean
   /**
-   * Calls the listener whenever the session changes, also by the clock, in another tab, or in another client of the storage. Returns
-   * what ends that. What a listener throws becomes an uncaught error, and changes nothing else.
+   * Calls the listener whenever the session changes, also by the clock, in another tab, or in another client
+   * of the storage. Returns a function that ends this. An error of a listener becomes an uncaught error, and
+   * changes nothing else.
    */
-  onAuthChange(listener: (change: AuthChange) => void): () => void
+  onAuthChange: (listener: (change: AuthChange) => void) => () => void
   /**
-   * Calls one's own API as `fetch` does, with the session's access token. It is refreshed before if need be. Where the API refuses it, it
-   * is refreshed too, and the request sent once more.
+   * Calls your own API as `fetch` does, with the session's access token. It refreshes the token first if
+   * necessary. If the API refuses the token, it refreshes, and sends the request once more.
    *
-   * The token goes to the origins of `apiOrigins` and that of `baseUrl`. A request to another one is not sent, and rejects with
-   * `wrong_origin`. An `Authorization` header of the caller's is replaced. The caller's `signal` also ends reading the answer, and the
-   * timeout only the wait for its head.
+   * The token goes to the origins of `apiOrigins` and to that of `baseUrl`. A request to another origin isn't
+   * sent, and rejects with `wrong_origin`. An `Authorization` header of the caller is replaced. The caller's
+   * `signal` also ends reading the answer. The timeout ends only the wait for its head.
    *
-   * @throws {@link AuthError} where there is no answer, with its `code`; and a `TypeError`, as `fetch`, for what no request can be made of.
+   * @throws {@link AuthError} if there is no answer, with its `code`; and a `TypeError`, as `fetch` does, if it
+   *   can't make a request of its arguments.
    */
-  fetch(input: string | URL | Request, init?: FetchOptions): Promise<Response>
-  /** Returns the session's access token, refreshed before if need be, for what `fetch` can't send, such as the first message of a WebSocket. */
-  getAccessToken(options?: CallOptions): Promise<Result<string, AccessTokenError>>
-  /** Lets go of the clock and of the other tabs: no listener is called any more. The session stays, in its storage and at the server. */
-  close(): void
+  fetch: (input: string | URL | Request, init?: FetchOptions) => Promise<Response>
+  /** Returns the access token, after a refresh if necessary. It is for what `fetch` can't send, such as a message of a WebSocket. */
+  getAccessToken: (options?: CallOptions) => Promise<Result<string, AccessTokenError>>
+  /** Stops the timer, and leaves the other tabs. No listener is called any more. The session stays, in its storage and at the server. */
+  close: () => void
 }
 
 /**
@@ -193,7 +198,7 @@ export function createClient({
       },
       isLeft,
     )
-  /** Calls an operation of the server. What is answered is a text. */
+  /** Calls an operation of the server. Returns the body as a text. */
   const tell = (path: keyof paths, options: AskOptions) =>
     ask(baseUrl.replace(/\/$/, '') + path, { credentials, ...options }, async (response) => ({
       data: await response.text(),
@@ -224,15 +229,16 @@ export function createClient({
     return session
   }
   const sendAs = bearerSender(sessions, current, send, refresh !== 'never')
-  /** Gives a call an end that has more to wait for than one request. */
+  /** Bounds the time of a call that waits for more than one request. */
   const within = <T, E>(
     { signal }: CallOptions,
     work: (signal: AbortSignal) => Promise<Result<T, E>>,
   ): Promise<Result<T, E>> => bounded(timeout, signal, work).catch((cause: unknown) => failed(errorOf(cause)))
 
   /**
-   * By the refresh token, as the access token may have expired. The page may be left before the answer, which says nothing anyway.
-   * A session in a cookie is revoked by its access token, and the answer removes the cookie: unless it is that of another session by now.
+   * Ends a session at the server, by the refresh token, because the access token may have expired. The page
+   * may be left before the answer. A session in a cookie is revoked by its access token. The answer then
+   * removes the cookie, unless the cookie belongs to another session by now.
    */
   const revoke = async (session: Session, ownsCookie = true) => {
     let token = session.refresh_token ?? session.access_token
@@ -243,9 +249,9 @@ export function createClient({
     const cookies = ownsCookie ? {} : ({ credentials: 'omit' } as const)
     await tellForm('/api/oauth/revoke/', { token }, { keepalive: true, ...cookies }).catch(() => undefined)
   }
-  /** What removes the cookie that a later login sets. */
+  /** The revocation that is under way. Its answer would remove the cookie that a later login sets. */
   let leaving = Promise.resolve()
-  /** Answers what begins a session. Who is waiting for it doesn't wait until the server has ended what it leaves behind. */
+  /** Returns a function that begins a session. It doesn't wait until the server has ended the session before. */
   const opening = async () => {
     const open = sessions.opening()
     await sessions.load()
@@ -256,7 +262,7 @@ export function createClient({
       return session
     }
   }
-  /** Begins a session with the tokens that a call is answered. */
+  /** Begins a session with the tokens that a call returns. */
   const logIn = async <E>(ask: () => Promise<Result<Token, E>>): Promise<Result<Begun, E>> => {
     const begin = await opening()
     const result = await ask()

@@ -6,38 +6,38 @@ import type { Session, Sessions } from './session.ts'
 type Token = components['schemas']['Token']
 type RegisteredUser = components['schemas']['RegisteredUser']
 
-/** What a module beside the client, such as the one for accounts, does with the client's session. */
+/** The part of a client that the other modules use, such as the one for accounts. */
 export interface Internals {
   readonly baseUrl: string
-  /** Whether cookies go with the calls of the server's API. */
+  /** Whether cookies are sent with the calls of the server's API. */
   readonly credentials: RequestCredentials
   readonly ask: Ask
   readonly sessions: Sessions
-  /** What a body has that is answered with tokens. */
+  /** The member of a request whose answer has tokens. */
   readonly delivery: { token_delivery?: 'cookie' }
-  /** Returns the session, refreshed if need be. */
+  /** Returns the session, after a refresh if necessary. */
   readonly current: () => Promise<Session | null>
-  /** Returns the user of an answer's body, and keeps it with the session that the answer is for. Fails if the body has none. */
+  /** Returns the user in the body of an answer, and keeps it with the session of that call. Throws if the body has no user. */
   readonly learnUser: (body: unknown, response: Response) => User
-  /** Gives a call an end that has more to wait for than one request. */
+  /** Bounds the time of a call that waits for more than one request. */
   readonly within: <T, E>(
     options: CallOptions,
     work: (signal: AbortSignal) => Promise<Result<T, E>>,
   ) => Promise<Result<T, E>>
-  /** Begins a session with the tokens of a user that a call has made, and returns the user. */
+  /** Begins a session with the tokens of a user who was registered, and returns the user. */
   readonly enroll: <E>(ask: () => Promise<Result<RegisteredUser, E>>) => Promise<Result<User, E>>
-  /** Begins a session with the tokens that a call is answered. */
+  /** Begins a session with the tokens that a call returns. */
   readonly logIn: <E>(ask: () => Promise<Result<Token, E>>) => Promise<Result<Begun, E>>
 }
 
-/** What a call is sent with, and its end in milliseconds, instead of the client's. */
+/** The options of a call, and a `timeout` in milliseconds that replaces the client's. */
 export interface AskOptions extends RequestInit {
   timeout?: number
 }
 
 /**
- * Sends a request, with the session's token where the operation asks for one, and reads the answer. Something is left to be read after
- * the call's end if `isLeft`.
+ * Sends a request, with the session's token if the operation needs one, and reads the answer. If `isLeft`,
+ * the caller reads the rest of the answer after the call has returned.
  */
 export type Ask = <T>(
   url: string,
@@ -46,5 +46,5 @@ export type Ask = <T>(
   isLeft?: boolean,
 ) => Promise<T>
 
-/** Kept here rather than in the client, so that its users see nothing of it. */
+/** Kept apart from the client, so that its users don't see it. */
 export const internals = new WeakMap<Client, Internals>()

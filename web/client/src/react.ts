@@ -3,7 +3,6 @@
 import {
   createContext,
   createElement,
-  useCallback,
   useContext,
   useEffect,
   useMemo,
@@ -35,17 +34,12 @@ const retryAfter = 5000
  */
 export function AuthProvider({ client, children }: { client: Client; children?: ReactNode }): ReactElement {
   const [resumed, setResumed] = useState<Client>()
-  const subscribe = useCallback((changed: () => void) => client.onAuthChange(changed), [client])
   const user = useSyncExternalStore(
-    subscribe,
+    client.onAuthChange,
     () => client.user,
     () => null,
   )
-  const isIn = useSyncExternalStore(
-    subscribe,
-    () => client.isAuthenticated(),
-    () => false,
-  )
+  const isIn = useSyncExternalStore(client.onAuthChange, client.isAuthenticated, () => false)
 
   useEffect(
     () =>
@@ -60,7 +54,7 @@ export function AuthProvider({ client, children }: { client: Client; children?: 
       whileMounted(async (isMounted) => {
         while (isIn && !user && isMounted()) {
           const result = await client.me()
-          // Whoever isn't let in is told so by the next call.
+          // The server refuses this user. Asking again would change nothing.
           if (result.ok || ('status' in result.error && result.error.status < 429)) return
           await new Promise((resolve) => setTimeout(resolve, retryAfter))
         }

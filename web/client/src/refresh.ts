@@ -4,8 +4,8 @@ import type { Session, Sessions } from './session.ts'
 import { wait } from './wait.ts'
 
 /**
- * Exchanges a session for the next one; null when it can't be, so that it has ended. Its refresh token may have been in use since the
- * moment `since`, in milliseconds since 1970.
+ * Returns the next tokens of a session, or null if the server has ended the session. `since` is the
+ * moment from which on the refresh token may have been in use, in milliseconds since 1970.
  */
 export type Refresh = (session: Session, since: number) => Promise<components['schemas']['Token'] | null>
 
@@ -14,19 +14,23 @@ export interface Locks {
   request<T>(name: string, callback: () => Promise<T>): Promise<T>
 }
 
-/** A session is refreshed so many milliseconds before it expires, lest it does on its way. */
+/** How long before its end an access token is refreshed, in milliseconds, so that it doesn't expire on its way. */
 const margin = 10_000
 
 /**
- * How long a tab waits for the one that refreshes, in milliseconds. The browser may have frozen that one. To refresh beside it logs
- * nobody out: within the server's window (see below), both get the same tokens.
+ * How long a tab waits for another tab that refreshes, in milliseconds. The browser may have frozen the
+ * other tab. A second refresh logs nobody out: within the server's window (see below) both tabs get the
+ * same tokens.
  */
 export const lockWait = 3000
 
 /**
- * Answers a session that is still good, and refreshes it before if need be: once for all who ask at the same moment, and,
- * where there are Web Locks, once for all tabs that have the session, be it in one storage or in copies. If a refresh fails, the
- * session stays as it is, and one that has expired rejects with the cause.
+ * Returns a function that returns the session with a usable access token, or null. It refreshes the
+ * session first if necessary.
+ *
+ * - Callers at the same moment share one refresh.
+ * - With Web Locks, all tabs that have the session or a copy share one refresh.
+ * - If a refresh fails, the session stays. The function rejects with the cause if the access token has expired.
  */
 export function refresher(sessions: Sessions, refresh: Refresh, locks = globalLocks()): () => Promise<Session | null> {
   let inFlight: Promise<Session | null> | undefined
@@ -40,13 +44,13 @@ export function refresher(sessions: Sessions, refresh: Refresh, locks = globalLo
     if (!session) return sessions.current()
     const since = Date.now()
     const renew = async () => {
-      // Whoever had the lock before may have done it.
+      // The tab that had the lock before may have refreshed.
       if (stale()) await sessions.catchUp()
       const session = stale()
       if (session) sessions.renew(session, await refresh(session, since))
       return sessions.current()
     }
-    // Whoever has another login has nothing to wait for.
+    // A tab with another login has nothing to wait for.
     const name = sessions.sharedAs && `${sessions.sharedAs} ${session.login}`
     inFlight ??= (locks && name ? inTurn(locks, name, renew) : renew()).finally(() => {
       inFlight = undefined
@@ -62,8 +66,8 @@ export function refresher(sessions: Sessions, refresh: Refresh, locks = globalLo
 }
 
 /**
- * Works once: under the lock, or without it after {@link lockWait}, or at once where the page may have none, as in a sandboxed frame.
- * A lock that comes later is given back.
+ * Works once: under the lock, or without it after {@link lockWait}. It works at once if the page may
+ * have no lock, as in a sandboxed frame. A lock that is granted later is released.
  */
 async function inTurn<T>(locks: Locks, name: string, work: () => Promise<T>): Promise<T> {
   let working: Promise<T> | undefined
@@ -71,27 +75,28 @@ async function inTurn<T>(locks: Locks, name: string, work: () => Promise<T>): Pr
   try {
     return await Promise.race([locks.request(name, begin), wait(lockWait).then(begin)])
   } catch {
-    // What has failed is not done again, and fails here, too.
+    // Work that has failed isn't done again: it fails here, too.
     return await begin()
   }
 }
 
 /*
- * A refresh token that was used gives its successor again for LATCHKEY_REFRESH_REUSE_WINDOW, which is 10 s unless it was set, and
- * ends the session later. The tries are within that: counted from the first, which may have been the one that used it up.
+ * A refresh token that was used returns its successor again for LATCHKEY_REFRESH_REUSE_WINDOW, 10 s by
+ * default. Later use ends the session. All tries are within this window. It is counted from the first
+ * try, which may have used the token up.
  */
 
-/** The last try is aimed at this moment, and not sent any more after that one; in milliseconds since the first was sent. */
+/** When the last try is due, and after when it isn't sent any more; in milliseconds since the first try. */
 const lastTry = 7000
 const tooLate = 8000
 
-/** How long a try waits for its answer before the next, and how long where there is no next; in milliseconds. */
+/** How long a try waits for its answer, and how long the last try does; in milliseconds. */
 const patience = 2500
 const lastPatience = 10_000
 
 /**
- * Tries again where it is unknown what came of it, as nothing has answered, or a server or a proxy in trouble has: the token may
- * have been used up. Each try is told how long it may take, in milliseconds.
+ * Tries again while the outcome is unknown: nothing has answered, or the status is 500 or more. The
+ * token may have been used up. `work` gets the time that a try may take, in milliseconds.
  */
 export async function patiently<T extends Result<unknown, { code: string; status?: number; retryAfter?: number }>>(
   work: (timeout: number) => Promise<T>,

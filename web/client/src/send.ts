@@ -1,15 +1,16 @@
 import { originOf } from './bearer.ts'
 import type { Session, Sessions } from './session.ts'
 
-/** What a challenge has where the token is refused (RFC 6750 section 3.1). */
+/** The error code in the challenge of a refused token (RFC 6750 section 3.1). */
 const invalidToken = 'invalid_token'
 
 /** The session that an answer is for. */
 export const answered = new WeakMap<Response, Session>()
 
 /**
- * Returns what sends a request with the token of a session, and once more with another one where that is refused. A request that
- * `isOnce` can't be sent again, as its body is a stream.
+ * Returns a function that sends a request with the token of a session. If the token is refused, it sends
+ * the request once more with a new token. A request that `isOnce` isn't sent again, because its body is a
+ * stream.
  */
 export function bearerSender(
   sessions: Sessions,
@@ -17,7 +18,7 @@ export function bearerSender(
   send: (request: Request) => Promise<Response>,
   refreshes: boolean,
 ): (request: Request, used: Session, isOnce?: boolean) => Promise<Response> {
-  /** For each origin, the token that was refused there when it was new. To refresh it again would help nothing. */
+  /** For each origin, the token that was refused there when it was new. Another refresh would not help. */
   const hopeless = new Map<string | undefined, string>()
   const sendAs = async (session: Session, request: Request) => {
     request.headers.set('Authorization', `Bearer ${session.access_token}`)
@@ -29,17 +30,17 @@ export function bearerSender(
     const origin = originOf(request.url)
     const isRefused = ({ status, headers, redirected, url }: Response) =>
       status === 401 &&
-      // An API may have no challenge, or show it to no page of another origin. One for something else, such as a code, isn't about the token.
+      // An API may send no challenge, or may not expose it to other origins. A challenge for another reason isn't about the token.
       (headers.get('WWW-Authenticate') ?? (isOnce ? '' : invalidToken)).includes(invalidToken) &&
-      // Behind a redirect to another origin, nobody was shown the token.
+      // Behind a redirect to another origin, the token was not sent.
       !(redirected && originOf(url) !== origin)
     const first = await sendAs(used, isOnce ? request : request.clone())
     if (!refreshes || !isRefused(first) || hopeless.get(origin) === used.access_token) return first
-    // The token would be refused the next time too. Whether the session has ended, a refresh tells.
+    // The token would be refused again. A refresh shows whether the session has ended.
     sessions.refuse(used)
     const next = isOnce ? used : await current().catch(() => used)
     if (!next || next.access_token === used.access_token) return first
-    // What was refused was not done.
+    // A refused request was not carried out, so it may be sent again.
     const second = await sendAs(next, request)
     if (isRefused(second)) hopeless.set(origin, next.access_token)
     return second

@@ -34,7 +34,7 @@ export type SignedOutReason = 'logout' | 'expired' | 'refused' | 'lost'
 
 /**
  * A change of the session: by a call, by the clock, in another tab or client that shares the storage, or of the storage itself.
- * `signed_in` is also told where another user, or the same one again, has logged in.
+ * `signed_in` also occurs if another user, or the same one again, logs in.
  */
 export type AuthChange =
   | { type: 'signed_in' }

@@ -1,8 +1,8 @@
 import { joinTabs } from './tabs.ts'
 
 /**
- * Where a client keeps its session: one text. Whoever can read it can act as the user, see the page on tokens in the
- * documentation. A storage that throws is not fatal: the session then lives, or is forgotten, in memory.
+ * TokenStorage is the place where a client keeps its session, which is one text. Anybody who can read the
+ * text can act as the user. If a storage throws, the session is kept, or forgotten, in memory.
  */
 export interface TokenStorage {
   get(): string | null
@@ -13,14 +13,14 @@ export interface TokenStorage {
    * in turns.
    */
   readonly sharedAs?: string | undefined
-  /** Set to `joinTabs` beside `sharedAs`: the clients of the tabs then tell each other of the tokens, by a `BroadcastChannel`. */
+  /** Set to `joinTabs` beside `sharedAs`: the clients of the tabs then send each other new tokens, by a `BroadcastChannel`. */
   readonly join?: typeof joinTabs
   /**
    * Set where another tab may begin with a copy of what is kept, instead of having the same. As a copy grows old, the client waits
    * longer for what other tabs have, a second at most.
    */
   readonly isCopied?: boolean
-  /** Set where the refresh token is in a cookie that no script can read: what is kept has only the access token. */
+  /** Set if the refresh token is in a cookie that no script can read. The text then has only the access token. */
   readonly isInCookie?: boolean
   /**
    * Waits until `get` returns what is kept, where it is read asynchronously or other tabs have it. Returns undefined if there is
@@ -159,7 +159,7 @@ export function asyncStorage(store: AsyncStore, key = 'latchkey'): TokenStorage 
     }
   }
   return {
-    // Other tabs of a browser may have the same, and hear of changes by a channel alone.
+    // Other tabs of a browser may have the same text. Only a channel shows them its changes.
     sharedAs: key,
     isCopied: true,
     join: joinTabs,

@@ -14,18 +14,18 @@ export type Verify = (token: string) => Promise<Claims>
 export interface VerifierOptions {
   /** Where the server is, such as `https://auth.example.com`. Its keys are fetched from there, and from nowhere else. */
   url: string
-  /** The `iss` that is demanded: the server's `LATCHKEY_JWT_ISSUER`. */
+  /** The required `iss`: the server's `LATCHKEY_JWT_ISSUER`. */
   issuer: string
-  /** The `aud` that is demanded: the server's `LATCHKEY_JWT_AUDIENCE`. */
+  /** The required `aud`: the server's `LATCHKEY_JWT_AUDIENCE`. */
   audience: string
 }
 
-/** A token is not one of the server's, or not valid now. `cause` says why. */
+/** The token isn't one of the server's, or isn't valid now. `cause` is the reason. */
 export class InvalidToken extends Error {
   override readonly name = 'InvalidToken'
 }
 
-/** The keys can't be had from the server, and none are known that could serve. `cause` says why. */
+/** The keys can't be fetched from the server, and no known keys can be used. `cause` is the reason. */
 export class KeysUnavailable extends Error {
   override readonly name = 'KeysUnavailable'
 }
@@ -47,7 +47,7 @@ const longestToken = 4096
 /** The form of a token. jose also reads padding and white space, so that one token would have many texts. */
 const tokenForm = /^[\w-]+\.[\w-]+\.[\w-]+$/
 
-/** What a header may have. Whoever doesn't know what else stands there must refuse it (RFC 7515 section 4.1.11). */
+/** The members that a header may have. A token with another one is refused, such as `crit` (RFC 7515 section 4.1.11). */
 const members = ['alg', 'kid', 'typ']
 
 /**

@@ -28,7 +28,7 @@ const demand = {
 }
 const challenge = { 'WWW-Authenticate': 'Bearer error="insufficient_user_authentication", max_age="300"' }
 
-test('a proof that is demanded is told with its age and its factors, and neither refreshes nor ends the session', async () => {
+test('the error for a proof that is demanded has its age and its factors, and neither refreshes nor ends the session', async () => {
   const { mine, sent, changes } = told(401, demand, challenge)
   const result = await mine.delete()
   expect(result).toEqual({ ok: false, error: demand })

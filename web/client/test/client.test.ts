@@ -135,7 +135,7 @@ test('a logout is one though the server is out of reach', async () => {
   expect(changes).toEqual([{ type: 'signed_out', reason: 'logout' }])
 })
 
-test('a session that has expired is told as such, though nobody asks', async () => {
+test('a session that has expired is reported as expired, without a call', async () => {
   const { auth, changes } = listening({ baseUrl: inject('briefUrl') })
   const registered = await auth.register(someone())
   expect(registered).toMatchObject({ ok: true })

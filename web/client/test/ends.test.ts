@@ -117,7 +117,7 @@ test('a timeout that is longer than any timer is none', async () => {
   expect(await auth.login(someone())).toMatchObject({ error: { code: 'invalid_credentials' } })
 })
 
-test('an abort is told as such, with its reason, whatever the call waits for', async () => {
+test('an aborted call fails with `aborted` and its reason, whatever the call waits for', async () => {
   const baseUrl = await hanging(() => undefined)
   for (const since of [Date.now(), Date.now() - 900_001]) {
     const storage = memoryStorage()
@@ -216,7 +216,7 @@ async function never(worsen: (session: object) => object) {
   return { auth, api, sent, isUntouched }
 }
 
-test('who never refreshes tells that the access token has expired, sends nothing and ends nothing', async () => {
+test('a client that never refreshes reports an expired access token, sends nothing and ends nothing', async () => {
   const { auth, api, sent, isUntouched } = await never((session) => ({ ...session, since: Date.now() - 900_001 }))
   const stale = { ok: false, error: { code: 'session_stale' } }
   expect(await auth.me()).toEqual(stale)
@@ -230,7 +230,7 @@ test('who never refreshes tells that the access token has expired, sends nothing
   isUntouched()
 })
 
-test('who never refreshes uses an access token to its end, and sends it once', async () => {
+test('a client that never refreshes uses an access token to its end, and sends it once', async () => {
   const almost = await never((session) => ({ ...session, since: Date.now() - 895_000 }))
   expect(await almost.auth.me()).toMatchObject({ ok: true })
   expect((await almost.auth.fetch(`${almost.api.origin}/orders`)).status).toBe(200)
@@ -244,7 +244,7 @@ test('who never refreshes uses an access token to its end, and sends it once', a
   refused.isUntouched()
 })
 
-test('who never refreshes takes up no session of a cookie', async () => {
+test('a client that never refreshes resumes no session of a cookie', async () => {
   const fetch = vi.fn<typeof globalThis.fetch>()
   const { auth } = listening({ storage: cookieStorage('never'), refresh: 'never', fetch })
   expect(await auth.resume()).toBe(false)

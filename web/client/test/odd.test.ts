@@ -170,7 +170,7 @@ test('a token goes to no other server, and to no operation that does not ask for
   ])
 })
 
-test('Retry-After and the request id are told', async () => {
+test('an error has Retry-After and the request id', async () => {
   const baseUrl = await answering((_, response) => {
     response.writeHead(503, json).end('{"code": "unavailable", "status": 503, "detail": "later"}')
   })

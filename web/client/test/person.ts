@@ -19,19 +19,19 @@ export function someone(): Registration {
   return { email: `${name}@example.com`, username: name, password: 'correct horse battery staple' }
 }
 
-/** A client, all that it tells its listener, and of that who has logged in and out. */
+/** A client, all changes that its listener got, and of these the logins and logouts. */
 export interface Listening {
   auth: Client
   told: AuthChange[]
   changes: AuthChange[]
 }
 
-/** A client of the tests' server, and what it has told its listener. */
+/** A client of the tests' server, and the changes that its listener got. */
 export function listening(options: Partial<ClientOptions> = {}): Listening {
   return listeningTo(createClient({ baseUrl: inject('url'), ...options }))
 }
 
-/** A client, and what it tells its listener from now on. */
+/** A client, and the changes that its listener gets from now on. */
 export function listeningTo(auth: Client): Listening {
   const told: AuthChange[] = []
   const changes: AuthChange[] = []

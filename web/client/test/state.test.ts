@@ -57,14 +57,14 @@ test.each([
   ['cleared', null],
   ['damaged', '{"access_token":"e30.e3'],
   ['another application’s', '{"theme":"dark"}'],
-])('a session whose entry is %s is told as lost, and ended at the server by a logout', async (_, text) => {
+])('a session whose entry is %s is reported as lost, and ended at the server by a logout', async (_, text) => {
   const map = new Map<string, string>()
   const { auth, changes } = listening({ storage: webStorageOf(browserStorage(map)) })
   await auth.register(someone())
   const session = map.get('latchkey') ?? null
   map.clear()
   if (text !== null) map.set('latchkey', text)
-  // A getter tells nothing.
+  // A getter calls no listener.
   expect([auth.isAuthenticated(), auth.user]).toEqual([false, null])
   expect(changes).toEqual([{ type: 'signed_in' }])
   expect(await auth.me()).toMatchObject({ error: { code: 'not_authenticated' } })
@@ -162,7 +162,7 @@ test.each<[string, () => [TokenStorage, TokenStorage]]>([
   expect(second.told).toHaveLength(types.length)
 })
 
-test('another client’s refusal is told as such, and an answer for a former user is not kept with the next', async () => {
+test('a session that another client’s call has found refused is reported as refused, and an answer for a former user is not kept with the next', async () => {
   const storage = memoryStorage()
   const bob = someone()
   let meanwhile: () => Promise<unknown> = () => Promise.resolve()
@@ -191,7 +191,7 @@ test('another client’s refusal is told as such, and an answer for a former use
   expect(first.changes.at(-1)).toEqual({ type: 'signed_out', reason: 'refused' })
 })
 
-test('a getter tells nothing and writes nothing, also where the session has expired', () => {
+test('a getter calls no listener and writes nothing, also where the session has expired', () => {
   const storage = memoryStorage()
   const text = kept({ refresh_expires_in: 60 })
   storage.set(text)

@@ -29,7 +29,7 @@ test('a session outlives the page in a web storage', async () => {
   expect(storage.length).toBe(0)
 })
 
-test('another tab is told when a session begins and ends', async () => {
+test('another tab hears when a session begins and ends', async () => {
   const storage = browserStorage()
   const here = listening({ storage: webStorageOf(storage) })
   const there = listening({ storage: webStorageOf(storage) })
@@ -58,7 +58,7 @@ test('another tab’s refresh is no change, and another login is one', () => {
   expect(here.changes).toEqual([{ type: 'signed_in' }, { type: 'signed_in' }])
 })
 
-test('a session that another tab has dropped since it had expired is told as expired', () => {
+test('a session that another tab has dropped since it had expired is reported as expired', () => {
   fakeClock('Date')
   const storage = browserStorage()
   storage.setItem('latchkey', kept({ refresh_expires_in: 60 }))
@@ -202,7 +202,7 @@ test.each([
   expect(auth.isAuthenticated()).toBe(false)
 })
 
-test('a listener is told no more once it has ended that', async () => {
+test('a listener isn’t called any more once it was removed', async () => {
   const auth = createClient({ baseUrl: 'http://127.0.0.1:1' })
   const changes: unknown[] = []
   const end = auth.onAuthChange((change) => changes.push(change))

@@ -194,7 +194,7 @@ test('a server that fails is asked every ten seconds, and no request waits for i
   expect(await askedBy(cold, 1)).toMatchObject({ requests: 1, results: [{ iss: 'latchkey' }] })
 })
 
-test('something else than keys is told as such', async () => {
+test('an answer that has no keys is `KeysUnavailable`', async () => {
   const odd = createServer((_, response) => response.end('<h1>It works</h1>')).listen(0, '127.0.0.1')
   await once(odd, 'listening')
   onTestFinished(() => {

@@ -10,7 +10,7 @@ export const notesUrl = import.meta.env.VITE_NOTES_URL
  *
  * The tokens are kept in localStorage. So the person stays logged in over a reload, in every tab and when the browser is started again,
  * until they log out or the session ends. The price: any script that runs in this page's origin can read the tokens, and so can
- * another person who uses the same browser. The page's policy (vite.config.ts) stands against the first, the log-out button against
+ * another person who uses the same browser. The page's policy (vite.config.ts) stands against the first, the logout button against
  * the second. With the default, `memoryStorage`, other scripts can't read the tokens, and every reload and every further tab asks for the
  * password again.
  */
