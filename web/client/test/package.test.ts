@@ -80,19 +80,10 @@ test('the package installs into an empty Vite project and type-checks as strictl
     'openapi-fetch',
     'openapi-typescript-helpers',
   ])
-  run(
-    'npm',
-    'install',
-    '--silent',
-    '--ignore-scripts',
-    '--no-audit',
-    '--no-fund',
-    '--no-save',
-    '@vue/reactivity@3.5.45',
-  )
   // The tools are those that are installed here.
-  mkdirSync(join(folder, 'node_modules', '@types'))
-  for (const tool of ['vite', 'typescript', 'jose', 'react', 'react-dom', '@types/react', '@types/react-dom']) {
+  for (const scope of ['@types', '@vue']) mkdirSync(join(folder, 'node_modules', scope))
+  const types = ['@types/react', '@types/react-dom']
+  for (const tool of ['vite', 'typescript', 'jose', 'react', 'react-dom', '@vue/reactivity', ...types]) {
     symlinkSync(join(installed, tool), join(folder, 'node_modules', tool))
   }
   mkdirSync(join(folder, 'src'))
