@@ -67,6 +67,6 @@ function absolute(baseUrl: string): string {
  * lead elsewhere.
  */
 export function belowPage(baseUrl: string): string {
-  const { origin = '' } = (globalThis as { location?: { origin?: string } }).location ?? {}
-  return originOf(origin) && /^(\/(?!\/)|$)/.test(baseUrl) ? origin + baseUrl : baseUrl
+  const own = originOf((globalThis as { location?: { origin?: string } }).location?.origin ?? '') ?? ''
+  return baseUrl.replace(/^(?=\/(?!\/)|$)/, own)
 }
