@@ -126,6 +126,15 @@ test.each([
   },
 )
 
+test('two APIs that refuse every token cost a refresh each, and not one for each call', async () => {
+  const [one, other] = [await ownApi(), await ownApi()]
+  const { auth, refreshes } = await loggedIn(one.origin, { apiOrigins: [one.origin, other.origin] })
+  for (let i = 0; i < 3; i++) {
+    for (const { origin } of [one, other]) expect((await auth.fetch(`${origin}/suspicious`)).status).toBe(401)
+  }
+  expect(refreshes()).toBe(2)
+})
+
 const api = 'https://api.example.com'
 
 test.each([
