@@ -190,7 +190,7 @@ func checkLinkPath(page string) string {
 	isOdd := func(r rune) bool { return isNotPrintableASCII(r) || r == '#' }
 	u, err := url.Parse(page)
 	isPath := strings.HasPrefix(page, "/") && !strings.HasPrefix(page, "//")
-	isAddress := err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Host != "" && u.User == nil
+	isAddress := err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Hostname() != "" && u.User == nil
 	if !isPath && !isAddress || strings.ContainsFunc(page, isOdd) {
 		return fmt.Sprintf("is %q, must be a path such as /account, or an address such as "+
 			"https://app.example.com/account, without a fragment", page)

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"net/url"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -23,11 +22,11 @@ func (r *root) openapiCommand() *cobra.Command {
 				return usageError{fmt.Errorf("--format is %q, must be yaml or json", format)}
 			}
 			if server != "" {
-				at, err := url.Parse(server)
-				if err != nil || at.Host == "" || !strings.HasPrefix(at.Scheme, "http") || at.RawQuery+at.Fragment != "" {
+				// Two characters that a URL may have would end a text in JSON.
+				if checkPublicURL(server) != "" || strings.ContainsAny(server, `"\`) {
 					return usageError{fmt.Errorf("--url is %q, must be a URL such as https://auth.example.com", server)}
 				}
-				text = absolute(text, strings.TrimSuffix(at.String(), "/"))
+				text = absolute(text, strings.TrimSuffix(server, "/"))
 			}
 			_, err := r.out.Write(text)
 			return err

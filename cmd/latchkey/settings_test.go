@@ -119,6 +119,8 @@ func TestChecks(t *testing.T) {
 		{"MAIL_LINK_PATH", "/account#here", "must be a path"},
 		{"MAIL_LINK_PATH", "https://app.example.com/#here", "must be a path"},
 		{"MAIL_LINK_PATH", "https://ada@app.example.com/", "must be a path"},
+		{"MAIL_LINK_PATH", "https://:8443/account", "must be a path"},
+		{"MAIL_LINK_PATH", "javascript://app.example.com/", "must be a path"},
 		{"MAIL_LINK_PATH", "javascript:alert(1)", "must be a path"},
 		{"MAIL_LINK_PATH", "/a b", "must be a path"},
 		{"MAIL_FROM", "auth", "must be an address such as"},

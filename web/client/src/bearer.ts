@@ -62,3 +62,12 @@ export function originOf(url: string): string | undefined {
 function absolute(baseUrl: string): string {
   return new Request(`${baseUrl.replace(/\/$/, '')}/`).url
 }
+
+/**
+ * Returns a `baseUrl` that is empty or a path below the page's own origin. A `<base>` of the page, which may be somebody else's, would
+ * lead elsewhere.
+ */
+export function belowPage(baseUrl: string): string {
+  const own = originOf((globalThis as { location?: { origin?: string } }).location?.origin ?? '') ?? ''
+  return baseUrl.replace(/^(?=\/(?!\/)|$)/, own)
+}

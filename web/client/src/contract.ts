@@ -106,9 +106,17 @@ export function contract(auth: Client): Contract {
   return Object.fromEntries(methods.map((name) => [name, method(name)])) as unknown as Contract
 }
 
-/** Puts parameters into a path such as `/api/users/me/sessions/{session_id}/`. */
+/**
+ * Puts parameters into a path such as `/api/users/me/sessions/{session_id}/`.
+ *
+ * @throws TypeError if the path would be that of another operation: `..` leads to the one above.
+ */
 function filled(path: string, values: Parameters = {}): string {
-  return path.replace(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(String(values[name])))
+  return path.replace(/\{(\w+)\}/g, (_, name: string) => {
+    const value = String(values[name])
+    if (/^\.{0,2}$/.test(value)) throw new TypeError(`${name} is ${JSON.stringify(value)}`)
+    return encodeURIComponent(value)
+  })
 }
 
 /** Leaves out what is undefined. */

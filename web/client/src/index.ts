@@ -1,6 +1,6 @@
 import { codeRequestedOf, objectOf, registeredUserOf, tokenOf, userOf } from './answers.ts'
 import type { components, paths } from './api.ts'
-import { atOrigins, takesToken } from './bearer.ts'
+import { atOrigins, belowPage, takesToken } from './bearer.ts'
 import { call, errorOf, failed } from './call.ts'
 import {
   AuthError,
@@ -166,13 +166,14 @@ export interface Client {
  * @throws TypeError if an entry of `apiOrigins` is not an origin.
  */
 export function createClient({
-  baseUrl,
+  baseUrl: given,
   storage = memoryStorage(),
   fetch,
   apiOrigins = [],
   refresh,
   timeout = 15_000,
 }: ClientOptions): Client {
+  const baseUrl = belowPage(given)
   const isOwn = atOrigins(apiOrigins, baseUrl)
   const sessions = openSessions(storage, baseUrl)
   const delivery = storage.isInCookie ? ({ token_delivery: 'cookie' } as const) : {}

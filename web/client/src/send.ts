@@ -18,8 +18,11 @@ export function bearerSender(
   send: (request: Request) => Promise<Response>,
   refreshes: boolean,
 ): (request: Request, used: Session, isOnce?: boolean) => Promise<Response> {
-  /** For each origin, the token that was refused there when it was new. Another refresh would not help. */
-  const hopeless = new Map<string | undefined, string>()
+  /**
+   * For each origin that has refused a new token, the time when that token expires, in milliseconds since 1970. Until then no refresh is
+   * made for the origin: two such origins would refuse each other's new tokens without end.
+   */
+  const hopeless = new Map<string | undefined, number>()
   const sendAs = async (session: Session, request: Request) => {
     request.headers.set('Authorization', `Bearer ${session.access_token}`)
     const response = await send(request)
@@ -35,14 +38,14 @@ export function bearerSender(
       // Behind a redirect to another origin, the token was not sent.
       !(redirected && originOf(url) !== origin)
     const first = await sendAs(used, isOnce ? request : request.clone())
-    if (!refreshes || !isRefused(first) || hopeless.get(origin) === used.access_token) return first
+    if (!refreshes || !isRefused(first) || Date.now() < (hopeless.get(origin) ?? 0)) return first
     // The token would be refused again. A refresh shows whether the session has ended.
     sessions.refuse(used)
     const next = isOnce ? used : await current().catch(() => used)
     if (!next || next.access_token === used.access_token) return first
     // A refused request was not carried out, so it may be sent again.
     const second = await sendAs(next, request)
-    if (isRefused(second)) hopeless.set(origin, next.access_token)
+    if (isRefused(second)) hopeless.set(origin, next.since + next.expires_in * 1000)
     return second
   }
 }

@@ -33,11 +33,16 @@ export interface CookieJarOptions {
 /** What a cookie may have in its name and value together, in bytes: browsers drop a longer one without a word. */
 const longestCookie = 4096
 
+/** Leaves out the user of a session. A browser can write another one into its cookie, so none is taken from there either. */
+function withoutUser(text: string): string {
+  return JSON.stringify({ ...(JSON.parse(text) as object), user: undefined })
+}
+
 /**
  * Keeps the session in a cookie of a site that renders on its server. No script can read the cookie (`HttpOnly`), and a form of
  * another site doesn't bring it (`SameSite=Lax`). Make a client for each request: a client that two requests share would mix users.
  *
- * The cookie doesn't keep `user`. `set` throws a RangeError where the cookie would be longer than the 4,096 bytes that browsers
+ * The cookie doesn't keep `user`: a client has it once the server has returned it, as by `me`. `set` throws a RangeError where the cookie would be longer than the 4,096 bytes that browsers
  * take, and what the jar throws, as Next's does in a Server Component. The client then keeps the session in memory.
  */
 export function cookieJarStorage(
@@ -45,16 +50,25 @@ export function cookieJarStorage(
   { secure = true, name = secure ? '__Host-latchkey' : 'latchkey', maxAge }: CookieJarOptions = {},
 ): TokenStorage {
   const attributes = { path: '/', httpOnly: true, sameSite: 'lax', secure } as const
+  const kept = () => {
+    const cookie = jar.get(name) ?? ''
+    return typeof cookie === 'string' ? cookie : cookie.value
+  }
   return {
     get: () => {
-      const cookie = jar.get(name) ?? ''
-      const value = typeof cookie === 'string' ? cookie : cookie.value
-      // A cookie that was removed in this response is empty in some jars.
-      return value === '' ? null : value
+      const text = kept()
+      try {
+        return withoutUser(text)
+      } catch {
+        // A cookie that was removed in this response is empty in some jars.
+        return null
+      }
     },
     set: (text) => {
-      const { refresh_expires_in: life, ...session } = JSON.parse(text) as { refresh_expires_in: number }
-      const value = JSON.stringify({ ...session, refresh_expires_in: life, user: undefined })
+      const value = withoutUser(text)
+      // If this response is slow, the browser may have a later state by then, which it must not lose.
+      if (value === kept()) return
+      const { refresh_expires_in: life } = JSON.parse(text) as { refresh_expires_in: number }
       if (name.length + encodeURIComponent(value).length > longestCookie) {
         throw new RangeError(`the session is longer than a cookie of ${longestCookie} bytes`)
       }

@@ -42,6 +42,12 @@ export type AuthChange =
   | { type: 'token_refreshed' }
   | { type: 'user_updated'; user: User }
 
+/**
+ * How far ahead the clock may be that a session was received by, in milliseconds: each server of a site has its own clock, and a clock
+ * is corrected.
+ */
+const skew = 5000
+
 /** What a timer can wait at most, in milliseconds: a longer one fires at once. */
 const longestWait = 2 ** 31 - 1
 
@@ -272,7 +278,7 @@ export function openSessions(storage: TokenStorage, baseUrl = ''): Sessions {
     },
     isFresh: ({ access_token, since, expires_in }, ms) => {
       const now = Date.now()
-      return access_token !== refused && since <= now && now + ms < since + expires_in * 1000
+      return access_token !== refused && since <= now + skew && now + ms < since + expires_in * 1000
     },
     learn,
     logout: () => {

@@ -57,8 +57,12 @@ const members = ['alg', 'kid', 'typ']
  * The keys are kept for five minutes, and for a day while the server can't be reached. A token under an unknown key
  * causes a fetch, at most one in ten seconds. The function doesn't learn that a session was ended: it accepts the
  * session's access tokens until they expire.
+ *
+ * @throws TypeError if `url` is not a URL, or `issuer` or `audience` is missing.
  */
 export function createVerifier({ url, issuer, audience }: VerifierOptions): Verify {
+  // jose doesn't check what it has no value for, such as a variable of the environment that isn't set.
+  if (!issuer || !audience) throw new TypeError('issuer and audience are required')
   const keysUrl = new URL(`${url.replace(/\/$/, '')}/.well-known/jwks.json`)
   const algorithms = ['ES256', 'EdDSA', 'RS256']
   const requiredClaims = ['iat', 'exp', 'jti', 'sub', 'username', 'uid', 'sid']

@@ -34,6 +34,9 @@ export async function bounded<T>(
   if (signal?.aborted) onAbort()
   try {
     return await Promise.race([ended, signal?.aborted ? ended : work(giveUp.signal)])
+  } catch (cause) {
+    isLeft = false
+    throw cause
   } finally {
     clearTimeout(timer)
     if (!isLeft) signal?.removeEventListener('abort', onAbort)

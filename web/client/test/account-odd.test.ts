@@ -193,3 +193,10 @@ test('a refresh that was sent before a proof goes on, whichever is answered firs
   expect(await asked).toMatchObject({ ok: true })
   expect(storage.get()).toContain('lkr_next')
 })
+
+test.each(['.', '..', ''])('the id %o of a session leads to no other operation', async (id) => {
+  const { mine, auth, sent } = told(204, undefined)
+  expect(await mine.endSession(id)).toMatchObject({ error: { code: 'network_error', cause: { name: 'TypeError' } } })
+  expect(sent).toEqual([])
+  expect(auth.isAuthenticated()).toBe(true)
+})

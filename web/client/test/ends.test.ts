@@ -250,3 +250,12 @@ test('a client that never refreshes resumes no session of a cookie', async () =>
   expect(await auth.resume()).toBe(false)
   expect(fetch).not.toHaveBeenCalled()
 })
+
+test('who never refreshes uses a token that a machine whose clock is a little ahead has just received', async () => {
+  const storage = memoryStorage()
+  storage.set(kept({ since: Date.now() + 4000 }))
+  const auth = createClient({ baseUrl: inject('url'), storage, refresh: 'never' })
+  expect(await auth.getAccessToken()).toEqual({ ok: true, data: 'e30.e30.e30' })
+  storage.set(kept({ since: Date.now() + 3_600_000 }))
+  expect(await auth.getAccessToken()).toEqual({ ok: false, error: { code: 'session_stale' } })
+})

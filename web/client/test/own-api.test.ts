@@ -126,6 +126,15 @@ test.each([
   },
 )
 
+test('two APIs that refuse every token cost a refresh each, and not one for each call', async () => {
+  const [one, other] = [await ownApi(), await ownApi()]
+  const { auth, refreshes } = await loggedIn(one.origin, { apiOrigins: [one.origin, other.origin] })
+  for (let i = 0; i < 3; i++) {
+    for (const { origin } of [one, other]) expect((await auth.fetch(`${origin}/suspicious`)).status).toBe(401)
+  }
+  expect(refreshes()).toBe(2)
+})
+
 const api = 'https://api.example.com'
 
 test.each([
@@ -229,6 +238,40 @@ test('what is relative goes by the page, and so does a baseUrl that is', async (
   expect((await failed(asked({ baseUrl: '/auth' }, '//evil.example/orders'))).code).toBe('wrong_origin')
 })
 
+test.each(['', '/auth'])(
+  'a page whose <base> leads elsewhere sends nothing there, with the baseUrl %o',
+  async (baseUrl) => {
+    class PageRequest extends Request {
+      constructor(input: RequestInfo | URL, init?: RequestInit) {
+        super(input instanceof Request ? input : new URL(input, 'https://evil.example/'), init)
+      }
+    }
+    vi.stubGlobal('Request', PageRequest)
+    vi.stubGlobal('location', { origin: 'https://page.example.com' })
+    onTestFinished(() => {
+      vi.unstubAllGlobals()
+    })
+    const storage = memoryStorage()
+    storage.set(kept())
+    const sent: string[] = []
+    const { auth } = listening({
+      baseUrl,
+      storage,
+      fetch: (request) => {
+        sent.push((request as Request).url)
+        return Promise.resolve(new Response())
+      },
+    })
+    await auth.me()
+    await auth.login(someone())
+    expect(sent).toEqual([
+      `https://page.example.com${baseUrl}/api/users/me/`,
+      `https://page.example.com${baseUrl}/api/users/login/token/`,
+    ])
+    expect((await failed(auth.fetch('/orders'))).code).toBe('wrong_origin')
+  },
+)
+
 test('a redirect to another origin is followed without the token, and is no reason to refresh', async () => {
   const elsewhere = await ownApi()
   const there = await ownApi({
@@ -327,5 +370,6 @@ test('what fails by itself leaves no listener on the caller’s signal', async (
   await auth.me({ signal })
   await auth.login(someone(), { signal })
   await auth.getAccessToken({ signal })
+  await failed(auth.fetch('https://api.example.com/orders', { signal }))
   expect(getEventListeners(signal, 'abort')).toEqual([])
 })

@@ -5,7 +5,7 @@ import { expect, inject, test } from 'vitest'
 
 import { createClient } from '../dist/index.js'
 import { cookieJarStorage, type CookieAttributes } from '../dist/server.js'
-import { kept, someone } from './person.ts'
+import { expire, kept, someone } from './person.ts'
 
 /** The cookies of one browser, as Next's and SvelteKit's jars keep them: a value that was set stands in the next request's. */
 function jar() {
@@ -39,6 +39,44 @@ test('the cookie has the name, the life and the Secure that it is given', () => 
   expect(cookies.get('latchkey')?.attributes).toMatchObject({ secure: false, maxAge: 60 })
   cookieJarStorage(ofRequest, { name: 'mine' }).set(kept())
   expect(cookies.get('mine')?.attributes).toMatchObject({ secure: true, maxAge: 2_592_000 })
+})
+
+test('what a browser writes into its cookie of a user is not believed', async () => {
+  const { cookies, ...ofRequest } = jar()
+  const storage = cookieJarStorage(ofRequest)
+  const registered = await createClient({ baseUrl: inject('url'), storage }).register(someone())
+  const { value = '', attributes } = cookies.get('__Host-latchkey') ?? {}
+  const user = { ...(registered.ok && registered.data), id: 'another', is_superuser: true }
+  if (attributes)
+    ofRequest.set('__Host-latchkey', JSON.stringify({ ...(JSON.parse(value) as object), user }), attributes)
+  const auth = createClient({ baseUrl: inject('url'), storage: cookieJarStorage(ofRequest) })
+  expect(auth.isAuthenticated()).toBe(true)
+  expect(auth.user).toBe(null)
+  expect(await auth.me()).toEqual(registered)
+  expect(auth.user).toEqual(registered.ok && registered.data)
+})
+
+test('a cookie is set only where the tokens have changed: a slow response would bring back the former ones', async () => {
+  const { cookies, ...ofRequest } = jar()
+  const baseUrl = inject('url')
+  await createClient({ baseUrl, storage: cookieJarStorage(ofRequest) }).register(someone())
+  const before = cookies.get('__Host-latchkey')
+  let changes = 0
+  const counted = {
+    get: ofRequest.get,
+    set: (...change: Parameters<typeof ofRequest.set>) => {
+      changes++
+      ofRequest.set(...change)
+    },
+  }
+  const storage = cookieJarStorage(counted)
+  const auth = createClient({ baseUrl, storage })
+  expect(await auth.me()).toMatchObject({ ok: true })
+  expect(changes).toBe(0)
+  expect(cookies.get('__Host-latchkey')).toBe(before)
+  expire(storage)
+  expect(await auth.getAccessToken()).toMatchObject({ ok: true })
+  expect(changes).toBe(2)
 })
 
 test('the session of the longest email and username fits into a cookie, and a longer one is refused', async () => {

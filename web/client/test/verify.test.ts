@@ -206,3 +206,10 @@ test('an answer that has no keys is `KeysUnavailable`', async () => {
   const token = `${header}.e30.${'A'.repeat(86)}`
   await expect(createVerifier({ url, ...names })(token)).rejects.toThrow(KeysUnavailable)
 })
+
+test.each(['url', 'issuer', 'audience'])('a verifier without the option %s is a TypeError', (name) => {
+  for (const value of [undefined, '']) {
+    const options = { url: 'http://127.0.0.1:8000', ...names, [name]: value }
+    expect(() => createVerifier(options)).toThrow(TypeError)
+  }
+})
