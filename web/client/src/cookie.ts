@@ -17,7 +17,9 @@ export function cookieStorage(key = 'latchkey'): TokenStorage {
   const kept = memoryStorage()
   const listeners = new Set<() => void>()
   let answered: () => void = () => undefined
-  const channel = openChannel(`latchkey cookie ${key}`, (told) => {
+  // Only a page has tabs. On a server, the clients of several users would hear each other.
+  const open = typeof document === 'undefined' ? () => undefined : openChannel
+  const channel = open(`latchkey cookie ${key}`, (told) => {
     if (told === question) {
       const mine = kept.get()
       if (mine !== null) channel?.postMessage(mine)

@@ -1,6 +1,7 @@
 import { tokenOf, userOf } from './answers.ts'
 import type { components } from './api.ts'
 import { memoryStorage, type TokenStorage } from './storage.ts'
+import { longestWait } from './wait.ts'
 
 type Token = components['schemas']['Token']
 type User = components['schemas']['User']
@@ -47,9 +48,6 @@ export type AuthChange =
  * is corrected.
  */
 const skew = 5000
-
-/** What a timer can wait at most, in milliseconds: a longer one fires at once. */
-const longestWait = 2 ** 31 - 1
 
 /** Sessions is the session of a client, and the listeners to its changes. */
 export interface Sessions {
@@ -206,17 +204,20 @@ export function openSessions(storage: TokenStorage, baseUrl = ''): Sessions {
 
   /** Stores a session. All clients of the page read it. */
   const keep = (session: Session) => {
-    const written = JSON.stringify(session)
     use(() => {
       try {
-        storage.set(written)
-      } catch (error) {
-        // A tab that reads the former token would use it again, which ends the session.
-        storage.remove()
-        throw error
+        storage.set((text = JSON.stringify(session)))
+      } catch {
+        try {
+          // The storage may be too small for the user.
+          storage.set((text = JSON.stringify({ ...session, user: undefined })))
+        } catch (error) {
+          // A tab that reads the former token would use it again, which ends the session.
+          storage.remove()
+          throw error
+        }
       }
     })
-    text = written
     seen = session
     share()
   }

@@ -1,7 +1,7 @@
 import { AuthError, type ClientError } from './errors.ts'
 
 /** The longest time that a timer can wait, in milliseconds: a longer one fires at once. */
-const longestWait = 2 ** 31 - 1
+export const longestWait = 2 ** 31 - 1
 
 export function wait(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms))

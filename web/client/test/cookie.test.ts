@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest'
 
 import { mailTo } from '../../e2e/mails.ts'
 import { startServer, type Server } from '../../e2e/server.ts'
@@ -12,6 +12,12 @@ beforeAll(async () => {
   server = await startServer({ LATCHKEY_SESSION_COOKIES: 'on', LATCHKEY_PUBLIC_URL: origin })
 })
 afterAll(() => server.stop())
+
+// Only a page has tabs.
+beforeEach(() => {
+  vi.stubGlobal('document', {})
+  return () => vi.unstubAllGlobals()
+})
 
 let browsers = 0
 
@@ -163,4 +169,15 @@ test('without a cookie storage there is nothing to take up', async () => {
   const send = () => Promise.reject(new Error('nothing is sent'))
   const auth = createClient({ baseUrl: server.url, storage, fetch: send })
   expect(await auth.resume()).toBe(false)
+})
+
+test.each([
+  ['a page has that of another tab', {}, 'a session'],
+  ['on a server, a client hears nothing of another user’s', undefined, null],
+])('of what is kept: %s', async (_, document, heard) => {
+  vi.stubGlobal('document', document)
+  const [mine, theirs] = ['mine', 'theirs'].map(() => cookieStorage('of two users'))
+  mine?.set('a session')
+  await theirs?.load?.()
+  expect(theirs?.get()).toBe(heard)
 })

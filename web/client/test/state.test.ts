@@ -217,6 +217,27 @@ test('the user stays known where the storage is too small for it', async () => {
   expect(told).toEqual([{ type: 'signed_in' }])
 })
 
+test('a storage that is full without the user keeps the session, and no token that was used', async () => {
+  const memory = memoryStorage()
+  const set = (text: string) => {
+    if (text.includes('"user"')) throw new DOMException('full', 'QuotaExceededError')
+    memory.set(text)
+  }
+  const storage = { ...memory, set }
+  const first = listening({ storage })
+  const registered = await first.auth.register(someone())
+  expect(first.auth.user).toEqual(registered.ok && registered.data)
+  first.auth.close()
+  expire(memory)
+
+  const { auth, told } = listening({ storage })
+  expect(await auth.me()).toEqual(registered)
+  expect(auth.user).toEqual(registered.ok && registered.data)
+  expect(told.map(({ type }) => type)).toEqual(['token_refreshed', 'user_updated'])
+  auth.close()
+  expect(await listening({ storage }).auth.me()).toEqual(registered)
+})
+
 test.each([
   ['none', {}],
   ['one that lacks what this release knows of users', { user: { id: '1', email: 'ada@example.com' } }],

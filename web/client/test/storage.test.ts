@@ -285,6 +285,8 @@ test('a tab has a copy of what is kept in one storage of the browser, and the sa
 })
 
 test('two clients of one cookie storage both hear the other tabs, until each is closed', async () => {
+  vi.stubGlobal('document', {})
+  onTestFinished(() => void vi.unstubAllGlobals())
   const key = 'of this test'
   const storage = cookieStorage(key)
   const [first, second] = [1, 2].map(() => listening({ storage }))
