@@ -102,6 +102,7 @@ func explainPostgres(err error) error {
 	}{
 		{postgres.ErrNotFound, "name its programs' folder in LATCHKEY_POSTGRES_BIN, or a database in LATCHKEY_DATABASE_URL"},
 		{postgres.ErrOtherMajor, "or name its programs' folder in LATCHKEY_POSTGRES_BIN"},
+		{postgres.ErrInUse, "stop it, or name another folder in LATCHKEY_DATA_DIR"},
 		{postgres.ErrDataFolder, "name another one in LATCHKEY_DATA_DIR"},
 		{postgres.ErrNoAccount, "or name a database in LATCHKEY_DATABASE_URL"},
 	} {

@@ -210,6 +210,7 @@ func TestExplainPostgres(t *testing.T) {
 	for err, setting := range map[error]string{
 		postgres.ErrNotFound:   "LATCHKEY_POSTGRES_BIN",
 		postgres.ErrOtherMajor: "LATCHKEY_POSTGRES_BIN",
+		postgres.ErrInUse:      "LATCHKEY_DATA_DIR",
 		postgres.ErrDataFolder: "LATCHKEY_DATA_DIR",
 		postgres.ErrNoAccount:  "LATCHKEY_DATABASE_URL",
 	} {

@@ -88,6 +88,9 @@ func (r *root) serve(ctx context.Context, s settings, dev bool) (err error) {
 	var config net.ListenConfig
 	ln, err := config.Listen(ctx, "tcp", s.Addr)
 	if err != nil {
+		if errors.Is(err, syscall.EADDRINUSE) {
+			err = fmt.Errorf("%w; stop the program that listens there, or set another address", err)
+		}
 		return fmt.Errorf("LATCHKEY_ADDR: %w", err)
 	}
 	showMails, devErr := devMails(s, dev, ln.Addr(), logger)

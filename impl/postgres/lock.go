@@ -77,7 +77,7 @@ func (f folder) inUse(h holder) error {
 func (f folder) tryLock(role string) (*folderLock, holder, error) {
 	file, err := os.OpenFile(f.path(lockFile), os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
 	if err != nil {
-		return nil, holder{}, fmt.Errorf("lock the data folder: %w", err)
+		return nil, holder{}, fmt.Errorf("%w: %w", ErrDataFolder, err)
 	}
 	err = flock(file)
 	if err == nil {

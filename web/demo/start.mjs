@@ -27,5 +27,6 @@ try {
   page.printUrls()
 } catch (error) {
   console.error(error.message)
+  if (/already in use/.test(error.message)) console.error('Stop the program that uses it, or set DEMO_PORT.')
   process.exit(1)
 }
