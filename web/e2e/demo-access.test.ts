@@ -10,6 +10,19 @@ beforeAll(async () => {
 })
 afterAll(() => closeStage(stage))
 
+/** Holds the requests to a path. Returns the function that lets them go. */
+async function hold(page: Page, path: string): Promise<() => void> {
+  let letGo: () => void = () => undefined
+  const held = new Promise<void>((resolve) => {
+    letGo = resolve
+  })
+  await page.route(`${stage.server.url}${path}`, async (route) => {
+    await held
+    await route.continue()
+  })
+  return letGo
+}
+
 describe('the demo', () => {
   test('can be walked with the keyboard alone, and shows where one is', async () => {
     const page = await visit(stage)
@@ -35,11 +48,15 @@ describe('the demo', () => {
     await page.keyboard.press('Space')
     expect(await field(page, 'Password').getAttribute('type')).toBe('password')
     await tab('Sign up')
+    const me = await hold(page, '/api/users/me/')
     await page.keyboard.press('Enter')
     await page.getByText(who.username, { exact: true }).waitFor()
 
     // From the heading on, the parts of the account; before it, the head of the page.
     await tab('Profile')
+    me()
+    await page.locator('[aria-busy]').waitFor({ state: 'detached' })
+    expect(await whereFocused(page)).toEqual({ name: 'Profile', outlined: true })
     await page.keyboard.press('Shift+Tab')
     expect(await whereFocused(page)).toEqual({ name: 'Log out', outlined: true })
     await page.keyboard.press('Enter')
@@ -50,21 +67,9 @@ describe('the demo', () => {
   test('leaves the focus where the person has put it, while an answer is awaited and after', async () => {
     const page = await visit(stage, [[401, '/api/users/login/token/']])
     const who = somebody()
-    /** Holds the requests to a path. Answers what lets them go. */
-    const hold = async (path: string) => {
-      let letGo: () => void = () => undefined
-      const held = new Promise<void>((resolve) => {
-        letGo = resolve
-      })
-      await page.route(`${stage.server.url}${path}`, async (route) => {
-        await held
-        await route.continue()
-      })
-      return letGo
-    }
     await heading(page, 'Log in')
     await fill(page, { Email: who.email, Password: who.password })
-    const login = await hold('/api/users/login/token/')
+    const login = await hold(page, '/api/users/login/token/')
     await button(page, 'Log in').press('Enter')
     await button(page, 'Logging in…').waitFor()
     expect((await whereFocused(page)).name).toBe('Logging in…')

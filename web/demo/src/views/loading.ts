@@ -27,8 +27,13 @@ export function loading<T>({ ask, view, known = null }: Loading<T>): HTMLElement
     // The person may have left the view meanwhile, or be logged out.
     if (!place.isConnected) return
     if (told) say(told.message, 'error')
-    if (result.ok) place.replaceChildren(view(result.data))
-    else place.replaceChildren(...before, again)
+    const parts = result.ok ? [view(result.data)] : [...before, again]
+    // What has not changed stays, and the focus in it.
+    if (parts.length === 1 && place.childElementCount === 1 && place.firstElementChild?.isEqualNode(parts[0] ?? null))
+      return
+    const hadFocus = place.contains(document.activeElement)
+    place.replaceChildren(...parts)
+    if (hadFocus) focusHeading()
   }
   onPress(again, async () => {
     say('Loading…', 'spoken')
