@@ -54,17 +54,20 @@ func TestPagesLead(t *testing.T) {
 			t.Errorf("%s passes", name)
 		}
 	}
-	if checkTables("| a |\n|---|\n| b |\n\n| c |\n") == nil || checkHeadings("# A\n## B\n# C\n## B\n") != nil ||
+	if checkTables("| a |\n|---|\n| b |\n\n| c |\n") == nil || checkTables("| a |\n|---|\n| … |\n") == nil || checkHeadings("# A\n## B\n# C\n## B\n") != nil ||
 		checkHeadings("# A\n## B\n### C\n## B\n") == nil {
 		t.Error("a table that an empty line splits passes, or a section that comes twice")
 	}
 }
 
 // checkTables fails if a table has no head, because then its rows are shown as text. An empty line
-// within a table has this effect.
+// within a table has this effect. It also fails if a figure is still to be filled in.
 func checkTables(text string) error {
 	lines := append(strings.Split(codeBlock.ReplaceAllString(text, ""), "\n"), "")
 	for i, line := range lines {
+		if strings.Contains(line, "| … |") {
+			return fmt.Errorf("a figure is missing: %s", line)
+		}
 		if strings.HasPrefix(line, "|") && (i == 0 || !strings.HasPrefix(lines[i-1], "|")) && !tableHead.MatchString(lines[i+1]) {
 			return fmt.Errorf("a table begins without a head: %s", line)
 		}
