@@ -44,6 +44,10 @@ func check(dir string) string {
 	}
 	known := 0
 	for _, file := range files {
+		// A folder of licences (REUSE) has also those of what isn't code, such as pictures.
+		if info, err := os.Stat(file); err == nil && info.IsDir() {
+			continue
+		}
 		text, err := os.ReadFile(file)
 		if err != nil {
 			return err.Error()
