@@ -218,7 +218,7 @@ func (d *document) run(t *testing.T, language, script string) {
 	case apis.MatchString(script):
 		d.serveAPI(t, script)
 	default:
-		if strings.Contains(script, "@latchkey-auth/client") || strings.Contains(script, "latchkey-auth-client") {
+		if strings.Contains(script, "@latchkey-auth/client") || strings.Contains(script, "latchkey/web/client") {
 			d.installClient(t)
 		}
 		out := d.shell(t, script)

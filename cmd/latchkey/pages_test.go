@@ -262,3 +262,19 @@ func TestLicence(t *testing.T) {
 		t.Errorf("the contract names %s, the package another one", got)
 	}
 }
+
+// make demo installs the few packages that the server and the demo run with, as make run does, and
+// not all that the tests need.
+func TestDemoInstallsLittle(t *testing.T) {
+	t.Parallel()
+	command := exec.Command("make", "--dry-run", "--always-make", "demo")
+	command.Dir = filepath.Join("..", "..")
+	out, err := command.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	installs := regexp.MustCompile(`(?m)^.*npm ci.*$`).FindAllString(string(out), -1)
+	if len(installs) != 1 || !strings.Contains(installs[0], "--omit=dev") {
+		t.Errorf("make demo installs by %q, want one npm ci without what development needs", installs)
+	}
+}

@@ -1,13 +1,9 @@
-import { createServer } from 'node:http'
-import { once } from 'node:events'
-import type { AddressInfo } from 'node:net'
-import { join } from 'node:path'
-import { build } from 'esbuild'
 import type { Client } from '@latchkey-auth/client'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { launchBrowser, openPage } from './browser.ts'
-import { startServer, type Server } from './server.ts'
+import { openApplication, type Application } from './application.ts'
+import { openPage } from './browser.ts'
+import type { Server } from './server.ts'
 
 /** An application of an origin of its own, whose tabs share a session. */
 const application = (api: string) => `import { createClient } from '@latchkey-auth/client'
@@ -19,41 +15,21 @@ const storage = {
 }
 window.auth = createClient({ baseUrl: ${JSON.stringify(api)}, storage })`
 
-interface Application extends Window {
+interface AppWindow extends Window {
   readonly auth: Client
 }
 
+let stage: Application
 let server: Server
 let browser: Browser
 let origin: string
-let close: () => void
 beforeAll(async () => {
-  let script = ''
-  const site = createServer((request, response) => {
-    const isScript = request.url === '/app.js'
-    response.setHeader('Content-Type', isScript ? 'text/javascript' : 'text/html')
-    response.end(isScript ? script : '<!doctype html><link rel="icon" href="data:," /><script src="/app.js"></script>')
-  }).listen(0, '127.0.0.1')
-  await once(site, 'listening')
-  close = () => site.close()
-  origin = `http://127.0.0.1:${(site.address() as AddressInfo).port}`
-  server = await startServer({ LATCHKEY_CORS_ORIGINS: origin })
-  const bundle = await build({
-    stdin: { contents: application(server.url), resolveDir: join(import.meta.dirname, '..', 'client') },
-    bundle: true,
-    format: 'iife',
-    write: false,
-  })
-  script = bundle.outputFiles[0]?.text ?? ''
-  browser = await launchBrowser()
+  stage = await openApplication(application)
+  ;({ server, browser, origin } = stage)
 })
-afterAll(async () => {
-  await browser.close()
-  close()
-  await server.stop()
-})
+afterAll(() => stage.stop())
 
-const me = (page: Page) => page.evaluate(() => (window as unknown as Application).auth.me())
+const me = (page: Page) => page.evaluate(() => (window as unknown as AppWindow).auth.me())
 
 /** Lets the access token expire, by the clock of all tabs. */
 const expire = (page: Page) =>
@@ -62,7 +38,7 @@ const expire = (page: Page) =>
     localStorage.setItem('session', JSON.stringify({ ...session, since: session.since - 900_000 }))
   })
 
-const isLoggedIn = (page: Page) => page.evaluate(() => (window as unknown as Application).auth.isAuthenticated())
+const isLoggedIn = (page: Page) => page.evaluate(() => (window as unknown as AppWindow).auth.isAuthenticated())
 
 test('a tab that keeps the lock, as one does that is frozen while it refreshes, holds up no other tab', async () => {
   const { page: first } = await openPage(browser, { origins: [origin, server.url] })
@@ -71,7 +47,7 @@ test('a tab that keeps the lock, as one does that is frozen while it refreshes, 
   const other = await context.newPage()
   await other.goto(origin)
   await first.evaluate(() =>
-    (window as unknown as Application).auth.register({
+    (window as unknown as AppWindow).auth.register({
       email: 'ada@example.com',
       username: 'ada',
       password: 'correct horse battery staple',
@@ -112,7 +88,7 @@ test('without a network, a call that has to refresh says so at once, and the ses
   })
   await page.goto(origin)
   await page.evaluate(() =>
-    (window as unknown as Application).auth.register({
+    (window as unknown as AppWindow).auth.register({
       email: 'bob@example.com',
       username: 'bob',
       password: 'correct horse battery staple',

@@ -1,13 +1,9 @@
-import { createServer } from 'node:http'
-import { once } from 'node:events'
-import type { AddressInfo } from 'node:net'
-import { join } from 'node:path'
-import { build } from 'esbuild'
 import type { Client } from '@latchkey-auth/client'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { launchBrowser, openPage } from './browser.ts'
-import { startServer, type Server } from './server.ts'
+import { openApplication, type Application } from './application.ts'
+import { openPage } from './browser.ts'
+import type { Server } from './server.ts'
 
 declare global {
   interface Window {
@@ -26,35 +22,15 @@ window.auth.onAuthChange(({ type }) => {
   if (type.startsWith('signed')) window.changes.push(type)
 })`
 
+let stage: Application
 let server: Server
 let browser: Browser
 let origin: string
-let close: () => void
 beforeAll(async () => {
-  let script = ''
-  const site = createServer((request, response) => {
-    const isScript = request.url === '/app.js'
-    response.setHeader('Content-Type', isScript ? 'text/javascript' : 'text/html')
-    response.end(isScript ? script : '<!doctype html><link rel="icon" href="data:," /><script src="/app.js"></script>')
-  }).listen(0, '127.0.0.1')
-  await once(site, 'listening')
-  close = () => site.close()
-  origin = `http://127.0.0.1:${(site.address() as AddressInfo).port}`
-  server = await startServer({ LATCHKEY_CORS_ORIGINS: origin })
-  const bundle = await build({
-    stdin: { contents: application(server.url), resolveDir: join(import.meta.dirname, '..', 'client') },
-    bundle: true,
-    format: 'iife',
-    write: false,
-  })
-  script = bundle.outputFiles[0]?.text ?? ''
-  browser = await launchBrowser()
+  stage = await openApplication(application)
+  ;({ server, browser, origin } = stage)
 })
-afterAll(async () => {
-  await browser.close()
-  close()
-  await server.stop()
-})
+afterAll(() => stage.stop())
 
 /** Asks twenty times at once, when the access token has just expired by the tabs' clock. */
 const askAtOnce = (page: Page) =>

@@ -37,12 +37,6 @@ npm() {
 	install) shift ;;
 	esac
 	for package; do
-		case $package in
-		./latchkey-auth-client-*.tgz)
-			test "$package" = "./latchkey-auth-client-$(command npm --prefix "$ROOT/web/client" pkg get version | tr -d '"').tgz"
-			package=@latchkey-auth/client
-			;;
-		esac
 		mkdir -p "$(dirname "node_modules/$package")"
 		[ -e "node_modules/$package" ] || ln -s "$ROOT/web/node_modules/$package" "node_modules/$package"
 		test -e "node_modules/$package/package.json"
