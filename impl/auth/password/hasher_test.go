@@ -110,7 +110,7 @@ func TestStoredHashesAreBounded(t *testing.T) {
 	good := hash(t, h, "secret horse")
 	tail := good[strings.Index(good, "p=1")+3:]
 	for _, stored := range []string{
-		"", "secret", good[1:], good + "=", good + "$", good + "\n", strings.Replace(good, "argon2id", "argon2i", 1),
+		"", "secret", good[1:], good + "=", good + "$", good + "\n", strings.Replace(good, "argon2id", "argon2d", 1),
 		strings.Replace(good, "v=19", "v=16", 1), strings.Replace(good, "t=1", "t=01", 1), strings.Replace(good, "t=1", "t=+1", 1),
 		"$argon2id$v=19$m=1048577,t=1,p=1" + tail, "$argon2id$v=19$m=4294967295,t=1,p=1" + tail, "$argon2id$v=19$m=64,t=65,p=1" + tail,
 		"$argon2id$v=19$m=64,t=0,p=1" + tail, "$argon2id$v=19$m=64,t=1,p=0" + tail, "$argon2id$v=19$m=64,t=1,p=17" + tail,
