@@ -23,9 +23,9 @@ type digest struct {
 }
 
 var digests = map[string]digest{
-	"sha1":   {sha1.New, sha1.Size, 512},
-	"sha256": {sha256.New, sha256.Size, 512},
-	"sha512": {sha512.New, sha512.Size, 1024},
+	"sha1":   {sha1.New, sha1.Size, 320},
+	"sha256": {sha256.New, sha256.Size, 260},
+	"sha512": {sha512.New, sha512.Size, 800},
 }
 
 // pbkdf2Memory is what a digest's states take, in bytes.

@@ -6,6 +6,7 @@ import (
 	"crypto/subtle"
 	"encoding/hex"
 	"math/bits"
+	"slices"
 	"strings"
 
 	"golang.org/x/text/unicode/norm"
@@ -16,7 +17,7 @@ import (
 
 // scryptWork is the work of scrypt for each 128 bytes that it goes over, in 1/1024 of the measure of
 // [Params.work], as measured on one machine.
-const scryptWork = 1024
+const scryptWork = 460
 
 // scryptHash is a hash by scrypt (RFC 7914).
 type scryptHash struct {
@@ -196,7 +197,7 @@ func readFirebase(stored string) (storedHash, error) {
 	if err != nil {
 		return nil, err
 	}
-	h.salt = append(salt, behind...)
+	h.salt = slices.Concat(salt, behind)
 	if h.signer, err = decode(base64Padded, signer, minKey, maxKey); err != nil {
 		return nil, err
 	}
