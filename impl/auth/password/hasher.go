@@ -62,6 +62,7 @@ func (h *Hasher) Hash(ctx context.Context, network string, password secret.Text)
 		ctx,
 		hashqueue.Registration,
 		network,
+		h.params.Bytes(),
 		func(m *argon2id.Memory) { made.key = made.derive(m, text, keyBytes) },
 	); err != nil {
 		return "", err
@@ -84,7 +85,8 @@ func (h *Hasher) Verify(ctx context.Context, network, stored string, password se
 	}
 	texts, valid := spellings(password)
 	verdict := Verdict{Outdated: !h.isPresent(hash)}
-	err = h.queue.Do(ctx, hashqueue.Login, network, func(m *argon2id.Memory) {
+	size := max(hash.bytes(), h.rest(hash.work()).Bytes()) // one after the other
+	err = h.queue.Do(ctx, hashqueue.Login, network, size, func(m *argon2id.Memory) {
 		for _, text := range texts {
 			if hash.matches(m, text) && valid {
 				verdict.Match = true
@@ -110,7 +112,7 @@ func (h *Hasher) isPresent(hash storedHash) bool {
 // that doesn't exist.
 func (h *Hasher) VerifyUnknown(ctx context.Context, network string, password secret.Text) error {
 	texts, _ := spellings(password)
-	return h.queue.Do(ctx, hashqueue.Login, network, func(m *argon2id.Memory) {
+	return h.queue.Do(ctx, hashqueue.Login, network, h.params.Bytes(), func(m *argon2id.Memory) {
 		for _, text := range texts {
 			_ = h.dummy.matches(m, text)
 		}

@@ -17,7 +17,7 @@ var cheap = Params{MemoryKiB: 64, Passes: 1, Lanes: 1}
 
 func newHasher(tb testing.TB, params Params, workers int) *Hasher {
 	tb.Helper()
-	queue, err := hashqueue.New(workers, time.Minute)
+	queue, err := hashqueue.New(workers, max(params.Bytes(), 1), time.Minute)
 	if err != nil {
 		tb.Fatal(err)
 	}
