@@ -9,6 +9,7 @@ import (
 	"golang.org/x/crypto/argon2"
 	"golang.org/x/crypto/bcrypt"
 
+	"github.com/latchkey-auth/latchkey/impl/auth/password/argon2id"
 	"github.com/latchkey-auth/latchkey/impl/auth/password/hashqueue"
 	"github.com/latchkey-auth/latchkey/impl/secret"
 )
@@ -168,6 +169,24 @@ func TestL6_UnknownUsersCostAHash(t *testing.T) {
 	if err := h.VerifyUnknown(t.Context(), "", secret.New("secret horse")); err != nil {
 		t.Error(err)
 	}
+	// A password that is tried in two spellings costs two hashes.
+	for password, want := range map[string]int{"caf\u00e9 noir": 1, "cafe\u0301 noir": 2, "cafe\u0301\x00": 1} {
+		c := counted{storedHash: h.dummy, count: new(int)}
+		if match, err := h.compare(t.Context(), "", c, secret.New(password)); match || err != nil || *c.count != want {
+			t.Errorf("%q: %d comparisons, %t, %v; want %d", password, *c.count, match, err, want)
+		}
+	}
+}
+
+// counted counts the comparisons with a hash.
+type counted struct {
+	storedHash
+	count *int
+}
+
+func (c counted) matches(m *argon2id.Memory, password string) bool {
+	*c.count++
+	return c.storedHash.matches(m, password)
 }
 
 func FuzzPHC(f *testing.F) {
