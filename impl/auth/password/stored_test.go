@@ -180,6 +180,7 @@ func TestStoredHashesOfOtherSystemsAreBounded(t *testing.T) {
 		errFormat: {
 			"", "secret", "!", "$", ":", "$1$salt$hash", "sha1$salt$" + hex64[:40], "md5$salt$" + hex64[:32], "$argon2d$v=19$m=64,t=1,p=1$" + salt16 + "$" + key32,
 			"$2x$04$" + bc53, "$6$salt$hash", "$pbkdf2-md5$i=1000$" + salt16 + "$" + key32, hex64[:30] + ":" + hex64, "0x" + hex64[:30] + ":" + hex64, strings.Repeat("$2b$04$", 1000),
+			"pbkdf2_sha256$1000$s\x00lt$" + key32 + "=", "pbkdf2_sha256$1000$sält$" + key32 + "=",
 		},
 	} {
 		for _, stored := range all {
