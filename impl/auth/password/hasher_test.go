@@ -2,6 +2,7 @@ package password
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -178,6 +179,34 @@ func TestL6_UnknownUsersCostAHash(t *testing.T) {
 	}
 }
 
+// L-6: what a cheaper hash leaves of the time is spent after each comparison that doesn't match.
+func TestL6_CheaperHashesCostAsMuch(t *testing.T) {
+	t.Parallel()
+	for spent, want := range map[uint64]uint64{16: 48 << 10, 64: 0, 1 << 40: 0} {
+		h := newHasher(t, cheap, 1)
+		w := watched{spent: spent, memory: new([]uint64)}
+		// The second spelling finds the memory of what came after the first one.
+		match, err := h.compare(t.Context(), "", w, secret.New("cafe\u0301 noir"))
+		if got := *w.memory; match || err != nil || !slices.Equal(got, []uint64{0, want}) {
+			t.Errorf("after %d: %d bytes, %t, %v; want 0 and then %d", spent, got, match, err, want)
+		}
+	}
+}
+
+// watched is a hash that no password has. It records how much memory each comparison finds.
+type watched struct {
+	spent  uint64
+	memory *[]uint64
+}
+
+func (w watched) bytes() uint64 { return 0 }
+func (w watched) work() uint64  { return w.spent }
+
+func (w watched) matches(m *argon2id.Memory, _ string) bool {
+	*w.memory = append(*w.memory, m.Bytes())
+	return false
+}
+
 // counted counts the comparisons with a hash.
 type counted struct {
 	storedHash
@@ -193,6 +222,7 @@ func FuzzPHC(f *testing.F) {
 	f.Add("$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc")
 	f.Add("$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA")
 	f.Add("$argon2id$v=19$m=019456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAB")
+	f.Add("$argon2id$v=19$m=64,t=1,p=1$AAAAAAAAAAA\nAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA")
 	f.Add("$2b$10$")
 	f.Fuzz(func(t *testing.T, s string) {
 		h, err := parsePHC(s)

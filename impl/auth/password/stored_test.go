@@ -156,7 +156,7 @@ func TestStoredHashesOfOtherSystemsAreBounded(t *testing.T) {
 			"pbkdf2_sha256$100000000$salt$" + key32 + "=", "pbkdf2:sha1:4294967295$salt$" + hex64,
 			"$scrypt$ln=19,r=8,p=1$" + salt16 + "$" + key32, "$scrypt$ln=31,r=8,p=1$" + salt16 + "$" + key32,
 			"$scrypt$ln=4294967295,r=8,p=1$" + salt16 + "$" + key32, "$scrypt$ln=1,r=4294967295,p=4294967295$" + salt16 + "$" + key32,
-			"$scrypt$ln=14,r=8,p=64$" + salt16 + "$" + key32, "$scrypt$ln=1,r=1,p=65$" + salt16 + "$" + key32,
+			"$scrypt$ln=1,r=65,p=1$" + salt16 + "$" + key32, "$scrypt$ln=14,r=8,p=64$" + salt16 + "$" + key32, "$scrypt$ln=1,r=1,p=65$" + salt16 + "$" + key32,
 			"scrypt$1073741824$salt$8$1$" + key32 + "=", "scrypt:1073741824:8:1$salt$" + hex64,
 			"$fbscrypt$v=1,n=31,r=8,p=1,ss=Bw==,sk=" + key32 + "=$Bw==$" + key32 + "=",
 		},
