@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/text/unicode/norm"
 
+	"github.com/latchkey-auth/latchkey/impl/auth/password/argon2id"
 	"github.com/latchkey-auth/latchkey/impl/secret"
 )
 
@@ -71,6 +72,32 @@ func TestHashesOfOtherSystems(t *testing.T) {
 	for _, f := range formats {
 		if !seen[f.name] {
 			t.Errorf("%s has no vector", f.name)
+		}
+	}
+}
+
+// F-10: a comparison takes no more memory than the queue is told. scrypt and argon2 take it from the
+// worker.
+func TestF10_StoredHashesTakeTheBytesThatAreCounted(t *testing.T) {
+	t.Parallel()
+	seen := map[string]bool{}
+	for _, v := range vectors(t) {
+		if seen[v.Format] {
+			continue
+		}
+		seen[v.Format] = true
+		hash, err := read(v.Stored)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var m argon2id.Memory
+		defer m.Free()
+		if !hash.matches(&m, v.Password) {
+			t.Errorf("%s: %q doesn't fit %q", v.Library, v.Password, v.Stored)
+		}
+		// bcrypt and PBKDF2 take a few KiB of the heap, and scrypt a hundredth of its bytes.
+		if needed := hash.bytes(); m.Bytes() > needed || needed > 64<<10 && m.Bytes() < needed/10*9 {
+			t.Errorf("%s: %d bytes are taken, %d counted", v.Format, m.Bytes(), hash.bytes())
 		}
 	}
 }
