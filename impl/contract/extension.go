@@ -34,6 +34,7 @@ var extensions = map[string]extension{
 	extensionOptionalToken:           {placeOperation, isA[bool]},
 	extensionMaxAge:                  {placeOperation, isSeconds},
 	extensionPrefix + "problems":     {placeDocument, isA[map[string]any]},
+	extensionRoles:                   {placeDocument, isRoles},
 	extensionPrefix + "every-answer": {placeHeader, isA[bool]},
 }
 
