@@ -24,7 +24,7 @@ func RequireScope(scopes ...string) func(http.Handler) http.Handler {
 		Status:    http.StatusForbidden,
 		Code:      "insufficient_scope",
 		Title:     "The token lacks a scope",
-		Detail:    "The token doesn't have the scopes that this needs, or its user no longer has them.",
+		Detail:    "The token or the roles of its user lack a scope.",
 		Scopes:    scopes,
 		challenge: `Bearer error="insufficient_scope", scope="` + strings.Join(scopes, " ") + `"`,
 	}

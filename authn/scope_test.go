@@ -94,7 +94,7 @@ func wantInsufficient(t *testing.T, w *httptest.ResponseRecorder, page string, s
 	}
 	want := map[string]any{
 		"type": page, "title": "The token lacks a scope", "status": 403.0, "code": "insufficient_scope", "scopes": scopes,
-		"detail": "The token doesn't have the scopes that this needs, or its user no longer has them.",
+		"detail": "The token or the roles of its user lack a scope.",
 	}
 	if !reflect.DeepEqual(body, want) {
 		t.Errorf("got %v, want %v", body, want)

@@ -36,7 +36,6 @@ var extensions = map[string]extension{
 	extensionPrefix + "problems":     {placeDocument, isA[map[string]any]},
 	extensionRoles:                   {placeDocument, isRoles},
 	extensionPrefix + "every-answer": {placeHeader, isA[bool]},
-	extensionPrefix + "roles":        {placeDocument, isA[map[string]any]},
 }
 
 func isA[T any](value any) bool {
