@@ -154,6 +154,18 @@ func (c Config) database() store.DB {
 	return store.Bounded(c.Pool)
 }
 
+func (c Config) newSessions() (*session.Sessions, error) {
+	return session.New(session.Options{
+		DB:          c.database(),
+		Secret:      c.Secret,
+		Previous:    c.Previous,
+		Times:       c.Sessions,
+		PerUser:     c.SessionsPerUser,
+		Now:         c.Now,
+		DatabaseNow: c.DatabaseNow,
+	})
+}
+
 func (c Config) build(keys *keyring.Ring, limiter *ratelimit.Limiter) (*Parts, error) {
 	queue, err := hashqueue.New(c.HashWorkers, c.HashWait)
 	if err != nil {
@@ -173,15 +185,7 @@ func (c Config) build(keys *keyring.Ring, limiter *ratelimit.Limiter) (*Parts, e
 	if err != nil {
 		return nil, err
 	}
-	sessions, err := session.New(session.Options{
-		DB:          c.database(),
-		Secret:      c.Secret,
-		Previous:    c.Previous,
-		Times:       c.Sessions,
-		PerUser:     c.SessionsPerUser,
-		Now:         c.Now,
-		DatabaseNow: c.DatabaseNow,
-	})
+	sessions, err := c.newSessions()
 	if err != nil {
 		return nil, err
 	}
