@@ -1,6 +1,6 @@
 import { codeRequestedOf, objectOf, registeredUserOf, tokenOf, userOf } from './answers.ts'
 import type { components, paths } from './api.ts'
-import { atOrigins, belowPage, takesToken } from './bearer.ts'
+import { atOrigins, belowPage } from './bearer.ts'
 import { call, errorOf, failed } from './call.ts'
 import {
   AuthError,
@@ -187,14 +187,13 @@ export function createClient({
     }
   }
   const credentials = storage.isInCookie ? 'include' : 'same-origin'
-  const ask: Ask = (url, { timeout: longest = timeout, signal, ...init }, read, isLeft) =>
+  const ask: Ask = (url, { timeout: longest = timeout, signal, takes, ...init }, read, isLeft) =>
     bounded(
       longest,
       signal,
       async (signal) => {
         const request = new Request(url, { ...init, signal })
-        const takes = takesToken(baseUrl, request) && !request.headers.has('Authorization')
-        const used = takes ? await current() : null
+        const used = takes?.(request) && !request.headers.has('Authorization') ? await current() : null
         return read(await (used ? sendAs(request, used) : send(request)))
       },
       isLeft,
@@ -316,7 +315,7 @@ export function createClient({
         ),
       ),
     me: ({ signal = null } = {}) =>
-      call<User, MeError>(codes.GetCurrentUser, tell('/api/users/me/', { signal }), learnUser),
+      call<User, MeError>(codes.GetCurrentUser, tell('/api/users/me/', { signal, takes: () => true }), learnUser),
     async resume() {
       const taken = async () => {
         if (!sessions.current()) await sessions.load(true)
