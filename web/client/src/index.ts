@@ -62,6 +62,8 @@ export type Registration = components['schemas']['Registration']
 export interface Credentials {
   email: string
   password: string
+  /** The scopes that an operator asks for, with a space between two. The session gets those that the roles of the user hold. */
+  scope?: string
 }
 
 /** A session that has begun. */
@@ -304,12 +306,12 @@ export function createClient({
           ),
         ),
       ),
-    login: ({ email, password }, options = {}) =>
+    login: ({ email, password, scope }, options = {}) =>
       within(options, (signal) =>
         logIn(() =>
           call<Token, LoginError>(
             codes.Login,
-            askToken({ grant_type: 'password', username: email, password }, { signal }),
+            askToken({ grant_type: 'password', username: email, password, ...(scope && { scope }) }, { signal }),
             tokenOf,
           ),
         ),
