@@ -39,6 +39,18 @@ test.each([
 })
 
 test.each([
+  ['GET', '/api/users/me/sessions/'],
+  ['POST', '/api/users/logout/'],
+  ['GET', '/api/users/'],
+  ['DELETE', '/api/users/{user_id}/sessions/'],
+  ['POST', '/api/users/invitations/'],
+  ['GET', '/api/events/'],
+])('%s %s gets the token', (method, path) => {
+  const baseUrl = 'https://auth.example.com'
+  expect(takesToken(baseUrl, `${method} ${path}`, new Request(`${baseUrl}${path}`, { method }))).toBe(true)
+})
+
+test.each([
   ['GET', '/healthz'],
   ['GET', '/readyz'],
   ['POST', '/api/users/'],
