@@ -14,6 +14,7 @@ import (
 	"github.com/latchkey-auth/latchkey/impl"
 	"github.com/latchkey-auth/latchkey/impl/auth"
 	"github.com/latchkey-auth/latchkey/impl/auth/challenge"
+	"github.com/latchkey-auth/latchkey/impl/auth/cursor"
 	"github.com/latchkey-auth/latchkey/impl/auth/keyring"
 	"github.com/latchkey-auth/latchkey/impl/auth/password"
 	"github.com/latchkey-auth/latchkey/impl/auth/password/hashqueue"
@@ -154,12 +155,18 @@ func (c Config) database() store.DB {
 	return store.Bounded(c.Pool)
 }
 
-func (c Config) build(keys *keyring.Ring, limiter *ratelimit.Limiter) (*Parts, error) {
+// hasher returns what hashes passwords, and the queue that bounds how many at once.
+func (c Config) hasher() (*password.Hasher, *hashqueue.Queue, error) {
 	queue, err := hashqueue.New(c.HashWorkers, c.HashWait)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	hasher, err := password.NewHasher(c.Hash, queue)
+	return hasher, queue, err
+}
+
+func (c Config) build(keys *keyring.Ring, limiter *ratelimit.Limiter) (*Parts, error) {
+	hasher, queue, err := c.hasher()
 	if err != nil {
 		return nil, err
 	}
@@ -191,6 +198,10 @@ func (c Config) build(keys *keyring.Ring, limiter *ratelimit.Limiter) (*Parts, e
 	if err != nil {
 		return nil, err
 	}
+	cursors, err := cursor.New(c.Secret, c.Previous)
+	if err != nil {
+		return nil, err
+	}
 	var mails *mail.Queue
 	service, err := auth.New(auth.Options{
 		DB:         c.database(),
@@ -199,6 +210,7 @@ func (c Config) build(keys *keyring.Ring, limiter *ratelimit.Limiter) (*Parts, e
 		Keys:       keys,
 		Sessions:   sessions,
 		Challenges: challenges,
+		Cursors:    cursors,
 		Enqueue:    c.enqueueIn(&mails),
 		Limiter:    limiter,
 		Policy:     policy,
