@@ -22,6 +22,7 @@ const (
 	UserRegistered         Type = "user.registered"
 	UserCreated            Type = "user.created"
 	UserUpdated            Type = "user.updated"
+	UserRolesChanged       Type = "user.roles_changed"
 	UserActivated          Type = "user.activated"
 	UserDeactivated        Type = "user.deactivated"
 	UserDeleted            Type = "user.deleted"
