@@ -165,6 +165,19 @@ func (c Config) hasher() (*password.Hasher, *hashqueue.Queue, error) {
 	return hasher, queue, err
 }
 
+// sessions returns what opens, refreshes and ends sessions.
+func (c Config) sessions() (*session.Sessions, error) {
+	return session.New(session.Options{
+		DB:          c.database(),
+		Secret:      c.Secret,
+		Previous:    c.Previous,
+		Times:       c.Sessions,
+		PerUser:     c.SessionsPerUser,
+		Now:         c.Now,
+		DatabaseNow: c.DatabaseNow,
+	})
+}
+
 func (c Config) build(keys *keyring.Ring, limiter *ratelimit.Limiter) (*Parts, error) {
 	hasher, queue, err := c.hasher()
 	if err != nil {
@@ -180,15 +193,7 @@ func (c Config) build(keys *keyring.Ring, limiter *ratelimit.Limiter) (*Parts, e
 	if err != nil {
 		return nil, err
 	}
-	sessions, err := session.New(session.Options{
-		DB:          c.database(),
-		Secret:      c.Secret,
-		Previous:    c.Previous,
-		Times:       c.Sessions,
-		PerUser:     c.SessionsPerUser,
-		Now:         c.Now,
-		DatabaseNow: c.DatabaseNow,
-	})
+	sessions, err := c.sessions()
 	if err != nil {
 		return nil, err
 	}
@@ -199,6 +204,10 @@ func (c Config) build(keys *keyring.Ring, limiter *ratelimit.Limiter) (*Parts, e
 		return nil, err
 	}
 	cursors, err := cursor.New(c.Secret, c.Previous)
+	if err != nil {
+		return nil, err
+	}
+	roles, err := impl.Roles()
 	if err != nil {
 		return nil, err
 	}
@@ -214,6 +223,7 @@ func (c Config) build(keys *keyring.Ring, limiter *ratelimit.Limiter) (*Parts, e
 		Enqueue:    c.enqueueIn(&mails),
 		Limiter:    limiter,
 		Policy:     policy,
+		Roles:      roles,
 		Now:        c.Now,
 
 		Registration:         c.Registration,
