@@ -14,6 +14,7 @@ import (
 	"github.com/latchkey-auth/latchkey/impl"
 	"github.com/latchkey-auth/latchkey/impl/auth"
 	"github.com/latchkey-auth/latchkey/impl/auth/challenge"
+	"github.com/latchkey-auth/latchkey/impl/auth/cursor"
 	"github.com/latchkey-auth/latchkey/impl/auth/keyring"
 	"github.com/latchkey-auth/latchkey/impl/auth/password"
 	"github.com/latchkey-auth/latchkey/impl/auth/password/hashqueue"
@@ -156,6 +157,17 @@ func (c Config) database() store.DB {
 	return store.Bounded(c.Pool)
 }
 
+// hasher returns what hashes passwords, and the queue that bounds how many at once.
+func (c Config) hasher() (*password.Hasher, *hashqueue.Queue, error) {
+	queue, err := hashqueue.New(c.HashWorkers, c.HashWait)
+	if err != nil {
+		return nil, nil, err
+	}
+	hasher, err := password.NewHasher(c.Hash, queue)
+	return hasher, queue, err
+}
+
+// newSessions returns what opens, refreshes and ends sessions.
 func (c Config) newSessions() (*session.Sessions, error) {
 	return session.New(session.Options{
 		DB:          c.database(),
@@ -169,11 +181,7 @@ func (c Config) newSessions() (*session.Sessions, error) {
 }
 
 func (c Config) build(keys *keyring.Ring, limiter *ratelimit.Limiter) (*Parts, error) {
-	queue, err := hashqueue.New(c.HashWorkers, c.HashWait)
-	if err != nil {
-		return nil, err
-	}
-	hasher, err := password.NewHasher(c.Hash, queue)
+	hasher, queue, err := c.hasher()
 	if err != nil {
 		return nil, err
 	}
@@ -197,6 +205,10 @@ func (c Config) build(keys *keyring.Ring, limiter *ratelimit.Limiter) (*Parts, e
 	if err != nil {
 		return nil, err
 	}
+	cursors, err := cursor.New(c.Secret, c.Previous)
+	if err != nil {
+		return nil, err
+	}
 	roles, err := impl.Roles()
 	if err != nil {
 		return nil, err
@@ -209,6 +221,7 @@ func (c Config) build(keys *keyring.Ring, limiter *ratelimit.Limiter) (*Parts, e
 		Keys:       keys,
 		Sessions:   sessions,
 		Challenges: challenges,
+		Cursors:    cursors,
 		Enqueue:    c.enqueueIn(&mails),
 		Limiter:    limiter,
 		Policy:     policy,
