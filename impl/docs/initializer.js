@@ -211,12 +211,21 @@ const withTokens = (spec) => {
   }
 };
 
+// The form of an operation begins with the examples of its parameters. One that may be left out would be sent unasked, such as
+// the cursor of a page that there isn't.
+const withoutOptional = (spec) => {
+  for (const { parameters = [] } of Object.values(spec.paths ?? {}).flatMap(Object.values)) {
+    for (const { required, schema } of parameters) if (!required && schema) delete schema.example;
+  }
+};
+
 // The page's own address says where the service is, also where a proxy has put a prefix before it. The document's addresses are
 // relative, which Swagger UI doesn't resolve alike everywhere.
 const base = new URL('.', document.baseURI);
 const ofThisPage = (spec) => {
   withoutCookies(spec);
   withTokens(spec);
+  withoutOptional(spec);
   spec.servers = [{ url: base.href.replace(/\/$/, '') }];
   for (const flow of Object.values(spec.components?.securitySchemes?.OAuth2Password?.flows ?? {})) {
     flow.tokenUrl = new URL(flow.tokenUrl, base).href;
@@ -236,7 +245,7 @@ const afterResponse = ({ Im, authActions, authSelectors, oas3Actions, specSelect
   const code = codeOf(response.text);
   if (code === 'invalid_token') authActions.logout(authSelectors.authorized().keySeq().toArray());
   if (code === 'insufficient_scope') lacking = textOf(authSelectors.authorized().first());
-  if (!response.ok || path !== registration[0]) return;
+  if (!response.ok || path !== registration[0] || method !== registration[1]) return;
   registered = JSON.parse(specSelectors.requestFor(path, method).get('body'));
   const { email, password } = registered;
   if (email === example.email) {
