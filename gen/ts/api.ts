@@ -1461,6 +1461,82 @@ export interface components {
             expires_at: string;
         };
         /**
+         * @description The data of the mail `invitation`. It goes to a user whom an operator has made, who sets the first password with it.
+         * @example {
+         *       "username": "ada",
+         *       "email": "ada@example.com",
+         *       "token": "lkl_AZgfbj9KfMCPHl19TBsukLXLN9c5wg48JvJLUGfkxO4fRHdeQ9Fvdh7VX1v1MmGp",
+         *       "link": "https://app.example.com/account#invitation=lkl_AZgfbj9KfMCPHl19TBsukLXLN9c5wg48JvJLUGfkxO4fRHdeQ9Fvdh7VX1v1MmGp",
+         *       "expires_at": "2026-01-12T09:30:00Z"
+         *     }
+         */
+        MailInvitation: {
+            /**
+             * @description The username of the account.
+             * @example ada
+             */
+            username: string;
+            /**
+             * @description The email of the account.
+             * @example ada@example.com
+             */
+            email: string;
+            /**
+             * @description What `ConfirmPasswordReset` takes as `code`, to set the first password. It is also in the link.
+             * @example lkl_AZgfbj9KfMCPHl19TBsukLXLN9c5wg48JvJLUGfkxO4fRHdeQ9Fvdh7VX1v1MmGp
+             */
+            token: string;
+            /**
+             * @description A page of the application, with the token. Absent without `LATCHKEY_PUBLIC_URL`.
+             * @example https://app.example.com/account#invitation=lkl_AZgfbj9KfMCPHl19TBsukLXLN9c5wg48JvJLUGfkxO4fRHdeQ9Fvdh7VX1v1MmGp
+             */
+            link?: string;
+            /**
+             * Format: date-time
+             * @description Until when the token is good, RFC 3339 in UTC.
+             * @example 2026-01-12T09:30:00Z
+             */
+            expires_at: string;
+        };
+        /**
+         * @description The data of the mail `operator_reset`. An operator has asked the user to set a new password.
+         * @example {
+         *       "username": "ada",
+         *       "email": "ada@example.com",
+         *       "token": "lkl_AZgfbj9KfMCPHl19TBsukLXLN9c5wg48JvJLUGfkxO4fRHdeQ9Fvdh7VX1v1MmGp",
+         *       "link": "https://app.example.com/account#reset_password=lkl_AZgfbj9KfMCPHl19TBsukLXLN9c5wg48JvJLUGfkxO4fRHdeQ9Fvdh7VX1v1MmGp",
+         *       "expires_at": "2026-01-12T09:30:00Z"
+         *     }
+         */
+        MailOperatorReset: {
+            /**
+             * @description The username of the account.
+             * @example ada
+             */
+            username: string;
+            /**
+             * @description The email of the account.
+             * @example ada@example.com
+             */
+            email: string;
+            /**
+             * @description What `ConfirmPasswordReset` takes as `code`, to set a new password. It is also in the link.
+             * @example lkl_AZgfbj9KfMCPHl19TBsukLXLN9c5wg48JvJLUGfkxO4fRHdeQ9Fvdh7VX1v1MmGp
+             */
+            token: string;
+            /**
+             * @description A page of the application, with the token. Absent without `LATCHKEY_PUBLIC_URL`.
+             * @example https://app.example.com/account#reset_password=lkl_AZgfbj9KfMCPHl19TBsukLXLN9c5wg48JvJLUGfkxO4fRHdeQ9Fvdh7VX1v1MmGp
+             */
+            link?: string;
+            /**
+             * Format: date-time
+             * @description Until when the token is good, RFC 3339 in UTC.
+             * @example 2026-01-12T09:30:00Z
+             */
+            expires_at: string;
+        };
+        /**
          * @description The data of the mail `password_changed`.
          * @example {
          *       "email": "ada@example.com",

@@ -15,7 +15,7 @@ import (
 // Events returns a page of what happened to a user's account, the newest first, and where the next
 // page begins. It fails with [ErrUnavailable].
 func (s *Service) Events(ctx context.Context, user, before uuid.UUID, page int) ([]event.Event, uuid.UUID, error) {
-	return event.List(ctx, s.queries, user, before, page)
+	return event.List(ctx, s.queries, event.Filter{UserID: user}, before, page)
 }
 
 // record writes an event in the transaction of what happened.

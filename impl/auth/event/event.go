@@ -5,7 +5,6 @@ package event
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"time"
 
 	"github.com/google/uuid"
@@ -21,6 +20,7 @@ type Type string
 const (
 	UserRegistered         Type = "user.registered"
 	UserCreated            Type = "user.created"
+	UserInvited            Type = "user.invited"
 	UserUpdated            Type = "user.updated"
 	UserActivated          Type = "user.activated"
 	UserDeactivated        Type = "user.deactivated"
@@ -30,6 +30,7 @@ const (
 	CodeFailed             Type = "code.failed"
 	PasswordChanged        Type = "password.changed"
 	PasswordReset          Type = "password.reset"
+	PasswordResetSent      Type = "password.reset_sent"
 	EmailVerified          Type = "email.verified"
 	EmailChanged           Type = "email.changed"
 	EmailChangeUndone      Type = "email.change_undone"
@@ -46,7 +47,7 @@ type Actor string
 const (
 	// User is the user, logged in.
 	User Actor = "user"
-	// Operator runs the service, and acts by its commands.
+	// Operator runs the service, and acts by its commands or by the operations for operators.
 	Operator Actor = "operator"
 	// Unknown is a client that hasn't logged in.
 	Unknown Actor = "unknown"
@@ -58,9 +59,12 @@ type Event struct {
 	Type   Type
 	UserID uuid.UUID
 	Actor  Actor
-	// SessionID is the zero UUID where no session is concerned.
+	// ActorID is the user that an operator acts as. It is the zero UUID for other actors, and for an
+	// operator at the console.
+	ActorID uuid.UUID
+	// SessionID is the zero UUID where no session is concerned. It is the operator's of an operator.
 	SessionID uuid.UUID
-	// Address and UserAgent are empty for an operator.
+	// Address and UserAgent are those of the request; empty at the console.
 	Address, UserAgent string
 	// Methods are how the user has proved who it is (RFC 8176).
 	Methods   []string
@@ -111,7 +115,10 @@ func (e Event) row() (db.EventAddParams, error) {
 	if e.SessionID != uuid.Nil {
 		row.SessionID = &e.SessionID
 	}
-	if e.Actor != Operator {
+	if e.ActorID != uuid.Nil {
+		row.ActorID = &e.ActorID
+	}
+	if e.Actor != Operator || e.ActorID != uuid.Nil {
 		row.Address, row.UserAgent = &e.Address, &e.UserAgent
 	}
 	return row, nil
@@ -126,52 +133,6 @@ func idAt(at time.Time) uuid.UUID {
 	}
 	id[6], id[8] = 0x70, 0x80
 	return id
-}
-
-// newest is greater than the id of any event.
-var newest = uuid.Max
-
-// List returns a page of a user's events, the newest first: those before an event, or the newest
-// for the zero UUID. next is the last one's id, or the zero UUID where there are no more.
-func List(
-	ctx context.Context, queries *db.Queries, user, before uuid.UUID, page int,
-) (events []Event, next uuid.UUID, err error) {
-	if before == uuid.Nil {
-		before = newest
-	}
-	rows, err := queries.EventListByUser(ctx, db.EventListByUserParams{
-		UserID: user, Before: before, PageSize: int32(page) + 1,
-	})
-	if err != nil {
-		return nil, uuid.Nil, store.Error(err)
-	}
-	if len(rows) > page {
-		rows, next = rows[:page], rows[page-1].ID
-	}
-	events = make([]Event, len(rows))
-	for i, row := range rows {
-		if events[i], err = of(row); err != nil {
-			return nil, uuid.Nil, err
-		}
-		events[i].UserID = user
-	}
-	return events, next, nil
-}
-
-func of(row db.EventListByUserRow) (Event, error) {
-	e := Event{ID: row.ID, Type: Type(row.Type), Actor: Actor(row.Actor), CreatedAt: row.CreatedAt.UTC()}
-	var d details
-	if err := json.Unmarshal(row.Data, &d); err != nil {
-		return Event{}, errors.New("the data of an event can't be read")
-	}
-	e.Methods = d.Methods
-	if row.SessionID != nil {
-		e.SessionID = *row.SessionID
-	}
-	if row.Address != nil && row.UserAgent != nil {
-		e.Address, e.UserAgent = *row.Address, *row.UserAgent
-	}
-	return e, nil
 }
 
 // sweepBatch is how many rows one statement of a sweep deletes at most, so that none runs for long.
