@@ -44,7 +44,7 @@ func TestCORS_Answers(t *testing.T) {
 	token := h.MustRegister(t, "ada")
 	want := map[string]string{
 		"Vary": "Origin", "Access-Control-Allow-Origin": appOrigin,
-		"Access-Control-Expose-Headers": "ETag,Location,RateLimit,RateLimit-Policy,Retry-After,WWW-Authenticate,X-Request-Id",
+		"Access-Control-Expose-Headers": "ETag,Link,Location,RateLimit,RateLimit-Policy,Retry-After,WWW-Authenticate,X-Request-Id",
 	}
 	for name, r := range map[string]*http.Request{
 		"200": h.Request("GET", impltest.MePath, "", "Origin", appOrigin, "Authorization", "Bearer "+token),
