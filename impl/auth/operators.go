@@ -32,7 +32,7 @@ func (s *Service) CreateUser(ctx context.Context, r Registration, superuser bool
 			if err != nil {
 				return db.User{}, err
 			}
-			return user, s.recordOperator(ctx, tx, event.UserCreated, user.ID)
+			return user, s.recordOperator(ctx, tx, Operator{}, event.UserCreated, user.ID)
 		},
 	)
 }
@@ -99,7 +99,7 @@ func (s *Service) EachUser(ctx context.Context, f func(User) error) error {
 // Activate lets the user log in again; tokens from before the deactivation stay dead.
 func (s *Service) Activate(ctx context.Context, id uuid.UUID) (User, error) {
 	return s.change(ctx, func(tx store.Tx) (db.User, error) {
-		if err := s.recordOperator(ctx, tx, event.UserActivated, id); err != nil {
+		if err := s.recordOperator(ctx, tx, Operator{}, event.UserActivated, id); err != nil {
 			return db.User{}, err
 		}
 		return tx.UserActivate(ctx, db.UserActivateParams{ID: id, Now: s.now()})
@@ -118,7 +118,7 @@ func (s *Service) Deactivate(ctx context.Context, id uuid.UUID) (User, error) {
 		if err := s.challenges.EndUndos(ctx, tx, id, time.Time{}); err != nil {
 			return db.User{}, err
 		}
-		if err := s.recordOperator(ctx, tx, event.UserDeactivated, id); err != nil {
+		if err := s.recordOperator(ctx, tx, Operator{}, event.UserDeactivated, id); err != nil {
 			return db.User{}, err
 		}
 		return tx.UserDeactivate(ctx, db.UserDeactivateParams{ID: id, Now: s.now()})
@@ -131,9 +131,7 @@ func (s *Service) DeleteUser(ctx context.Context, id uuid.UUID) (User, error) {
 		if _, err := tx.UserGetForUpdate(ctx, id); err != nil {
 			return db.User{}, err
 		}
-		return s.deleteLocked(ctx, tx, event.Event{
-			Type: event.UserDeleted, UserID: id, Actor: event.Operator, CreatedAt: s.now(),
-		})
+		return s.deleteLocked(ctx, tx, s.operated(Operator{}, event.UserDeleted, id))
 	})
 }
 
@@ -168,11 +166,6 @@ func (s *Service) deleteLocked(ctx context.Context, tx store.Tx, e event.Event) 
 	return user, event.Add(ctx, tx, e)
 }
 
-// recordOperator writes an event that an operator has caused.
-func (s *Service) recordOperator(ctx context.Context, tx store.Tx, what event.Type, id uuid.UUID) error {
-	return event.Add(ctx, tx, event.Event{Type: what, UserID: id, Actor: event.Operator, CreatedAt: s.now()})
-}
-
 // SetPassword gives the user another password and ends every session until now.
 // It fails with an [*InvalidInputError], [ErrNoUser] or [ErrUnavailable].
 func (s *Service) SetPassword(ctx context.Context, user User, pass secret.Text) (User, error) {
@@ -195,7 +188,7 @@ func (s *Service) SetPassword(ctx context.Context, user User, pass secret.Text) 
 		if err := s.challenges.End(ctx, tx, user.ID); err != nil {
 			return db.User{}, err
 		}
-		if err := s.recordOperator(ctx, tx, event.PasswordChanged, user.ID); err != nil {
+		if err := s.recordOperator(ctx, tx, Operator{}, event.PasswordChanged, user.ID); err != nil {
 			return db.User{}, err
 		}
 		return tx.UserTouch(ctx, db.UserTouchParams{ID: user.ID, Now: s.now()})

@@ -47,7 +47,7 @@ type Actor string
 const (
 	// User is the user, logged in.
 	User Actor = "user"
-	// Operator runs the service, and acts by its commands or by the operations for operators.
+	// Operator administers users, by a command or logged in.
 	Operator Actor = "operator"
 	// Unknown is a client that hasn't logged in.
 	Unknown Actor = "unknown"
@@ -64,7 +64,7 @@ type Event struct {
 	ActorID uuid.UUID
 	// SessionID is the zero UUID where no session is concerned. It is the operator's of an operator.
 	SessionID uuid.UUID
-	// Address and UserAgent are those of the request; empty at the console.
+	// Address and UserAgent are empty for a command.
 	Address, UserAgent string
 	// Methods are how the user has proved who it is (RFC 8176).
 	Methods   []string
@@ -118,7 +118,7 @@ func (e Event) row() (db.EventAddParams, error) {
 	if e.ActorID != uuid.Nil {
 		row.ActorID = &e.ActorID
 	}
-	if e.Actor != Operator || e.ActorID != uuid.Nil {
+	if e.Address != "" {
 		row.Address, row.UserAgent = &e.Address, &e.UserAgent
 	}
 	return row, nil
