@@ -9,10 +9,10 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/auth/store"
 )
 
-// Operator is who administers users. The zero Operator is whoever runs the commands.
+// Operator is who acts on other users' accounts. The zero value is the commands.
 type Operator struct {
 	Caller Caller
-	// UserID and SessionID are the operator's own, by which the request was authenticated.
+	// UserID and SessionID are those of the operator's token.
 	UserID, SessionID uuid.UUID
 }
 

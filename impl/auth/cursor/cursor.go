@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"strings"
 
 	"github.com/latchkey-auth/latchkey/impl/secret"
 )
@@ -17,6 +18,9 @@ var ErrInvalid = errors.New("invalid cursor")
 
 // purpose separates the key of cursors from the other keys that are derived of the secret key.
 const purpose = "latchkey cursors"
+
+// prefix begins each cursor, so that people and scanners of logs know one.
+const prefix = "lkc_"
 
 // maxLen bounds what is decoded, in bytes.
 const maxLen = 2048
@@ -55,7 +59,7 @@ func (s *Sealer) Seal(list string, filter, position any) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return encoding.EncodeToString(sealed), nil
+	return prefix + encoding.EncodeToString(sealed), nil
 }
 
 // Open reads the position of a cursor into a pointer. It fails with [ErrInvalid].
@@ -64,12 +68,13 @@ func (s *Sealer) Open(list string, filter any, cursor string, position any) erro
 	if err != nil {
 		return err
 	}
-	if len(cursor) > maxLen {
+	text, ok := strings.CutPrefix(cursor, prefix)
+	if !ok || len(text) > maxLen {
 		return ErrInvalid
 	}
-	sealed, err := encoding.DecodeString(cursor)
+	sealed, err := encoding.DecodeString(text)
 	// The decoder skips line breaks.
-	if err != nil || encoding.EncodedLen(len(sealed)) != len(cursor) {
+	if err != nil || encoding.EncodedLen(len(sealed)) != len(text) {
 		return ErrInvalid
 	}
 	for _, key := range s.keys {

@@ -74,7 +74,7 @@ func TestForgedCursor(t *testing.T) {
 	text := seal(t, s)
 	forged := map[string]string{
 		"empty": "", "a line break": text[:10] + "\n" + text[10:], "one at the end": text + "\r\n", "padding": text + "=",
-		"twice": text + text, "standard alphabet": "+/" + text[2:], "long": strings.Repeat("A", 1<<20),
+		"twice": text + text, "standard alphabet": text[:4] + "+/" + text[6:], "no prefix": text[4:], "long": text[:4] + strings.Repeat("A", 1<<20),
 	}
 	for i := range text {
 		changed := "A"
