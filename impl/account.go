@@ -170,7 +170,7 @@ func (s *Server) ListOwnEvents(
 	}
 	list := api.EventList{Events: make([]api.Event, len(events))}
 	for i, e := range events {
-		list.Events[i] = eventBody(e)
+		list.Events[i] = eventBody(hideOperator(e))
 	}
 	if next != uuid.Nil {
 		text := next.String()

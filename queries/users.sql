@@ -1,13 +1,20 @@
 -- name: UserCreate :one
 -- The constraints users_email_key and users_username_key enforce uniqueness.
 INSERT INTO users (
-    id, email, email_key, username, username_key, email_verified, is_superuser, locale, last_login_at, created_at, updated_at
+    id, email, email_key, username, username_key, email_verified, is_superuser, display_name, locale, app_metadata,
+    last_login_at, created_at, updated_at
 )
 VALUES (
-    @id, @email, @email_key, @username, @username_key, @email_verified, @is_superuser, sqlc.narg(locale), @last_login_at,
-    @now, @now
+    @id, @email, @email_key, @username, @username_key, @email_verified, @is_superuser, sqlc.narg(display_name),
+    sqlc.narg(locale), coalesce(sqlc.narg(app_metadata)::jsonb, '{}'), @last_login_at, @now, @now
 )
 RETURNING *;
+
+-- name: UserRolesGrant :exec
+-- Gives a user roles. The role superuser is a column of the user, and none of these.
+INSERT INTO user_roles (user_id, role, granted_at)
+SELECT sqlc.arg(user_id)::uuid, unnest(sqlc.arg(roles)::text[]), sqlc.arg(now)::timestamptz
+ON CONFLICT DO NOTHING;
 
 -- name: UserGetByID :one
 -- For the commands, and for a new password, which is judged beside what it must not be made of.

@@ -53,11 +53,12 @@ func (q *Queries) UserActivate(ctx context.Context, arg UserActivateParams) (Use
 
 const userCreate = `-- name: UserCreate :one
 INSERT INTO users (
-    id, email, email_key, username, username_key, email_verified, is_superuser, locale, last_login_at, created_at, updated_at
+    id, email, email_key, username, username_key, email_verified, is_superuser, display_name, locale, app_metadata,
+    last_login_at, created_at, updated_at
 )
 VALUES (
-    $1, $2, $3, $4, $5, $6, $7, $8, $9,
-    $10, $10
+    $1, $2, $3, $4, $5, $6, $7, $8,
+    $9, coalesce($10::jsonb, '{}'), $11, $12, $12
 )
 RETURNING id, email, email_key, username, username_key, password_hash, email_verified, is_active, is_superuser, tokens_not_before, last_login_at, created_at, updated_at, display_name, locale, user_metadata, app_metadata, external_id
 `
@@ -70,7 +71,9 @@ type UserCreateParams struct {
 	UsernameKey   string
 	EmailVerified bool
 	IsSuperuser   bool
+	DisplayName   *string
 	Locale        *string
+	AppMetadata   []byte
 	LastLoginAt   *time.Time
 	Now           time.Time
 }
@@ -85,7 +88,9 @@ func (q *Queries) UserCreate(ctx context.Context, arg UserCreateParams) (User, e
 		arg.UsernameKey,
 		arg.EmailVerified,
 		arg.IsSuperuser,
+		arg.DisplayName,
 		arg.Locale,
+		arg.AppMetadata,
 		arg.LastLoginAt,
 		arg.Now,
 	)
@@ -577,6 +582,24 @@ func (q *Queries) UserMayHaveEmail(ctx context.Context, arg UserMayHaveEmailPara
 	var may bool
 	err := row.Scan(&may)
 	return may, err
+}
+
+const userRolesGrant = `-- name: UserRolesGrant :exec
+INSERT INTO user_roles (user_id, role, granted_at)
+SELECT $1::uuid, unnest($2::text[]), $3::timestamptz
+ON CONFLICT DO NOTHING
+`
+
+type UserRolesGrantParams struct {
+	UserID uuid.UUID
+	Roles  []string
+	Now    time.Time
+}
+
+// Gives a user roles. The role superuser is a column of the user, and none of these.
+func (q *Queries) UserRolesGrant(ctx context.Context, arg UserRolesGrantParams) error {
+	_, err := q.db.Exec(ctx, userRolesGrant, arg.UserID, arg.Roles, arg.Now)
+	return err
 }
 
 const userSetEmail = `-- name: UserSetEmail :one

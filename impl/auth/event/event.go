@@ -124,9 +124,10 @@ func (e Event) row() (db.EventAddParams, error) {
 	return row, nil
 }
 
-// idAt returns the least id of version 7 of a moment (RFC 9562 section 5.7).
+// idAt returns the least id of version 7 of a moment (RFC 9562 section 5.7). There is none of before
+// 1970.
 func idAt(at time.Time) uuid.UUID {
-	ms := at.UnixMilli()
+	ms := max(0, at.UnixMilli())
 	var id uuid.UUID
 	for i := range 6 {
 		id[i] = byte(ms >> (40 - 8*i))
