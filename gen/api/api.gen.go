@@ -727,6 +727,36 @@ func (e InvalidRequestProblemStatus) Valid() bool {
 	}
 }
 
+// Defines values for InvalidScopeProblemCode.
+const (
+	InvalidScopeProblemCodeInvalidScope InvalidScopeProblemCode = "invalid_scope"
+)
+
+// Valid indicates whether the value is a known member of the InvalidScopeProblemCode enum.
+func (e InvalidScopeProblemCode) Valid() bool {
+	switch e {
+	case InvalidScopeProblemCodeInvalidScope:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for InvalidScopeProblemStatus.
+const (
+	InvalidScopeProblemStatusN400 InvalidScopeProblemStatus = 400
+)
+
+// Valid indicates whether the value is a known member of the InvalidScopeProblemStatus enum.
+func (e InvalidScopeProblemStatus) Valid() bool {
+	switch e {
+	case InvalidScopeProblemStatusN400:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for KeyAlg.
 const (
 	ES256 KeyAlg = "ES256"
@@ -3302,6 +3332,35 @@ type InvalidRequestProblemCode string
 // InvalidRequestProblemStatus defines model for InvalidRequestProblem.Status.
 type InvalidRequestProblemStatus int
 
+// InvalidScopeProblem defines model for InvalidScopeProblem.
+type InvalidScopeProblem struct {
+	Code InvalidScopeProblemCode `json:"code"`
+
+	// Detail What went wrong.
+	//
+	// Example: The email belongs to another user.
+	Detail string                    `json:"detail"`
+	Status InvalidScopeProblemStatus `json:"status"`
+
+	// Title The problem in words. It is the same for every answer with this code.
+	//
+	// Example: The email is taken
+	Title string `json:"title"`
+
+	// Type A reference to the page about the problem, relative to the address of the request. It is `/problems/` and
+	// the code, behind the path of the server if that has one.
+	//
+	//
+	// Example: /problems/email_taken
+	Type string `json:"type"`
+}
+
+// InvalidScopeProblemCode defines model for InvalidScopeProblem.Code.
+type InvalidScopeProblemCode string
+
+// InvalidScopeProblemStatus defines model for InvalidScopeProblem.Status.
+type InvalidScopeProblemStatus int
+
 // Invitation A user to be.
 type Invitation struct {
 	// AppMetadata What the application keeps with the user. The bounds are those of `user_metadata`.
@@ -3434,6 +3493,13 @@ type LoginContinuation struct {
 	//
 	// Example: lkq_AZgfbj9KfMCPHl19TBsukEq0zH1v4cYw3r9dWl2b7mQx5sVtN8hJpUoEaKiGfRyZ
 	Request string `json:"request"`
+
+	// Scope The scopes that an operator asks for, as in a `Login`. Those of a `Login` that was 403 `email_unverified` are
+	// asked for again here.
+	//
+	//
+	// Example:
+	Scope *string `json:"scope,omitempty"`
 
 	// TokenDelivery How the refresh token is delivered. Absent means `body`. With `cookie` it is in the cookie and not in the answer;
 	// a server without sessions in cookies refuses it (422). A refresh by the cookie can't have `body`.
@@ -5874,6 +5940,9 @@ type InvalidEmail = InvalidRequestProblem
 // InvalidRequest defines model for InvalidRequest.
 type InvalidRequest = InvalidRequestProblem
 
+// InvalidScope defines model for InvalidScope.
+type InvalidScope = InvalidScopeProblem
+
 // LacksEnd defines model for LacksEnd.
 type LacksEnd = OperatorRefusedProblem
 
@@ -6811,6 +6880,8 @@ type InvalidCodeOrTokenApplicationProblemPlusJSONResponse struct {
 type InvalidEmailApplicationProblemPlusJSONResponse InvalidRequestProblem
 
 type InvalidRequestApplicationProblemPlusJSONResponse InvalidRequestProblem
+
+type InvalidScopeApplicationProblemPlusJSONResponse InvalidScopeProblem
 
 type LacksEndResponseHeaders struct {
 	WWWAuthenticate *string
@@ -8258,6 +8329,22 @@ func (response ContinueLogin200JSONResponse) VisitContinueLoginResponse(w http.R
 		w.Header().Set("Set-Cookie", fmt.Sprint(*response.Headers.SetCookie))
 	}
 	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ContinueLogin400ApplicationProblemPlusJSONResponse struct {
+	InvalidScopeApplicationProblemPlusJSONResponse
+}
+
+func (response ContinueLogin400ApplicationProblemPlusJSONResponse) VisitContinueLoginResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
 	_, err := buf.WriteTo(w)
 	return err
 }

@@ -152,6 +152,7 @@ export interface paths {
          *     `RequestLoginCode`, or of a `Login` that was 403 `email_unverified`. The member `factor` says what else stands
          *     in the body. More factors will join it.
          *
+         *     - 400 `invalid_scope`: `scope` names one that the contract doesn't declare.
          *     - 401 `invalid_code`: the code is wrong, has expired, was used or replaced, or is for another purpose. The
          *       answer is always the same. It counts as a try.
          *     - 429: the request has had its five tries. Ask for another code.
@@ -902,6 +903,12 @@ export interface components {
              */
             code: string;
             token_delivery?: components["schemas"]["TokenDelivery"];
+            /**
+             * @description The scopes that an operator asks for, as in a `Login`. Those of a `Login` that was 403 `email_unverified` are
+             *     asked for again here.
+             * @example
+             */
+            scope?: string;
         };
         /**
          * @description A token request in the form of RFC 6749 sections 4.3.2 and 6. A field that isn't listed is ignored (section 3.2)
@@ -2403,6 +2410,15 @@ export interface components {
             /** @enum {string} */
             code: "precondition_required";
         };
+        InvalidScopeProblem: components["schemas"]["Problem"] & {
+            /**
+             * Format: int32
+             * @enum {integer}
+             */
+            status: 400;
+            /** @enum {string} */
+            code: "invalid_scope";
+        };
         AmbiguousCredentialsProblem: components["schemas"]["Problem"] & {
             /**
              * Format: int32
@@ -2640,6 +2656,15 @@ export interface components {
             };
             content: {
                 "application/problem+json": components["schemas"]["VerificationRefusedProblem"];
+            };
+        };
+        /** @description A scope is not known. */
+        InvalidScope: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["InvalidScopeProblem"];
             };
         };
         /** @description A token was sent in more than one way (RFC 6750 section 2). */
@@ -3264,6 +3289,7 @@ export interface operations {
                     "application/json": components["schemas"]["Token"];
                 };
             };
+            400: components["responses"]["InvalidScope"];
             401: components["responses"]["InvalidCode"];
             403: components["responses"]["CrossOrigin"];
             408: components["responses"]["RequestTimeout"];

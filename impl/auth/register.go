@@ -117,13 +117,15 @@ func (s *Service) openAccount(
 		if user, err = s.createUser(ctx, tx, newUser{Registration: r, keys: keys, hash: hash, loggedInAt: &now}); err != nil {
 			return err
 		}
-		tokens, err = s.openSession(ctx, tx, c, user, attempt, []string{methodPassword}, event.UserRegistered)
+		tokens, err = s.openSession(
+			ctx, tx, c, user, attempt, beginning{methods: []string{methodPassword}, why: event.UserRegistered},
+		)
 		return err
 	})
 	if err != nil {
 		return Grant{}, account.Error(err)
 	}
-	return s.grant(account.Of(user), tokens)
+	return s.grant(account.Of(user), tokens, nil)
 }
 
 // newUser is what a user is made of.

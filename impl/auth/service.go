@@ -55,6 +55,8 @@ type Options struct {
 	// RequireVerifiedEmail has a login with a password ask for a mailed code, until the user has proved
 	// its mailbox. Registration can't be open then, because that opens a session at once.
 	RequireVerifiedEmail bool
+	// Roles are the scopes that each role holds.
+	Roles Roles
 	// Now is the clock.
 	Now func() time.Time
 }
@@ -78,6 +80,7 @@ type Service struct {
 	mode       RegistrationMode
 	// requireVerified is [Options.RequireVerifiedEmail].
 	requireVerified bool
+	roles           Roles
 	now             func() time.Time
 	// beside runs what no client may be able to measure.
 	beside errgroup.Group
@@ -104,6 +107,8 @@ func New(o Options) (*Service, error) {
 		return nil, errors.New("auth: nothing sends mails")
 	case o.Policy == password.Policy{}:
 		return nil, errors.New("auth: no password policy")
+	case len(o.Roles) == 0:
+		return nil, errors.New("auth: no roles")
 	case o.Now == nil:
 		return nil, errors.New("auth: no clock")
 	}
@@ -129,6 +134,7 @@ func New(o Options) (*Service, error) {
 		now:        o.Now,
 
 		requireVerified: o.RequireVerifiedEmail,
+		roles:           o.Roles,
 	}
 	s.beside.SetLimit(besideAtOnce)
 	return s, nil
@@ -200,18 +206,18 @@ func (c Caller) who(emailKey string) ratelimit.Who {
 
 // Grant is what a login, a registration and a refresh give.
 type Grant struct {
-	User             User // of a refresh, only its id, email and username
+	User             User // of a refresh, only its id, email, username and app_metadata
 	Access           token.Issued
 	Refresh          secret.Text
 	RefreshExpiresIn time.Duration
 }
 
-// grant issues the access token of a session beside its refresh token.
-func (s *Service) grant(user User, tokens session.Tokens) (Grant, error) {
+// grant issues the access token of a session, with scopes, beside its refresh token.
+func (s *Service) grant(user User, tokens session.Tokens, scopes []string) (Grant, error) {
 	access, err := s.tokens.Issue(
 		token.Subject{
 			UserID: user.ID, SessionID: tokens.SessionID, Email: user.Email, Username: user.Username,
-			AuthTime: tokens.AuthTime, Methods: tokens.Methods,
+			AuthTime: tokens.AuthTime, Methods: tokens.Methods, Scopes: scopes,
 		},
 	)
 	if err != nil {

@@ -202,6 +202,10 @@ func (c Config) build(keys *keyring.Ring, limiter *ratelimit.Limiter) (*Parts, e
 	if err != nil {
 		return nil, err
 	}
+	roles, err := impl.Roles()
+	if err != nil {
+		return nil, err
+	}
 	var mails *mail.Queue
 	service, err := auth.New(auth.Options{
 		DB:         c.database(),
@@ -214,6 +218,7 @@ func (c Config) build(keys *keyring.Ring, limiter *ratelimit.Limiter) (*Parts, e
 		Enqueue:    c.enqueueIn(&mails),
 		Limiter:    limiter,
 		Policy:     policy,
+		Roles:      roles,
 		Now:        c.Now,
 
 		Registration:         c.Registration,
