@@ -21,7 +21,7 @@ func (r *root) userCommand() *cobra.Command {
 		RunE: r.begin(func(cmd *cobra.Command, _ []string) error { return cmd.Help() }),
 	}
 	cmd.AddCommand(
-		r.userCreateCommand(), r.userListCommand(), r.userShowCommand(), r.userDeleteCommand(), r.userSetPasswordCommand(),
+		r.userCreateCommand(), r.userInviteCommand(), r.userSessionsCommand(), r.userListCommand(), r.userShowCommand(), r.userDeleteCommand(), r.userSetPasswordCommand(),
 		r.userChangeCommand(
 			"activate", "Let a deactivated user log in again; its former sessions stay ended", (*auth.Service).Activate,
 		),

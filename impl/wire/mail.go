@@ -66,7 +66,14 @@ func (c Config) enqueueIn(queue **mail.Queue) auth.Enqueue {
 				return err
 			}
 		}
-		return (*queue).Enqueue(ctx, tx, mail.Letter{
+		return enqueue(*queue)(ctx, tx, l)
+	}
+}
+
+// enqueue returns what enqueues letters in a queue.
+func enqueue(queue *mail.Queue) auth.Enqueue {
+	return func(ctx context.Context, tx pgx.Tx, l auth.Letter) error {
+		return queue.Enqueue(ctx, tx, mail.Letter{
 			Kind: mail.Kind(l.Kind), ID: l.ID, To: l.To, Language: l.Language, At: l.At,
 		})
 	}

@@ -139,7 +139,11 @@ func NewForOperator(c Config) (*auth.Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.Enqueue = func(context.Context, pgx.Tx, auth.Letter) error { return errors.New("a command sends no mail") }
+	outbox, err := mail.NewOutbox(c.Pool)
+	if err != nil {
+		return nil, err
+	}
+	c.Enqueue = enqueue(outbox) // a server sends the mails, with its secret key
 	c.Secret, c.Previous, c.Unbounded = secret.New(rand.Text()+rand.Text()), secret.Text{}, true
 	parts, err := c.build(keys, nil)
 	if err != nil {

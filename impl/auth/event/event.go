@@ -40,6 +40,13 @@ const (
 	SessionsEnded          Type = "sessions.ended"
 )
 
+// Types are all types.
+var Types = []Type{
+	UserRegistered, UserCreated, UserInvited, UserUpdated, UserActivated, UserDeactivated, UserDeleted, UserLoggedIn,
+	LoginFailed, CodeFailed, PasswordChanged, PasswordReset, PasswordResetSent, EmailVerified, EmailChanged,
+	EmailChangeUndone, SessionReauthenticated, SessionEnded, SessionReuseDetected, SessionsEnded,
+}
+
 // Actor is who caused an event.
 type Actor string
 
