@@ -54,9 +54,11 @@ func (s *Server) ListEvents(
 	for i, e := range found.Events {
 		body.Events[i] = managedEventBody(e)
 	}
-	return api.ListEvents200JSONResponse{
-		Body: body, Headers: api.ListEvents200ResponseHeaders{Link: eventsLink(p, found.Next)},
-	}, nil
+	var headers api.ListEvents200ResponseHeaders
+	if found.Next != "" {
+		headers.Link = optional(nextPage(found.Next, eventQuery(p)))
+	}
+	return api.ListEvents200JSONResponse{Body: body, Headers: headers}, nil
 }
 
 func eventFilter(p api.ListEventsParams) auth.EventFilter {
@@ -76,13 +78,9 @@ func eventFilter(p api.ListEventsParams) auth.EventFilter {
 	return f
 }
 
-// eventsLink returns the header Link of a page that has a next one (RFC 8288). The link is relative,
-// because a proxy may add a prefix to the path.
-func eventsLink(p api.ListEventsParams, next string) *string {
-	if next == "" {
-		return nil
-	}
-	query := url.Values{"cursor": {next}}
+// eventQuery returns the query string of a list of events without its cursor.
+func eventQuery(p api.ListEventsParams) url.Values {
+	query := url.Values{}
 	if p.Limit != nil {
 		query.Set("limit", strconv.Itoa(*p.Limit))
 	}
@@ -98,8 +96,7 @@ func eventsLink(p api.ListEventsParams, next string) *string {
 	if p.Until != nil {
 		query.Set("until", p.Until.Format(time.RFC3339Nano))
 	}
-	link := "<?" + query.Encode() + `>; rel="next"`
-	return &link
+	return query
 }
 
 // managedEventBody returns an event as operators see it.

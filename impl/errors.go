@@ -148,11 +148,20 @@ var problems = []struct {
 	}},
 	{auth.ErrEmailTaken, problem{status: 409, code: "email_taken", detail: "The email belongs to another user."}},
 	{auth.ErrUsernameTaken, problem{status: 409, code: "username_taken", detail: "The username belongs to another user."}},
+	{auth.ErrExternalIDTaken, problem{
+		status: 409, code: "external_id_taken", detail: "The external id belongs to another user.",
+	}},
+	{auth.ErrLastSuperuser, problem{
+		status: 409, code: "last_superuser", detail: "No other active user is a superuser.",
+	}},
 	{auth.ErrWrongPassword, problem{status: 403, code: "wrong_password", detail: "The password is wrong."}},
 	{auth.ErrChangedSince, problem{status: 412, code: "precondition_failed", detail: "The user has another ETag by now."}},
 	{auth.ErrInvalidScope, problem{
 		status: 400, code: "invalid_scope", oauth: "invalid_scope",
 		detail: "The scope is not known, or the session was not opened with it.",
+	}},
+	{errNoPrecondition, problem{
+		status: 428, code: "precondition_required", detail: "The header If-Match is missing.",
 	}},
 	{errUnsupportedGrant, problem{
 		status: 400, code: "unsupported_grant_type", oauth: "unsupported_grant_type",

@@ -10,12 +10,6 @@ VALUES (
 )
 RETURNING *;
 
--- name: UserRolesGrant :exec
--- Gives a user roles. The role superuser is a column of the user, and none of these.
-INSERT INTO user_roles (user_id, role, granted_at)
-SELECT sqlc.arg(user_id)::uuid, unnest(sqlc.arg(roles)::text[]), sqlc.arg(now)::timestamptz
-ON CONFLICT DO NOTHING;
-
 -- name: UserGetByID :one
 -- For the commands, and for a new password, which is judged beside what it must not be made of.
 SELECT * FROM users WHERE id = @id;
@@ -109,19 +103,6 @@ RETURNING *;
 UPDATE users
 SET username = @username, username_key = @username_key, display_name = sqlc.narg(display_name), locale = sqlc.narg(locale),
     user_metadata = @user_metadata, updated_at = greatest(sqlc.arg(now)::timestamptz, updated_at + interval '1 microsecond')
-WHERE id = @id
-RETURNING *;
-
--- name: UserActivate :one
--- Tokens from before the deactivation stay invalid.
-UPDATE users
-SET is_active = true, updated_at = greatest(sqlc.arg(now)::timestamptz, updated_at + interval '1 microsecond')
-WHERE id = @id
-RETURNING *;
-
--- name: UserDeactivate :one
-UPDATE users
-SET is_active = false, updated_at = greatest(sqlc.arg(now)::timestamptz, updated_at + interval '1 microsecond')
 WHERE id = @id
 RETURNING *;
 

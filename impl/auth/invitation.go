@@ -42,6 +42,9 @@ func (s *Service) Invite(ctx context.Context, op Operator, i Invitation) (Manage
 		if err != nil {
 			return err
 		}
+		if err := s.setRoles(ctx, tx, user.ID, i.Roles); err != nil {
+			return err
+		}
 		if err := s.mailLink(ctx, tx, challenge.Invitation, user); err != nil {
 			return err
 		}
@@ -66,22 +69,13 @@ func (i Invitation) newUser() (u newUser, err error) {
 			invalid.add("username", err)
 		}
 	}
-	metadata, broken := mergeMetadata([]byte("{}"), i.AppMetadata)
-	if broken != nil {
-		broken.Field = "app_metadata"
-		invalid.Fields = append(invalid.Fields, *broken)
-	}
+	metadata := mergeMetadata("app_metadata", []byte("{}"), i.AppMetadata, &invalid)
 	if len(invalid.Fields) > 0 {
 		return newUser{}, &invalid
 	}
 	u.Registration = Registration{Email: i.Email, Username: i.Username, Locale: i.Locale}
 	u.displayName, u.appMetadata = i.DisplayName, metadata
-	u.isSuperuser = slices.Contains(i.Roles, RoleSuperuser)
-	for _, role := range i.Roles {
-		if role != RoleSuperuser {
-			u.roles = append(u.roles, role)
-		}
-	}
+	u.isSuperuser = slices.Contains(i.Roles, account.RoleSuperuser)
 	return u, nil
 }
 
@@ -91,7 +85,7 @@ func (i Invitation) newUser() (u newUser, err error) {
 func (s *Service) SendPasswordReset(ctx context.Context, op Operator, id uuid.UUID) error {
 	user, err := s.queries.UserGetByID(ctx, id)
 	if err != nil {
-		return noAccount(account.Error(err))
+		return accountError(account.Error(err))
 	}
 	if !user.IsActive {
 		return nil

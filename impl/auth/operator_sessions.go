@@ -2,7 +2,6 @@ package auth
 
 import (
 	"context"
-	"errors"
 
 	"github.com/google/uuid"
 
@@ -16,7 +15,7 @@ import (
 // with [ErrNoAccount] or [ErrUnavailable].
 func (s *Service) UserSessions(ctx context.Context, user uuid.UUID) ([]Session, error) {
 	if _, err := s.queries.UserGetByID(ctx, user); err != nil {
-		return nil, noAccount(account.Error(err))
+		return nil, accountError(account.Error(err))
 	}
 	return s.sessions.List(ctx, user)
 }
@@ -26,16 +25,8 @@ func (s *Service) UserSessions(ctx context.Context, user uuid.UUID) ([]Session, 
 func (s *Service) EndUserSessions(ctx context.Context, op Operator, user uuid.UUID) error {
 	return store.InTx(ctx, s.db, func(tx store.Tx) error {
 		if _, err := tx.UserEndSessions(ctx, db.UserEndSessionsParams{ID: user, Now: s.now()}); err != nil {
-			return noAccount(account.Error(err))
+			return accountError(account.Error(err))
 		}
 		return s.recordOperator(ctx, tx, op, event.SessionsEnded, user)
 	})
-}
-
-// noAccount returns what an error means where the user isn't the one who asks.
-func noAccount(err error) error {
-	if errors.Is(err, ErrNoUser) {
-		return ErrNoAccount
-	}
-	return err
 }

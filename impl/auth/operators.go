@@ -3,7 +3,6 @@ package auth
 import (
 	"context"
 	"errors"
-	"time"
 
 	"github.com/google/uuid"
 
@@ -96,50 +95,31 @@ func (s *Service) EachUser(ctx context.Context, f func(User) error) error {
 	}
 }
 
-// Activate lets the user log in again; tokens from before the deactivation stay dead.
-func (s *Service) Activate(ctx context.Context, id uuid.UUID) (User, error) {
-	return s.change(ctx, func(tx store.Tx) (db.User, error) {
-		if err := s.recordOperator(ctx, tx, Operator{}, event.UserActivated, id); err != nil {
+// DeleteUser deletes a user; its tokens belong to nobody from then on. It fails with [ErrNoAccount],
+// [ErrLastSuperuser] or [ErrUnavailable].
+func (s *Service) DeleteUser(ctx context.Context, op Operator, id uuid.UUID) (User, error) {
+	user, err := s.change(ctx, func(tx store.Tx) (db.User, error) {
+		row, err := tx.UserGetForUpdate(ctx, id)
+		if err != nil {
 			return db.User{}, err
 		}
-		return tx.UserActivate(ctx, db.UserActivateParams{ID: id, Now: s.now()})
+		if err := keepSuperuser(ctx, tx, row); err != nil {
+			return db.User{}, err
+		}
+		return s.deleteLocked(ctx, tx, s.operated(op, event.UserDeleted, id))
 	})
-}
-
-// Deactivate ends every session of the user, whatever their number, and lets nobody log in as it.
-func (s *Service) Deactivate(ctx context.Context, id uuid.UUID) (User, error) {
-	return s.change(ctx, func(tx store.Tx) (db.User, error) {
-		if _, err := tx.UserEndSessions(ctx, db.UserEndSessionsParams{ID: id, Now: s.now()}); err != nil {
-			return db.User{}, err
-		}
-		if err := s.challenges.End(ctx, tx, id); err != nil {
-			return db.User{}, err
-		}
-		if err := s.challenges.EndUndos(ctx, tx, id, time.Time{}); err != nil {
-			return db.User{}, err
-		}
-		if err := s.recordOperator(ctx, tx, Operator{}, event.UserDeactivated, id); err != nil {
-			return db.User{}, err
-		}
-		return tx.UserDeactivate(ctx, db.UserDeactivateParams{ID: id, Now: s.now()})
-	})
-}
-
-// DeleteUser deletes the user; its tokens belong to nobody from then on.
-func (s *Service) DeleteUser(ctx context.Context, id uuid.UUID) (User, error) {
-	return s.change(ctx, func(tx store.Tx) (db.User, error) {
-		if _, err := tx.UserGetForUpdate(ctx, id); err != nil {
-			return db.User{}, err
-		}
-		return s.deleteLocked(ctx, tx, s.operated(Operator{}, event.UserDeleted, id))
-	})
+	return user, accountError(err)
 }
 
 // DeleteOwnUser deletes the user that a token belongs to. It fails with [ErrInvalidToken] if the
-// session has ended, [ErrNoUser], [ErrInactiveUser] or [ErrUnavailable].
+// session has ended, [ErrNoUser], [ErrInactiveUser], [ErrLastSuperuser] or [ErrUnavailable].
 func (s *Service) DeleteOwnUser(ctx context.Context, c Caller, p Principal) error {
 	_, err := s.change(ctx, func(tx store.Tx) (db.User, error) {
-		if _, err := s.lockOwn(ctx, tx, p); err != nil {
+		row, err := s.lockOwn(ctx, tx, p)
+		if err != nil {
+			return db.User{}, err
+		}
+		if err := keepSuperuser(ctx, tx, row); err != nil {
 			return db.User{}, err
 		}
 		user, err := s.deleteLocked(ctx, tx, s.told(c, event.Event{

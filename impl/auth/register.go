@@ -138,14 +138,12 @@ type newUser struct {
 	// appMetadata is nil for none.
 	appMetadata []byte
 	isSuperuser bool
-	// roles are those beside the superuser's.
-	roles []string
-	isVerified   bool
+	isVerified  bool
 	// loggedInAt is nil for a user that an operator makes.
 	loggedInAt *time.Time
 }
 
-// createUser makes a user with its password and roles.
+// createUser makes a user with its password.
 func (s *Service) createUser(ctx context.Context, tx store.Tx, u newUser) (db.User, error) {
 	id, err := uuid.NewV7()
 	if err != nil {
@@ -159,12 +157,6 @@ func (s *Service) createUser(ctx context.Context, tx store.Tx, u newUser) (db.Us
 	})
 	if err != nil {
 		return db.User{}, account.Error(err)
-	}
-	if len(u.roles) > 0 {
-		grant := db.UserRolesGrantParams{UserID: id, Roles: u.roles, Now: now}
-		if err := tx.UserRolesGrant(ctx, grant); err != nil {
-			return db.User{}, account.Error(err)
-		}
 	}
 	if u.hash == "" {
 		return user, nil

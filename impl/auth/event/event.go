@@ -22,6 +22,7 @@ const (
 	UserCreated            Type = "user.created"
 	UserInvited            Type = "user.invited"
 	UserUpdated            Type = "user.updated"
+	UserRolesChanged       Type = "user.roles_changed"
 	UserActivated          Type = "user.activated"
 	UserDeactivated        Type = "user.deactivated"
 	UserDeleted            Type = "user.deleted"
