@@ -2,8 +2,10 @@ package main
 
 import (
 	"errors"
+	"fmt"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/text/language"
 
 	"github.com/latchkey-auth/latchkey/impl/auth"
 )
@@ -11,6 +13,7 @@ import (
 func (r *root) userInviteCommand() *cobra.Command {
 	var (
 		invitation auth.Invitation
+		locale     string
 		asJSON     bool
 	)
 	cmd := &cobra.Command{
@@ -22,6 +25,12 @@ func (r *root) userInviteCommand() *cobra.Command {
 		RunE: r.begin(func(cmd *cobra.Command, _ []string) error {
 			if invitation.Email == "" {
 				return usageError{errors.New("user invite needs --email")}
+			}
+			tag, err := language.Parse(locale)
+			if base, confidence := tag.Base(); err == nil && confidence != language.No {
+				invitation.Locale = base.String()
+			} else if locale != "" {
+				return usageError{fmt.Errorf("--language is %q, must be a language such as de", locale)}
 			}
 			return r.withService(cmd.Context(), true, func(service *auth.Service) error {
 				user, err := service.Invite(cmd.Context(), auth.Operator{}, invitation)
@@ -37,8 +46,7 @@ func (r *root) userInviteCommand() *cobra.Command {
 	}
 	cmd.Flags().StringVar(&invitation.Email, "email", "", "the user's email, to which the mail goes")
 	cmd.Flags().StringVar(&invitation.Username, "username", "", "the user's name; one is made from the email without it")
-	cmd.Flags().StringVar(&invitation.DisplayName, "display-name", "", "what the user is called")
-	cmd.Flags().StringVar(&invitation.Locale, "locale", "", "the user's language, such as de; the mail is in it")
+	cmd.Flags().StringVar(&locale, "language", "", "the user's language, such as de; the mail is in it")
 	cmd.Flags().StringSliceVar(&invitation.Roles, "role", nil, "a role of the user, superuser or support; may be repeated")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print a JSON object")
 	return cmd

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
+	"strconv"
 
 	"github.com/google/uuid"
 
@@ -32,7 +33,7 @@ type Invitation struct {
 // link proves the email too. It fails with an [*InvalidInputError], [ErrEmailTaken],
 // [ErrUsernameTaken] or [ErrUnavailable].
 func (s *Service) Invite(ctx context.Context, op Operator, i Invitation) (ManagedUser, error) {
-	u, err := i.newUser()
+	u, err := s.invitedUser(i)
 	if err != nil {
 		return ManagedUser{}, err
 	}
@@ -57,9 +58,9 @@ func (s *Service) Invite(ctx context.Context, op Operator, i Invitation) (Manage
 	return invited, account.Error(err)
 }
 
-// newUser returns what the user is made of, or everything that is wrong at once, an
+// invitedUser returns what the user is made of, or everything that is wrong at once, an
 // [*InvalidInputError].
-func (i Invitation) newUser() (u newUser, err error) {
+func (s *Service) invitedUser(i Invitation) (u newUser, err error) {
 	var invalid InvalidInputError
 	if u.keys.email, err = account.CanonicalEmail(i.Email); err != nil {
 		invalid.add("email", err)
@@ -70,6 +71,13 @@ func (i Invitation) newUser() (u newUser, err error) {
 		}
 	}
 	metadata := mergeMetadata("app_metadata", []byte("{}"), i.AppMetadata, &invalid)
+	for n, role := range i.Roles {
+		if _, ok := s.roles[role]; !ok {
+			invalid.Fields = append(invalid.Fields, FieldError{
+				Field: "roles/" + strconv.Itoa(n), Code: "invalid_format", Detail: "There is no such role.",
+			})
+		}
+	}
 	if len(invalid.Fields) > 0 {
 		return newUser{}, &invalid
 	}

@@ -22,4 +22,6 @@ const (
 	PasswordPath            = "/api/users/me/password/"
 	ReauthenticationPath    = "/api/users/me/reauthentication/"
 	EventsPath              = "/api/users/me/events/"
+	InvitationsPath         = "/api/users/invitations/"
+	AllEventsPath           = "/api/events/"
 )
