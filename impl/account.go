@@ -194,5 +194,12 @@ func eventBody(e event.Event) api.Event {
 		}
 		body.Methods = &methods
 	}
+	if e.Roles != nil {
+		roles := make([]api.Role, len(e.Roles))
+		for i, role := range e.Roles {
+			roles[i] = api.Role(role)
+		}
+		body.Roles = &roles
+	}
 	return body
 }

@@ -104,7 +104,7 @@ func managedEventBody(e event.Event) api.ManagedEvent {
 	own := eventBody(e)
 	body := api.ManagedEvent{
 		ID: own.ID, Type: own.Type, UserID: e.UserID, Actor: api.ManagedEventActor(own.Actor), SessionID: own.SessionID,
-		Address: own.Address, UserAgent: own.UserAgent, CreatedAt: own.CreatedAt,
+		Address: own.Address, UserAgent: own.UserAgent, Roles: own.Roles, CreatedAt: own.CreatedAt,
 	}
 	if own.Methods != nil {
 		methods := make([]api.ManagedEventMethods, len(*own.Methods))

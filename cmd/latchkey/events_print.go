@@ -24,13 +24,15 @@ type eventRecord struct {
 	Address   string     `json:"address,omitempty"`
 	UserAgent *string    `json:"user_agent,omitempty"`
 	Methods   []string   `json:"methods,omitempty"`
+	Roles     []string   `json:"roles,omitzero"`
 	CreatedAt time.Time  `json:"created_at"`
 }
 
 func recordOfEvent(e event.Event) eventRecord {
 	record := eventRecord{
 		ID: e.ID, Type: e.Type, UserID: e.UserID, Actor: string(e.Actor), ActorID: idOrNil(e.ActorID),
-		SessionID: idOrNil(e.SessionID), Address: e.Address, Methods: e.Methods, CreatedAt: e.CreatedAt,
+		SessionID: idOrNil(e.SessionID), Address: e.Address, Methods: e.Methods, Roles: e.Roles,
+		CreatedAt: e.CreatedAt,
 	}
 	if e.Address != "" {
 		record.UserAgent = &e.UserAgent

@@ -40,8 +40,8 @@ func List(
 // newest is greater than the id of any event.
 var newest = uuid.Max
 
-// idSlack is how far the time in an event's id is at most from the time of the event. Both are taken
-// from one clock, one after the other.
+// idSlack is how far the time in an event's id is at most from the time of the event. [NewID] takes it
+// from the event. Elsewhere, as in older releases, the id is made a moment later.
 const idSlack = 10 * time.Second
 
 // idRange are the ids from after on and before before.
@@ -127,7 +127,7 @@ func of(r row) (Event, error) {
 	if err := json.Unmarshal(r.Data, &d); err != nil {
 		return Event{}, errors.New("the data of an event can't be read")
 	}
-	e.Methods = d.Methods
+	e.Methods, e.Roles = d.Methods, d.Roles
 	if r.ActorID != nil {
 		e.ActorID = *r.ActorID
 	}
