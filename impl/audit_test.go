@@ -157,8 +157,8 @@ func TestOperatorsEvents(t *testing.T) {
 	root := claims(t, token)
 	id := invite(t, h, token, `{"email":"grace@example.com"}`).Text("id")
 	link := h.CodeMail(t, grace).Link.Reveal()
-	wantStatus(t, "reset", as(t, h, token, http.MethodPost, userPath(id, "password-reset/")), 204)
-	wantStatus(t, "end", as(t, h, token, http.MethodDelete, userPath(id, "sessions/")), 204)
+	wantStatus(t, "reset", as(t, h, token, http.MethodPost, pathOf(id, "password-reset/")), 204)
+	wantStatus(t, "end", as(t, h, token, http.MethodDelete, pathOf(id, "sessions/")), 204)
 	wantStatus(t, "password", confirmReset(t, h, "", link, newPassword), 204)
 	if err := h.Auth.EndUserSessions(t.Context(), auth.Operator{}, uuid.MustParse(id)); err != nil {
 		t.Fatal(err)
@@ -205,7 +205,7 @@ func TestUserSessions(t *testing.T) {
 	token := h.MustOperator(t, "sue", "support", "users:read sessions:end")
 	id := claims(t, h.MustRegister(t, "ada")).UID.String()
 	session := h.MustLogin(t, "ada")
-	path := userPath(id, "sessions/")
+	path := pathOf(id, "sessions/")
 	list := func() int {
 		t.Helper()
 		a := as(t, h, token, http.MethodGet, path)
@@ -231,13 +231,13 @@ func TestUserSessions(t *testing.T) {
 	wantStatus(t, "its refresh", refresh(t, h, session.Text("refresh_token")), 400)
 	wantStatus(t, "a login", h.MustLogin(t, "ada"), 200)
 	wantStatus(t, "the operator", as(t, h, token, http.MethodGet, path), 200)
-	own := userPath(claims(t, token).UID.String(), "sessions/")
+	own := pathOf(claims(t, token).UID.String(), "sessions/")
 	if a := as(t, h, token, http.MethodGet, own); strings.Count(string(a.Body), `"is_current":true`) != 1 {
 		t.Errorf("the operator's own: %s", a.Body)
 	}
 	for _, method := range []string{http.MethodGet, http.MethodDelete} {
 		for _, who := range []string{uuid.NewString(), "ada", id[:35]} {
-			if a := as(t, h, token, method, userPath(who, "sessions/")); a.Text("code") != "account_not_found" {
+			if a := as(t, h, token, method, pathOf(who, "sessions/")); a.Text("code") != "account_not_found" {
 				t.Errorf("%s %s: got %d %s", method, who, a.Status, a.Body)
 			}
 		}

@@ -156,12 +156,12 @@ var problems = []struct {
 	}},
 	{auth.ErrWrongPassword, problem{status: 403, code: "wrong_password", detail: "The password is wrong."}},
 	{auth.ErrChangedSince, problem{status: 412, code: "precondition_failed", detail: "The user has another ETag by now."}},
+	{errNoPrecondition, problem{
+		status: 428, code: "precondition_required", detail: "The header If-Match is missing.",
+	}},
 	{auth.ErrInvalidScope, problem{
 		status: 400, code: "invalid_scope", oauth: "invalid_scope",
 		detail: "The scope is not known, or the session was not opened with it.",
-	}},
-	{errNoPrecondition, problem{
-		status: 428, code: "precondition_required", detail: "The header If-Match is missing.",
 	}},
 	{errUnsupportedGrant, problem{
 		status: 400, code: "unsupported_grant_type", oauth: "unsupported_grant_type",

@@ -24,8 +24,8 @@ func invite(t *testing.T, h *impltest.Harness, token, body string) impltest.Answ
 	return a
 }
 
-// userPath returns the path of a user, or of something below it.
-func userPath(id, below string) string { return impltest.RegisterPath + id + "/" + below }
+// pathOf returns the path of a user, or of something below it.
+func pathOf(id, below string) string { return impltest.UsersPath + id + "/" + below }
 
 // An invited person sets the first password by the link of the mail, once. It proves the email.
 func TestInvitation(t *testing.T) {
@@ -46,7 +46,7 @@ func TestInvitation(t *testing.T) {
 	if got := a.Header.Get("Location"); got != "../"+id+"/" {
 		t.Errorf("Location %s", got)
 	}
-	if got := as(t, h, token, http.MethodGet, userPath(id, "")); got.Header.Get("ETag") != a.Header.Get("ETag") {
+	if got := as(t, h, token, http.MethodGet, pathOf(id, "")); got.Header.Get("ETag") != a.Header.Get("ETag") {
 		t.Errorf("got %d %s, ETag %s, want %s", got.Status, got.Body, got.Header.Get("ETag"), a.Header.Get("ETag"))
 	}
 	letters := h.Mailbox.Letters()
@@ -88,7 +88,7 @@ func TestInvitationEnds(t *testing.T) {
 		t.Errorf("a mail is still sent: %v", got)
 	}
 	token = h.MustLogin(t, "root", "scope", impltest.AllScopes).Text("access_token")
-	wantStatus(t, "a reset", as(t, h, token, http.MethodPost, userPath(id, "password-reset/")), 204)
+	wantStatus(t, "a reset", as(t, h, token, http.MethodPost, pathOf(id, "password-reset/")), 204)
 	link := h.CodeMail(t, grace).Link.Reveal()
 	h.Clock.Advance(challenge.OperatorResetTTL - time.Second)
 	wantStatus(t, "its link after a day", confirmReset(t, h, "", link, newPassword), 204)
@@ -106,7 +106,7 @@ func TestInvitationOfADeactivatedUser(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantInvalidCode(t, "deactivated", confirmReset(t, h, "", link, newPassword))
-	wantStatus(t, "a reset", as(t, h, token, http.MethodPost, userPath(id.String(), "password-reset/")), 204)
+	wantStatus(t, "a reset", as(t, h, token, http.MethodPost, pathOf(id.String(), "password-reset/")), 204)
 	if got := h.Mails(t, grace); len(got) != 0 {
 		t.Errorf("a deactivated user gets a mail: %v", got)
 	}
@@ -163,7 +163,7 @@ func TestOperatorReset(t *testing.T) {
 	}
 	session := h.MustLogin(t, "ada").Text("access_token")
 	send := func(name string) impltest.Answer {
-		return as(t, h, token, http.MethodPost, userPath(ids[name], "password-reset/"))
+		return as(t, h, token, http.MethodPost, pathOf(ids[name], "password-reset/"))
 	}
 	wantStatus(t, "the first", send("ada"), 204)
 	replaced := h.CodeMail(t, ada).Link.Reveal()
@@ -180,5 +180,5 @@ func TestOperatorReset(t *testing.T) {
 	wantInvalidCode(t, "the first mail", confirmReset(t, h, "", replaced, newPassword))
 	wantStatus(t, "the last mail", confirmReset(t, h, "", h.CodeMail(t, ada).Link.Reveal(), newPassword), 204)
 	wantStatus(t, "the session, after", h.Me(t, session), 401)
-	wantStatus(t, "nobody", as(t, h, token, http.MethodPost, userPath(uuid.NewString(), "password-reset/")), 404)
+	wantStatus(t, "nobody", as(t, h, token, http.MethodPost, pathOf(uuid.NewString(), "password-reset/")), 404)
 }

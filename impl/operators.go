@@ -86,7 +86,9 @@ func (s *Server) GetUser(ctx context.Context, req api.GetUserRequestObject) (api
 }
 
 // UpdateUser changes a user.
-func (s *Server) UpdateUser(ctx context.Context, req api.UpdateUserRequestObject) (api.UpdateUserResponseObject, error) {
+func (s *Server) UpdateUser(
+	ctx context.Context, req api.UpdateUserRequestObject,
+) (api.UpdateUserResponseObject, error) {
 	if req.Params.IfMatch == nil {
 		return nil, errNoPrecondition
 	}
@@ -131,7 +133,9 @@ func managedUpdate(body api.ManagedUserUpdate) (auth.ManagedUpdate, error) {
 }
 
 // DeleteUser deletes a user.
-func (s *Server) DeleteUser(ctx context.Context, req api.DeleteUserRequestObject) (api.DeleteUserResponseObject, error) {
+func (s *Server) DeleteUser(
+	ctx context.Context, req api.DeleteUserRequestObject,
+) (api.DeleteUserResponseObject, error) {
 	r := requestOf(ctx)
 	if _, err := s.auth.DeleteUser(ctx, r.operator(), req.UserID); err != nil {
 		return nil, err

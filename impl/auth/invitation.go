@@ -52,7 +52,7 @@ func (s *Service) Invite(ctx context.Context, op Operator, i Invitation) (Manage
 		if err := s.recordOperator(ctx, tx, op, event.UserInvited, user.ID); err != nil {
 			return err
 		}
-		invited, err = managedUser(ctx, tx.Queries, user.ID)
+		invited, err = s.managedUser(ctx, tx.Queries, user.ID)
 		return err
 	})
 	return invited, account.Error(err)

@@ -57,7 +57,7 @@ func (u ManagedUpdate) of(row db.User, before []string) (db.ManagedUserUpdatePar
 		DisplayName: profile.DisplayName, Locale: profile.Locale, UserMetadata: profile.UserMetadata,
 		AppMetadata: mergeMetadata("app_metadata", row.AppMetadata, u.AppMetadata, &invalid),
 		ExternalID:  replaced(row.ExternalID, u.ExternalID),
-		IsActive:    row.IsActive, IsSuperuser: slices.Contains(u.rolesAfter(before), account.RoleSuperuser),
+		IsActive:    row.IsActive, IsSuperuser: slices.Contains(u.rolesAfter(before), RoleSuperuser),
 	}
 	if u.IsActive != nil {
 		after.IsActive = *u.IsActive
@@ -84,7 +84,7 @@ func (s *Service) UpdateManagedUser(
 		if !matches(ifMatch, account.Of(row)) {
 			return ErrChangedSince
 		}
-		if user, err = managedUser(ctx, tx.Queries, id); err != nil {
+		if user, err = s.managedUser(ctx, tx.Queries, id); err != nil {
 			return err
 		}
 		happened, err := s.updateLocked(ctx, tx, row, user.Roles, update)
@@ -100,7 +100,7 @@ func (s *Service) UpdateManagedUser(
 				return err
 			}
 		}
-		user, err = managedUser(ctx, tx.Queries, id)
+		user, err = s.managedUser(ctx, tx.Queries, id)
 		return err
 	})
 	if err != nil {
@@ -151,7 +151,7 @@ func (s *Service) updateLocked(
 
 // setRoles replaces the roles of a user, but for superuser.
 func (s *Service) setRoles(ctx context.Context, tx store.Tx, id uuid.UUID, roles []string) error {
-	others := slices.DeleteFunc(slices.Clone(roles), func(role string) bool { return role == account.RoleSuperuser })
+	others := slices.DeleteFunc(slices.Clone(roles), func(role string) bool { return role == RoleSuperuser })
 	if err := tx.RoleRevokeOthers(ctx, db.RoleRevokeOthersParams{UserID: id, Kept: others}); err != nil {
 		return store.Error(err)
 	}

@@ -2,6 +2,7 @@ package auth
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -67,7 +68,7 @@ func (s *Service) ListUsers(ctx context.Context, filter UserFilter, cursor strin
 			return UserPage{}, err
 		}
 	}
-	users, err := managedUsers(ctx, s.queries, found)
+	users, err := s.managedUsers(ctx, s.queries, found)
 	return UserPage{users, next}, err
 }
 
@@ -133,8 +134,8 @@ func positions[Row any](rows []Row, of func(Row) userPosition) []userPosition {
 }
 
 // managedUsers returns the users of some places in their order. It leaves out those that were deleted
-// since.
-func managedUsers(ctx context.Context, queries *db.Queries, found []userPosition) ([]ManagedUser, error) {
+// since. Roles that the contract doesn't have any more are left out too.
+func (s *Service) managedUsers(ctx context.Context, queries *db.Queries, found []userPosition) ([]ManagedUser, error) {
 	ids := make([]uuid.UUID, len(found))
 	for i, f := range found {
 		ids[i] = f.ID
@@ -150,7 +151,9 @@ func managedUsers(ctx context.Context, queries *db.Queries, found []userPosition
 	users := make([]ManagedUser, 0, len(rows))
 	for _, id := range ids {
 		if row, ok := byID[id]; ok {
-			users = append(users, account.ManagedOf(row))
+			user := account.ManagedOf(row)
+			user.Roles = slices.DeleteFunc(user.Roles, func(role string) bool { return s.roles[role] == nil })
+			users = append(users, user)
 		}
 	}
 	return users, nil
@@ -158,13 +161,13 @@ func managedUsers(ctx context.Context, queries *db.Queries, found []userPosition
 
 // GetUser returns a user. It fails with [ErrNoAccount] or [ErrUnavailable].
 func (s *Service) GetUser(ctx context.Context, id uuid.UUID) (ManagedUser, error) {
-	return managedUser(ctx, s.queries, id)
+	return s.managedUser(ctx, s.queries, id)
 }
 
 // managedUser is [Service.GetUser] in a transaction too.
 
-func managedUser(ctx context.Context, queries *db.Queries, id uuid.UUID) (ManagedUser, error) {
-	users, err := managedUsers(ctx, queries, []userPosition{{ID: id}})
+func (s *Service) managedUser(ctx context.Context, queries *db.Queries, id uuid.UUID) (ManagedUser, error) {
+	users, err := s.managedUsers(ctx, queries, []userPosition{{ID: id}})
 	if err != nil {
 		return ManagedUser{}, err
 	}

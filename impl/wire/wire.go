@@ -168,6 +168,19 @@ func (c Config) hasher() (*password.Hasher, *hashqueue.Queue, error) {
 	return hasher, queue, err
 }
 
+// sessions returns what opens, refreshes and ends sessions.
+func (c Config) sessions() (*session.Sessions, error) {
+	return session.New(session.Options{
+		DB:          c.database(),
+		Secret:      c.Secret,
+		Previous:    c.Previous,
+		Times:       c.Sessions,
+		PerUser:     c.SessionsPerUser,
+		Now:         c.Now,
+		DatabaseNow: c.DatabaseNow,
+	})
+}
+
 func (c Config) build(keys *keyring.Ring, limiter *ratelimit.Limiter) (*Parts, error) {
 	hasher, queue, err := c.hasher()
 	if err != nil {
@@ -183,15 +196,7 @@ func (c Config) build(keys *keyring.Ring, limiter *ratelimit.Limiter) (*Parts, e
 	if err != nil {
 		return nil, err
 	}
-	sessions, err := session.New(session.Options{
-		DB:          c.database(),
-		Secret:      c.Secret,
-		Previous:    c.Previous,
-		Times:       c.Sessions,
-		PerUser:     c.SessionsPerUser,
-		Now:         c.Now,
-		DatabaseNow: c.DatabaseNow,
-	})
+	sessions, err := c.sessions()
 	if err != nil {
 		return nil, err
 	}
