@@ -72,29 +72,6 @@ func (s *Service) FindUser(ctx context.Context, who string) (User, error) {
 	return User{}, ErrNoUser
 }
 
-// listPage is how many users [Service.EachUser] reads at once.
-const listPage = 500
-
-// EachUser calls f with every user in the order of their making, and stops at its first error.
-func (s *Service) EachUser(ctx context.Context, f func(User) error) error {
-	var last uuid.UUID
-	for {
-		rows, err := s.queries.UserList(ctx, db.UserListParams{After: last, PageSize: listPage})
-		if err != nil {
-			return account.Error(err)
-		}
-		for _, row := range rows {
-			if err := f(account.Of(row)); err != nil {
-				return err
-			}
-		}
-		if len(rows) < listPage {
-			return nil
-		}
-		last = rows[len(rows)-1].ID
-	}
-}
-
 // DeleteUser deletes a user; its tokens belong to nobody from then on. It fails with [ErrNoAccount],
 // [ErrLastSuperuser] or [ErrUnavailable].
 func (s *Service) DeleteUser(ctx context.Context, op Operator, id uuid.UUID) (User, error) {
