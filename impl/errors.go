@@ -366,13 +366,14 @@ type document struct {
 }
 
 func (s *Server) document(p problem, r *request) document {
-	doc := document{Errors: fieldErrors(p.errors), MaxAge: p.maxAge, Factors: p.factors, Scopes: p.scopes, Problem: api.Problem{
+	doc := document{Errors: fieldErrors(p.errors), MaxAge: p.maxAge, Factors: p.factors, Scopes: p.scopes}
+	doc.Problem = api.Problem{
 		Type:   s.problemType(r, p.code),
 		Title:  s.problems[p.code].Title,
 		Status: p.status,
 		Detail: p.detail,
 		Code:   p.code,
-	}}
+	}
 	if r.isOAuth() && p.oauth != "" {
 		doc.Error, doc.ErrorDescription = p.oauth, p.detail
 	}

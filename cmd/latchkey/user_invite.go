@@ -1,20 +1,27 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
-	"fmt"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/text/language"
 
+	"github.com/latchkey-auth/latchkey/impl"
 	"github.com/latchkey-auth/latchkey/impl/auth"
 )
 
+// inviteFlags are the members of an invitation, by the names of their flags.
+var inviteFlags = []struct{ flag, member, usage string }{
+	{"email", "email", "the user's email, to which the mail goes"},
+	{"username", "username", "the user's name; without it, one is made from the email"},
+	{"display-name", "display_name", "what the user is called"},
+	{"locale", "locale", "the user's language, a tag such as en-GB; the mail is in it"},
+}
+
 func (r *root) userInviteCommand() *cobra.Command {
 	var (
-		invitation auth.Invitation
-		locale     string
-		asJSON     bool
+		roles  []string
+		asJSON bool
 	)
 	cmd := &cobra.Command{
 		Use:   "invite --email EMAIL",
@@ -23,31 +30,44 @@ func (r *root) userInviteCommand() *cobra.Command {
 			"`latchkey serve` sends the mail, once it runs.",
 		Args: noArgs,
 		RunE: r.begin(func(cmd *cobra.Command, _ []string) error {
-			if invitation.Email == "" {
-				return usageError{errors.New("user invite needs --email")}
-			}
-			tag, err := language.Parse(locale)
-			if base, confidence := tag.Base(); err == nil && confidence != language.No {
-				invitation.Locale = base.String()
-			} else if locale != "" {
-				return usageError{fmt.Errorf("--language is %q, must be a language such as de", locale)}
+			invitation, err := invitationOf(cmd, roles)
+			if err != nil {
+				return err
 			}
 			return r.withService(cmd.Context(), true, func(service *auth.Service) error {
 				user, err := service.Invite(cmd.Context(), auth.Operator{}, invitation)
 				if err != nil {
 					return refused(err)
 				}
-				if asJSON {
-					return printUser(r.out, user.User, true)
-				}
-				return r.printDone("invited", user.User)
+				return r.printChanged("invited", user, asJSON)
 			})
 		}),
 	}
-	cmd.Flags().StringVar(&invitation.Email, "email", "", "the user's email, to which the mail goes")
-	cmd.Flags().StringVar(&invitation.Username, "username", "", "the user's name; one is made from the email without it")
-	cmd.Flags().StringVar(&locale, "language", "", "the user's language, such as de; the mail is in it")
-	cmd.Flags().StringSliceVar(&invitation.Roles, "role", nil, "a role of the user, superuser or support; may be repeated")
+	for _, f := range inviteFlags {
+		cmd.Flags().String(f.flag, "", f.usage)
+	}
+	cmd.Flags().StringSliceVar(&roles, "roles", nil, "the roles of the user, with a comma between two")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print a JSON object")
 	return cmd
+}
+
+// invitationOf returns the invitation that the flags ask for.
+func invitationOf(cmd *cobra.Command, roles []string) (auth.Invitation, error) {
+	members := map[string]any{}
+	for _, f := range inviteFlags {
+		if value := cmd.Flags().Lookup(f.flag).Value.String(); value != "" {
+			members[f.member] = value
+		}
+	}
+	if members["email"] == nil {
+		return auth.Invitation{}, usageError{errors.New("user invite needs --email")}
+	}
+	if len(roles) > 0 {
+		members["roles"] = roles
+	}
+	text, err := json.Marshal(members)
+	if err != nil {
+		return auth.Invitation{}, err
+	}
+	return impl.ReadInvitation(text)
 }
