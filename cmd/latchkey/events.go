@@ -53,7 +53,7 @@ func (r *root) printEvents(ctx context.Context, flags eventsFlags) error {
 		return usageError{err}
 	}
 	return r.withService(ctx, false, func(service *auth.Service) error {
-		if filter.UserID, err = idOf(ctx, service, flags.user); err != nil {
+		if filter.UserID, err = eventsUser(ctx, service, flags.user); err != nil {
 			return err
 		}
 		list, err := newEventList(r.out, flags.asJSON)
@@ -98,8 +98,8 @@ func parseTime(flag, text string, now time.Time) (time.Time, error) {
 		flag, text)
 }
 
-// idOf returns the id of a user, which may have been deleted, or zero for an empty text.
-func idOf(ctx context.Context, service *auth.Service, who string) (uuid.UUID, error) {
+// eventsUser returns the id of a user, which may have been deleted, or zero for an empty text.
+func eventsUser(ctx context.Context, service *auth.Service, who string) (uuid.UUID, error) {
 	if who == "" {
 		return uuid.Nil, nil
 	}

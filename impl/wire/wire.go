@@ -170,8 +170,8 @@ func (c Config) hasher() (*password.Hasher, *hashqueue.Queue, error) {
 	return hasher, queue, err
 }
 
-// sessions returns what opens, refreshes and ends sessions.
-func (c Config) sessions() (*session.Sessions, error) {
+// newSessions returns what opens, refreshes and ends sessions.
+func (c Config) newSessions() (*session.Sessions, error) {
 	return session.New(session.Options{
 		DB:          c.database(),
 		Secret:      c.Secret,
@@ -198,7 +198,7 @@ func (c Config) build(keys *keyring.Ring, limiter *ratelimit.Limiter) (*Parts, e
 	if err != nil {
 		return nil, err
 	}
-	sessions, err := c.sessions()
+	sessions, err := c.newSessions()
 	if err != nil {
 		return nil, err
 	}
