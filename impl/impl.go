@@ -203,6 +203,12 @@ func (s *Server) Routes() []string {
 	return routes
 }
 
+// Roles returns the roles of the contract.
+func Roles() (auth.Roles, error) {
+	roles, err := contract.ReadRoles(api.ContractJSON)
+	return auth.Roles(roles), err
+}
+
 // ContractPages returns the contract that this server holds itself to, in both its forms.
 func ContractPages() docs.Contract {
 	return docs.Contract{JSON: api.ContractJSON, YAML: api.ContractYAML}

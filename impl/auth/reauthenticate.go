@@ -94,7 +94,11 @@ func (s *Service) goOn(
 	if err != nil {
 		return Grant{}, err
 	}
-	return s.grant(account.Of(user), tokens)
+	scopes, err := s.scopesNow(ctx, tx, user, tokens.Scopes)
+	if err != nil {
+		return Grant{}, err
+	}
+	return s.grant(account.Of(user), tokens, scopes)
 }
 
 // ChangePassword replaces the password of a user who proves the present one, and ends every other

@@ -53,10 +53,10 @@ export function whereFocused(page: Page): Promise<{ name: string; outlined: bool
   return page.evaluate(() => {
     const element = document.activeElement
     if (!(element instanceof HTMLElement)) return { name: '', outlined: false }
-    const label = element instanceof HTMLInputElement ? element.labels?.[0]?.textContent : element.textContent
+    const label = (element as HTMLInputElement).labels?.[0]?.textContent ?? element.textContent
     const { outlineStyle, outlineWidth } = getComputedStyle(element)
     return {
-      name: element.getAttribute('aria-label') ?? label ?? '',
+      name: element.getAttribute('aria-label') ?? label,
       outlined: outlineStyle === 'solid' && outlineWidth === '3px',
     }
   })

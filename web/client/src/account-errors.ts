@@ -15,7 +15,7 @@ import type { operations } from './api.ts'
 type ErrorOf<Op extends keyof operations> = ServerError<Op> | ClientError
 
 /** The errors of an operation that needs a login. They include those of a refresh before it. */
-type OwnErrorOf<Op extends keyof operations> = ServerError<Op> | Postponed | ClientError
+export type OwnErrorOf<Op extends keyof operations> = ServerError<Op> | Postponed | ClientError
 
 export type UpdateError = OwnErrorOf<'UpdateCurrentUser'>
 export type ChangePasswordError = OwnErrorOf<'ChangePassword'>
@@ -39,7 +39,7 @@ export type ContinueLoginError = ErrorOf<'ContinueLogin'>
 export type Factor = Extract<DeleteError, { code: 'reauthentication_required' }>['factors'][number]
 
 /** The members of an error beside `reauthentication_required`. */
-function demandOf({ max_age, factors }: Record<string, unknown>): { max_age: number; factors: Factor[] } {
+export function demandOf({ max_age, factors }: Record<string, unknown>): { max_age: number; factors: Factor[] } {
   if (typeof max_age !== 'number') refuse()
   return { max_age, factors: textsOf(factors) as Factor[] }
 }
@@ -64,7 +64,7 @@ export const accountCodes = {
   RequestPasswordReset: asking,
   ConfirmPasswordReset: { ...hashing, invalid_code: true },
   RequestLoginCode: asking,
-  ContinueLogin: { ...asking, invalid_code: true },
+  ContinueLogin: { ...asking, invalid_code: true, invalid_scope: true },
 } as const
 
 /** The compiler holds them to be those of the contract: no fewer, and no more. */
