@@ -6,12 +6,13 @@ VALUES (
 );
 
 -- name: EventAddSampled :exec
--- Adds an event unless the user has one of its type since a moment.
+-- Adds an event unless the user has one of its type and actor since a moment.
 INSERT INTO events (id, type, user_id, actor, session_id, address, user_agent, data, created_at)
-SELECT @id, sqlc.arg(type)::text, sqlc.arg(user_id)::uuid, @actor, sqlc.narg(session_id), sqlc.narg(address), sqlc.narg(user_agent), @data, @created_at
+SELECT @id, sqlc.arg(type)::text, sqlc.arg(user_id)::uuid, sqlc.arg(actor)::text, sqlc.narg(session_id), sqlc.narg(address), sqlc.narg(user_agent), @data, @created_at
 WHERE NOT EXISTS (
     SELECT FROM events e
     WHERE e.user_id = sqlc.arg(user_id)::uuid AND e.id > sqlc.arg(since_id)::uuid AND e.type = sqlc.arg(type)::text
+        AND e.actor = sqlc.arg(actor)::text
 );
 
 -- name: EventList :many

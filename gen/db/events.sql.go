@@ -51,10 +51,11 @@ func (q *Queries) EventAdd(ctx context.Context, arg EventAddParams) error {
 
 const eventAddSampled = `-- name: EventAddSampled :exec
 INSERT INTO events (id, type, user_id, actor, session_id, address, user_agent, data, created_at)
-SELECT $1, $2::text, $3::uuid, $4, $5, $6, $7, $8, $9
+SELECT $1, $2::text, $3::uuid, $4::text, $5, $6, $7, $8, $9
 WHERE NOT EXISTS (
     SELECT FROM events e
     WHERE e.user_id = $3::uuid AND e.id > $10::uuid AND e.type = $2::text
+        AND e.actor = $4::text
 )
 `
 
@@ -71,7 +72,7 @@ type EventAddSampledParams struct {
 	SinceID   uuid.UUID
 }
 
-// Adds an event unless the user has one of its type since a moment.
+// Adds an event unless the user has one of its type and actor since a moment.
 func (q *Queries) EventAddSampled(ctx context.Context, arg EventAddSampledParams) error {
 	_, err := q.db.Exec(ctx, eventAddSampled,
 		arg.ID,
