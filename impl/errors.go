@@ -148,8 +148,17 @@ var problems = []struct {
 	}},
 	{auth.ErrEmailTaken, problem{status: 409, code: "email_taken", detail: "The email belongs to another user."}},
 	{auth.ErrUsernameTaken, problem{status: 409, code: "username_taken", detail: "The username belongs to another user."}},
+	{auth.ErrExternalIDTaken, problem{
+		status: 409, code: "external_id_taken", detail: "The external id belongs to another user.",
+	}},
+	{auth.ErrLastSuperuser, problem{
+		status: 409, code: "last_superuser", detail: "No other active user is a superuser.",
+	}},
 	{auth.ErrWrongPassword, problem{status: 403, code: "wrong_password", detail: "The password is wrong."}},
 	{auth.ErrChangedSince, problem{status: 412, code: "precondition_failed", detail: "The user has another ETag by now."}},
+	{errNoPrecondition, problem{
+		status: 428, code: "precondition_required", detail: "The header If-Match is missing.",
+	}},
 	{auth.ErrInvalidScope, problem{
 		status: 400, code: "invalid_scope", oauth: "invalid_scope",
 		detail: "The scope is not known, or the session was not opened with it.",
@@ -357,13 +366,14 @@ type document struct {
 }
 
 func (s *Server) document(p problem, r *request) document {
-	doc := document{Errors: fieldErrors(p.errors), MaxAge: p.maxAge, Factors: p.factors, Scopes: p.scopes, Problem: api.Problem{
+	doc := document{Errors: fieldErrors(p.errors), MaxAge: p.maxAge, Factors: p.factors, Scopes: p.scopes}
+	doc.Problem = api.Problem{
 		Type:   s.problemType(r, p.code),
 		Title:  s.problems[p.code].Title,
 		Status: p.status,
 		Detail: p.detail,
 		Code:   p.code,
-	}}
+	}
 	if r.isOAuth() && p.oauth != "" {
 		doc.Error, doc.ErrorDescription = p.oauth, p.detail
 	}

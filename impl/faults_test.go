@@ -3,6 +3,7 @@ package impl_test
 import (
 	"context"
 	"errors"
+	"maps"
 	"net/http"
 	"runtime"
 	"strings"
@@ -20,7 +21,7 @@ import (
 
 // requests are one of each operation, each good.
 func requests(token string) map[string][]string {
-	return map[string][]string{
+	all := map[string][]string{
 		"RegisterUser": {
 			"POST",
 			impltest.RegisterPath,
@@ -107,6 +108,8 @@ func requests(token string) map[string][]string {
 		"GetLiveness":  {"GET", "/healthz", ""},
 		"GetReadiness": {"GET", "/readyz", ""},
 	}
+	maps.Copy(all, operatorRequests(token))
+	return all
 }
 
 // goodRequest is a request for a code that the server has made, of a challenge that there isn't any

@@ -105,19 +105,6 @@ SET username = @username, username_key = @username_key, display_name = sqlc.narg
 WHERE id = @id
 RETURNING *;
 
--- name: UserActivate :one
--- Tokens from before the deactivation stay invalid.
-UPDATE users
-SET is_active = true, updated_at = greatest(sqlc.arg(now)::timestamptz, updated_at + interval '1 microsecond')
-WHERE id = @id
-RETURNING *;
-
--- name: UserDeactivate :one
-UPDATE users
-SET is_active = false, updated_at = greatest(sqlc.arg(now)::timestamptz, updated_at + interval '1 microsecond')
-WHERE id = @id
-RETURNING *;
-
 -- name: UserDelete :one
 DELETE FROM users
 WHERE id = @id

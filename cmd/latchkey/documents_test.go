@@ -102,7 +102,7 @@ var answers = map[string]map[string]string{
 	},
 	"docs/operations.md": {
 		"latchkey user create":           "password: ",
-		"latchkey user show":             "superuser       yes",
+		"latchkey user show":             "roles           superuser",
 		"latchkey key retire":            "All keys have ended; a new one signs.",
 		"curl -sS http://127.0.0.1:8000": `{"status":"ok"}`,
 		"curl -sS http://127.0.0.1:9100": `latchkey_logins_total{outcome="failed"} 0`,

@@ -8817,6 +8817,22 @@ func (response DeleteCurrentUser403ApplicationProblemPlusJSONResponse) VisitDele
 	return err
 }
 
+type DeleteCurrentUser409ApplicationProblemPlusJSONResponse struct {
+	LastSuperuserApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteCurrentUser409ApplicationProblemPlusJSONResponse) VisitDeleteCurrentUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type DeleteCurrentUser500ApplicationProblemPlusJSONResponse struct {
 	InternalErrorApplicationProblemPlusJSONResponse
 }

@@ -12,45 +12,6 @@ import (
 	"github.com/google/uuid"
 )
 
-const userActivate = `-- name: UserActivate :one
-UPDATE users
-SET is_active = true, updated_at = greatest($1::timestamptz, updated_at + interval '1 microsecond')
-WHERE id = $2
-RETURNING id, email, email_key, username, username_key, password_hash, email_verified, is_active, is_superuser, tokens_not_before, last_login_at, created_at, updated_at, display_name, locale, user_metadata, app_metadata, external_id
-`
-
-type UserActivateParams struct {
-	Now time.Time
-	ID  uuid.UUID
-}
-
-// Tokens from before the deactivation stay invalid.
-func (q *Queries) UserActivate(ctx context.Context, arg UserActivateParams) (User, error) {
-	row := q.db.QueryRow(ctx, userActivate, arg.Now, arg.ID)
-	var i User
-	err := row.Scan(
-		&i.ID,
-		&i.Email,
-		&i.EmailKey,
-		&i.Username,
-		&i.UsernameKey,
-		&i.PasswordHash,
-		&i.EmailVerified,
-		&i.IsActive,
-		&i.IsSuperuser,
-		&i.TokensNotBefore,
-		&i.LastLoginAt,
-		&i.CreatedAt,
-		&i.UpdatedAt,
-		&i.DisplayName,
-		&i.Locale,
-		&i.UserMetadata,
-		&i.AppMetadata,
-		&i.ExternalID,
-	)
-	return i, err
-}
-
 const userCreate = `-- name: UserCreate :one
 INSERT INTO users (
     id, email, email_key, username, username_key, email_verified, is_superuser, locale, last_login_at, created_at, updated_at
@@ -89,44 +50,6 @@ func (q *Queries) UserCreate(ctx context.Context, arg UserCreateParams) (User, e
 		arg.LastLoginAt,
 		arg.Now,
 	)
-	var i User
-	err := row.Scan(
-		&i.ID,
-		&i.Email,
-		&i.EmailKey,
-		&i.Username,
-		&i.UsernameKey,
-		&i.PasswordHash,
-		&i.EmailVerified,
-		&i.IsActive,
-		&i.IsSuperuser,
-		&i.TokensNotBefore,
-		&i.LastLoginAt,
-		&i.CreatedAt,
-		&i.UpdatedAt,
-		&i.DisplayName,
-		&i.Locale,
-		&i.UserMetadata,
-		&i.AppMetadata,
-		&i.ExternalID,
-	)
-	return i, err
-}
-
-const userDeactivate = `-- name: UserDeactivate :one
-UPDATE users
-SET is_active = false, updated_at = greatest($1::timestamptz, updated_at + interval '1 microsecond')
-WHERE id = $2
-RETURNING id, email, email_key, username, username_key, password_hash, email_verified, is_active, is_superuser, tokens_not_before, last_login_at, created_at, updated_at, display_name, locale, user_metadata, app_metadata, external_id
-`
-
-type UserDeactivateParams struct {
-	Now time.Time
-	ID  uuid.UUID
-}
-
-func (q *Queries) UserDeactivate(ctx context.Context, arg UserDeactivateParams) (User, error) {
-	row := q.db.QueryRow(ctx, userDeactivate, arg.Now, arg.ID)
 	var i User
 	err := row.Scan(
 		&i.ID,

@@ -343,7 +343,7 @@ export interface paths {
         /**
          * Delete the current user
          * @description Deletes the account with its password and sessions. The email and the username are free again. Its events stay
-         *     until their retention ends; they have no email and no name.
+         *     until their retention ends; they have no email and no name. The last active superuser can't be deleted (409).
          *
          *     The session must have proved within 300 seconds who the user is: by the login, or by `Reauthenticate`.
          */
@@ -3524,6 +3524,7 @@ export interface operations {
             400: components["responses"]["AmbiguousCredentials"];
             401: components["responses"]["StaleSession"];
             403: components["responses"]["CrossOrigin"];
+            409: components["responses"]["LastSuperuser"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["Unavailable"];
         };

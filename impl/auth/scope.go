@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/latchkey-auth/latchkey/gen/db"
+	"github.com/latchkey-auth/latchkey/impl/auth/account"
 	"github.com/latchkey-auth/latchkey/impl/auth/store"
 )
 
@@ -15,7 +16,7 @@ import (
 type Roles map[string][]string
 
 // RoleSuperuser is the role of users.is_superuser. Each other role has a row in user_roles.
-const RoleSuperuser = "superuser"
+const RoleSuperuser = account.RoleSuperuser
 
 // ErrInvalidScope reports that a scope is not known, or at a refresh, that the session was opened
 // without it.

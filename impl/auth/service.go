@@ -17,6 +17,7 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/auth/account"
 	"github.com/latchkey-auth/latchkey/impl/auth/batch"
 	"github.com/latchkey-auth/latchkey/impl/auth/challenge"
+	"github.com/latchkey-auth/latchkey/impl/auth/cursor"
 	"github.com/latchkey-auth/latchkey/impl/auth/keyring"
 	"github.com/latchkey-auth/latchkey/impl/auth/password"
 	"github.com/latchkey-auth/latchkey/impl/auth/ratelimit"
@@ -41,6 +42,8 @@ type Options struct {
 	Sessions *session.Sessions
 	// Challenges makes the codes that are mailed.
 	Challenges *challenge.Challenges
+	// Cursors seals where the next page of a list begins.
+	Cursors *cursor.Sealer
 	// Enqueue has mails sent.
 	Enqueue Enqueue
 	// Limiter bounds how often passwords are guessed; nil for no bounds.
@@ -69,6 +72,7 @@ type Service struct {
 	keys       *keyring.Ring
 	sessions   *session.Sessions
 	challenges *challenge.Challenges
+	cursors    *cursor.Sealer
 	enqueue    Enqueue
 	limiter    *ratelimit.Limiter
 	counters   counters
@@ -97,6 +101,8 @@ func New(o Options) (*Service, error) {
 		return nil, errors.New("auth: no sessions")
 	case o.Challenges == nil:
 		return nil, errors.New("auth: no challenges")
+	case o.Cursors == nil:
+		return nil, errors.New("auth: no cursors")
 	case o.Enqueue == nil:
 		return nil, errors.New("auth: nothing sends mails")
 	case o.Policy == password.Policy{}:
@@ -120,6 +126,7 @@ func New(o Options) (*Service, error) {
 		keys:       o.Keys,
 		sessions:   o.Sessions,
 		challenges: o.Challenges,
+		cursors:    o.Cursors,
 		enqueue:    o.Enqueue,
 		limiter:    o.Limiter,
 		policy:     o.Policy,

@@ -14,6 +14,7 @@ import (
 	"github.com/latchkey-auth/latchkey/impl"
 	"github.com/latchkey-auth/latchkey/impl/auth"
 	"github.com/latchkey-auth/latchkey/impl/auth/challenge"
+	"github.com/latchkey-auth/latchkey/impl/auth/cursor"
 	"github.com/latchkey-auth/latchkey/impl/auth/keyring"
 	"github.com/latchkey-auth/latchkey/impl/auth/password"
 	"github.com/latchkey-auth/latchkey/impl/auth/password/hashqueue"
@@ -154,12 +155,31 @@ func (c Config) database() store.DB {
 	return store.Bounded(c.Pool)
 }
 
-func (c Config) build(keys *keyring.Ring, limiter *ratelimit.Limiter) (*Parts, error) {
+// hasher returns what hashes passwords, and the queue that bounds how many at once.
+func (c Config) hasher() (*password.Hasher, *hashqueue.Queue, error) {
 	queue, err := hashqueue.New(c.HashWorkers, c.HashWait)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	hasher, err := password.NewHasher(c.Hash, queue)
+	return hasher, queue, err
+}
+
+// newSessions returns what opens, refreshes and ends sessions.
+func (c Config) newSessions() (*session.Sessions, error) {
+	return session.New(session.Options{
+		DB:          c.database(),
+		Secret:      c.Secret,
+		Previous:    c.Previous,
+		Times:       c.Sessions,
+		PerUser:     c.SessionsPerUser,
+		Now:         c.Now,
+		DatabaseNow: c.DatabaseNow,
+	})
+}
+
+func (c Config) build(keys *keyring.Ring, limiter *ratelimit.Limiter) (*Parts, error) {
+	hasher, queue, err := c.hasher()
 	if err != nil {
 		return nil, err
 	}
@@ -173,21 +193,17 @@ func (c Config) build(keys *keyring.Ring, limiter *ratelimit.Limiter) (*Parts, e
 	if err != nil {
 		return nil, err
 	}
-	sessions, err := session.New(session.Options{
-		DB:          c.database(),
-		Secret:      c.Secret,
-		Previous:    c.Previous,
-		Times:       c.Sessions,
-		PerUser:     c.SessionsPerUser,
-		Now:         c.Now,
-		DatabaseNow: c.DatabaseNow,
-	})
+	sessions, err := c.newSessions()
 	if err != nil {
 		return nil, err
 	}
 	challenges, err := challenge.New(challenge.Options{
 		DB: c.database(), Secret: c.Secret, Previous: c.Previous, Now: c.Now, DatabaseNow: c.DatabaseNow,
 	})
+	if err != nil {
+		return nil, err
+	}
+	cursors, err := cursor.New(c.Secret, c.Previous)
 	if err != nil {
 		return nil, err
 	}
@@ -203,6 +219,7 @@ func (c Config) build(keys *keyring.Ring, limiter *ratelimit.Limiter) (*Parts, e
 		Keys:       keys,
 		Sessions:   sessions,
 		Challenges: challenges,
+		Cursors:    cursors,
 		Enqueue:    c.enqueueIn(&mails),
 		Limiter:    limiter,
 		Policy:     policy,

@@ -22,6 +22,7 @@ const (
 	UserRegistered         Type = "user.registered"
 	UserCreated            Type = "user.created"
 	UserUpdated            Type = "user.updated"
+	UserRolesChanged       Type = "user.roles_changed"
 	UserActivated          Type = "user.activated"
 	UserDeactivated        Type = "user.deactivated"
 	UserDeleted            Type = "user.deleted"
@@ -46,7 +47,7 @@ type Actor string
 const (
 	// User is the user, logged in.
 	User Actor = "user"
-	// Operator runs the service, and acts by its commands.
+	// Operator administers users, by a command or logged in.
 	Operator Actor = "operator"
 	// Unknown is a client that hasn't logged in.
 	Unknown Actor = "unknown"
@@ -60,7 +61,7 @@ type Event struct {
 	Actor  Actor
 	// SessionID is the zero UUID where no session is concerned.
 	SessionID uuid.UUID
-	// Address and UserAgent are empty for an operator.
+	// Address and UserAgent are empty for a command.
 	Address, UserAgent string
 	// Methods are how the user has proved who it is (RFC 8176).
 	Methods   []string
@@ -111,7 +112,7 @@ func (e Event) row() (db.EventAddParams, error) {
 	if e.SessionID != uuid.Nil {
 		row.SessionID = &e.SessionID
 	}
-	if e.Actor != Operator {
+	if e.Address != "" {
 		row.Address, row.UserAgent = &e.Address, &e.UserAgent
 	}
 	return row, nil

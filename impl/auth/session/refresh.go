@@ -85,18 +85,9 @@ func (s *Sessions) Refresh(ctx context.Context, token secret.Text, by Presenter,
 		return Refreshed{}, err
 	case by.Owner != uuid.Nil && row.UserID != by.Owner:
 		return Refreshed{}, fmt.Errorf("%w: %w", ErrInvalidRefresh, ErrOtherOwner)
-	case row.IsReused:
-		return Refreshed{UserID: row.UserID}, ErrRefreshReused
-	case row.IsLimited:
-		return Refreshed{UserID: row.UserID}, &LimitedError{
-			RetryAfter: max(row.BudgetAt.Add(budget.Step-budget.Window).Sub(row.Now), time.Second),
-		}
-	case !row.IsAlive:
-		return Refreshed{UserID: row.UserID}, fmt.Errorf("%w: %w", ErrInvalidRefresh, ErrEnded)
-	case row.IsBeyondScope:
-		return Refreshed{UserID: row.UserID}, ErrBeyondScope
-	case row.Generation == 0:
-		return Refreshed{}, fmt.Errorf("%w: the session has no such token", ErrInvalidRefresh)
+	}
+	if err := refusal(row, budget); err != nil {
+		return Refreshed{UserID: row.UserID}, err
 	}
 	return Refreshed{
 		UserID:      row.UserID,
@@ -114,4 +105,23 @@ func (s *Sessions) Refresh(ctx context.Context, token secret.Text, by Presenter,
 			ExpiresIn: row.ExpiresAt.Sub(row.Now),
 		},
 	}, nil
+}
+
+// refusal returns why a session's token was not exchanged, or nil if it was.
+func refusal(row db.SessionRefreshRow, budget Budget) error {
+	switch {
+	case row.IsReused:
+		return ErrRefreshReused
+	case row.IsLimited:
+		return &LimitedError{
+			RetryAfter: max(row.BudgetAt.Add(budget.Step-budget.Window).Sub(row.Now), time.Second),
+		}
+	case !row.IsAlive:
+		return fmt.Errorf("%w: %w", ErrInvalidRefresh, ErrEnded)
+	case row.IsBeyondScope:
+		return ErrBeyondScope
+	case row.Generation == 0:
+		return fmt.Errorf("%w: the session has no such token", ErrInvalidRefresh)
+	}
+	return nil
 }
