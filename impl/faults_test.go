@@ -129,7 +129,7 @@ func TestH7_Panics(t *testing.T) {
 	h.Server.AddFault()
 	for name := range requests("") {
 		// What one changes or ends is not the next one's.
-		r := requests(h.MustRegister(t, strings.ToLower(name)))[name]
+		r := requests(h.MustOperator(t, strings.ToLower(name), "superuser", impltest.AllScopes))[name]
 		req := h.Request(r[0], r[1], r[2], r[3:]...)
 		req.Header.Set(impl.FaultHeader, "CANARY-fault")
 		a := h.Do(t, req)

@@ -193,11 +193,13 @@ func newHandler(
 
 // serviceConfig returns the service's part of the settings, without the secret key.
 func serviceConfig(s settings, db *database) wire.Config {
+	claims, _ := tokenClaims(s.TokenClaims) // it was checked
 	return wire.Config{
 		Pool:              db.pool,
 		Algorithm:         s.JWTAlgorithm,
 		Issuer:            s.JWTIssuer,
 		Audience:          s.JWTAudience,
+		TokenClaims:       claims,
 		AccessTokenTTL:    s.AccessTokenTTL,
 		KeyLead:           s.KeyLead,
 		Hash:              passwordParams(s),

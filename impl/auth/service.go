@@ -8,6 +8,7 @@ package auth
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"net/netip"
 	"time"
 
@@ -57,6 +58,8 @@ type Options struct {
 	RequireVerifiedEmail bool
 	// Roles are the scopes that each role holds.
 	Roles Roles
+	// TokenClaims are the members of app_metadata that access tokens have in `ext`; none is the default.
+	TokenClaims []string
 	// Now is the clock.
 	Now func() time.Time
 }
@@ -81,6 +84,7 @@ type Service struct {
 	// requireVerified is [Options.RequireVerifiedEmail].
 	requireVerified bool
 	roles           Roles
+	tokenClaims     []string
 	now             func() time.Time
 	// beside runs what no client may be able to measure.
 	beside errgroup.Group
@@ -116,6 +120,9 @@ func New(o Options) (*Service, error) {
 	if err := mode.check(o.RequireVerifiedEmail); err != nil {
 		return nil, err
 	}
+	if err := CheckTokenClaims(o.TokenClaims); err != nil {
+		return nil, fmt.Errorf("auth: claims of tokens: %w", err)
+	}
 	queries := db.New(o.DB)
 	s := &Service{
 		db:         o.DB,
@@ -135,6 +142,7 @@ func New(o Options) (*Service, error) {
 
 		requireVerified: o.RequireVerifiedEmail,
 		roles:           o.Roles,
+		tokenClaims:     o.TokenClaims,
 	}
 	s.beside.SetLimit(besideAtOnce)
 	return s, nil
@@ -210,18 +218,26 @@ type Grant struct {
 	Access           token.Issued
 	Refresh          secret.Text
 	RefreshExpiresIn time.Duration
+	// IsExtDropped reports that the access token has no `ext`, because it would be too long.
+	IsExtDropped bool
 }
 
 // grant issues the access token of a session, with scopes, beside its refresh token.
 func (s *Service) grant(user User, tokens session.Tokens, scopes []string) (Grant, error) {
+	ext, isDropped, err := s.ext(user.AppMetadata)
+	if err != nil {
+		return Grant{}, err
+	}
 	access, err := s.tokens.Issue(
 		token.Subject{
 			UserID: user.ID, SessionID: tokens.SessionID, Email: user.Email, Username: user.Username,
-			AuthTime: tokens.AuthTime, Methods: tokens.Methods, Scopes: scopes,
+			AuthTime: tokens.AuthTime, Methods: tokens.Methods, Scopes: scopes, Ext: ext,
 		},
 	)
 	if err != nil {
 		return Grant{}, err
 	}
-	return Grant{User: user, Access: access, Refresh: tokens.Refresh, RefreshExpiresIn: tokens.ExpiresIn}, nil
+	return Grant{
+		User: user, Access: access, Refresh: tokens.Refresh, RefreshExpiresIn: tokens.ExpiresIn, IsExtDropped: isDropped,
+	}, nil
 }

@@ -27,8 +27,8 @@ import (
 	"github.com/latchkey-auth/latchkey/schema"
 )
 
-// Config is what the service is made of. Only DatabaseNow, Previous, Registration and
-// RequireVerifiedEmail are optional.
+// Config is what the service is made of. Only DatabaseNow, Previous, Registration,
+// RequireVerifiedEmail and TokenClaims are optional.
 type Config struct {
 	Pool *pgxpool.Pool
 	// Unbounded lets statements take as long as their context. Otherwise each has 5 s, see
@@ -51,8 +51,10 @@ type Config struct {
 	Registration auth.RegistrationMode
 	// RequireVerifiedEmail has logins of users whose email isn't verified ask for a code.
 	RequireVerifiedEmail bool
-	Sessions             session.Times
-	SessionsPerUser      int
+	// TokenClaims are the members of app_metadata that access tokens have.
+	TokenClaims     []string
+	Sessions        session.Times
+	SessionsPerUser int
 	// Enqueue gets every letter too, in tests.
 	Enqueue auth.Enqueue
 	// Limits bounds how often passwords are guessed.
@@ -224,7 +226,9 @@ func (c Config) build(keys *keyring.Ring, limiter *ratelimit.Limiter) (*Parts, e
 		Limiter:    limiter,
 		Policy:     policy,
 		Roles:      roles,
-		Now:        c.Now,
+
+		TokenClaims: c.TokenClaims,
+		Now:         c.Now,
 
 		Registration:         c.Registration,
 		RequireVerifiedEmail: c.RequireVerifiedEmail,

@@ -6,6 +6,7 @@ package token
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -89,6 +90,8 @@ type Subject struct {
 	Methods  []string
 	// Scopes are what the token may do; none for an everyday token.
 	Scopes []string
+	// Ext is an object of the application, as JSON, or nil.
+	Ext json.RawMessage
 }
 
 // Claims are what a checked token says.
@@ -127,6 +130,9 @@ func (i *Issuer) Issue(s Subject) (Issued, error) {
 		}
 		if len(s.Scopes) > 0 {
 			claims["scope"] = strings.Join(s.Scopes, " ")
+		}
+		if s.Ext != nil {
+			claims["ext"] = s.Ext
 		}
 		token := jwt.Token{
 			Header: map[string]any{"alg": algorithm, "typ": authn.TokenType, "kid": kid}, Claims: claims,
