@@ -102,7 +102,7 @@ test('a locked user is logged out wherever they are, until they are unlocked', a
 test('who gives support reads and ends sessions, and is told why they can not lock', async () => {
   const who = await registered()
   const helper = await registered()
-  command(['user', 'promote', helper.email, 'support'])
+  command(['user', 'promote', helper.email, '--role', 'support'])
   const page = await operate(helper, [
     [403, `/api/users/${who.id}/`],
     [403, `/api/users/${who.id}/password-reset/`],
