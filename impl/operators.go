@@ -169,30 +169,3 @@ func managedUserBody(u auth.ManagedUser) api.ManagedUser {
 	}
 	return body
 }
-
-var errNotMade = errors.New("not made yet")
-
-// CreateUser is not made yet.
-func (s *Server) CreateUser(context.Context, api.CreateUserRequestObject) (api.CreateUserResponseObject, error) {
-	return nil, errNotMade
-}
-
-// ListUserSessions is not made yet.
-func (s *Server) ListUserSessions(context.Context, api.ListUserSessionsRequestObject) (api.ListUserSessionsResponseObject, error) {
-	return nil, errNotMade
-}
-
-// EndUserSessions is not made yet.
-func (s *Server) EndUserSessions(context.Context, api.EndUserSessionsRequestObject) (api.EndUserSessionsResponseObject, error) {
-	return nil, errNotMade
-}
-
-// SendUserPasswordReset is not made yet.
-func (s *Server) SendUserPasswordReset(context.Context, api.SendUserPasswordResetRequestObject) (api.SendUserPasswordResetResponseObject, error) {
-	return nil, errNotMade
-}
-
-// ListEvents is not made yet.
-func (s *Server) ListEvents(context.Context, api.ListEventsRequestObject) (api.ListEventsResponseObject, error) {
-	return nil, errNotMade
-}

@@ -1,11 +1,12 @@
 -- name: UserCreate :one
 -- The constraints users_email_key and users_username_key enforce uniqueness.
 INSERT INTO users (
-    id, email, email_key, username, username_key, email_verified, is_superuser, locale, last_login_at, created_at, updated_at
+    id, email, email_key, username, username_key, email_verified, is_superuser, display_name, locale, app_metadata,
+    last_login_at, created_at, updated_at
 )
 VALUES (
-    @id, @email, @email_key, @username, @username_key, @email_verified, @is_superuser, sqlc.narg(locale), @last_login_at,
-    @now, @now
+    @id, @email, @email_key, @username, @username_key, @email_verified, @is_superuser, sqlc.narg(display_name),
+    sqlc.narg(locale), coalesce(sqlc.narg(app_metadata)::jsonb, '{}'), @last_login_at, @now, @now
 )
 RETURNING *;
 

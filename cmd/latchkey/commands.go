@@ -46,6 +46,7 @@ func newRoot(c console) *root {
 		addSettings(r.serveCommand()),
 		addSettings(r.migrateCommand(), migrateSettings...),
 		addSettings(r.userCommand(), userSettings...),
+		addSettings(r.eventsCommand(), databaseSettings...),
 		addSettings(r.keyCommand(), keySettings...),
 		addSettings(r.mailCommand(), mailSettings...),
 		r.openapiCommand(), r.versionCommand(),

@@ -21,8 +21,8 @@ func (r *root) userCommand() *cobra.Command {
 		RunE: r.begin(func(cmd *cobra.Command, _ []string) error { return cmd.Help() }),
 	}
 	cmd.AddCommand(
-		r.userCreateCommand(), r.userListCommand(), r.userShowCommand(), r.userUpdateCommand(), r.userDeleteCommand(),
-		r.userSetPasswordCommand(),
+		r.userCreateCommand(), r.userInviteCommand(), r.userListCommand(), r.userShowCommand(), r.userUpdateCommand(),
+		r.userDeleteCommand(), r.userSetPasswordCommand(), r.userSessionsCommand(),
 		r.userChangeCommand(
 			"activate", "Let a deactivated user log in again; its former sessions stay ended", (*auth.Service).Activate,
 		),

@@ -3825,6 +3825,36 @@ type MailEmailTaken struct {
 	Email string `json:"email"`
 }
 
+// MailInvitation The data of the mail `invitation`. It goes to a user whom an operator has made, who sets the first password with it.
+//
+// Example: {"email":"ada@example.com","expires_at":"2026-01-12T09:30:00Z","link":"https://app.example.com/account#invitation=lkl_AZgfbj9KfMCPHl19TBsukLXLN9c5wg48JvJLUGfkxO4fRHdeQ9Fvdh7VX1v1MmGp","token":"lkl_AZgfbj9KfMCPHl19TBsukLXLN9c5wg48JvJLUGfkxO4fRHdeQ9Fvdh7VX1v1MmGp","username":"ada"}
+type MailInvitation struct {
+	// Email The email of the account.
+	//
+	// Example: ada@example.com
+	Email string `json:"email"`
+
+	// ExpiresAt Until when the token is good, RFC 3339 in UTC.
+	//
+	// Example: 2026-01-12T09:30:00Z
+	ExpiresAt time.Time `json:"expires_at"`
+
+	// Link A page of the application, with the token. Absent without `LATCHKEY_PUBLIC_URL`.
+	//
+	// Example: https://app.example.com/account#invitation=lkl_AZgfbj9KfMCPHl19TBsukLXLN9c5wg48JvJLUGfkxO4fRHdeQ9Fvdh7VX1v1MmGp
+	Link *string `json:"link,omitempty"`
+
+	// Token What `ConfirmPasswordReset` takes as `code`, to set the first password. It is also in the link.
+	//
+	// Example: lkl_AZgfbj9KfMCPHl19TBsukLXLN9c5wg48JvJLUGfkxO4fRHdeQ9Fvdh7VX1v1MmGp
+	Token string `json:"token"`
+
+	// Username The username of the account.
+	//
+	// Example: ada
+	Username string `json:"username"`
+}
+
 // MailLoginCode The data of the mail `login_code`, which logs the user in without a password.
 //
 // Example: {"code":"90210347","email":"ada@example.com","expires_in_minutes":10,"link":"https://app.example.com/account#login_code=lkl_AZgfbj9KfMCPHl19TBsukLXLN9c5wg48JvJLUGfkxO4fRHdeQ9Fvdh7VX1v1MmGp","username":"ada"}
@@ -3878,6 +3908,36 @@ type MailNewDevice struct {
 	//
 	// Example: Mozilla/5.0
 	UserAgent string `json:"user_agent"`
+
+	// Username The username of the account.
+	//
+	// Example: ada
+	Username string `json:"username"`
+}
+
+// MailOperatorReset The data of the mail `operator_reset`. An operator has asked the user to set a new password.
+//
+// Example: {"email":"ada@example.com","expires_at":"2026-01-12T09:30:00Z","link":"https://app.example.com/account#reset_password=lkl_AZgfbj9KfMCPHl19TBsukLXLN9c5wg48JvJLUGfkxO4fRHdeQ9Fvdh7VX1v1MmGp","token":"lkl_AZgfbj9KfMCPHl19TBsukLXLN9c5wg48JvJLUGfkxO4fRHdeQ9Fvdh7VX1v1MmGp","username":"ada"}
+type MailOperatorReset struct {
+	// Email The email of the account.
+	//
+	// Example: ada@example.com
+	Email string `json:"email"`
+
+	// ExpiresAt Until when the token is good, RFC 3339 in UTC.
+	//
+	// Example: 2026-01-12T09:30:00Z
+	ExpiresAt time.Time `json:"expires_at"`
+
+	// Link A page of the application, with the token. Absent without `LATCHKEY_PUBLIC_URL`.
+	//
+	// Example: https://app.example.com/account#reset_password=lkl_AZgfbj9KfMCPHl19TBsukLXLN9c5wg48JvJLUGfkxO4fRHdeQ9Fvdh7VX1v1MmGp
+	Link *string `json:"link,omitempty"`
+
+	// Token What `ConfirmPasswordReset` takes as `code`, to set a new password. It is also in the link.
+	//
+	// Example: lkl_AZgfbj9KfMCPHl19TBsukLXLN9c5wg48JvJLUGfkxO4fRHdeQ9Fvdh7VX1v1MmGp
+	Token string `json:"token"`
 
 	// Username The username of the account.
 	//

@@ -14,11 +14,12 @@ import (
 
 const userCreate = `-- name: UserCreate :one
 INSERT INTO users (
-    id, email, email_key, username, username_key, email_verified, is_superuser, locale, last_login_at, created_at, updated_at
+    id, email, email_key, username, username_key, email_verified, is_superuser, display_name, locale, app_metadata,
+    last_login_at, created_at, updated_at
 )
 VALUES (
-    $1, $2, $3, $4, $5, $6, $7, $8, $9,
-    $10, $10
+    $1, $2, $3, $4, $5, $6, $7, $8,
+    $9, coalesce($10::jsonb, '{}'), $11, $12, $12
 )
 RETURNING id, email, email_key, username, username_key, password_hash, email_verified, is_active, is_superuser, tokens_not_before, last_login_at, created_at, updated_at, display_name, locale, user_metadata, app_metadata, external_id
 `
@@ -31,7 +32,9 @@ type UserCreateParams struct {
 	UsernameKey   string
 	EmailVerified bool
 	IsSuperuser   bool
+	DisplayName   *string
 	Locale        *string
+	AppMetadata   []byte
 	LastLoginAt   *time.Time
 	Now           time.Time
 }
@@ -46,7 +49,9 @@ func (q *Queries) UserCreate(ctx context.Context, arg UserCreateParams) (User, e
 		arg.UsernameKey,
 		arg.EmailVerified,
 		arg.IsSuperuser,
+		arg.DisplayName,
 		arg.Locale,
+		arg.AppMetadata,
 		arg.LastLoginAt,
 		arg.Now,
 	)

@@ -205,6 +205,9 @@ export interface paths {
          *     With the token of the mail `email_changed` it undoes a change of the email, too. The account has the address of
          *     that mail again, verified. The undos of later changes end. Leave `request` out.
          *
+         *     With the token of the mail `invitation` it sets the first password, and with that of `operator_reset` another one.
+         *     Leave `request` out.
+         *
          *     - 401 `invalid_code`: the code is wrong, has expired, was used or replaced, or is for another purpose. The
          *       answer is always the same. It counts as a try.
          *     - 422: the password is refused as in a registration, and the code stays good.
@@ -450,8 +453,9 @@ export interface paths {
         put?: never;
         /**
          * Invite a user
-         * @description Creates a user without a password, and mails an invitation. With its link or code the invited person sets the
-         *     first password, by `ConfirmPasswordReset`, which proves the email too.
+         * @description Creates a user without a password, and mails an invitation. With the token of its link the invited person sets the
+         *     first password, by `ConfirmPasswordReset`, which proves the email too. The link is good for seven days. Mail
+         *     another one by `SendUserPasswordReset`.
          *
          *     The session must have proved within an hour who the operator is: by the login, or by `Reauthenticate`.
          */
@@ -535,8 +539,8 @@ export interface paths {
         put?: never;
         /**
          * Mail a password reset
-         * @description Mails the user a code and a link for `ConfirmPasswordReset`. The present password stays until the user sets
-         *     another one. Mails are limited by user (429).
+         * @description Mails the user a link for `ConfirmPasswordReset`, good for a day. It ends an invitation. The present password
+         *     stays until the user sets another one. A deactivated user gets no mail. The mails to one user are limited (429).
          */
         post: operations["SendUserPasswordReset"];
         delete?: never;
@@ -1878,6 +1882,82 @@ export interface components {
              * Format: date-time
              * @description Until when the token is good, RFC 3339 in UTC.
              * @example 2026-01-08T09:30:00Z
+             */
+            expires_at: string;
+        };
+        /**
+         * @description The data of the mail `invitation`. It goes to a user whom an operator has made, who sets the first password with it.
+         * @example {
+         *       "username": "ada",
+         *       "email": "ada@example.com",
+         *       "token": "lkl_AZgfbj9KfMCPHl19TBsukLXLN9c5wg48JvJLUGfkxO4fRHdeQ9Fvdh7VX1v1MmGp",
+         *       "link": "https://app.example.com/account#invitation=lkl_AZgfbj9KfMCPHl19TBsukLXLN9c5wg48JvJLUGfkxO4fRHdeQ9Fvdh7VX1v1MmGp",
+         *       "expires_at": "2026-01-12T09:30:00Z"
+         *     }
+         */
+        MailInvitation: {
+            /**
+             * @description The username of the account.
+             * @example ada
+             */
+            username: string;
+            /**
+             * @description The email of the account.
+             * @example ada@example.com
+             */
+            email: string;
+            /**
+             * @description What `ConfirmPasswordReset` takes as `code`, to set the first password. It is also in the link.
+             * @example lkl_AZgfbj9KfMCPHl19TBsukLXLN9c5wg48JvJLUGfkxO4fRHdeQ9Fvdh7VX1v1MmGp
+             */
+            token: string;
+            /**
+             * @description A page of the application, with the token. Absent without `LATCHKEY_PUBLIC_URL`.
+             * @example https://app.example.com/account#invitation=lkl_AZgfbj9KfMCPHl19TBsukLXLN9c5wg48JvJLUGfkxO4fRHdeQ9Fvdh7VX1v1MmGp
+             */
+            link?: string;
+            /**
+             * Format: date-time
+             * @description Until when the token is good, RFC 3339 in UTC.
+             * @example 2026-01-12T09:30:00Z
+             */
+            expires_at: string;
+        };
+        /**
+         * @description The data of the mail `operator_reset`. An operator has asked the user to set a new password.
+         * @example {
+         *       "username": "ada",
+         *       "email": "ada@example.com",
+         *       "token": "lkl_AZgfbj9KfMCPHl19TBsukLXLN9c5wg48JvJLUGfkxO4fRHdeQ9Fvdh7VX1v1MmGp",
+         *       "link": "https://app.example.com/account#reset_password=lkl_AZgfbj9KfMCPHl19TBsukLXLN9c5wg48JvJLUGfkxO4fRHdeQ9Fvdh7VX1v1MmGp",
+         *       "expires_at": "2026-01-12T09:30:00Z"
+         *     }
+         */
+        MailOperatorReset: {
+            /**
+             * @description The username of the account.
+             * @example ada
+             */
+            username: string;
+            /**
+             * @description The email of the account.
+             * @example ada@example.com
+             */
+            email: string;
+            /**
+             * @description What `ConfirmPasswordReset` takes as `code`, to set a new password. It is also in the link.
+             * @example lkl_AZgfbj9KfMCPHl19TBsukLXLN9c5wg48JvJLUGfkxO4fRHdeQ9Fvdh7VX1v1MmGp
+             */
+            token: string;
+            /**
+             * @description A page of the application, with the token. Absent without `LATCHKEY_PUBLIC_URL`.
+             * @example https://app.example.com/account#reset_password=lkl_AZgfbj9KfMCPHl19TBsukLXLN9c5wg48JvJLUGfkxO4fRHdeQ9Fvdh7VX1v1MmGp
+             */
+            link?: string;
+            /**
+             * Format: date-time
+             * @description Until when the token is good, RFC 3339 in UTC.
+             * @example 2026-01-12T09:30:00Z
              */
             expires_at: string;
         };
@@ -3961,7 +4041,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The mail is sent. */
+            /** @description The mail is sent, unless the user is deactivated. */
             204: {
                 headers: {
                     [name: string]: unknown;

@@ -274,7 +274,7 @@ func (s *Service) openSession(
 	if err != nil {
 		return tokens, err
 	}
-	id, err := uuid.NewV7()
+	id, err := event.NewID(s.now())
 	if err != nil {
 		return tokens, err
 	}

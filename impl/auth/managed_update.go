@@ -30,7 +30,7 @@ type ManagedUpdate struct {
 
 // rolesAfter returns all roles after the update in alphabetical order.
 func (u ManagedUpdate) rolesAfter(before []string) []string {
-	after := slices.Clone(before)
+	after := append([]string{}, before...)
 	if u.Roles != nil {
 		after = slices.Clone(u.Roles)
 	}
@@ -92,7 +92,11 @@ func (s *Service) UpdateManagedUser(
 			return err
 		}
 		for _, what := range happened {
-			if err := s.recordOperator(ctx, tx, op, what, id); err != nil {
+			e := s.operated(op, what, id)
+			if what == event.UserRolesChanged {
+				e.Roles = update.rolesAfter(user.Roles)
+			}
+			if err := event.Add(ctx, tx, e); err != nil {
 				return err
 			}
 		}

@@ -18,7 +18,7 @@ type Operator struct {
 
 // operated returns an event that an operator has caused, with what is known of the operator.
 func (s *Service) operated(op Operator, what event.Type, user uuid.UUID) event.Event {
-	e := event.Event{Type: what, UserID: user, Actor: event.Operator, SessionID: op.SessionID}
+	e := event.Event{Type: what, UserID: user, Actor: event.Operator, ActorID: op.UserID, SessionID: op.SessionID}
 	if op.UserID == uuid.Nil {
 		e.CreatedAt = s.now()
 		return e

@@ -16,7 +16,7 @@ func (s *Service) openCursor(list string, filter any, text string, position any)
 	if errors.Is(err, cursor.ErrInvalid) {
 		return &InvalidInputError{Fields: []FieldError{{
 			Field: "query/cursor", Code: "invalid_format",
-			Detail: "It is not a cursor of this list with this filter.",
+			Detail: "It is not the cursor of a page, or of one with other filters.",
 		}}}
 	}
 	return err

@@ -132,9 +132,13 @@ func (s *Service) openAccount(
 type newUser struct {
 	Registration // its password doesn't count
 	keys         accountKeys
-	hash         string
-	isSuperuser  bool
-	isVerified   bool
+	// hash is empty for a user without a password.
+	hash        string
+	displayName string
+	// appMetadata is nil for none.
+	appMetadata []byte
+	isSuperuser bool
+	isVerified  bool
 	// loggedInAt is nil for a user that an operator makes.
 	loggedInAt *time.Time
 }
@@ -149,10 +153,13 @@ func (s *Service) createUser(ctx context.Context, tx store.Tx, u newUser) (db.Us
 	user, err := tx.UserCreate(ctx, db.UserCreateParams{
 		ID: id, Email: u.Email, EmailKey: u.keys.email, Username: u.Username, UsernameKey: u.keys.username,
 		EmailVerified: u.isVerified, IsSuperuser: u.isSuperuser, Locale: orNull(u.Locale),
-		LastLoginAt: u.loggedInAt, Now: now,
+		DisplayName: orNull(u.displayName), AppMetadata: u.appMetadata, LastLoginAt: u.loggedInAt, Now: now,
 	})
 	if err != nil {
 		return db.User{}, account.Error(err)
+	}
+	if u.hash == "" {
+		return user, nil
 	}
 	return user, account.Error(tx.PasswordSet(ctx, db.PasswordSetParams{UserID: id, Hash: u.hash, Now: now}))
 }

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/latchkey-auth/latchkey/impl"
@@ -141,7 +140,11 @@ func NewForOperator(c Config) (*auth.Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.Enqueue = func(context.Context, pgx.Tx, auth.Letter) error { return errors.New("a command sends no mail") }
+	outbox, err := mail.NewOutbox(c.Pool)
+	if err != nil {
+		return nil, err
+	}
+	c.Enqueue = enqueue(outbox) // a server sends the mails, with its secret key
 	c.Secret, c.Previous, c.Unbounded = secret.New(rand.Text()+rand.Text()), secret.Text{}, true
 	parts, err := c.build(keys, nil)
 	if err != nil {
