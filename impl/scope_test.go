@@ -141,7 +141,8 @@ func TestScopesOfOtherTokens(t *testing.T) {
 func TestScopesAreEnforced(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)
-	const path = "/api/users/"
+	h.MustOperator(t, "root", "superuser", "") // so that nobody else is the last superuser
+	const path = impltest.UsersPath
 	list := func(token string) impltest.Answer { return as(t, h, token, "GET", path) }
 	support := h.MustOperator(t, "ada", "support", "users:read")
 	superuser := h.MustOperator(t, "grace", "superuser", impltest.AllScopes)

@@ -36,7 +36,7 @@ export function requireUser(verify: Verify): MiddlewareHandler<{ Variables: User
 export function requireScope(...scopes: string[]): MiddlewareHandler<{ Variables: UserVariables }> {
   const refusalOf = demand(scopes)
   return async (c, next) => {
-    const refusal = refusalOf(c.get('user') as Claims | undefined)
+    const refusal = refusalOf(c.get('user'))
     if (refusal) return c.body(refusal.body, refusal.status, refusal.headers)
     await next()
     return undefined

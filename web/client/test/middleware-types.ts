@@ -35,5 +35,7 @@ export function fastifyTakesIt(verify: Verify): void {
 }
 
 export function honoTakesIt(verify: Verify): void {
-  new Hono().use('*', forHono(verify), scopeForHono('a:b', 'c:d')).get('/:id', forHono(verify), (c) => c.text(c.var.user.uid + c.req.param('id')))
+  new Hono()
+    .use('*', forHono(verify), scopeForHono('a:b', 'c:d'))
+    .get('/:id', forHono(verify), (c) => c.text(c.var.user.uid + c.req.param('id')))
 }
