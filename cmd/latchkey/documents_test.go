@@ -100,6 +100,13 @@ var answers = map[string]map[string]string{
 		"node --test hono":                      "pass 2",
 		"curl -sS http://127.0.0.1:8080/ ":      "the orders of ada",
 	},
+	"docs/operators.md": {
+		"latchkey user create": "password: ",
+		"latchkey user list":   "grace@example.com",
+		"latchkey events":      "user.deactivated",
+		"TOKEN=":               `"email":"root@example.com"`,
+		"curl -sS 'http://127.0.0.1:8000/api/events": `"actor":"operator"`,
+	},
 	"docs/operations.md": {
 		"latchkey user create":           "password: ",
 		"latchkey user show":             "roles           superuser",

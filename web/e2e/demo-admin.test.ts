@@ -102,7 +102,7 @@ test('a locked user is logged out wherever they are, until they are unlocked', a
 test('who gives support reads and ends sessions, and is told why they can not lock', async () => {
   const who = await registered()
   const helper = await registered()
-  command(['user', 'promote', helper.email, 'support'])
+  command(['user', 'promote', helper.email, '--role', 'support'])
   const page = await operate(helper, [
     [403, `/api/users/${who.id}/`],
     [403, `/api/users/${who.id}/password-reset/`],
@@ -132,6 +132,7 @@ test('somebody without a role is told that they can do nothing here', async () =
 test('the login is apart from that of the everyday page', async () => {
   const page = await operate()
   expect(await page.evaluate(() => [localStorage.length, sessionStorage.length])).toEqual([0, 1])
+  expect(await link(page, 'Users').getAttribute('aria-current')).toBe('page')
   await page.goto(stage.site.origin)
   await heading(page, 'Log in')
   await page.goto(`${stage.site.origin}/admin#/events`)
@@ -174,7 +175,7 @@ test('a list goes on to its next page and back, and narrows by what is chosen', 
   await expect.poll(() => rows(page).count()).toBe(1)
   await link(page, root.email).waitFor()
   await page.goto(`${stage.site.origin}/admin#/users?cursor=lkc_AAAAAAAAAAAAAAAA`)
-  await said(page, 'It is not a cursor of this list with this filter.')
+  await said(page, 'This page of the list is no longer there. Search again.')
 })
 
 test('whoever is invited chooses a password by the mail, and is found with their role', async () => {

@@ -16,6 +16,8 @@ export const focused = (page: Page) => page.evaluate(() => document.activeElemen
 
 export async function signUp(page: Page, who: ReturnType<typeof somebody>): Promise<void> {
   await page.getByRole('link', { name: 'Sign up' }).click()
+  // The login before it has fields of the same names.
+  await heading(page, 'Sign up')
   await fill(page, { Email: who.email, Username: who.username, Password: who.password })
   await button(page, 'Sign up').click()
   await heading(page, 'Your account')

@@ -50,7 +50,7 @@ const own = { ...common, ...bearing, cross_origin: true } as const
 export const accountCodes = {
   UpdateCurrentUser: { ...asking, ...bearing, username_taken: true, precondition_failed: true },
   ChangePassword: { ...hashing, ...bearing, wrong_password: true },
-  DeleteCurrentUser: { ...own, reauthentication_required: demandOf },
+  DeleteCurrentUser: { ...own, reauthentication_required: demandOf, last_superuser: true },
   Reauthenticate: { ...hashing, ...bearing, wrong_password: true, invalid_code: true },
   ListOwnEvents: { ...common, ...bearing, invalid_request: asking.invalid_request },
   ListSessions: { ...common, ...bearing },

@@ -112,6 +112,7 @@ export function everyCodeOfDeleting(error: DeleteError): string {
   switch (error.code) {
     case 'reauthentication_required':
       return `${error.max_age satisfies number} s: ${error.factors.join()}`
+    case 'last_superuser':
     case 'not_authenticated':
     case 'invalid_token':
     case 'user_not_found':

@@ -5,7 +5,6 @@ const kinds = [
   'change_email',
   'email_changed',
   'reset_password',
-  'operator_reset',
   'invitation',
   'login_code',
   'continue_login',

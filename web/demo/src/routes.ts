@@ -59,7 +59,6 @@ const linked: Record<LinkKind, Route> = {
   // To undo a change of the email takes a new password, too.
   email_changed: '#/reset',
   reset_password: '#/reset',
-  operator_reset: '#/reset',
   // The first password is set like another one.
   invitation: '#/reset',
   login_code: '#/enter',

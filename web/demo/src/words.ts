@@ -155,6 +155,7 @@ function tellField(field: FieldError): string {
     case 'too_long':
       return field.detail
     case 'invalid_format':
+      if (field.pointer === '/query/cursor') return 'This page of the list is no longer there. Search again.'
       if (field.pointer === '/email') return 'Use an email such as ada@example.com.'
       return field.pointer === '/username' ? 'Use 3 to 64 letters, digits, “_” and “-”.' : field.detail
     case 'invalid_character':

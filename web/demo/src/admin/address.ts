@@ -1,4 +1,4 @@
-/** What the address asks for, such as `#/users?role=support`. */
+/** What the address asks for, such as `#/users?role=support`. Without anything it asks for the users. */
 export interface Address {
   /** Such as `/users/0190…`. */
   readonly path: string
@@ -6,8 +6,8 @@ export interface Address {
 }
 
 export function addressOf(hash: string): Address {
-  const [path = '', query = ''] = hash.slice(1).split('?')
-  return { path, query: new URLSearchParams(query) }
+  const [path, query = ''] = hash.slice(1).split('?')
+  return { path: path === undefined || path === '' ? '/users' : path, query: new URLSearchParams(query) }
 }
 
 /** Returns the address of a view, without parts of the query that are empty. */

@@ -112,7 +112,7 @@ function logins(id: string, sessions: readonly ManagedSession[], again: (words: 
       return undefined
     },
   })
-  return el('div', {}, el('ul', { class: 'rows' }, ...sessions.map(login)), end)
+  return el('div', {}, el('ul', { class: 'rows' }, ...sessions.map(login)), el('div', { class: 'actions' }, end))
 }
 
 function login({ user_agent, address, last_used_at }: ManagedSession): HTMLElement {

@@ -20,7 +20,7 @@ const password: FieldOptions<'password'> = {
 export function resetView(): View {
   const undo = heldLink('email_changed')
   const invitation = heldLink('invitation')
-  const link = undo ?? invitation ?? heldLink('reset_password') ?? heldLink('operator_reset')
+  const link = undo ?? invitation ?? heldLink('reset_password')
   const pending = pendingOf('reset_password')
   const form = makeForm<'code' | 'password'>({
     fields: link ? [password] : [codeField, password],
