@@ -21,6 +21,7 @@ type Type string
 const (
 	UserRegistered         Type = "user.registered"
 	UserCreated            Type = "user.created"
+	UserImported           Type = "user.imported"
 	UserUpdated            Type = "user.updated"
 	UserActivated          Type = "user.activated"
 	UserDeactivated        Type = "user.deactivated"
