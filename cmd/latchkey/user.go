@@ -26,6 +26,7 @@ func (r *root) userCommand() *cobra.Command {
 			"activate", "Let a deactivated user log in again; its former sessions stay ended", (*auth.Service).Activate,
 		),
 		r.userChangeCommand("deactivate", "End a user's sessions and refuse its logins", (*auth.Service).Deactivate),
+		r.userImportCommand(), r.userExportCommand(),
 	)
 	return cmd
 }
