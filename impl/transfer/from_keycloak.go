@@ -3,7 +3,6 @@ package transfer
 import (
 	"encoding/base64"
 	"fmt"
-	"strconv"
 )
 
 // fromKeycloak reads a user of a realm that Keycloak has exported.
@@ -19,44 +18,51 @@ func fromKeycloak(in row, _ mapping) (record, string) {
 	r.set("is_active", in.flag("enabled"))
 	r.set("display_name", join(in.text("firstName"), in.text("lastName")))
 	attributes := in.object("attributes")
-	if locale, ok := attributes["locale"].([]any); ok && len(locale) == 1 {
-		r.set("locale", locale[0])
-	}
+	r.set("locale", attributes.only("locale"))
+	delete(attributes, "locale")
 	if len(attributes) > 0 {
 		r.set("user_metadata", map[string]any(attributes))
 	}
 	if roles, ok := in["realmRoles"].([]any); ok && len(roles) > 0 {
 		r.set("app_metadata", map[string]any{"realm_roles": roles})
 	}
-	r.set("password_hash", keycloakHash(in))
+	credential := keycloakPassword(in)
+	r.set("password_hash", keycloakHash(credential))
+	r.set("password_changed_at", credential.time("createdDate"))
 	r.set("created_at", in.time("createdTimestamp"))
 	return r, ""
 }
 
-// keycloakHash returns the stored password of a user, in PHC form. A password that isn't understood
-// is returned with the name of its algorithm alone.
-func keycloakHash(in row) string {
+// keycloakPassword returns the credential of a user that is a password, or an empty row.
+func keycloakPassword(in row) row {
 	credentials, _ := in["credentials"].([]any)
 	for _, c := range credentials {
-		credential, _ := c.(map[string]any)
-		if row(credential).text("type") != "password" {
-			continue
+		if credential, _ := c.(map[string]any); row(credential).text("type") == "password" {
+			return credential
 		}
-		secret, data := row(credential).object("secretData"), row(credential).object("credentialData")
-		algorithm, passes := data.text("algorithm"), data.text("hashIterations")
-		salt, hash := unpadded(secret.text("salt")), unpadded(secret.text("value"))
-		if algorithm != "argon2" {
-			return fmt.Sprintf("$%s$i=%s$%s$%s", algorithm, passes, salt, hash)
-		}
-		more := data.object("additionalParameters")
-		version := "19"
-		if more.only("version") == "1.0" {
-			version = "16"
-		}
-		return fmt.Sprintf("$argon2%s$v=%s$m=%s,t=%s,p=%s$%s$%s",
-			more.only("type"), version, more.only("memory"), passes, more.only("parallelism"), salt, hash)
 	}
-	return ""
+	return nil
+}
+
+// keycloakHash returns a stored password in PHC form, or an empty text for none. What isn't
+// understood is nothing that this form allows.
+func keycloakHash(credential row) string {
+	if credential == nil {
+		return ""
+	}
+	secret, data := credential.object("secretData"), credential.object("credentialData")
+	algorithm, passes := data.text("algorithm"), data.text("hashIterations")
+	salt, hash := unpadded(secret.text("salt")), unpadded(secret.text("value"))
+	if algorithm != "argon2" {
+		return fmt.Sprintf("$%s$i=%s$%s$%s", algorithm, passes, salt, hash)
+	}
+	more := data.object("additionalParameters")
+	version := "19"
+	if more.only("version") == "1.0" {
+		version = "16"
+	}
+	return fmt.Sprintf("$argon2%s$v=%s$m=%s,t=%s,p=%s$%s$%s",
+		more.only("type"), version, more.only("memory"), passes, more.only("parallelism"), salt, hash)
 }
 
 // only returns the one text of a list.
@@ -73,7 +79,7 @@ func (r row) only(name string) string {
 func unpadded(text string) string {
 	data, err := base64.StdEncoding.DecodeString(text)
 	if err != nil {
-		return strconv.Quote("") // no hash has quotes
+		return "?"
 	}
 	return base64.RawStdEncoding.EncodeToString(data)
 }
