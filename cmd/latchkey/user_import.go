@@ -29,10 +29,10 @@ func (r *root) userImportCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "import FILE",
 		Short: "Import the users of a file, with their passwords",
-		Long: "Import the users of a file, with their passwords. FILE is - for the standard input. A file has a UserRecord\n" +
-			"of the contract on each line, as JSON or CSV, or is what another system exports (--from). Users who are\n" +
-			"there already stay as they are, so an import that was interrupted goes on when it is run again. A line with\n" +
-			"a problem is reported, and the others are imported. The exit status is then 1.",
+		Long: "Import the users of a file, with their passwords. FILE is - for the standard input. A file has a\n" +
+			"UserRecord of the contract on each line, as JSON or CSV, or is what another system exports (--from).\n" +
+			"Users who are there already stay as they are, so an import that was interrupted goes on when it is run\n" +
+			"again. A line with a problem is reported, and the others are imported. The exit status is then 1.",
 		Args: oneArg("a file, or - for the standard input"),
 		RunE: r.begin(func(cmd *cobra.Command, args []string) error { return r.importUsers(cmd.Context(), args[0], flags) }),
 	}

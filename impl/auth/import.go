@@ -69,41 +69,67 @@ func (s *Service) Import(dry bool) *Import {
 // importLeeway is how far the clock of the server may be ahead that has exported the users.
 const importLeeway = 10 * time.Minute
 
-// importTries is how often a batch is tried that meets a registration in between.
-const importTries = 3
+// ErrTooManyUsers reports that a file has more users than one import can compare with each other.
+var ErrTooManyUsers = errors.New("the file has too many users: split it, and import the parts one after the other")
+
+// maxSeen bounds what an import remembers, and so its memory: some 300 MB. A user takes up to four.
+const maxSeen = 12_000_000
 
 // Batch imports users in one transaction, and returns what became of each. A user that is there
 // already stays as it is: the one with the same id or external id or, if neither is given, with the
 // same email. So a batch that was imported before changes nothing.
 //
-// It fails with [ErrUnavailable], and has then imported nobody.
+// If somebody registers in between with an email or username of the batch, it takes several
+// transactions.
+//
+// It fails with [ErrUnavailable] or [ErrTooManyUsers]. No user is half imported then.
 func (i *Import) Batch(ctx context.Context, users []ImportedUser) ([]ImportOutcome, error) {
+	if len(i.seen.lines) > maxSeen {
+		return nil, ErrTooManyUsers
+	}
 	prepared := make([]preparedUser, len(users))
 	now := i.service.now()
 	for n, user := range users {
 		prepared[n] = prepare(user, now)
 		i.seen.judge(&prepared[n])
 	}
-	var err error
+	return i.all(ctx, prepared, now)
+}
+
+// importTries is how often a user alone is tried that meets registrations in between.
+const importTries = 3
+
+// all imports users. If a registration in between has one of their emails or usernames, it imports
+// either half by itself, whose transactions see the registration.
+func (i *Import) all(ctx context.Context, users []preparedUser, now time.Time) (outcomes []ImportOutcome, err error) {
 	for range importTries {
-		var outcomes []ImportOutcome
-		outcomes, err = i.try(ctx, prepared, now)
+		outcomes, err = i.try(ctx, users, now)
 		var taken *store.TakenError
 		if !errors.As(err, &taken) {
 			return outcomes, err
 		}
-		// Somebody has registered with one of these emails or usernames. The next try sees it.
+		if len(users) == 1 {
+			continue
+		}
+		outcomes, err = i.all(ctx, users[:len(users)/2], now)
+		if err != nil {
+			return nil, err
+		}
+		second, err := i.all(ctx, users[len(users)/2:], now)
+		return append(outcomes, second...), err
 	}
 	return nil, err
 }
 
+// try imports users in one transaction. It fails with a [*store.TakenError] if somebody registers
+// in between.
 func (i *Import) try(ctx context.Context, users []preparedUser, now time.Time) (outcomes []ImportOutcome, err error) {
+	var added []preparedUser
 	if i.dry {
 		outcomes, _, err = i.settle(ctx, i.service.queries, users)
 		return outcomes, err
 	}
 	err = store.InTx(ctx, i.service.db, func(tx store.Tx) error {
-		var added []preparedUser
 		if outcomes, added, err = i.settle(ctx, tx.Queries, users); err != nil {
 			return err
 		}

@@ -8,8 +8,6 @@ import (
 	"fmt"
 	"io"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/latchkey-auth/latchkey/impl/auth"
 )
 
@@ -27,51 +25,58 @@ type Options struct {
 }
 
 // Import imports the users of a file, a batch in one transaction. Lines with problems are reported,
-// and the others imported. It fails if the file can't be read further, or the database doesn't
-// answer. What was imported by then stays, and a repeated import goes on behind it.
+// and the others imported. It fails if the file can't be read further, the database doesn't answer
+// or the context ends. What was imported by then stays, and a repeated import goes on behind it.
 //
-// The next batch is read while the database works on one.
+// The next batch is read while the database works on one. A read that blocks outlives the context.
 func Import(ctx context.Context, service *auth.Service, reader *Reader, o Options) (*Report, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	report := newReport()
 	imports := service.Import(o.DryRun)
-	group, ctx := errgroup.WithContext(ctx)
-	batches := make(chan []Line)
-	group.Go(func() error {
-		defer close(batches)
-		return reader.batches(ctx, batches)
-	})
-	group.Go(func() error {
-		for lines := range batches {
-			if err := report.batch(ctx, imports, lines, reader.source.System != nil, o.OnProblem); err != nil {
-				return err
+	batches := make(chan lineBatch)
+	go reader.batches(ctx, batches)
+	for {
+		select {
+		case b := <-batches:
+			if err := report.batch(ctx, imports, b.lines, reader.source.System != nil, o.OnProblem); err != nil {
+				return report, err
 			}
 			o.OnBatch(report)
+			if errors.Is(b.err, io.EOF) {
+				return report, nil
+			} else if b.err != nil {
+				return report, b.err
+			}
+		case <-ctx.Done():
+			return report, ctx.Err()
 		}
-		return nil
-	})
-	return report, group.Wait()
+	}
+}
+
+// lineBatch is the lines of a batch, and why it is the last one.
+type lineBatch struct {
+	lines []Line
+	err   error
 }
 
 // batches sends the lines of the file.
-func (r *Reader) batches(ctx context.Context, to chan<- []Line) error {
+func (r *Reader) batches(ctx context.Context, to chan<- lineBatch) {
 	for {
-		lines := make([]Line, 0, batchSize)
-		var err error
-		for len(lines) < batchSize && err == nil {
+		b := lineBatch{lines: make([]Line, 0, batchSize)}
+		for len(b.lines) < batchSize && b.err == nil {
 			var line Line
-			if line, err = r.Next(); err == nil {
-				lines = append(lines, line)
+			if line, b.err = r.Next(); b.err == nil {
+				b.lines = append(b.lines, line)
 			}
 		}
 		select {
-		case to <- lines:
+		case to <- b:
 		case <-ctx.Done():
-			return ctx.Err()
+			return
 		}
-		if errors.Is(err, io.EOF) {
-			return nil
-		} else if err != nil {
-			return err
+		if b.err != nil {
+			return
 		}
 	}
 }
