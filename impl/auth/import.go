@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/latchkey-auth/latchkey/gen/db"
 	"github.com/latchkey-auth/latchkey/impl/auth/account"
@@ -104,8 +105,7 @@ const importTries = 3
 func (i *Import) all(ctx context.Context, users []preparedUser, now time.Time) (outcomes []ImportOutcome, err error) {
 	for range importTries {
 		outcomes, err = i.try(ctx, users, now)
-		var taken *store.TakenError
-		if !errors.As(err, &taken) {
+		if !collided(err) {
 			return outcomes, err
 		}
 		if len(users) == 1 {
@@ -120,6 +120,19 @@ func (i *Import) all(ctx context.Context, users []preparedUser, now time.Time) (
 	}
 	return nil, err
 }
+
+// collided reports whether a transaction has failed because somebody registered in between: after
+// the import, or while either waited for the other.
+func collided(err error) bool {
+	var (
+		taken   *store.TakenError
+		refused *pgconn.PgError
+	)
+	return errors.As(err, &taken) || errors.As(err, &refused) && refused.Code == deadlockDetected
+}
+
+// deadlockDetected is a SQLSTATE.
+const deadlockDetected = "40P01"
 
 // try imports users in one transaction. It fails with a [*store.TakenError] if somebody registers
 // in between.
