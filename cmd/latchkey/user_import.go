@@ -66,9 +66,11 @@ func (r *root) importUsers(ctx context.Context, file string, flags importFlags) 
 	}
 	return r.withService(ctx, !flags.dryRun, func(service *auth.Service) error {
 		out := importOutput{console: r.console, flags: flags}
+		show, end := out.progress()
 		report, err := transfer.Import(ctx, service, reader, transfer.Options{
-			DryRun: flags.dryRun, OnProblem: out.problem, OnBatch: out.progress(),
+			DryRun: flags.dryRun, OnProblem: out.problem, OnBatch: show,
 		})
+		end()
 		if printErr := out.report(report); err == nil {
 			err = printErr
 		}
@@ -124,12 +126,13 @@ func (o importOutput) problem(p transfer.Problem) error {
 	return err
 }
 
-// progress returns what shows the number of lines on a terminal.
-func (o importOutput) progress() func(*transfer.Report) {
+// progress returns what shows the number of lines on a terminal, and what ends its line.
+func (o importOutput) progress() (show func(*transfer.Report), end func()) {
 	if !isTerminal(o.err) {
-		return func(*transfer.Report) {}
+		return func(*transfer.Report) {}, func() {}
 	}
-	return func(report *transfer.Report) { _, _ = fmt.Fprintf(o.err, "\r%d lines …\r", report.Lines()) }
+	show = func(report *transfer.Report) { _, _ = fmt.Fprintf(o.err, "\r%d lines", report.Lines()) }
+	return show, func() { _, _ = fmt.Fprintln(o.err) }
 }
 
 // report prints the report at the end.
@@ -152,6 +155,9 @@ func (o importOutput) report(report *transfer.Report) error {
 	}
 	if report.Renamed > 0 {
 		rows = append(rows, [2]any{"with another username", report.Renamed})
+	}
+	for _, role := range slices.Sorted(maps.Keys(report.Roles)) {
+		rows = append(rows, [2]any{"with the role " + role, report.Roles[role]})
 	}
 	for _, format := range slices.Sorted(maps.Keys(report.Passwords)) {
 		name := "password: " + format

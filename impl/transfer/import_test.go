@@ -67,7 +67,7 @@ func oneLine(r *transfer.Report) string {
 			parts = append(parts, fmt.Sprintf("%s %d", count.name, count.n))
 		}
 	}
-	for _, counts := range []map[string]int{r.Passwords, r.Behind} {
+	for _, counts := range []map[string]int{r.Roles, r.Passwords, r.Behind} {
 		for _, name := range slices.Sorted(maps.Keys(counts)) {
 			parts = append(parts, fmt.Sprintf("%s %d", name, counts[name]))
 		}

@@ -19,6 +19,8 @@ type Report struct {
 	Behind map[string]int `json:"left_behind"`
 	// Renamed are users that got another username.
 	Renamed int `json:"renamed"`
+	// Roles are the imported users by their roles.
+	Roles map[string]int `json:"roles"`
 	// Passwords are the imported users by the format of their hash. Those without a password are
 	// below [NoPassword].
 	Passwords map[string]int `json:"passwords"`
@@ -36,7 +38,9 @@ type ProblemKind struct{ Pointer, Code string }
 const maxKinds = 100
 
 func newReport() *Report {
-	return &Report{Behind: map[string]int{}, Passwords: map[string]int{}, Problems: map[ProblemKind]int{}}
+	return &Report{
+		Behind: map[string]int{}, Roles: map[string]int{}, Passwords: map[string]int{}, Problems: map[ProblemKind]int{},
+	}
 }
 
 // Lines returns how many lines were read.
@@ -64,6 +68,9 @@ func (r *Report) count(line Line, out auth.ImportOutcome) (problems []Problem) {
 	r.Imported++
 	if out.Renamed || line.Unnamed {
 		r.Renamed++
+	}
+	for _, role := range line.Record.Roles {
+		r.Roles[role]++
 	}
 	if out.HashFormat != "" && out.HashErr == nil {
 		r.Passwords[out.HashFormat]++

@@ -31,7 +31,7 @@ func TestRoundTrip(t *testing.T) {
 		`{"email":"hedy@中国.example","is_active":false}`,
 		`{"id":"01981f6e-3f4a-7cc0-8f1e-5d7a4c1b2e90","email":"o'hara@example.com","created_at":"1969-01-01T00:00:00Z"}`,
 	}, "\n")
-	if got := load(t, from, "", []byte(file), false); got != "imported 3, bcrypt 1, none 2\n" {
+	if got := load(t, from, "", []byte(file), false); got != "imported 3, superuser 1, support 1, bcrypt 1, none 2\n" {
 		t.Fatal(got)
 	}
 	// The hash is renewed.
@@ -45,7 +45,7 @@ func TestRoundTrip(t *testing.T) {
 		first := export(t, from, format, true)
 		to := impltest.New(t, impltest.Options{Patient: true})
 		to.Clock.Advance(time.Hour)
-		if got := load(t, to, "", []byte(first), false); got != "imported 4, argon2id 2, none 2\n" {
+		if got := load(t, to, "", []byte(first), false); got != "imported 4, superuser 1, support 1, argon2id 2, none 2\n" {
 			t.Errorf("%s: %s", format, got)
 		}
 		if diff := cmp.Diff(first, export(t, to, format, true)); diff != "" {
