@@ -62,6 +62,7 @@ func (h *Hasher) Hash(ctx context.Context, network string, password secret.Text)
 		ctx,
 		hashqueue.Registration,
 		network,
+		h.params.Bytes(),
 		func(m *argon2id.Memory) { made.key = made.derive(m, text, keyBytes) },
 	); err != nil {
 		return "", err
@@ -82,21 +83,27 @@ func (h *Hasher) Verify(ctx context.Context, network, stored string, password se
 	if err != nil {
 		return Verdict{}, err
 	}
-	texts, valid := spellings(password)
-	verdict := Verdict{Outdated: !h.isPresent(hash)}
-	err = h.queue.Do(ctx, hashqueue.Login, network, func(m *argon2id.Memory) {
+	match, err := h.compare(ctx, network, hash, password)
+	if err != nil {
+		return Verdict{}, err
+	}
+	return Verdict{Match: match, Outdated: !h.isPresent(hash)}, nil
+}
+
+// compare compares each spelling of a password with a hash. A spelling that doesn't match takes as
+// long as with a present hash.
+func (h *Hasher) compare(ctx context.Context, network string, hash storedHash, p secret.Text) (match bool, err error) {
+	texts, valid := spellings(p)
+	size := max(hash.bytes(), h.rest(hash.work()).Bytes()) // one after the other
+	err = h.queue.Do(ctx, hashqueue.Login, network, size, func(m *argon2id.Memory) {
 		for _, text := range texts {
-			if hash.matches(m, text) && valid {
-				verdict.Match = true
+			if match = hash.matches(m, text) && valid; match {
 				return
 			}
 			h.burn(m, text, hash.work())
 		}
 	})
-	if err != nil {
-		return Verdict{}, err
-	}
-	return verdict, nil
+	return match, err
 }
 
 // isPresent reports whether a hash is as new ones are.
@@ -109,12 +116,8 @@ func (h *Hasher) isPresent(hash storedHash) bool {
 // VerifyUnknown takes as long as [Hasher.Verify] of a hash with the present parameters, for a user
 // that doesn't exist.
 func (h *Hasher) VerifyUnknown(ctx context.Context, network string, password secret.Text) error {
-	texts, _ := spellings(password)
-	return h.queue.Do(ctx, hashqueue.Login, network, func(m *argon2id.Memory) {
-		for _, text := range texts {
-			_ = h.dummy.matches(m, text)
-		}
-	})
+	_, err := h.compare(ctx, network, h.dummy, password)
+	return err
 }
 
 // Unusable returns a hash that no password has, for a user whose password was taken away. Releases up

@@ -2,6 +2,7 @@ package password
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -9,6 +10,7 @@ import (
 	"golang.org/x/crypto/argon2"
 	"golang.org/x/crypto/bcrypt"
 
+	"github.com/latchkey-auth/latchkey/impl/auth/password/argon2id"
 	"github.com/latchkey-auth/latchkey/impl/auth/password/hashqueue"
 	"github.com/latchkey-auth/latchkey/impl/secret"
 )
@@ -17,7 +19,7 @@ var cheap = Params{MemoryKiB: 64, Passes: 1, Lanes: 1}
 
 func newHasher(tb testing.TB, params Params, workers int) *Hasher {
 	tb.Helper()
-	queue, err := hashqueue.New(workers, time.Minute)
+	queue, err := hashqueue.New(workers, max(params.Bytes(), 1), time.Minute)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -168,12 +170,59 @@ func TestL6_UnknownUsersCostAHash(t *testing.T) {
 	if err := h.VerifyUnknown(t.Context(), "", secret.New("secret horse")); err != nil {
 		t.Error(err)
 	}
+	// A password that is tried in two spellings costs two hashes.
+	for password, want := range map[string]int{"caf\u00e9 noir": 1, "cafe\u0301 noir": 2, "cafe\u0301\x00": 1} {
+		c := counted{storedHash: h.dummy, count: new(int)}
+		if match, err := h.compare(t.Context(), "", c, secret.New(password)); match || err != nil || *c.count != want {
+			t.Errorf("%q: %d comparisons, %t, %v; want %d", password, *c.count, match, err, want)
+		}
+	}
+}
+
+// L-6: what a cheaper hash leaves of the time is spent after each comparison that doesn't match.
+func TestL6_CheaperHashesCostAsMuch(t *testing.T) {
+	t.Parallel()
+	for spent, want := range map[uint64]uint64{16: 48 << 10, 64: 0, 1 << 40: 0} {
+		h := newHasher(t, cheap, 1)
+		w := watched{spent: spent, memory: new([]uint64)}
+		// The second spelling finds the memory of what came after the first one.
+		match, err := h.compare(t.Context(), "", w, secret.New("cafe\u0301 noir"))
+		if got := *w.memory; match || err != nil || !slices.Equal(got, []uint64{0, want}) {
+			t.Errorf("after %d: %d bytes, %t, %v; want 0 and then %d", spent, got, match, err, want)
+		}
+	}
+}
+
+// watched is a hash that no password has. It records how much memory each comparison finds.
+type watched struct {
+	spent  uint64
+	memory *[]uint64
+}
+
+func (w watched) bytes() uint64 { return 0 }
+func (w watched) work() uint64  { return w.spent }
+
+func (w watched) matches(m *argon2id.Memory, _ string) bool {
+	*w.memory = append(*w.memory, m.Bytes())
+	return false
+}
+
+// counted counts the comparisons with a hash.
+type counted struct {
+	storedHash
+	count *int
+}
+
+func (c counted) matches(m *argon2id.Memory, password string) bool {
+	*c.count++
+	return c.storedHash.matches(m, password)
 }
 
 func FuzzPHC(f *testing.F) {
 	f.Add("$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc")
 	f.Add("$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA")
 	f.Add("$argon2id$v=19$m=019456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAB")
+	f.Add("$argon2id$v=19$m=64,t=1,p=1$AAAAAAAAAAA\nAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA")
 	f.Add("$2b$10$")
 	f.Fuzz(func(t *testing.T, s string) {
 		h, err := parsePHC(s)

@@ -106,7 +106,8 @@ func read(stored string) (storedHash, error) {
 }
 
 func parse(stored string) (format, storedHash, error) {
-	if len(stored) > maxStoredLength {
+	isForeign := func(r rune) bool { return r < ' ' || r > '~' } // to the contract's password_hash
+	if len(stored) > maxStoredLength || strings.ContainsFunc(stored, isForeign) {
 		return format{}, nil, errFormat
 	}
 	for _, f := range formats {

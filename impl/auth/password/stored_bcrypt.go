@@ -52,7 +52,7 @@ func (h bcryptHash) matches(_ *argon2id.Memory, password string) bool {
 func newBcrypt(text string, input func(string) ([]byte, bool)) (storedHash, error) {
 	fields, err := split(text, "$", 4)
 	if err != nil || fields[0] != "" || len(fields[2]) != 2 || len(fields[3]) != 53 ||
-		strings.Trim(fields[3], bcryptAlphabet) != "" {
+		strings.ContainsFunc(fields[3], func(r rune) bool { return !strings.ContainsRune(bcryptAlphabet, r) }) {
 		return nil, errSpelling
 	}
 	switch fields[1] {

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/text/unicode/norm"
 
+	"github.com/latchkey-auth/latchkey/impl/auth/password/argon2id"
 	"github.com/latchkey-auth/latchkey/impl/secret"
 )
 
@@ -71,6 +72,32 @@ func TestHashesOfOtherSystems(t *testing.T) {
 	for _, f := range formats {
 		if !seen[f.name] {
 			t.Errorf("%s has no vector", f.name)
+		}
+	}
+}
+
+// F-10: a comparison takes no more memory than the queue is told. scrypt and argon2 take it from the
+// worker.
+func TestF10_StoredHashesTakeTheBytesThatAreCounted(t *testing.T) {
+	t.Parallel()
+	seen := map[string]bool{}
+	for _, v := range vectors(t) {
+		if seen[v.Format] {
+			continue
+		}
+		seen[v.Format] = true
+		hash, err := read(v.Stored)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var m argon2id.Memory
+		defer m.Free()
+		if !hash.matches(&m, v.Password) {
+			t.Errorf("%s: %q doesn't fit %q", v.Library, v.Password, v.Stored)
+		}
+		// bcrypt and PBKDF2 take a few KiB of the heap, and scrypt a hundredth of its bytes.
+		if needed := hash.bytes(); m.Bytes() > needed || needed > 64<<10 && m.Bytes() < needed/10*9 {
+			t.Errorf("%s: %d bytes are taken, %d counted", v.Format, m.Bytes(), hash.bytes())
 		}
 	}
 }
@@ -156,7 +183,7 @@ func TestStoredHashesOfOtherSystemsAreBounded(t *testing.T) {
 			"pbkdf2_sha256$100000000$salt$" + key32 + "=", "pbkdf2:sha1:4294967295$salt$" + hex64,
 			"$scrypt$ln=19,r=8,p=1$" + salt16 + "$" + key32, "$scrypt$ln=31,r=8,p=1$" + salt16 + "$" + key32,
 			"$scrypt$ln=4294967295,r=8,p=1$" + salt16 + "$" + key32, "$scrypt$ln=1,r=4294967295,p=4294967295$" + salt16 + "$" + key32,
-			"$scrypt$ln=14,r=8,p=64$" + salt16 + "$" + key32, "$scrypt$ln=1,r=1,p=65$" + salt16 + "$" + key32,
+			"$scrypt$ln=1,r=65,p=1$" + salt16 + "$" + key32, "$scrypt$ln=14,r=8,p=64$" + salt16 + "$" + key32, "$scrypt$ln=1,r=1,p=65$" + salt16 + "$" + key32,
 			"scrypt$1073741824$salt$8$1$" + key32 + "=", "scrypt:1073741824:8:1$salt$" + hex64,
 			"$fbscrypt$v=1,n=31,r=8,p=1,ss=Bw==,sk=" + key32 + "=$Bw==$" + key32 + "=",
 		},
@@ -180,6 +207,7 @@ func TestStoredHashesOfOtherSystemsAreBounded(t *testing.T) {
 		errFormat: {
 			"", "secret", "!", "$", ":", "$1$salt$hash", "sha1$salt$" + hex64[:40], "md5$salt$" + hex64[:32], "$argon2d$v=19$m=64,t=1,p=1$" + salt16 + "$" + key32,
 			"$2x$04$" + bc53, "$6$salt$hash", "$pbkdf2-md5$i=1000$" + salt16 + "$" + key32, hex64[:30] + ":" + hex64, "0x" + hex64[:30] + ":" + hex64, strings.Repeat("$2b$04$", 1000),
+			"pbkdf2_sha256$1000$s\x00lt$" + key32 + "=", "pbkdf2_sha256$1000$sält$" + key32 + "=",
 		},
 	} {
 		for _, stored := range all {
