@@ -10,6 +10,7 @@ import (
 	"log"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -55,13 +56,14 @@ func run(args []string, getenv func(string) string) error {
 	dockerfile := flags.String("dockerfile", "Dockerfile", "the Dockerfile")
 	version := flags.String("version", "dev", "the version, which becomes the tag")
 	out := flags.String("out", "", "folder of the images, which is replaced")
-	postgres := flags.String("postgres", "", "package @embedded-postgres of the first platform, for the trial image")
+	var trials platforms
+	flags.Var(&trials, "trial", "OS/ARCH=FOLDER of npm's package @embedded-postgres, for a trial image of this platform")
 	shell := flags.String("shell", "", "shell of the trial image")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	if len(roots) == 0 || *out == "" || (*postgres == "") != (*shell == "") {
-		return errors.New("it needs -out and -root, and -shell with -postgres")
+	if len(roots) == 0 || *out == "" || (len(trials) > 0) != (*shell != "") {
+		return errors.New("it needs -out and -root, and -shell with -trial")
 	}
 	made, err := dateOf(getenv("SOURCE_DATE_EPOCH"))
 	if err != nil {
@@ -80,12 +82,16 @@ func run(args []string, getenv func(string) string) error {
 		}
 		all = append(all, tagged{*version, p.Platform, img})
 	}
-	if *postgres != "" {
-		img, err := b.trial(all[0].img, *postgres, *shell)
+	for _, p := range trials {
+		i := slices.IndexFunc(roots, func(root platform) bool { return root.Platform.Equals(p.Platform) })
+		if i < 0 {
+			return fmt.Errorf("-trial %s needs a -root of this platform", p.Platform)
+		}
+		img, err := b.trial(all[i].img, p.folder, *shell)
 		if err != nil {
 			return err
 		}
-		all = append(all, tagged{*version + "-trial", roots[0].Platform, img})
+		all = append(all, tagged{*version + "-trial", p.Platform, img})
 	}
 	if err := os.RemoveAll(*out); err != nil {
 		return err

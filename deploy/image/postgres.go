@@ -25,6 +25,9 @@ var unused = regexp.MustCompile(`^lib/([^/]*\.a|pkgconfig/.*|pkgconfig|libecpg.*
 // library matches a line of ldd with the path of a library, or of the loader.
 var library = regexp.MustCompile(`(?m)^\t(?:\S+ => )?(/\S+) \(0x[0-9a-f]+\)$`)
 
+// loaded are the programs and the modules of the package that the trial image runs.
+var loaded = []string{"bin/postgres", "bin/initdb", "lib/postgresql/plpgsql.so", "lib/postgresql/dict_snowball.so"}
+
 var errMissingLibrary = errors.New("a shared library is missing")
 
 // postgresFiles returns the PostgreSQL of the npm package, with its links, and the libraries of this
@@ -73,7 +76,8 @@ func packageLinks(pkg string) ([]file, error) {
 			return nil, fmt.Errorf("the link %s to %s", l.Target, l.Source)
 		}
 		if !unused.MatchString(name) {
-			links = append(links, file{name: path.Join(postgresFolder, name), link: path.Base(l.Source), mode: fs.ModeSymlink | 0o777})
+			link := file{name: path.Join(postgresFolder, name), link: path.Base(l.Source), mode: fs.ModeSymlink | 0o777}
+			links = append(links, link)
 		}
 	}
 	return links, nil
@@ -95,7 +99,7 @@ func systemLibraries(native string, links []file) ([]file, error) {
 		}
 	}
 	found := map[string]bool{}
-	for _, name := range []string{"bin/postgres", "bin/initdb", "lib/postgresql/plpgsql.so", "lib/postgresql/dict_snowball.so"} {
+	for _, name := range loaded {
 		cmd := exec.Command("ldd", filepath.Join(native, name))
 		cmd.Env = append(os.Environ(), "LC_ALL=C", "LD_LIBRARY_PATH="+dir+":"+filepath.Join(native, "lib"))
 		output, err := cmd.CombinedOutput()
