@@ -49,6 +49,7 @@ func newRoot(c console) *root {
 		addSettings(r.eventsCommand(), databaseSettings...),
 		addSettings(r.keyCommand(), keySettings...),
 		addSettings(r.mailCommand(), mailSettings...),
+		addSettings(r.healthcheckCommand(), healthSettings...),
 		r.openapiCommand(), r.versionCommand(),
 	)
 	return r
