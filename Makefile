@@ -11,6 +11,7 @@ BENCH    ?=
 # without git, or without its history, there is still a version.
 GIT      := git -c "safe.directory=$(CURDIR)"
 VERSION   = $(shell $(GIT) describe --tags --always --dirty 2>/dev/null || echo dev)
+COMMIT    = $(shell TZ=UTC $(GIT) log -1 --date=format-local:%Y-%m-%dT%H:%M:%SZ --format='-X main.commit=%H -X main.date=%cd' 2>/dev/null)
 # All npm packages, and the few that the server and the demo run with. npm's own record is a stamp: it is written last.
 # The matrix is a project of its own, for its test alone.
 NPM      := web/node_modules/.complete
@@ -34,7 +35,7 @@ help: ## lists the targets
 
 build: ## builds bin/latchkey
 	@mkdir -p bin
-	go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/latchkey ./cmd/latchkey
+	go build -trimpath -ldflags '-s -w -X main.version=$(VERSION) $(COMMIT)' -o bin/latchkey ./cmd/latchkey
 
 run: $(NPM_RUN) build ## starts the server with its database, and shows its mails at /dev/mails/
 	./bin/latchkey serve --dev
