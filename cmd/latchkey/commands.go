@@ -47,6 +47,7 @@ func newRoot(c console) *root {
 		addSettings(r.userCommand(), userSettings...),
 		addSettings(r.keyCommand(), keySettings...),
 		addSettings(r.mailCommand(), mailSettings...),
+		addSettings(r.healthcheckCommand(), healthSettings...),
 		r.openapiCommand(), r.versionCommand(),
 	)
 	return r
