@@ -44,7 +44,10 @@ func tarball(folder string, at time.Time, files []file) ([]byte, error) {
 			return nil, err
 		}
 	}
-	return packed.Bytes(), errors.Join(archive.Close(), zip.Close())
+	if err := errors.Join(archive.Close(), zip.Close()); err != nil {
+		return nil, err
+	}
+	return packed.Bytes(), nil
 }
 
 // writeSums writes the checksums of all files in a folder, for `sha256sum --check`.

@@ -6,7 +6,10 @@ toolchain go1.27.3
 
 tool github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod
 
-require github.com/CycloneDX/cyclonedx-go v0.9.3
+require (
+	github.com/CycloneDX/cyclonedx-go v0.9.3
+	github.com/google/licensecheck v0.3.1
+)
 
 require (
 	dario.cat/mergo v1.0.2 // indirect

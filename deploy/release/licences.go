@@ -16,9 +16,14 @@ const thirdParty = "THIRD_PARTY_LICENSES"
 // licenceNames match the files that a licence asks to be passed on.
 var licenceNames = []string{"LICEN[CS]E*", "License*", "license*", "COPYING*", "NOTICE*"}
 
-// licences returns the licences of everything in the binary: the modules, Go itself, and Swagger
-// UI. It fails if one has none.
-func (s source) licences(ctx context.Context, p platform) ([]byte, error) {
+// The parts of the binary that aren't modules.
+const (
+	goItself  = "Go"
+	swaggerUI = "swagger-ui-dist"
+)
+
+// parts returns what is in the binary of a platform: Go itself, Swagger UI, and the modules.
+func (s source) parts(ctx context.Context, p platform) ([]module, error) {
 	modules, err := s.modules(ctx, p)
 	if err != nil {
 		return nil, err
@@ -27,10 +32,18 @@ func (s source) licences(ctx context.Context, p platform) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	parts := append([]module{
-		{Path: "Go", Version: strings.TrimPrefix(s.toolchain, "go"), Dir: strings.TrimSpace(string(goroot))},
-		{Path: "swagger-ui-dist", Version: s.swaggerUI(), Dir: filepath.Join(s.dir, "gen", "swagger-ui")},
-	}, modules...)
+	return append([]module{
+		{Path: goItself, Version: strings.TrimPrefix(s.toolchain, "go"), Dir: strings.TrimSpace(string(goroot))},
+		{Path: swaggerUI, Version: s.swaggerUI(), Dir: filepath.Join(s.dir, "gen", "swagger-ui")},
+	}, modules...), nil
+}
+
+// licences returns the licences of everything in the binary. It fails if a part has none.
+func (s source) licences(ctx context.Context, p platform) ([]byte, error) {
+	parts, err := s.parts(ctx, p)
+	if err != nil {
+		return nil, err
+	}
 	var text bytes.Buffer
 	fmt.Fprintf(&text, "The program latchkey contains the following parts.\n"+
 		"The source of each Go module is at https://pkg.go.dev/PATH@VERSION.\n")

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 )
@@ -22,7 +23,6 @@ func main() {
 	var names string
 	flag.StringVar(&o.root, "root", ".", "the clone")
 	flag.StringVar(&o.out, "out", filepath.Join("dist", "release"), "the folder of the results; it is made anew")
-	flag.StringVar(&o.sbom, "cyclonedx-gomod", filepath.Join("bin", "tools", "cyclonedx-gomod"), "the program")
 	flag.StringVar(&names, "platforms", strings.Join(platformNames(platforms), ","), "the platforms")
 	flag.Parse()
 	var err error
@@ -39,8 +39,8 @@ func main() {
 type options struct {
 	root      string // a folder of the clone whose last commit is released
 	out       string
-	sbom      string // the program cyclonedx-gomod
 	platforms []platform
+	otherGo   bool // for tests: make archives by whatever Go runs this
 }
 
 // platform is a system that a release has a binary for.
@@ -91,6 +91,9 @@ func release(ctx context.Context, o options) (err error) {
 	if err != nil {
 		return err
 	}
+	if !o.otherGo && runtime.Version() != src.toolchain {
+		return fmt.Errorf("%s would compress differently: set GOTOOLCHAIN=%s", runtime.Version(), src.toolchain)
+	}
 	if err := errors.Join(os.RemoveAll(o.out), os.MkdirAll(o.out, 0o755)); err != nil {
 		return err
 	}
@@ -139,7 +142,7 @@ func (s source) releasePlatform(ctx context.Context, o options, p platform, prog
 	if err != nil {
 		return file{}, err
 	}
-	bill, err := s.bill(ctx, o.sbom, p)
+	bill, err := s.bill(ctx, p)
 	if err != nil {
 		return file{}, err
 	}

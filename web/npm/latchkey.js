@@ -23,8 +23,20 @@ function find() {
 }
 
 const child = spawn(find(), process.argv.slice(2), { stdio: 'inherit' })
+let stopping = false
+function stop(signal) {
+  stopping = true
+  child.kill(signal)
+}
 // A terminal sends Ctrl-C to the program too, which takes both as one.
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT']) process.on(signal, () => child.kill(signal))
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT']) process.on(signal, stop)
+// npm runs this through a shell. A signal to npm ends the shell, which doesn't pass it on.
+const shell = process.ppid
+if (process.env.npm_command !== undefined) {
+  setInterval(() => {
+    if (process.ppid !== shell && !stopping) stop('SIGTERM')
+  }, 200)
+}
 child.on('error', (error) => {
   console.error(`latchkey: ${error.message}`)
   process.exit(1)
