@@ -17,6 +17,13 @@ import (
 )
 
 func main() {
+	if err := run(); err != nil {
+		fmt.Fprintln(os.Stderr, "release:", err)
+		os.Exit(1)
+	}
+}
+
+func run() error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	var o options
@@ -26,13 +33,10 @@ func main() {
 	flag.StringVar(&names, "platforms", strings.Join(platformNames(platforms), ","), "the platforms")
 	flag.Parse()
 	var err error
-	if o.platforms, err = choose(names); err == nil {
-		err = release(ctx, o)
+	if o.platforms, err = choose(names); err != nil {
+		return err
 	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "release:", err)
-		os.Exit(1)
-	}
+	return release(ctx, o)
 }
 
 // options are what a release is made of and where to.

@@ -63,7 +63,7 @@ func (s source) launcherPackage() (file, error) {
 		return file{}, err
 	}
 	files[2].mode = 0o755
-	m := s.manifest(launcher, "An authentication service on PostgreSQL, which comes with it: npx @latchkey-auth/latchkey serve")
+	m := s.manifest(launcher, "An authentication service on PostgreSQL, which comes with it.")
 	m.Type, m.Bin, m.Engines = "module", map[string]string{"latchkey": "latchkey.js"}, map[string]string{"node": ">=20"}
 	m.OptionalPackages = map[string]string{}
 	for _, p := range platforms {

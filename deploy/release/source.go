@@ -169,7 +169,9 @@ func (s source) command(ctx context.Context, p platform, name string, args ...st
 }
 
 // changing are the variables that change what Go builds.
-var changing = []string{"GOOS", "GOARCH", "GOFLAGS", "GOTOOLCHAIN", "GOAMD64", "GOARM64", "GOEXPERIMENT", "GOROOT", "GOFIPS140"}
+var changing = []string{
+	"GOOS", "GOARCH", "GOFLAGS", "GOTOOLCHAIN", "GOAMD64", "GOARM64", "GOEXPERIMENT", "GOROOT", "GOFIPS140",
+}
 
 func git(ctx context.Context, dir string, args ...string) (string, error) {
 	// The clone may belong to another user, such as a container's mount.

@@ -18,7 +18,9 @@ function find() {
   try {
     return createRequire(import.meta.url).resolve(`${name}/bin/latchkey`)
   } catch {
-    refuse(`${name} is not installed: npm leaves it out with --omit=optional, or if node_modules comes from another platform`)
+    refuse(
+      `${name} is not installed: npm leaves it out with --omit=optional, or if node_modules comes from another platform`,
+    )
   }
 }
 
