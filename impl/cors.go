@@ -25,7 +25,7 @@ const (
 	// maxOrigin is more bytes than a browser's Origin has: a host has at most 253.
 	maxOrigin = 300
 
-	exposedHeaders = "ETag,Location,RateLimit,RateLimit-Policy,Retry-After,WWW-Authenticate,X-Request-Id"
+	exposedHeaders = "ETag,Link,Location,RateLimit,RateLimit-Policy,Retry-After,WWW-Authenticate,X-Request-Id"
 )
 
 // letOriginsIn implements the CORS protocol (Fetch standard). Below /api it allows the given origins,

@@ -44,7 +44,7 @@ func TestCORS_Answers(t *testing.T) {
 	token := h.MustRegister(t, "ada")
 	want := map[string]string{
 		"Vary": "Origin", "Access-Control-Allow-Origin": appOrigin,
-		"Access-Control-Expose-Headers": "ETag,Location,RateLimit,RateLimit-Policy,Retry-After,WWW-Authenticate,X-Request-Id",
+		"Access-Control-Expose-Headers": "ETag,Link,Location,RateLimit,RateLimit-Policy,Retry-After,WWW-Authenticate,X-Request-Id",
 	}
 	for name, r := range map[string]*http.Request{
 		"200": h.Request("GET", impltest.MePath, "", "Origin", appOrigin, "Authorization", "Bearer "+token),
@@ -147,7 +147,7 @@ func TestCORS_RefusedOriginsAreReportedOnce(t *testing.T) {
 func TestCORS_Preflight(t *testing.T) {
 	t.Parallel()
 	h := letIn(t)
-	for path, methods := range map[string]string{impltest.MePath: "DELETE, GET, HEAD, PATCH", impltest.LoginPath: "POST", "/api/users": "POST"} {
+	for path, methods := range map[string]string{impltest.MePath: "DELETE, GET, HEAD, PATCH", impltest.LoginPath: "POST", "/api/users": "GET, HEAD, POST"} {
 		r := h.Request(
 			"OPTIONS",
 			path,

@@ -105,6 +105,7 @@ var problems = []struct {
 		status: 400, code: "invalid_refresh_token", oauth: oauthInvalidGrant,
 		detail: "The refresh token was not accepted.",
 	}},
+	{auth.ErrNoAccount, problem{status: 404, code: "account_not_found", detail: "There is no such user."}},
 	{auth.ErrNoSession, problem{status: 404, code: "session_not_found", detail: "The user has no such session."}},
 	{errNotAuthenticated, problem{
 		status: 401, code: "not_authenticated", challenge: challenge,

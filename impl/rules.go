@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -22,10 +23,12 @@ func (s *Server) rules() contract.Rules {
 	return contract.Rules{
 		Formats: map[string]func(string) string{
 			"idn-email": judgeEmail,
+			"date-time": judgeTime,
 			// The service judges it, once, together with the email and the username.
 			formatNewPassword: func(string) string { return "" },
 		},
-		Absent: map[string]error{"session_id": auth.ErrNoSession},
+		Absent: map[string]error{"session_id": auth.ErrNoSession, "user_id": auth.ErrNoAccount},
+		Scopes: true,
 		Bodies: []contract.BodyRule{
 			{Property: "password", Format: formatNewPassword, Check: s.checkPassword("password")},
 			{Property: "new_password", Format: formatNewPassword, Check: s.checkPassword("new_password")},
@@ -42,6 +45,13 @@ func (s *Server) rules() contract.Rules {
 func judgeEmail(text string) string {
 	if _, err := account.CanonicalEmail(text); err != nil {
 		return err.Error()
+	}
+	return ""
+}
+
+func judgeTime(text string) string {
+	if _, err := time.Parse(time.RFC3339, text); err != nil {
+		return "It must be a time as in RFC 3339, such as 2026-01-05T09:30:00Z."
 	}
 	return ""
 }

@@ -91,6 +91,7 @@ func userBody(u auth.User) api.User {
 		DisplayName:   optional(u.DisplayName),
 		Locale:        optional(u.Locale),
 		UserMetadata:  u.Metadata,
+		AppMetadata:   u.AppMetadata,
 	}
 }
 
@@ -108,6 +109,7 @@ func registeredUserBody(g auth.Grant, token api.Token) api.RegisteredUser {
 		UpdatedAt:     u.UpdatedAt,
 		Locale:        optional(u.Locale),
 		UserMetadata:  u.Metadata,
+		AppMetadata:   u.AppMetadata,
 		Token:         token,
 	}
 }

@@ -22,7 +22,7 @@ SELECT * FROM users WHERE id = @id;
 SELECT
     a.session_id::uuid AS session_id,
     u.id, u.email, u.username, u.email_verified, u.is_active, u.is_superuser, u.created_at, u.updated_at,
-    u.display_name, u.locale, u.user_metadata,
+    u.display_name, u.locale, u.user_metadata, u.app_metadata,
     coalesce(s.authenticated_at, 'epoch')::timestamptz AS authenticated_at,
     coalesce(
         s.user_id = u.id AND s.expires_at > sqlc.arg(now)::timestamptz AND (u.tokens_not_before IS NULL OR s.created_at > u.tokens_not_before), false
@@ -30,7 +30,7 @@ SELECT
 FROM (SELECT unnest((SELECT sqlc.arg(user_ids)::uuid[])) AS user_id, unnest((SELECT sqlc.arg(session_ids)::uuid[])) AS session_id) a
 CROSS JOIN LATERAL (
     SELECT users.id, users.email, users.username, users.email_verified, users.is_active, users.is_superuser, users.tokens_not_before, users.created_at, users.updated_at,
-        users.display_name, users.locale, users.user_metadata
+        users.display_name, users.locale, users.user_metadata, users.app_metadata
     FROM users WHERE users.id = a.user_id LIMIT 1
 ) u
 LEFT JOIN LATERAL (

@@ -34,6 +34,36 @@ func (e AccessTokenClaimsAmr) Valid() bool {
 	}
 }
 
+// Defines values for AccountNotFoundProblemCode.
+const (
+	AccountNotFoundProblemCodeAccountNotFound AccountNotFoundProblemCode = "account_not_found"
+)
+
+// Valid indicates whether the value is a known member of the AccountNotFoundProblemCode enum.
+func (e AccountNotFoundProblemCode) Valid() bool {
+	switch e {
+	case AccountNotFoundProblemCodeAccountNotFound:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for AccountNotFoundProblemStatus.
+const (
+	AccountNotFoundProblemStatusN404 AccountNotFoundProblemStatus = 404
+)
+
+// Valid indicates whether the value is a known member of the AccountNotFoundProblemStatus enum.
+func (e AccountNotFoundProblemStatus) Valid() bool {
+	switch e {
+	case AccountNotFoundProblemStatusN404:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for AmbiguousCredentialsProblemCode.
 const (
 	AmbiguousCredentialsProblemCodeAmbiguousCredentials AmbiguousCredentialsProblemCode = "ambiguous_credentials"
@@ -292,6 +322,7 @@ const (
 	EventTypeLoginFailed            EventType = "login.failed"
 	EventTypePasswordChanged        EventType = "password.changed"
 	EventTypePasswordReset          EventType = "password.reset"
+	EventTypePasswordResetSent      EventType = "password.reset_sent"
 	EventTypeSessionEnded           EventType = "session.ended"
 	EventTypeSessionReauthenticated EventType = "session.reauthenticated"
 	EventTypeSessionReuseDetected   EventType = "session.reuse_detected"
@@ -299,8 +330,12 @@ const (
 	EventTypeUserActivated          EventType = "user.activated"
 	EventTypeUserCreated            EventType = "user.created"
 	EventTypeUserDeactivated        EventType = "user.deactivated"
+	EventTypeUserDeleted            EventType = "user.deleted"
+	EventTypeUserImported           EventType = "user.imported"
+	EventTypeUserInvited            EventType = "user.invited"
 	EventTypeUserLoggedIn           EventType = "user.logged_in"
 	EventTypeUserRegistered         EventType = "user.registered"
+	EventTypeUserRolesChanged       EventType = "user.roles_changed"
 	EventTypeUserUpdated            EventType = "user.updated"
 )
 
@@ -321,6 +356,8 @@ func (e EventType) Valid() bool {
 		return true
 	case EventTypePasswordReset:
 		return true
+	case EventTypePasswordResetSent:
+		return true
 	case EventTypeSessionEnded:
 		return true
 	case EventTypeSessionReauthenticated:
@@ -335,9 +372,17 @@ func (e EventType) Valid() bool {
 		return true
 	case EventTypeUserDeactivated:
 		return true
+	case EventTypeUserDeleted:
+		return true
+	case EventTypeUserImported:
+		return true
+	case EventTypeUserInvited:
+		return true
 	case EventTypeUserLoggedIn:
 		return true
 	case EventTypeUserRegistered:
+		return true
+	case EventTypeUserRolesChanged:
 		return true
 	case EventTypeUserUpdated:
 		return true
@@ -397,6 +442,7 @@ func (e FieldErrorCode) Valid() bool {
 // Defines values for GrantRefusedProblemCode.
 const (
 	GrantRefusedProblemCodeInvalidRefreshToken  GrantRefusedProblemCode = "invalid_refresh_token"
+	GrantRefusedProblemCodeInvalidScope         GrantRefusedProblemCode = "invalid_scope"
 	GrantRefusedProblemCodeRefreshTokenReused   GrantRefusedProblemCode = "refresh_token_reused"
 	GrantRefusedProblemCodeUnsupportedGrantType GrantRefusedProblemCode = "unsupported_grant_type"
 )
@@ -405,6 +451,8 @@ const (
 func (e GrantRefusedProblemCode) Valid() bool {
 	switch e {
 	case GrantRefusedProblemCodeInvalidRefreshToken:
+		return true
+	case GrantRefusedProblemCodeInvalidScope:
 		return true
 	case GrantRefusedProblemCodeRefreshTokenReused:
 		return true
@@ -419,6 +467,7 @@ func (e GrantRefusedProblemCode) Valid() bool {
 const (
 	GrantRefusedProblemErrorInvalidGrant           GrantRefusedProblemError = "invalid_grant"
 	GrantRefusedProblemErrorInvalidRequest         GrantRefusedProblemError = "invalid_request"
+	GrantRefusedProblemErrorInvalidScope           GrantRefusedProblemError = "invalid_scope"
 	GrantRefusedProblemErrorServerError            GrantRefusedProblemError = "server_error"
 	GrantRefusedProblemErrorTemporarilyUnavailable GrantRefusedProblemError = "temporarily_unavailable"
 	GrantRefusedProblemErrorUnsupportedGrantType   GrantRefusedProblemError = "unsupported_grant_type"
@@ -430,6 +479,8 @@ func (e GrantRefusedProblemError) Valid() bool {
 	case GrantRefusedProblemErrorInvalidGrant:
 		return true
 	case GrantRefusedProblemErrorInvalidRequest:
+		return true
+	case GrantRefusedProblemErrorInvalidScope:
 		return true
 	case GrantRefusedProblemErrorServerError:
 		return true
@@ -466,6 +517,60 @@ const (
 func (e HealthStatus) Valid() bool {
 	switch e {
 	case Ok:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for InsufficientScopeProblemCode.
+const (
+	InsufficientScopeProblemCodeInsufficientScope InsufficientScopeProblemCode = "insufficient_scope"
+)
+
+// Valid indicates whether the value is a known member of the InsufficientScopeProblemCode enum.
+func (e InsufficientScopeProblemCode) Valid() bool {
+	switch e {
+	case InsufficientScopeProblemCodeInsufficientScope:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for InsufficientScopeProblemScopes.
+const (
+	InsufficientScopeProblemScopesEventsRead  InsufficientScopeProblemScopes = "events:read"
+	InsufficientScopeProblemScopesSessionsEnd InsufficientScopeProblemScopes = "sessions:end"
+	InsufficientScopeProblemScopesUsersRead   InsufficientScopeProblemScopes = "users:read"
+	InsufficientScopeProblemScopesUsersWrite  InsufficientScopeProblemScopes = "users:write"
+)
+
+// Valid indicates whether the value is a known member of the InsufficientScopeProblemScopes enum.
+func (e InsufficientScopeProblemScopes) Valid() bool {
+	switch e {
+	case InsufficientScopeProblemScopesEventsRead:
+		return true
+	case InsufficientScopeProblemScopesSessionsEnd:
+		return true
+	case InsufficientScopeProblemScopesUsersRead:
+		return true
+	case InsufficientScopeProblemScopesUsersWrite:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for InsufficientScopeProblemStatus.
+const (
+	InsufficientScopeProblemStatusN403 InsufficientScopeProblemStatus = 403
+)
+
+// Valid indicates whether the value is a known member of the InsufficientScopeProblemStatus enum.
+func (e InsufficientScopeProblemStatus) Valid() bool {
+	switch e {
+	case InsufficientScopeProblemStatusN403:
 		return true
 	default:
 		return false
@@ -697,6 +802,36 @@ func (e KeyUse) Valid() bool {
 	}
 }
 
+// Defines values for LastSuperuserProblemCode.
+const (
+	LastSuperuserProblemCodeLastSuperuser LastSuperuserProblemCode = "last_superuser"
+)
+
+// Valid indicates whether the value is a known member of the LastSuperuserProblemCode enum.
+func (e LastSuperuserProblemCode) Valid() bool {
+	switch e {
+	case LastSuperuserProblemCodeLastSuperuser:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for LastSuperuserProblemStatus.
+const (
+	LastSuperuserProblemStatusN409 LastSuperuserProblemStatus = 409
+)
+
+// Valid indicates whether the value is a known member of the LastSuperuserProblemStatus enum.
+func (e LastSuperuserProblemStatus) Valid() bool {
+	switch e {
+	case LastSuperuserProblemStatusN409:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for LoginContinuationFactor.
 const (
 	LoginContinuationFactorEmailCode LoginContinuationFactor = "email_code"
@@ -731,6 +866,7 @@ func (e LoginFailedProblemCode) Valid() bool {
 const (
 	LoginFailedProblemErrorInvalidGrant           LoginFailedProblemError = "invalid_grant"
 	LoginFailedProblemErrorInvalidRequest         LoginFailedProblemError = "invalid_request"
+	LoginFailedProblemErrorInvalidScope           LoginFailedProblemError = "invalid_scope"
 	LoginFailedProblemErrorServerError            LoginFailedProblemError = "server_error"
 	LoginFailedProblemErrorTemporarilyUnavailable LoginFailedProblemError = "temporarily_unavailable"
 	LoginFailedProblemErrorUnsupportedGrantType   LoginFailedProblemError = "unsupported_grant_type"
@@ -742,6 +878,8 @@ func (e LoginFailedProblemError) Valid() bool {
 	case LoginFailedProblemErrorInvalidGrant:
 		return true
 	case LoginFailedProblemErrorInvalidRequest:
+		return true
+	case LoginFailedProblemErrorInvalidScope:
 		return true
 	case LoginFailedProblemErrorServerError:
 		return true
@@ -794,6 +932,7 @@ func (e LoginForbiddenProblemCode) Valid() bool {
 const (
 	LoginForbiddenProblemErrorInvalidGrant           LoginForbiddenProblemError = "invalid_grant"
 	LoginForbiddenProblemErrorInvalidRequest         LoginForbiddenProblemError = "invalid_request"
+	LoginForbiddenProblemErrorInvalidScope           LoginForbiddenProblemError = "invalid_scope"
 	LoginForbiddenProblemErrorServerError            LoginForbiddenProblemError = "server_error"
 	LoginForbiddenProblemErrorTemporarilyUnavailable LoginForbiddenProblemError = "temporarily_unavailable"
 	LoginForbiddenProblemErrorUnsupportedGrantType   LoginForbiddenProblemError = "unsupported_grant_type"
@@ -805,6 +944,8 @@ func (e LoginForbiddenProblemError) Valid() bool {
 	case LoginForbiddenProblemErrorInvalidGrant:
 		return true
 	case LoginForbiddenProblemErrorInvalidRequest:
+		return true
+	case LoginForbiddenProblemErrorInvalidScope:
 		return true
 	case LoginForbiddenProblemErrorServerError:
 		return true
@@ -859,6 +1000,45 @@ func (e LoginFormGrantType) Valid() bool {
 	case LoginFormGrantTypePassword:
 		return true
 	case LoginFormGrantTypeRefreshToken:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ManagedEventActor.
+const (
+	ManagedEventActorOperator ManagedEventActor = "operator"
+	ManagedEventActorUnknown  ManagedEventActor = "unknown"
+	ManagedEventActorUser     ManagedEventActor = "user"
+)
+
+// Valid indicates whether the value is a known member of the ManagedEventActor enum.
+func (e ManagedEventActor) Valid() bool {
+	switch e {
+	case ManagedEventActorOperator:
+		return true
+	case ManagedEventActorUnknown:
+		return true
+	case ManagedEventActorUser:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ManagedEventMethods.
+const (
+	ManagedEventMethodsOtp ManagedEventMethods = "otp"
+	ManagedEventMethodsPwd ManagedEventMethods = "pwd"
+)
+
+// Valid indicates whether the value is a known member of the ManagedEventMethods enum.
+func (e ManagedEventMethods) Valid() bool {
+	switch e {
+	case ManagedEventMethodsOtp:
+		return true
+	case ManagedEventMethodsPwd:
 		return true
 	default:
 		return false
@@ -1037,6 +1217,7 @@ func (e NotReadyProblemStatus) Valid() bool {
 const (
 	OAuthErrorErrorInvalidGrant           OAuthErrorError = "invalid_grant"
 	OAuthErrorErrorInvalidRequest         OAuthErrorError = "invalid_request"
+	OAuthErrorErrorInvalidScope           OAuthErrorError = "invalid_scope"
 	OAuthErrorErrorServerError            OAuthErrorError = "server_error"
 	OAuthErrorErrorTemporarilyUnavailable OAuthErrorError = "temporarily_unavailable"
 	OAuthErrorErrorUnsupportedGrantType   OAuthErrorError = "unsupported_grant_type"
@@ -1049,11 +1230,70 @@ func (e OAuthErrorError) Valid() bool {
 		return true
 	case OAuthErrorErrorInvalidRequest:
 		return true
+	case OAuthErrorErrorInvalidScope:
+		return true
 	case OAuthErrorErrorServerError:
 		return true
 	case OAuthErrorErrorTemporarilyUnavailable:
 		return true
 	case OAuthErrorErrorUnsupportedGrantType:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for OperatorRefusedProblemCode.
+const (
+	OperatorRefusedProblemCodeCrossOrigin       OperatorRefusedProblemCode = "cross_origin"
+	OperatorRefusedProblemCodeInsufficientScope OperatorRefusedProblemCode = "insufficient_scope"
+)
+
+// Valid indicates whether the value is a known member of the OperatorRefusedProblemCode enum.
+func (e OperatorRefusedProblemCode) Valid() bool {
+	switch e {
+	case OperatorRefusedProblemCodeCrossOrigin:
+		return true
+	case OperatorRefusedProblemCodeInsufficientScope:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for OperatorRefusedProblemScopes.
+const (
+	OperatorRefusedProblemScopesEventsRead  OperatorRefusedProblemScopes = "events:read"
+	OperatorRefusedProblemScopesSessionsEnd OperatorRefusedProblemScopes = "sessions:end"
+	OperatorRefusedProblemScopesUsersRead   OperatorRefusedProblemScopes = "users:read"
+	OperatorRefusedProblemScopesUsersWrite  OperatorRefusedProblemScopes = "users:write"
+)
+
+// Valid indicates whether the value is a known member of the OperatorRefusedProblemScopes enum.
+func (e OperatorRefusedProblemScopes) Valid() bool {
+	switch e {
+	case OperatorRefusedProblemScopesEventsRead:
+		return true
+	case OperatorRefusedProblemScopesSessionsEnd:
+		return true
+	case OperatorRefusedProblemScopesUsersRead:
+		return true
+	case OperatorRefusedProblemScopesUsersWrite:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for OperatorRefusedProblemStatus.
+const (
+	OperatorRefusedProblemStatusN403 OperatorRefusedProblemStatus = 403
+)
+
+// Valid indicates whether the value is a known member of the OperatorRefusedProblemStatus enum.
+func (e OperatorRefusedProblemStatus) Valid() bool {
+	switch e {
+	case OperatorRefusedProblemStatusN403:
 		return true
 	default:
 		return false
@@ -1156,6 +1396,36 @@ const (
 func (e PreconditionFailedProblemStatus) Valid() bool {
 	switch e {
 	case N412:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PreconditionRequiredProblemCode.
+const (
+	PreconditionRequired PreconditionRequiredProblemCode = "precondition_required"
+)
+
+// Valid indicates whether the value is a known member of the PreconditionRequiredProblemCode enum.
+func (e PreconditionRequiredProblemCode) Valid() bool {
+	switch e {
+	case PreconditionRequired:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PreconditionRequiredProblemStatus.
+const (
+	N428 PreconditionRequiredProblemStatus = 428
+)
+
+// Valid indicates whether the value is a known member of the PreconditionRequiredProblemStatus enum.
+func (e PreconditionRequiredProblemStatus) Valid() bool {
+	switch e {
+	case N428:
 		return true
 	default:
 		return false
@@ -1366,6 +1636,24 @@ func (e RequestTimeoutProblemStatus) Valid() bool {
 	}
 }
 
+// Defines values for Role.
+const (
+	RoleSuperuser Role = "superuser"
+	RoleSupport   Role = "support"
+)
+
+// Valid indicates whether the value is a known member of the Role enum.
+func (e Role) Valid() bool {
+	switch e {
+	case RoleSuperuser:
+		return true
+	case RoleSupport:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for SessionNotFoundProblemCode.
 const (
 	SessionNotFound SessionNotFoundProblemCode = "session_not_found"
@@ -1490,6 +1778,7 @@ func (e TokenBodyTooLargeProblemCode) Valid() bool {
 const (
 	TokenBodyTooLargeProblemErrorInvalidGrant           TokenBodyTooLargeProblemError = "invalid_grant"
 	TokenBodyTooLargeProblemErrorInvalidRequest         TokenBodyTooLargeProblemError = "invalid_request"
+	TokenBodyTooLargeProblemErrorInvalidScope           TokenBodyTooLargeProblemError = "invalid_scope"
 	TokenBodyTooLargeProblemErrorServerError            TokenBodyTooLargeProblemError = "server_error"
 	TokenBodyTooLargeProblemErrorTemporarilyUnavailable TokenBodyTooLargeProblemError = "temporarily_unavailable"
 	TokenBodyTooLargeProblemErrorUnsupportedGrantType   TokenBodyTooLargeProblemError = "unsupported_grant_type"
@@ -1501,6 +1790,8 @@ func (e TokenBodyTooLargeProblemError) Valid() bool {
 	case TokenBodyTooLargeProblemErrorInvalidGrant:
 		return true
 	case TokenBodyTooLargeProblemErrorInvalidRequest:
+		return true
+	case TokenBodyTooLargeProblemErrorInvalidScope:
 		return true
 	case TokenBodyTooLargeProblemErrorServerError:
 		return true
@@ -1547,6 +1838,7 @@ func (e TokenCrossOriginProblemCode) Valid() bool {
 const (
 	TokenCrossOriginProblemErrorInvalidGrant           TokenCrossOriginProblemError = "invalid_grant"
 	TokenCrossOriginProblemErrorInvalidRequest         TokenCrossOriginProblemError = "invalid_request"
+	TokenCrossOriginProblemErrorInvalidScope           TokenCrossOriginProblemError = "invalid_scope"
 	TokenCrossOriginProblemErrorServerError            TokenCrossOriginProblemError = "server_error"
 	TokenCrossOriginProblemErrorTemporarilyUnavailable TokenCrossOriginProblemError = "temporarily_unavailable"
 	TokenCrossOriginProblemErrorUnsupportedGrantType   TokenCrossOriginProblemError = "unsupported_grant_type"
@@ -1558,6 +1850,8 @@ func (e TokenCrossOriginProblemError) Valid() bool {
 	case TokenCrossOriginProblemErrorInvalidGrant:
 		return true
 	case TokenCrossOriginProblemErrorInvalidRequest:
+		return true
+	case TokenCrossOriginProblemErrorInvalidScope:
 		return true
 	case TokenCrossOriginProblemErrorServerError:
 		return true
@@ -1622,6 +1916,7 @@ func (e TokenInternalErrorProblemCode) Valid() bool {
 const (
 	TokenInternalErrorProblemErrorInvalidGrant           TokenInternalErrorProblemError = "invalid_grant"
 	TokenInternalErrorProblemErrorInvalidRequest         TokenInternalErrorProblemError = "invalid_request"
+	TokenInternalErrorProblemErrorInvalidScope           TokenInternalErrorProblemError = "invalid_scope"
 	TokenInternalErrorProblemErrorServerError            TokenInternalErrorProblemError = "server_error"
 	TokenInternalErrorProblemErrorTemporarilyUnavailable TokenInternalErrorProblemError = "temporarily_unavailable"
 	TokenInternalErrorProblemErrorUnsupportedGrantType   TokenInternalErrorProblemError = "unsupported_grant_type"
@@ -1633,6 +1928,8 @@ func (e TokenInternalErrorProblemError) Valid() bool {
 	case TokenInternalErrorProblemErrorInvalidGrant:
 		return true
 	case TokenInternalErrorProblemErrorInvalidRequest:
+		return true
+	case TokenInternalErrorProblemErrorInvalidScope:
 		return true
 	case TokenInternalErrorProblemErrorServerError:
 		return true
@@ -1679,6 +1976,7 @@ func (e TokenInvalidRequestProblemCode) Valid() bool {
 const (
 	TokenInvalidRequestProblemErrorInvalidGrant           TokenInvalidRequestProblemError = "invalid_grant"
 	TokenInvalidRequestProblemErrorInvalidRequest         TokenInvalidRequestProblemError = "invalid_request"
+	TokenInvalidRequestProblemErrorInvalidScope           TokenInvalidRequestProblemError = "invalid_scope"
 	TokenInvalidRequestProblemErrorServerError            TokenInvalidRequestProblemError = "server_error"
 	TokenInvalidRequestProblemErrorTemporarilyUnavailable TokenInvalidRequestProblemError = "temporarily_unavailable"
 	TokenInvalidRequestProblemErrorUnsupportedGrantType   TokenInvalidRequestProblemError = "unsupported_grant_type"
@@ -1690,6 +1988,8 @@ func (e TokenInvalidRequestProblemError) Valid() bool {
 	case TokenInvalidRequestProblemErrorInvalidGrant:
 		return true
 	case TokenInvalidRequestProblemErrorInvalidRequest:
+		return true
+	case TokenInvalidRequestProblemErrorInvalidScope:
 		return true
 	case TokenInvalidRequestProblemErrorServerError:
 		return true
@@ -1742,6 +2042,7 @@ func (e TokenOverloadedProblemCode) Valid() bool {
 const (
 	TokenOverloadedProblemErrorInvalidGrant           TokenOverloadedProblemError = "invalid_grant"
 	TokenOverloadedProblemErrorInvalidRequest         TokenOverloadedProblemError = "invalid_request"
+	TokenOverloadedProblemErrorInvalidScope           TokenOverloadedProblemError = "invalid_scope"
 	TokenOverloadedProblemErrorServerError            TokenOverloadedProblemError = "server_error"
 	TokenOverloadedProblemErrorTemporarilyUnavailable TokenOverloadedProblemError = "temporarily_unavailable"
 	TokenOverloadedProblemErrorUnsupportedGrantType   TokenOverloadedProblemError = "unsupported_grant_type"
@@ -1753,6 +2054,8 @@ func (e TokenOverloadedProblemError) Valid() bool {
 	case TokenOverloadedProblemErrorInvalidGrant:
 		return true
 	case TokenOverloadedProblemErrorInvalidRequest:
+		return true
+	case TokenOverloadedProblemErrorInvalidScope:
 		return true
 	case TokenOverloadedProblemErrorServerError:
 		return true
@@ -1799,6 +2102,7 @@ func (e TokenRateLimitedProblemCode) Valid() bool {
 const (
 	TokenRateLimitedProblemErrorInvalidGrant           TokenRateLimitedProblemError = "invalid_grant"
 	TokenRateLimitedProblemErrorInvalidRequest         TokenRateLimitedProblemError = "invalid_request"
+	TokenRateLimitedProblemErrorInvalidScope           TokenRateLimitedProblemError = "invalid_scope"
 	TokenRateLimitedProblemErrorServerError            TokenRateLimitedProblemError = "server_error"
 	TokenRateLimitedProblemErrorTemporarilyUnavailable TokenRateLimitedProblemError = "temporarily_unavailable"
 	TokenRateLimitedProblemErrorUnsupportedGrantType   TokenRateLimitedProblemError = "unsupported_grant_type"
@@ -1810,6 +2114,8 @@ func (e TokenRateLimitedProblemError) Valid() bool {
 	case TokenRateLimitedProblemErrorInvalidGrant:
 		return true
 	case TokenRateLimitedProblemErrorInvalidRequest:
+		return true
+	case TokenRateLimitedProblemErrorInvalidScope:
 		return true
 	case TokenRateLimitedProblemErrorServerError:
 		return true
@@ -1856,6 +2162,7 @@ func (e TokenRequestTimeoutProblemCode) Valid() bool {
 const (
 	TokenRequestTimeoutProblemErrorInvalidGrant           TokenRequestTimeoutProblemError = "invalid_grant"
 	TokenRequestTimeoutProblemErrorInvalidRequest         TokenRequestTimeoutProblemError = "invalid_request"
+	TokenRequestTimeoutProblemErrorInvalidScope           TokenRequestTimeoutProblemError = "invalid_scope"
 	TokenRequestTimeoutProblemErrorServerError            TokenRequestTimeoutProblemError = "server_error"
 	TokenRequestTimeoutProblemErrorTemporarilyUnavailable TokenRequestTimeoutProblemError = "temporarily_unavailable"
 	TokenRequestTimeoutProblemErrorUnsupportedGrantType   TokenRequestTimeoutProblemError = "unsupported_grant_type"
@@ -1867,6 +2174,8 @@ func (e TokenRequestTimeoutProblemError) Valid() bool {
 	case TokenRequestTimeoutProblemErrorInvalidGrant:
 		return true
 	case TokenRequestTimeoutProblemErrorInvalidRequest:
+		return true
+	case TokenRequestTimeoutProblemErrorInvalidScope:
 		return true
 	case TokenRequestTimeoutProblemErrorServerError:
 		return true
@@ -1916,6 +2225,7 @@ func (e TokenUnavailableProblemCode) Valid() bool {
 const (
 	TokenUnavailableProblemErrorInvalidGrant           TokenUnavailableProblemError = "invalid_grant"
 	TokenUnavailableProblemErrorInvalidRequest         TokenUnavailableProblemError = "invalid_request"
+	TokenUnavailableProblemErrorInvalidScope           TokenUnavailableProblemError = "invalid_scope"
 	TokenUnavailableProblemErrorServerError            TokenUnavailableProblemError = "server_error"
 	TokenUnavailableProblemErrorTemporarilyUnavailable TokenUnavailableProblemError = "temporarily_unavailable"
 	TokenUnavailableProblemErrorUnsupportedGrantType   TokenUnavailableProblemError = "unsupported_grant_type"
@@ -1927,6 +2237,8 @@ func (e TokenUnavailableProblemError) Valid() bool {
 	case TokenUnavailableProblemErrorInvalidGrant:
 		return true
 	case TokenUnavailableProblemErrorInvalidRequest:
+		return true
+	case TokenUnavailableProblemErrorInvalidScope:
 		return true
 	case TokenUnavailableProblemErrorServerError:
 		return true
@@ -1973,6 +2285,7 @@ func (e TokenUnsupportedMediaTypeProblemCode) Valid() bool {
 const (
 	TokenUnsupportedMediaTypeProblemErrorInvalidGrant           TokenUnsupportedMediaTypeProblemError = "invalid_grant"
 	TokenUnsupportedMediaTypeProblemErrorInvalidRequest         TokenUnsupportedMediaTypeProblemError = "invalid_request"
+	TokenUnsupportedMediaTypeProblemErrorInvalidScope           TokenUnsupportedMediaTypeProblemError = "invalid_scope"
 	TokenUnsupportedMediaTypeProblemErrorServerError            TokenUnsupportedMediaTypeProblemError = "server_error"
 	TokenUnsupportedMediaTypeProblemErrorTemporarilyUnavailable TokenUnsupportedMediaTypeProblemError = "temporarily_unavailable"
 	TokenUnsupportedMediaTypeProblemErrorUnsupportedGrantType   TokenUnsupportedMediaTypeProblemError = "unsupported_grant_type"
@@ -1984,6 +2297,8 @@ func (e TokenUnsupportedMediaTypeProblemError) Valid() bool {
 	case TokenUnsupportedMediaTypeProblemErrorInvalidGrant:
 		return true
 	case TokenUnsupportedMediaTypeProblemErrorInvalidRequest:
+		return true
+	case TokenUnsupportedMediaTypeProblemErrorInvalidScope:
 		return true
 	case TokenUnsupportedMediaTypeProblemErrorServerError:
 		return true
@@ -2176,6 +2491,42 @@ func (e UnsupportedMediaTypeProblemStatus) Valid() bool {
 	}
 }
 
+// Defines values for UserConflictProblemCode.
+const (
+	UserConflictProblemCodeExternalIDTaken UserConflictProblemCode = "external_id_taken"
+	UserConflictProblemCodeLastSuperuser   UserConflictProblemCode = "last_superuser"
+	UserConflictProblemCodeUsernameTaken   UserConflictProblemCode = "username_taken"
+)
+
+// Valid indicates whether the value is a known member of the UserConflictProblemCode enum.
+func (e UserConflictProblemCode) Valid() bool {
+	switch e {
+	case UserConflictProblemCodeExternalIDTaken:
+		return true
+	case UserConflictProblemCodeLastSuperuser:
+		return true
+	case UserConflictProblemCodeUsernameTaken:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for UserConflictProblemStatus.
+const (
+	UserConflictProblemStatusN409 UserConflictProblemStatus = 409
+)
+
+// Valid indicates whether the value is a known member of the UserConflictProblemStatus enum.
+func (e UserConflictProblemStatus) Valid() bool {
+	switch e {
+	case UserConflictProblemStatusN409:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for UsernameConflictProblemCode.
 const (
 	UsernameConflictProblemCodeUsernameTaken UsernameConflictProblemCode = "username_taken"
@@ -2281,6 +2632,24 @@ func (e WrongPasswordProblemStatus) Valid() bool {
 	}
 }
 
+// Defines values for ListUsersParamsRole.
+const (
+	ListUsersParamsRoleSuperuser ListUsersParamsRole = "superuser"
+	ListUsersParamsRoleSupport   ListUsersParamsRole = "support"
+)
+
+// Valid indicates whether the value is a known member of the ListUsersParamsRole enum.
+func (e ListUsersParamsRole) Valid() bool {
+	switch e {
+	case ListUsersParamsRoleSuperuser:
+		return true
+	case ListUsersParamsRoleSupport:
+		return true
+	default:
+		return false
+	}
+}
+
 // AccessTokenClaims The claims of an access token. Its header has `alg`, `typ` (`at+jwt`, RFC 9068 section 2.1) and `kid`, and
 // nothing else. `uid` is the id of the user, and `sid` the id of the session.
 type AccessTokenClaims struct {
@@ -2304,6 +2673,11 @@ type AccessTokenClaims struct {
 	// Example: 1767606300
 	Exp int64 `json:"exp"`
 
+	// Ext Members of `app_metadata`, as `LATCHKEY_TOKEN_CLAIMS` names them. Absent if there are none.
+	//
+	// Example: {"plan":"pro"}
+	Ext *map[string]interface{} `json:"ext,omitempty"`
+
 	// Iat When the token was issued, in seconds since 1970.
 	//
 	// Example: 1767605400
@@ -2318,6 +2692,11 @@ type AccessTokenClaims struct {
 	//
 	// Example: 01981f6e-3f4a-7cc0-8f1e-5d7a4c1b2e90
 	Jti string `json:"jti"`
+
+	// Scope The scopes of the token, with a space between two (RFC 6749 section 3.3). Absent if it has none.
+	//
+	// Example: users:read events:read
+	Scope *Scope `json:"scope,omitempty"`
 
 	// Sid A UUID of version 7, in lower case (RFC 9562). It never changes.
 	//
@@ -2350,6 +2729,35 @@ type AccountEmail struct {
 	// Example: ada@example.com
 	Email string `json:"email"`
 }
+
+// AccountNotFoundProblem defines model for AccountNotFoundProblem.
+type AccountNotFoundProblem struct {
+	Code AccountNotFoundProblemCode `json:"code"`
+
+	// Detail What went wrong.
+	//
+	// Example: The email belongs to another user.
+	Detail string                       `json:"detail"`
+	Status AccountNotFoundProblemStatus `json:"status"`
+
+	// Title The problem in words. It is the same for every answer with this code.
+	//
+	// Example: The email is taken
+	Title string `json:"title"`
+
+	// Type A reference to the page about the problem, relative to the address of the request. It is `/problems/` and
+	// the code, behind the path of the server if that has one.
+	//
+	//
+	// Example: /problems/email_taken
+	Type string `json:"type"`
+}
+
+// AccountNotFoundProblemCode defines model for AccountNotFoundProblem.Code.
+type AccountNotFoundProblemCode string
+
+// AccountNotFoundProblemStatus defines model for AccountNotFoundProblem.Status.
+type AccountNotFoundProblemStatus int
 
 // AmbiguousCredentialsProblem defines model for AmbiguousCredentialsProblem.
 type AmbiguousCredentialsProblem struct {
@@ -2475,6 +2883,11 @@ type CrossOriginProblemCode string
 // CrossOriginProblemStatus defines model for CrossOriginProblem.Status.
 type CrossOriginProblemStatus int
 
+// Cursor The `cursor` of the next page. Opaque. Absent if there is none.
+//
+// Example: lkc_q83vEjRWeJCrze8
+type Cursor = string
+
 // EmailChange A code that gives the user another email.
 type EmailChange struct {
 	// Code The 8 digits of the mail, or the token of its link.
@@ -2586,6 +2999,11 @@ type Event struct {
 	// Example: ["pwd"]
 	Methods *[]EventMethods `json:"methods,omitempty"`
 
+	// Roles The roles after the change, at `user.roles_changed`.
+	//
+	// Example: ["support"]
+	Roles *[]Role `json:"roles,omitempty"`
+
 	// SessionID A UUID of version 7, in lower case (RFC 9562). It never changes.
 	//
 	// Example: 01981f6e-3f4a-7cc0-8f1e-5d7a4c1b2e90
@@ -2610,11 +3028,6 @@ type EventActor string
 // EventMethods defines model for Event.Methods.
 type EventMethods string
 
-// EventType What happened. `login.failed`, `code.failed` and `user.updated` are recorded at most once an hour for an account. `code.failed` is a wrong code.
-//
-// Example: user.logged_in
-type EventType string
-
 // EventList A page of events.
 type EventList struct {
 	// Events The newest first.
@@ -2625,6 +3038,11 @@ type EventList struct {
 	// Example: 01981f6e-3f4a-7cc0-8f1e-5d7a4c1b2e90
 	Next *string `json:"next,omitempty"`
 }
+
+// EventType What happened. `login.failed`, `code.failed` and `user.updated` are recorded at most once an hour for an account. `code.failed` is a wrong code.
+//
+// Example: user.logged_in
+type EventType string
 
 // FieldError What is wrong with one field.
 type FieldError struct {
@@ -2719,6 +3137,43 @@ type HealthStatus string
 //
 // Example: 01981f6e-3f4a-7cc0-8f1e-5d7a4c1b2e90
 type ID = openapi_types.UUID
+
+// InsufficientScopeProblem defines model for InsufficientScopeProblem.
+type InsufficientScopeProblem struct {
+	Code InsufficientScopeProblemCode `json:"code"`
+
+	// Detail What went wrong.
+	//
+	// Example: The email belongs to another user.
+	Detail string `json:"detail"`
+
+	// Scopes The scopes that the operation demands, at `insufficient_scope`.
+	//
+	// Example: ["users:read"]
+	Scopes *[]InsufficientScopeProblemScopes `json:"scopes,omitempty"`
+	Status InsufficientScopeProblemStatus    `json:"status"`
+
+	// Title The problem in words. It is the same for every answer with this code.
+	//
+	// Example: The email is taken
+	Title string `json:"title"`
+
+	// Type A reference to the page about the problem, relative to the address of the request. It is `/problems/` and
+	// the code, behind the path of the server if that has one.
+	//
+	//
+	// Example: /problems/email_taken
+	Type string `json:"type"`
+}
+
+// InsufficientScopeProblemCode defines model for InsufficientScopeProblem.Code.
+type InsufficientScopeProblemCode string
+
+// InsufficientScopeProblemScopes defines model for InsufficientScopeProblem.Scopes.
+type InsufficientScopeProblemScopes string
+
+// InsufficientScopeProblemStatus defines model for InsufficientScopeProblem.Status.
+type InsufficientScopeProblemStatus int
 
 // InternalErrorKind defines model for InternalErrorKind.
 type InternalErrorKind struct {
@@ -2847,6 +3302,39 @@ type InvalidRequestProblemCode string
 // InvalidRequestProblemStatus defines model for InvalidRequestProblem.Status.
 type InvalidRequestProblemStatus int
 
+// Invitation A user to be.
+type Invitation struct {
+	// AppMetadata What the application keeps with the user. The bounds are those of `user_metadata`.
+	//
+	// Example: {"plan":"pro"}
+	AppMetadata json.RawMessage `json:"app_metadata,omitempty"`
+
+	// DisplayName What the user is called.
+	//
+	// Example: Grace Hopper
+	DisplayName *string `json:"display_name,omitempty"`
+
+	// Email To which the invitation is mailed. The rules are those of a registration.
+	//
+	// Example: grace@example.com
+	Email string `json:"email"`
+
+	// Locale The language of the user, a language tag of BCP 47. The invitation is in it.
+	//
+	// Example: en-GB
+	Locale *string `json:"locale,omitempty"`
+
+	// Roles The roles of the user.
+	//
+	// Example: ["support"]
+	Roles *[]Role `json:"roles,omitempty"`
+
+	// Username Absent means one that is made from the email.
+	//
+	// Example: ada
+	Username *string `json:"username,omitempty"`
+}
+
 // Key A public key (RFC 7517 section 4, RFC 7518 section 6, RFC 8037 section 2).
 type Key struct {
 	// Alg The only algorithm of the key.
@@ -2902,6 +3390,35 @@ type KeySet struct {
 	// Keys The public keys.
 	Keys []Key `json:"keys"`
 }
+
+// LastSuperuserProblem defines model for LastSuperuserProblem.
+type LastSuperuserProblem struct {
+	Code LastSuperuserProblemCode `json:"code"`
+
+	// Detail What went wrong.
+	//
+	// Example: The email belongs to another user.
+	Detail string                     `json:"detail"`
+	Status LastSuperuserProblemStatus `json:"status"`
+
+	// Title The problem in words. It is the same for every answer with this code.
+	//
+	// Example: The email is taken
+	Title string `json:"title"`
+
+	// Type A reference to the page about the problem, relative to the address of the request. It is `/problems/` and
+	// the code, behind the path of the server if that has one.
+	//
+	//
+	// Example: /problems/email_taken
+	Type string `json:"type"`
+}
+
+// LastSuperuserProblemCode defines model for LastSuperuserProblem.Code.
+type LastSuperuserProblemCode string
+
+// LastSuperuserProblemStatus defines model for LastSuperuserProblem.Status.
+type LastSuperuserProblemStatus int
 
 // LoginContinuation What continues a login. `factor` says which members stand beside it.
 type LoginContinuation struct {
@@ -3065,7 +3582,10 @@ type LoginForm struct {
 	// Example:
 	RefreshToken *string `json:"refresh_token,omitempty"`
 
-	// Scope Ignored, because there are no scopes.
+	// Scope The scopes that an operator asks for, with a space between two (RFC 6749 section 3.3). Absent or empty means
+	// none. The token gets those that a role of the user holds. At a refresh they narrow the one token, and absent
+	// means all of the login.
+	//
 	//
 	// Example:
 	Scope *string `json:"scope,omitempty"`
@@ -3374,6 +3894,211 @@ type MailVerifyEmail struct {
 	Username string `json:"username"`
 }
 
+// ManagedEvent An event as operators see it.
+type ManagedEvent struct {
+	// Actor `user` who was logged in, `operator` of the service, or `unknown` where nobody was logged in.
+	//
+	// Example: user
+	Actor ManagedEventActor `json:"actor"`
+
+	// ActorID A UUID of version 7, in lower case (RFC 9562). It never changes.
+	//
+	// Example: 01981f6e-3f4a-7cc0-8f1e-5d7a4c1b2e90
+	ActorID *ID `json:"actor_id,omitempty"`
+
+	// Address The IPv4 or IPv6 address of the client.
+	//
+	// Example: 203.0.113.7
+	Address *string `json:"address,omitempty"`
+
+	// CreatedAt When it happened, RFC 3339 in UTC.
+	//
+	// Example: 2026-01-05T09:30:00.123456Z
+	CreatedAt time.Time `json:"created_at"`
+
+	// ID A UUID of version 7, in lower case (RFC 9562). It never changes.
+	//
+	// Example: 01981f6e-3f4a-7cc0-8f1e-5d7a4c1b2e90
+	ID ID `json:"id"`
+
+	// Methods How the user proved who it is (RFC 8176), at `user.logged_in` and `session.reauthenticated`.
+	//
+	// Example: ["pwd"]
+	Methods *[]ManagedEventMethods `json:"methods,omitempty"`
+
+	// Roles The roles after the change, at `user.roles_changed`.
+	//
+	// Example: ["support"]
+	Roles *[]Role `json:"roles,omitempty"`
+
+	// SessionID A UUID of version 7, in lower case (RFC 9562). It never changes.
+	//
+	// Example: 01981f6e-3f4a-7cc0-8f1e-5d7a4c1b2e90
+	SessionID *ID `json:"session_id,omitempty"`
+
+	// Type What happened. `login.failed`, `code.failed` and `user.updated` are recorded at most once an hour for an account. `code.failed` is a wrong code.
+	//
+	// Example: user.logged_in
+	Type EventType `json:"type"`
+
+	// UserAgent The `User-Agent` of the client.
+	//
+	// Example: Mozilla/5.0
+	UserAgent *string `json:"user_agent,omitempty"`
+
+	// UserID A UUID of version 7, in lower case (RFC 9562). It never changes.
+	//
+	// Example: 01981f6e-3f4a-7cc0-8f1e-5d7a4c1b2e90
+	UserID ID `json:"user_id"`
+}
+
+// ManagedEventActor `user` who was logged in, `operator` of the service, or `unknown` where nobody was logged in.
+//
+// Example: user
+type ManagedEventActor string
+
+// ManagedEventMethods defines model for ManagedEvent.Methods.
+type ManagedEventMethods string
+
+// ManagedEventPage A page of events.
+type ManagedEventPage struct {
+	// Events The newest first.
+	Events []ManagedEvent `json:"events"`
+
+	// Next The `cursor` of the next page. Opaque. Absent if there is none.
+	//
+	// Example: lkc_q83vEjRWeJCrze8
+	Next *Cursor `json:"next,omitempty"`
+}
+
+// ManagedUser A user as operators see it.
+type ManagedUser struct {
+	// AppMetadata What the application keeps with the user, and only operators may change.
+	//
+	// Example: {"plan":"pro"}
+	AppMetadata json.RawMessage `json:"app_metadata"`
+
+	// CreatedAt When the account was created, RFC 3339 in UTC.
+	//
+	// Example: 2026-01-05T09:30:00.123456Z
+	CreatedAt time.Time `json:"created_at"`
+
+	// DisplayName What the user wants to be called. Absent if there is none.
+	//
+	// Example: Ada Lovelace
+	DisplayName *string `json:"display_name,omitempty"`
+
+	// Email The email as typed.
+	//
+	// Example: ada@example.com
+	Email string `json:"email"`
+
+	// EmailVerified Whether the user has proved to receive mail at this address.
+	//
+	// Example: false
+	EmailVerified bool `json:"email_verified"`
+
+	// ExternalID The id of the user in the system that it was moved from. Absent if there is none.
+	//
+	// Example: 4711
+	ExternalID *string `json:"external_id,omitempty"`
+
+	// HasPassword Whether the user has a password.
+	//
+	// Example: true
+	HasPassword bool `json:"has_password"`
+
+	// ID A UUID of version 7, in lower case (RFC 9562). It never changes.
+	//
+	// Example: 01981f6e-3f4a-7cc0-8f1e-5d7a4c1b2e90
+	ID ID `json:"id"`
+
+	// IsActive Whether the user may log in.
+	//
+	// Example: true
+	IsActive bool `json:"is_active"`
+
+	// IsSuperuser Whether the user has the role superuser.
+	//
+	// Example: false
+	IsSuperuser bool `json:"is_superuser"`
+
+	// LastLoginAt When the user last logged in, RFC 3339 in UTC. Absent before the first time.
+	//
+	// Example: 2026-01-05T09:30:00.123456Z
+	LastLoginAt *time.Time `json:"last_login_at,omitempty"`
+
+	// Locale The language of the user, a language tag of BCP 47. Absent if there is none.
+	//
+	// Example: en-GB
+	Locale *string `json:"locale,omitempty"`
+
+	// Roles The roles of the user, in alphabetical order.
+	//
+	// Example: ["support"]
+	Roles []Role `json:"roles"`
+
+	// UpdatedAt When the account was last changed, RFC 3339 in UTC.
+	//
+	// Example: 2026-01-05T09:30:00.123456Z
+	UpdatedAt time.Time `json:"updated_at"`
+
+	// UserMetadata What the application keeps with the user, and the user may change.
+	//
+	// Example: {"theme":"dark"}
+	UserMetadata json.RawMessage `json:"user_metadata"`
+
+	// Username The username as typed.
+	//
+	// Example: ada
+	Username string `json:"username"`
+}
+
+// ManagedUserUpdate A JSON merge patch of a user (RFC 7396), by an operator.
+type ManagedUserUpdate struct {
+	// AppMetadata Members to set, or to remove by `null`. The bounds are those of `user_metadata`. `null` removes all.
+	//
+	//
+	// Example: {"plan":"pro"}
+	AppMetadata json.RawMessage `json:"app_metadata,omitempty"`
+
+	// DisplayName What the user is called. `null` removes it.
+	//
+	// Example: Grace Hopper
+	DisplayName json.RawMessage `json:"display_name,omitempty"`
+
+	// ExternalID The id of the user in another system, unique. `null` removes it.
+	//
+	// Example: 4711
+	ExternalID json.RawMessage `json:"external_id,omitempty"`
+
+	// IsActive `false` locks the user: its sessions end, and it can not log in.
+	//
+	// Example: true
+	IsActive *bool `json:"is_active,omitempty"`
+
+	// Locale The language of the user, a language tag of BCP 47. `null` removes it.
+	//
+	// Example: en-GB
+	Locale json.RawMessage `json:"locale,omitempty"`
+
+	// Roles All roles of the user after the change.
+	//
+	// Example: ["support"]
+	Roles *[]Role `json:"roles,omitempty"`
+
+	// UserMetadata Members to set, or to remove by `null`, as in `UserUpdate`. `null` removes all.
+	//
+	//
+	// Example: {"plan":"pro"}
+	UserMetadata json.RawMessage `json:"user_metadata,omitempty"`
+
+	// Username Another username.
+	//
+	// Example: ada
+	Username *string `json:"username,omitempty"`
+}
+
 // Metadata The metadata of RFC 8414 section 2.
 type Metadata struct {
 	// GrantTypesSupported The grants that are offered to all clients.
@@ -3548,6 +4273,43 @@ type OAuthError struct {
 // Example: invalid_grant
 type OAuthErrorError string
 
+// OperatorRefusedProblem defines model for OperatorRefusedProblem.
+type OperatorRefusedProblem struct {
+	Code OperatorRefusedProblemCode `json:"code"`
+
+	// Detail What went wrong.
+	//
+	// Example: The email belongs to another user.
+	Detail string `json:"detail"`
+
+	// Scopes The scopes that the operation demands, at `insufficient_scope`.
+	//
+	// Example: ["users:read"]
+	Scopes *[]OperatorRefusedProblemScopes `json:"scopes,omitempty"`
+	Status OperatorRefusedProblemStatus    `json:"status"`
+
+	// Title The problem in words. It is the same for every answer with this code.
+	//
+	// Example: The email is taken
+	Title string `json:"title"`
+
+	// Type A reference to the page about the problem, relative to the address of the request. It is `/problems/` and
+	// the code, behind the path of the server if that has one.
+	//
+	//
+	// Example: /problems/email_taken
+	Type string `json:"type"`
+}
+
+// OperatorRefusedProblemCode defines model for OperatorRefusedProblem.Code.
+type OperatorRefusedProblemCode string
+
+// OperatorRefusedProblemScopes defines model for OperatorRefusedProblem.Scopes.
+type OperatorRefusedProblemScopes string
+
+// OperatorRefusedProblemStatus defines model for OperatorRefusedProblem.Status.
+type OperatorRefusedProblemStatus int
+
 // OverloadedKind defines model for OverloadedKind.
 type OverloadedKind struct {
 	Code   OverloadedKindCode   `json:"code"`
@@ -3648,6 +4410,35 @@ type PreconditionFailedProblemCode string
 
 // PreconditionFailedProblemStatus defines model for PreconditionFailedProblem.Status.
 type PreconditionFailedProblemStatus int
+
+// PreconditionRequiredProblem defines model for PreconditionRequiredProblem.
+type PreconditionRequiredProblem struct {
+	Code PreconditionRequiredProblemCode `json:"code"`
+
+	// Detail What went wrong.
+	//
+	// Example: The email belongs to another user.
+	Detail string                            `json:"detail"`
+	Status PreconditionRequiredProblemStatus `json:"status"`
+
+	// Title The problem in words. It is the same for every answer with this code.
+	//
+	// Example: The email is taken
+	Title string `json:"title"`
+
+	// Type A reference to the page about the problem, relative to the address of the request. It is `/problems/` and
+	// the code, behind the path of the server if that has one.
+	//
+	//
+	// Example: /problems/email_taken
+	Type string `json:"type"`
+}
+
+// PreconditionRequiredProblemCode defines model for PreconditionRequiredProblem.Code.
+type PreconditionRequiredProblemCode string
+
+// PreconditionRequiredProblemStatus defines model for PreconditionRequiredProblem.Status.
+type PreconditionRequiredProblemStatus int
 
 // Problem The body of every error (RFC 9457). Each operation and status narrows `status` and `code`. Some have further
 // members: `errors` (422), `request_id` (500), and those of `OAuthError` at the token and the revocation endpoint.
@@ -3751,6 +4542,11 @@ type ReauthenticationFactor string
 
 // RegisteredUser A new user, with the tokens of its first session.
 type RegisteredUser struct {
+	// AppMetadata What the application keeps with the user, and only operators may change.
+	//
+	// Example: {"plan":"pro"}
+	AppMetadata json.RawMessage `json:"app_metadata"`
+
 	// CreatedAt When the account was created, RFC 3339 in UTC.
 	//
 	// Example: 2026-01-05T09:30:00.123456Z
@@ -3781,7 +4577,7 @@ type RegisteredUser struct {
 	// Example: true
 	IsActive bool `json:"is_active"`
 
-	// IsSuperuser Whether the user administers the application.
+	// IsSuperuser Whether the user has the role superuser.
 	//
 	// Example: false
 	IsSuperuser bool `json:"is_superuser"`
@@ -3985,6 +4781,16 @@ type RevocationForm struct {
 	TokenTypeHint *string `json:"token_type_hint,omitempty"`
 }
 
+// Role What a user may do as an operator, see `x-latchkey-roles`.
+//
+// Example: support
+type Role string
+
+// Scope The scopes of the token, with a space between two (RFC 6749 section 3.3). Absent if it has none.
+//
+// Example: users:read events:read
+type Scope = string
+
 // Session A session of a user. Its `id` is the `sid` of its tokens.
 type Session struct {
 	// Address The IPv4 or IPv6 address of the login.
@@ -4123,6 +4929,11 @@ type Token struct {
 	//
 	// Example: lkr_AZgfbj9KfMCPHl19TBsukAAAAAG1yzfXOcIOPCbyS1Bn5MTuH0R3XkPRb3Ye1V9b9TJhqQ
 	RefreshToken *string `json:"refresh_token,omitempty"`
+
+	// Scope The scopes of the token, with a space between two (RFC 6749 section 3.3). Absent if it has none.
+	//
+	// Example: users:read events:read
+	Scope *Scope `json:"scope,omitempty"`
 
 	// TokenType How to send the access token (RFC 6750).
 	TokenType TokenTokenType `json:"token_type"`
@@ -4679,6 +5490,11 @@ type UnsupportedMediaTypeProblemStatus int
 
 // User An account.
 type User struct {
+	// AppMetadata What the application keeps with the user, and only operators may change.
+	//
+	// Example: {"plan":"pro"}
+	AppMetadata json.RawMessage `json:"app_metadata"`
+
 	// CreatedAt When the account was created, RFC 3339 in UTC.
 	//
 	// Example: 2026-01-05T09:30:00.123456Z
@@ -4709,7 +5525,7 @@ type User struct {
 	// Example: true
 	IsActive bool `json:"is_active"`
 
-	// IsSuperuser Whether the user administers the application.
+	// IsSuperuser Whether the user has the role superuser.
 	//
 	// Example: false
 	IsSuperuser bool `json:"is_superuser"`
@@ -4733,6 +5549,129 @@ type User struct {
 	//
 	// Example: ada
 	Username string `json:"username"`
+}
+
+// UserConflictProblem defines model for UserConflictProblem.
+type UserConflictProblem struct {
+	Code UserConflictProblemCode `json:"code"`
+
+	// Detail What went wrong.
+	//
+	// Example: The email belongs to another user.
+	Detail string                    `json:"detail"`
+	Status UserConflictProblemStatus `json:"status"`
+
+	// Title The problem in words. It is the same for every answer with this code.
+	//
+	// Example: The email is taken
+	Title string `json:"title"`
+
+	// Type A reference to the page about the problem, relative to the address of the request. It is `/problems/` and
+	// the code, behind the path of the server if that has one.
+	//
+	//
+	// Example: /problems/email_taken
+	Type string `json:"type"`
+}
+
+// UserConflictProblemCode defines model for UserConflictProblem.Code.
+type UserConflictProblemCode string
+
+// UserConflictProblemStatus defines model for UserConflictProblem.Status.
+type UserConflictProblemStatus int
+
+// UserPage A page of users.
+type UserPage struct {
+	// Next The `cursor` of the next page. Opaque. Absent if there is none.
+	//
+	// Example: lkc_q83vEjRWeJCrze8
+	Next *Cursor `json:"next,omitempty"`
+
+	// Users The newest first, or with `email_prefix` in the order of their emails.
+	Users []ManagedUser `json:"users"`
+}
+
+// UserRecord A user as `latchkey user import` reads it and `latchkey user export` writes it, a line each.
+type UserRecord struct {
+	// AppMetadata What the application keeps with the user, and only operators may change.
+	//
+	// Example: {"plan":"pro"}
+	AppMetadata json.RawMessage `json:"app_metadata,omitempty"`
+
+	// CreatedAt When the account was created, RFC 3339. Absent means now.
+	//
+	// Example: 2026-01-05T09:30:00.123456Z
+	CreatedAt *time.Time `json:"created_at,omitempty"`
+
+	// DisplayName What the user is called.
+	//
+	// Example: Ada Lovelace
+	DisplayName *string `json:"display_name,omitempty"`
+
+	// Email The email. The rules are those of a registration.
+	//
+	// Example: ada@example.com
+	Email string `json:"email"`
+
+	// EmailVerified Whether the user has proved to receive mail at this address.
+	//
+	// Example: true
+	EmailVerified *bool `json:"email_verified,omitempty"`
+
+	// ExternalID The id of the user in the system that it comes from, unique.
+	//
+	// Example: 4711
+	ExternalID *string `json:"external_id,omitempty"`
+
+	// ID A UUID of version 7, in lower case (RFC 9562). It never changes.
+	//
+	// Example: 01981f6e-3f4a-7cc0-8f1e-5d7a4c1b2e90
+	ID *ID `json:"id,omitempty"`
+
+	// IsActive Whether the user may log in.
+	//
+	// Example: true
+	IsActive *bool `json:"is_active,omitempty"`
+
+	// LastLoginAt When the user last logged in, RFC 3339.
+	//
+	// Example: 2026-01-05T09:30:00.123456Z
+	LastLoginAt *time.Time `json:"last_login_at,omitempty"`
+
+	// Locale The language of the user, a language tag of BCP 47.
+	//
+	// Example: en-GB
+	Locale *string `json:"locale,omitempty"`
+
+	// PasswordChangedAt When the password was set, RFC 3339.
+	//
+	// Example: 2026-01-05T09:30:00.123456Z
+	PasswordChangedAt *time.Time `json:"password_changed_at,omitempty"`
+
+	// PasswordHash The hash of the password, in one of the forms of `docs/moving-in.md`. Absent means no password.
+	//
+	// Example: $2b$12$R9h/cIPz0gi.URNNX3kh2OPST9/PgBkqquzi.Ss7KIUgO2t0jWMUW
+	PasswordHash *string `json:"password_hash,omitempty"`
+
+	// Roles The roles of the user.
+	//
+	// Example: ["support"]
+	Roles *[]Role `json:"roles,omitempty"`
+
+	// UpdatedAt When the account was last changed, RFC 3339. Absent means `created_at`.
+	//
+	// Example: 2026-01-05T09:30:00.123456Z
+	UpdatedAt *time.Time `json:"updated_at,omitempty"`
+
+	// UserMetadata What the application keeps with the user, and the user may change.
+	//
+	// Example: {"theme":"dark"}
+	UserMetadata json.RawMessage `json:"user_metadata,omitempty"`
+
+	// Username Absent means one that is made from the email.
+	//
+	// Example: ada
+	Username *string `json:"username,omitempty"`
 }
 
 // UserUpdate A JSON merge patch of a user (RFC 7396).
@@ -4848,6 +5787,9 @@ type WrongPasswordProblemCode string
 // WrongPasswordProblemStatus defines model for WrongPasswordProblem.Status.
 type WrongPasswordProblemStatus int
 
+// AccountNotFound defines model for AccountNotFound.
+type AccountNotFound = AccountNotFoundProblem
+
 // AmbiguousCredentials defines model for AmbiguousCredentials.
 type AmbiguousCredentials = AmbiguousCredentialsProblem
 
@@ -4872,6 +5814,21 @@ type InvalidEmail = InvalidRequestProblem
 // InvalidRequest defines model for InvalidRequest.
 type InvalidRequest = InvalidRequestProblem
 
+// LacksEnd defines model for LacksEnd.
+type LacksEnd = OperatorRefusedProblem
+
+// LacksEvents defines model for LacksEvents.
+type LacksEvents = InsufficientScopeProblem
+
+// LacksRead defines model for LacksRead.
+type LacksRead = InsufficientScopeProblem
+
+// LacksWrite defines model for LacksWrite.
+type LacksWrite = OperatorRefusedProblem
+
+// LastSuperuser defines model for LastSuperuser.
+type LastSuperuser = LastSuperuserProblem
+
 // MethodNotAllowed The answer, with `Allow`, to a method that a path of this contract doesn't have.
 type MethodNotAllowed = MethodNotAllowedProblem
 
@@ -4889,6 +5846,9 @@ type RegistrationConflict = RegistrationConflictProblem
 
 // RequestTimeout defines model for RequestTimeout.
 type RequestTimeout = RequestTimeoutProblem
+
+// StaleOperator defines model for StaleOperator.
+type StaleOperator = StaleSessionProblem
 
 // StaleSession defines model for StaleSession.
 type StaleSession = StaleSessionProblem
@@ -4932,6 +5892,51 @@ type UnsupportedMediaType = UnsupportedMediaTypeProblem
 // WrongPassword defines model for WrongPassword.
 type WrongPassword = WrongPasswordProblem
 
+// ListEventsParams defines parameters for ListEvents.
+type ListEventsParams struct {
+	// Cursor The `next` of the page before, with the same filters.
+	Cursor *string `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Limit How many a page has at most.
+	Limit *int `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// UserID The user whose account it happened to.
+	UserID *string `form:"user_id,omitempty" json:"user_id,omitempty"`
+
+	// Type What happened.
+	Type *EventType `form:"type,omitempty" json:"type,omitempty"`
+
+	// Since Not before this time, RFC 3339.
+	Since *time.Time `form:"since,omitempty" json:"since,omitempty"`
+
+	// Until Before this time, RFC 3339.
+	Until *time.Time `form:"until,omitempty" json:"until,omitempty"`
+}
+
+// ListUsersParams defines parameters for ListUsers.
+type ListUsersParams struct {
+	// Cursor The `next` of the page before, with the same filters.
+	Cursor *string `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Limit How many a page has at most.
+	Limit *int `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// EmailPrefix What the email begins with, without regard to case.
+	EmailPrefix *string `form:"email_prefix,omitempty" json:"email_prefix,omitempty"`
+
+	// IsActive Whether the users may log in.
+	IsActive *bool `form:"is_active,omitempty" json:"is_active,omitempty"`
+
+	// EmailVerified Whether the users have proved their email.
+	EmailVerified *bool `form:"email_verified,omitempty" json:"email_verified,omitempty"`
+
+	// Role A role that the users have.
+	Role *ListUsersParamsRole `form:"role,omitempty" json:"role,omitempty"`
+}
+
+// ListUsersParamsRole defines parameters for ListUsers.
+type ListUsersParamsRole string
+
 // UpdateCurrentUserParams defines parameters for UpdateCurrentUser.
 type UpdateCurrentUserParams struct {
 	// IfMatch The `ETag` of the user that the change was made for, or `*`.
@@ -4947,6 +5952,12 @@ type ListOwnEventsParams struct {
 	Limit *int `form:"limit,omitempty" json:"limit,omitempty"`
 }
 
+// UpdateUserParams defines parameters for UpdateUser.
+type UpdateUserParams struct {
+	// IfMatch The `ETag` of the user that the change was made for, or `*`.
+	IfMatch *string `json:"If-Match,omitempty"`
+}
+
 // RevokeTokenFormdataRequestBody defines body for RevokeToken for application/x-www-form-urlencoded ContentType.
 type RevokeTokenFormdataRequestBody = RevocationForm
 
@@ -4955,6 +5966,9 @@ type RegisterUserJSONRequestBody = Registration
 
 // CompleteRegistrationJSONRequestBody defines body for CompleteRegistration for application/json ContentType.
 type CompleteRegistrationJSONRequestBody = RegistrationCompletion
+
+// CreateUserJSONRequestBody defines body for CreateUser for application/json ContentType.
+type CreateUserJSONRequestBody = Invitation
 
 // RequestLoginCodeJSONRequestBody defines body for RequestLoginCode for application/json ContentType.
 type RequestLoginCodeJSONRequestBody = AccountEmail
@@ -4989,6 +6003,9 @@ type RequestPasswordResetJSONRequestBody = AccountEmail
 // ConfirmPasswordResetJSONRequestBody defines body for ConfirmPasswordReset for application/json ContentType.
 type ConfirmPasswordResetJSONRequestBody = PasswordReset
 
+// UpdateUserApplicationMergePatchPlusJSONRequestBody defines body for UpdateUser for application/merge-patch+json ContentType.
+type UpdateUserApplicationMergePatchPlusJSONRequestBody = ManagedUserUpdate
+
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
 	// GetKeys Public keys of access tokens
@@ -4997,15 +6014,24 @@ type ServerInterface interface {
 	// GetMetadata Authorization server metadata
 	// (GET /.well-known/oauth-authorization-server)
 	GetMetadata(ctx echo.Context) error
+	// ListEvents List events
+	// (GET /api/events/)
+	ListEvents(ctx echo.Context, params ListEventsParams) error
 	// RevokeToken Revoke a token
 	// (POST /api/oauth/revoke/)
 	RevokeToken(ctx echo.Context) error
+	// ListUsers List users
+	// (GET /api/users/)
+	ListUsers(ctx echo.Context, params ListUsersParams) error
 	// RegisterUser Register a user
 	// (POST /api/users/)
 	RegisterUser(ctx echo.Context) error
 	// CompleteRegistration Complete a registration
 	// (POST /api/users/complete/)
 	CompleteRegistration(ctx echo.Context) error
+	// CreateUser Invite a user
+	// (POST /api/users/invitations/)
+	CreateUser(ctx echo.Context) error
 	// RequestLoginCode Request a login code
 	// (POST /api/users/login/code/)
 	RequestLoginCode(ctx echo.Context) error
@@ -5063,6 +6089,24 @@ type ServerInterface interface {
 	// ConfirmPasswordReset Set a new password
 	// (POST /api/users/password-resets/confirm/)
 	ConfirmPasswordReset(ctx echo.Context) error
+	// DeleteUser Delete a user
+	// (DELETE /api/users/{user_id}/)
+	DeleteUser(ctx echo.Context, userID ID) error
+	// GetUser Get a user
+	// (GET /api/users/{user_id}/)
+	GetUser(ctx echo.Context, userID ID) error
+	// UpdateUser Change a user
+	// (PATCH /api/users/{user_id}/)
+	UpdateUser(ctx echo.Context, userID ID, params UpdateUserParams) error
+	// SendUserPasswordReset Mail a password reset
+	// (POST /api/users/{user_id}/password-reset/)
+	SendUserPasswordReset(ctx echo.Context, userID ID) error
+	// EndUserSessions End a user's sessions
+	// (DELETE /api/users/{user_id}/sessions/)
+	EndUserSessions(ctx echo.Context, userID ID) error
+	// ListUserSessions List a user's sessions
+	// (GET /api/users/{user_id}/sessions/)
+	ListUserSessions(ctx echo.Context, userID ID) error
 	// GetLiveness Liveness
 	// (GET /healthz)
 	GetLiveness(ctx echo.Context) error
@@ -5094,12 +6138,118 @@ func (w *ServerInterfaceWrapper) GetMetadata(ctx echo.Context) error {
 	return err
 }
 
+// ListEvents converts echo context to params.
+func (w *ServerInterfaceWrapper) ListEvents(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListEventsParams
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "user_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "user_id", ctx.QueryParams(), &params.UserID, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter user_id: %s", err))
+	}
+
+	// ------------- Optional query parameter "type" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "type", ctx.QueryParams(), &params.Type, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter type: %s", err))
+	}
+
+	// ------------- Optional query parameter "since" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "since", ctx.QueryParams(), &params.Since, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter since: %s", err))
+	}
+
+	// ------------- Optional query parameter "until" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "until", ctx.QueryParams(), &params.Until, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter until: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListEvents(ctx, params)
+	return err
+}
+
 // RevokeToken converts echo context to params.
 func (w *ServerInterfaceWrapper) RevokeToken(ctx echo.Context) error {
 	var err error
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.RevokeToken(ctx)
+	return err
+}
+
+// ListUsers converts echo context to params.
+func (w *ServerInterfaceWrapper) ListUsers(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListUsersParams
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "email_prefix" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "email_prefix", ctx.QueryParams(), &params.EmailPrefix, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter email_prefix: %s", err))
+	}
+
+	// ------------- Optional query parameter "is_active" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "is_active", ctx.QueryParams(), &params.IsActive, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter is_active: %s", err))
+	}
+
+	// ------------- Optional query parameter "email_verified" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "email_verified", ctx.QueryParams(), &params.EmailVerified, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter email_verified: %s", err))
+	}
+
+	// ------------- Optional query parameter "role" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "role", ctx.QueryParams(), &params.Role, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter role: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListUsers(ctx, params)
 	return err
 }
 
@@ -5118,6 +6268,15 @@ func (w *ServerInterfaceWrapper) CompleteRegistration(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.CompleteRegistration(ctx)
+	return err
+}
+
+// CreateUser converts echo context to params.
+func (w *ServerInterfaceWrapper) CreateUser(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CreateUser(ctx)
 	return err
 }
 
@@ -5335,6 +6494,122 @@ func (w *ServerInterfaceWrapper) ConfirmPasswordReset(ctx echo.Context) error {
 	return err
 }
 
+// DeleteUser converts echo context to params.
+func (w *ServerInterfaceWrapper) DeleteUser(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "user_id" -------------
+	var userID ID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "user_id", ctx.Param("user_id"), &userID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter user_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DeleteUser(ctx, userID)
+	return err
+}
+
+// GetUser converts echo context to params.
+func (w *ServerInterfaceWrapper) GetUser(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "user_id" -------------
+	var userID ID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "user_id", ctx.Param("user_id"), &userID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter user_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetUser(ctx, userID)
+	return err
+}
+
+// UpdateUser converts echo context to params.
+func (w *ServerInterfaceWrapper) UpdateUser(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "user_id" -------------
+	var userID ID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "user_id", ctx.Param("user_id"), &userID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter user_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params UpdateUserParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch string
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.UpdateUser(ctx, userID, params)
+	return err
+}
+
+// SendUserPasswordReset converts echo context to params.
+func (w *ServerInterfaceWrapper) SendUserPasswordReset(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "user_id" -------------
+	var userID ID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "user_id", ctx.Param("user_id"), &userID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter user_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.SendUserPasswordReset(ctx, userID)
+	return err
+}
+
+// EndUserSessions converts echo context to params.
+func (w *ServerInterfaceWrapper) EndUserSessions(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "user_id" -------------
+	var userID ID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "user_id", ctx.Param("user_id"), &userID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter user_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.EndUserSessions(ctx, userID)
+	return err
+}
+
+// ListUserSessions converts echo context to params.
+func (w *ServerInterfaceWrapper) ListUserSessions(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "user_id" -------------
+	var userID ID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "user_id", ctx.Param("user_id"), &userID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter user_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListUserSessions(ctx, userID)
+	return err
+}
+
 // GetLiveness converts echo context to params.
 func (w *ServerInterfaceWrapper) GetLiveness(ctx echo.Context) error {
 	var err error
@@ -5400,6 +6675,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 		Handler: si,
 	}
 
+	router.GET(options.BaseURL+"/api/users/", wrapper.ListUsers, options.OperationMiddlewares["ListUsers"]...)
 	router.POST(options.BaseURL+"/api/users/", wrapper.RegisterUser, options.OperationMiddlewares["RegisterUser"]...)
 	router.POST(options.BaseURL+"/api/users/complete/", wrapper.CompleteRegistration, options.OperationMiddlewares["CompleteRegistration"]...)
 	router.POST(options.BaseURL+"/api/users/login/token/", wrapper.Login, options.OperationMiddlewares["Login"]...)
@@ -5417,6 +6693,14 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.PUT(options.BaseURL+"/api/users/me/password/", wrapper.ChangePassword, options.OperationMiddlewares["ChangePassword"]...)
 	router.POST(options.BaseURL+"/api/users/me/reauthentication/", wrapper.Reauthenticate, options.OperationMiddlewares["Reauthenticate"]...)
 	router.GET(options.BaseURL+"/api/users/me/events/", wrapper.ListOwnEvents, options.OperationMiddlewares["ListOwnEvents"]...)
+	router.POST(options.BaseURL+"/api/users/invitations/", wrapper.CreateUser, options.OperationMiddlewares["CreateUser"]...)
+	router.DELETE(options.BaseURL+"/api/users/:user_id/", wrapper.DeleteUser, options.OperationMiddlewares["DeleteUser"]...)
+	router.GET(options.BaseURL+"/api/users/:user_id/", wrapper.GetUser, options.OperationMiddlewares["GetUser"]...)
+	router.PATCH(options.BaseURL+"/api/users/:user_id/", wrapper.UpdateUser, options.OperationMiddlewares["UpdateUser"]...)
+	router.DELETE(options.BaseURL+"/api/users/:user_id/sessions/", wrapper.EndUserSessions, options.OperationMiddlewares["EndUserSessions"]...)
+	router.GET(options.BaseURL+"/api/users/:user_id/sessions/", wrapper.ListUserSessions, options.OperationMiddlewares["ListUserSessions"]...)
+	router.POST(options.BaseURL+"/api/users/:user_id/password-reset/", wrapper.SendUserPasswordReset, options.OperationMiddlewares["SendUserPasswordReset"]...)
+	router.GET(options.BaseURL+"/api/events/", wrapper.ListEvents, options.OperationMiddlewares["ListEvents"]...)
 	router.POST(options.BaseURL+"/api/users/logout/", wrapper.Logout, options.OperationMiddlewares["Logout"]...)
 	router.DELETE(options.BaseURL+"/api/users/me/sessions/", wrapper.EndAllSessions, options.OperationMiddlewares["EndAllSessions"]...)
 	router.GET(options.BaseURL+"/api/users/me/sessions/", wrapper.ListSessions, options.OperationMiddlewares["ListSessions"]...)
@@ -5428,6 +6712,8 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/readyz", wrapper.GetReadiness, options.OperationMiddlewares["GetReadiness"]...)
 
 }
+
+type AccountNotFoundApplicationProblemPlusJSONResponse AccountNotFoundProblem
 
 type AmbiguousCredentialsResponseHeaders struct {
 	WWWAuthenticate string
@@ -5466,6 +6752,44 @@ type InvalidEmailApplicationProblemPlusJSONResponse InvalidRequestProblem
 
 type InvalidRequestApplicationProblemPlusJSONResponse InvalidRequestProblem
 
+type LacksEndResponseHeaders struct {
+	WWWAuthenticate *string
+}
+type LacksEndApplicationProblemPlusJSONResponse struct {
+	Body OperatorRefusedProblem
+
+	Headers LacksEndResponseHeaders
+}
+
+type LacksEventsResponseHeaders struct {
+	WWWAuthenticate string
+}
+type LacksEventsApplicationProblemPlusJSONResponse struct {
+	Body InsufficientScopeProblem
+
+	Headers LacksEventsResponseHeaders
+}
+
+type LacksReadResponseHeaders struct {
+	WWWAuthenticate string
+}
+type LacksReadApplicationProblemPlusJSONResponse struct {
+	Body InsufficientScopeProblem
+
+	Headers LacksReadResponseHeaders
+}
+
+type LacksWriteResponseHeaders struct {
+	WWWAuthenticate *string
+}
+type LacksWriteApplicationProblemPlusJSONResponse struct {
+	Body OperatorRefusedProblem
+
+	Headers LacksWriteResponseHeaders
+}
+
+type LastSuperuserApplicationProblemPlusJSONResponse LastSuperuserProblem
+
 type MethodNotAllowedResponseHeaders struct {
 	Allow string
 }
@@ -5500,6 +6824,15 @@ type RateLimitedApplicationProblemPlusJSONResponse struct {
 type RegistrationConflictApplicationProblemPlusJSONResponse RegistrationConflictProblem
 
 type RequestTimeoutApplicationProblemPlusJSONResponse RequestTimeoutProblem
+
+type StaleOperatorResponseHeaders struct {
+	WWWAuthenticate string
+}
+type StaleOperatorApplicationProblemPlusJSONResponse struct {
+	Body StaleSessionProblem
+
+	Headers StaleOperatorResponseHeaders
+}
 
 type StaleSessionResponseHeaders struct {
 	WWWAuthenticate string
@@ -5701,6 +7034,136 @@ func (response GetMetadata503ApplicationProblemPlusJSONResponse) VisitGetMetadat
 	return err
 }
 
+type ListEventsRequestObject struct {
+	Params ListEventsParams
+}
+
+type ListEventsResponseObject interface {
+	VisitListEventsResponse(w http.ResponseWriter) error
+}
+
+type ListEvents200ResponseHeaders struct {
+	Link *string
+}
+
+type ListEvents200JSONResponse struct {
+	Body    ManagedEventPage
+	Headers ListEvents200ResponseHeaders
+}
+
+func (response ListEvents200JSONResponse) VisitListEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.Link != nil {
+		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEvents400ApplicationProblemPlusJSONResponse struct {
+	AmbiguousCredentialsApplicationProblemPlusJSONResponse
+}
+
+func (response ListEvents400ApplicationProblemPlusJSONResponse) VisitListEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEvents401ApplicationProblemPlusJSONResponse struct {
+	UnauthenticatedApplicationProblemPlusJSONResponse
+}
+
+func (response ListEvents401ApplicationProblemPlusJSONResponse) VisitListEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEvents403ApplicationProblemPlusJSONResponse struct {
+	LacksEventsApplicationProblemPlusJSONResponse
+}
+
+func (response ListEvents403ApplicationProblemPlusJSONResponse) VisitListEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEvents422ApplicationProblemPlusJSONResponse InvalidRequestProblem
+
+func (response ListEvents422ApplicationProblemPlusJSONResponse) VisitListEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEvents500ApplicationProblemPlusJSONResponse struct {
+	InternalErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ListEvents500ApplicationProblemPlusJSONResponse) VisitListEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEvents503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListEvents503ApplicationProblemPlusJSONResponse) VisitListEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type RevokeTokenRequestObject struct {
 	Body *RevokeTokenFormdataRequestBody
 }
@@ -5824,6 +7287,136 @@ func (response RevokeToken503JSONResponse) VisitRevokeTokenResponse(w http.Respo
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListUsersRequestObject struct {
+	Params ListUsersParams
+}
+
+type ListUsersResponseObject interface {
+	VisitListUsersResponse(w http.ResponseWriter) error
+}
+
+type ListUsers200ResponseHeaders struct {
+	Link *string
+}
+
+type ListUsers200JSONResponse struct {
+	Body    UserPage
+	Headers ListUsers200ResponseHeaders
+}
+
+func (response ListUsers200JSONResponse) VisitListUsersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.Link != nil {
+		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListUsers400ApplicationProblemPlusJSONResponse struct {
+	AmbiguousCredentialsApplicationProblemPlusJSONResponse
+}
+
+func (response ListUsers400ApplicationProblemPlusJSONResponse) VisitListUsersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListUsers401ApplicationProblemPlusJSONResponse struct {
+	UnauthenticatedApplicationProblemPlusJSONResponse
+}
+
+func (response ListUsers401ApplicationProblemPlusJSONResponse) VisitListUsersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListUsers403ApplicationProblemPlusJSONResponse struct {
+	LacksReadApplicationProblemPlusJSONResponse
+}
+
+func (response ListUsers403ApplicationProblemPlusJSONResponse) VisitListUsersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListUsers422ApplicationProblemPlusJSONResponse InvalidRequestProblem
+
+func (response ListUsers422ApplicationProblemPlusJSONResponse) VisitListUsersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListUsers500ApplicationProblemPlusJSONResponse struct {
+	InternalErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ListUsers500ApplicationProblemPlusJSONResponse) VisitListUsersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListUsers503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListUsers503ApplicationProblemPlusJSONResponse) VisitListUsersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
 	w.WriteHeader(503)
 	_, err := buf.WriteTo(w)
@@ -6213,6 +7806,202 @@ type CompleteRegistration503ApplicationProblemPlusJSONResponse struct {
 }
 
 func (response CompleteRegistration503ApplicationProblemPlusJSONResponse) VisitCompleteRegistrationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateUserRequestObject struct {
+	Body *CreateUserJSONRequestBody
+}
+
+type CreateUserResponseObject interface {
+	VisitCreateUserResponse(w http.ResponseWriter) error
+}
+
+type CreateUser201ResponseHeaders struct {
+	ETag     string
+	Location string
+}
+
+type CreateUser201JSONResponse struct {
+	Body    ManagedUser
+	Headers CreateUser201ResponseHeaders
+}
+
+func (response CreateUser201JSONResponse) VisitCreateUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateUser400ApplicationProblemPlusJSONResponse struct {
+	AmbiguousCredentialsApplicationProblemPlusJSONResponse
+}
+
+func (response CreateUser400ApplicationProblemPlusJSONResponse) VisitCreateUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateUser401ApplicationProblemPlusJSONResponse struct {
+	StaleOperatorApplicationProblemPlusJSONResponse
+}
+
+func (response CreateUser401ApplicationProblemPlusJSONResponse) VisitCreateUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateUser403ApplicationProblemPlusJSONResponse struct {
+	LacksWriteApplicationProblemPlusJSONResponse
+}
+
+func (response CreateUser403ApplicationProblemPlusJSONResponse) VisitCreateUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateUser408ApplicationProblemPlusJSONResponse struct {
+	RequestTimeoutApplicationProblemPlusJSONResponse
+}
+
+func (response CreateUser408ApplicationProblemPlusJSONResponse) VisitCreateUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(408)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateUser409ApplicationProblemPlusJSONResponse struct {
+	RegistrationConflictApplicationProblemPlusJSONResponse
+}
+
+func (response CreateUser409ApplicationProblemPlusJSONResponse) VisitCreateUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateUser413ApplicationProblemPlusJSONResponse struct {
+	BodyTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response CreateUser413ApplicationProblemPlusJSONResponse) VisitCreateUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateUser415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response CreateUser415ApplicationProblemPlusJSONResponse) VisitCreateUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateUser422ApplicationProblemPlusJSONResponse InvalidRequestProblem
+
+func (response CreateUser422ApplicationProblemPlusJSONResponse) VisitCreateUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateUser500ApplicationProblemPlusJSONResponse struct {
+	InternalErrorApplicationProblemPlusJSONResponse
+}
+
+func (response CreateUser500ApplicationProblemPlusJSONResponse) VisitCreateUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateUser503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response CreateUser503ApplicationProblemPlusJSONResponse) VisitCreateUserResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -9104,6 +10893,885 @@ func (response ConfirmPasswordReset503ApplicationProblemPlusJSONResponse) VisitC
 	return err
 }
 
+type DeleteUserRequestObject struct {
+	UserID ID `json:"user_id"`
+}
+
+type DeleteUserResponseObject interface {
+	VisitDeleteUserResponse(w http.ResponseWriter) error
+}
+
+type DeleteUser204Response struct {
+}
+
+func (response DeleteUser204Response) VisitDeleteUserResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type DeleteUser400ApplicationProblemPlusJSONResponse struct {
+	AmbiguousCredentialsApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteUser400ApplicationProblemPlusJSONResponse) VisitDeleteUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteUser401ApplicationProblemPlusJSONResponse struct {
+	StaleOperatorApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteUser401ApplicationProblemPlusJSONResponse) VisitDeleteUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteUser403ApplicationProblemPlusJSONResponse struct {
+	LacksWriteApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteUser403ApplicationProblemPlusJSONResponse) VisitDeleteUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteUser404ApplicationProblemPlusJSONResponse struct {
+	AccountNotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteUser404ApplicationProblemPlusJSONResponse) VisitDeleteUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteUser409ApplicationProblemPlusJSONResponse struct {
+	LastSuperuserApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteUser409ApplicationProblemPlusJSONResponse) VisitDeleteUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteUser500ApplicationProblemPlusJSONResponse struct {
+	InternalErrorApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteUser500ApplicationProblemPlusJSONResponse) VisitDeleteUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteUser503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteUser503ApplicationProblemPlusJSONResponse) VisitDeleteUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetUserRequestObject struct {
+	UserID ID `json:"user_id"`
+}
+
+type GetUserResponseObject interface {
+	VisitGetUserResponse(w http.ResponseWriter) error
+}
+
+type GetUser200ResponseHeaders struct {
+	ETag string
+}
+
+type GetUser200JSONResponse struct {
+	Body    ManagedUser
+	Headers GetUser200ResponseHeaders
+}
+
+func (response GetUser200JSONResponse) VisitGetUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetUser400ApplicationProblemPlusJSONResponse struct {
+	AmbiguousCredentialsApplicationProblemPlusJSONResponse
+}
+
+func (response GetUser400ApplicationProblemPlusJSONResponse) VisitGetUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetUser401ApplicationProblemPlusJSONResponse struct {
+	UnauthenticatedApplicationProblemPlusJSONResponse
+}
+
+func (response GetUser401ApplicationProblemPlusJSONResponse) VisitGetUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetUser403ApplicationProblemPlusJSONResponse struct {
+	LacksReadApplicationProblemPlusJSONResponse
+}
+
+func (response GetUser403ApplicationProblemPlusJSONResponse) VisitGetUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetUser404ApplicationProblemPlusJSONResponse struct {
+	AccountNotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response GetUser404ApplicationProblemPlusJSONResponse) VisitGetUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetUser500ApplicationProblemPlusJSONResponse struct {
+	InternalErrorApplicationProblemPlusJSONResponse
+}
+
+func (response GetUser500ApplicationProblemPlusJSONResponse) VisitGetUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetUser503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response GetUser503ApplicationProblemPlusJSONResponse) VisitGetUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateUserRequestObject struct {
+	UserID ID `json:"user_id"`
+	Params UpdateUserParams
+	Body   *UpdateUserApplicationMergePatchPlusJSONRequestBody
+}
+
+type UpdateUserResponseObject interface {
+	VisitUpdateUserResponse(w http.ResponseWriter) error
+}
+
+type UpdateUser200ResponseHeaders struct {
+	ETag string
+}
+
+type UpdateUser200JSONResponse struct {
+	Body    ManagedUser
+	Headers UpdateUser200ResponseHeaders
+}
+
+func (response UpdateUser200JSONResponse) VisitUpdateUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateUser400ApplicationProblemPlusJSONResponse struct {
+	AmbiguousCredentialsApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateUser400ApplicationProblemPlusJSONResponse) VisitUpdateUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateUser401ApplicationProblemPlusJSONResponse struct {
+	StaleOperatorApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateUser401ApplicationProblemPlusJSONResponse) VisitUpdateUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateUser403ApplicationProblemPlusJSONResponse struct {
+	LacksWriteApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateUser403ApplicationProblemPlusJSONResponse) VisitUpdateUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateUser404ApplicationProblemPlusJSONResponse struct {
+	AccountNotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateUser404ApplicationProblemPlusJSONResponse) VisitUpdateUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateUser408ApplicationProblemPlusJSONResponse struct {
+	RequestTimeoutApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateUser408ApplicationProblemPlusJSONResponse) VisitUpdateUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(408)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateUser409ApplicationProblemPlusJSONResponse UserConflictProblem
+
+func (response UpdateUser409ApplicationProblemPlusJSONResponse) VisitUpdateUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateUser412ApplicationProblemPlusJSONResponse PreconditionFailedProblem
+
+func (response UpdateUser412ApplicationProblemPlusJSONResponse) VisitUpdateUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(412)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateUser413ApplicationProblemPlusJSONResponse struct {
+	BodyTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateUser413ApplicationProblemPlusJSONResponse) VisitUpdateUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateUser415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateUser415ApplicationProblemPlusJSONResponse) VisitUpdateUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateUser422ApplicationProblemPlusJSONResponse InvalidRequestProblem
+
+func (response UpdateUser422ApplicationProblemPlusJSONResponse) VisitUpdateUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateUser428ApplicationProblemPlusJSONResponse PreconditionRequiredProblem
+
+func (response UpdateUser428ApplicationProblemPlusJSONResponse) VisitUpdateUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(428)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateUser500ApplicationProblemPlusJSONResponse struct {
+	InternalErrorApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateUser500ApplicationProblemPlusJSONResponse) VisitUpdateUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateUser503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateUser503ApplicationProblemPlusJSONResponse) VisitUpdateUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SendUserPasswordResetRequestObject struct {
+	UserID ID `json:"user_id"`
+}
+
+type SendUserPasswordResetResponseObject interface {
+	VisitSendUserPasswordResetResponse(w http.ResponseWriter) error
+}
+
+type SendUserPasswordReset204Response struct {
+}
+
+func (response SendUserPasswordReset204Response) VisitSendUserPasswordResetResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type SendUserPasswordReset400ApplicationProblemPlusJSONResponse struct {
+	AmbiguousCredentialsApplicationProblemPlusJSONResponse
+}
+
+func (response SendUserPasswordReset400ApplicationProblemPlusJSONResponse) VisitSendUserPasswordResetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SendUserPasswordReset401ApplicationProblemPlusJSONResponse struct {
+	UnauthenticatedApplicationProblemPlusJSONResponse
+}
+
+func (response SendUserPasswordReset401ApplicationProblemPlusJSONResponse) VisitSendUserPasswordResetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SendUserPasswordReset403ApplicationProblemPlusJSONResponse struct {
+	LacksWriteApplicationProblemPlusJSONResponse
+}
+
+func (response SendUserPasswordReset403ApplicationProblemPlusJSONResponse) VisitSendUserPasswordResetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SendUserPasswordReset404ApplicationProblemPlusJSONResponse struct {
+	AccountNotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response SendUserPasswordReset404ApplicationProblemPlusJSONResponse) VisitSendUserPasswordResetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SendUserPasswordReset429ApplicationProblemPlusJSONResponse struct {
+	RateLimitedApplicationProblemPlusJSONResponse
+}
+
+func (response SendUserPasswordReset429ApplicationProblemPlusJSONResponse) VisitSendUserPasswordResetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("RateLimit", fmt.Sprint(response.Headers.RateLimit))
+	w.Header().Set("RateLimit-Policy", fmt.Sprint(response.Headers.RateLimitPolicy))
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SendUserPasswordReset500ApplicationProblemPlusJSONResponse struct {
+	InternalErrorApplicationProblemPlusJSONResponse
+}
+
+func (response SendUserPasswordReset500ApplicationProblemPlusJSONResponse) VisitSendUserPasswordResetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SendUserPasswordReset503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response SendUserPasswordReset503ApplicationProblemPlusJSONResponse) VisitSendUserPasswordResetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EndUserSessionsRequestObject struct {
+	UserID ID `json:"user_id"`
+}
+
+type EndUserSessionsResponseObject interface {
+	VisitEndUserSessionsResponse(w http.ResponseWriter) error
+}
+
+type EndUserSessions204Response struct {
+}
+
+func (response EndUserSessions204Response) VisitEndUserSessionsResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type EndUserSessions400ApplicationProblemPlusJSONResponse struct {
+	AmbiguousCredentialsApplicationProblemPlusJSONResponse
+}
+
+func (response EndUserSessions400ApplicationProblemPlusJSONResponse) VisitEndUserSessionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EndUserSessions401ApplicationProblemPlusJSONResponse struct {
+	UnauthenticatedApplicationProblemPlusJSONResponse
+}
+
+func (response EndUserSessions401ApplicationProblemPlusJSONResponse) VisitEndUserSessionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EndUserSessions403ApplicationProblemPlusJSONResponse struct {
+	LacksEndApplicationProblemPlusJSONResponse
+}
+
+func (response EndUserSessions403ApplicationProblemPlusJSONResponse) VisitEndUserSessionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EndUserSessions404ApplicationProblemPlusJSONResponse struct {
+	AccountNotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response EndUserSessions404ApplicationProblemPlusJSONResponse) VisitEndUserSessionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EndUserSessions500ApplicationProblemPlusJSONResponse struct {
+	InternalErrorApplicationProblemPlusJSONResponse
+}
+
+func (response EndUserSessions500ApplicationProblemPlusJSONResponse) VisitEndUserSessionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EndUserSessions503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response EndUserSessions503ApplicationProblemPlusJSONResponse) VisitEndUserSessionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListUserSessionsRequestObject struct {
+	UserID ID `json:"user_id"`
+}
+
+type ListUserSessionsResponseObject interface {
+	VisitListUserSessionsResponse(w http.ResponseWriter) error
+}
+
+type ListUserSessions200JSONResponse SessionList
+
+func (response ListUserSessions200JSONResponse) VisitListUserSessionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListUserSessions400ApplicationProblemPlusJSONResponse struct {
+	AmbiguousCredentialsApplicationProblemPlusJSONResponse
+}
+
+func (response ListUserSessions400ApplicationProblemPlusJSONResponse) VisitListUserSessionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListUserSessions401ApplicationProblemPlusJSONResponse struct {
+	UnauthenticatedApplicationProblemPlusJSONResponse
+}
+
+func (response ListUserSessions401ApplicationProblemPlusJSONResponse) VisitListUserSessionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListUserSessions403ApplicationProblemPlusJSONResponse struct {
+	LacksReadApplicationProblemPlusJSONResponse
+}
+
+func (response ListUserSessions403ApplicationProblemPlusJSONResponse) VisitListUserSessionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListUserSessions404ApplicationProblemPlusJSONResponse struct {
+	AccountNotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response ListUserSessions404ApplicationProblemPlusJSONResponse) VisitListUserSessionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListUserSessions500ApplicationProblemPlusJSONResponse struct {
+	InternalErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ListUserSessions500ApplicationProblemPlusJSONResponse) VisitListUserSessionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListUserSessions503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListUserSessions503ApplicationProblemPlusJSONResponse) VisitListUserSessionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetLivenessRequestObject struct {
 }
 
@@ -9208,15 +11876,24 @@ type StrictServerInterface interface {
 	// GetMetadata Authorization server metadata
 	// (GET /.well-known/oauth-authorization-server)
 	GetMetadata(ctx context.Context, request GetMetadataRequestObject) (GetMetadataResponseObject, error)
+	// ListEvents List events
+	// (GET /api/events/)
+	ListEvents(ctx context.Context, request ListEventsRequestObject) (ListEventsResponseObject, error)
 	// RevokeToken Revoke a token
 	// (POST /api/oauth/revoke/)
 	RevokeToken(ctx context.Context, request RevokeTokenRequestObject) (RevokeTokenResponseObject, error)
+	// ListUsers List users
+	// (GET /api/users/)
+	ListUsers(ctx context.Context, request ListUsersRequestObject) (ListUsersResponseObject, error)
 	// RegisterUser Register a user
 	// (POST /api/users/)
 	RegisterUser(ctx context.Context, request RegisterUserRequestObject) (RegisterUserResponseObject, error)
 	// CompleteRegistration Complete a registration
 	// (POST /api/users/complete/)
 	CompleteRegistration(ctx context.Context, request CompleteRegistrationRequestObject) (CompleteRegistrationResponseObject, error)
+	// CreateUser Invite a user
+	// (POST /api/users/invitations/)
+	CreateUser(ctx context.Context, request CreateUserRequestObject) (CreateUserResponseObject, error)
 	// RequestLoginCode Request a login code
 	// (POST /api/users/login/code/)
 	RequestLoginCode(ctx context.Context, request RequestLoginCodeRequestObject) (RequestLoginCodeResponseObject, error)
@@ -9274,6 +11951,24 @@ type StrictServerInterface interface {
 	// ConfirmPasswordReset Set a new password
 	// (POST /api/users/password-resets/confirm/)
 	ConfirmPasswordReset(ctx context.Context, request ConfirmPasswordResetRequestObject) (ConfirmPasswordResetResponseObject, error)
+	// DeleteUser Delete a user
+	// (DELETE /api/users/{user_id}/)
+	DeleteUser(ctx context.Context, request DeleteUserRequestObject) (DeleteUserResponseObject, error)
+	// GetUser Get a user
+	// (GET /api/users/{user_id}/)
+	GetUser(ctx context.Context, request GetUserRequestObject) (GetUserResponseObject, error)
+	// UpdateUser Change a user
+	// (PATCH /api/users/{user_id}/)
+	UpdateUser(ctx context.Context, request UpdateUserRequestObject) (UpdateUserResponseObject, error)
+	// SendUserPasswordReset Mail a password reset
+	// (POST /api/users/{user_id}/password-reset/)
+	SendUserPasswordReset(ctx context.Context, request SendUserPasswordResetRequestObject) (SendUserPasswordResetResponseObject, error)
+	// EndUserSessions End a user's sessions
+	// (DELETE /api/users/{user_id}/sessions/)
+	EndUserSessions(ctx context.Context, request EndUserSessionsRequestObject) (EndUserSessionsResponseObject, error)
+	// ListUserSessions List a user's sessions
+	// (GET /api/users/{user_id}/sessions/)
+	ListUserSessions(ctx context.Context, request ListUserSessionsRequestObject) (ListUserSessionsResponseObject, error)
 	// GetLiveness Liveness
 	// (GET /healthz)
 	GetLiveness(ctx context.Context, request GetLivenessRequestObject) (GetLivenessResponseObject, error)
@@ -9340,6 +12035,31 @@ func (sh *strictHandler) GetMetadata(ctx echo.Context) error {
 	return nil
 }
 
+// ListEvents operation middleware
+func (sh *strictHandler) ListEvents(ctx echo.Context, params ListEventsParams) error {
+	var request ListEventsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListEvents(ctx.Request().Context(), request.(ListEventsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListEvents")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListEventsResponseObject); ok {
+		return validResponse.VisitListEventsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // RevokeToken operation middleware
 func (sh *strictHandler) RevokeToken(ctx echo.Context) error {
 	var request RevokeTokenRequestObject
@@ -9367,6 +12087,31 @@ func (sh *strictHandler) RevokeToken(ctx echo.Context) error {
 		return err
 	} else if validResponse, ok := response.(RevokeTokenResponseObject); ok {
 		return validResponse.VisitRevokeTokenResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListUsers operation middleware
+func (sh *strictHandler) ListUsers(ctx echo.Context, params ListUsersParams) error {
+	var request ListUsersRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListUsers(ctx.Request().Context(), request.(ListUsersRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListUsers")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListUsersResponseObject); ok {
+		return validResponse.VisitListUsersResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -9459,6 +12204,52 @@ func (sh *strictHandler) CompleteRegistration(ctx echo.Context) error {
 		return err
 	} else if validResponse, ok := response.(CompleteRegistrationResponseObject); ok {
 		return validResponse.VisitCompleteRegistrationResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CreateUser operation middleware
+func (sh *strictHandler) CreateUser(ctx echo.Context) error {
+	var request CreateUserRequestObject
+
+	var body CreateUserJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateUser(ctx.Request().Context(), request.(CreateUserRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateUser")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CreateUserResponseObject); ok {
+		return validResponse.VisitCreateUserResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -10142,6 +12933,180 @@ func (sh *strictHandler) ConfirmPasswordReset(ctx echo.Context) error {
 		return err
 	} else if validResponse, ok := response.(ConfirmPasswordResetResponseObject); ok {
 		return validResponse.VisitConfirmPasswordResetResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// DeleteUser operation middleware
+func (sh *strictHandler) DeleteUser(ctx echo.Context, userID ID) error {
+	var request DeleteUserRequestObject
+
+	request.UserID = userID
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteUser(ctx.Request().Context(), request.(DeleteUserRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteUser")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DeleteUserResponseObject); ok {
+		return validResponse.VisitDeleteUserResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetUser operation middleware
+func (sh *strictHandler) GetUser(ctx echo.Context, userID ID) error {
+	var request GetUserRequestObject
+
+	request.UserID = userID
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetUser(ctx.Request().Context(), request.(GetUserRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetUser")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetUserResponseObject); ok {
+		return validResponse.VisitGetUserResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// UpdateUser operation middleware
+func (sh *strictHandler) UpdateUser(ctx echo.Context, userID ID, params UpdateUserParams) error {
+	var request UpdateUserRequestObject
+
+	request.UserID = userID
+	request.Params = params
+
+	var body UpdateUserApplicationMergePatchPlusJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.UpdateUser(ctx.Request().Context(), request.(UpdateUserRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UpdateUser")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(UpdateUserResponseObject); ok {
+		return validResponse.VisitUpdateUserResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// SendUserPasswordReset operation middleware
+func (sh *strictHandler) SendUserPasswordReset(ctx echo.Context, userID ID) error {
+	var request SendUserPasswordResetRequestObject
+
+	request.UserID = userID
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.SendUserPasswordReset(ctx.Request().Context(), request.(SendUserPasswordResetRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "SendUserPasswordReset")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(SendUserPasswordResetResponseObject); ok {
+		return validResponse.VisitSendUserPasswordResetResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// EndUserSessions operation middleware
+func (sh *strictHandler) EndUserSessions(ctx echo.Context, userID ID) error {
+	var request EndUserSessionsRequestObject
+
+	request.UserID = userID
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.EndUserSessions(ctx.Request().Context(), request.(EndUserSessionsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "EndUserSessions")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(EndUserSessionsResponseObject); ok {
+		return validResponse.VisitEndUserSessionsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListUserSessions operation middleware
+func (sh *strictHandler) ListUserSessions(ctx echo.Context, userID ID) error {
+	var request ListUserSessionsRequestObject
+
+	request.UserID = userID
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListUserSessions(ctx.Request().Context(), request.(ListUserSessionsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListUserSessions")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListUserSessionsResponseObject); ok {
+		return validResponse.VisitListUserSessionsResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

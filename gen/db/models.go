@@ -51,4 +51,6 @@ type User struct {
 	DisplayName     *string
 	Locale          *string
 	UserMetadata    []byte
+	AppMetadata     []byte
+	ExternalID      *string
 }

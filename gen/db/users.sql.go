@@ -16,7 +16,7 @@ const userActivate = `-- name: UserActivate :one
 UPDATE users
 SET is_active = true, updated_at = greatest($1::timestamptz, updated_at + interval '1 microsecond')
 WHERE id = $2
-RETURNING id, email, email_key, username, username_key, password_hash, email_verified, is_active, is_superuser, tokens_not_before, last_login_at, created_at, updated_at, display_name, locale, user_metadata
+RETURNING id, email, email_key, username, username_key, password_hash, email_verified, is_active, is_superuser, tokens_not_before, last_login_at, created_at, updated_at, display_name, locale, user_metadata, app_metadata, external_id
 `
 
 type UserActivateParams struct {
@@ -45,6 +45,8 @@ func (q *Queries) UserActivate(ctx context.Context, arg UserActivateParams) (Use
 		&i.DisplayName,
 		&i.Locale,
 		&i.UserMetadata,
+		&i.AppMetadata,
+		&i.ExternalID,
 	)
 	return i, err
 }
@@ -57,7 +59,7 @@ VALUES (
     $1, $2, $3, $4, $5, $6, $7, $8, $9,
     $10, $10
 )
-RETURNING id, email, email_key, username, username_key, password_hash, email_verified, is_active, is_superuser, tokens_not_before, last_login_at, created_at, updated_at, display_name, locale, user_metadata
+RETURNING id, email, email_key, username, username_key, password_hash, email_verified, is_active, is_superuser, tokens_not_before, last_login_at, created_at, updated_at, display_name, locale, user_metadata, app_metadata, external_id
 `
 
 type UserCreateParams struct {
@@ -105,6 +107,8 @@ func (q *Queries) UserCreate(ctx context.Context, arg UserCreateParams) (User, e
 		&i.DisplayName,
 		&i.Locale,
 		&i.UserMetadata,
+		&i.AppMetadata,
+		&i.ExternalID,
 	)
 	return i, err
 }
@@ -113,7 +117,7 @@ const userDeactivate = `-- name: UserDeactivate :one
 UPDATE users
 SET is_active = false, updated_at = greatest($1::timestamptz, updated_at + interval '1 microsecond')
 WHERE id = $2
-RETURNING id, email, email_key, username, username_key, password_hash, email_verified, is_active, is_superuser, tokens_not_before, last_login_at, created_at, updated_at, display_name, locale, user_metadata
+RETURNING id, email, email_key, username, username_key, password_hash, email_verified, is_active, is_superuser, tokens_not_before, last_login_at, created_at, updated_at, display_name, locale, user_metadata, app_metadata, external_id
 `
 
 type UserDeactivateParams struct {
@@ -141,6 +145,8 @@ func (q *Queries) UserDeactivate(ctx context.Context, arg UserDeactivateParams) 
 		&i.DisplayName,
 		&i.Locale,
 		&i.UserMetadata,
+		&i.AppMetadata,
+		&i.ExternalID,
 	)
 	return i, err
 }
@@ -148,7 +154,7 @@ func (q *Queries) UserDeactivate(ctx context.Context, arg UserDeactivateParams) 
 const userDelete = `-- name: UserDelete :one
 DELETE FROM users
 WHERE id = $1
-RETURNING id, email, email_key, username, username_key, password_hash, email_verified, is_active, is_superuser, tokens_not_before, last_login_at, created_at, updated_at, display_name, locale, user_metadata
+RETURNING id, email, email_key, username, username_key, password_hash, email_verified, is_active, is_superuser, tokens_not_before, last_login_at, created_at, updated_at, display_name, locale, user_metadata, app_metadata, external_id
 `
 
 func (q *Queries) UserDelete(ctx context.Context, id uuid.UUID) (User, error) {
@@ -171,6 +177,8 @@ func (q *Queries) UserDelete(ctx context.Context, id uuid.UUID) (User, error) {
 		&i.DisplayName,
 		&i.Locale,
 		&i.UserMetadata,
+		&i.AppMetadata,
+		&i.ExternalID,
 	)
 	return i, err
 }
@@ -179,7 +187,7 @@ const userEndSessions = `-- name: UserEndSessions :one
 UPDATE users
 SET tokens_not_before = greatest($1::timestamptz, last_login_at, tokens_not_before + interval '1 microsecond')
 WHERE id = $2
-RETURNING id, email, email_key, username, username_key, password_hash, email_verified, is_active, is_superuser, tokens_not_before, last_login_at, created_at, updated_at, display_name, locale, user_metadata
+RETURNING id, email, email_key, username, username_key, password_hash, email_verified, is_active, is_superuser, tokens_not_before, last_login_at, created_at, updated_at, display_name, locale, user_metadata, app_metadata, external_id
 `
 
 type UserEndSessionsParams struct {
@@ -210,12 +218,14 @@ func (q *Queries) UserEndSessions(ctx context.Context, arg UserEndSessionsParams
 		&i.DisplayName,
 		&i.Locale,
 		&i.UserMetadata,
+		&i.AppMetadata,
+		&i.ExternalID,
 	)
 	return i, err
 }
 
 const userGetByEmailKey = `-- name: UserGetByEmailKey :one
-SELECT id, email, email_key, username, username_key, password_hash, email_verified, is_active, is_superuser, tokens_not_before, last_login_at, created_at, updated_at, display_name, locale, user_metadata FROM users WHERE email_key = $1
+SELECT id, email, email_key, username, username_key, password_hash, email_verified, is_active, is_superuser, tokens_not_before, last_login_at, created_at, updated_at, display_name, locale, user_metadata, app_metadata, external_id FROM users WHERE email_key = $1
 `
 
 // For the commands.
@@ -239,12 +249,14 @@ func (q *Queries) UserGetByEmailKey(ctx context.Context, emailKey string) (User,
 		&i.DisplayName,
 		&i.Locale,
 		&i.UserMetadata,
+		&i.AppMetadata,
+		&i.ExternalID,
 	)
 	return i, err
 }
 
 const userGetByID = `-- name: UserGetByID :one
-SELECT id, email, email_key, username, username_key, password_hash, email_verified, is_active, is_superuser, tokens_not_before, last_login_at, created_at, updated_at, display_name, locale, user_metadata FROM users WHERE id = $1
+SELECT id, email, email_key, username, username_key, password_hash, email_verified, is_active, is_superuser, tokens_not_before, last_login_at, created_at, updated_at, display_name, locale, user_metadata, app_metadata, external_id FROM users WHERE id = $1
 `
 
 // For the commands, and for a new password, which is judged beside what it must not be made of.
@@ -268,12 +280,14 @@ func (q *Queries) UserGetByID(ctx context.Context, id uuid.UUID) (User, error) {
 		&i.DisplayName,
 		&i.Locale,
 		&i.UserMetadata,
+		&i.AppMetadata,
+		&i.ExternalID,
 	)
 	return i, err
 }
 
 const userGetByUsernameKey = `-- name: UserGetByUsernameKey :one
-SELECT id, email, email_key, username, username_key, password_hash, email_verified, is_active, is_superuser, tokens_not_before, last_login_at, created_at, updated_at, display_name, locale, user_metadata FROM users WHERE username_key = $1
+SELECT id, email, email_key, username, username_key, password_hash, email_verified, is_active, is_superuser, tokens_not_before, last_login_at, created_at, updated_at, display_name, locale, user_metadata, app_metadata, external_id FROM users WHERE username_key = $1
 `
 
 // For the commands, which take an email, a username or an id.
@@ -297,6 +311,8 @@ func (q *Queries) UserGetByUsernameKey(ctx context.Context, usernameKey string) 
 		&i.DisplayName,
 		&i.Locale,
 		&i.UserMetadata,
+		&i.AppMetadata,
+		&i.ExternalID,
 	)
 	return i, err
 }
@@ -329,7 +345,7 @@ func (q *Queries) UserGetCredentials(ctx context.Context, emailKey string) (User
 }
 
 const userGetForUpdate = `-- name: UserGetForUpdate :one
-SELECT id, email, email_key, username, username_key, password_hash, email_verified, is_active, is_superuser, tokens_not_before, last_login_at, created_at, updated_at, display_name, locale, user_metadata FROM users WHERE id = $1 FOR NO KEY UPDATE
+SELECT id, email, email_key, username, username_key, password_hash, email_verified, is_active, is_superuser, tokens_not_before, last_login_at, created_at, updated_at, display_name, locale, user_metadata, app_metadata, external_id FROM users WHERE id = $1 FOR NO KEY UPDATE
 `
 
 // Locks the user's row until the transaction ends.
@@ -353,12 +369,14 @@ func (q *Queries) UserGetForUpdate(ctx context.Context, id uuid.UUID) (User, err
 		&i.DisplayName,
 		&i.Locale,
 		&i.UserMetadata,
+		&i.AppMetadata,
+		&i.ExternalID,
 	)
 	return i, err
 }
 
 const userList = `-- name: UserList :many
-SELECT id, email, email_key, username, username_key, password_hash, email_verified, is_active, is_superuser, tokens_not_before, last_login_at, created_at, updated_at, display_name, locale, user_metadata FROM users
+SELECT id, email, email_key, username, username_key, password_hash, email_verified, is_active, is_superuser, tokens_not_before, last_login_at, created_at, updated_at, display_name, locale, user_metadata, app_metadata, external_id FROM users
 WHERE id > $1
 ORDER BY id
 LIMIT $2
@@ -397,6 +415,8 @@ func (q *Queries) UserList(ctx context.Context, arg UserListParams) ([]User, err
 			&i.DisplayName,
 			&i.Locale,
 			&i.UserMetadata,
+			&i.AppMetadata,
+			&i.ExternalID,
 		); err != nil {
 			return nil, err
 		}
@@ -412,7 +432,7 @@ const userListBySession = `-- name: UserListBySession :many
 SELECT
     a.session_id::uuid AS session_id,
     u.id, u.email, u.username, u.email_verified, u.is_active, u.is_superuser, u.created_at, u.updated_at,
-    u.display_name, u.locale, u.user_metadata,
+    u.display_name, u.locale, u.user_metadata, u.app_metadata,
     coalesce(s.authenticated_at, 'epoch')::timestamptz AS authenticated_at,
     coalesce(
         s.user_id = u.id AND s.expires_at > $1::timestamptz AND (u.tokens_not_before IS NULL OR s.created_at > u.tokens_not_before), false
@@ -420,7 +440,7 @@ SELECT
 FROM (SELECT unnest((SELECT $2::uuid[])) AS user_id, unnest((SELECT $3::uuid[])) AS session_id) a
 CROSS JOIN LATERAL (
     SELECT users.id, users.email, users.username, users.email_verified, users.is_active, users.is_superuser, users.tokens_not_before, users.created_at, users.updated_at,
-        users.display_name, users.locale, users.user_metadata
+        users.display_name, users.locale, users.user_metadata, users.app_metadata
     FROM users WHERE users.id = a.user_id LIMIT 1
 ) u
 LEFT JOIN LATERAL (
@@ -449,6 +469,7 @@ type UserListBySessionRow struct {
 	DisplayName     *string
 	Locale          *string
 	UserMetadata    []byte
+	AppMetadata     []byte
 	AuthenticatedAt time.Time
 	IsAlive         bool
 }
@@ -480,6 +501,7 @@ func (q *Queries) UserListBySession(ctx context.Context, arg UserListBySessionPa
 			&i.DisplayName,
 			&i.Locale,
 			&i.UserMetadata,
+			&i.AppMetadata,
 			&i.AuthenticatedAt,
 			&i.IsAlive,
 		); err != nil {
@@ -497,7 +519,7 @@ const userLogIn = `-- name: UserLogIn :one
 UPDATE users
 SET last_login_at = greatest($1, last_login_at)
 WHERE id = $2 AND is_active
-RETURNING id, email, email_key, username, username_key, password_hash, email_verified, is_active, is_superuser, tokens_not_before, last_login_at, created_at, updated_at, display_name, locale, user_metadata
+RETURNING id, email, email_key, username, username_key, password_hash, email_verified, is_active, is_superuser, tokens_not_before, last_login_at, created_at, updated_at, display_name, locale, user_metadata, app_metadata, external_id
 `
 
 type UserLogInParams struct {
@@ -528,6 +550,8 @@ func (q *Queries) UserLogIn(ctx context.Context, arg UserLogInParams) (User, err
 		&i.DisplayName,
 		&i.Locale,
 		&i.UserMetadata,
+		&i.AppMetadata,
+		&i.ExternalID,
 	)
 	return i, err
 }
@@ -560,7 +584,7 @@ UPDATE users
 SET email = $1, email_key = $2, email_verified = true,
     updated_at = greatest($3::timestamptz, updated_at + interval '1 microsecond')
 WHERE id = $4
-RETURNING id, email, email_key, username, username_key, password_hash, email_verified, is_active, is_superuser, tokens_not_before, last_login_at, created_at, updated_at, display_name, locale, user_metadata
+RETURNING id, email, email_key, username, username_key, password_hash, email_verified, is_active, is_superuser, tokens_not_before, last_login_at, created_at, updated_at, display_name, locale, user_metadata, app_metadata, external_id
 `
 
 type UserSetEmailParams struct {
@@ -596,6 +620,8 @@ func (q *Queries) UserSetEmail(ctx context.Context, arg UserSetEmailParams) (Use
 		&i.DisplayName,
 		&i.Locale,
 		&i.UserMetadata,
+		&i.AppMetadata,
+		&i.ExternalID,
 	)
 	return i, err
 }
@@ -604,7 +630,7 @@ const userTouch = `-- name: UserTouch :one
 UPDATE users
 SET updated_at = greatest($1::timestamptz, updated_at + interval '1 microsecond')
 WHERE id = $2
-RETURNING id, email, email_key, username, username_key, password_hash, email_verified, is_active, is_superuser, tokens_not_before, last_login_at, created_at, updated_at, display_name, locale, user_metadata
+RETURNING id, email, email_key, username, username_key, password_hash, email_verified, is_active, is_superuser, tokens_not_before, last_login_at, created_at, updated_at, display_name, locale, user_metadata, app_metadata, external_id
 `
 
 type UserTouchParams struct {
@@ -633,6 +659,8 @@ func (q *Queries) UserTouch(ctx context.Context, arg UserTouchParams) (User, err
 		&i.DisplayName,
 		&i.Locale,
 		&i.UserMetadata,
+		&i.AppMetadata,
+		&i.ExternalID,
 	)
 	return i, err
 }
@@ -642,7 +670,7 @@ UPDATE users
 SET username = $1, username_key = $2, display_name = $3, locale = $4,
     user_metadata = $5, updated_at = greatest($6::timestamptz, updated_at + interval '1 microsecond')
 WHERE id = $7
-RETURNING id, email, email_key, username, username_key, password_hash, email_verified, is_active, is_superuser, tokens_not_before, last_login_at, created_at, updated_at, display_name, locale, user_metadata
+RETURNING id, email, email_key, username, username_key, password_hash, email_verified, is_active, is_superuser, tokens_not_before, last_login_at, created_at, updated_at, display_name, locale, user_metadata, app_metadata, external_id
 `
 
 type UserUpdateParams struct {
@@ -684,6 +712,8 @@ func (q *Queries) UserUpdate(ctx context.Context, arg UserUpdateParams) (User, e
 		&i.DisplayName,
 		&i.Locale,
 		&i.UserMetadata,
+		&i.AppMetadata,
+		&i.ExternalID,
 	)
 	return i, err
 }

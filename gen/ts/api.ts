@@ -11,7 +11,13 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        /**
+         * List users
+         * @description Lists the users, the newest first, and with `email_prefix` in the order of their emails. The filters hold together.
+         *     The next page is asked for with `cursor`, the `next` of the page before, and the same filters. Users that are
+         *     created meanwhile move no page.
+         */
+        get: operations["ListUsers"];
         put?: never;
         /**
          * Register a user
@@ -78,6 +84,8 @@ export interface paths {
          *     (RFC 6749 section 6). A field without a value counts as absent.
          *
          *     - 400 `unsupported_grant_type`: `grant_type` has another value.
+         *     - 400 `invalid_scope`: `scope` names one that the contract doesn't declare, or at a refresh one that the login
+         *       didn't ask for.
          *     - 400 `invalid_refresh_token`: the refresh token can't be read, or belongs to another key or an ended session.
          *       Another user's access token in `Authorization` has the same answer.
          *     - 403 `origin_not_allowed`: the cookie was sent from a page that may not use it.
@@ -422,6 +430,134 @@ export interface paths {
          *     of the page before. An event never has a secret.
          */
         get: operations["ListOwnEvents"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/users/invitations/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Invite a user
+         * @description Creates a user without a password, and mails an invitation. With its link or code the invited person sets the
+         *     first password, by `ConfirmPasswordReset`, which proves the email too.
+         *
+         *     The session must have proved within an hour who the operator is: by the login, or by `Reauthenticate`.
+         */
+        post: operations["CreateUser"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/users/{user_id}/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get a user
+         * @description Returns a user, with the `ETag` that a change of it needs.
+         */
+        get: operations["GetUser"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete a user
+         * @description Deletes a user with its password and sessions. Its events stay until their retention ends. The last active
+         *     superuser can't be deleted (409).
+         *
+         *     The session must have proved within an hour who the operator is: by the login, or by `Reauthenticate`.
+         */
+        delete: operations["DeleteUser"];
+        options?: never;
+        head?: never;
+        /**
+         * Change a user
+         * @description Changes members of a user by a JSON merge patch (RFC 7396). A member that is absent stays as it is.
+         *
+         *     - `If-Match` is demanded (428), so that nobody overwrites what another operator has changed (412).
+         *     - `is_active` `false` locks the user: all its sessions end.
+         *     - `roles` replaces all roles. A role that is taken away counts no more from the next request on.
+         *     - The last active superuser can't be locked, and keeps the role (409).
+         *
+         *     The session must have proved within an hour who the operator is: by the login, or by `Reauthenticate`.
+         */
+        patch: operations["UpdateUser"];
+        trace?: never;
+    };
+    "/api/users/{user_id}/sessions/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List a user's sessions
+         * @description Lists the active sessions of a user, the newest first.
+         */
+        get: operations["ListUserSessions"];
+        put?: never;
+        post?: never;
+        /**
+         * End a user's sessions
+         * @description Ends all sessions of a user, with all their tokens. The user can log in again.
+         */
+        delete: operations["EndUserSessions"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/users/{user_id}/password-reset/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Mail a password reset
+         * @description Mails the user a code and a link for `ConfirmPasswordReset`. The present password stays until the user sets
+         *     another one. Mails are limited by user (429).
+         */
+        post: operations["SendUserPasswordReset"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/events/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List events
+         * @description Lists what happened to accounts, the newest first. The filters hold together. The next page is asked for with
+         *     `cursor`, the `next` of the page before, and the same filters. An event never has a secret, and outlives its user
+         *     until its retention ends.
+         */
+        get: operations["ListEvents"];
         put?: never;
         post?: never;
         delete?: never;
@@ -797,7 +933,9 @@ export interface components {
             refresh_token?: string;
             token_delivery?: components["schemas"]["TokenDelivery"];
             /**
-             * @description Ignored, because there are no scopes.
+             * @description The scopes that an operator asks for, with a space between two (RFC 6749 section 3.3). Absent or empty means
+             *     none. The token gets those that a role of the user holds. At a refresh they narrow the one token, and absent
+             *     means all of the login.
              * @example
              */
             scope?: string;
@@ -843,7 +981,7 @@ export interface components {
              */
             is_active: boolean;
             /**
-             * @description Whether the user administers the application.
+             * @description Whether the user has the role superuser.
              * @example false
              */
             is_superuser: boolean;
@@ -876,6 +1014,15 @@ export interface components {
              *     }
              */
             user_metadata: {
+                [key: string]: unknown;
+            };
+            /**
+             * @description What the application keeps with the user, and only operators may change.
+             * @example {
+             *       "plan": "pro"
+             *     }
+             */
+            app_metadata: {
                 [key: string]: unknown;
             };
         };
@@ -961,12 +1108,7 @@ export interface components {
         /** @description What happened to an account. */
         Event: {
             id: components["schemas"]["ID"];
-            /**
-             * @description What happened. `login.failed`, `code.failed` and `user.updated` are recorded at most once an hour for an account. `code.failed` is a wrong code.
-             * @example user.logged_in
-             * @enum {string}
-             */
-            type: "user.registered" | "user.created" | "user.updated" | "user.activated" | "user.deactivated" | "user.logged_in" | "login.failed" | "code.failed" | "password.changed" | "password.reset" | "email.verified" | "email.changed" | "email.change_undone" | "session.reauthenticated" | "session.ended" | "session.reuse_detected" | "sessions.ended";
+            type: components["schemas"]["EventType"];
             /**
              * @description `user` who was logged in, `operator` of the service, or `unknown` where nobody was logged in.
              * @example user
@@ -997,7 +1139,263 @@ export interface components {
              *     ]
              */
             methods?: ("pwd" | "otp")[];
+            /**
+             * @description The roles after the change, at `user.roles_changed`.
+             * @example [
+             *       "support"
+             *     ]
+             */
+            roles?: components["schemas"]["Role"][];
         };
+        /**
+         * @description What a user may do as an operator, see `x-latchkey-roles`.
+         * @example support
+         * @enum {string}
+         */
+        Role: "superuser" | "support";
+        /** @description A user as operators see it. */
+        ManagedUser: components["schemas"]["User"] & {
+            /**
+             * @description The roles of the user, in alphabetical order.
+             * @example [
+             *       "support"
+             *     ]
+             */
+            roles: components["schemas"]["Role"][];
+            /**
+             * @description Whether the user has a password.
+             * @example true
+             */
+            has_password: boolean;
+            /**
+             * @description The id of the user in the system that it was moved from. Absent if there is none.
+             * @example 4711
+             */
+            external_id?: string;
+            /**
+             * Format: date-time
+             * @description When the user last logged in, RFC 3339 in UTC. Absent before the first time.
+             * @example 2026-01-05T09:30:00.123456Z
+             */
+            last_login_at?: string;
+        };
+        /** @description A page of users. */
+        UserPage: {
+            /** @description The newest first, or with `email_prefix` in the order of their emails. */
+            users: components["schemas"]["ManagedUser"][];
+            next?: components["schemas"]["Cursor"];
+        };
+        /**
+         * @description The `cursor` of the next page. Opaque. Absent if there is none.
+         * @example lkc_q83vEjRWeJCrze8
+         */
+        Cursor: string;
+        /** @description A user to be. */
+        Invitation: {
+            /**
+             * Format: idn-email
+             * @description To which the invitation is mailed. The rules are those of a registration.
+             * @example grace@example.com
+             */
+            email: string;
+            /**
+             * @description Absent means one that is made from the email.
+             * @example ada
+             */
+            username?: string;
+            /**
+             * @description What the user is called.
+             * @example Grace Hopper
+             */
+            display_name?: string;
+            /**
+             * @description The language of the user, a language tag of BCP 47. The invitation is in it.
+             * @example en-GB
+             */
+            locale?: string;
+            /**
+             * @description The roles of the user.
+             * @example [
+             *       "support"
+             *     ]
+             */
+            roles?: components["schemas"]["Role"][];
+            /**
+             * @description What the application keeps with the user. The bounds are those of `user_metadata`.
+             * @example {
+             *       "plan": "pro"
+             *     }
+             */
+            app_metadata?: {
+                [key: string]: unknown;
+            };
+        };
+        /** @description A JSON merge patch of a user (RFC 7396), by an operator. */
+        ManagedUserUpdate: {
+            /**
+             * @description Another username.
+             * @example ada
+             */
+            username?: string;
+            /**
+             * @description What the user is called. `null` removes it.
+             * @example Grace Hopper
+             */
+            display_name?: string | null;
+            /**
+             * @description The language of the user, a language tag of BCP 47. `null` removes it.
+             * @example en-GB
+             */
+            locale?: string | null;
+            /**
+             * @description The id of the user in another system, unique. `null` removes it.
+             * @example 4711
+             */
+            external_id?: string | null;
+            /**
+             * @description `false` locks the user: its sessions end, and it can not log in.
+             * @example true
+             */
+            is_active?: boolean;
+            /**
+             * @description All roles of the user after the change.
+             * @example [
+             *       "support"
+             *     ]
+             */
+            roles?: components["schemas"]["Role"][];
+            /**
+             * @description Members to set, or to remove by `null`, as in `UserUpdate`. `null` removes all.
+             * @example {
+             *       "plan": "pro"
+             *     }
+             */
+            user_metadata?: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * @description Members to set, or to remove by `null`. The bounds are those of `user_metadata`. `null` removes all.
+             * @example {
+             *       "plan": "pro"
+             *     }
+             */
+            app_metadata?: {
+                [key: string]: unknown;
+            } | null;
+        };
+        /** @description A user as `latchkey user import` reads it and `latchkey user export` writes it, a line each. */
+        UserRecord: {
+            id?: components["schemas"]["ID"];
+            /**
+             * @description The id of the user in the system that it comes from, unique.
+             * @example 4711
+             */
+            external_id?: string;
+            /**
+             * Format: idn-email
+             * @description The email. The rules are those of a registration.
+             * @example ada@example.com
+             */
+            email: string;
+            /**
+             * @description Absent means one that is made from the email.
+             * @example ada
+             */
+            username?: string;
+            /**
+             * @description Whether the user has proved to receive mail at this address.
+             * @default false
+             * @example true
+             */
+            email_verified: boolean;
+            /**
+             * @description Whether the user may log in.
+             * @default true
+             * @example true
+             */
+            is_active: boolean;
+            /**
+             * @description The roles of the user.
+             * @example [
+             *       "support"
+             *     ]
+             */
+            roles?: components["schemas"]["Role"][];
+            /**
+             * @description What the user is called.
+             * @example Ada Lovelace
+             */
+            display_name?: string;
+            /**
+             * @description The language of the user, a language tag of BCP 47.
+             * @example en-GB
+             */
+            locale?: string;
+            /**
+             * @description What the application keeps with the user, and the user may change.
+             * @example {
+             *       "theme": "dark"
+             *     }
+             */
+            user_metadata?: {
+                [key: string]: unknown;
+            };
+            /**
+             * @description What the application keeps with the user, and only operators may change.
+             * @example {
+             *       "plan": "pro"
+             *     }
+             */
+            app_metadata?: {
+                [key: string]: unknown;
+            };
+            /**
+             * @description The hash of the password, in one of the forms of `docs/moving-in.md`. Absent means no password.
+             * @example $2b$12$R9h/cIPz0gi.URNNX3kh2OPST9/PgBkqquzi.Ss7KIUgO2t0jWMUW
+             */
+            password_hash?: string;
+            /**
+             * Format: date-time
+             * @description When the password was set, RFC 3339.
+             * @example 2026-01-05T09:30:00.123456Z
+             */
+            password_changed_at?: string;
+            /**
+             * Format: date-time
+             * @description When the account was created, RFC 3339. Absent means now.
+             * @example 2026-01-05T09:30:00.123456Z
+             */
+            created_at?: string;
+            /**
+             * Format: date-time
+             * @description When the account was last changed, RFC 3339. Absent means `created_at`.
+             * @example 2026-01-05T09:30:00.123456Z
+             */
+            updated_at?: string;
+            /**
+             * Format: date-time
+             * @description When the user last logged in, RFC 3339.
+             * @example 2026-01-05T09:30:00.123456Z
+             */
+            last_login_at?: string;
+        };
+        /** @description An event as operators see it. */
+        ManagedEvent: components["schemas"]["Event"] & {
+            user_id: components["schemas"]["ID"];
+            actor_id?: components["schemas"]["ID"];
+        };
+        /** @description A page of events. */
+        ManagedEventPage: {
+            /** @description The newest first. */
+            events: components["schemas"]["ManagedEvent"][];
+            next?: components["schemas"]["Cursor"];
+        };
+        /**
+         * @description What happened. `login.failed`, `code.failed` and `user.updated` are recorded at most once an hour for an account. `code.failed` is a wrong code.
+         * @example user.logged_in
+         * @enum {string}
+         */
+        EventType: "user.registered" | "user.created" | "user.invited" | "user.imported" | "user.updated" | "user.roles_changed" | "user.activated" | "user.deactivated" | "user.deleted" | "user.logged_in" | "login.failed" | "code.failed" | "password.changed" | "password.reset" | "password.reset_sent" | "email.verified" | "email.changed" | "email.change_undone" | "session.reauthenticated" | "session.ended" | "session.reuse_detected" | "sessions.ended";
         /** @description A new user, with the tokens of its first session. */
         RegisteredUser: components["schemas"]["User"] & {
             token: components["schemas"]["Token"];
@@ -1198,7 +1596,13 @@ export interface components {
              * @example 2592000
              */
             refresh_expires_in?: number;
+            scope?: components["schemas"]["Scope"];
         };
+        /**
+         * @description The scopes of the token, with a space between two (RFC 6749 section 3.3). Absent if it has none.
+         * @example users:read events:read
+         */
+        Scope: string;
         /**
          * @description The claims of an access token. Its header has `alg`, `typ` (`at+jwt`, RFC 9068 section 2.1) and `kid`, and
          *     nothing else. `uid` is the id of the user, and `sid` the id of the session.
@@ -1256,6 +1660,16 @@ export interface components {
              *     ]
              */
             amr: ("pwd" | "otp")[];
+            scope?: components["schemas"]["Scope"];
+            /**
+             * @description Members of `app_metadata`, as `LATCHKEY_TOKEN_CLAIMS` names them. Absent if there are none.
+             * @example {
+             *       "plan": "pro"
+             *     }
+             */
+            ext?: {
+                [key: string]: unknown;
+            };
         };
         /**
          * @description The data of the mail `verify_email`, which proves that the user receives mail at the address.
@@ -1680,7 +2094,7 @@ export interface components {
              * @example invalid_grant
              * @enum {string}
              */
-            error: "invalid_request" | "invalid_grant" | "unsupported_grant_type" | "temporarily_unavailable" | "server_error";
+            error: "invalid_request" | "invalid_grant" | "invalid_scope" | "unsupported_grant_type" | "temporarily_unavailable" | "server_error";
             /**
              * @description The same as `detail`.
              * @example Authentication was unsuccessful.
@@ -1845,6 +2259,74 @@ export interface components {
             /** @enum {string} */
             code: "session_not_found";
         };
+        AccountNotFoundProblem: components["schemas"]["Problem"] & {
+            /**
+             * Format: int32
+             * @enum {integer}
+             */
+            status: 404;
+            /** @enum {string} */
+            code: "account_not_found";
+        };
+        InsufficientScopeProblem: components["schemas"]["Problem"] & {
+            /**
+             * Format: int32
+             * @enum {integer}
+             */
+            status: 403;
+            /** @enum {string} */
+            code: "insufficient_scope";
+            /**
+             * @description The scopes that the operation demands, at `insufficient_scope`.
+             * @example [
+             *       "users:read"
+             *     ]
+             */
+            scopes?: ("users:read" | "users:write" | "sessions:end" | "events:read")[];
+        };
+        OperatorRefusedProblem: components["schemas"]["Problem"] & {
+            /**
+             * Format: int32
+             * @enum {integer}
+             */
+            status: 403;
+            /** @enum {string} */
+            code: "insufficient_scope" | "cross_origin";
+            /**
+             * @description The scopes that the operation demands, at `insufficient_scope`.
+             * @example [
+             *       "users:read"
+             *     ]
+             */
+            scopes?: ("users:read" | "users:write" | "sessions:end" | "events:read")[];
+        };
+        LastSuperuserProblem: components["schemas"]["Problem"] & {
+            /**
+             * Format: int32
+             * @enum {integer}
+             */
+            status: 409;
+            /** @enum {string} */
+            code: "last_superuser";
+        };
+        UserConflictProblem: components["schemas"]["Problem"] & {
+            /**
+             * Format: int32
+             * @enum {integer}
+             */
+            status: 409;
+            /** @enum {string} */
+            code: "username_taken" | "external_id_taken" | "last_superuser";
+        };
+        PreconditionRequiredProblem: components["schemas"]["Problem"] & {
+            /**
+             * Format: int32
+             * @enum {integer}
+             */
+            status: 428;
+            /** @enum {string} */
+            code: "precondition_required";
+        };
         AmbiguousCredentialsProblem: components["schemas"]["Problem"] & {
             /**
              * Format: int32
@@ -1979,7 +2461,7 @@ export interface components {
              */
             status: 400;
             /** @enum {string} */
-            code: "unsupported_grant_type" | "invalid_refresh_token" | "refresh_token_reused";
+            code: "unsupported_grant_type" | "invalid_scope" | "invalid_refresh_token" | "refresh_token_reused";
         };
         LoginFailedProblem: components["schemas"]["Problem"] & components["schemas"]["OAuthError"] & {
             /**
@@ -2145,6 +2627,83 @@ export interface components {
             };
             content: {
                 "application/problem+json": components["schemas"]["CrossOriginProblem"];
+            };
+        };
+        /**
+         * @description The request has no token, or one that is not accepted. Or the session has to prove again who its user is
+         *     (`reauthentication_required`, RFC 9470 section 3).
+         */
+        StaleOperator: {
+            headers: {
+                "WWW-Authenticate": components["headers"]["WWWAuthenticate"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["StaleSessionProblem"];
+            };
+        };
+        /** @description There is no such user. */
+        AccountNotFound: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["AccountNotFoundProblem"];
+            };
+        };
+        /** @description The last active superuser stays. */
+        LastSuperuser: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["LastSuperuserProblem"];
+            };
+        };
+        /** @description The token, or the roles of its user, lack the scope (RFC 6750 section 3.1). */
+        LacksRead: {
+            headers: {
+                "WWW-Authenticate": components["headers"]["WWWAuthenticateScope"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["InsufficientScopeProblem"];
+            };
+        };
+        /** @description The token, or the roles of its user, lack the scope (RFC 6750 section 3.1). */
+        LacksEvents: {
+            headers: {
+                "WWW-Authenticate": components["headers"]["WWWAuthenticateScope"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["InsufficientScopeProblem"];
+            };
+        };
+        /**
+         * @description The token, or the roles of its user, lack the scope (RFC 6750 section 3.1). Or a page of another origin sent the
+         *     request (`cross_origin`), which has no `WWW-Authenticate`.
+         */
+        LacksWrite: {
+            headers: {
+                "WWW-Authenticate": components["headers"]["WWWAuthenticateScopeOrNone"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["OperatorRefusedProblem"];
+            };
+        };
+        /**
+         * @description The token, or the roles of its user, lack the scope (RFC 6750 section 3.1). Or a page of another origin sent the
+         *     request (`cross_origin`), which has no `WWW-Authenticate`.
+         */
+        LacksEnd: {
+            headers: {
+                "WWW-Authenticate": components["headers"]["WWWAuthenticateScopeOrNone"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["OperatorRefusedProblem"];
             };
         };
         /** @description The server failed. The answer says only the id of the request. */
@@ -2329,9 +2888,15 @@ export interface components {
         /** @description A page of any origin may read the answer. */
         AllowEverybody: "*";
         /** @description The headers that a page of another origin may read. */
-        "Access-Control-Expose-Headers": "ETag,Location,RateLimit,RateLimit-Policy,Retry-After,WWW-Authenticate,X-Request-Id";
+        "Access-Control-Expose-Headers": "ETag,Link,Location,RateLimit,RateLimit-Policy,Retry-After,WWW-Authenticate,X-Request-Id";
         /** @description The challenge (RFC 6750 section 3). It has no `error` if no credentials were sent, or if a login failed. */
-        WWWAuthenticate: "Bearer" | "Bearer error=\"invalid_token\"" | "Bearer error=\"invalid_request\"" | "Bearer error=\"insufficient_user_authentication\", max_age=\"300\"";
+        WWWAuthenticate: "Bearer" | "Bearer error=\"invalid_token\"" | "Bearer error=\"invalid_request\"" | "Bearer error=\"insufficient_user_authentication\", max_age=\"300\"" | "Bearer error=\"insufficient_user_authentication\", max_age=\"3600\"";
+        /** @description The scopes that the operation demands (RFC 6750 section 3). */
+        WWWAuthenticateScope: "Bearer error=\"insufficient_scope\", scope=\"users:read\"" | "Bearer error=\"insufficient_scope\", scope=\"events:read\"";
+        /** @description The scopes that the operation demands (RFC 6750 section 3), where they are lacking. */
+        WWWAuthenticateScopeOrNone: "Bearer error=\"insufficient_scope\", scope=\"users:write\"" | "Bearer error=\"insufficient_scope\", scope=\"sessions:end\"";
+        /** @description The next page, with `rel="next"` (RFC 8288). It is relative to the address of the request. Absent if there is none. */
+        NextPage: string;
         /** @description The state of the user, for `If-Match`. */
         UserTag: string;
         /** @description The attempts that are left, and the seconds until there are more (draft-ietf-httpapi-ratelimit-headers-10). */
@@ -2350,6 +2915,54 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    ListUsers: {
+        parameters: {
+            query?: {
+                /** @description The `next` of the page before, with the same filters. */
+                cursor?: string;
+                /** @description How many a page has at most. */
+                limit?: number;
+                /** @description What the email begins with, without regard to case. */
+                email_prefix?: string;
+                /** @description Whether the users may log in. */
+                is_active?: boolean;
+                /** @description Whether the users have proved their email. */
+                email_verified?: boolean;
+                /** @description A role that the users have. */
+                role?: "superuser" | "support";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of users. */
+            200: {
+                headers: {
+                    Link: components["headers"]["NextPage"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UserPage"];
+                };
+            };
+            400: components["responses"]["AmbiguousCredentials"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["LacksRead"];
+            /** @description The request breaks this contract. `errors` has one entry for each field. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["InvalidRequestProblem"];
+                };
+            };
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
     RegisterUser: {
         parameters: {
             query?: never;
@@ -3061,6 +3674,317 @@ export interface operations {
             };
             400: components["responses"]["AmbiguousCredentials"];
             401: components["responses"]["Unauthenticated"];
+            /** @description The request breaks this contract. `errors` has one entry for each field. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["InvalidRequestProblem"];
+                };
+            };
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    CreateUser: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Invitation"];
+            };
+        };
+        responses: {
+            /** @description The user was created, and the invitation is sent. */
+            201: {
+                headers: {
+                    ETag: components["headers"]["UserTag"];
+                    /** @description The address of the user. It is relative to the address of this operation. */
+                    Location: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ManagedUser"];
+                };
+            };
+            400: components["responses"]["AmbiguousCredentials"];
+            401: components["responses"]["StaleOperator"];
+            403: components["responses"]["LacksWrite"];
+            408: components["responses"]["RequestTimeout"];
+            409: components["responses"]["RegistrationConflict"];
+            413: components["responses"]["BodyTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            /** @description The request breaks this contract. `errors` has one entry for each field. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["InvalidRequestProblem"];
+                };
+            };
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    GetUser: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The `id` of a user. Anything else is 404. */
+                user_id: components["schemas"]["ID"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The user. */
+            200: {
+                headers: {
+                    ETag: components["headers"]["UserTag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ManagedUser"];
+                };
+            };
+            400: components["responses"]["AmbiguousCredentials"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["LacksRead"];
+            404: components["responses"]["AccountNotFound"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    DeleteUser: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The `id` of a user. Anything else is 404. */
+                user_id: components["schemas"]["ID"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The user was deleted. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["AmbiguousCredentials"];
+            401: components["responses"]["StaleOperator"];
+            403: components["responses"]["LacksWrite"];
+            404: components["responses"]["AccountNotFound"];
+            409: components["responses"]["LastSuperuser"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    UpdateUser: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The `ETag` of the user that the change was made for, or `*`. */
+                "If-Match"?: string;
+            };
+            path: {
+                /** @description The `id` of a user. Anything else is 404. */
+                user_id: components["schemas"]["ID"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/merge-patch+json": components["schemas"]["ManagedUserUpdate"];
+            };
+        };
+        responses: {
+            /** @description The user after the change. */
+            200: {
+                headers: {
+                    ETag: components["headers"]["UserTag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ManagedUser"];
+                };
+            };
+            400: components["responses"]["AmbiguousCredentials"];
+            401: components["responses"]["StaleOperator"];
+            403: components["responses"]["LacksWrite"];
+            404: components["responses"]["AccountNotFound"];
+            408: components["responses"]["RequestTimeout"];
+            /** @description The username or the external id belongs to another user, or the last active superuser would be lost. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["UserConflictProblem"];
+                };
+            };
+            /** @description The user was changed since it had the `ETag` that was sent. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["PreconditionFailedProblem"];
+                };
+            };
+            413: components["responses"]["BodyTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            /** @description The request breaks this contract. `errors` has one entry for each field. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["InvalidRequestProblem"];
+                };
+            };
+            /** @description The header `If-Match` is missing (RFC 6585 section 3). */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["PreconditionRequiredProblem"];
+                };
+            };
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    ListUserSessions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The `id` of a user. Anything else is 404. */
+                user_id: components["schemas"]["ID"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The sessions. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionList"];
+                };
+            };
+            400: components["responses"]["AmbiguousCredentials"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["LacksRead"];
+            404: components["responses"]["AccountNotFound"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    EndUserSessions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The `id` of a user. Anything else is 404. */
+                user_id: components["schemas"]["ID"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The sessions have ended. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["AmbiguousCredentials"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["LacksEnd"];
+            404: components["responses"]["AccountNotFound"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    SendUserPasswordReset: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The `id` of a user. Anything else is 404. */
+                user_id: components["schemas"]["ID"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The mail is sent. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["AmbiguousCredentials"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["LacksWrite"];
+            404: components["responses"]["AccountNotFound"];
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    ListEvents: {
+        parameters: {
+            query?: {
+                /** @description The `next` of the page before, with the same filters. */
+                cursor?: string;
+                /** @description How many a page has at most. */
+                limit?: number;
+                /** @description The user whose account it happened to. */
+                user_id?: string;
+                /** @description What happened. */
+                type?: components["schemas"]["EventType"];
+                /** @description Not before this time, RFC 3339. */
+                since?: string;
+                /** @description Before this time, RFC 3339. */
+                until?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of events. */
+            200: {
+                headers: {
+                    Link: components["headers"]["NextPage"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ManagedEventPage"];
+                };
+            };
+            400: components["responses"]["AmbiguousCredentials"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["LacksEvents"];
             /** @description The request breaks this contract. `errors` has one entry for each field. */
             422: {
                 headers: {

@@ -96,6 +96,7 @@ func (s *Service) Authenticate(ctx context.Context, text string) (Principal, err
 		DisplayName:   account.OrEmpty(row.DisplayName),
 		Locale:        account.OrEmpty(row.Locale),
 		Metadata:      row.UserMetadata,
+		AppMetadata:   row.AppMetadata,
 		CreatedAt:     row.CreatedAt.UTC(),
 		UpdatedAt:     row.UpdatedAt.UTC(),
 	}}, nil

@@ -29,6 +29,8 @@ var (
 	ErrRegistrationClosed = errors.New("registration closed")
 	// ErrNoUser reports that the user doesn't exist, or no longer.
 	ErrNoUser = account.ErrNoUser
+	// ErrNoAccount reports that the user whom an operator names doesn't exist, or no longer.
+	ErrNoAccount = errors.New("no such account")
 	// ErrNoSession reports that the user has no such session.
 	ErrNoSession = session.ErrNone
 	// ErrInvalidRefresh and ErrRefreshReused report that a refresh token can't be exchanged; the

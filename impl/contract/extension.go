@@ -35,6 +35,7 @@ var extensions = map[string]extension{
 	extensionMaxAge:                  {placeOperation, isSeconds},
 	extensionPrefix + "problems":     {placeDocument, isA[map[string]any]},
 	extensionPrefix + "every-answer": {placeHeader, isA[bool]},
+	extensionPrefix + "roles":        {placeDocument, isA[map[string]any]},
 }
 
 func isA[T any](value any) bool {

@@ -30,7 +30,9 @@ type User struct {
 	DisplayName   string // empty if there is none
 	Locale        string // a language tag (BCP 47), empty if there is none
 	// Metadata is an object of the application, as JSON.
-	Metadata    []byte
+	Metadata []byte
+	// AppMetadata is the same, and only operators write it.
+	AppMetadata []byte
 	LastLoginAt *time.Time // nil before the first login
 	CreatedAt   time.Time
 	UpdatedAt   time.Time
@@ -48,6 +50,7 @@ func Of(row db.User) User {
 		DisplayName:   OrEmpty(row.DisplayName),
 		Locale:        OrEmpty(row.Locale),
 		Metadata:      row.UserMetadata,
+		AppMetadata:   row.AppMetadata,
 		CreatedAt:     row.CreatedAt.UTC(),
 		UpdatedAt:     row.UpdatedAt.UTC(),
 	}

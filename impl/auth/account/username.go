@@ -1,6 +1,11 @@
 package account
 
-import "strings"
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"strings"
+)
 
 // CanonicalUsername returns the form by which a username is compared: lower case. It must be 3 to
 // 64 of the characters A-Z, a-z, 0-9, _ and -; otherwise it fails with an [*InvalidError].
@@ -16,4 +21,19 @@ func CanonicalUsername(typed string) (string, error) {
 		}
 	}
 	return strings.ToLower(typed), nil
+}
+
+// ProposedUsername makes a username from an email for a user who hasn't chosen one: what is left of
+// the local part, and eight digits of the hash of the email, so that it is the same each time.
+func ProposedUsername(emailKey string) string {
+	local, _, _ := strings.Cut(emailKey, "@")
+	kept := strings.Map(func(c rune) rune {
+		switch {
+		case 'a' <= c && c <= 'z', '0' <= c && c <= '9', c == '_', c == '-':
+			return c
+		}
+		return -1
+	}, local)
+	sum := sha256.Sum256([]byte(emailKey))
+	return cmp.Or(kept[:min(len(kept), 48)], "user") + "-" + hex.EncodeToString(sum[:4])
 }
