@@ -56,9 +56,15 @@ func npm(t *testing.T, dir string, args ...string) []byte {
 	return out
 }
 
-// command is a command of the user, whose npm has no cache of ours.
+// command is a command of the user, whose npm has no cache of ours, and whose system has no
+// PostgreSQL.
 func command(dir, name string, args ...string) *exec.Cmd {
 	cmd := exec.Command(name, args...)
+	const postgres = "/usr/lib/postgresql"
+	if _, err := os.Stat(postgres); err == nil && os.Geteuid() == 0 {
+		hide := []string{"--mount", "sh", "-c", `mount -t tmpfs none "$0" && exec "$@"`, postgres, name}
+		cmd = exec.Command("unshare", append(hide, args...)...)
+	}
 	cmd.Dir = dir
 	for _, v := range os.Environ() {
 		if !strings.HasPrefix(v, "LATCHKEY_") {
