@@ -50,6 +50,7 @@ var serviceFigures = map[string]func(auth.Stats) float64{
 	`latchkey_refresh_tokens_reused_total`:       func(s auth.Stats) float64 { return float64(s.RefreshesReused) },
 	`latchkey_password_hashes_waiting`:           func(s auth.Stats) float64 { return float64(s.HashesWaiting) },
 	`latchkey_password_hashes_running`:           func(s auth.Stats) float64 { return float64(s.HashesRunning) },
+	`latchkey_password_hashes_memory_bytes`:      func(s auth.Stats) float64 { return float64(s.HashBytes) },
 	`latchkey_password_hashes_refused_total`:     func(s auth.Stats) float64 { return float64(s.HashesRefused) },
 }
 

@@ -22,6 +22,8 @@ type Stats struct {
 	// HashesRefused counts those for which there was no room or no time.
 	HashesWaiting, HashesRunning int
 	HashesRefused                uint64
+	// HashBytes is the memory that hashing uses or keeps.
+	HashBytes uint64
 }
 
 // counters are the part of the figures that only grows.
@@ -43,6 +45,7 @@ func (s *Service) Stats() Stats {
 	}
 	hashes := s.hasher.Queue().Stats()
 	stats.HashesWaiting, stats.HashesRunning, stats.HashesRefused = hashes.Waiting, hashes.Running, hashes.Refused
+	stats.HashBytes = hashes.Bytes
 	return stats
 }
 

@@ -158,7 +158,7 @@ func (c Config) database() store.DB {
 }
 
 func (c Config) build(keys *keyring.Ring, limiter *ratelimit.Limiter) (*Parts, error) {
-	queue, err := hashqueue.New(c.HashWorkers, c.HashWait)
+	queue, err := hashqueue.New(c.HashWorkers, c.Hash.Bytes(), c.HashWait)
 	if err != nil {
 		return nil, err
 	}
