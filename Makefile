@@ -28,9 +28,9 @@ STEP      = @printf '\n== %s\n'
 export GOTOOLCHAIN := auto
 export GOFLAGS := $(strip $(filter-out -buildvcs=%,$(shell go env GOFLAGS)) -buildvcs=false)
 
-.PHONY: help build run demo demo-api test left-out vet lint lint-contract lint-web check-generated unit test-client \
-	test-matrix test-web test-generators test-release specmatic client generate release release-contract fuzz audit bench \
-	clean
+.PHONY: help build run demo demo-api image test left-out vet lint lint-contract lint-web check-generated unit \
+	test-deploy test-client test-matrix test-web test-generators test-release specmatic client generate release \
+	release-contract fuzz audit bench clean
 
 help: ## lists the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -51,6 +51,11 @@ demo-api:
 	@mkdir -p bin
 	go build -trimpath -o bin/demo-api ./web/demo/api
 
+# The date of all files in the images is that of the commit, so that the same commit gives the same images.
+image: $(NPM_RUN) ## makes the container images in bin/image, without Docker
+	SOURCE_DATE_EPOCH=$$($(GIT) log -1 --format=%ct 2>/dev/null) sh deploy/image/make.sh '$(VERSION)' bin/image
+	@ls bin/image/*.tar
+
 test: ## installs what the tests need and runs all of them
 	@$(MAKE) --no-print-directory left-out
 	$(STEP) 'npm packages'
@@ -63,6 +68,8 @@ test: ## installs what the tests need and runs all of them
 	@$(MAKE) --no-print-directory check-generated
 	$(STEP) 'tests, with the race detector'
 	@$(MAKE) --no-print-directory unit
+	$(STEP) 'the image, the manifests and the unit'
+	@$(MAKE) --no-print-directory test-deploy
 	$(STEP) 'the client, against the binary'
 	@$(MAKE) --no-print-directory test-client
 	$(STEP) 'the packed client, in frameworks, compilers and runtimes'
@@ -85,6 +92,10 @@ left-out:
 unit: $(NPM)
 	go test -race -timeout 20m ./...
 	cd bench && go test -race -timeout 20m ./...
+
+# A module of its own too: it makes the image, and judges what runs it elsewhere.
+test-deploy: $(NPM)
+	cd deploy && go test -timeout 20m ./...
 
 client: $(NPM)
 	npm --prefix web/client run --silent build
@@ -116,6 +127,7 @@ lint: vet $(TOOLS)/.lint ## runs go vet and golangci-lint
 	$(TOOLS)/golangci-lint run
 	cd bench && "$(CURDIR)/$(TOOLS)/golangci-lint" run
 	cd deploy/release && "$(CURDIR)/$(TOOLS)/golangci-lint" run
+	cd deploy && "$(CURDIR)/$(TOOLS)/golangci-lint" run
 
 lint-contract: $(NPM) $(TOOLS)/.oasdiff ## lints openapi.yaml, and fails if it breaks clients under the same version
 	bash gen/lint/test.sh
@@ -127,6 +139,7 @@ vet:
 	go vet ./...
 	cd bench && go vet ./...
 	cd deploy/release && go vet ./...
+	cd deploy && go vet ./...
 
 generate: $(TOOLS)/.generators $(NPM) ## makes everything below gen that is made
 	bash gen/generate.sh

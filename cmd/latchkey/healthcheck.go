@@ -27,9 +27,9 @@ func (r *root) healthcheckCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "healthcheck",
 		Short: "Ask the server on this machine whether it is ready",
-		Long: "Ask the server that listens on LATCHKEY_ADDR whether it is ready: GET /readyz. The command fails if it isn't,\n" +
-			"or if it doesn't answer within 3 s. It is for the health check of a container, whose image needs no other\n" +
-			"program. With --live it asks whether the server runs at all: GET /healthz.",
+		Long: "Ask the server that listens on LATCHKEY_ADDR whether it is ready: GET /readyz. The command fails if it\n" +
+			"isn't, or if it doesn't answer within 3 s. It is for the health check of a container, whose image needs no\n" +
+			"other program. With --live it asks whether the server runs at all: GET /healthz.",
 		Args: noArgs,
 		RunE: r.begin(func(cmd *cobra.Command, _ []string) error {
 			s, err := loadSettings(r.environ)
