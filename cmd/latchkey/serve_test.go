@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -115,8 +116,28 @@ func TestDrain(t *testing.T) {
 	}
 }
 
-// A second signal ends the server without waiting for the requests in flight. One that follows the
-// first at once counts as the same: npm passes on a Ctrl-C that the terminal has sent already.
+// Signals that follow the first one at once count as the same: npm passes on a Ctrl-C that the
+// terminal has sent already.
+func TestRepeatedSignal(t *testing.T) {
+	t.Parallel()
+	p, server := serve(t, "/", onDatabase(postgrestest.New(t)))
+	body := registration("ada@example.com", "ada", "correct-horse-battery")
+	registering := beginRegistration(t, server, body)
+	if err := errors.Join(p.signal(syscall.SIGINT), p.signal(syscall.SIGTERM)); err != nil {
+		t.Fatal(err)
+	}
+	if err := eventually("new connections are refused", func() bool { return isRefused(server) || !p.running() }); err != nil {
+		t.Fatal(err)
+	}
+	if got := registering.finish(t, body); got != 201 {
+		t.Errorf("registration answered %d, want 201", got)
+	}
+	if status, err := p.wait(); status != 0 || err != nil {
+		t.Errorf("exit status %d, %v; want 0\n%s", status, err, p.stderr)
+	}
+}
+
+// A second signal ends the server without waiting for the requests in flight.
 func TestSecondSignal(t *testing.T) {
 	t.Parallel()
 	p, server := serve(t, "/", onDatabase(postgrestest.New(t)))
