@@ -25,7 +25,7 @@ var (
 	demoURL   = regexp.MustCompile(`http://127\.0\.0\.1:[0-9]+/`)
 	// servers matches the commands that run until they are stopped. Later commands of the page talk
 	// to them.
-	servers = regexp.MustCompile(`(?m)^([A-Z_]+=\S+ )*(latchkey serve( --dev)?|make run)\n\z`)
+	servers = regexp.MustCompile(`(?m)^([A-Z_]+=\S+ )*((npx @latchkey-auth/)?latchkey serve( --dev)?|make run)\n\z`)
 )
 
 const (
@@ -269,6 +269,8 @@ func (d *document) serve(t *testing.T, script string) {
 	if strings.Contains(script, "make run") {
 		dir = d.root
 	}
+	// deploy/release runs the npm package.
+	script = strings.Replace(script, "npx @latchkey-auth/latchkey", "latchkey", 1)
 	if strings.Contains(script, documentedDatabase) {
 		script = strings.ReplaceAll(script, documentedDatabase, postgrestest.NewEmpty(t))
 	}
