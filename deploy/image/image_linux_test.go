@@ -243,6 +243,7 @@ func freeAddr(t *testing.T) string {
 
 // TestImages runs the trial image with its own PostgreSQL, and the ordinary image on that database.
 func TestImages(t *testing.T) {
+	t.Parallel()
 	data := volume(t)
 	addr := "LATCHKEY_ADDR=" + freeAddr(t)
 	trial := unpack(t, "latchkey-trial", mount{data, "var/lib/latchkey", false})
@@ -336,6 +337,7 @@ func expect(t *testing.T, response *http.Response, err error, status int) []byte
 
 // TestConfig: the images have the settings of the Dockerfile, for their platform.
 func TestConfig(t *testing.T) {
+	t.Parallel()
 	want := v1.Config{
 		Env: []string{
 			"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LATCHKEY_ADDR=:8000",
@@ -370,6 +372,7 @@ func TestConfig(t *testing.T) {
 
 // TestLayout: the layout is valid, and has an image of each platform.
 func TestLayout(t *testing.T) {
+	t.Parallel()
 	index, err := layout.ImageIndexFromPath(filepath.Join(images, "oci"))
 	if err == nil {
 		err = validate.Index(index)
@@ -406,6 +409,7 @@ func TestLayout(t *testing.T) {
 
 // TestStatic: the binary needs no library on any platform, and the certificates are readable.
 func TestStatic(t *testing.T) {
+	t.Parallel()
 	for arch, machine := range map[string]elf.Machine{"amd64": elf.EM_X86_64, "arm64": elf.EM_AARCH64} {
 		program, err := elf.NewFile(bytes.NewReader(content(t, arch, "usr/bin/latchkey")))
 		if err != nil {
