@@ -172,9 +172,18 @@ func isSmall(data []byte) bool {
 	return true
 }
 
-// bindJSON reads strictly: no duplicate names, no invalid UTF-8 (lone surrogates included), nothing
-// behind the value.
+// bindJSON holds a JSON body to the contract.
 func (b *Body) bindJSON(r *http.Request, data []byte) Violations {
+	body, found := b.read(data)
+	if len(found) == 0 {
+		r.Body = validatedBody{http.NoBody, body}
+	}
+	return found
+}
+
+// read reads strictly: no duplicate names, no invalid UTF-8 (lone surrogates included), nothing
+// behind the value. It returns the value, or what is wrong.
+func (b *Body) read(data []byte) (any, Violations) {
 	var (
 		body  any
 		found Violations
@@ -182,11 +191,11 @@ func (b *Body) bindJSON(r *http.Request, data []byte) Violations {
 	if !isSmall(data) {
 		const detail = "The body has more than %d values, or more than %d levels."
 		found.Add("", "malformed", fmt.Sprintf(detail, maxValues, maxDepth))
-		return found
+		return nil, found
 	}
 	if err := json.Unmarshal(data, &body); err != nil {
 		found.addSyntax(err)
-		return found
+		return nil, found
 	}
 	found.takeUnknown(b.schema, body, nil)
 	if err := b.schema.VisitJSON(body, b.options...); err != nil {
@@ -195,10 +204,9 @@ func (b *Body) bindJSON(r *http.Request, data []byte) Violations {
 	b.judge(body, true, &found)
 	if len(found) > 0 {
 		b.judge(body, false, &found)
-		return found
+		return nil, found
 	}
-	r.Body = validatedBody{http.NoBody, body}
-	return nil
+	return body, nil
 }
 
 // addSyntax adds where a text isn't JSON.

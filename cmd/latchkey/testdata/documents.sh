@@ -54,6 +54,28 @@ go() {
 	GOFLAGS="${GOFLAGS-} -mod=mod" command go "${@/%=..\/latchkey/=$ROOT}"
 }
 
+# The exports of other systems are samples, in the form of the system.
+OLD_DATABASE_URL=postgres://old.internal/app
+sample() { cat "$ROOT/impl/transfer/testdata/$1"; }
+psql() {
+	case $* in
+	*'FROM "user"'*) sample fastapi-users.csv ;;
+	*'FROM users'*) sample tutorial.csv ;;
+	*'FROM auth_user'*) sample django.csv ;;
+	*'FROM auth.users'*) sample supabase.csv ;;
+	*) grep -q 'LEFT JOIN account' && sample better-auth.csv ;;
+	esac
+}
+sqlite3() { sample pocketbase.csv; }
+python() { sample "${@: -1}" >"${@: -1}"; }
+kc.sh() { sample "${@: -1}" >"${@: -1}"; }
+firebase() { sample "$2" >"$2"; }
+
+# Auth0's support sends a file.
+latchkey() {
+	case $* in *auth0.ndjson*) sample auth0.ndjson >auth0.ndjson ;; esac
+	command latchkey "$@"
+}
 # There is no Docker here. The tests of deploy run the image, and hand compose.yaml to Compose's own library.
 docker() {
 	case "$1 $2" in
