@@ -19,8 +19,11 @@ func TestVerify(t *testing.T) {
 		t.Run(signer.alg, func(t *testing.T) {
 			t.Parallel()
 			s := newServer(t, signer)
-			got, err := s.verifier().Verify(t.Context(), s.token(signer))
+			claims := replaced(goodClaims(), `{`, `{"scope":"users:read events:read","ext":{"plan":"pro","seats":[1]},`)
+			got, err := s.verifier().Verify(t.Context(), signer.sign(s.header(signer), claims))
 			want := authn.Claims{
+				Scopes:    []string{"users:read", "events:read"},
+				Ext:       map[string]any{"plan": "pro", "seats": []any{1.0}},
 				UserID:    testUser,
 				SessionID: testSession,
 				TokenID:   "0123456789abcdef",
@@ -31,7 +34,7 @@ func TestVerify(t *testing.T) {
 				NotBefore: time.Unix(testNow.Unix(), 0),
 				ExpiresAt: time.Unix(testNow.Unix()+900, 0),
 			}
-			if err != nil || got != want {
+			if err != nil || !reflect.DeepEqual(got, want) {
 				t.Errorf("got %+v, %v; want %+v", got, err, want)
 			}
 			// A new field of Claims must be filled, and be looked at here.

@@ -21,6 +21,12 @@ type Claims struct {
 	// Subject is the email, and Username the name, when the token was issued.
 	Subject, Username string
 	Issuer            string
+	// Scopes are what the token may do at the server, from its `scope`; none in an everyday token. See
+	// [RequireScope].
+	Scopes []string
+	// Ext are the members of the user's app_metadata that the server puts into tokens, with the types of
+	// encoding/json; nil without any.
+	Ext map[string]any
 	// IssuedAt and ExpiresAt are in whole seconds. NotBefore is the token's `nbf` where that is after
 	// IssuedAt, and else IssuedAt. A token is taken [Leeway] before NotBefore and until [Leeway] after
 	// ExpiresAt, because clocks differ.
@@ -35,72 +41,93 @@ type Demands struct {
 	Now time.Time
 }
 
-var claimNames = []string{"iss", "aud", "iat", "nbf", "exp", "jti", "sub", "username", "uid", "sid"}
+var claimNames = []string{"iss", "aud", "iat", "nbf", "exp", "jti", "sub", "username", "uid", "sid", "scope", "ext"}
+
+// claims are the members of a token's payload, before they are judged.
+type claims struct {
+	Issuer    string                    `json:"iss"`
+	Audience  jsontext.Value            `json:"aud"`
+	IssuedAt  jsontext.Value            `json:"iat"`
+	NotBefore jsontext.Value            `json:"nbf"`
+	ExpiresAt jsontext.Value            `json:"exp"`
+	TokenID   string                    `json:"jti"`
+	Subject   string                    `json:"sub"`
+	Username  string                    `json:"username"`
+	UserID    string                    `json:"uid"`
+	SessionID string                    `json:"sid"`
+	Scope     string                    `json:"scope"`
+	Ext       map[string]any            `json:"ext"`
+	Unknown   map[string]jsontext.Value `json:",embed"`
+}
 
 // parseClaims demands the claims of the contract, each of its type. It accepts unknown claims, so that
 // a later release of the server can add one. It refuses a known name in another case.
 func parseClaims(data []byte, want Demands) (Claims, error) {
-	var claims struct {
-		Issuer    string                    `json:"iss"`
-		Audience  jsontext.Value            `json:"aud"`
-		IssuedAt  jsontext.Value            `json:"iat"`
-		NotBefore jsontext.Value            `json:"nbf"`
-		ExpiresAt jsontext.Value            `json:"exp"`
-		TokenID   string                    `json:"jti"`
-		Subject   string                    `json:"sub"`
-		Username  string                    `json:"username"`
-		UserID    string                    `json:"uid"`
-		SessionID string                    `json:"sid"`
-		Unknown   map[string]jsontext.Value `json:",embed"`
-	}
-	if err := json.Unmarshal(data, &claims); err != nil {
+	var c claims
+	if err := json.Unmarshal(data, &c); err != nil {
 		return Claims{}, errTokenClaims
 	}
-	for name := range claims.Unknown {
+	for name := range c.Unknown {
 		if slices.ContainsFunc(claimNames, func(known string) bool { return strings.EqualFold(name, known) }) {
 			return Claims{}, errTokenClaims
 		}
 	}
-	if claims.Issuer != want.Issuer || !isAudience(claims.Audience, want.Audience) ||
-		claims.TokenID == "" || claims.Subject == "" || claims.Username == "" ||
-		!isUUID(claims.UserID) || !isUUID(claims.SessionID) {
+	if c.Issuer != want.Issuer || !isAudience(c.Audience, want.Audience) ||
+		c.TokenID == "" || c.Subject == "" || c.Username == "" || !isUUID(c.UserID) || !isUUID(c.SessionID) {
 		return Claims{}, errTokenClaims
 	}
-	issued, err := numericDate(claims.IssuedAt)
+	issued, begins, expires, err := c.times(want.Now)
 	if err != nil {
 		return Claims{}, err
 	}
-	expires, err := numericDate(claims.ExpiresAt)
-	if err != nil {
-		return Claims{}, err
+	return Claims{
+		UserID:    c.UserID,
+		SessionID: c.SessionID,
+		TokenID:   c.TokenID,
+		Subject:   c.Subject,
+		Username:  c.Username,
+		Issuer:    c.Issuer,
+		Scopes:    scopesOf(c.Scope),
+		Ext:       c.Ext,
+		IssuedAt:  issued,
+		NotBefore: begins,
+		ExpiresAt: expires,
+	}, nil
+}
+
+// times returns the times of a token, which is valid now.
+func (c claims) times(now time.Time) (issued, begins, expires time.Time, err error) {
+	if issued, err = numericDate(c.IssuedAt); err != nil {
+		return issued, begins, expires, err
 	}
-	begins := issued
-	if claims.NotBefore != nil {
-		notBefore, err := numericDate(claims.NotBefore)
+	if expires, err = numericDate(c.ExpiresAt); err != nil {
+		return issued, begins, expires, err
+	}
+	begins = issued
+	if c.NotBefore != nil {
+		notBefore, err := numericDate(c.NotBefore)
 		if err != nil {
-			return Claims{}, err
+			return issued, begins, expires, err
 		}
 		if notBefore.After(issued) {
 			begins = notBefore
 		}
 	}
 	switch {
-	case !want.Now.Before(expires.Add(Leeway)): // RFC 7519 section 4.1.4: on or after it
-		return Claims{}, errTokenExpired
-	case want.Now.Before(begins.Add(-Leeway)):
-		return Claims{}, errTokenEarly
+	case !now.Before(expires.Add(Leeway)): // RFC 7519 section 4.1.4: on or after it
+		err = errTokenExpired
+	case now.Before(begins.Add(-Leeway)):
+		err = errTokenEarly
 	}
-	return Claims{
-		UserID:    claims.UserID,
-		SessionID: claims.SessionID,
-		TokenID:   claims.TokenID,
-		Subject:   claims.Subject,
-		Username:  claims.Username,
-		Issuer:    claims.Issuer,
-		IssuedAt:  issued,
-		NotBefore: begins,
-		ExpiresAt: expires,
-	}, nil
+	return issued, begins, expires, err
+}
+
+// scopesOf splits a list of scopes (RFC 6749 section 3.3); nil for none.
+func scopesOf(text string) []string {
+	if text == "" {
+		return nil
+	}
+	return strings.Fields(text)
 }
 
 // isAudience reports whether a claim is the audience, or a list that contains it (RFC 7519 section

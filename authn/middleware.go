@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/url"
 	"strings"
 
 	"github.com/go-json-experiment/json"
@@ -16,6 +17,8 @@ type problem struct {
 	Status int    `json:"status"`
 	Detail string `json:"detail"`
 	Code   string `json:"code"`
+	// Scopes are those that a token needs.
+	Scopes []string `json:"scopes,omitempty"`
 
 	// challenge is the value of WWW-Authenticate (RFC 6750 section 3), and retryAfter that of
 	// Retry-After.
@@ -59,7 +62,9 @@ var (
 	errAmbiguousCredentials = errors.New("a token in the header and in the query string")
 )
 
+// contextKey is the key of the claims, and pagesKey that of the address of the server's pages.
 type contextKey struct{}
+type pagesKey struct{}
 
 // FromContext returns what the token of a request says, in a handler behind [Verifier.Middleware].
 func FromContext(ctx context.Context) (Claims, bool) {
@@ -80,10 +85,11 @@ func (v *Verifier) Middleware(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		claims, err := v.authenticate(r)
 		if err != nil {
-			v.write(w, problemOf(err))
+			writeProblem(w, problemOf(err), v.problems)
 			return
 		}
-		next.ServeHTTP(w, r.WithContext(NewContext(r.Context(), claims)))
+		ctx := context.WithValue(r.Context(), pagesKey{}, v.problems)
+		next.ServeHTTP(w, r.WithContext(NewContext(ctx, claims)))
 	})
 }
 
@@ -126,8 +132,9 @@ func problemOf(err error) problem {
 	return unavailable
 }
 
-// write writes a problem, with a reference to the server's page about it.
-func (v *Verifier) write(w http.ResponseWriter, p problem) {
+// writeProblem writes a problem, with a reference to the server's page about it. pages is the address
+// of the pages, or nil if it isn't known.
+func writeProblem(w http.ResponseWriter, p problem, pages *url.URL) {
 	h := w.Header()
 	if p.challenge != "" {
 		h.Set("WWW-Authenticate", p.challenge)
@@ -138,6 +145,9 @@ func (v *Verifier) write(w http.ResponseWriter, p problem) {
 	h.Set("Cache-Control", "no-store")
 	h.Set("Content-Type", "application/problem+json")
 	w.WriteHeader(p.Status)
-	p.Type = v.problems.JoinPath(p.Code).String()
+	p.Type = "about:blank"
+	if pages != nil {
+		p.Type = pages.JoinPath(p.Code).String()
+	}
 	_ = json.MarshalWrite(w, p) // a client that has gone needs no answer
 }

@@ -155,10 +155,10 @@ func TestMiddlewareLetsThrough(t *testing.T) {
 func TestContext(t *testing.T) {
 	t.Parallel()
 	ada := authn.Claims{UserID: testUser}
-	if claims, ok := authn.FromContext(authn.NewContext(t.Context(), ada)); !ok || claims != ada {
+	if claims, ok := authn.FromContext(authn.NewContext(t.Context(), ada)); !ok || !reflect.DeepEqual(claims, ada) {
 		t.Errorf("got %+v, %v", claims, ok)
 	}
-	if claims, ok := authn.FromContext(t.Context()); ok || claims != (authn.Claims{}) {
+	if claims, ok := authn.FromContext(t.Context()); ok || !reflect.DeepEqual(claims, authn.Claims{}) {
 		t.Errorf("got %+v, %v", claims, ok)
 	}
 }

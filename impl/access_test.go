@@ -1,14 +1,18 @@
 package impl_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/getkin/kin-openapi/openapi3"
+
+	"github.com/latchkey-auth/latchkey/gen/api"
 	"github.com/latchkey-auth/latchkey/impl/impltest"
 )
 
-// refusals are what a guarded operation says to each role but the user, by code.
+// refusals are the 401s of a guarded operation, by code.
 var refusals = map[string]refusal{
 	notAuthenticated.code: notAuthenticated,
 	badToken.code:         badToken,
@@ -17,102 +21,199 @@ var refusals = map[string]refusal{
 	staleSession.code:     staleSession,
 }
 
-// Each operation that demands a token is sent by each role, and does what the table in
-// docs/contract.md says.
+const accessPage = "../docs/access.md"
+
+// Each operation is sent by each sender, and does what the tables of docs/access.md say.
 func TestWhoMayDoWhat(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)
-	var guarded []impltest.Operation
-	for _, o := range impltest.Operations() {
-		if o.IsGuarded() {
-			guarded = append(guarded, o)
-		}
-	}
-	if len(guarded) == 0 {
-		t.Fatal("no operation demands a token")
-	}
-	tokens := tokensOfRoles(t, h, guarded)
+	h.MustOperator(t, "root", "superuser", "") // so that no other superuser is the last one
+	cells := senders(t, h)
 	ada := h.MustRegister(t, "ada")
-	for _, o := range guarded {
-		t.Run(o.ID, func(t *testing.T) {
-			send := func(token, query string) impltest.Answer {
-				r := requests(token)[o.ID]
-				path := r[1]
-				if o.NamesResource() {
-					path = impltest.SessionsPath + decodePart(t, ada, 1)["sid"].(string) + "/"
-				}
-				headers := r[3:]
-				if token == "" {
-					headers = headers[:len(headers)-2] // no Authorization
-				}
-				return h.Do(t, h.Request(r[0], path+query, r[2], headers...))
-			}
+	for _, c := range cells {
+		t.Run(c.operation.ID+"/"+c.sender.Name, func(t *testing.T) {
 			before := account(t, h, ada)
-			for role, token := range tokens[o.ID] {
-				wantAccess(t, role, send(token, ""), impltest.Refusal(o, role))
+			target := ada
+			refused := impltest.Refusal(c.operation, c.sender)
+			switch {
+			case !c.sender.IsOther:
+				target = c.token
+			case refused == "":
+				target = h.MustRegister(t, c.name+"-target")
 			}
-			wantRefusal(t, send("e30.e30.e30", ""), badToken)
-			if a := send(ada, "?access_token="+ada); a.Status != 400 || a.Text("code") != "ambiguous_credentials" {
-				t.Errorf("two tokens: got %d %s", a.Status, a.Body)
-			}
-			if after := account(t, h, ada); after != before {
+			wantAccess(t, c, c.send(t, h, target), refused)
+			if after := account(t, h, ada); c.operation.IsGuarded() && after != before {
 				t.Errorf("somebody else's request changed the account\nfrom %s\nto   %s", before, after)
 			}
 		})
 	}
-	// The user's own request, where it names what is the user's.
-	for _, o := range guarded {
-		own := h.MustRegister(t, "own-"+strings.ToLower(o.ID))
-		r := requests(own)[o.ID]
-		path := r[1]
-		if o.NamesResource() {
-			path = impltest.SessionsPath + decodePart(t, own, 1)["sid"].(string) + "/"
+}
+
+// A token that isn't one, or that is sent in two ways, is refused by each operation that demands one.
+func TestNoOperationTakesABadToken(t *testing.T) {
+	t.Parallel()
+	h := impltest.New(t)
+	ada := h.MustRegister(t, "ada")
+	for _, o := range impltest.Operations() {
+		if !o.IsGuarded() {
+			continue
 		}
-		wantAccess(t, impltest.TheUser, h.Do(t, h.Request(r[0], path, r[2], r[3:]...)), "")
+		send := func(token, query string) impltest.Answer {
+			r := requests(token)[o.ID]
+			return h.Do(t, h.Request(r[0], r[1]+query, r[2], r[3:]...))
+		}
+		wantRefusal(t, send("e30.e30.e30", ""), badToken)
+		if a := send(ada, "?access_token="+ada); a.Status != 400 || a.Text("code") != "ambiguous_credentials" {
+			t.Errorf("%s, two tokens: got %d %s", o.ID, a.Status, a.Body)
+		}
 	}
 }
 
-// tokensOfRoles returns a token of each role but the user's for each operation. What one operation
-// ends or changes is not the next one's.
-func tokensOfRoles(
-	t *testing.T, h *impltest.Harness, guarded []impltest.Operation,
-) map[string]map[impltest.Role]string {
+// cell is an operation and who sends it.
+type cell struct {
+	operation   impltest.Operation
+	sender      impltest.Sender
+	name, token string
+}
+
+// send sends the operation. What its path names belongs to the user of another token.
+func (c cell) send(t *testing.T, h *impltest.Harness, target string) impltest.Answer {
 	t.Helper()
-	all := map[string]map[impltest.Role]string{}
-	for _, o := range guarded {
-		all[o.ID] = map[impltest.Role]string{
-			impltest.Nobody: "", impltest.Stale: h.MustRegister(t, "stale-"+strings.ToLower(o.ID)),
+	r := requests(c.token)[c.operation.ID]
+	if r == nil {
+		t.Fatal("requests has no such operation")
+	}
+	path := c.operation.Path
+	for name, claim := range map[string]string{"{user_id}": "uid", "{session_id}": "sid"} {
+		if strings.Contains(path, name) && target != "" {
+			path = strings.ReplaceAll(path, name, decodePart(t, target, 1)[claim].(string))
 		}
 	}
-	h.Clock.Advance(301 * time.Second)
-	ended, inactive, gone := h.MustRegister(t, "ended"), h.MustRegister(t, "inactive"), h.MustRegister(t, "gone")
-	if a := as(t, h, ended, "POST", impltest.LogoutPath); a.Status != 204 {
-		t.Fatalf("got %d %s", a.Status, a.Body)
+	if target == "" {
+		path = r[1]
 	}
-	deactivate(t, h, "inactive")
-	if a := as(t, h, gone, "DELETE", impltest.MePath); a.Status != 204 {
-		t.Fatalf("got %d %s", a.Status, a.Body)
+	request := h.Request(r[0], path, r[2], r[3:]...)
+	if c.token == "" {
+		request.Header.Del("Authorization")
 	}
-	for id, tokens := range all {
-		tokens[impltest.AnotherUser] = h.MustRegister(t, "other-"+strings.ToLower(id))
-		tokens[impltest.Ended], tokens[impltest.Deactivated], tokens[impltest.Deleted] = ended, inactive, gone
-	}
-	return all
+	return h.Do(t, request)
 }
 
-// wantAccess checks that a role is refused with a code, or is let through where there is none.
-func wantAccess(t *testing.T, role impltest.Role, a impltest.Answer, code string) {
+// senders returns a cell for each of the tables, with a user of its own: what one ends or changes is
+// not the next one's.
+func senders(t *testing.T, h *impltest.Harness) []cell {
+	t.Helper()
+	var cells []cell
+	stale := map[string]string{}
+	for _, o := range impltest.Operations() {
+		for _, s := range impltest.Senders(o) {
+			c := cell{operation: o, sender: s, name: fmt.Sprintf("user-%d", len(cells))}
+			if s.State == impltest.Stale {
+				stale[c.name] = c.logIn(t, h).Text("refresh_token")
+			}
+			cells = append(cells, c)
+		}
+	}
+	h.Clock.Advance(3601 * time.Second) // longer than any max-age, and than an access token lives
+	for i, c := range cells {
+		switch c.sender.State {
+		case impltest.NoToken:
+			continue
+		case impltest.Stale:
+			cells[i].token = refresh(t, h, stale[c.name]).Text("access_token")
+			continue
+		}
+		token := c.logIn(t, h).Text("access_token")
+		cells[i].token = token
+		switch c.sender.State {
+		case impltest.Ended:
+			wantStatus(t, "a logout", as(t, h, token, "POST", impltest.LogoutPath), 204)
+		case impltest.Deactivated:
+			deactivate(t, h, c.name)
+		case impltest.Deleted:
+			wantStatus(t, "a deletion", as(t, h, token, "DELETE", impltest.MePath), 204)
+		case impltest.Demoted:
+			h.TakeRole(t, c.name, c.sender.Role)
+		}
+	}
+	return cells
+}
+
+// logIn registers the user of a cell, and logs it in with every scope that the sender has.
+func (c cell) logIn(t *testing.T, h *impltest.Harness) impltest.Answer {
+	t.Helper()
+	h.MustRegister(t, c.name)
+	if c.sender.Role != "" {
+		h.GiveRole(t, c.name, c.sender.Role)
+	}
+	scopes := impltest.AllScopes
+	if c.sender.WithoutScope {
+		for _, scope := range c.operation.Scopes() {
+			scopes = strings.ReplaceAll(scopes, scope, "")
+		}
+	}
+	return h.MustLogin(t, c.name, "scope", scopes)
+}
+
+// wantAccess checks that a sender is refused with a code, or is let through where there is none.
+func wantAccess(t *testing.T, c cell, a impltest.Answer, code string) {
 	t.Helper()
 	want, isRefusal := refusals[code]
 	switch {
+	case code == staleSession.code:
+		want.challenge = strings.Replace(want.challenge, "300", fmt.Sprint(a.JSON("max_age")), 1)
+		if got := c.operation.Spec.Extensions["x-latchkey-max-age"]; a.JSON("max_age") != got {
+			t.Errorf("max_age: got %v, want %v", a.JSON("max_age"), got)
+		}
+		wantRefusal(t, a, want)
 	case isRefusal:
 		wantRefusal(t, a, want)
+	case code == "insufficient_scope":
+		wantInsufficientScope(t, c.sender.Name, a, strings.Join(c.operation.Scopes(), " "))
 	case code != "":
 		if a.Status != 404 || a.Text("code") != code {
-			t.Errorf("%s: got %d %s, want 404 %s", role, a.Status, a.Body, code)
+			t.Errorf("got %d %s, want 404 %s", a.Status, a.Body, code)
 		}
-	case refusals[a.Text("code")] != refusal{} || a.Status >= 500:
-		t.Errorf("%s: got %d %s", role, a.Status, a.Body)
+	case refusals[a.Text("code")] != refusal{} || a.Text("code") == "insufficient_scope" || a.Status >= 500:
+		t.Errorf("got %d %s", a.Status, a.Body)
+	case len(c.operation.Scopes()) > 0 && a.Status >= 300:
+		t.Errorf("got %d %s, want a success", a.Status, a.Body)
+	}
+}
+
+func TestAccessPage(t *testing.T) {
+	t.Parallel()
+	if err := impltest.CheckAccessPage(accessPage); err != nil {
+		t.Error(err)
+	}
+}
+
+// An operation that loses its scope in the contract, or its security as a whole, isn't on the page any
+// more as it was.
+func TestAccessPageFollowsTheContract(t *testing.T) {
+	t.Parallel()
+	read := func() *openapi3.T {
+		contract, err := openapi3.NewLoader().LoadFromData(api.ContractJSON)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return contract
+	}
+	page := impltest.AccessPage(read())
+	for _, o := range impltest.Operations() {
+		if !o.IsGuarded() {
+			continue
+		}
+		for what, security := range map[string]openapi3.SecurityRequirements{
+			"no scope": {{"OAuth2Password": {}}}, "no token": {},
+		} {
+			changed := read()
+			changed.Paths.Value(o.Path).GetOperation(o.Method).Security = &security
+			isScoped := len(o.Scopes()) > 0
+			if (impltest.AccessPage(changed) == page) != (what == "no scope" && !isScoped) {
+				t.Errorf("%s: the page with %s", o.ID, what)
+			}
+		}
 	}
 }
 
@@ -122,6 +223,7 @@ func account(t *testing.T, h *impltest.Harness, token string) (stored string) {
 	const query = `SELECT json_build_object(
 		'user', (SELECT json_agg(u) FROM users u WHERE id = $1),
 		'password', (SELECT json_agg(p) FROM passwords p WHERE user_id = $1),
+		'roles', (SELECT json_agg(r) FROM user_roles r WHERE user_id = $1),
 		'sessions', (SELECT json_agg(s) FROM sessions s WHERE user_id = $1),
 		'challenges', (SELECT json_agg(c) FROM challenges c WHERE user_id = $1),
 		'events', (SELECT json_agg(e) FROM events e WHERE user_id = $1))::text`

@@ -170,7 +170,7 @@ func (s *Server) ListOwnEvents(
 	}
 	list := api.EventList{Events: make([]api.Event, len(events))}
 	for i, e := range events {
-		list.Events[i] = eventBody(e)
+		list.Events[i] = eventBody(hideOperator(e))
 	}
 	if next != uuid.Nil {
 		text := next.String()
@@ -193,6 +193,13 @@ func eventBody(e event.Event) api.Event {
 			methods[i] = api.EventMethods(method)
 		}
 		body.Methods = &methods
+	}
+	if e.Roles != nil {
+		roles := make([]api.Role, len(e.Roles))
+		for i, role := range e.Roles {
+			roles[i] = api.Role(role)
+		}
+		body.Roles = &roles
 	}
 	return body
 }

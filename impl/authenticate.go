@@ -30,7 +30,7 @@ func (s *Server) authenticate(next echo.HandlerFunc) echo.HandlerFunc {
 		if err != nil {
 			return err
 		}
-		r.principal, err = s.auth.Authenticate(hr.Context(), token)
+		r.principal, err = s.auth.Authenticate(hr.Context(), token, r.operation.Scopes)
 		if err != nil {
 			return err
 		}

@@ -30,7 +30,8 @@ func (s *Server) ContinueLogin(
 	ctx context.Context, req api.ContinueLoginRequestObject,
 ) (api.ContinueLoginResponseObject, error) {
 	r := requestOf(ctx)
-	granted, err := s.auth.ContinueLogin(ctx, r.caller(), answerOf(&req.Body.Request, req.Body.Code))
+	answer := answerOf(&req.Body.Request, req.Body.Code)
+	granted, err := s.auth.ContinueLogin(ctx, r.caller(), answer, value(req.Body.Scope))
 	noteGrant(r, "login", granted.User, err)
 	if err != nil {
 		return nil, err

@@ -122,7 +122,7 @@ func TestCodesEndWithThePassword(t *testing.T) {
 		},
 		"deactivated": func(t *testing.T, h *impltest.Harness, token string) {
 			deactivate(t, h, "ada")
-			if _, err := h.Auth.Activate(t.Context(), claims(t, token).UID); err != nil {
+			if _, err := h.Auth.Activate(t.Context(), auth.Operator{}, claims(t, token).UID); err != nil {
 				t.Fatal(err)
 			}
 		},

@@ -3,6 +3,7 @@ package impl_test
 import (
 	"flag"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -60,6 +61,19 @@ func TestContractFuzz(t *testing.T) {
 		access := granted.Grant.Access
 		return access.Text.Reveal(), map[string]string{"session_id": access.Claims.SessionID.String()}
 	}
+	// An operator for each request, and the user whom it is about.
+	ofOperator := func() (token string, params map[string]string) {
+		name := fmt.Sprintf("operator-%d", users.Add(1))
+		token = h.MustOperator(t, name, auth.RoleSuperuser, impltest.AllScopes)
+		user := h.MustRegister(t, name+"-user")
+		return token, map[string]string{"user_id": claims(t, user).UID.String()}
+	}
+	operators := map[string]bool{}
+	for _, item := range impltest.Contract().Paths.Map() {
+		for _, op := range item.Operations() {
+			operators[op.OperationID] = slices.Contains(op.Tags, "operators")
+		}
+	}
 	for _, operation := range byMail {
 		succeeded.Store(operation, true)
 	}
@@ -75,7 +89,11 @@ func TestContractFuzz(t *testing.T) {
 			t.Parallel()
 			ran.Add(1)
 			rapid.Check(t, func(rt *rapid.T) {
-				c := kind.Draw(rt, h.URL, credentials)
+				who := credentials
+				if operators[kind.Operation] {
+					who = ofOperator
+				}
+				c := kind.Draw(rt, h.URL, who)
 				rt.Log(c)
 				a, err := h.Try(t, c.Request)
 				rt.Logf("answered: %d %s", a.Status, a.Body)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -134,6 +135,9 @@ func isByCookie(delivery *api.TokenDelivery) bool { return value(delivery) == st
 // deliver returns the tokens of a grant for the body, and sets the cookie if the refresh token is
 // delivered by it.
 func (s *Server) deliver(ctx context.Context, g auth.Grant, delivery *api.TokenDelivery) api.Token {
+	if g.IsExtDropped {
+		requestOf(ctx).note(slog.String("ext", "too_large"))
+	}
 	if isByCookie(delivery) {
 		s.cookie.set(requestOf(ctx), g.Refresh, int(refreshSeconds(g)))
 	}

@@ -226,7 +226,7 @@ func TestUndoOfAnAccountThatIsGone(t *testing.T) {
 		"deactivated": func(t *testing.T, h *impltest.Harness, _ string) { deactivate(t, h, "ada") },
 		"activated again": func(t *testing.T, h *impltest.Harness, token string) {
 			deactivate(t, h, "ada")
-			if _, err := h.Auth.Activate(t.Context(), claims(t, token).UID); err != nil {
+			if _, err := h.Auth.Activate(t.Context(), auth.Operator{}, claims(t, token).UID); err != nil {
 				t.Fatal(err)
 			}
 		},
@@ -234,7 +234,7 @@ func TestUndoOfAnAccountThatIsGone(t *testing.T) {
 			wantStatus(t, "the deletion", as(t, h, token, "DELETE", impltest.MePath), 204)
 		},
 		"deleted by an operator": func(t *testing.T, h *impltest.Harness, token string) {
-			if _, err := h.Auth.DeleteUser(t.Context(), claims(t, token).UID); err != nil {
+			if _, err := h.Auth.DeleteUser(t.Context(), auth.Operator{}, claims(t, token).UID); err != nil {
 				t.Fatal(err)
 			}
 		},

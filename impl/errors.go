@@ -51,6 +51,15 @@ func (e *staleError) problem() problem {
 	}
 }
 
+// scopeProblem returns the answer of RFC 6750 section 3.1 to a token that lacks a scope.
+func scopeProblem(e *auth.ScopeError) problem {
+	return problem{
+		status: 403, code: "insufficient_scope", detail: "The token or the roles of its user lack a scope.",
+		challenge: fmt.Sprintf(`Bearer error="insufficient_scope", scope="%s"`, strings.Join(e.Scopes, " ")),
+		scopes:    e.Scopes,
+	}
+}
+
 // problem is what an error becomes on the wire.
 type problem struct {
 	status int
@@ -72,6 +81,8 @@ type problem struct {
 	maxAge int
 	// held is what a login goes on with.
 	held *auth.CodeRequest
+	// scopes are those that a token needs.
+	scopes []string
 }
 
 const (
@@ -137,8 +148,21 @@ var problems = []struct {
 	}},
 	{auth.ErrEmailTaken, problem{status: 409, code: "email_taken", detail: "The email belongs to another user."}},
 	{auth.ErrUsernameTaken, problem{status: 409, code: "username_taken", detail: "The username belongs to another user."}},
+	{auth.ErrExternalIDTaken, problem{
+		status: 409, code: "external_id_taken", detail: "The external id belongs to another user.",
+	}},
+	{auth.ErrLastSuperuser, problem{
+		status: 409, code: "last_superuser", detail: "No other active user is a superuser.",
+	}},
 	{auth.ErrWrongPassword, problem{status: 403, code: "wrong_password", detail: "The password is wrong."}},
 	{auth.ErrChangedSince, problem{status: 412, code: "precondition_failed", detail: "The user has another ETag by now."}},
+	{errNoPrecondition, problem{
+		status: 428, code: "precondition_required", detail: "The header If-Match is missing.",
+	}},
+	{auth.ErrInvalidScope, problem{
+		status: 400, code: "invalid_scope", oauth: "invalid_scope",
+		detail: "The scope is not known, or the session was not opened with it.",
+	}},
 	{errUnsupportedGrant, problem{
 		status: 400, code: "unsupported_grant_type", oauth: "unsupported_grant_type",
 		detail: "The grant type must be password or refresh_token.",
@@ -224,6 +248,7 @@ func problemOf(err error) problem {
 		limited  *auth.LimitedError
 		stale    *staleError
 		held     *auth.UnverifiedError
+		scope    *auth.ScopeError
 	)
 	switch {
 	case errors.As(err, &held):
@@ -234,6 +259,8 @@ func problemOf(err error) problem {
 		}
 	case errors.As(err, &stale):
 		return stale.problem()
+	case errors.As(err, &scope):
+		return scopeProblem(scope)
 	case errors.As(err, &limited):
 		return problem{
 			status: 429, code: "rate_limited", detail: "Too many attempts. Try again later.", oauth: "temporarily_unavailable",
@@ -335,16 +362,18 @@ type document struct {
 	Request          string           `json:"request,omitempty"`
 	ExpiresIn        int64            `json:"expires_in,omitempty"`
 	Factors          []auth.Factor    `json:"factors,omitempty"`
+	Scopes           []string         `json:"scopes,omitempty"`
 }
 
 func (s *Server) document(p problem, r *request) document {
-	doc := document{Errors: fieldErrors(p.errors), MaxAge: p.maxAge, Factors: p.factors, Problem: api.Problem{
+	doc := document{Errors: fieldErrors(p.errors), MaxAge: p.maxAge, Factors: p.factors, Scopes: p.scopes}
+	doc.Problem = api.Problem{
 		Type:   s.problemType(r, p.code),
 		Title:  s.problems[p.code].Title,
 		Status: p.status,
 		Detail: p.detail,
 		Code:   p.code,
-	}}
+	}
 	if r.isOAuth() && p.oauth != "" {
 		doc.Error, doc.ErrorDescription = p.oauth, p.detail
 	}

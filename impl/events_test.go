@@ -38,8 +38,8 @@ func TestEvents(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, change := range []func() error{
-		func() error { _, err := h.Auth.Deactivate(t.Context(), operated.ID); return err },
-		func() error { _, err := h.Auth.Activate(t.Context(), operated.ID); return err },
+		func() error { _, err := h.Auth.Deactivate(t.Context(), auth.Operator{}, operated.ID); return err },
+		func() error { _, err := h.Auth.Activate(t.Context(), auth.Operator{}, operated.ID); return err },
 		func() error {
 			_, err := h.Auth.SetPassword(t.Context(), operated, secret.New("another horse, another staple"))
 			return err

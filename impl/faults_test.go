@@ -3,6 +3,7 @@ package impl_test
 import (
 	"context"
 	"errors"
+	"maps"
 	"net/http"
 	"runtime"
 	"strings"
@@ -20,7 +21,7 @@ import (
 
 // requests are one of each operation, each good.
 func requests(token string) map[string][]string {
-	return map[string][]string{
+	all := map[string][]string{
 		"RegisterUser": {
 			"POST",
 			impltest.RegisterPath,
@@ -107,6 +108,8 @@ func requests(token string) map[string][]string {
 		"GetLiveness":  {"GET", "/healthz", ""},
 		"GetReadiness": {"GET", "/readyz", ""},
 	}
+	maps.Copy(all, operatorRequests(token))
+	return all
 }
 
 // goodRequest is a request for a code that the server has made, of a challenge that there isn't any
@@ -126,7 +129,7 @@ func TestH7_Panics(t *testing.T) {
 	h.Server.AddFault()
 	for name := range requests("") {
 		// What one changes or ends is not the next one's.
-		r := requests(h.MustRegister(t, strings.ToLower(name)))[name]
+		r := requests(h.MustOperator(t, strings.ToLower(name), "superuser", impltest.AllScopes))[name]
 		req := h.Request(r[0], r[1], r[2], r[3:]...)
 		req.Header.Set(impl.FaultHeader, "CANARY-fault")
 		a := h.Do(t, req)

@@ -19,7 +19,7 @@ func grantRefresh(ctx context.Context, s *Server, form api.LoginForm) (granted a
 			return auth.Grant{}, err
 		}
 	}
-	granted, err = s.auth.Refresh(ctx, r.caller(), token)
+	granted, err = s.auth.Refresh(ctx, r.caller(), token, value(form.Scope))
 	noteGrant(r, "refresh", granted.User, err)
 	if isRefreshByCookie(form) && isSpent(err) {
 		s.cookie.remove(r)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/latchkey-auth/latchkey/impl/auth"
 	"github.com/latchkey-auth/latchkey/impl/impltest"
 )
 
@@ -163,7 +164,7 @@ func TestL6_LimitsTellNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := h.Auth.Deactivate(t.Context(), gone.ID); err != nil {
+	if _, err := h.Auth.Deactivate(t.Context(), auth.Operator{}, gone.ID); err != nil {
 		t.Fatal(err)
 	}
 	told := func(email string) []string {

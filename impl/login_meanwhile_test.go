@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/latchkey-auth/latchkey/impl/auth"
 	"github.com/latchkey-auth/latchkey/impl/auth/password"
 	"github.com/latchkey-auth/latchkey/impl/auth/ratelimit"
 	"github.com/latchkey-auth/latchkey/impl/impltest"
@@ -24,7 +25,7 @@ func TestLoginOfAUserThatIsChangedMeanwhile(t *testing.T) {
 	}{
 		"nothing": {func(*testing.T, *impltest.Harness, uuid.UUID) {}, 200},
 		"deactivated": {func(t *testing.T, h *impltest.Harness, id uuid.UUID) {
-			if _, err := h.Auth.Deactivate(t.Context(), id); err != nil {
+			if _, err := h.Auth.Deactivate(t.Context(), auth.Operator{}, id); err != nil {
 				t.Error(err)
 			}
 		}, 401},
@@ -38,7 +39,7 @@ func TestLoginOfAUserThatIsChangedMeanwhile(t *testing.T) {
 			}
 		}, 401},
 		"deleted": {func(t *testing.T, h *impltest.Harness, id uuid.UUID) {
-			if _, err := h.Auth.DeleteUser(t.Context(), id); err != nil {
+			if _, err := h.Auth.DeleteUser(t.Context(), auth.Operator{}, id); err != nil {
 				t.Error(err)
 			}
 		}, 401},

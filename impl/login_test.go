@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
 
+	"github.com/latchkey-auth/latchkey/impl/auth"
 	"github.com/latchkey-auth/latchkey/impl/auth/password"
 	"github.com/latchkey-auth/latchkey/impl/impltest"
 )
@@ -86,7 +87,7 @@ func deactivate(t *testing.T, h *impltest.Harness, who string) {
 	t.Helper()
 	user, err := h.Auth.FindUser(t.Context(), who)
 	if err == nil {
-		_, err = h.Auth.Deactivate(t.Context(), user.ID)
+		_, err = h.Auth.Deactivate(t.Context(), auth.Operator{}, user.ID)
 	}
 	if err != nil {
 		t.Fatal(err)

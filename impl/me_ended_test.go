@@ -25,7 +25,7 @@ func TestB12_DeactivatedDeletedAndChanged(t *testing.T) {
 
 	deactivate(t, h, "ada")
 	wantRefusal(t, h.Me(t, token), userInactive)
-	if _, err := h.Auth.Activate(t.Context(), find().ID); err != nil {
+	if _, err := h.Auth.Activate(t.Context(), auth.Operator{}, find().ID); err != nil {
 		t.Fatal(err)
 	}
 	wantRefusal(t, h.Me(t, token), badToken) // what a deactivation ended stays ended
@@ -49,7 +49,7 @@ func TestB12_DeactivatedDeletedAndChanged(t *testing.T) {
 		t.Errorf("got %d %s", a.Status, a.Body)
 	}
 
-	if _, err := h.Auth.DeleteUser(t.Context(), find().ID); err != nil {
+	if _, err := h.Auth.DeleteUser(t.Context(), auth.Operator{}, find().ID); err != nil {
 		t.Fatal(err)
 	}
 	wantRefusal(t, h.Me(t, token), userGone)

@@ -157,7 +157,7 @@ func TestEveryBitOfARefreshTokenCounts(t *testing.T) {
 		for bit := range 8 {
 			spoilt := []byte(good)
 			spoilt[i] ^= 1 << bit
-			if _, err := h.Auth.Refresh(t.Context(), auth.Caller{}, secret.New(string(spoilt))); err == nil {
+			if _, err := h.Auth.Refresh(t.Context(), auth.Caller{}, secret.New(string(spoilt)), ""); err == nil {
 				t.Fatalf("byte %d, bit %d was taken", i, bit)
 			}
 		}

@@ -28,7 +28,6 @@ func (s *Server) rules() contract.Rules {
 			formatNewPassword: func(string) string { return "" },
 		},
 		Absent: map[string]error{"session_id": auth.ErrNoSession, "user_id": auth.ErrNoAccount},
-		Scopes: true,
 		Bodies: []contract.BodyRule{
 			{Property: "password", Format: formatNewPassword, Check: s.checkPassword("password")},
 			{Property: "new_password", Format: formatNewPassword, Check: s.checkPassword("new_password")},
@@ -38,6 +37,8 @@ func (s *Server) rules() contract.Rules {
 			{Property: "grant_type", AnyValue: true, Check: s.checkGrant},
 			{Property: "token_delivery", Always: true, Check: s.checkDelivery},
 		},
+		// [Server.authenticate] does.
+		Scopes: true,
 		Cookie: securePrefix + cookieName,
 	}
 }

@@ -31,11 +31,16 @@ func (s *Server) ListSessions(
 	if err != nil {
 		return nil, err
 	}
+	return api.ListSessions200JSONResponse(sessionList(sessions, who.SessionID)), nil
+}
+
+// sessionList returns sessions as the contract has them. current is the one that asks.
+func sessionList(sessions []auth.Session, current uuid.UUID) api.SessionList {
 	list := api.SessionList{Sessions: make([]api.Session, len(sessions))}
 	for i, session := range sessions {
-		list.Sessions[i] = sessionBody(session, who.SessionID)
+		list.Sessions[i] = sessionBody(session, current)
 	}
-	return api.ListSessions200JSONResponse(list), nil
+	return list
 }
 
 // EndSession ends one of the user's sessions.

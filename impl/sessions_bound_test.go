@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/latchkey-auth/latchkey/impl/auth"
 	"github.com/latchkey-auth/latchkey/impl/impltest"
 )
 
@@ -140,7 +141,7 @@ func TestEndingManySessions(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := h.Auth.DeleteUser(t.Context(), user.ID); err != nil {
+		if _, err := h.Auth.DeleteUser(t.Context(), auth.Operator{}, user.ID); err != nil {
 			t.Fatal(err)
 		}
 		if n := count(t, h, "SELECT count(*) FROM sessions"); n != 0 {

@@ -116,7 +116,7 @@ func TestB12_EndedSessions(t *testing.T) {
 		}, false, badToken},
 		"deactivate": {func(t *testing.T, name, _ string) { deactivate(t, h, name) }, false, userInactive},
 		"delete": {func(t *testing.T, name, _ string) {
-			if _, err := h.Auth.DeleteUser(t.Context(), user(name).ID); err != nil {
+			if _, err := h.Auth.DeleteUser(t.Context(), auth.Operator{}, user(name).ID); err != nil {
 				t.Fatal(err)
 			}
 		}, false, userGone},

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/latchkey-auth/latchkey/gen/api"
@@ -118,6 +119,7 @@ func tokenBody(g auth.Grant, delivery *api.TokenDelivery) api.Token {
 		AccessToken: g.Access.Text.Reveal(),
 		TokenType:   api.Bearer,
 		ExpiresIn:   int64(g.Access.ExpiresIn / time.Second),
+		Scope:       optional(strings.Join(g.Access.Claims.Scopes, " ")),
 	}
 	if !isByCookie(delivery) {
 		body.RefreshToken, body.RefreshExpiresIn = new(g.Refresh.Reveal()), new(refreshSeconds(g))

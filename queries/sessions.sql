@@ -4,6 +4,7 @@
 --   - The newest token is rotated.
 --   - Its immediate predecessor gets the same successor while the reuse window is open.
 --   - Any other token is a reuse, and ends the session: the whole family of its refresh tokens.
+-- A token that could be exchanged isn't if the client asks for a scope that the session doesn't have.
 -- The row reports the result: `generation` is that of the token to return, or 0 if there is none.
 -- The lock serialises all requests with one token, on every instance. The time is the database's,
 -- because instances with different clocks have to agree on the window. `database_now` is for tests.
@@ -11,13 +12,14 @@ WITH moment AS MATERIALIZED (
     SELECT coalesce(sqlc.narg(database_now)::timestamptz, clock_timestamp()) AS now
 ), found AS (
     SELECT s.id, s.user_id, s.generation, s.rotated_at, s.expires_at, s.created_at, s.budget_at,
-        coalesce(s.authenticated_at, s.created_at) AS authenticated_at, s.methods
+        coalesce(s.authenticated_at, s.created_at) AS authenticated_at, s.methods, s.scopes
     FROM sessions s
     WHERE s.id = sqlc.arg(id)
     FOR UPDATE
 ), judged AS (
     SELECT
-        f.id, f.user_id, f.generation, m.now, f.authenticated_at, f.methods,
+        f.id, f.user_id, f.generation, m.now, f.authenticated_at, f.methods, f.scopes,
+        coalesce(sqlc.arg(scopes)::text[], '{}') <@ f.scopes AS is_in_scope,
         -- After a clock was set back, its old charges count for no longer than the window.
         CASE WHEN f.budget_at > m.now + sqlc.arg(budget_window)::interval + interval '10 minutes' THEN m.now ELSE f.budget_at END AS budget_at,
         u.is_active AND f.expires_at > m.now
@@ -43,7 +45,7 @@ WITH moment AS MATERIALIZED (
         expires_at = CASE WHEN j.is_newest THEN least(j.now + sqlc.arg(idle)::interval, s.ends_at) ELSE s.expires_at END,
         budget_at = greatest(j.budget_at, j.now) + sqlc.arg(budget_step)::interval
     FROM judged j
-    WHERE s.id = j.id AND j.is_alive AND j.is_allowed AND (j.is_newest OR j.is_repeated)
+    WHERE s.id = j.id AND j.is_alive AND j.is_allowed AND j.is_in_scope AND (j.is_newest OR j.is_repeated)
     RETURNING s.generation, s.expires_at
 ), ended AS (
     DELETE FROM sessions s
@@ -59,12 +61,14 @@ WITH moment AS MATERIALIZED (
 SELECT
     j.is_alive::boolean AS is_alive,
     (j.is_alive AND NOT j.is_allowed AND (j.is_newest OR j.is_repeated))::boolean AS is_limited,
+    (j.is_alive AND NOT j.is_in_scope AND (j.is_newest OR j.is_repeated))::boolean AS is_beyond_scope,
     j.budget_at::timestamptz AS budget_at,
     EXISTS (SELECT FROM ended)::boolean AS is_reused,
     coalesce((SELECT e.generation FROM exchanged e), 0)::integer AS generation,
     coalesce((SELECT e.expires_at FROM exchanged e), j.now)::timestamptz AS expires_at, j.now::timestamptz AS now,
     j.authenticated_at::timestamptz AS authenticated_at, j.methods::text[] AS methods,
-    u.id AS user_id, u.email, u.username
+    u.id AS user_id, u.email, u.username, u.app_metadata, u.is_superuser, j.scopes::text[] AS scopes,
+    CASE WHEN cardinality(j.scopes) > 0 THEN ARRAY(SELECT r.role FROM user_roles r WHERE r.user_id = u.id) ELSE '{}' END::text[] AS roles
 FROM judged j
 JOIN users u ON u.id = j.user_id;
 
@@ -78,7 +82,7 @@ SET authenticated_at = sqlc.arg(now)::timestamptz,
 FROM users u
 WHERE s.id = sqlc.arg(id) AND u.id = s.user_id AND s.user_id = sqlc.arg(user_id) AND s.expires_at > sqlc.arg(now)::timestamptz
     AND (u.tokens_not_before IS NULL OR s.created_at > u.tokens_not_before)
-RETURNING s.generation, s.expires_at, s.methods;
+RETURNING s.generation, s.expires_at, s.methods, s.scopes;
 
 -- name: SessionKeep :exec
 -- Lets a session outlive an end of all sessions of its user, in the same transaction. It is dated
@@ -110,11 +114,11 @@ LIMIT 1000;
 DELETE FROM sessions WHERE id = sqlc.arg(id) AND user_id = sqlc.arg(user_id);
 
 -- name: SessionOpen :exec
-INSERT INTO sessions (id, user_id, rotated_at, expires_at, ends_at, budget_at, user_agent, address, created_at, authenticated_at, methods)
+INSERT INTO sessions (id, user_id, rotated_at, expires_at, ends_at, budget_at, user_agent, address, created_at, authenticated_at, methods, scopes)
 VALUES (
     sqlc.arg(id), sqlc.arg(user_id), sqlc.arg(now), sqlc.arg(now)::timestamptz + sqlc.arg(idle)::interval,
     sqlc.arg(now)::timestamptz + sqlc.arg(lifetime)::interval, 'epoch', sqlc.arg(user_agent), sqlc.arg(address), sqlc.arg(created_at),
-    sqlc.arg(now), sqlc.arg(methods)
+    sqlc.arg(now), sqlc.arg(methods), coalesce(sqlc.arg(scopes)::text[], '{}')
 );
 
 -- name: SessionTrim :exec

@@ -1,11 +1,12 @@
 -- name: UserCreate :one
 -- The constraints users_email_key and users_username_key enforce uniqueness.
 INSERT INTO users (
-    id, email, email_key, username, username_key, email_verified, is_superuser, locale, last_login_at, created_at, updated_at
+    id, email, email_key, username, username_key, email_verified, is_superuser, display_name, locale, app_metadata,
+    last_login_at, created_at, updated_at
 )
 VALUES (
-    @id, @email, @email_key, @username, @username_key, @email_verified, @is_superuser, sqlc.narg(locale), @last_login_at,
-    @now, @now
+    @id, @email, @email_key, @username, @username_key, @email_verified, @is_superuser, sqlc.narg(display_name),
+    sqlc.narg(locale), coalesce(sqlc.narg(app_metadata)::jsonb, '{}'), @last_login_at, @now, @now
 )
 RETURNING *;
 
@@ -18,16 +19,18 @@ SELECT * FROM users WHERE id = @id;
 -- wait at the moment. Each request asks for a user by a session, which may have ended. The LIMITs
 -- make the planner look up each row by its key, whatever the statistics of the tables. The inner
 -- SELECTs hide the number of ids from the planner. Otherwise it would plan again for each number,
--- which takes longer than the query.
+-- which takes longer than the query. The roles are read only where they are asked for.
 SELECT
-    a.session_id::uuid AS session_id,
+    a.session_id::uuid AS session_id, a.with_roles::boolean AS with_roles,
     u.id, u.email, u.username, u.email_verified, u.is_active, u.is_superuser, u.created_at, u.updated_at,
     u.display_name, u.locale, u.user_metadata, u.app_metadata,
+    CASE WHEN a.with_roles THEN ARRAY(SELECT r.role FROM user_roles r WHERE r.user_id = u.id) ELSE '{}' END::text[] AS roles,
     coalesce(s.authenticated_at, 'epoch')::timestamptz AS authenticated_at,
     coalesce(
         s.user_id = u.id AND s.expires_at > sqlc.arg(now)::timestamptz AND (u.tokens_not_before IS NULL OR s.created_at > u.tokens_not_before), false
     )::boolean AS is_alive
-FROM (SELECT unnest((SELECT sqlc.arg(user_ids)::uuid[])) AS user_id, unnest((SELECT sqlc.arg(session_ids)::uuid[])) AS session_id) a
+FROM (SELECT unnest((SELECT sqlc.arg(user_ids)::uuid[])) AS user_id, unnest((SELECT sqlc.arg(session_ids)::uuid[])) AS session_id,
+    unnest((SELECT sqlc.arg(with_roles)::boolean[])) AS with_roles) a
 CROSS JOIN LATERAL (
     SELECT users.id, users.email, users.username, users.email_verified, users.is_active, users.is_superuser, users.tokens_not_before, users.created_at, users.updated_at,
         users.display_name, users.locale, users.user_metadata, users.app_metadata
@@ -38,6 +41,10 @@ LEFT JOIN LATERAL (
         coalesce(sessions.authenticated_at, sessions.created_at) AS authenticated_at
     FROM sessions WHERE sessions.id = a.session_id LIMIT 1
 ) s ON true;
+
+-- name: UserListRoles :many
+-- Returns the roles of a user but the superuser's, which is users.is_superuser.
+SELECT role FROM user_roles WHERE user_id = @user_id ORDER BY role;
 
 -- name: UserGetByEmailKey :one
 -- For the commands.
@@ -96,19 +103,6 @@ RETURNING *;
 UPDATE users
 SET username = @username, username_key = @username_key, display_name = sqlc.narg(display_name), locale = sqlc.narg(locale),
     user_metadata = @user_metadata, updated_at = greatest(sqlc.arg(now)::timestamptz, updated_at + interval '1 microsecond')
-WHERE id = @id
-RETURNING *;
-
--- name: UserActivate :one
--- Tokens from before the deactivation stay invalid.
-UPDATE users
-SET is_active = true, updated_at = greatest(sqlc.arg(now)::timestamptz, updated_at + interval '1 microsecond')
-WHERE id = @id
-RETURNING *;
-
--- name: UserDeactivate :one
-UPDATE users
-SET is_active = false, updated_at = greatest(sqlc.arg(now)::timestamptz, updated_at + interval '1 microsecond')
 WHERE id = @id
 RETURNING *;
 

@@ -39,6 +39,10 @@ var checks = []struct {
 	{"SESSIONS_PER_USER", func(s settings) string { return within(int64(s.SessionsPerUser), 1, 1000) }},
 	{"JWT_ISSUER", func(s settings) string { return checkName(s.JWTIssuer) }},
 	{"JWT_AUDIENCE", func(s settings) string { return checkName(s.JWTAudience) }},
+	{"TOKEN_CLAIMS", func(s settings) string {
+		_, problem := tokenClaims(s.TokenClaims)
+		return problem
+	}},
 	{"ACCESS_TOKEN_TTL", func(s settings) string { return lasting(s.AccessTokenTTL, time.Second, 24*time.Hour) }},
 	{"REFRESH_TOKEN_TTL", func(s settings) string { return lasting(s.RefreshTokenTTL, time.Second, 365*24*time.Hour) }},
 	{"REFRESH_REUSE_WINDOW", checkReuseWindow},

@@ -25,7 +25,7 @@ var (
 	demoURL   = regexp.MustCompile(`http://127\.0\.0\.1:[0-9]+/`)
 	// servers matches the commands that run until they are stopped. Later commands of the page talk
 	// to them.
-	servers = regexp.MustCompile(`(?m)^([A-Z_]+=\S+ )*(latchkey serve( --dev)?|make run)\n\z`)
+	servers = regexp.MustCompile(`(?m)^([A-Z_]+=\S+ )*((npx @latchkey-auth/)?latchkey serve( --dev)?|make run)\n\z`)
 )
 
 const (
@@ -100,6 +100,13 @@ var answers = map[string]map[string]string{
 		"node --test hono":                      "pass 2",
 		"curl -sS http://127.0.0.1:8080/ ":      "the orders of ada",
 	},
+	"docs/operators.md": {
+		"latchkey user create": "password: ",
+		"latchkey user list":   "grace@example.com",
+		"latchkey events":      "user.deactivated",
+		"TOKEN=":               `"email":"root@example.com"`,
+		"curl -sS 'http://127.0.0.1:8000/api/events": `"actor":"operator"`,
+	},
 	"docs/moving-in.md": {
 		"latchkey user import fastapi-users.csv": "password: argon2id  1",
 		"latchkey user import tutorial.csv":      "password: bcrypt with a salt column  2",
@@ -117,7 +124,7 @@ var answers = map[string]map[string]string{
 	},
 	"docs/operations.md": {
 		"latchkey user create":           "password: ",
-		"latchkey user show":             "superuser       yes",
+		"latchkey user show":             "roles           superuser",
 		"latchkey key retire":            "All keys have ended; a new one signs.",
 		"curl -sS http://127.0.0.1:8000": `{"status":"ok"}`,
 		"curl -sS http://127.0.0.1:9100": `latchkey_logins_total{outcome="failed"} 0`,
@@ -262,6 +269,8 @@ func (d *document) serve(t *testing.T, script string) {
 	if strings.Contains(script, "make run") {
 		dir = d.root
 	}
+	// deploy/release runs the npm package.
+	script = strings.Replace(script, "npx @latchkey-auth/latchkey", "latchkey", 1)
 	if strings.Contains(script, documentedDatabase) {
 		script = strings.ReplaceAll(script, documentedDatabase, postgrestest.NewEmpty(t))
 	}

@@ -39,6 +39,7 @@ type settings struct {
 	KeyLead            time.Duration `env:"KEY_LEAD"                 envDefault:"20m"            help:"how long a new signing key is published before it signs, 6m to 24h; longer than any gateway caches the keys"`
 	JWTIssuer          string        `env:"JWT_ISSUER"               envDefault:"latchkey"       help:"iss of the tokens; tokens with another one are refused"`
 	JWTAudience        string        `env:"JWT_AUDIENCE"             envDefault:"latchkey:auth"  help:"aud of the tokens; tokens with another one are refused"`
+	TokenClaims        []string      `env:"TOKEN_CLAIMS"                                         help:"members of app_metadata that access tokens have in ext, separated by commas, such as app_metadata.plan; at most 16, and 1024 bytes of JSON together" default:"none"`
 	AccessTokenTTL     time.Duration `env:"ACCESS_TOKEN_TTL"         envDefault:"15m"            help:"lifetime of an access token, 1s to 24h"`
 	RefreshTokenTTL    time.Duration `env:"REFRESH_TOKEN_TTL"        envDefault:"720h"           help:"lifetime of a refresh token, and so of a session without a refresh, 1s to 8760h"`
 	RefreshReuseWindow time.Duration `env:"REFRESH_REUSE_WINDOW"     envDefault:"10s"            help:"how long an exchanged refresh token returns its successor again, 0s to 5m; later use ends the session"`
@@ -121,6 +122,7 @@ var (
 	}, databaseSettings...)
 	migrateSettings = append([]string{"DATABASE_WAIT"}, databaseSettings...)
 	mailSettings    = []string{"MAIL_DIR", "MAIL_FROM"}
+	healthSettings  = []string{"ADDR"}
 )
 
 // exitStatusHelp ends every command's help.

@@ -188,6 +188,9 @@ func addAccountsInOrder(asks map[string]ask) {
 	asks["CompleteRegistration invalid_code"] = accountOperations["CompleteRegistration"].by(nobody)
 	asks["CompleteRegistration rate_limited"] = tried("CompleteRegistration")
 	asks["ContinueLogin invalid_code"] = accountOperations["ContinueLogin"].by(nobody)
+	asks["ContinueLogin invalid_scope"] = with(
+		"ContinueLogin", `{"request":"REQUEST","factor":"email_code","code":"12345678","scope":"openid"}`,
+	).by(nobody)
 	asks["ContinueLogin rate_limited"] = tried("ContinueLogin")
 	asks["ConfirmPasswordReset invalid_code"] = accountOperations["ConfirmPasswordReset"].by(nobody)
 	asks["ConfirmPasswordReset rate_limited"] = tried("ConfirmPasswordReset")

@@ -36,6 +36,10 @@ type shownServer struct {
 	stale grant
 	// limited is a user whose attempts are used up.
 	limited grant
+	// root is a superuser who asked for every scope, and staleRoot a session of it that proved two hours
+	// ago who its user is.
+	root, staleRoot grant
+	rootID          string
 	// requests are requests for codes, by the path that they were asked for at and the user.
 	requests map[string]string
 }
@@ -72,6 +76,7 @@ func startShown(t *testing.T) *shownServer {
 			t.Fatalf("%v: %v %s", args, err, out)
 		}
 	}
+	prepareOperators(t, s)
 	return s
 }
 
@@ -231,6 +236,7 @@ func inOrder() map[string]ask {
 		"Login refresh_token_reused":         reusing,
 		"Login origin_not_allowed":           refreshingByCookie,
 		"Login unsupported_grant_type":       loggingIn("grant_type=client_credentials"),
+		"Login invalid_scope":                loggingIn("username=ada%40example.com&password=x&scope=openid"),
 		"Login invalid_request":              loggingIn("username=ada%40example.com&username=b&password=c"),
 		"Login body_too_large":               loggingIn(large),
 		"Login unsupported_media_type":       posting(impltest.LoginPath, "application/json", "{}"),
@@ -261,6 +267,7 @@ func inOrder() map[string]ask {
 		asks[name+" ambiguous_credentials"] = send(func(s *shownServer) string { return s.ada.access }, "?access_token=a")
 	}
 	addAccountsInOrder(asks)
+	addOperatorsInOrder(asks)
 	return asks
 }
 
@@ -278,6 +285,9 @@ func broken(code string, more map[string]ask) map[string]ask {
 	}
 	for name, op := range accountOperations {
 		more[name+" "+code] = op.by(ada)
+	}
+	for name, op := range operatorOperations {
+		more[name+" "+code] = op.by(superuser)
 	}
 	return more
 }

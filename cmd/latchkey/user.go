@@ -21,11 +21,18 @@ func (r *root) userCommand() *cobra.Command {
 		RunE: r.begin(func(cmd *cobra.Command, _ []string) error { return cmd.Help() }),
 	}
 	cmd.AddCommand(
-		r.userCreateCommand(), r.userListCommand(), r.userShowCommand(), r.userDeleteCommand(), r.userSetPasswordCommand(),
+		r.userCreateCommand(), r.userInviteCommand(), r.userListCommand(), r.userShowCommand(), r.userUpdateCommand(),
+		r.userDeleteCommand(), r.userSetPasswordCommand(), r.userSessionsCommand(),
 		r.userChangeCommand(
 			"activate", "Let a deactivated user log in again; its former sessions stay ended", (*auth.Service).Activate,
 		),
 		r.userChangeCommand("deactivate", "End a user's sessions and refuse its logins", (*auth.Service).Deactivate),
+		r.userRoleCommand("promote", "Give a user a role", func(role string) auth.ManagedUpdate {
+			return auth.ManagedUpdate{Grant: role}
+		}),
+		r.userRoleCommand("demote", "Take a role from a user", func(role string) auth.ManagedUpdate {
+			return auth.ManagedUpdate{Revoke: role}
+		}),
 		r.userImportCommand(), r.userExportCommand(),
 	)
 	return cmd
@@ -83,14 +90,18 @@ func (r *root) userCreateCommand() *cobra.Command {
 				if err != nil {
 					return refused(err)
 				}
-				return r.printCreated(user, source.generated(password), asJSON)
+				created, err := service.GetUser(cmd.Context(), user.ID)
+				if err != nil {
+					return refused(err)
+				}
+				return r.printCreated(created, source.generated(password), asJSON)
 			})
 		}),
 	}
 	cmd.Flags().StringVar(&registration.Email, "email", "", "the user's email")
 	cmd.Flags().StringVar(&registration.Username, "username", "", "the user's name")
 	cmd.Flags().BoolVar(&superuser, "superuser", false,
-		"set is_superuser, which your application can read; Latchkey grants nothing for it")
+		"give the user the role superuser, which may administer users")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print a JSON object")
 	source.addFlags(cmd)
 	return cmd
@@ -103,30 +114,14 @@ func refused(err error) error {
 		return errors.New("another user has this email, or left it in the last 72 hours and can still get it back")
 	case errors.Is(err, auth.ErrUsernameTaken):
 		return errors.New("another user has this username")
-	case errors.Is(err, auth.ErrNoUser):
+	case errors.Is(err, auth.ErrExternalIDTaken):
+		return errors.New("another user has this external id")
+	case errors.Is(err, auth.ErrLastSuperuser):
+		return errors.New("no other active user is a superuser; promote another one first")
+	case errors.Is(err, auth.ErrNoUser), errors.Is(err, auth.ErrNoAccount):
 		return errors.New("the user was deleted in the meantime")
 	}
 	return err
-}
-
-func (r *root) userListCommand() *cobra.Command {
-	var asJSON bool
-	cmd := &cobra.Command{
-		Use:   "list",
-		Short: "List all users, the oldest first",
-		Args:  noArgs,
-		RunE: r.begin(func(cmd *cobra.Command, _ []string) error {
-			return r.withService(cmd.Context(), false, func(service *auth.Service) error {
-				list := newUserList(r.out, asJSON)
-				if err := service.EachUser(cmd.Context(), list.add); err != nil {
-					return err
-				}
-				return list.end()
-			})
-		}),
-	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object on a line for each user")
-	return cmd
 }
 
 func (r *root) userShowCommand() *cobra.Command {
@@ -136,8 +131,12 @@ func (r *root) userShowCommand() *cobra.Command {
 		Short: "Show a user",
 		Args:  oneUser,
 		RunE: r.begin(func(cmd *cobra.Command, args []string) error {
-			return r.withUser(cmd.Context(), args[0], func(_ *auth.Service, user auth.User) error {
-				return printUser(r.out, user, asJSON)
+			return r.withUser(cmd.Context(), args[0], func(service *auth.Service, user auth.User) error {
+				shown, err := service.GetUser(cmd.Context(), user.ID)
+				if err != nil {
+					return refused(err)
+				}
+				return printUser(r.out, shown, asJSON)
 			})
 		}),
 	}

@@ -16,22 +16,26 @@ import (
 
 // userChangeCommand returns a command that changes a user and needs no argument but the user.
 func (r *root) userChangeCommand(
-	name, short string, change func(*auth.Service, context.Context, uuid.UUID) (auth.User, error),
+	name, short string,
+	change func(*auth.Service, context.Context, auth.Operator, uuid.UUID) (auth.ManagedUser, error),
 ) *cobra.Command {
-	return &cobra.Command{
+	var asJSON bool
+	cmd := &cobra.Command{
 		Use:   name + " USER",
 		Short: short,
 		Args:  oneUser,
 		RunE: r.begin(func(cmd *cobra.Command, args []string) error {
 			return r.withUser(cmd.Context(), args[0], func(service *auth.Service, user auth.User) error {
-				user, err := change(service, cmd.Context(), user.ID)
+				after, err := change(service, cmd.Context(), auth.Operator{}, user.ID)
 				if err != nil {
 					return refused(err)
 				}
-				return r.printDone(name+"d", user)
+				return r.printChanged(name+"d", after, asJSON)
 			})
 		}),
 	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print a JSON object")
+	return cmd
 }
 
 func (r *root) userDeleteCommand() *cobra.Command {
@@ -53,7 +57,7 @@ func (r *root) userDeleteCommand() *cobra.Command {
 				who = user.ID.String()
 			}
 			return r.withUser(cmd.Context(), who, func(service *auth.Service, user auth.User) error {
-				user, err := service.DeleteUser(cmd.Context(), user.ID)
+				user, err := service.DeleteUser(cmd.Context(), auth.Operator{}, user.ID)
 				if err != nil {
 					return refused(err)
 				}

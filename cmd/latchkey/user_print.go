@@ -1,9 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -13,29 +15,39 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/secret"
 )
 
-// userRecord is a user as JSON, with the contract's names of the fields.
+// userRecord is the contract's ManagedUser.
 type userRecord struct {
-	ID            uuid.UUID  `json:"id"`
-	Email         string     `json:"email"`
-	Username      string     `json:"username"`
-	EmailVerified bool       `json:"email_verified"`
-	IsActive      bool       `json:"is_active"`
-	IsSuperuser   bool       `json:"is_superuser"`
-	LastLoginAt   *time.Time `json:"last_login_at"`
-	CreatedAt     time.Time  `json:"created_at"`
-	UpdatedAt     time.Time  `json:"updated_at"`
-	Password      string     `json:"password,omitempty"` // only if it was made just now
+	ID            uuid.UUID       `json:"id"`
+	Email         string          `json:"email"`
+	Username      string          `json:"username"`
+	EmailVerified bool            `json:"email_verified"`
+	IsActive      bool            `json:"is_active"`
+	IsSuperuser   bool            `json:"is_superuser"`
+	Roles         []string        `json:"roles"`
+	HasPassword   bool            `json:"has_password"`
+	DisplayName   string          `json:"display_name,omitempty"`
+	Locale        string          `json:"locale,omitempty"`
+	ExternalID    string          `json:"external_id,omitempty"`
+	UserMetadata  json.RawMessage `json:"user_metadata"`
+	AppMetadata   json.RawMessage `json:"app_metadata"`
+	LastLoginAt   *time.Time      `json:"last_login_at,omitempty"`
+	CreatedAt     time.Time       `json:"created_at"`
+	UpdatedAt     time.Time       `json:"updated_at"`
+	Password      string          `json:"password,omitempty"` // only if it was made just now
 }
 
-func recordOf(u auth.User) userRecord {
+func recordOf(u auth.ManagedUser) userRecord {
 	return userRecord{
 		ID: u.ID, Email: u.Email, Username: u.Username,
 		EmailVerified: u.EmailVerified, IsActive: u.IsActive, IsSuperuser: u.IsSuperuser,
+		Roles: append([]string{}, u.Roles...), HasPassword: u.HasPassword,
+		DisplayName: u.DisplayName, Locale: u.Locale, ExternalID: u.ExternalID,
+		UserMetadata: u.Metadata, AppMetadata: u.AppMetadata,
 		LastLoginAt: u.LastLoginAt, CreatedAt: u.CreatedAt, UpdatedAt: u.UpdatedAt,
 	}
 }
 
-func printUser(w io.Writer, u auth.User, asJSON bool) error {
+func printUser(w io.Writer, u auth.ManagedUser, asJSON bool) error {
 	if asJSON {
 		return json.NewEncoder(w).Encode(recordOf(u))
 	}
@@ -44,29 +56,43 @@ func printUser(w io.Writer, u auth.User, asJSON bool) error {
 		{"id", u.ID.String()},
 		{"email", u.Email},
 		{"username", u.Username},
+		{"display name", u.DisplayName},
+		{"locale", u.Locale},
+		{"external id", u.ExternalID},
 		{"email verified", yesNo(u.EmailVerified)},
 		{"active", yesNo(u.IsActive)},
-		{"superuser", yesNo(u.IsSuperuser)},
+		{"password", yesNo(u.HasPassword)},
+		{"roles", strings.Join(u.Roles, ", ")},
+		{"user metadata", string(u.Metadata)},
+		{"app metadata", string(u.AppMetadata)},
 		{"last login", loginTime(u)},
 		{"created", u.CreatedAt.Format(time.RFC3339)},
 		{"updated", u.UpdatedAt.Format(time.RFC3339)},
 	} {
-		if _, err := fmt.Fprintf(table, "%s\t%s\n", row[0], row[1]); err != nil {
+		if _, err := fmt.Fprintf(table, "%s\t%s\n", row[0], cmp.Or(row[1], "-")); err != nil {
 			return err
 		}
 	}
 	return table.Flush()
 }
 
+// printChanged prints what was done, or the user after it.
+func (r *root) printChanged(what string, u auth.ManagedUser, asJSON bool) error {
+	if asJSON {
+		return printUser(r.out, u, true)
+	}
+	return r.printDone(what, u.User)
+}
+
 // printCreated prints a new user. It also prints a password that was generated here, because it
 // can't be read again.
-func (r *root) printCreated(u auth.User, password secret.Text, asJSON bool) error {
+func (r *root) printCreated(u auth.ManagedUser, password secret.Text, asJSON bool) error {
 	if asJSON {
 		record := recordOf(u)
 		record.Password = password.Reveal()
 		return json.NewEncoder(r.out).Encode(record)
 	}
-	if err := r.printDone("created", u); err != nil {
+	if err := r.printDone("created", u.User); err != nil {
 		return err
 	}
 	return printPassword(r.out, password)
@@ -97,16 +123,16 @@ func newUserList(w io.Writer, asJSON bool) userList {
 	}
 	l := userList{table: tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)}
 	// The table is kept until Flush, which returns an error of this line too.
-	_, _ = fmt.Fprintln(l.table, "ID\tEMAIL\tUSERNAME\tACTIVE\tSUPERUSER\tLAST LOGIN\tCREATED")
+	_, _ = fmt.Fprintln(l.table, "ID\tEMAIL\tUSERNAME\tACTIVE\tROLES\tLAST LOGIN\tCREATED")
 	return l
 }
 
-func (l userList) add(u auth.User) error {
+func (l userList) add(u auth.ManagedUser) error {
 	if l.table == nil {
 		return l.lines.Encode(recordOf(u))
 	}
 	_, err := fmt.Fprintf(l.table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", u.ID, u.Email, u.Username,
-		yesNo(u.IsActive), yesNo(u.IsSuperuser), loginTime(u), u.CreatedAt.Format(time.RFC3339))
+		yesNo(u.IsActive), cmp.Or(strings.Join(u.Roles, ","), "-"), loginTime(u), u.CreatedAt.Format(time.RFC3339))
 	return err
 }
 
@@ -124,7 +150,7 @@ func yesNo(b bool) string {
 	return "no"
 }
 
-func loginTime(u auth.User) string {
+func loginTime(u auth.ManagedUser) string {
 	if u.LastLoginAt == nil {
 		return "never"
 	}

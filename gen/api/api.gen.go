@@ -727,6 +727,36 @@ func (e InvalidRequestProblemStatus) Valid() bool {
 	}
 }
 
+// Defines values for InvalidScopeProblemCode.
+const (
+	InvalidScopeProblemCodeInvalidScope InvalidScopeProblemCode = "invalid_scope"
+)
+
+// Valid indicates whether the value is a known member of the InvalidScopeProblemCode enum.
+func (e InvalidScopeProblemCode) Valid() bool {
+	switch e {
+	case InvalidScopeProblemCodeInvalidScope:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for InvalidScopeProblemStatus.
+const (
+	InvalidScopeProblemStatusN400 InvalidScopeProblemStatus = 400
+)
+
+// Valid indicates whether the value is a known member of the InvalidScopeProblemStatus enum.
+func (e InvalidScopeProblemStatus) Valid() bool {
+	switch e {
+	case InvalidScopeProblemStatusN400:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for KeyAlg.
 const (
 	ES256 KeyAlg = "ES256"
@@ -3009,7 +3039,7 @@ type Event struct {
 	// Example: 01981f6e-3f4a-7cc0-8f1e-5d7a4c1b2e90
 	SessionID *ID `json:"session_id,omitempty"`
 
-	// Type What happened. `login.failed`, `code.failed` and `user.updated` are recorded at most once an hour for an account. `code.failed` is a wrong code.
+	// Type What happened. `login.failed`, `code.failed` and a user's own `user.updated` are recorded at most once an hour for an account. `code.failed` is a wrong code.
 	//
 	// Example: user.logged_in
 	Type EventType `json:"type"`
@@ -3039,7 +3069,7 @@ type EventList struct {
 	Next *string `json:"next,omitempty"`
 }
 
-// EventType What happened. `login.failed`, `code.failed` and `user.updated` are recorded at most once an hour for an account. `code.failed` is a wrong code.
+// EventType What happened. `login.failed`, `code.failed` and a user's own `user.updated` are recorded at most once an hour for an account. `code.failed` is a wrong code.
 //
 // Example: user.logged_in
 type EventType string
@@ -3302,6 +3332,35 @@ type InvalidRequestProblemCode string
 // InvalidRequestProblemStatus defines model for InvalidRequestProblem.Status.
 type InvalidRequestProblemStatus int
 
+// InvalidScopeProblem defines model for InvalidScopeProblem.
+type InvalidScopeProblem struct {
+	Code InvalidScopeProblemCode `json:"code"`
+
+	// Detail What went wrong.
+	//
+	// Example: The email belongs to another user.
+	Detail string                    `json:"detail"`
+	Status InvalidScopeProblemStatus `json:"status"`
+
+	// Title The problem in words. It is the same for every answer with this code.
+	//
+	// Example: The email is taken
+	Title string `json:"title"`
+
+	// Type A reference to the page about the problem, relative to the address of the request. It is `/problems/` and
+	// the code, behind the path of the server if that has one.
+	//
+	//
+	// Example: /problems/email_taken
+	Type string `json:"type"`
+}
+
+// InvalidScopeProblemCode defines model for InvalidScopeProblem.Code.
+type InvalidScopeProblemCode string
+
+// InvalidScopeProblemStatus defines model for InvalidScopeProblem.Status.
+type InvalidScopeProblemStatus int
+
 // Invitation A user to be.
 type Invitation struct {
 	// AppMetadata What the application keeps with the user. The bounds are those of `user_metadata`.
@@ -3434,6 +3493,13 @@ type LoginContinuation struct {
 	//
 	// Example: lkq_AZgfbj9KfMCPHl19TBsukEq0zH1v4cYw3r9dWl2b7mQx5sVtN8hJpUoEaKiGfRyZ
 	Request string `json:"request"`
+
+	// Scope The scopes that an operator asks for, as in a `Login`. Those of a `Login` that was 403 `email_unverified` are
+	// asked for again here.
+	//
+	//
+	// Example:
+	Scope *string `json:"scope,omitempty"`
 
 	// TokenDelivery How the refresh token is delivered. Absent means `body`. With `cookie` it is in the cookie and not in the answer;
 	// a server without sessions in cookies refuses it (422). A refresh by the cookie can't have `body`.
@@ -3759,6 +3825,36 @@ type MailEmailTaken struct {
 	Email string `json:"email"`
 }
 
+// MailInvitation The data of the mail `invitation`. It goes to a user whom an operator has made, who sets the first password with it.
+//
+// Example: {"email":"ada@example.com","expires_at":"2026-01-12T09:30:00Z","link":"https://app.example.com/account#invitation=lkl_AZgfbj9KfMCPHl19TBsukLXLN9c5wg48JvJLUGfkxO4fRHdeQ9Fvdh7VX1v1MmGp","token":"lkl_AZgfbj9KfMCPHl19TBsukLXLN9c5wg48JvJLUGfkxO4fRHdeQ9Fvdh7VX1v1MmGp","username":"ada"}
+type MailInvitation struct {
+	// Email The email of the account.
+	//
+	// Example: ada@example.com
+	Email string `json:"email"`
+
+	// ExpiresAt Until when the token is good, RFC 3339 in UTC.
+	//
+	// Example: 2026-01-12T09:30:00Z
+	ExpiresAt time.Time `json:"expires_at"`
+
+	// Link A page of the application, with the token. Absent without `LATCHKEY_PUBLIC_URL`.
+	//
+	// Example: https://app.example.com/account#invitation=lkl_AZgfbj9KfMCPHl19TBsukLXLN9c5wg48JvJLUGfkxO4fRHdeQ9Fvdh7VX1v1MmGp
+	Link *string `json:"link,omitempty"`
+
+	// Token What `ConfirmPasswordReset` takes as `code`, to set the first password. It is also in the link.
+	//
+	// Example: lkl_AZgfbj9KfMCPHl19TBsukLXLN9c5wg48JvJLUGfkxO4fRHdeQ9Fvdh7VX1v1MmGp
+	Token string `json:"token"`
+
+	// Username The username of the account.
+	//
+	// Example: ada
+	Username string `json:"username"`
+}
+
 // MailLoginCode The data of the mail `login_code`, which logs the user in without a password.
 //
 // Example: {"code":"90210347","email":"ada@example.com","expires_in_minutes":10,"link":"https://app.example.com/account#login_code=lkl_AZgfbj9KfMCPHl19TBsukLXLN9c5wg48JvJLUGfkxO4fRHdeQ9Fvdh7VX1v1MmGp","username":"ada"}
@@ -3812,6 +3908,36 @@ type MailNewDevice struct {
 	//
 	// Example: Mozilla/5.0
 	UserAgent string `json:"user_agent"`
+
+	// Username The username of the account.
+	//
+	// Example: ada
+	Username string `json:"username"`
+}
+
+// MailOperatorReset The data of the mail `operator_reset`. An operator has asked the user to set a new password.
+//
+// Example: {"email":"ada@example.com","expires_at":"2026-01-12T09:30:00Z","link":"https://app.example.com/account#reset_password=lkl_AZgfbj9KfMCPHl19TBsukLXLN9c5wg48JvJLUGfkxO4fRHdeQ9Fvdh7VX1v1MmGp","token":"lkl_AZgfbj9KfMCPHl19TBsukLXLN9c5wg48JvJLUGfkxO4fRHdeQ9Fvdh7VX1v1MmGp","username":"ada"}
+type MailOperatorReset struct {
+	// Email The email of the account.
+	//
+	// Example: ada@example.com
+	Email string `json:"email"`
+
+	// ExpiresAt Until when the token is good, RFC 3339 in UTC.
+	//
+	// Example: 2026-01-12T09:30:00Z
+	ExpiresAt time.Time `json:"expires_at"`
+
+	// Link A page of the application, with the token. Absent without `LATCHKEY_PUBLIC_URL`.
+	//
+	// Example: https://app.example.com/account#reset_password=lkl_AZgfbj9KfMCPHl19TBsukLXLN9c5wg48JvJLUGfkxO4fRHdeQ9Fvdh7VX1v1MmGp
+	Link *string `json:"link,omitempty"`
+
+	// Token What `ConfirmPasswordReset` takes as `code`, to set a new password. It is also in the link.
+	//
+	// Example: lkl_AZgfbj9KfMCPHl19TBsukLXLN9c5wg48JvJLUGfkxO4fRHdeQ9Fvdh7VX1v1MmGp
+	Token string `json:"token"`
 
 	// Username The username of the account.
 	//
@@ -3936,7 +4062,7 @@ type ManagedEvent struct {
 	// Example: 01981f6e-3f4a-7cc0-8f1e-5d7a4c1b2e90
 	SessionID *ID `json:"session_id,omitempty"`
 
-	// Type What happened. `login.failed`, `code.failed` and `user.updated` are recorded at most once an hour for an account. `code.failed` is a wrong code.
+	// Type What happened. `login.failed`, `code.failed` and a user's own `user.updated` are recorded at most once an hour for an account. `code.failed` is a wrong code.
 	//
 	// Example: user.logged_in
 	Type EventType `json:"type"`
@@ -5814,6 +5940,9 @@ type InvalidEmail = InvalidRequestProblem
 // InvalidRequest defines model for InvalidRequest.
 type InvalidRequest = InvalidRequestProblem
 
+// InvalidScope defines model for InvalidScope.
+type InvalidScope = InvalidScopeProblem
+
 // LacksEnd defines model for LacksEnd.
 type LacksEnd = OperatorRefusedProblem
 
@@ -6751,6 +6880,8 @@ type InvalidCodeOrTokenApplicationProblemPlusJSONResponse struct {
 type InvalidEmailApplicationProblemPlusJSONResponse InvalidRequestProblem
 
 type InvalidRequestApplicationProblemPlusJSONResponse InvalidRequestProblem
+
+type InvalidScopeApplicationProblemPlusJSONResponse InvalidScopeProblem
 
 type LacksEndResponseHeaders struct {
 	WWWAuthenticate *string
@@ -8202,6 +8333,22 @@ func (response ContinueLogin200JSONResponse) VisitContinueLoginResponse(w http.R
 	return err
 }
 
+type ContinueLogin400ApplicationProblemPlusJSONResponse struct {
+	InvalidScopeApplicationProblemPlusJSONResponse
+}
+
+func (response ContinueLogin400ApplicationProblemPlusJSONResponse) VisitContinueLoginResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ContinueLogin401ApplicationProblemPlusJSONResponse struct {
 	InvalidCodeApplicationProblemPlusJSONResponse
 }
@@ -8726,6 +8873,22 @@ func (response DeleteCurrentUser403ApplicationProblemPlusJSONResponse) VisitDele
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteCurrentUser409ApplicationProblemPlusJSONResponse struct {
+	LastSuperuserApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteCurrentUser409ApplicationProblemPlusJSONResponse) VisitDeleteCurrentUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(409)
 	_, err := buf.WriteTo(w)
 	return err
 }

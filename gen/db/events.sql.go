@@ -13,8 +13,11 @@ import (
 )
 
 const eventAdd = `-- name: EventAdd :exec
-INSERT INTO events (id, type, user_id, actor, session_id, address, user_agent, data, created_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+INSERT INTO events (id, type, user_id, actor, actor_id, session_id, address, user_agent, data, created_at)
+VALUES (
+    $1, $2, $3, $4, $5, $6, $7, $8, $9,
+    $10
+)
 `
 
 type EventAddParams struct {
@@ -22,6 +25,7 @@ type EventAddParams struct {
 	Type      string
 	UserID    uuid.UUID
 	Actor     string
+	ActorID   *uuid.UUID
 	SessionID *uuid.UUID
 	Address   *string
 	UserAgent *string
@@ -35,6 +39,7 @@ func (q *Queries) EventAdd(ctx context.Context, arg EventAddParams) error {
 		arg.Type,
 		arg.UserID,
 		arg.Actor,
+		arg.ActorID,
 		arg.SessionID,
 		arg.Address,
 		arg.UserAgent,
@@ -46,10 +51,11 @@ func (q *Queries) EventAdd(ctx context.Context, arg EventAddParams) error {
 
 const eventAddSampled = `-- name: EventAddSampled :exec
 INSERT INTO events (id, type, user_id, actor, session_id, address, user_agent, data, created_at)
-SELECT $1, $2::text, $3::uuid, $4, $5, $6, $7, $8, $9
+SELECT $1, $2::text, $3::uuid, $4::text, $5, $6, $7, $8, $9
 WHERE NOT EXISTS (
     SELECT FROM events e
     WHERE e.user_id = $3::uuid AND e.id > $10::uuid AND e.type = $2::text
+        AND e.actor = $4::text
 )
 `
 
@@ -66,7 +72,7 @@ type EventAddSampledParams struct {
 	SinceID   uuid.UUID
 }
 
-// Adds an event unless the user has one of its type since a moment.
+// Adds an event unless the user has one of its type and actor since a moment.
 func (q *Queries) EventAddSampled(ctx context.Context, arg EventAddSampledParams) error {
 	_, err := q.db.Exec(ctx, eventAddSampled,
 		arg.ID,
@@ -105,24 +111,30 @@ func (q *Queries) EventGetLogin(ctx context.Context, id uuid.UUID) (EventGetLogi
 	return i, err
 }
 
-const eventListByUser = `-- name: EventListByUser :many
-SELECT id, type, actor, session_id, address, user_agent, data, created_at
+const eventList = `-- name: EventList :many
+SELECT id, type, user_id, actor, actor_id, session_id, address, user_agent, data, created_at
 FROM events
-WHERE user_id = $1 AND id < $2::uuid
+WHERE id < $1::uuid AND id >= $2::uuid
+    AND (created_at + interval '0' < $3::timestamptz) IS NOT TRUE
+    AND (created_at + interval '0' >= $4::timestamptz) IS NOT TRUE
 ORDER BY id DESC
-LIMIT $3::integer
+LIMIT $5::integer
 `
 
-type EventListByUserParams struct {
-	UserID   uuid.UUID
+type EventListParams struct {
 	Before   uuid.UUID
+	After    uuid.UUID
+	Since    time.Time
+	Until    time.Time
 	PageSize int32
 }
 
-type EventListByUserRow struct {
+type EventListRow struct {
 	ID        uuid.UUID
 	Type      string
+	UserID    uuid.UUID
 	Actor     string
+	ActorID   *uuid.UUID
 	SessionID *uuid.UUID
 	Address   *string
 	UserAgent *string
@@ -130,20 +142,30 @@ type EventListByUserRow struct {
 	CreatedAt time.Time
 }
 
-// Returns a page of a user's events, the newest first, before a given one.
-func (q *Queries) EventListByUser(ctx context.Context, arg EventListByUserParams) ([]EventListByUserRow, error) {
-	rows, err := q.db.Query(ctx, eventListByUser, arg.UserID, arg.Before, arg.PageSize)
+// Returns a page of all events, the newest first: those between two ids, and of a time. The time is
+// written so that the planner has no statistics of it, and takes most rows for matching. Then it walks
+// along the ids, which ends with the page, and never sorts all that match.
+func (q *Queries) EventList(ctx context.Context, arg EventListParams) ([]EventListRow, error) {
+	rows, err := q.db.Query(ctx, eventList,
+		arg.Before,
+		arg.After,
+		arg.Since,
+		arg.Until,
+		arg.PageSize,
+	)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var items []EventListByUserRow
+	var items []EventListRow
 	for rows.Next() {
-		var i EventListByUserRow
+		var i EventListRow
 		if err := rows.Scan(
 			&i.ID,
 			&i.Type,
+			&i.UserID,
 			&i.Actor,
+			&i.ActorID,
 			&i.SessionID,
 			&i.Address,
 			&i.UserAgent,
@@ -158,6 +180,395 @@ func (q *Queries) EventListByUser(ctx context.Context, arg EventListByUserParams
 		return nil, err
 	}
 	return items, nil
+}
+
+const eventListBetween = `-- name: EventListBetween :many
+SELECT id, type, user_id, actor, actor_id, session_id, address, user_agent, data, created_at, transaction_id::text AS transaction
+FROM events
+WHERE transaction_id >= $1::text::xid8
+    AND (transaction_id, id) > ($1::text::xid8, $2::uuid)
+    AND NOT pg_visible_in_snapshot(transaction_id, $3::text::pg_snapshot)
+    AND pg_visible_in_snapshot(transaction_id, $4::text::pg_snapshot)
+    AND ($5::uuid IS NULL OR user_id = $5::uuid)
+    AND ($6::text IS NULL OR type = $6::text)
+    AND created_at >= $7::timestamptz
+ORDER BY transaction_id, id
+LIMIT $8::integer
+`
+
+type EventListBetweenParams struct {
+	AfterTransaction string
+	After            uuid.UUID
+	Earlier          string
+	Later            string
+	UserID           *uuid.UUID
+	Type             *string
+	Since            time.Time
+	PageSize         int32
+}
+
+type EventListBetweenRow struct {
+	ID          uuid.UUID
+	Type        string
+	UserID      uuid.UUID
+	Actor       string
+	ActorID     *uuid.UUID
+	SessionID   *uuid.UUID
+	Address     *string
+	UserAgent   *string
+	Data        []byte
+	CreatedAt   time.Time
+	Transaction string
+}
+
+// Returns a page of the events of transactions that one snapshot doesn't see and a later one does, in
+// the order of the transactions, after an event. The time leaves out what was restored from another
+// server, whose transactions had numbers of their own.
+func (q *Queries) EventListBetween(ctx context.Context, arg EventListBetweenParams) ([]EventListBetweenRow, error) {
+	rows, err := q.db.Query(ctx, eventListBetween,
+		arg.AfterTransaction,
+		arg.After,
+		arg.Earlier,
+		arg.Later,
+		arg.UserID,
+		arg.Type,
+		arg.Since,
+		arg.PageSize,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []EventListBetweenRow
+	for rows.Next() {
+		var i EventListBetweenRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.Type,
+			&i.UserID,
+			&i.Actor,
+			&i.ActorID,
+			&i.SessionID,
+			&i.Address,
+			&i.UserAgent,
+			&i.Data,
+			&i.CreatedAt,
+			&i.Transaction,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const eventListByType = `-- name: EventListByType :many
+SELECT id, type, user_id, actor, actor_id, session_id, address, user_agent, data, created_at
+FROM events
+WHERE type = ANY (ARRAY[$1::text]) AND id < $2::uuid AND id >= $3::uuid
+    AND (created_at + interval '0' < $4::timestamptz) IS NOT TRUE
+    AND (created_at + interval '0' >= $5::timestamptz) IS NOT TRUE
+ORDER BY type DESC, id DESC
+LIMIT $6::integer
+`
+
+type EventListByTypeParams struct {
+	Type     string
+	Before   uuid.UUID
+	After    uuid.UUID
+	Since    time.Time
+	Until    time.Time
+	PageSize int32
+}
+
+type EventListByTypeRow struct {
+	ID        uuid.UUID
+	Type      string
+	UserID    uuid.UUID
+	Actor     string
+	ActorID   *uuid.UUID
+	SessionID *uuid.UUID
+	Address   *string
+	UserAgent *string
+	Data      []byte
+	CreatedAt time.Time
+}
+
+// Is [EventList] for one type, as [EventListByUser] is for a user.
+func (q *Queries) EventListByType(ctx context.Context, arg EventListByTypeParams) ([]EventListByTypeRow, error) {
+	rows, err := q.db.Query(ctx, eventListByType,
+		arg.Type,
+		arg.Before,
+		arg.After,
+		arg.Since,
+		arg.Until,
+		arg.PageSize,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []EventListByTypeRow
+	for rows.Next() {
+		var i EventListByTypeRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.Type,
+			&i.UserID,
+			&i.Actor,
+			&i.ActorID,
+			&i.SessionID,
+			&i.Address,
+			&i.UserAgent,
+			&i.Data,
+			&i.CreatedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const eventListByUser = `-- name: EventListByUser :many
+SELECT id, type, user_id, actor, actor_id, session_id, address, user_agent, data, created_at
+FROM events
+WHERE user_id = ANY (ARRAY[$1::uuid]) AND id < $2::uuid AND id >= $3::uuid
+    AND (created_at + interval '0' < $4::timestamptz) IS NOT TRUE
+    AND (created_at + interval '0' >= $5::timestamptz) IS NOT TRUE
+ORDER BY user_id DESC, id DESC
+LIMIT $6::integer
+`
+
+type EventListByUserParams struct {
+	UserID   uuid.UUID
+	Before   uuid.UUID
+	After    uuid.UUID
+	Since    time.Time
+	Until    time.Time
+	PageSize int32
+}
+
+type EventListByUserRow struct {
+	ID        uuid.UUID
+	Type      string
+	UserID    uuid.UUID
+	Actor     string
+	ActorID   *uuid.UUID
+	SessionID *uuid.UUID
+	Address   *string
+	UserAgent *string
+	Data      []byte
+	CreatedAt time.Time
+}
+
+// Is [EventList] for one user. The array keeps the planner from taking the user for a constant. So
+// only the index of users has the order, and not that of all ids: walking along them could take a
+// second for a user without events.
+func (q *Queries) EventListByUser(ctx context.Context, arg EventListByUserParams) ([]EventListByUserRow, error) {
+	rows, err := q.db.Query(ctx, eventListByUser,
+		arg.UserID,
+		arg.Before,
+		arg.After,
+		arg.Since,
+		arg.Until,
+		arg.PageSize,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []EventListByUserRow
+	for rows.Next() {
+		var i EventListByUserRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.Type,
+			&i.UserID,
+			&i.Actor,
+			&i.ActorID,
+			&i.SessionID,
+			&i.Address,
+			&i.UserAgent,
+			&i.Data,
+			&i.CreatedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const eventListByUserAndType = `-- name: EventListByUserAndType :many
+SELECT id, type, user_id, actor, actor_id, session_id, address, user_agent, data, created_at
+FROM events
+WHERE type || ' ' || user_id::text = ANY (ARRAY[$1::text || ' ' || $2::uuid::text])
+    AND id < $3::uuid AND id >= $4::uuid
+    AND (created_at + interval '0' < $5::timestamptz) IS NOT TRUE
+    AND (created_at + interval '0' >= $6::timestamptz) IS NOT TRUE
+ORDER BY type || ' ' || user_id::text DESC, id DESC
+LIMIT $7::integer
+`
+
+type EventListByUserAndTypeParams struct {
+	Type     string
+	UserID   uuid.UUID
+	Before   uuid.UUID
+	After    uuid.UUID
+	Since    time.Time
+	Until    time.Time
+	PageSize int32
+}
+
+type EventListByUserAndTypeRow struct {
+	ID        uuid.UUID
+	Type      string
+	UserID    uuid.UUID
+	Actor     string
+	ActorID   *uuid.UUID
+	SessionID *uuid.UUID
+	Address   *string
+	UserAgent *string
+	Data      []byte
+	CreatedAt time.Time
+}
+
+// Is [EventList] for one type of a user. Both are one key of an index, because the planner would take
+// an index of one of them, and read all its rows, where it expects few.
+func (q *Queries) EventListByUserAndType(ctx context.Context, arg EventListByUserAndTypeParams) ([]EventListByUserAndTypeRow, error) {
+	rows, err := q.db.Query(ctx, eventListByUserAndType,
+		arg.Type,
+		arg.UserID,
+		arg.Before,
+		arg.After,
+		arg.Since,
+		arg.Until,
+		arg.PageSize,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []EventListByUserAndTypeRow
+	for rows.Next() {
+		var i EventListByUserAndTypeRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.Type,
+			&i.UserID,
+			&i.Actor,
+			&i.ActorID,
+			&i.SessionID,
+			&i.Address,
+			&i.UserAgent,
+			&i.Data,
+			&i.CreatedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const eventListFrom = `-- name: EventListFrom :many
+SELECT id, type, user_id, actor, actor_id, session_id, address, user_agent, data, created_at
+FROM events
+WHERE id > $1::uuid AND (created_at + interval '0' < $2::timestamptz) IS NOT TRUE
+    AND ($3::uuid IS NULL OR user_id = $3::uuid)
+    AND ($4::text IS NULL OR type = $4::text)
+ORDER BY id
+LIMIT $5::integer
+`
+
+type EventListFromParams struct {
+	After    uuid.UUID
+	Since    time.Time
+	UserID   *uuid.UUID
+	Type     *string
+	PageSize int32
+}
+
+type EventListFromRow struct {
+	ID        uuid.UUID
+	Type      string
+	UserID    uuid.UUID
+	Actor     string
+	ActorID   *uuid.UUID
+	SessionID *uuid.UUID
+	Address   *string
+	UserAgent *string
+	Data      []byte
+	CreatedAt time.Time
+}
+
+// Returns a page of the events since a time, the oldest first, after an event. It reads all of them,
+// whatever the filter: for the command that prints them.
+func (q *Queries) EventListFrom(ctx context.Context, arg EventListFromParams) ([]EventListFromRow, error) {
+	rows, err := q.db.Query(ctx, eventListFrom,
+		arg.After,
+		arg.Since,
+		arg.UserID,
+		arg.Type,
+		arg.PageSize,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []EventListFromRow
+	for rows.Next() {
+		var i EventListFromRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.Type,
+			&i.UserID,
+			&i.Actor,
+			&i.ActorID,
+			&i.SessionID,
+			&i.Address,
+			&i.UserAgent,
+			&i.Data,
+			&i.CreatedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const eventSnapshot = `-- name: EventSnapshot :one
+SELECT pg_current_snapshot()::text AS snapshot, pg_snapshot_xmin(pg_current_snapshot())::text AS oldest
+`
+
+type EventSnapshotRow struct {
+	Snapshot string
+	Oldest   string
+}
+
+// Returns which transactions can be seen now, and the oldest that may still write.
+func (q *Queries) EventSnapshot(ctx context.Context) (EventSnapshotRow, error) {
+	row := q.db.QueryRow(ctx, eventSnapshot)
+	var i EventSnapshotRow
+	err := row.Scan(&i.Snapshot, &i.Oldest)
+	return i, err
 }
 
 const eventSweep = `-- name: EventSweep :execrows

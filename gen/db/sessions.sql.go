@@ -164,11 +164,11 @@ func (q *Queries) SessionListByUser(ctx context.Context, arg SessionListByUserPa
 }
 
 const sessionOpen = `-- name: SessionOpen :exec
-INSERT INTO sessions (id, user_id, rotated_at, expires_at, ends_at, budget_at, user_agent, address, created_at, authenticated_at, methods)
+INSERT INTO sessions (id, user_id, rotated_at, expires_at, ends_at, budget_at, user_agent, address, created_at, authenticated_at, methods, scopes)
 VALUES (
     $1, $2, $3, $3::timestamptz + $4::interval,
     $3::timestamptz + $5::interval, 'epoch', $6, $7, $8,
-    $3, $9
+    $3, $9, coalesce($10::text[], '{}')
 )
 `
 
@@ -182,6 +182,7 @@ type SessionOpenParams struct {
 	Address   string
 	CreatedAt time.Time
 	Methods   []string
+	Scopes    []string
 }
 
 func (q *Queries) SessionOpen(ctx context.Context, arg SessionOpenParams) error {
@@ -195,6 +196,7 @@ func (q *Queries) SessionOpen(ctx context.Context, arg SessionOpenParams) error 
 		arg.Address,
 		arg.CreatedAt,
 		arg.Methods,
+		arg.Scopes,
 	)
 	return err
 }
@@ -206,7 +208,7 @@ SET authenticated_at = $1::timestamptz,
 FROM users u
 WHERE s.id = $3 AND u.id = s.user_id AND s.user_id = $4 AND s.expires_at > $1::timestamptz
     AND (u.tokens_not_before IS NULL OR s.created_at > u.tokens_not_before)
-RETURNING s.generation, s.expires_at, s.methods
+RETURNING s.generation, s.expires_at, s.methods, s.scopes
 `
 
 type SessionProveParams struct {
@@ -220,6 +222,7 @@ type SessionProveRow struct {
 	Generation int32
 	ExpiresAt  time.Time
 	Methods    []string
+	Scopes     []string
 }
 
 // Records that the user of a session has proved again who it is. It returns the generation of the
@@ -233,7 +236,12 @@ func (q *Queries) SessionProve(ctx context.Context, arg SessionProveParams) (Ses
 		arg.UserID,
 	)
 	var i SessionProveRow
-	err := row.Scan(&i.Generation, &i.ExpiresAt, &i.Methods)
+	err := row.Scan(
+		&i.Generation,
+		&i.ExpiresAt,
+		&i.Methods,
+		&i.Scopes,
+	)
 	return i, err
 }
 
@@ -242,27 +250,28 @@ WITH moment AS MATERIALIZED (
     SELECT coalesce($1::timestamptz, clock_timestamp()) AS now
 ), found AS (
     SELECT s.id, s.user_id, s.generation, s.rotated_at, s.expires_at, s.created_at, s.budget_at,
-        coalesce(s.authenticated_at, s.created_at) AS authenticated_at, s.methods
+        coalesce(s.authenticated_at, s.created_at) AS authenticated_at, s.methods, s.scopes
     FROM sessions s
     WHERE s.id = $2
     FOR UPDATE
 ), judged AS (
     SELECT
-        f.id, f.user_id, f.generation, m.now, f.authenticated_at, f.methods,
+        f.id, f.user_id, f.generation, m.now, f.authenticated_at, f.methods, f.scopes,
+        coalesce($3::text[], '{}') <@ f.scopes AS is_in_scope,
         -- After a clock was set back, its old charges count for no longer than the window.
-        CASE WHEN f.budget_at > m.now + $3::interval + interval '10 minutes' THEN m.now ELSE f.budget_at END AS budget_at,
+        CASE WHEN f.budget_at > m.now + $4::interval + interval '10 minutes' THEN m.now ELSE f.budget_at END AS budget_at,
         u.is_active AND f.expires_at > m.now
             AND (u.tokens_not_before IS NULL OR f.created_at > u.tokens_not_before)
-            AND ($4::uuid = '00000000-0000-0000-0000-000000000000' OR $4::uuid = f.user_id) AS is_alive,
-        f.budget_at + $5::interval <= m.now + $3::interval
-            OR f.budget_at > m.now + $3::interval + interval '10 minutes'
-            OR $5::interval = interval '0' AS is_allowed,
-        f.generation = $6::integer AS is_newest,
+            AND ($5::uuid = '00000000-0000-0000-0000-000000000000' OR $5::uuid = f.user_id) AS is_alive,
+        f.budget_at + $6::interval <= m.now + $4::interval
+            OR f.budget_at > m.now + $4::interval + interval '10 minutes'
+            OR $6::interval = interval '0' AS is_allowed,
+        f.generation = $7::integer AS is_newest,
         -- After a clock was set back, a window stays open for 5 minutes at most.
-        f.generation = $6::integer + 1
-            AND f.rotated_at + $7::interval > m.now
+        f.generation = $7::integer + 1
+            AND f.rotated_at + $8::interval > m.now
             AND f.rotated_at <= m.now + interval '5 minutes' AS is_repeated,
-        f.generation < $6::integer AS is_unknown
+        f.generation < $7::integer AS is_unknown
     FROM found f
     JOIN users u ON u.id = f.user_id
     CROSS JOIN moment m
@@ -271,10 +280,10 @@ WITH moment AS MATERIALIZED (
     SET
         generation = CASE WHEN j.is_newest THEN j.generation + 1 ELSE j.generation END,
         rotated_at = CASE WHEN j.is_newest THEN j.now ELSE s.rotated_at END,
-        expires_at = CASE WHEN j.is_newest THEN least(j.now + $8::interval, s.ends_at) ELSE s.expires_at END,
-        budget_at = greatest(j.budget_at, j.now) + $5::interval
+        expires_at = CASE WHEN j.is_newest THEN least(j.now + $9::interval, s.ends_at) ELSE s.expires_at END,
+        budget_at = greatest(j.budget_at, j.now) + $6::interval
     FROM judged j
-    WHERE s.id = j.id AND j.is_alive AND j.is_allowed AND (j.is_newest OR j.is_repeated)
+    WHERE s.id = j.id AND j.is_alive AND j.is_allowed AND j.is_in_scope AND (j.is_newest OR j.is_repeated)
     RETURNING s.generation, s.expires_at
 ), ended AS (
     DELETE FROM sessions s
@@ -283,19 +292,21 @@ WITH moment AS MATERIALIZED (
     RETURNING s.id
 ), recorded AS (
     INSERT INTO events (id, type, user_id, actor, session_id, address, user_agent, created_at)
-    SELECT $9, 'session.reuse_detected', j.user_id, 'unknown', j.id, $10::text, $11::text, j.now
+    SELECT $10, 'session.reuse_detected', j.user_id, 'unknown', j.id, $11::text, $12::text, j.now
     FROM judged j
     JOIN ended e ON e.id = j.id
 )
 SELECT
     j.is_alive::boolean AS is_alive,
     (j.is_alive AND NOT j.is_allowed AND (j.is_newest OR j.is_repeated))::boolean AS is_limited,
+    (j.is_alive AND NOT j.is_in_scope AND (j.is_newest OR j.is_repeated))::boolean AS is_beyond_scope,
     j.budget_at::timestamptz AS budget_at,
     EXISTS (SELECT FROM ended)::boolean AS is_reused,
     coalesce((SELECT e.generation FROM exchanged e), 0)::integer AS generation,
     coalesce((SELECT e.expires_at FROM exchanged e), j.now)::timestamptz AS expires_at, j.now::timestamptz AS now,
     j.authenticated_at::timestamptz AS authenticated_at, j.methods::text[] AS methods,
-    u.id AS user_id, u.email, u.username
+    u.id AS user_id, u.email, u.username, u.app_metadata, u.is_superuser, j.scopes::text[] AS scopes,
+    CASE WHEN cardinality(j.scopes) > 0 THEN ARRAY(SELECT r.role FROM user_roles r WHERE r.user_id = u.id) ELSE '{}' END::text[] AS roles
 FROM judged j
 JOIN users u ON u.id = j.user_id
 `
@@ -303,6 +314,7 @@ JOIN users u ON u.id = j.user_id
 type SessionRefreshParams struct {
 	DatabaseNow  *time.Time
 	ID           uuid.UUID
+	Scopes       []string
 	BudgetWindow time.Duration
 	Owner        uuid.UUID
 	BudgetStep   time.Duration
@@ -317,6 +329,7 @@ type SessionRefreshParams struct {
 type SessionRefreshRow struct {
 	IsAlive         bool
 	IsLimited       bool
+	IsBeyondScope   bool
 	BudgetAt        time.Time
 	IsReused        bool
 	Generation      int32
@@ -327,6 +340,10 @@ type SessionRefreshRow struct {
 	UserID          uuid.UUID
 	Email           string
 	Username        string
+	AppMetadata     []byte
+	IsSuperuser     bool
+	Scopes          []string
+	Roles           []string
 }
 
 // Exchanges a refresh token in one statement. The token is identified by its session and
@@ -335,6 +352,7 @@ type SessionRefreshRow struct {
 //   - Its immediate predecessor gets the same successor while the reuse window is open.
 //   - Any other token is a reuse, and ends the session: the whole family of its refresh tokens.
 //
+// A token that could be exchanged isn't if the client asks for a scope that the session doesn't have.
 // The row reports the result: `generation` is that of the token to return, or 0 if there is none.
 // The lock serialises all requests with one token, on every instance. The time is the database's,
 // because instances with different clocks have to agree on the window. `database_now` is for tests.
@@ -342,6 +360,7 @@ func (q *Queries) SessionRefresh(ctx context.Context, arg SessionRefreshParams) 
 	row := q.db.QueryRow(ctx, sessionRefresh,
 		arg.DatabaseNow,
 		arg.ID,
+		arg.Scopes,
 		arg.BudgetWindow,
 		arg.Owner,
 		arg.BudgetStep,
@@ -356,6 +375,7 @@ func (q *Queries) SessionRefresh(ctx context.Context, arg SessionRefreshParams) 
 	err := row.Scan(
 		&i.IsAlive,
 		&i.IsLimited,
+		&i.IsBeyondScope,
 		&i.BudgetAt,
 		&i.IsReused,
 		&i.Generation,
@@ -366,6 +386,10 @@ func (q *Queries) SessionRefresh(ctx context.Context, arg SessionRefreshParams) 
 		&i.UserID,
 		&i.Email,
 		&i.Username,
+		&i.AppMetadata,
+		&i.IsSuperuser,
+		&i.Scopes,
+		&i.Roles,
 	)
 	return i, err
 }

@@ -12,52 +12,14 @@ import (
 	"github.com/google/uuid"
 )
 
-const userActivate = `-- name: UserActivate :one
-UPDATE users
-SET is_active = true, updated_at = greatest($1::timestamptz, updated_at + interval '1 microsecond')
-WHERE id = $2
-RETURNING id, email, email_key, username, username_key, password_hash, email_verified, is_active, is_superuser, tokens_not_before, last_login_at, created_at, updated_at, display_name, locale, user_metadata, app_metadata, external_id
-`
-
-type UserActivateParams struct {
-	Now time.Time
-	ID  uuid.UUID
-}
-
-// Tokens from before the deactivation stay invalid.
-func (q *Queries) UserActivate(ctx context.Context, arg UserActivateParams) (User, error) {
-	row := q.db.QueryRow(ctx, userActivate, arg.Now, arg.ID)
-	var i User
-	err := row.Scan(
-		&i.ID,
-		&i.Email,
-		&i.EmailKey,
-		&i.Username,
-		&i.UsernameKey,
-		&i.PasswordHash,
-		&i.EmailVerified,
-		&i.IsActive,
-		&i.IsSuperuser,
-		&i.TokensNotBefore,
-		&i.LastLoginAt,
-		&i.CreatedAt,
-		&i.UpdatedAt,
-		&i.DisplayName,
-		&i.Locale,
-		&i.UserMetadata,
-		&i.AppMetadata,
-		&i.ExternalID,
-	)
-	return i, err
-}
-
 const userCreate = `-- name: UserCreate :one
 INSERT INTO users (
-    id, email, email_key, username, username_key, email_verified, is_superuser, locale, last_login_at, created_at, updated_at
+    id, email, email_key, username, username_key, email_verified, is_superuser, display_name, locale, app_metadata,
+    last_login_at, created_at, updated_at
 )
 VALUES (
-    $1, $2, $3, $4, $5, $6, $7, $8, $9,
-    $10, $10
+    $1, $2, $3, $4, $5, $6, $7, $8,
+    $9, coalesce($10::jsonb, '{}'), $11, $12, $12
 )
 RETURNING id, email, email_key, username, username_key, password_hash, email_verified, is_active, is_superuser, tokens_not_before, last_login_at, created_at, updated_at, display_name, locale, user_metadata, app_metadata, external_id
 `
@@ -70,7 +32,9 @@ type UserCreateParams struct {
 	UsernameKey   string
 	EmailVerified bool
 	IsSuperuser   bool
+	DisplayName   *string
 	Locale        *string
+	AppMetadata   []byte
 	LastLoginAt   *time.Time
 	Now           time.Time
 }
@@ -85,48 +49,12 @@ func (q *Queries) UserCreate(ctx context.Context, arg UserCreateParams) (User, e
 		arg.UsernameKey,
 		arg.EmailVerified,
 		arg.IsSuperuser,
+		arg.DisplayName,
 		arg.Locale,
+		arg.AppMetadata,
 		arg.LastLoginAt,
 		arg.Now,
 	)
-	var i User
-	err := row.Scan(
-		&i.ID,
-		&i.Email,
-		&i.EmailKey,
-		&i.Username,
-		&i.UsernameKey,
-		&i.PasswordHash,
-		&i.EmailVerified,
-		&i.IsActive,
-		&i.IsSuperuser,
-		&i.TokensNotBefore,
-		&i.LastLoginAt,
-		&i.CreatedAt,
-		&i.UpdatedAt,
-		&i.DisplayName,
-		&i.Locale,
-		&i.UserMetadata,
-		&i.AppMetadata,
-		&i.ExternalID,
-	)
-	return i, err
-}
-
-const userDeactivate = `-- name: UserDeactivate :one
-UPDATE users
-SET is_active = false, updated_at = greatest($1::timestamptz, updated_at + interval '1 microsecond')
-WHERE id = $2
-RETURNING id, email, email_key, username, username_key, password_hash, email_verified, is_active, is_superuser, tokens_not_before, last_login_at, created_at, updated_at, display_name, locale, user_metadata, app_metadata, external_id
-`
-
-type UserDeactivateParams struct {
-	Now time.Time
-	ID  uuid.UUID
-}
-
-func (q *Queries) UserDeactivate(ctx context.Context, arg UserDeactivateParams) (User, error) {
-	row := q.db.QueryRow(ctx, userDeactivate, arg.Now, arg.ID)
 	var i User
 	err := row.Scan(
 		&i.ID,
@@ -430,14 +358,16 @@ func (q *Queries) UserList(ctx context.Context, arg UserListParams) ([]User, err
 
 const userListBySession = `-- name: UserListBySession :many
 SELECT
-    a.session_id::uuid AS session_id,
+    a.session_id::uuid AS session_id, a.with_roles::boolean AS with_roles,
     u.id, u.email, u.username, u.email_verified, u.is_active, u.is_superuser, u.created_at, u.updated_at,
     u.display_name, u.locale, u.user_metadata, u.app_metadata,
+    CASE WHEN a.with_roles THEN ARRAY(SELECT r.role FROM user_roles r WHERE r.user_id = u.id) ELSE '{}' END::text[] AS roles,
     coalesce(s.authenticated_at, 'epoch')::timestamptz AS authenticated_at,
     coalesce(
         s.user_id = u.id AND s.expires_at > $1::timestamptz AND (u.tokens_not_before IS NULL OR s.created_at > u.tokens_not_before), false
     )::boolean AS is_alive
-FROM (SELECT unnest((SELECT $2::uuid[])) AS user_id, unnest((SELECT $3::uuid[])) AS session_id) a
+FROM (SELECT unnest((SELECT $2::uuid[])) AS user_id, unnest((SELECT $3::uuid[])) AS session_id,
+    unnest((SELECT $4::boolean[])) AS with_roles) a
 CROSS JOIN LATERAL (
     SELECT users.id, users.email, users.username, users.email_verified, users.is_active, users.is_superuser, users.tokens_not_before, users.created_at, users.updated_at,
         users.display_name, users.locale, users.user_metadata, users.app_metadata
@@ -454,10 +384,12 @@ type UserListBySessionParams struct {
 	Now        time.Time
 	UserIds    []uuid.UUID
 	SessionIds []uuid.UUID
+	WithRoles  []bool
 }
 
 type UserListBySessionRow struct {
 	SessionID       uuid.UUID
+	WithRoles       bool
 	ID              uuid.UUID
 	Email           string
 	Username        string
@@ -470,6 +402,7 @@ type UserListBySessionRow struct {
 	Locale          *string
 	UserMetadata    []byte
 	AppMetadata     []byte
+	Roles           []string
 	AuthenticatedAt time.Time
 	IsAlive         bool
 }
@@ -478,9 +411,14 @@ type UserListBySessionRow struct {
 // wait at the moment. Each request asks for a user by a session, which may have ended. The LIMITs
 // make the planner look up each row by its key, whatever the statistics of the tables. The inner
 // SELECTs hide the number of ids from the planner. Otherwise it would plan again for each number,
-// which takes longer than the query.
+// which takes longer than the query. The roles are read only where they are asked for.
 func (q *Queries) UserListBySession(ctx context.Context, arg UserListBySessionParams) ([]UserListBySessionRow, error) {
-	rows, err := q.db.Query(ctx, userListBySession, arg.Now, arg.UserIds, arg.SessionIds)
+	rows, err := q.db.Query(ctx, userListBySession,
+		arg.Now,
+		arg.UserIds,
+		arg.SessionIds,
+		arg.WithRoles,
+	)
 	if err != nil {
 		return nil, err
 	}
@@ -490,6 +428,7 @@ func (q *Queries) UserListBySession(ctx context.Context, arg UserListBySessionPa
 		var i UserListBySessionRow
 		if err := rows.Scan(
 			&i.SessionID,
+			&i.WithRoles,
 			&i.ID,
 			&i.Email,
 			&i.Username,
@@ -502,12 +441,38 @@ func (q *Queries) UserListBySession(ctx context.Context, arg UserListBySessionPa
 			&i.Locale,
 			&i.UserMetadata,
 			&i.AppMetadata,
+			&i.Roles,
 			&i.AuthenticatedAt,
 			&i.IsAlive,
 		); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const userListRoles = `-- name: UserListRoles :many
+SELECT role FROM user_roles WHERE user_id = $1 ORDER BY role
+`
+
+// Returns the roles of a user but the superuser's, which is users.is_superuser.
+func (q *Queries) UserListRoles(ctx context.Context, userID uuid.UUID) ([]string, error) {
+	rows, err := q.db.Query(ctx, userListRoles, userID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []string
+	for rows.Next() {
+		var role string
+		if err := rows.Scan(&role); err != nil {
+			return nil, err
+		}
+		items = append(items, role)
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err

@@ -152,6 +152,7 @@ export interface paths {
          *     `RequestLoginCode`, or of a `Login` that was 403 `email_unverified`. The member `factor` says what else stands
          *     in the body. More factors will join it.
          *
+         *     - 400 `invalid_scope`: `scope` names one that the contract doesn't declare.
          *     - 401 `invalid_code`: the code is wrong, has expired, was used or replaced, or is for another purpose. The
          *       answer is always the same. It counts as a try.
          *     - 429: the request has had its five tries. Ask for another code.
@@ -203,6 +204,9 @@ export interface paths {
          *
          *     With the token of the mail `email_changed` it undoes a change of the email, too. The account has the address of
          *     that mail again, verified. The undos of later changes end. Leave `request` out.
+         *
+         *     With the token of the mail `invitation` it sets the first password, and with that of `operator_reset` another one.
+         *     Leave `request` out.
          *
          *     - 401 `invalid_code`: the code is wrong, has expired, was used or replaced, or is for another purpose. The
          *       answer is always the same. It counts as a try.
@@ -342,7 +346,7 @@ export interface paths {
         /**
          * Delete the current user
          * @description Deletes the account with its password and sessions. The email and the username are free again. Its events stay
-         *     until their retention ends; they have no email and no name.
+         *     until their retention ends; they have no email and no name. The last active superuser can't be deleted (409).
          *
          *     The session must have proved within 300 seconds who the user is: by the login, or by `Reauthenticate`.
          */
@@ -449,8 +453,9 @@ export interface paths {
         put?: never;
         /**
          * Invite a user
-         * @description Creates a user without a password, and mails an invitation. With its link or code the invited person sets the
-         *     first password, by `ConfirmPasswordReset`, which proves the email too.
+         * @description Creates a user without a password, and mails an invitation. With the token of its link the invited person sets the
+         *     first password, by `ConfirmPasswordReset`, which proves the email too. The link is good for seven days. Mail
+         *     another one by `SendUserPasswordReset`.
          *
          *     The session must have proved within an hour who the operator is: by the login, or by `Reauthenticate`.
          */
@@ -534,8 +539,8 @@ export interface paths {
         put?: never;
         /**
          * Mail a password reset
-         * @description Mails the user a code and a link for `ConfirmPasswordReset`. The present password stays until the user sets
-         *     another one. Mails are limited by user (429).
+         * @description Mails the user a link for `ConfirmPasswordReset`, good for a day. It ends an invitation. The present password
+         *     stays until the user sets another one. A deactivated user gets no mail. The mails to one user are limited (429).
          */
         post: operations["SendUserPasswordReset"];
         delete?: never;
@@ -902,6 +907,12 @@ export interface components {
              */
             code: string;
             token_delivery?: components["schemas"]["TokenDelivery"];
+            /**
+             * @description The scopes that an operator asks for, as in a `Login`. Those of a `Login` that was 403 `email_unverified` are
+             *     asked for again here.
+             * @example
+             */
+            scope?: string;
         };
         /**
          * @description A token request in the form of RFC 6749 sections 4.3.2 and 6. A field that isn't listed is ignored (section 3.2)
@@ -1391,7 +1402,7 @@ export interface components {
             next?: components["schemas"]["Cursor"];
         };
         /**
-         * @description What happened. `login.failed`, `code.failed` and `user.updated` are recorded at most once an hour for an account. `code.failed` is a wrong code.
+         * @description What happened. `login.failed`, `code.failed` and a user's own `user.updated` are recorded at most once an hour for an account. `code.failed` is a wrong code.
          * @example user.logged_in
          * @enum {string}
          */
@@ -1875,6 +1886,82 @@ export interface components {
             expires_at: string;
         };
         /**
+         * @description The data of the mail `invitation`. It goes to a user whom an operator has made, who sets the first password with it.
+         * @example {
+         *       "username": "ada",
+         *       "email": "ada@example.com",
+         *       "token": "lkl_AZgfbj9KfMCPHl19TBsukLXLN9c5wg48JvJLUGfkxO4fRHdeQ9Fvdh7VX1v1MmGp",
+         *       "link": "https://app.example.com/account#invitation=lkl_AZgfbj9KfMCPHl19TBsukLXLN9c5wg48JvJLUGfkxO4fRHdeQ9Fvdh7VX1v1MmGp",
+         *       "expires_at": "2026-01-12T09:30:00Z"
+         *     }
+         */
+        MailInvitation: {
+            /**
+             * @description The username of the account.
+             * @example ada
+             */
+            username: string;
+            /**
+             * @description The email of the account.
+             * @example ada@example.com
+             */
+            email: string;
+            /**
+             * @description What `ConfirmPasswordReset` takes as `code`, to set the first password. It is also in the link.
+             * @example lkl_AZgfbj9KfMCPHl19TBsukLXLN9c5wg48JvJLUGfkxO4fRHdeQ9Fvdh7VX1v1MmGp
+             */
+            token: string;
+            /**
+             * @description A page of the application, with the token. Absent without `LATCHKEY_PUBLIC_URL`.
+             * @example https://app.example.com/account#invitation=lkl_AZgfbj9KfMCPHl19TBsukLXLN9c5wg48JvJLUGfkxO4fRHdeQ9Fvdh7VX1v1MmGp
+             */
+            link?: string;
+            /**
+             * Format: date-time
+             * @description Until when the token is good, RFC 3339 in UTC.
+             * @example 2026-01-12T09:30:00Z
+             */
+            expires_at: string;
+        };
+        /**
+         * @description The data of the mail `operator_reset`. An operator has asked the user to set a new password.
+         * @example {
+         *       "username": "ada",
+         *       "email": "ada@example.com",
+         *       "token": "lkl_AZgfbj9KfMCPHl19TBsukLXLN9c5wg48JvJLUGfkxO4fRHdeQ9Fvdh7VX1v1MmGp",
+         *       "link": "https://app.example.com/account#reset_password=lkl_AZgfbj9KfMCPHl19TBsukLXLN9c5wg48JvJLUGfkxO4fRHdeQ9Fvdh7VX1v1MmGp",
+         *       "expires_at": "2026-01-12T09:30:00Z"
+         *     }
+         */
+        MailOperatorReset: {
+            /**
+             * @description The username of the account.
+             * @example ada
+             */
+            username: string;
+            /**
+             * @description The email of the account.
+             * @example ada@example.com
+             */
+            email: string;
+            /**
+             * @description What `ConfirmPasswordReset` takes as `code`, to set a new password. It is also in the link.
+             * @example lkl_AZgfbj9KfMCPHl19TBsukLXLN9c5wg48JvJLUGfkxO4fRHdeQ9Fvdh7VX1v1MmGp
+             */
+            token: string;
+            /**
+             * @description A page of the application, with the token. Absent without `LATCHKEY_PUBLIC_URL`.
+             * @example https://app.example.com/account#reset_password=lkl_AZgfbj9KfMCPHl19TBsukLXLN9c5wg48JvJLUGfkxO4fRHdeQ9Fvdh7VX1v1MmGp
+             */
+            link?: string;
+            /**
+             * Format: date-time
+             * @description Until when the token is good, RFC 3339 in UTC.
+             * @example 2026-01-12T09:30:00Z
+             */
+            expires_at: string;
+        };
+        /**
          * @description The data of the mail `password_changed`.
          * @example {
          *       "email": "ada@example.com",
@@ -2327,6 +2414,15 @@ export interface components {
             /** @enum {string} */
             code: "precondition_required";
         };
+        InvalidScopeProblem: components["schemas"]["Problem"] & {
+            /**
+             * Format: int32
+             * @enum {integer}
+             */
+            status: 400;
+            /** @enum {string} */
+            code: "invalid_scope";
+        };
         AmbiguousCredentialsProblem: components["schemas"]["Problem"] & {
             /**
              * Format: int32
@@ -2564,6 +2660,15 @@ export interface components {
             };
             content: {
                 "application/problem+json": components["schemas"]["VerificationRefusedProblem"];
+            };
+        };
+        /** @description A scope is not known. */
+        InvalidScope: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["InvalidScopeProblem"];
             };
         };
         /** @description A token was sent in more than one way (RFC 6750 section 2). */
@@ -3188,6 +3293,7 @@ export interface operations {
                     "application/json": components["schemas"]["Token"];
                 };
             };
+            400: components["responses"]["InvalidScope"];
             401: components["responses"]["InvalidCode"];
             403: components["responses"]["CrossOrigin"];
             408: components["responses"]["RequestTimeout"];
@@ -3498,6 +3604,7 @@ export interface operations {
             400: components["responses"]["AmbiguousCredentials"];
             401: components["responses"]["StaleSession"];
             403: components["responses"]["CrossOrigin"];
+            409: components["responses"]["LastSuperuser"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["Unavailable"];
         };
@@ -3934,7 +4041,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The mail is sent. */
+            /** @description The mail is sent, unless the user is deactivated. */
             204: {
                 headers: {
                     [name: string]: unknown;

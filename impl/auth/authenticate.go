@@ -40,8 +40,12 @@ type Principal struct {
 	AuthTime time.Time
 }
 
-// sessionKey is what an access token names: a user, and a session of that user.
-type sessionKey struct{ user, session uuid.UUID }
+// sessionKey is what an access token names: a user, and a session of that user. withRoles asks for the
+// roles of the user too.
+type sessionKey struct {
+	user, session uuid.UUID
+	withRoles     bool
+}
 
 // usersBySession is the one query of authenticated requests.
 func usersBySession(users *db.Queries, now func() time.Time) batch.Query[sessionKey, db.UserListBySessionRow] {
@@ -50,9 +54,10 @@ func usersBySession(users *db.Queries, now func() time.Time) batch.Query[session
 			Now:        now(),
 			UserIds:    make([]uuid.UUID, len(keys)),
 			SessionIds: make([]uuid.UUID, len(keys)),
+			WithRoles:  make([]bool, len(keys)),
 		}
 		for i, key := range keys {
-			params.UserIds[i], params.SessionIds[i] = key.user, key.session
+			params.UserIds[i], params.SessionIds[i], params.WithRoles[i] = key.user, key.session, key.withRoles
 		}
 		rows, err := users.UserListBySession(ctx, params)
 		if err != nil {
@@ -60,21 +65,24 @@ func usersBySession(users *db.Queries, now func() time.Time) batch.Query[session
 		}
 		found := make(map[sessionKey]db.UserListBySessionRow, len(rows))
 		for _, row := range rows {
-			found[sessionKey{row.ID, row.SessionID}] = row
+			found[sessionKey{row.ID, row.SessionID, row.WithRoles}] = row
 		}
 		return found, nil
 	}
 }
 
 // Authenticate returns the user of an access token. One query finds the user and demands that the
-// session has not ended.
-// It fails with [ErrInvalidToken], [ErrNoUser], [ErrInactiveUser] or [ErrUnavailable].
-func (s *Service) Authenticate(ctx context.Context, text string) (Principal, error) {
+// session has not ended. Where scopes are needed, the token has to have them, and a role of the user
+// has to hold them now: the same query finds the roles.
+// It fails with [ErrInvalidToken], [ErrNoUser], [ErrInactiveUser], a [*ScopeError] or [ErrUnavailable].
+func (s *Service) Authenticate(ctx context.Context, text string, scopes []string) (Principal, error) {
 	claims, err := s.tokens.Check(ctx, text)
 	if err != nil {
 		return Principal{}, err
 	}
-	row, found, err := s.callers.Load(sessionKey{claims.UserID, claims.SessionID})
+	isAsked := hasAll(claims.Scopes, scopes)
+	key := sessionKey{claims.UserID, claims.SessionID, isAsked && len(scopes) > 0}
+	row, found, err := s.callers.Load(key)
 	switch {
 	case err != nil:
 		return Principal{}, err
@@ -85,6 +93,9 @@ func (s *Service) Authenticate(ctx context.Context, text string) (Principal, err
 	}
 	if !row.IsAlive {
 		return Principal{}, fmt.Errorf("%w: %w", ErrInvalidToken, session.ErrEnded)
+	}
+	if !isAsked || !hasAll(s.roles.of(row.IsSuperuser, row.Roles, scopes), scopes) {
+		return Principal{}, &ScopeError{scopes}
 	}
 	return Principal{SessionID: claims.SessionID, AuthTime: row.AuthenticatedAt, User: User{
 		ID:            row.ID,

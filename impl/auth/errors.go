@@ -25,6 +25,10 @@ var (
 	// ErrEmailTaken and ErrUsernameTaken report that another user has it.
 	ErrEmailTaken    = account.ErrEmailTaken
 	ErrUsernameTaken = account.ErrUsernameTaken
+	// ErrExternalIDTaken reports that another user has the external id.
+	ErrExternalIDTaken = account.ErrExternalIDTaken
+	// ErrLastSuperuser reports that a change would leave no active superuser.
+	ErrLastSuperuser = errors.New("last superuser")
 	// ErrRegistrationClosed reports that nobody may register.
 	ErrRegistrationClosed = errors.New("registration closed")
 	// ErrNoUser reports that the user doesn't exist, or no longer.

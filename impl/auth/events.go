@@ -15,7 +15,42 @@ import (
 // Events returns a page of what happened to a user's account, the newest first, and where the next
 // page begins. It fails with [ErrUnavailable].
 func (s *Service) Events(ctx context.Context, user, before uuid.UUID, page int) ([]event.Event, uuid.UUID, error) {
-	return event.List(ctx, s.queries, user, before, page)
+	return event.List(ctx, s.queries, event.Filter{UserID: user}, before, page)
+}
+
+// EventFilter is which events a list has.
+type EventFilter = event.Filter
+
+// EventPage is a page of a list of events.
+type EventPage struct {
+	Events []event.Event
+	// Next is the cursor of the next page, or empty.
+	Next string
+}
+
+// eventList names the list of events in its cursors.
+const eventList = "events"
+
+// ListEvents returns a page of what happened to all accounts, the newest first. An empty cursor is
+// that of the first page. It fails with an [*InvalidInputError] or [ErrUnavailable].
+func (s *Service) ListEvents(ctx context.Context, f EventFilter, cursor string, page int) (EventPage, error) {
+	f.Since, f.Until = f.Since.UTC(), f.Until.UTC() // a cursor is for a moment, however it is written
+	var before uuid.UUID
+	if err := s.openCursor(eventList, f, cursor, &before); err != nil {
+		return EventPage{}, err
+	}
+	events, last, err := event.List(ctx, s.queries, f, before, page)
+	if err != nil || last == uuid.Nil {
+		return EventPage{Events: events}, err
+	}
+	next, err := s.cursors.Seal(eventList, f, last)
+	return EventPage{events, next}, err
+}
+
+// FollowEvents returns a feed of the events that are committed from now on. Only the filter's user and
+// type count for it, and its time for [event.Feed.Past]. It fails with [ErrUnavailable].
+func (s *Service) FollowEvents(ctx context.Context, f EventFilter) (*event.Feed, error) {
+	return event.Follow(ctx, s.queries, f, s.now())
 }
 
 // record writes an event in the transaction of what happened.

@@ -24,12 +24,15 @@ type ExportedUser struct {
 	PasswordChangedAt *time.Time
 }
 
+// exportPage is how many users [Service.EachExported] reads at once.
+const exportPage = 500
+
 // EachExported calls f with every user in the order of their ids, and stops at its first error. A
 // user that is added meanwhile may be among them or not.
 func (s *Service) EachExported(ctx context.Context, f func(ExportedUser) error) error {
 	var last uuid.UUID
 	for {
-		rows, err := s.queries.UserListExport(ctx, db.UserListExportParams{After: last, PageSize: listPage})
+		rows, err := s.queries.UserListExport(ctx, db.UserListExportParams{After: last, PageSize: exportPage})
 		if err != nil {
 			return account.Error(err)
 		}
@@ -38,7 +41,7 @@ func (s *Service) EachExported(ctx context.Context, f func(ExportedUser) error) 
 				return err
 			}
 		}
-		if len(rows) < listPage {
+		if len(rows) < exportPage {
 			return nil
 		}
 		last = rows[len(rows)-1].User.ID

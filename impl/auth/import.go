@@ -11,7 +11,6 @@ import (
 
 	"github.com/latchkey-auth/latchkey/gen/db"
 	"github.com/latchkey-auth/latchkey/impl/auth/account"
-	"github.com/latchkey-auth/latchkey/impl/auth/password"
 	"github.com/latchkey-auth/latchkey/impl/auth/store"
 	"github.com/latchkey-auth/latchkey/impl/secret"
 )
@@ -91,7 +90,7 @@ func (i *Import) Batch(ctx context.Context, users []ImportedUser) ([]ImportOutco
 	prepared := make([]preparedUser, len(users))
 	now := i.service.now()
 	for n, user := range users {
-		prepared[n] = prepare(user, now)
+		prepared[n] = i.service.prepare(user, now)
 		i.seen.judge(&prepared[n])
 	}
 	return i.all(ctx, prepared, now)
@@ -186,7 +185,7 @@ type preparedUser struct {
 }
 
 // prepare brings a user into its stored form, or says what is wrong with it.
-func prepare(user ImportedUser, now time.Time) preparedUser {
+func (s *Service) prepare(user ImportedUser, now time.Time) preparedUser {
 	p := preparedUser{ImportedUser: user}
 	var (
 		invalid InvalidInputError
@@ -201,16 +200,11 @@ func prepare(user ImportedUser, now time.Time) preparedUser {
 		name string
 		json *json.RawMessage
 	}{{"user_metadata", &p.UserMetadata}, {"app_metadata", &p.AppMetadata}} {
-		merged, broken := mergeMetadata([]byte("{}"), *metadata.json)
-		if broken != nil {
-			broken.Field = metadata.name
-			invalid.Fields = append(invalid.Fields, *broken)
-		}
-		*metadata.json = merged
+		*metadata.json = mergeMetadata(metadata.name, []byte("{}"), *metadata.json, &invalid)
 	}
 	p.setTimes(&invalid, now)
 	if stored := user.PasswordHash.Reveal(); stored != "" {
-		if p.hashFormat, p.hashErr = password.Recognise(stored); p.hashErr != nil {
+		if p.hashFormat, p.hashErr = s.hasher.Recognise(stored); p.hashErr != nil {
 			p.PasswordHash = secret.Text{}
 		}
 	}

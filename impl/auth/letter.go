@@ -25,6 +25,8 @@ const (
 	LetterLoginCode     = LetterKind(challenge.LoginCode)
 	LetterChangeEmail   = LetterKind(challenge.ChangeEmail)
 	LetterContinueLogin = LetterKind(challenge.ContinueLogin)
+	LetterInvitation    = LetterKind(challenge.Invitation)
+	LetterOperatorReset = LetterKind(challenge.OperatorReset)
 	// LetterCompleteRegistration has a code, or says that there is an account with the address already.
 	LetterCompleteRegistration = LetterKind(challenge.CompleteRegistration)
 )
@@ -96,7 +98,7 @@ type CodeMail = challenge.Mail
 func (s *Service) MailData(ctx context.Context, l Letter) (any, bool, error) {
 	switch l.Kind {
 	case LetterVerifyEmail, LetterResetPassword, LetterLoginCode, LetterContinueLogin, LetterChangeEmail,
-		LetterEmailChanged:
+		LetterEmailChanged, LetterInvitation, LetterOperatorReset:
 		mail, err := s.challenges.Mail(ctx, l.ID)
 		if errors.Is(err, challenge.ErrNoMail) {
 			return nil, false, nil

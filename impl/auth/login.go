@@ -25,14 +25,19 @@ import (
 // costs the same as a known one. A [*LimitedError] comes before anything is looked up or hashed,
 // and [ErrOverloaded] before anything is hashed. [ErrUnavailable] reports that the database can't
 // answer. Where an email must be verified, a right password may fail with an [*UnverifiedError], or
-// with a [*LimitedError] if too many codes were mailed.
-func (s *Service) Login(ctx context.Context, c Caller, email string, pass secret.Text) (Grant, error) {
-	grant, err := s.login(ctx, c, email, pass)
+// with a [*LimitedError] if too many codes were mailed. [ErrInvalidScope] comes before all of them:
+// scope is the list of the scopes that the session is asked for.
+func (s *Service) Login(ctx context.Context, c Caller, email string, pass secret.Text, scope string) (Grant, error) {
+	grant, err := s.login(ctx, c, email, pass, scope)
 	s.counters.count(err)
 	return grant, err
 }
 
-func (s *Service) login(ctx context.Context, c Caller, email string, pass secret.Text) (Grant, error) {
+func (s *Service) login(ctx context.Context, c Caller, email string, pass secret.Text, scope string) (Grant, error) {
+	scopes, err := s.roles.parse(scope)
+	if err != nil {
+		return Grant{}, err
+	}
 	emailKey, err := account.CanonicalEmail(email)
 	if err != nil || pass.IsZero() {
 		// No account can have these, so that the response needs no hash.
@@ -45,7 +50,7 @@ func (s *Service) login(ctx context.Context, c Caller, email string, pass secret
 	if err != nil {
 		return Grant{}, err
 	}
-	grant, err := s.loginCharged(ctx, c, attempt, emailKey, pass)
+	grant, err := s.loginCharged(ctx, c, attempt, emailKey, pass, scopes)
 	s.noteFailedLogin(c, err)
 	s.limiter.Settle(ctx, attempt, outcome(ctx, err, ratelimit.LoggedIn))
 	return grant, err
@@ -63,12 +68,14 @@ func (s *Service) loginCharged(
 	attempt ratelimit.Attempt,
 	emailKey string,
 	pass secret.Text,
+	scopes []string,
 ) (Grant, error) {
 	for range loginAttempts {
 		proof, err := s.provePassword(ctx, c.network(), emailKey, pass)
 		if err != nil {
 			return Grant{}, err
 		}
+		proof.scopes = scopes
 		grant, err := s.conclude(ctx, c, attempt, s.judge(proof))
 		if !errors.Is(err, errChanged) {
 			return grant, err
@@ -86,6 +93,8 @@ type proof struct {
 	hash, renewed string
 	// methods are how it was proved (RFC 8176).
 	methods []string
+	// scopes are those that the session is asked for.
+	scopes []string
 	// emailKey is the account's email, and unverified whether the user has never proved its mailbox.
 	// They are those of a password.
 	emailKey   string
@@ -184,18 +193,23 @@ func (s *Service) admit(ctx context.Context, c Caller, attempt ratelimit.Attempt
 	var (
 		user   db.User
 		tokens session.Tokens
+		scopes []string
 	)
 	err := store.InTx(ctx, s.db, func(tx store.Tx) (err error) {
 		if user, err = s.lockForLogin(ctx, tx, c, p); err != nil {
 			return err
 		}
-		tokens, err = s.openSession(ctx, tx, c, user, attempt, p.methods, event.UserLoggedIn)
+		tokens, err = s.openSession(ctx, tx, c, user, attempt, beginning{p.methods, p.scopes, event.UserLoggedIn})
+		if err != nil {
+			return err
+		}
+		scopes, err = s.scopesNow(ctx, tx, user, p.scopes)
 		return err
 	})
 	if err != nil {
 		return Grant{}, err
 	}
-	return s.grant(account.Of(user), tokens)
+	return s.grant(account.Of(user), tokens, scopes)
 }
 
 // lockForLogin records the login, which locks the user's row. It fails with errChanged unless user
@@ -231,6 +245,13 @@ func (s *Service) confirm(ctx context.Context, tx store.Tx, p proof) error {
 	return store.Error(tx.PasswordRenewHash(ctx, db.PasswordRenewHashParams{UserID: p.userID, Hash: p.renewed}))
 }
 
+// beginning is how a session begins: the methods that have proved who the user is (RFC 8176), the
+// scopes that were asked for, and what opens the session.
+type beginning struct {
+	methods, scopes []string
+	why             event.Type
+}
+
 // openSession is the one place that opens sessions, and records why it does. The transaction has
 // locked the user's row. The account knows the address from then on. A login from an address that it
 // didn't know is told to the user by mail.
@@ -240,11 +261,11 @@ func (s *Service) openSession(
 	c Caller,
 	user db.User,
 	attempt ratelimit.Attempt,
-	methods []string,
-	why event.Type,
+	b beginning,
 ) (session.Tokens, error) {
 	tokens, err := s.sessions.Open(ctx, tx, session.Beginning{
-		UserID: user.ID, ValidFrom: account.ValidFrom(user), Methods: methods, UserAgent: c.UserAgent, Address: c.address(),
+		UserID: user.ID, ValidFrom: account.ValidFrom(user), Methods: b.methods, Scopes: b.scopes,
+		UserAgent: c.UserAgent, Address: c.address(),
 	})
 	if err != nil {
 		return tokens, err
@@ -253,14 +274,14 @@ func (s *Service) openSession(
 	if err != nil {
 		return tokens, err
 	}
-	id, err := uuid.NewV7()
+	id, err := event.NewID(s.now())
 	if err != nil {
 		return tokens, err
 	}
 	err = s.record(ctx, tx, c, event.Event{
-		ID: id, Type: why, UserID: user.ID, Actor: event.User, SessionID: tokens.SessionID, Methods: tokens.Methods,
+		ID: id, Type: b.why, UserID: user.ID, Actor: event.User, SessionID: tokens.SessionID, Methods: tokens.Methods,
 	})
-	if err != nil || isKnown || why != event.UserLoggedIn {
+	if err != nil || isKnown || b.why != event.UserLoggedIn {
 		return tokens, err
 	}
 	return tokens, s.notifyOf(ctx, tx, LetterNewDevice, user, id)

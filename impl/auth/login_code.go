@@ -23,15 +23,20 @@ func (s *Service) RequestLoginCode(ctx context.Context, c Caller, email string) 
 const methodEmailCode = "otp"
 
 // ContinueLogin opens a session for a mailed code, alone or after the password. A client has to present
-// its request: the token of the link alone logs nobody in. It fails with [ErrInvalidCode], a [*LimitedError] or
-// [ErrUnavailable].
-func (s *Service) ContinueLogin(ctx context.Context, c Caller, a CodeAnswer) (Grant, error) {
-	grant, err := s.continueLogin(ctx, c, a)
+// its request: the token of the link alone logs nobody in. scope is the list of the scopes that the
+// session is asked for, also after a password. It fails with [ErrInvalidScope], [ErrInvalidCode], a
+// [*LimitedError] or [ErrUnavailable].
+func (s *Service) ContinueLogin(ctx context.Context, c Caller, a CodeAnswer, scope string) (Grant, error) {
+	grant, err := s.continueLogin(ctx, c, a, scope)
 	s.counters.count(err)
 	return grant, err
 }
 
-func (s *Service) continueLogin(ctx context.Context, c Caller, a CodeAnswer) (Grant, error) {
+func (s *Service) continueLogin(ctx context.Context, c Caller, a CodeAnswer, scope string) (Grant, error) {
+	scopes, err := s.roles.parse(scope)
+	if err != nil {
+		return Grant{}, err
+	}
 	// No try is counted where no key would sign the access token.
 	if err := s.keys.Ready(); err != nil {
 		return Grant{}, err
@@ -49,7 +54,7 @@ func (s *Service) continueLogin(ctx context.Context, c Caller, a CodeAnswer) (Gr
 		return Grant{}, err
 	}
 	attempt := ratelimit.Attempt{AddressKey: s.limiter.AddressKey(c.Address, mailed.EmailKey)}
-	p := proof{userID: mailed.UserID, methods: methods, mailed: &mailed}
+	p := proof{userID: mailed.UserID, methods: methods, scopes: scopes, mailed: &mailed}
 	return s.conclude(ctx, c, attempt, s.judge(p))
 }
 

@@ -3,7 +3,6 @@ package auth
 import (
 	"context"
 	"errors"
-	"time"
 
 	"github.com/google/uuid"
 
@@ -32,7 +31,7 @@ func (s *Service) CreateUser(ctx context.Context, r Registration, superuser bool
 			if err != nil {
 				return db.User{}, err
 			}
-			return user, s.recordOperator(ctx, tx, event.UserCreated, user.ID)
+			return user, s.recordOperator(ctx, tx, Operator{}, event.UserCreated, user.ID)
 		},
 	)
 }
@@ -73,75 +72,31 @@ func (s *Service) FindUser(ctx context.Context, who string) (User, error) {
 	return User{}, ErrNoUser
 }
 
-// listPage is how many users [Service.EachUser] reads at once.
-const listPage = 500
-
-// EachUser calls f with every user in the order of their making, and stops at its first error.
-func (s *Service) EachUser(ctx context.Context, f func(User) error) error {
-	var last uuid.UUID
-	for {
-		rows, err := s.queries.UserList(ctx, db.UserListParams{After: last, PageSize: listPage})
+// DeleteUser deletes a user; its tokens belong to nobody from then on. It fails with [ErrNoAccount],
+// [ErrLastSuperuser] or [ErrUnavailable].
+func (s *Service) DeleteUser(ctx context.Context, op Operator, id uuid.UUID) (User, error) {
+	user, err := s.change(ctx, func(tx store.Tx) (db.User, error) {
+		row, err := tx.UserGetForUpdate(ctx, id)
 		if err != nil {
-			return account.Error(err)
-		}
-		for _, row := range rows {
-			if err := f(account.Of(row)); err != nil {
-				return err
-			}
-		}
-		if len(rows) < listPage {
-			return nil
-		}
-		last = rows[len(rows)-1].ID
-	}
-}
-
-// Activate lets the user log in again; tokens from before the deactivation stay dead.
-func (s *Service) Activate(ctx context.Context, id uuid.UUID) (User, error) {
-	return s.change(ctx, func(tx store.Tx) (db.User, error) {
-		if err := s.recordOperator(ctx, tx, event.UserActivated, id); err != nil {
 			return db.User{}, err
 		}
-		return tx.UserActivate(ctx, db.UserActivateParams{ID: id, Now: s.now()})
+		if err := keepSuperuser(ctx, tx, row); err != nil {
+			return db.User{}, err
+		}
+		return s.deleteLocked(ctx, tx, s.operated(op, event.UserDeleted, id))
 	})
-}
-
-// Deactivate ends every session of the user, whatever their number, and lets nobody log in as it.
-func (s *Service) Deactivate(ctx context.Context, id uuid.UUID) (User, error) {
-	return s.change(ctx, func(tx store.Tx) (db.User, error) {
-		if _, err := tx.UserEndSessions(ctx, db.UserEndSessionsParams{ID: id, Now: s.now()}); err != nil {
-			return db.User{}, err
-		}
-		if err := s.challenges.End(ctx, tx, id); err != nil {
-			return db.User{}, err
-		}
-		if err := s.challenges.EndUndos(ctx, tx, id, time.Time{}); err != nil {
-			return db.User{}, err
-		}
-		if err := s.recordOperator(ctx, tx, event.UserDeactivated, id); err != nil {
-			return db.User{}, err
-		}
-		return tx.UserDeactivate(ctx, db.UserDeactivateParams{ID: id, Now: s.now()})
-	})
-}
-
-// DeleteUser deletes the user; its tokens belong to nobody from then on.
-func (s *Service) DeleteUser(ctx context.Context, id uuid.UUID) (User, error) {
-	return s.change(ctx, func(tx store.Tx) (db.User, error) {
-		if _, err := tx.UserGetForUpdate(ctx, id); err != nil {
-			return db.User{}, err
-		}
-		return s.deleteLocked(ctx, tx, event.Event{
-			Type: event.UserDeleted, UserID: id, Actor: event.Operator, CreatedAt: s.now(),
-		})
-	})
+	return user, accountError(err)
 }
 
 // DeleteOwnUser deletes the user that a token belongs to. It fails with [ErrInvalidToken] if the
-// session has ended, [ErrNoUser], [ErrInactiveUser] or [ErrUnavailable].
+// session has ended, [ErrNoUser], [ErrInactiveUser], [ErrLastSuperuser] or [ErrUnavailable].
 func (s *Service) DeleteOwnUser(ctx context.Context, c Caller, p Principal) error {
 	_, err := s.change(ctx, func(tx store.Tx) (db.User, error) {
-		if _, err := s.lockOwn(ctx, tx, p); err != nil {
+		row, err := s.lockOwn(ctx, tx, p)
+		if err != nil {
+			return db.User{}, err
+		}
+		if err := keepSuperuser(ctx, tx, row); err != nil {
 			return db.User{}, err
 		}
 		user, err := s.deleteLocked(ctx, tx, s.told(c, event.Event{
@@ -168,11 +123,6 @@ func (s *Service) deleteLocked(ctx context.Context, tx store.Tx, e event.Event) 
 	return user, event.Add(ctx, tx, e)
 }
 
-// recordOperator writes an event that an operator has caused.
-func (s *Service) recordOperator(ctx context.Context, tx store.Tx, what event.Type, id uuid.UUID) error {
-	return event.Add(ctx, tx, event.Event{Type: what, UserID: id, Actor: event.Operator, CreatedAt: s.now()})
-}
-
 // SetPassword gives the user another password and ends every session until now.
 // It fails with an [*InvalidInputError], [ErrNoUser] or [ErrUnavailable].
 func (s *Service) SetPassword(ctx context.Context, user User, pass secret.Text) (User, error) {
@@ -195,7 +145,7 @@ func (s *Service) SetPassword(ctx context.Context, user User, pass secret.Text) 
 		if err := s.challenges.End(ctx, tx, user.ID); err != nil {
 			return db.User{}, err
 		}
-		if err := s.recordOperator(ctx, tx, event.PasswordChanged, user.ID); err != nil {
+		if err := s.recordOperator(ctx, tx, Operator{}, event.PasswordChanged, user.ID); err != nil {
 			return db.User{}, err
 		}
 		return tx.UserTouch(ctx, db.UserTouchParams{ID: user.ID, Now: s.now()})

@@ -74,9 +74,10 @@ func (s *Service) UpdateUser(
 		if !matches(ifMatch, account.Of(row)) {
 			return db.User{}, ErrChangedSince
 		}
-		params, err := update.of(row)
-		if err != nil {
-			return db.User{}, err
+		var invalid InvalidInputError
+		params := update.of(row, &invalid)
+		if len(invalid.Fields) > 0 {
+			return db.User{}, &invalid
 		}
 		params.Now = s.now()
 		if row, err = tx.UserUpdate(ctx, params); err != nil {
@@ -88,13 +89,12 @@ func (s *Service) UpdateUser(
 	})
 }
 
-// of returns the members of a user after the update.
-func (u UserUpdate) of(row db.User) (db.UserUpdateParams, error) {
+// of returns the members of a user after the update, and adds what is wrong with it.
+func (u UserUpdate) of(row db.User, invalid *InvalidInputError) db.UserUpdateParams {
 	params := db.UserUpdateParams{
 		ID: row.ID, Username: row.Username, UsernameKey: row.UsernameKey,
 		DisplayName: replaced(row.DisplayName, u.DisplayName), Locale: replaced(row.Locale, u.Locale),
 	}
-	var invalid InvalidInputError
 	if u.Username != nil {
 		key, err := account.CanonicalUsername(*u.Username)
 		if err != nil {
@@ -102,15 +102,8 @@ func (u UserUpdate) of(row db.User) (db.UserUpdateParams, error) {
 		}
 		params.Username, params.UsernameKey = *u.Username, key
 	}
-	merged, broken := mergeMetadata(row.UserMetadata, u.Metadata)
-	if broken != nil {
-		invalid.Fields = append(invalid.Fields, *broken)
-	}
-	if len(invalid.Fields) > 0 {
-		return db.UserUpdateParams{}, &invalid
-	}
-	params.UserMetadata = merged
-	return params, nil
+	params.UserMetadata = mergeMetadata("user_metadata", row.UserMetadata, u.Metadata, invalid)
+	return params
 }
 
 // replaced returns the text after an update: nil leaves it, and an empty one removes it.
@@ -124,35 +117,44 @@ func replaced(before, update *string) *string {
 	return update
 }
 
-// mergeMetadata returns the metadata after a merge patch, or what is wrong with it.
-func mergeMetadata(before []byte, patch json.RawMessage) ([]byte, *FieldError) {
+// mergeMetadata returns the metadata of a field after a merge patch, and adds what is wrong with it.
+func mergeMetadata(field string, before []byte, patch json.RawMessage, invalid *InvalidInputError) []byte {
+	merged, code, detail := mergedMetadata(before, patch)
+	if code != "" {
+		invalid.Fields = append(invalid.Fields, FieldError{Field: field, Code: code, Detail: detail})
+	}
+	return merged
+}
+
+// mergedMetadata returns the metadata after a merge patch, or the code and the detail of what is wrong
+// with it.
+func mergedMetadata(before []byte, patch json.RawMessage) (merged []byte, code, detail string) {
 	if patch == nil {
-		return before, nil
+		return before, "", ""
 	}
 	var from, with any
 	if err := errors.Join(json.Unmarshal(before, &from), json.Unmarshal(patch, &with)); err != nil {
-		return nil, &FieldError{Field: "user_metadata", Code: "malformed", Detail: "It is not JSON."}
+		return nil, "malformed", "It is not JSON."
 	}
 	if with == nil {
-		return []byte("{}"), nil
+		return []byte("{}"), "", ""
 	}
 	after := merge(from, with)
 	members, _ := after.(map[string]any)
 	merged, err := json.Marshal(after)
 	switch {
 	case err != nil:
-		return nil, &FieldError{Field: "user_metadata", Code: "malformed", Detail: "It is not JSON."}
+		return nil, "malformed", "It is not JSON."
 	case len(merged) > maxMetadata:
-		return nil, &FieldError{Field: "user_metadata", Code: "too_long", Detail: "It has more than 8192 bytes as JSON."}
+		return nil, "too_long", "It has more than 8192 bytes as JSON."
 	case len(members) > maxMetadataMembers:
-		return nil, &FieldError{Field: "user_metadata", Code: "too_long", Detail: "It has more than 1000 members."}
+		return nil, "too_long", "It has more than 1000 members."
 	case anywhere(after, hasNUL):
-		return nil, &FieldError{Field: "user_metadata", Code: "invalid_character", Detail: "It has the character U+0000."}
+		return nil, "invalid_character", "It has the character U+0000."
 	case anywhere(after, isUnsafeNumber):
-		const detail = "It has a number above 9007199254740991, which would be rounded, or below 1e-21."
-		return nil, &FieldError{Field: "user_metadata", Code: "invalid_format", Detail: detail}
+		return nil, "invalid_format", "It has a number above 9007199254740991, which would be rounded, or below 1e-21."
 	}
-	return merged, nil
+	return merged, "", ""
 }
 
 // merge returns a value after a merge patch (RFC 7396 section 2).

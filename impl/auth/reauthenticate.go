@@ -94,7 +94,11 @@ func (s *Service) goOn(
 	if err != nil {
 		return Grant{}, err
 	}
-	return s.grant(account.Of(user), tokens)
+	scopes, err := s.scopesNow(ctx, tx, user, tokens.Scopes)
+	if err != nil {
+		return Grant{}, err
+	}
+	return s.grant(account.Of(user), tokens, scopes)
 }
 
 // ChangePassword replaces the password of a user who proves the present one, and ends every other
@@ -190,6 +194,7 @@ func (s *Service) proveAgain(
 	c.Session = &token.Claims{UserID: p.User.ID, SessionID: p.SessionID, Subject: p.User.Email}
 	attempt, err := s.limiter.Login(ctx, c.who(emailKey))
 	if err != nil {
+		s.counters.countLimited(err)
 		return err
 	}
 	err = errChanged

@@ -22,10 +22,10 @@ func (s *Service) RequestPasswordReset(ctx context.Context, c Caller, email stri
 }
 
 // ConfirmPasswordReset gives the user another password, and ends all of its sessions. It proves the
-// mailbox. The token of a [challenge.UndoEmailChange] gives it the former email again, too. A
-// password that the policy refuses doesn't use the code up. It returns the user's id, also if it
-// fails after the code was proved. It fails with an [*InvalidInputError], [ErrInvalidCode], a
-// [*LimitedError], [ErrOverloaded] or [ErrUnavailable].
+// mailbox. The token of a [challenge.UndoEmailChange] gives it the former email again, too. That of a
+// [challenge.Invitation] sets the first password. A password that the policy refuses doesn't use the
+// code up. It returns the user's id, also if it fails after the code was proved. It fails with an
+// [*InvalidInputError], [ErrInvalidCode], a [*LimitedError], [ErrOverloaded] or [ErrUnavailable].
 func (s *Service) ConfirmPasswordReset(
 	ctx context.Context, c Caller, a CodeAnswer, pass secret.Text,
 ) (uuid.UUID, error) {
@@ -35,11 +35,7 @@ func (s *Service) ConfirmPasswordReset(
 	if !s.hasher.Queue().HasRoom(hashqueue.Registration, c.network()) {
 		return uuid.Nil, ErrOverloaded // before a try is counted
 	}
-	purpose := challenge.ResetPassword
-	if _, ok := s.challenges.ReadLink(challenge.UndoEmailChange, a.Code); ok {
-		purpose = challenge.UndoEmailChange
-	}
-	proved, err := s.tryCode(ctx, c, purpose, a, "")
+	proved, err := s.tryCode(ctx, c, s.resetPurpose(a.Code), a, "")
 	if err != nil {
 		return uuid.Nil, err
 	}
@@ -53,6 +49,17 @@ func (s *Service) ConfirmPasswordReset(
 		_ = s.challenges.GiveBack(ctx, proved) // where the database has gone, the try stays counted
 	}
 	return proved.UserID, err
+}
+
+// resetPurpose returns the purpose of the challenge that an answer sets a password with. Only the
+// tokens of links have another purpose than a reset that the user has asked for.
+func (s *Service) resetPurpose(code secret.Text) challenge.Purpose {
+	for _, p := range []challenge.Purpose{challenge.UndoEmailChange, challenge.Invitation, challenge.OperatorReset} {
+		if _, ok := s.challenges.ReadLink(p, code); ok {
+			return p
+		}
+	}
+	return challenge.ResetPassword
 }
 
 // checkNewPassword judges a new password beside what a guesser would know of its user.

@@ -117,22 +117,28 @@ func (s *Service) openAccount(
 		if user, err = s.createUser(ctx, tx, newUser{Registration: r, keys: keys, hash: hash, loggedInAt: &now}); err != nil {
 			return err
 		}
-		tokens, err = s.openSession(ctx, tx, c, user, attempt, []string{methodPassword}, event.UserRegistered)
+		tokens, err = s.openSession(
+			ctx, tx, c, user, attempt, beginning{methods: []string{methodPassword}, why: event.UserRegistered},
+		)
 		return err
 	})
 	if err != nil {
 		return Grant{}, account.Error(err)
 	}
-	return s.grant(account.Of(user), tokens)
+	return s.grant(account.Of(user), tokens, nil)
 }
 
 // newUser is what a user is made of.
 type newUser struct {
 	Registration // its password doesn't count
 	keys         accountKeys
-	hash         string
-	isSuperuser  bool
-	isVerified   bool
+	// hash is empty for a user without a password.
+	hash        string
+	displayName string
+	// appMetadata is nil for none.
+	appMetadata []byte
+	isSuperuser bool
+	isVerified  bool
 	// loggedInAt is nil for a user that an operator makes.
 	loggedInAt *time.Time
 }
@@ -147,10 +153,13 @@ func (s *Service) createUser(ctx context.Context, tx store.Tx, u newUser) (db.Us
 	user, err := tx.UserCreate(ctx, db.UserCreateParams{
 		ID: id, Email: u.Email, EmailKey: u.keys.email, Username: u.Username, UsernameKey: u.keys.username,
 		EmailVerified: u.isVerified, IsSuperuser: u.isSuperuser, Locale: orNull(u.Locale),
-		LastLoginAt: u.loggedInAt, Now: now,
+		DisplayName: orNull(u.displayName), AppMetadata: u.appMetadata, LastLoginAt: u.loggedInAt, Now: now,
 	})
 	if err != nil {
 		return db.User{}, account.Error(err)
+	}
+	if u.hash == "" {
+		return user, nil
 	}
 	return user, account.Error(tx.PasswordSet(ctx, db.PasswordSetParams{UserID: id, Hash: u.hash, Now: now}))
 }

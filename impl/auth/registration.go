@@ -97,7 +97,7 @@ func (s *Service) CompleteRegistration(ctx context.Context, c Caller, a CodeAnsw
 	if err != nil {
 		return Grant{}, account.Error(err)
 	}
-	return s.grant(account.Of(user), tokens)
+	return s.grant(account.Of(user), tokens, nil)
 }
 
 // openRegistered takes a registration, and makes user, password and session of it.
@@ -120,8 +120,8 @@ func (s *Service) openRegistered(
 	}
 	attempt := ratelimit.Attempt{AddressKey: s.limiter.AddressKey(c.Address, row.EmailKey)}
 	// The client that has the request has chosen the password.
-	methods := []string{methodPassword, methodEmailCode}
-	if tokens, err = s.openSession(ctx, tx, c, user, attempt, methods, event.UserRegistered); err != nil {
+	b := beginning{methods: []string{methodPassword, methodEmailCode}, why: event.UserRegistered}
+	if tokens, err = s.openSession(ctx, tx, c, user, attempt, b); err != nil {
 		return user, tokens, err
 	}
 	return user, tokens, s.record(ctx, tx, c, event.Event{

@@ -8,6 +8,7 @@ package auth
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"net/netip"
 	"time"
 
@@ -17,6 +18,7 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/auth/account"
 	"github.com/latchkey-auth/latchkey/impl/auth/batch"
 	"github.com/latchkey-auth/latchkey/impl/auth/challenge"
+	"github.com/latchkey-auth/latchkey/impl/auth/cursor"
 	"github.com/latchkey-auth/latchkey/impl/auth/keyring"
 	"github.com/latchkey-auth/latchkey/impl/auth/password"
 	"github.com/latchkey-auth/latchkey/impl/auth/ratelimit"
@@ -41,6 +43,8 @@ type Options struct {
 	Sessions *session.Sessions
 	// Challenges makes the codes that are mailed.
 	Challenges *challenge.Challenges
+	// Cursors seals where the next page of a list begins.
+	Cursors *cursor.Sealer
 	// Enqueue has mails sent.
 	Enqueue Enqueue
 	// Limiter bounds how often passwords are guessed; nil for no bounds.
@@ -52,6 +56,10 @@ type Options struct {
 	// RequireVerifiedEmail has a login with a password ask for a mailed code, until the user has proved
 	// its mailbox. Registration can't be open then, because that opens a session at once.
 	RequireVerifiedEmail bool
+	// Roles are the scopes that each role holds.
+	Roles Roles
+	// TokenClaims are the members of app_metadata that access tokens have in `ext`; none is the default.
+	TokenClaims []string
 	// Now is the clock.
 	Now func() time.Time
 }
@@ -67,6 +75,7 @@ type Service struct {
 	keys       *keyring.Ring
 	sessions   *session.Sessions
 	challenges *challenge.Challenges
+	cursors    *cursor.Sealer
 	enqueue    Enqueue
 	limiter    *ratelimit.Limiter
 	counters   counters
@@ -74,6 +83,8 @@ type Service struct {
 	mode       RegistrationMode
 	// requireVerified is [Options.RequireVerifiedEmail].
 	requireVerified bool
+	roles           Roles
+	tokenClaims     []string
 	now             func() time.Time
 	// beside runs what no client may be able to measure.
 	beside errgroup.Group
@@ -94,16 +105,23 @@ func New(o Options) (*Service, error) {
 		return nil, errors.New("auth: no sessions")
 	case o.Challenges == nil:
 		return nil, errors.New("auth: no challenges")
+	case o.Cursors == nil:
+		return nil, errors.New("auth: no cursors")
 	case o.Enqueue == nil:
 		return nil, errors.New("auth: nothing sends mails")
 	case o.Policy == password.Policy{}:
 		return nil, errors.New("auth: no password policy")
+	case len(o.Roles) == 0:
+		return nil, errors.New("auth: no roles")
 	case o.Now == nil:
 		return nil, errors.New("auth: no clock")
 	}
 	mode := cmp.Or(o.Registration, RegistrationOpen)
 	if err := mode.check(o.RequireVerifiedEmail); err != nil {
 		return nil, err
+	}
+	if err := CheckTokenClaims(o.TokenClaims); err != nil {
+		return nil, fmt.Errorf("auth: claims of tokens: %w", err)
 	}
 	queries := db.New(o.DB)
 	s := &Service{
@@ -115,6 +133,7 @@ func New(o Options) (*Service, error) {
 		keys:       o.Keys,
 		sessions:   o.Sessions,
 		challenges: o.Challenges,
+		cursors:    o.Cursors,
 		enqueue:    o.Enqueue,
 		limiter:    o.Limiter,
 		policy:     o.Policy,
@@ -122,6 +141,8 @@ func New(o Options) (*Service, error) {
 		now:        o.Now,
 
 		requireVerified: o.RequireVerifiedEmail,
+		roles:           o.Roles,
+		tokenClaims:     o.TokenClaims,
 	}
 	s.beside.SetLimit(besideAtOnce)
 	return s, nil
@@ -193,22 +214,30 @@ func (c Caller) who(emailKey string) ratelimit.Who {
 
 // Grant is what a login, a registration and a refresh give.
 type Grant struct {
-	User             User // of a refresh, only its id, email and username
+	User             User // of a refresh, only its id, email, username and app_metadata
 	Access           token.Issued
 	Refresh          secret.Text
 	RefreshExpiresIn time.Duration
+	// IsExtDropped reports that the access token has no `ext`, because it would be too long.
+	IsExtDropped bool
 }
 
-// grant issues the access token of a session beside its refresh token.
-func (s *Service) grant(user User, tokens session.Tokens) (Grant, error) {
+// grant issues the access token of a session, with scopes, beside its refresh token.
+func (s *Service) grant(user User, tokens session.Tokens, scopes []string) (Grant, error) {
+	ext, isDropped, err := s.ext(user.AppMetadata)
+	if err != nil {
+		return Grant{}, err
+	}
 	access, err := s.tokens.Issue(
 		token.Subject{
 			UserID: user.ID, SessionID: tokens.SessionID, Email: user.Email, Username: user.Username,
-			AuthTime: tokens.AuthTime, Methods: tokens.Methods,
+			AuthTime: tokens.AuthTime, Methods: tokens.Methods, Scopes: scopes, Ext: ext,
 		},
 	)
 	if err != nil {
 		return Grant{}, err
 	}
-	return Grant{User: user, Access: access, Refresh: tokens.Refresh, RefreshExpiresIn: tokens.ExpiresIn}, nil
+	return Grant{
+		User: user, Access: access, Refresh: tokens.Refresh, RefreshExpiresIn: tokens.ExpiresIn, IsExtDropped: isDropped,
+	}, nil
 }

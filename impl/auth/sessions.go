@@ -16,16 +16,21 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/secret"
 )
 
-// Refresh exchanges a refresh token for new tokens. It fails with [ErrInvalidRefresh], also beside
-// a valid access token of another user, [ErrRefreshReused], a [*LimitedError] or [ErrUnavailable]. A
+// Refresh exchanges a refresh token for new tokens. scope, unless it is empty, narrows the scopes of the
+// access token (RFC 6749 section 6). It fails with [ErrInvalidScope], [ErrInvalidRefresh], also beside a
+// valid access token of another user, [ErrRefreshReused], a [*LimitedError] or [ErrUnavailable]. A
 // failure has the id of the user whose token it was, if that is known.
-func (s *Service) Refresh(ctx context.Context, c Caller, token secret.Text) (Grant, error) {
-	grant, err := s.refresh(ctx, c, token)
+func (s *Service) Refresh(ctx context.Context, c Caller, token secret.Text, scope string) (Grant, error) {
+	grant, err := s.refresh(ctx, c, token, scope)
 	s.counters.countRefresh(err)
 	return grant, err
 }
 
-func (s *Service) refresh(ctx context.Context, c Caller, token secret.Text) (Grant, error) {
+func (s *Service) refresh(ctx context.Context, c Caller, token secret.Text, scope string) (Grant, error) {
+	scopes, err := s.roles.parse(scope)
+	if err != nil {
+		return Grant{}, err
+	}
 	// Nothing is rotated where no key would sign the access token.
 	if err := s.keys.Ready(); err != nil {
 		return Grant{}, err
@@ -36,16 +41,25 @@ func (s *Service) refresh(ctx context.Context, c Caller, token secret.Text) (Gra
 	}
 	budget := s.limiter.Refresh()
 	refreshed, err := s.sessions.Refresh(ctx, token, session.Presenter{
-		Owner: owner, Address: c.address(), UserAgent: c.UserAgent,
+		Owner: owner, Address: c.address(), UserAgent: c.UserAgent, Scopes: scopes,
 	}, session.Budget{Step: budget.Step, Window: budget.Window()})
 	var limited *session.LimitedError
 	if errors.As(err, &limited) {
 		err = &ratelimit.LimitedError{Budget: budget, RetryAfter: limited.RetryAfter}
 	}
+	if errors.Is(err, session.ErrBeyondScope) {
+		err = fmt.Errorf("%w: %w", ErrInvalidScope, err)
+	}
 	if err != nil {
 		return Grant{User: User{ID: refreshed.UserID}}, err
 	}
-	return s.grant(User{ID: refreshed.UserID, Email: refreshed.Email, Username: refreshed.Username}, refreshed.Tokens)
+	user := User{
+		ID: refreshed.UserID, Email: refreshed.Email, Username: refreshed.Username, AppMetadata: refreshed.AppMetadata,
+	}
+	if len(scopes) == 0 {
+		scopes = refreshed.Scopes
+	}
+	return s.grant(user, refreshed.Tokens, s.roles.of(refreshed.IsSuperuser, refreshed.Roles, scopes))
 }
 
 // Sessions lists a user's sessions that live, the newest first.

@@ -18,6 +18,8 @@
 //   - A security scheme is a bearer token: `oauth2`, or `http` with `bearer`. Only `oauth2` has
 //     scopes. Each scope is declared in a flow of the scheme, and all alternatives of an operation
 //     demand the same scopes. The caller says whether it checks them ([Rules.Scopes]).
+//   - The roles of `x-latchkey-roles` hold the scopes that the flows declare: no other, and each scope
+//     is held by a role.
 //   - One other scheme is known: `apiKey` in `cookie`, with the name that the caller reads
 //     ([Rules.Cookie]). It is an alternative to nothing at all (`{}`) and stands alone, because a
 //     browser sends a cookie unasked: a cookie lets nobody in where a bearer token would be needed.
@@ -42,6 +44,8 @@ import (
 // Plan is what the contract says of each operation.
 type Plan struct {
 	Operations map[Route]*Operation
+	// Roles are those of the document.
+	Roles Roles
 	// Extensions are the extensions of the document as a whole, by their names.
 	Extensions map[string]any
 }
@@ -124,7 +128,11 @@ func Read(document []byte) (*Document, error) {
 // New makes the plan. It fails if the package can't enforce what the contract says.
 func New(document *Document, rules Rules) (*Plan, error) {
 	doc := document.contract
-	plan := &Plan{Operations: map[Route]*Operation{}, Extensions: doc.Extensions}
+	roles, err := planRoles(doc)
+	if err != nil {
+		return nil, fmt.Errorf("contract: %w", err)
+	}
+	plan := &Plan{Operations: map[Route]*Operation{}, Roles: roles, Extensions: doc.Extensions}
 	for path, item := range doc.Paths.Map() {
 		for method, declared := range item.Operations() {
 			op, err := planOperation(doc, path, item, declared, rules)

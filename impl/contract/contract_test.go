@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
 // document returns a contract with one operation, POST /things/{thing_id}/, and the given members
@@ -83,7 +84,8 @@ func mustPlan(t *testing.T, doc []byte, rules Rules) *Operation {
 }
 
 const (
-	schemes = `"components":{"securitySchemes":{
+	schemes    = `"x-latchkey-roles":{"all":["read","write","run"],"reader":["read"],"guest":[]},` + components
+	components = `"components":{"securitySchemes":{
 		"OAuth":{"type":"oauth2","flows":{"password":{"tokenUrl":"/t","scopes":{"read":"R","write":"W"}},"clientCredentials":{"tokenUrl":"/t","scopes":{"run":"X"}}}},
 		"Bearer":{"type":"http","scheme":"bearer"},"Basic":{"type":"http","scheme":"basic"},"Key":{"type":"apiKey","in":"header","name":"K"},
 		"Cookie":{"type":"apiKey","in":"cookie","name":"c"},"Other":{"type":"apiKey","in":"cookie","name":"d"}}}`
@@ -128,6 +130,20 @@ func TestNew(t *testing.T) {
 				"only an oauth2 scheme has scopes": {"", `"security":[{"Bearer":["read"]}]`, schemes},
 				"demand different scopes":          {"", `"security":[{"OAuth":["read"]},{"Bearer":[]}]`, schemes},
 				"security demand different":        {"", `"security":[{},{"OAuth":["read"]}]`, schemes},
+			},
+		},
+		"roles": {
+			planned: []row{{"", "", schemes}, {"", `"security":[{"OAuth":["run"]}]`, `"x-latchkey-roles":{"a":["run","read"],"b-2_c":["write","read"]},` + components}},
+			refused: map[string]row{
+				"the scope read is declared, and no role": {"", "", components},
+				"the scope run is declared, and no role":  {"", "", `"x-latchkey-roles":{"a":["read","write"]},` + components},
+				"the role a holds the scope other, which": {"", "", `"x-latchkey-roles":{"a":["read","write","run","other"]},` + components},
+				"the role a holds the scope read, which":  {"", "", `"x-latchkey-roles":{"a":["read"]}`},
+				"-roles has a value of another type":      {"", "", `"x-latchkey-roles":{"a":"read"}`},
+				"roles has a value of another type":       {"", "", `"x-latchkey-roles":{"a":["read",1]}`},
+				"has a value of another type":             {"", "", `"x-latchkey-roles":{"A b":[]}`},
+				"value of another type":                   {"", "", `"x-latchkey-roles":["a"]`},
+				"stands at a document and nowhere else":   {"", `"x-latchkey-roles":{}`, ""},
 			},
 		},
 		"cookies": {
@@ -272,6 +288,26 @@ func TestOperation(t *testing.T) {
 	}
 	if got := p.Extensions["x-latchkey-problems"]; !cmp.Equal(got, any(map[string]any{"a": "b"})) {
 		t.Errorf("got %v", got)
+	}
+}
+
+func TestRoles(t *testing.T) {
+	t.Parallel()
+	doc := document("", "", schemes)
+	p, err := newPlan(doc, testRules)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Roles{"all": {"read", "write", "run"}, "reader": {"read"}, "guest": nil}
+	if diff := cmp.Diff(want, p.Roles); diff != "" {
+		t.Error(diff)
+	}
+	read, err := ReadRoles(doc)
+	if err != nil || !cmp.Equal(want, read, cmpopts.EquateEmpty()) {
+		t.Errorf("got %v, %v", read, err)
+	}
+	if _, err := ReadRoles([]byte("[")); err == nil {
+		t.Error("what is no contract has roles")
 	}
 }
 

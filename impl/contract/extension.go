@@ -34,8 +34,8 @@ var extensions = map[string]extension{
 	extensionOptionalToken:           {placeOperation, isA[bool]},
 	extensionMaxAge:                  {placeOperation, isSeconds},
 	extensionPrefix + "problems":     {placeDocument, isA[map[string]any]},
+	extensionRoles:                   {placeDocument, isRoles},
 	extensionPrefix + "every-answer": {placeHeader, isA[bool]},
-	extensionPrefix + "roles":        {placeDocument, isA[map[string]any]},
 }
 
 func isA[T any](value any) bool {

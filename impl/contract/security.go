@@ -83,7 +83,7 @@ func checkScheme(doc *openapi3.T, name string, scopes []string) error {
 		return fmt.Errorf("security scheme %q is not declared", name)
 	case scheme.Type == "oauth2":
 		for _, scope := range scopes {
-			if !declares(scheme.Flows, scope) {
+			if !scopesOf(scheme)[scope] {
 				return fmt.Errorf("security scheme %q: no flow declares the scope %s", name, scope)
 			}
 		}
@@ -93,20 +93,4 @@ func checkScheme(doc *openapi3.T, name string, scopes []string) error {
 		return fmt.Errorf("security scheme %q: only an oauth2 scheme has scopes", name)
 	}
 	return nil
-}
-
-func declares(flows *openapi3.OAuthFlows, scope string) bool {
-	if flows == nil {
-		return false
-	}
-	all := []*openapi3.OAuthFlow{flows.Password, flows.AuthorizationCode, flows.ClientCredentials, flows.Implicit}
-	for _, flow := range all {
-		if flow == nil {
-			continue
-		}
-		if _, ok := flow.Scopes[scope]; ok {
-			return true
-		}
-	}
-	return false
 }

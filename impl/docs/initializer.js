@@ -23,7 +23,11 @@ let example = newUser();
 const remedies = {
   not_authenticated: ['This operation needs a token.', 'Authorize'],
   invalid_token: ['The token has expired, or its session has ended.', 'Authorize again'],
+  insufficient_scope: ['The token lacks a scope, or no role of yours holds it. Tick the scope.', 'Authorize again'],
 };
+// The token that lacked a scope last. It is good for other operations, so that it isn't forgotten until the reader says so.
+let lacking;
+const textOf = (authorization) => authorization?.getIn(['token', 'access_token']) ?? authorization?.get('value');
 const codeOf = (text) => /"code": ?"(\w+)"/.exec(text)?.[1];
 
 // What this page changes in Swagger UI's parts. Each entry gets the part and returns what stands in its place.
@@ -89,8 +93,14 @@ const parts = {
   ParameterIncludeEmpty: () => () => null,
 
   liveResponse: (LiveResponse, { React: { createElement: h, Fragment }, authActions, authSelectors }) => (props) => {
-    const remedy = authSelectors.authorized().size === 0 && remedies[codeOf(props.response.get('text'))];
-    const authorize = () => authActions.showDefinitions(authSelectors.definitionsToAuthorize());
+    const code = codeOf(props.response.get('text'));
+    const authorized = authSelectors.authorized();
+    const isRefused = authorized.size === 0 || (code === 'insufficient_scope' && textOf(authorized.first()) === lacking);
+    const remedy = isRefused && remedies[code];
+    const authorize = () => {
+      authActions.logout(authorized.keySeq().toArray());
+      authActions.showDefinitions(authSelectors.definitionsToAuthorize());
+    };
     return h(Fragment, null,
       h('div', { className: 'remedy', role: 'status' }, remedy && [
         h('p', { key: 'why' }, remedy[0]),
@@ -101,9 +111,11 @@ const parts = {
 
   authorizeBtn: (AuthorizeBtn, { React: { createElement: h, Fragment }, authSelectors }) => (props) => {
     const principal = authSelectors.authorized().first();
+    const scope = principal?.getIn(['token', 'scope']);
     return h(Fragment, null,
       h('p', { className: 'principal', role: 'status' },
-        principal && `Authorized ${principal.get('username') ? `as ${principal.get('username')}` : 'with a token'}`),
+        principal && `Authorized ${principal.get('username') ? `as ${principal.get('username')}` : 'with a token'}`,
+        scope && `, for ${scope}`),
       h(AuthorizeBtn, props));
   },
 
@@ -133,9 +145,10 @@ const parts = {
       const logIn = (event) => {
         event.preventDefault();
         clearFailure();
+        const form = new FormData(event.target);
         authActions.authorizePassword({
-          name: oauth2, schema: password, scopes: [], passwordType: 'request-body',
-          ...Object.fromEntries(new FormData(event.target)),
+          name: oauth2, schema: password, scopes: form.getAll('scope'), passwordType: 'request-body',
+          username: form.get('username'), password: form.get('password'),
         });
       };
       const useToken = (event) => {
@@ -164,6 +177,10 @@ const parts = {
               field('Password', {
                 name: 'password', type: 'password', autoComplete: 'current-password', defaultValue: registered.password,
               }),
+              h('fieldset', null,
+                h('legend', null, 'Scopes, for operators'),
+                password.get('scopes').entrySeq().map(([scope, what]) => h('label', { key: scope },
+                  h('input', { type: 'checkbox', name: 'scope', value: scope }), h('span', null, h('code', null, scope), ` ${what}`)))),
               h('p', { role: 'alert', className: 'failure' }, failure?.replace(/^.*description: /, '')),
               h('div', { className: 'buttons' },
                 h('button', { className: 'btn execute' }, 'Authorize'),
@@ -187,11 +204,28 @@ const withoutCookies = (spec) => {
   }
 };
 
+// An operation with scopes names the scheme that has them. A token that was typed in may have them too.
+const withTokens = (spec) => {
+  for (const operation of Object.values(spec.paths ?? {}).flatMap(Object.values)) {
+    if (operation.security?.some(({ OAuth2Password: scopes }) => scopes?.length > 0)) operation.security.push({ BearerAuth: [] });
+  }
+};
+
+// The form of an operation begins with the examples of its parameters. One that may be left out would be sent unasked, such as
+// the cursor of a page that there isn't.
+const withoutOptional = (spec) => {
+  for (const { parameters = [] } of Object.values(spec.paths ?? {}).flatMap(Object.values)) {
+    for (const { required, schema } of parameters) if (!required && schema) delete schema.example;
+  }
+};
+
 // The page's own address says where the service is, also where a proxy has put a prefix before it. The document's addresses are
 // relative, which Swagger UI doesn't resolve alike everywhere.
 const base = new URL('.', document.baseURI);
 const ofThisPage = (spec) => {
   withoutCookies(spec);
+  withTokens(spec);
+  withoutOptional(spec);
   spec.servers = [{ url: base.href.replace(/\/$/, '') }];
   for (const flow of Object.values(spec.components?.securitySchemes?.OAuth2Password?.flows ?? {})) {
     flow.tokenUrl = new URL(flow.tokenUrl, base).href;
@@ -208,8 +242,10 @@ const ofThisPage = (spec) => {
 
 // After a registration, the forms of a login have its user, and the example is a new one. A refused token is forgotten.
 const afterResponse = ({ Im, authActions, authSelectors, oas3Actions, specSelectors }, [path, method], response) => {
-  if (codeOf(response.text) === 'invalid_token') authActions.logout(authSelectors.authorized().keySeq().toArray());
-  if (!response.ok || path !== registration[0]) return;
+  const code = codeOf(response.text);
+  if (code === 'invalid_token') authActions.logout(authSelectors.authorized().keySeq().toArray());
+  if (code === 'insufficient_scope') lacking = textOf(authSelectors.authorized().first());
+  if (!response.ok || path !== registration[0] || method !== registration[1]) return;
   registered = JSON.parse(specSelectors.requestFor(path, method).get('body'));
   const { email, password } = registered;
   if (email === example.email) {

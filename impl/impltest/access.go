@@ -1,56 +1,100 @@
 package impltest
 
 import (
-	"fmt"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/getkin/kin-openapi/openapi3"
 )
 
-// Role is who sends a request for a user's account.
-type Role string
-
-// The roles.
-const (
-	Nobody      Role = "nobody"           // without a token
-	TheUser     Role = "the user"         // with a session that has just begun
-	Stale       Role = "an older session" // of the user, which proved itself more than any max-age ago
-	AnotherUser Role = "another user"     // who names what belongs to the first, where the path can
-	Ended       Role = "an ended session"
-	Deactivated Role = "a deactivated user"
-	Deleted     Role = "a deleted user"
-)
-
-// Roles returns all roles, in the order of the table.
-func Roles() []Role {
-	return []Role{Nobody, TheUser, Stale, AnotherUser, Ended, Deactivated, Deleted}
+// Sender is who sends a request, and with what token.
+type Sender struct {
+	// Name is the heading of the column of the table.
+	Name string
+	// Role is the role that the user has when the token is issued, or empty.
+	Role string
+	// WithoutScope has the login ask for every scope but those of the operation.
+	WithoutScope bool
+	// IsOther reports that the path names what belongs to somebody else, where it names anything.
+	IsOther bool
+	State   State
 }
 
-// Refusal returns the code that refuses an operation to a role, by the contract's `security`, its
-// `x-latchkey-max-age` and the parameters of its path. It is empty where the operation is allowed.
-func Refusal(o Operation, role Role) string {
+// State is what has become of a sender's token.
+type State int
+
+// The states.
+const (
+	Fresh       State = iota // of a session that has just begun
+	NoToken                  // there is none
+	Stale                    // its session proved itself more than any max-age ago
+	Ended                    // its session has ended
+	Deactivated              // its user was deactivated
+	Deleted                  // its user was deleted
+	Demoted                  // its user has lost the role
+)
+
+// Senders returns who the table has for an operation: one for each role of the contract, with the
+// scope and without it, where the operation demands one.
+func Senders(o Operation) []Sender {
+	if !o.IsGuarded() {
+		return []Sender{{Name: "nobody", State: NoToken}}
+	}
+	if len(o.Scopes()) == 0 {
+		own := []Sender{
+			{Name: "nobody", State: NoToken}, {Name: "the user"}, {Name: "an older session", State: Stale},
+			{Name: "another user", IsOther: true},
+		}
+		for _, role := range o.roles() {
+			own = append(own, Sender{Name: role, Role: role, IsOther: true})
+		}
+		return append(own,
+			Sender{Name: "an ended session", State: Ended}, Sender{Name: "a deactivated user", State: Deactivated},
+			Sender{Name: "a deleted user", State: Deleted})
+	}
+	all := []Sender{{Name: "nobody", State: NoToken}, {Name: "a user", IsOther: true}}
+	for _, role := range o.roles() {
+		all = append(all,
+			Sender{Name: role, Role: role, IsOther: true},
+			Sender{Name: role + " without the scope", Role: role, IsOther: true, WithoutScope: true})
+	}
+	for _, s := range []Sender{
+		{Name: "a former superuser", State: Demoted}, {Name: "a superuser's older session", State: Stale},
+		{Name: "an ended session", State: Ended}, {Name: "a deactivated superuser", State: Deactivated},
+		{Name: "a deleted superuser", State: Deleted},
+	} {
+		s.Role, s.IsOther = "superuser", true
+		all = append(all, s)
+	}
+	return all
+}
+
+// Refusal returns the code that refuses an operation to a sender, by the contract: its `security`,
+// its `x-latchkey-max-age`, the parameters of its path, and `x-latchkey-roles`. It is empty where the
+// operation is allowed.
+func Refusal(o Operation, s Sender) string {
 	if !o.IsGuarded() {
 		return ""
 	}
-	switch role {
-	case Nobody:
+	switch s.State {
+	case NoToken:
 		return "not_authenticated"
-	case Stale:
-		if o.Spec.Extensions["x-latchkey-max-age"] != nil {
-			return "reauthentication_required"
-		}
-	case AnotherUser:
-		if o.NamesResource() {
-			return codesOf(o.Spec.Responses.Status(http.StatusNotFound).Value)[0] // as if it didn't exist
-		}
 	case Ended:
 		return "invalid_token"
 	case Deactivated:
 		return "user_inactive"
 	case Deleted:
 		return "user_not_found"
-	case TheUser:
+	}
+	switch scopes := o.Scopes(); {
+	case len(scopes) > 0 && (s.WithoutScope || s.State == Demoted || !o.holds(s.Role, scopes)):
+		return "insufficient_scope"
+	case s.State == Stale && o.Spec.Extensions["x-latchkey-max-age"] != nil:
+		return "reauthentication_required"
+	case len(scopes) == 0 && s.IsOther && o.NamesResource():
+		return codesOf(o.Spec.Responses.Status(http.StatusNotFound).Value)[0] // as if it didn't exist
 	}
 	return ""
 }
@@ -59,6 +103,7 @@ func Refusal(o Operation, role Role) string {
 type Operation struct {
 	ID, Method, Path string
 	Spec             *openapi3.Operation
+	contract         *openapi3.T
 }
 
 // IsGuarded reports whether the operation demands a token.
@@ -67,40 +112,30 @@ func (o Operation) IsGuarded() bool { return AsksForToken(o.Spec) }
 // NamesResource reports whether the path names something that could be another user's.
 func (o Operation) NamesResource() bool { return strings.Contains(o.Path, "{") }
 
-const accessHead = `
-## Who may do what
-
-A request without a token is allowed for %s.
-
-For all other operations, this table has the code of the refusal. "Own" means that the operation is
-allowed, and reaches nothing but the caller's own account. The test ` + "`TestWhoMayDoWhat`" + ` sends
-each of these requests.
-
-`
-
-// accessTable returns who may do what, as the contract has it.
-func accessTable() string {
-	var open []string
-	var rows strings.Builder
-	for _, o := range Operations() {
-		if !o.IsGuarded() {
-			open = append(open, o.ID)
-			continue
-		}
-		rows.WriteString("| " + o.ID)
-		for _, role := range Roles() {
-			cell := "own"
-			if code := Refusal(o, role); code != "" {
-				cell = "`" + code + "`"
-			}
-			rows.WriteString(" | " + cell)
-		}
-		rows.WriteString(" |\n")
+// Scopes returns the scopes that the operation demands.
+func (o Operation) Scopes() []string {
+	if o.Spec.Security == nil {
+		return nil
 	}
-	head := "| Operation"
-	for _, role := range Roles() {
-		head += " | " + string(role)
+	var all []string
+	for _, alternative := range *o.Spec.Security {
+		for _, scopes := range alternative {
+			all = append(all, scopes...)
+		}
 	}
-	head += " |\n|" + strings.Repeat(" --- |", len(Roles())+1) + "\n"
-	return fmt.Sprintf(accessHead, strings.Join(open, ", ")) + head + rows.String()
+	return all
+}
+
+// roles returns the roles of the contract, the one with the most scopes first.
+func (o Operation) roles() []string {
+	roles, _ := o.contract.Extensions["x-latchkey-roles"].(map[string]any)
+	return slices.SortedFunc(maps.Keys(roles), func(a, b string) int {
+		return len(roles[b].([]any)) - len(roles[a].([]any))
+	})
+}
+
+func (o Operation) holds(role string, scopes []string) bool {
+	roles, _ := o.contract.Extensions["x-latchkey-roles"].(map[string]any)
+	held, _ := roles[role].([]any)
+	return !slices.ContainsFunc(scopes, func(scope string) bool { return !slices.Contains(held, any(scope)) })
 }

@@ -109,7 +109,7 @@ func (c *coverage) witness(o outcome) string {
 	})
 }
 
-var update = flag.Bool("update", false, "write docs/contract.md from the outcomes of the tests")
+var update = flag.Bool("update", false, "write docs/contract.md and docs/access.md")
 
 // Main runs a package's tests on a PostgreSQL of their own. The argument matrix is the path of the
 // page that names a test for each outcome. The run fails if a declared outcome has no test, or if

@@ -54,6 +54,8 @@ type Options struct {
 	// Registration is who may register, empty for open. RequireVerified demands verified emails.
 	Registration    auth.RegistrationMode
 	RequireVerified bool
+	// TokenClaims are the members of app_metadata that access tokens have.
+	TokenClaims []string
 	// Limits turns the rate limits on.
 	Limits bool
 	// Skew is how far this instance's clock is ahead.
@@ -192,7 +194,7 @@ func (h *Harness) build(tb testing.TB, o Options) {
 		Limits:            o.Limits,
 		Now:               now,
 		DatabaseNow:       h.Clock.Now,
-		Registration:      o.Registration, RequireVerifiedEmail: o.RequireVerified,
+		Registration:      o.Registration, RequireVerifiedEmail: o.RequireVerified, TokenClaims: o.TokenClaims,
 		Mail: o.mail(tb, logger),
 	})
 	must(tb, err)

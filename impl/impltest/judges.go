@@ -36,7 +36,10 @@ var secondJudge = sync.OnceValue(func() validator.Validator {
 		panic(err)
 	}
 	judge, errs := validator.NewValidator(doc, config.WithFormatAssertions(), config.WithStrictMode(),
-		config.WithStrictIgnoredHeaders(transport...), config.WithStrictIgnorePaths("$.body.user_metadata.**"))
+		config.WithStrictIgnoredHeaders(transport...), config.WithStrictIgnorePaths(
+			"$.body.user_metadata.**", "$.body.app_metadata.**",
+			"$.body.users[*].user_metadata.**", "$.body.users[*].app_metadata.**",
+		))
 	if len(errs) > 0 {
 		panic(errors.Join(errs...))
 	}

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/getkin/kin-openapi/openapi3"
 )
 
 // The page names a test for each outcome. If several tests produce an outcome, the page keeps the
@@ -22,15 +24,17 @@ This page answers: which statuses and error codes does each operation send, and 
 - The tests write this page. They fail if the page isn't true, or if a line has no test.
 - They also fail if the server sends anything that the contract doesn't declare, headers included.
 
-[Development](development.md#the-contract) describes how answers are checked.
+[Development](development.md#the-contract) describes how answers are checked. [Access](access.md) has who may do what.
 `
 
 // Operations returns the operations of the contract, sorted by path and method.
-func Operations() []Operation {
+func Operations() []Operation { return operationsOf(Contract()) }
+
+func operationsOf(contract *openapi3.T) []Operation {
 	var all []Operation
-	for path, item := range Contract().Paths.Map() {
+	for path, item := range contract.Paths.Map() {
 		for method, op := range item.Operations() {
-			all = append(all, Operation{op.OperationID, method, path, op})
+			all = append(all, Operation{op.OperationID, method, path, op, contract})
 		}
 	}
 	slices.SortFunc(all, func(a, b Operation) int {
@@ -58,7 +62,7 @@ func rows(id string, test func(outcome) string) string {
 // page returns the whole text. The function test names the test of an outcome.
 func page(test func(outcome) string) string {
 	var b strings.Builder
-	b.WriteString(matrixHead + accessTable())
+	b.WriteString(matrixHead)
 	for _, op := range Operations() {
 		fmt.Fprintf(&b, "\n## %s\n\n`%s %s`\n\n| Status | Code | Test |\n| --- | --- | --- |\n%s",
 			op.ID, op.Method, op.Path, rows(op.ID, test))

@@ -22,4 +22,7 @@ const (
 	PasswordPath            = "/api/users/me/password/"
 	ReauthenticationPath    = "/api/users/me/reauthentication/"
 	EventsPath              = "/api/users/me/events/"
+	UsersPath               = "/api/users/"
+	InvitationsPath         = "/api/users/invitations/"
+	AllEventsPath           = "/api/events/"
 )

@@ -35,6 +35,8 @@ const (
 	AccountDeleted       Kind = "account_deleted"
 	CompleteRegistration Kind = "complete_registration"
 	EmailTaken           Kind = "email_taken"
+	Invitation           Kind = "invitation"
+	OperatorReset        Kind = "operator_reset"
 )
 
 // dataOf is the type of each kind's data. It has the name of its schema in the contract.
@@ -50,6 +52,8 @@ var dataOf = map[Kind]reflect.Type{
 	AccountDeleted:       reflect.TypeFor[api.MailAccountDeleted](),
 	CompleteRegistration: reflect.TypeFor[api.MailCompleteRegistration](),
 	EmailTaken:           reflect.TypeFor[api.MailEmailTaken](),
+	Invitation:           reflect.TypeFor[api.MailInvitation](),
+	OperatorReset:        reflect.TypeFor[api.MailOperatorReset](),
 }
 
 // Kinds returns all kinds, in the order of their names.

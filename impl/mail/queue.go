@@ -94,6 +94,15 @@ func New(o Options) (*Queue, error) {
 	return q, nil
 }
 
+// NewOutbox returns a queue that takes letters and never sends one, for commands: a server sends them.
+func NewOutbox(pool *pgxpool.Pool) (*Queue, error) {
+	client, err := river.NewClient(riverpgxv5.New(pool), &river.Config{})
+	if err != nil {
+		return nil, err
+	}
+	return &Queue{client: client}, nil
+}
+
 // Enqueue adds a letter in a transaction. The mail is sent once the transaction is committed, and
 // never if it is rolled back.
 func (q *Queue) Enqueue(ctx context.Context, tx pgx.Tx, l Letter) error {

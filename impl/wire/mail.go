@@ -66,7 +66,14 @@ func (c Config) enqueueIn(queue **mail.Queue) auth.Enqueue {
 				return err
 			}
 		}
-		return (*queue).Enqueue(ctx, tx, mail.Letter{
+		return enqueue(*queue)(ctx, tx, l)
+	}
+}
+
+// enqueue returns what enqueues letters in a queue.
+func enqueue(queue *mail.Queue) auth.Enqueue {
+	return func(ctx context.Context, tx pgx.Tx, l auth.Letter) error {
+		return queue.Enqueue(ctx, tx, mail.Letter{
 			Kind: mail.Kind(l.Kind), ID: l.ID, To: l.To, Language: l.Language, At: l.At,
 		})
 	}
@@ -88,8 +95,14 @@ func (m *Mail) data(l mail.Letter, said any, now time.Time) (any, bool, error) {
 			Username: said.Username, Email: said.Email, At: said.At, Address: said.Address, UserAgent: said.UserAgent,
 		}, true, nil
 	case auth.CodeMail:
-		if l.Kind == mail.EmailChanged {
+		switch l.Kind {
+		case mail.EmailChanged:
 			return m.emailChanged(said), true, nil
+		case mail.Invitation:
+			return m.invitation(said, mail.Invitation), true, nil
+		case mail.OperatorReset:
+			// A page that takes the link of a reset by the user takes this one too.
+			return api.MailOperatorReset(m.invitation(said, mail.ResetPassword)), true, nil
 		}
 		code := api.MailVerifyEmail{
 			Username: said.Username, Email: said.Email, Code: said.Code.Reveal(),
@@ -121,5 +134,14 @@ func (m *Mail) emailChanged(said auth.CodeMail) api.MailEmailChanged {
 	return api.MailEmailChanged{
 		Username: said.Username, Email: said.Email, NewEmail: said.NewEmail, At: said.At, ExpiresAt: said.LinkEndsAt,
 		Token: token, Link: mail.Link(m.PublicURL, m.LinkPath, mail.EmailChanged, token),
+	}
+}
+
+// invitation returns the data of a mail whose token alone sets a password. kind is that of its link.
+func (m *Mail) invitation(said auth.CodeMail, kind mail.Kind) api.MailInvitation {
+	token := said.Link.Reveal()
+	return api.MailInvitation{
+		Username: said.Username, Email: said.Email, ExpiresAt: said.LinkEndsAt,
+		Token: token, Link: mail.Link(m.PublicURL, m.LinkPath, kind, token),
 	}
 }

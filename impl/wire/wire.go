@@ -8,12 +8,12 @@ import (
 	"errors"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/latchkey-auth/latchkey/impl"
 	"github.com/latchkey-auth/latchkey/impl/auth"
 	"github.com/latchkey-auth/latchkey/impl/auth/challenge"
+	"github.com/latchkey-auth/latchkey/impl/auth/cursor"
 	"github.com/latchkey-auth/latchkey/impl/auth/keyring"
 	"github.com/latchkey-auth/latchkey/impl/auth/password"
 	"github.com/latchkey-auth/latchkey/impl/auth/password/hashqueue"
@@ -26,8 +26,8 @@ import (
 	"github.com/latchkey-auth/latchkey/schema"
 )
 
-// Config is what the service is made of. Only DatabaseNow, Previous, Registration and
-// RequireVerifiedEmail are optional.
+// Config is what the service is made of. Only DatabaseNow, Previous, Registration,
+// RequireVerifiedEmail and TokenClaims are optional.
 type Config struct {
 	Pool *pgxpool.Pool
 	// Unbounded lets statements take as long as their context. Otherwise each has 5 s, see
@@ -50,8 +50,10 @@ type Config struct {
 	Registration auth.RegistrationMode
 	// RequireVerifiedEmail has logins of users whose email isn't verified ask for a code.
 	RequireVerifiedEmail bool
-	Sessions             session.Times
-	SessionsPerUser      int
+	// TokenClaims are the members of app_metadata that access tokens have.
+	TokenClaims     []string
+	Sessions        session.Times
+	SessionsPerUser int
 	// Enqueue gets every letter too, in tests.
 	Enqueue auth.Enqueue
 	// Limits bounds how often passwords are guessed.
@@ -130,6 +132,9 @@ func (p *Parts) Ready(ctx context.Context) error {
 	return err
 }
 
+// PoolStat returns what the connections to the database do at this moment.
+func (p *Parts) PoolStat() *pgxpool.Stat { return p.pool.Stat() }
+
 // NewForOperator puts together what the commands need that change users. They issue and check no
 // token, and so work where the servers' secret key isn't at hand, with keys that end with them. No
 // statement is bounded but by its context.
@@ -138,7 +143,11 @@ func NewForOperator(c Config) (*auth.Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.Enqueue = func(context.Context, pgx.Tx, auth.Letter) error { return errors.New("a command sends no mail") }
+	outbox, err := mail.NewOutbox(c.Pool)
+	if err != nil {
+		return nil, err
+	}
+	c.Enqueue = enqueue(outbox) // a server sends the mails, with its secret key
 	c.Secret, c.Previous, c.Unbounded = secret.New(rand.Text()+rand.Text()), secret.Text{}, true
 	parts, err := c.build(keys, nil)
 	if err != nil {
@@ -154,12 +163,31 @@ func (c Config) database() store.DB {
 	return store.Bounded(c.Pool)
 }
 
-func (c Config) build(keys *keyring.Ring, limiter *ratelimit.Limiter) (*Parts, error) {
+// hasher returns what hashes passwords, and the queue that bounds how many at once.
+func (c Config) hasher() (*password.Hasher, *hashqueue.Queue, error) {
 	queue, err := hashqueue.New(c.HashWorkers, c.Hash.Bytes(), c.HashWait)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	hasher, err := password.NewHasher(c.Hash, queue)
+	return hasher, queue, err
+}
+
+// newSessions returns what opens, refreshes and ends sessions.
+func (c Config) newSessions() (*session.Sessions, error) {
+	return session.New(session.Options{
+		DB:          c.database(),
+		Secret:      c.Secret,
+		Previous:    c.Previous,
+		Times:       c.Sessions,
+		PerUser:     c.SessionsPerUser,
+		Now:         c.Now,
+		DatabaseNow: c.DatabaseNow,
+	})
+}
+
+func (c Config) build(keys *keyring.Ring, limiter *ratelimit.Limiter) (*Parts, error) {
+	hasher, queue, err := c.hasher()
 	if err != nil {
 		return nil, err
 	}
@@ -173,21 +201,21 @@ func (c Config) build(keys *keyring.Ring, limiter *ratelimit.Limiter) (*Parts, e
 	if err != nil {
 		return nil, err
 	}
-	sessions, err := session.New(session.Options{
-		DB:          c.database(),
-		Secret:      c.Secret,
-		Previous:    c.Previous,
-		Times:       c.Sessions,
-		PerUser:     c.SessionsPerUser,
-		Now:         c.Now,
-		DatabaseNow: c.DatabaseNow,
-	})
+	sessions, err := c.newSessions()
 	if err != nil {
 		return nil, err
 	}
 	challenges, err := challenge.New(challenge.Options{
 		DB: c.database(), Secret: c.Secret, Previous: c.Previous, Now: c.Now, DatabaseNow: c.DatabaseNow,
 	})
+	if err != nil {
+		return nil, err
+	}
+	cursors, err := cursor.New(c.Secret, c.Previous)
+	if err != nil {
+		return nil, err
+	}
+	roles, err := impl.Roles()
 	if err != nil {
 		return nil, err
 	}
@@ -199,10 +227,14 @@ func (c Config) build(keys *keyring.Ring, limiter *ratelimit.Limiter) (*Parts, e
 		Keys:       keys,
 		Sessions:   sessions,
 		Challenges: challenges,
+		Cursors:    cursors,
 		Enqueue:    c.enqueueIn(&mails),
 		Limiter:    limiter,
 		Policy:     policy,
-		Now:        c.Now,
+		Roles:      roles,
+
+		TokenClaims: c.TokenClaims,
+		Now:         c.Now,
 
 		Registration:         c.Registration,
 		RequireVerifiedEmail: c.RequireVerifiedEmail,

@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import { defineConfig, loadEnv, type Plugin } from 'vite'
 
 /**
@@ -43,7 +44,11 @@ export default defineConfig(({ mode }) => {
     root: import.meta.dirname,
     plugins: [policyInPage(contentSecurityPolicy(services))],
     // One small script needs no preloading, and an asset as a data: URL would be against the policy.
-    build: { modulePreload: false, assetsInlineLimit: 0 },
+    build: {
+      modulePreload: false,
+      assetsInlineLimit: 0,
+      rolldownOptions: { input: ['index.html', 'admin.html'].map((page) => join(import.meta.dirname, page)) },
+    },
     server: listen,
     preview: {
       ...listen,

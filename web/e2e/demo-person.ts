@@ -16,6 +16,8 @@ export const focused = (page: Page) => page.evaluate(() => document.activeElemen
 
 export async function signUp(page: Page, who: ReturnType<typeof somebody>): Promise<void> {
   await page.getByRole('link', { name: 'Sign up' }).click()
+  // The login before it has fields of the same names.
+  await heading(page, 'Sign up')
   await fill(page, { Email: who.email, Username: who.username, Password: who.password })
   await button(page, 'Sign up').click()
   await heading(page, 'Your account')
@@ -53,10 +55,10 @@ export function whereFocused(page: Page): Promise<{ name: string; outlined: bool
   return page.evaluate(() => {
     const element = document.activeElement
     if (!(element instanceof HTMLElement)) return { name: '', outlined: false }
-    const label = element instanceof HTMLInputElement ? element.labels?.[0]?.textContent : element.textContent
+    const label = (element as HTMLInputElement).labels?.[0]?.textContent ?? element.textContent
     const { outlineStyle, outlineWidth } = getComputedStyle(element)
     return {
-      name: element.getAttribute('aria-label') ?? label ?? '',
+      name: element.getAttribute('aria-label') ?? label,
       outlined: outlineStyle === 'solid' && outlineWidth === '3px',
     }
   })

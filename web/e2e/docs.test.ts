@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { launchBrowser, openPage, type Expected } from './browser.ts'
@@ -23,6 +24,13 @@ function register(user: typeof ada): Promise<Response> {
     headers: { 'Content-Type': 'application/json' },
     body: JSON.stringify(user),
   })
+}
+
+/** Makes an operator with Ada's password, whose email begins with the name. */
+function makeOperator(username: string): void {
+  const { binary, folder, env } = server
+  const args = ['user', 'create', '--email', `${username}@example.com`, '--username', username, '--superuser']
+  execFileSync(binary, [...args, '--password-stdin'], { cwd: folder, env, input: `${ada.password}\n`, stdio: 'pipe' })
 }
 
 async function logIn(): Promise<{ access_token: string; refresh_token: string }> {
@@ -116,6 +124,15 @@ describe('/docs', () => {
       'operations-codes-ConfirmEmailVerification',
       'operations-codes-RequestEmailChange',
       'operations-codes-ConfirmEmailChange',
+      'operations-operators-ListUsers',
+      'operations-operators-CreateUser',
+      'operations-operators-GetUser',
+      'operations-operators-UpdateUser',
+      'operations-operators-DeleteUser',
+      'operations-operators-ListUserSessions',
+      'operations-operators-EndUserSessions',
+      'operations-operators-SendUserPasswordReset',
+      'operations-operators-ListEvents',
       'operations-keys-GetKeys',
       'operations-keys-GetMetadata',
       'operations-service-GetLiveness',
@@ -288,6 +305,64 @@ describe('/docs', () => {
     ])
   })
 
+  test('lets an operator tick the scopes, and works after that', async () => {
+    makeOperator('grace-the-operator')
+    const grace = { ...ada, email: 'grace-the-operator@example.com' }
+    const page = await openDocs({ errors: [refused('/api/users/?limit=50', '403 (Forbidden)')] })
+    const logInAs = async (...scopes: string[]) => {
+      await dialog(page).getByLabel('Email').fill(grace.email)
+      await dialog(page).getByLabel('Password').fill(grace.password)
+      for (const scope of scopes) await dialog(page).getByLabel(scope).check()
+      await dialog(page).getByRole('button', { name: 'Authorize' }).click()
+      await page.getByText(`Authorized as ${grace.email}`).waitFor()
+    }
+    await authorizeButton(page).click()
+    expect(
+      await dialog(page)
+        .getByRole('checkbox')
+        .evaluateAll((boxes) =>
+          boxes.map((box) => [(box as HTMLInputElement).value, (box as HTMLInputElement).checked]),
+        ),
+    ).toEqual(['users:read', 'users:write', 'sessions:end', 'events:read'].map((scope) => [scope, false]))
+    await logInAs()
+    await unfold(page, 'operators', 'ListUsers')
+    const list = operation(page, 'operators', 'ListUsers')
+    expect(await execute(page, 'operators', 'ListUsers')).toMatchObject({
+      status: '403',
+      body: { scopes: ['users:read'] },
+    })
+    await list.getByText('Tick the scope.').waitFor()
+
+    await list.getByRole('button', { name: 'Authorize again' }).click()
+    await logInAs('users:read', 'events:read')
+    await page.getByText(`Authorized as ${grace.email}, for events:read users:read`).waitFor()
+    expect(await list.getByText('Tick the scope.').count()).toBe(0)
+    expect(await execute(page, 'operators', 'ListUsers')).toMatchObject({
+      status: '200',
+      body: { users: expect.arrayContaining([expect.objectContaining({ email: grace.email })]) as unknown },
+    })
+  })
+
+  test('takes an access token for the operations of operators, too', async () => {
+    makeOperator('joan-the-operator')
+    const answer = await fetch(`${server.url}${tokenPath}`, {
+      method: 'POST',
+      body: new URLSearchParams({
+        username: 'joan-the-operator@example.com',
+        password: ada.password,
+        scope: 'users:read',
+      }),
+    })
+    const { access_token } = (await answer.json()) as { access_token: string }
+    const page = await openDocs()
+    await operation(page, 'operators', 'ListUsers').locator('.authorization__btn').click()
+    await dialog(page).getByText('Use an access token instead').click()
+    await dialog(page).getByLabel('Access token').fill(access_token)
+    await dialog(page).getByRole('button', { name: 'Use the token' }).click()
+    await unfold(page, 'operators', 'ListUsers')
+    expect(await execute(page, 'operators', 'ListUsers')).toMatchObject({ status: '200' })
+  })
+
   test('is operated with the keyboard: the dialog takes the focus, Enter logs in, and Escape gives the focus back', async () => {
     const page = await openDocs()
     await authorizeButton(page).focus()
@@ -295,7 +370,7 @@ describe('/docs', () => {
     await dialog(page).waitFor()
     // Around the dialog and the browser's own controls, where the page has no focus, and never behind the dialog.
     const passed: (string | undefined)[] = []
-    while (passed.length < 7) {
+    while (passed.length < 11) {
       passed.push(
         await page.evaluate(() => {
           const { activeElement: at } = document
@@ -304,7 +379,7 @@ describe('/docs', () => {
       )
       await page.keyboard.press('Tab')
     }
-    expect(passed).toEqual([...Array<string>(5).fill('the dialog'), 'the browser', 'the dialog'])
+    expect(passed).toEqual([...Array<string>(9).fill('the dialog'), 'the browser', 'the dialog'])
     await page.keyboard.press('Escape')
     await dialog(page).waitFor({ state: 'detached' })
     expect(await authorizeButton(page).evaluate((button) => button === document.activeElement)).toBe(true)

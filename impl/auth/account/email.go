@@ -51,12 +51,29 @@ func CanonicalEmail(typed string) (string, error) {
 	return local + "@" + domain, nil
 }
 
-func canonicalLocal(local string) (string, error) {
+// EmailPrefix returns the form by which the beginning of an email is compared with what
+// [CanonicalEmail] returns. It fails with an [*InvalidError].
+func EmailPrefix(typed string) (string, error) {
+	if key, err := CanonicalEmail(typed); err == nil {
+		return key, nil // a whole email, whose domain may have letters beyond ASCII
+	}
+	if len(typed) > maxEmailBytes || !utf8.ValidString(typed) || strings.ContainsRune(typed, 0) {
+		return "", &InvalidError{"It must be UTF-8 of at most 254 bytes."}
+	}
+	return lower(typed), nil
+}
+
+// lower returns a text in lower case and NFC.
+func lower(text string) string {
 	// U+0130 is the one letter whose lower case is two characters, which strings.ToLower, going by
 	// single ones, makes an i of: then two mailboxes would be one account. Lower case may leave what
 	// NFC composes, hence NFC on both sides.
-	local = strings.ReplaceAll(norm.NFC.String(local), "\u0130", "i\u0307")
-	local = norm.NFC.String(strings.ToLower(local))
+	text = strings.ReplaceAll(norm.NFC.String(text), "\u0130", "i\u0307")
+	return norm.NFC.String(strings.ToLower(text))
+}
+
+func canonicalLocal(local string) (string, error) {
+	local = lower(local)
 	// What comes out is looked at and not what was typed, since NFC makes a semicolon of U+037E.
 	for _, r := range local {
 		if !isLocalRune(r) {

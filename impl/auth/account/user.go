@@ -15,6 +15,8 @@ var (
 	ErrEmailTaken = errors.New("email taken")
 	// ErrUsernameTaken reports that another user has the username.
 	ErrUsernameTaken = errors.New("username taken")
+	// ErrExternalIDTaken reports that another user has the external id.
+	ErrExternalIDTaken = errors.New("external id taken")
 	// ErrNoUser reports that the user doesn't exist, or no longer.
 	ErrNoUser = errors.New("no such user")
 )
@@ -80,6 +82,8 @@ func Error(err error) error {
 		return ErrEmailTaken
 	case errors.As(err, &taken) && taken.Constraint == "users_username_key":
 		return ErrUsernameTaken
+	case errors.As(err, &taken) && taken.Constraint == "users_external_id_key":
+		return ErrExternalIDTaken
 	}
 	return err
 }

@@ -34,6 +34,12 @@ const (
 	ContinueLogin Purpose = "continue_login"
 	// CompleteRegistration is for a registration that waits. Its address has no account.
 	CompleteRegistration Purpose = "complete_registration"
+	// Invitation is for the first password of a user whom an operator has made. Its code never counts,
+	// because the invited person has no request for it: only the token of the link does.
+	Invitation Purpose = "invitation"
+	// OperatorReset is for a new password that an operator has asked for. Its code never counts, as
+	// that of an Invitation.
+	OperatorReset Purpose = "operator_reset"
 )
 
 const (
@@ -44,6 +50,10 @@ const (
 	verifyLinkTTL = 24 * time.Hour
 	// UndoTTL is how long a change of an email can be undone: a long weekend.
 	UndoTTL = 72 * time.Hour
+	// InvitationTTL is how long an invitation is good: people come back from a week off.
+	InvitationTTL = 7 * 24 * time.Hour
+	// OperatorResetTTL is for a mail that its reader hasn't asked for, and doesn't wait for.
+	OperatorResetTTL = 24 * time.Hour
 	// Tries is how many answers of one challenge are compared at most: ASVS 6.6.3. With ten challenges
 	// an hour, a guesser hits one code in 2,000,000 hours.
 	Tries = 5
@@ -56,6 +66,10 @@ func (p Purpose) ttl() time.Duration {
 		return verifyLinkTTL
 	case UndoEmailChange:
 		return UndoTTL
+	case Invitation:
+		return InvitationTTL
+	case OperatorReset:
+		return OperatorResetTTL
 	default:
 		return CodeTTL
 	}

@@ -5,7 +5,7 @@ package event
 import (
 	"context"
 	"encoding/json"
-	"errors"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -21,8 +21,10 @@ type Type string
 const (
 	UserRegistered         Type = "user.registered"
 	UserCreated            Type = "user.created"
+	UserInvited            Type = "user.invited"
 	UserImported           Type = "user.imported"
 	UserUpdated            Type = "user.updated"
+	UserRolesChanged       Type = "user.roles_changed"
 	UserActivated          Type = "user.activated"
 	UserDeactivated        Type = "user.deactivated"
 	UserDeleted            Type = "user.deleted"
@@ -31,6 +33,7 @@ const (
 	CodeFailed             Type = "code.failed"
 	PasswordChanged        Type = "password.changed"
 	PasswordReset          Type = "password.reset"
+	PasswordResetSent      Type = "password.reset_sent"
 	EmailVerified          Type = "email.verified"
 	EmailChanged           Type = "email.changed"
 	EmailChangeUndone      Type = "email.change_undone"
@@ -40,6 +43,14 @@ const (
 	SessionsEnded          Type = "sessions.ended"
 )
 
+// Types are all types.
+var Types = []Type{
+	UserRegistered, UserCreated, UserInvited, UserImported, UserUpdated, UserRolesChanged, UserActivated,
+	UserDeactivated, UserDeleted, UserLoggedIn, LoginFailed, CodeFailed, PasswordChanged, PasswordReset,
+	PasswordResetSent, EmailVerified, EmailChanged, EmailChangeUndone, SessionReauthenticated, SessionEnded,
+	SessionReuseDetected, SessionsEnded,
+}
+
 // Actor is who caused an event.
 type Actor string
 
@@ -47,7 +58,7 @@ type Actor string
 const (
 	// User is the user, logged in.
 	User Actor = "user"
-	// Operator runs the service, and acts by its commands.
+	// Operator administers users, by a command or logged in.
 	Operator Actor = "operator"
 	// Unknown is a client that hasn't logged in.
 	Unknown Actor = "unknown"
@@ -59,18 +70,24 @@ type Event struct {
 	Type   Type
 	UserID uuid.UUID
 	Actor  Actor
-	// SessionID is the zero UUID where no session is concerned.
+	// ActorID is the user that an operator acts as. It is the zero UUID for other actors, and for an
+	// operator at the console.
+	ActorID uuid.UUID
+	// SessionID is the zero UUID where no session is concerned. It is the operator's of an operator.
 	SessionID uuid.UUID
-	// Address and UserAgent are empty for an operator.
+	// Address and UserAgent are empty for a command.
 	Address, UserAgent string
 	// Methods are how the user has proved who it is (RFC 8176).
-	Methods   []string
+	Methods []string
+	// Roles are those after a [UserRolesChanged], perhaps none; nil otherwise.
+	Roles     []string
 	CreatedAt time.Time
 }
 
 // details are the members that only some types have.
 type details struct {
 	Methods []string `json:"methods,omitempty"`
+	Roles   []string `json:"roles,omitzero"`
 }
 
 // Add writes an event in the transaction of what happened. It gives an event without an id one.
@@ -96,13 +113,13 @@ func AddSampled(ctx context.Context, queries *db.Queries, e Event) error {
 
 func (e Event) row() (db.EventAddParams, error) {
 	if e.ID == uuid.Nil {
-		id, err := uuid.NewV7()
+		id, err := NewID(e.CreatedAt)
 		if err != nil {
 			return db.EventAddParams{}, err
 		}
 		e.ID = id
 	}
-	data, err := json.Marshal(details{Methods: e.Methods})
+	data, err := json.Marshal(details{Methods: e.Methods, Roles: e.Roles})
 	if err != nil {
 		return db.EventAddParams{}, err
 	}
@@ -112,67 +129,45 @@ func (e Event) row() (db.EventAddParams, error) {
 	if e.SessionID != uuid.Nil {
 		row.SessionID = &e.SessionID
 	}
-	if e.Actor != Operator {
+	if e.ActorID != uuid.Nil {
+		row.ActorID = &e.ActorID
+	}
+	if e.Address != "" {
 		row.Address, row.UserAgent = &e.Address, &e.UserAgent
 	}
 	return row, nil
 }
 
-// idAt returns the least id of version 7 of a moment (RFC 9562 section 5.7).
+// made counts the ids of this process.
+var made atomic.Uint32
+
+// NewID returns an id for an event of a moment. Lists are in the order of the ids. So the id has the
+// time of the event and not that of its making, and a counter, which keeps the order of one process
+// within a millisecond (RFC 9562 section 6.2, method 1).
+func NewID(at time.Time) (uuid.UUID, error) {
+	id, err := uuid.NewRandom()
+	if err != nil {
+		return uuid.Nil, err
+	}
+	start, n := idAt(at), made.Add(1)
+	copy(id[:6], start[:6])
+	id[6] = start[6] | byte(n>>22)&0x0f
+	id[7] = byte(n >> 14)
+	id[8] = start[8] | byte(n>>8)&0x3f
+	id[9] = byte(n)
+	return id, nil
+}
+
+// idAt returns the least id of version 7 of a moment (RFC 9562 section 5.7). There is none of before
+// 1970.
 func idAt(at time.Time) uuid.UUID {
-	ms := at.UnixMilli()
+	ms := max(0, at.UnixMilli())
 	var id uuid.UUID
 	for i := range 6 {
 		id[i] = byte(ms >> (40 - 8*i))
 	}
 	id[6], id[8] = 0x70, 0x80
 	return id
-}
-
-// newest is greater than the id of any event.
-var newest = uuid.Max
-
-// List returns a page of a user's events, the newest first: those before an event, or the newest
-// for the zero UUID. next is the last one's id, or the zero UUID where there are no more.
-func List(
-	ctx context.Context, queries *db.Queries, user, before uuid.UUID, page int,
-) (events []Event, next uuid.UUID, err error) {
-	if before == uuid.Nil {
-		before = newest
-	}
-	rows, err := queries.EventListByUser(ctx, db.EventListByUserParams{
-		UserID: user, Before: before, PageSize: int32(page) + 1,
-	})
-	if err != nil {
-		return nil, uuid.Nil, store.Error(err)
-	}
-	if len(rows) > page {
-		rows, next = rows[:page], rows[page-1].ID
-	}
-	events = make([]Event, len(rows))
-	for i, row := range rows {
-		if events[i], err = of(row); err != nil {
-			return nil, uuid.Nil, err
-		}
-		events[i].UserID = user
-	}
-	return events, next, nil
-}
-
-func of(row db.EventListByUserRow) (Event, error) {
-	e := Event{ID: row.ID, Type: Type(row.Type), Actor: Actor(row.Actor), CreatedAt: row.CreatedAt.UTC()}
-	var d details
-	if err := json.Unmarshal(row.Data, &d); err != nil {
-		return Event{}, errors.New("the data of an event can't be read")
-	}
-	e.Methods = d.Methods
-	if row.SessionID != nil {
-		e.SessionID = *row.SessionID
-	}
-	if row.Address != nil && row.UserAgent != nil {
-		e.Address, e.UserAgent = *row.Address, *row.UserAgent
-	}
-	return e, nil
 }
 
 // sweepBatch is how many rows one statement of a sweep deletes at most, so that none runs for long.

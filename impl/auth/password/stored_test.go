@@ -53,7 +53,7 @@ func TestHashesOfOtherSystems(t *testing.T) {
 	for _, v := range vectors(t) {
 		isFirst := !seen[v.Format]
 		seen[v.Format] = true
-		if name, err := Recognise(v.Stored); name != v.Format || err != nil {
+		if name, err := h.Recognise(v.Stored); name != v.Format || err != nil {
 			t.Errorf("%s: %q is recognised as %q, %v; want %q", v.Library, v.Stored, name, err, v.Format)
 		}
 		if !IsUsable(v.Stored) {
@@ -156,7 +156,7 @@ func TestL7_SaltedBcryptReadsAllOfAPassword(t *testing.T) {
 			t.Errorf("%s: got %+v, %v", name, got, err)
 		}
 	}
-	if name, err := Recognise(Salted(salt, "$2b$12$short")); err == nil {
+	if name, err := h.Recognise(Salted(salt, "$2b$12$short")); err == nil {
 		t.Errorf("recognised as %q", name)
 	}
 }
@@ -164,6 +164,7 @@ func TestL7_SaltedBcryptReadsAllOfAPassword(t *testing.T) {
 // Each format is spelled in one way. Its parameters are bounded before they are used.
 func TestStoredHashesOfOtherSystemsAreBounded(t *testing.T) {
 	t.Parallel()
+	h := newHasher(t, cheap, 1)
 	const (
 		salt16 = "AAAAAAAAAAAAAAAAAAAAAA"
 		key32  = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
@@ -211,7 +212,7 @@ func TestStoredHashesOfOtherSystemsAreBounded(t *testing.T) {
 		},
 	} {
 		for _, stored := range all {
-			name, err := Recognise(stored)
+			name, err := h.Recognise(stored)
 			if !errors.Is(err, want) || !errors.Is(err, ErrStoredHash) || name != "" {
 				t.Errorf("%q: got %q, %v; want %v", stored, name, err, want)
 			}
@@ -223,14 +224,32 @@ func TestStoredHashesOfOtherSystemsAreBounded(t *testing.T) {
 }
 
 // Nothing that is recognised takes more than the bounds, or is read with something behind it.
+// A server whose own hashes are dearer than those of other systems may be takes them back.
+func TestOwnHashesAreRecognised(t *testing.T) {
+	t.Parallel()
+	dear := Params{MemoryKiB: 512 << 10, Passes: 1, Lanes: 1}
+	h := newHasher(t, dear, 1)
+	stored := func(p Params) string {
+		return phc{params: p, salt: make([]byte, saltBytes), key: make([]byte, keyBytes)}.String()
+	}
+	if name, err := h.Recognise(stored(dear)); name != ownFormat || err != nil {
+		t.Errorf("got %q, %v", name, err)
+	}
+	dear.Passes = 5
+	if name, err := h.Recognise(stored(dear)); !errors.Is(err, errTooMuch) {
+		t.Errorf("a dearer one: got %q, %v", name, err)
+	}
+}
+
 func FuzzRecognise(f *testing.F) {
+	h := newHasher(f, cheap, 1)
 	for _, v := range vectors(f) {
 		f.Add(v.Stored)
 	}
 	f.Add(Salted("salt", "$2b$04$"+strings.Repeat("a", 53)))
 	f.Add("$argon2id$v=19$m=4294967295,t=4294967295,p=4294967295$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAA")
 	f.Fuzz(func(t *testing.T, stored string) {
-		name, err := Recognise(stored)
+		name, err := h.Recognise(stored)
 		if err != nil {
 			if name != "" || !errors.Is(err, ErrStoredHash) {
 				t.Errorf("%q: %q, %v", stored, name, err)
@@ -245,7 +264,7 @@ func FuzzRecognise(f *testing.F) {
 			t.Errorf("%q takes %d bytes and the work %d", stored, hash.bytes(), hash.work())
 		}
 		for _, behind := range []string{"\n", " ", "=", "$", "\x00"} {
-			if _, err := Recognise(stored + behind); err == nil {
+			if _, err := h.Recognise(stored + behind); err == nil {
 				t.Errorf("%q is recognised with %q behind it", stored, behind)
 			}
 		}

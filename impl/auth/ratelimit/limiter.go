@@ -120,6 +120,16 @@ func (l *Limiter) Code(ctx context.Context, purpose string, who Who) (Attempt, e
 	return l.stranger(ctx, "code "+purpose, who, codeAccount, codeAddress)
 }
 
+// OperatorCode charges a mail that an operator has sent to a user: to the budget of the account alone.
+// It fails as [Limiter.Login] does.
+func (l *Limiter) OperatorCode(ctx context.Context, purpose, account string) (Attempt, error) {
+	if l == nil {
+		return Attempt{}, nil
+	}
+	a := Attempt{narrow: charge{codeAccount, l.keyOf("code "+purpose, "account", account)}}
+	return a, l.take(ctx, a)
+}
+
 // EmailChange charges a request to change the email of a user to three budgets, or to none: to that
 // of the user, to that of the new address for all users, and to that of the client's address. It
 // fails as [Limiter.Login] does.

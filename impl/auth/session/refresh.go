@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -26,6 +27,10 @@ func (e *LimitedError) Error() string { return "the session is refreshed too oft
 type Refreshed struct {
 	UserID          uuid.UUID
 	Email, Username string
+	AppMetadata     []byte
+	// IsSuperuser and Roles are what the user may do; Roles only of a session with scopes.
+	IsSuperuser bool
+	Roles       []string
 	Tokens
 }
 
@@ -34,13 +39,15 @@ type Presenter struct {
 	// Owner is the user of an access token that was sent beside it, or zero.
 	Owner              uuid.UUID
 	Address, UserAgent string
+	// Scopes are those that the access token is narrowed to, or none for all of the session.
+	Scopes []string
 }
 
 // Refresh exchanges a refresh token, by one statement. All requests that present one token at the
 // same moment, or again within the window, get the same successor.
 //
-// It fails with [ErrInvalidRefresh], also where the owner is another user, [ErrRefreshReused], a
-// [*LimitedError] or [store.ErrUnavailable]. For a token of a session that is known, a failure has
+// It fails with [ErrInvalidRefresh], also where the owner is another user, [ErrRefreshReused],
+// [ErrBeyondScope], a [*LimitedError] or [store.ErrUnavailable]. For a token of a session that is known, a failure has
 // the user's id.
 func (s *Sessions) Refresh(ctx context.Context, token secret.Text, by Presenter, budget Budget) (Refreshed, error) {
 	session, generation, err := s.tokens.read(token)
@@ -53,12 +60,13 @@ func (s *Sessions) Refresh(ctx context.Context, token secret.Text, by Presenter,
 	}
 	row, err := s.refreshes.do(
 		ctx,
-		refreshKey{session: session, generation: generation, owner: by.Owner},
+		refreshKey{session: session, generation: generation, owner: by.Owner, scopes: strings.Join(by.Scopes, " ")},
 		func(ctx context.Context) (db.SessionRefreshRow, error) {
 			return s.queries.SessionRefresh(ctx, db.SessionRefreshParams{
 				ID:           session,
 				Generation:   generation,
 				Owner:        by.Owner,
+				Scopes:       by.Scopes,
 				EventID:      eventID,
 				Address:      by.Address,
 				UserAgent:    ShortUserAgent(by.UserAgent),
@@ -77,27 +85,43 @@ func (s *Sessions) Refresh(ctx context.Context, token secret.Text, by Presenter,
 		return Refreshed{}, err
 	case by.Owner != uuid.Nil && row.UserID != by.Owner:
 		return Refreshed{}, fmt.Errorf("%w: %w", ErrInvalidRefresh, ErrOtherOwner)
-	case row.IsReused:
-		return Refreshed{UserID: row.UserID}, ErrRefreshReused
-	case row.IsLimited:
-		return Refreshed{UserID: row.UserID}, &LimitedError{
-			RetryAfter: max(row.BudgetAt.Add(budget.Step-budget.Window).Sub(row.Now), time.Second),
-		}
-	case !row.IsAlive:
-		return Refreshed{UserID: row.UserID}, fmt.Errorf("%w: %w", ErrInvalidRefresh, ErrEnded)
-	case row.Generation == 0:
-		return Refreshed{}, fmt.Errorf("%w: the session has no such token", ErrInvalidRefresh)
+	}
+	if err := refusal(row, budget); err != nil {
+		return Refreshed{UserID: row.UserID}, err
 	}
 	return Refreshed{
-		UserID:   row.UserID,
-		Email:    row.Email,
-		Username: row.Username,
+		UserID:      row.UserID,
+		Email:       row.Email,
+		Username:    row.Username,
+		AppMetadata: row.AppMetadata,
+		IsSuperuser: row.IsSuperuser,
+		Roles:       row.Roles,
 		Tokens: Tokens{
 			SessionID: session,
 			AuthTime:  row.AuthenticatedAt,
 			Methods:   row.Methods,
+			Scopes:    row.Scopes,
 			Refresh:   s.tokens.issue(session, row.Generation),
 			ExpiresIn: row.ExpiresAt.Sub(row.Now),
 		},
 	}, nil
+}
+
+// refusal returns why a session's token was not exchanged, or nil if it was.
+func refusal(row db.SessionRefreshRow, budget Budget) error {
+	switch {
+	case row.IsReused:
+		return ErrRefreshReused
+	case row.IsLimited:
+		return &LimitedError{
+			RetryAfter: max(row.BudgetAt.Add(budget.Step-budget.Window).Sub(row.Now), time.Second),
+		}
+	case !row.IsAlive:
+		return fmt.Errorf("%w: %w", ErrInvalidRefresh, ErrEnded)
+	case row.IsBeyondScope:
+		return ErrBeyondScope
+	case row.Generation == 0:
+		return fmt.Errorf("%w: the session has no such token", ErrInvalidRefresh)
+	}
+	return nil
 }

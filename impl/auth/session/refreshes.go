@@ -15,11 +15,12 @@ import (
 // each holds a connection and waits for the row's lock: a client with 100 tabs would take the pool.
 type refreshes struct{ group singleflight.Group }
 
-// refreshKey is what makes two refreshes the same: the token, and the user of the access token
-// beside it.
+// refreshKey is what makes two refreshes the same: the token, the user of the access token beside it,
+// and the scopes that are asked for.
 type refreshKey struct {
 	session, owner uuid.UUID
 	generation     int32
+	scopes         string
 }
 
 // do returns the result of exchange, which may be shared by several callers. No caller's context
@@ -30,6 +31,7 @@ func (r *refreshes) do(
 	exchange func(context.Context) (db.SessionRefreshRow, error),
 ) (db.SessionRefreshRow, error) {
 	name := append(append(binary.BigEndian.AppendUint32(nil, uint32(key.generation)), key.session[:]...), key.owner[:]...)
+	name = append(name, key.scopes...)
 	shared, err, _ := r.group.Do(string(name), func() (row any, err error) {
 		defer func() {
 			if p := recover(); p != nil {

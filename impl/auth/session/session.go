@@ -38,6 +38,9 @@ var (
 	// ErrRefreshReused reports that a refresh token was exchanged before, and that its session was
 	// ended for that reason. Two clients had the token, and one of them was not its owner.
 	ErrRefreshReused = errors.New("refresh token reused")
+	// ErrBeyondScope reports that a refresh asks for a scope that the session wasn't opened with. The
+	// refresh token stays as good as it was.
+	ErrBeyondScope = errors.New("beyond the scopes of the session")
 	// ErrEnded reports that a session has ended.
 	ErrEnded = errors.New("its session has ended")
 )
@@ -115,7 +118,9 @@ type Beginning struct {
 	// ValidFrom dates the session: after the last change of the user's credentials.
 	ValidFrom time.Time
 	// Methods are how the user has proved who it is (RFC 8176).
-	Methods            []string
+	Methods []string
+	// Scopes are those that were asked for.
+	Scopes             []string
 	UserAgent, Address string
 }
 
@@ -123,8 +128,10 @@ type Beginning struct {
 type Tokens struct {
 	SessionID uuid.UUID
 	// AuthTime is when the user last proved who it is, and Methods how (RFC 8176).
-	AuthTime  time.Time
-	Methods   []string
+	AuthTime time.Time
+	Methods  []string
+	// Scopes are those that the session was asked for, whatever the user holds.
+	Scopes    []string
 	Refresh   secret.Text
 	ExpiresIn time.Duration
 }
@@ -140,6 +147,7 @@ func (s *Sessions) Open(ctx context.Context, tx store.Tx, b Beginning) (Tokens, 
 	err = tx.SessionOpen(ctx, db.SessionOpenParams{
 		ID: id, UserID: b.UserID, Now: now, CreatedAt: b.ValidFrom, Idle: s.times.Idle, Lifetime: s.times.Lifetime,
 		UserAgent: ShortUserAgent(b.UserAgent), Address: b.Address, Methods: b.Methods,
+		Scopes: b.Scopes,
 	})
 	if err != nil {
 		return Tokens{}, store.Error(err)
@@ -148,7 +156,8 @@ func (s *Sessions) Open(ctx context.Context, tx store.Tx, b Beginning) (Tokens, 
 		return Tokens{}, store.Error(err)
 	}
 	return Tokens{
-		SessionID: id, AuthTime: now, Methods: b.Methods, Refresh: s.tokens.issue(id, 1), ExpiresIn: s.times.Idle,
+		SessionID: id, AuthTime: now, Methods: b.Methods, Scopes: b.Scopes,
+		Refresh: s.tokens.issue(id, 1), ExpiresIn: s.times.Idle,
 	}, nil
 }
 
@@ -163,7 +172,7 @@ func (s *Sessions) Prove(ctx context.Context, tx store.Tx, user, session uuid.UU
 		return Tokens{}, err
 	}
 	return Tokens{
-		SessionID: session, AuthTime: now, Methods: row.Methods,
+		SessionID: session, AuthTime: now, Methods: row.Methods, Scopes: row.Scopes,
 		Refresh: s.tokens.issue(session, row.Generation), ExpiresIn: row.ExpiresAt.Sub(now),
 	}, nil
 }

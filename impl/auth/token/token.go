@@ -6,8 +6,10 @@ package token
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -86,6 +88,10 @@ type Subject struct {
 	// AuthTime is when the user last proved who it is, and Methods how (RFC 8176).
 	AuthTime time.Time
 	Methods  []string
+	// Scopes are what the token may do; none for an everyday token.
+	Scopes []string
+	// Ext is an object of the application, as JSON, or nil.
+	Ext json.RawMessage
 }
 
 // Claims are what a checked token says.
@@ -94,6 +100,7 @@ type Claims struct {
 	SessionID uuid.UUID
 	Subject   string // the email when the token was issued
 	TokenID   string
+	Scopes    []string
 	IssuedAt  time.Time // in whole seconds
 	ExpiresAt time.Time
 }
@@ -116,13 +123,19 @@ func (i *Issuer) Issue(s Subject) (Issued, error) {
 	issued := now.Unix()
 	expires := issued + int64(i.ttl/time.Second)
 	text, err := i.keys.Sign(now, func(algorithm, kid string) (string, error) {
+		claims := jwt.MapClaims{
+			"iss": i.name, "aud": i.audience, "iat": issued, "exp": expires, "jti": id.String(),
+			"sub": s.Email, "username": s.Username, "uid": s.UserID.String(), "sid": s.SessionID.String(),
+			"auth_time": s.AuthTime.Unix(), "amr": s.Methods,
+		}
+		if len(s.Scopes) > 0 {
+			claims["scope"] = strings.Join(s.Scopes, " ")
+		}
+		if s.Ext != nil {
+			claims["ext"] = s.Ext
+		}
 		token := jwt.Token{
-			Header: map[string]any{"alg": algorithm, "typ": authn.TokenType, "kid": kid},
-			Claims: jwt.MapClaims{
-				"iss": i.name, "aud": i.audience, "iat": issued, "exp": expires, "jti": id.String(),
-				"sub": s.Email, "username": s.Username, "uid": s.UserID.String(), "sid": s.SessionID.String(),
-				"auth_time": s.AuthTime.Unix(), "amr": s.Methods,
-			},
+			Header: map[string]any{"alg": algorithm, "typ": authn.TokenType, "kid": kid}, Claims: claims,
 		}
 		return token.SigningString()
 	})
@@ -133,7 +146,7 @@ func (i *Issuer) Issue(s Subject) (Issued, error) {
 		Text:      secret.New(text),
 		ExpiresIn: time.Duration(expires-issued) * time.Second,
 		Claims: Claims{
-			UserID: s.UserID, SessionID: s.SessionID, Subject: s.Email, TokenID: id.String(),
+			UserID: s.UserID, SessionID: s.SessionID, Subject: s.Email, TokenID: id.String(), Scopes: s.Scopes,
 			IssuedAt: time.Unix(issued, 0), ExpiresAt: time.Unix(expires, 0),
 		},
 	}, nil
@@ -185,7 +198,7 @@ func (i *Issuer) verify(ctx context.Context, text string, now time.Time) (verifi
 		kid:  parsed.KeyID,
 		from: said.NotBefore.Add(-authn.Leeway), until: said.ExpiresAt.Add(authn.Leeway),
 		claims: Claims{
-			UserID: user, SessionID: session, Subject: said.Subject, TokenID: said.TokenID,
+			UserID: user, SessionID: session, Subject: said.Subject, TokenID: said.TokenID, Scopes: said.Scopes,
 			IssuedAt: said.IssuedAt, ExpiresAt: said.ExpiresAt,
 		},
 	}, nil

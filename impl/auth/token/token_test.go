@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"errors"
 	"maps"
+	"reflect"
 	"strings"
 	"sync"
 	"testing"
@@ -100,7 +101,7 @@ func tokenOptions() Options {
 
 var testSubject = Subject{
 	UserID: uuid.MustParse(authntest.UserID), SessionID: uuid.MustParse(authntest.SessionID),
-	Email: "ada@example.com", Username: "ada",
+	Email: "ada@example.com", Username: "ada", Scopes: []string{"events:read", "users:read"},
 }
 
 func (f forger) issue(tb testing.TB) string {
@@ -120,7 +121,7 @@ func TestIssueAndCheck(t *testing.T) {
 			t.Fatal(err)
 		}
 		got, err := f.tokens.Check(t.Context(), issued.Text.Reveal())
-		if err != nil || got != issued.Claims {
+		if err != nil || !reflect.DeepEqual(got, issued.Claims) {
 			t.Errorf("got %+v, %v; want %+v", got, err, issued.Claims)
 		}
 		if issued.ExpiresIn != 15*time.Minute || got.UserID != testSubject.UserID || got.SessionID != testSubject.SessionID ||

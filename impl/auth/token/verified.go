@@ -7,7 +7,7 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/auth/recent"
 )
 
-// verifiedTokens bounds how many tokens are remembered: 5.3 MiB at about 340 bytes each.
+// verifiedTokens bounds how many tokens are remembered: 5.7 MiB at about 360 bytes each.
 const verifiedTokens = 16384
 
 // verified remembers the claims of valid tokens, so that a token that is sent again and again is

@@ -2,6 +2,7 @@ package contractfuzz
 
 import (
 	"cmp"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -24,23 +25,42 @@ const (
 type operation struct {
 	*openapi3.Operation
 	method, path string
-	others       []string // are methods that the path doesn't have
-	secured      bool     // says that an access token must be sent
-	token        bool     // says that this is an endpoint of RFC 6749 or RFC 7009
-	media        string   // is empty if no body is taken
-	open         bool     // says that the body may have members that aren't listed
+	others       []string          // are methods that the path doesn't have
+	isPath       func(string) bool // reports whether the contract has a path
+	secured      bool              // says that an access token must be sent
+	token        bool              // says that this is an endpoint of RFC 6749 or RFC 7009
+	media        string            // is empty if no body is taken
+	open         bool              // says that the body may have members that aren't listed
 	params       []member
 	members      []member
 	examples     []map[string]any
 }
 
-// member is a member of a body or a parameter of a path. It is a text.
+// member is a member of a body or a parameter of a path. It is a text, unless it has values.
 type member struct {
 	*openapi3.Schema
 	name              string
 	required          bool
 	shortest, longest int            // in code points
 	class             *regexp.Regexp // matches each character; nil if the pattern says more
+	values            []string       // are all valid values of a boolean or a list, as JSON; nil for a text
+}
+
+var methods = strings.Fields("OPTIONS TRACE HEAD GET POST PUT PATCH DELETE")
+
+// serves reports whether the contract has a method for a path, by itself or by a path with a
+// parameter in the place of a name.
+func serves(doc *openapi3.T, path, method string) bool {
+	names := strings.Split(path, "/")
+	for template, item := range doc.Paths.Map() {
+		same := slices.EqualFunc(strings.Split(template, "/"), names, func(of, name string) bool {
+			return of == name || strings.HasPrefix(of, "{") && name != ""
+		})
+		if same && item.GetOperation(method) != nil {
+			return true
+		}
+	}
+	return false
 }
 
 func readOperations(doc *openapi3.T) (all []*operation, err error) {
@@ -50,9 +70,12 @@ func readOperations(doc *openapi3.T) (all []*operation, err error) {
 			op := &operation{Operation: item.GetOperation(method), method: method, path: path}
 			all = append(all, op)
 			op.token = slices.Contains(op.Tags, "tokens")
-			op.others = slices.DeleteFunc(strings.Fields("OPTIONS TRACE HEAD GET POST PUT PATCH DELETE X"), func(m string) bool {
-				return item.GetOperation(m) != nil || m == "HEAD" && item.Get != nil
+			op.others = slices.DeleteFunc(append(slices.Clone(methods), "X"), func(m string) bool {
+				return serves(doc, path, m) || m == "HEAD" && serves(doc, path, "GET")
 			})
+			op.isPath = func(path string) bool {
+				return slices.ContainsFunc(methods, func(m string) bool { return serves(doc, path, m) })
+			}
 			security := *cmp.Or(op.Security, &doc.Security)
 			isNone := func(s openapi3.SecurityRequirement) bool { return len(s) == 0 }
 			op.secured = len(security) > 0 && !slices.ContainsFunc(security, isNone)
@@ -138,8 +161,39 @@ const usual = 48
 // characters matches a pattern that says only which characters a text has, and how many.
 var characters = regexp.MustCompile(`^\^(\[.+\])([*+]|\{\d+,\d+\})\$$`)
 
+// valuesOf returns all values of a boolean, and of a list of some texts those that have none, one or
+// all of them.
+func valuesOf(schema *openapi3.Schema) ([]string, error) {
+	if schema.Type.Is("boolean") {
+		return []string{"true", "false"}, checkSchema(schema, "boolean")
+	}
+	err := checkSchema(schema, "array", "items", "maxItems", "uniqueItems")
+	if schema.Items == nil || len(schema.Items.Value.Enum) == 0 {
+		return nil, errors.Join(err, errors.New("a list of any values"))
+	}
+	enum := schema.Items.Value.Enum
+	err = errors.Join(err, checkSchema(schema.Items.Value, "string", "enum"))
+	values := []string{"[]"}
+	for _, value := range enum {
+		values = append(values, jsonOf([]any{value}))
+	}
+	if schema.MaxItems == nil || int(*schema.MaxItems) >= len(enum) {
+		values = append(values, jsonOf(enum))
+	}
+	return values, err
+}
+
+func jsonOf(value any) string {
+	text, _ := json.Marshal(value) // what the contract says is JSON already
+	return string(text)
+}
+
 func readMember(name string, schema *openapi3.Schema, required bool) (m member, err error) {
-	m = member{schema, name, required, int(schema.MinLength), 4 * usual, nil}
+	m = member{schema, name, required, int(schema.MinLength), 4 * usual, nil, nil}
+	if schema.Type.Is("boolean") || schema.Type.Is("array") {
+		m.values, err = valuesOf(schema)
+		return m, err
+	}
 	if schema.MaxLength != nil {
 		m.longest = int(*schema.MaxLength)
 	}

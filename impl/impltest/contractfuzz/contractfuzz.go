@@ -80,6 +80,9 @@ func (k Kind) Draw(t *rapid.T, server string, credentials func() (string, map[st
 			d.setParam(m, params[m.name])
 		}
 	}
+	if op.Responses.Status(http.StatusPreconditionRequired) != nil {
+		d.header.Set("If-Match", "*") // RFC 6585 section 3
+	}
 	if !d.bare {
 		d.header.Set(contentType, op.media)
 		d.style = pick(d, styles...)
@@ -123,6 +126,7 @@ type fieldError struct{ Pointer, Code string }
 // are right for known credentials too.
 var exceptions = map[string]bool{
 	"409 email_taken": true, "409 username_taken": true, "400 invalid_refresh_token": true, "404 session_not_found": true,
+	"400 invalid_scope": true, "404 account_not_found": true, "409 last_superuser": true, "409 external_id_taken": true,
 	"401 invalid_credentials": false, "401 invalid_code": true, "409 email_verified": true, "403 wrong_password": false,
 }
 

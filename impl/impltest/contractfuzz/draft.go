@@ -42,7 +42,7 @@ func (d *draft) setParam(m member, value string) {
 }
 
 // set gives a member a value in place of any other.
-func (d *draft) set(m member, value string) { d.remove(m); d.insert(m.name, value, false) }
+func (d *draft) set(m member, value string) { d.remove(m); d.insert(m.name, value, m.values != nil) }
 
 // insert adds a field at any place.
 func (d *draft) insert(name, value string, raw bool) {
@@ -55,6 +55,9 @@ func (d *draft) remove(m member) {
 
 // value draws a valid value of a usual length.
 func (d *draft) value(m member) string {
+	if m.values != nil {
+		return pick(d, m.values...)
+	}
 	if example, ok := m.Example.(string); ok && !m.required && d.coin() {
 		return example // most other choices lead nowhere
 	}

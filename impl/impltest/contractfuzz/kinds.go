@@ -2,6 +2,7 @@ package contractfuzz
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -57,21 +58,27 @@ func addValid(op *operation, add adder) {
 				for _, m := range op.members {
 					if value, ok := example[m.name].(string); ok {
 						d.set(m, value)
+					} else if m.values != nil && example[m.name] != nil {
+						d.set(m, jsonOf(example[m.name]))
 					}
 				}
 			})
 		}
 	}
 	for _, m := range op.members {
+		if !m.required {
+			add("absent "+m.name, want{}, func(d *draft) { d.remove(m) })
+		}
+		if m.values != nil {
+			add("each "+m.name, want{}, func(d *draft) { d.set(m, d.value(m)) })
+			continue
+		}
 		text := func(name string, n int, palettes ...string) {
 			add(name+" "+m.name, want{}, func(d *draft) { d.set(m, d.text(m, n, palettes...)) })
 		}
 		text("shortest", m.shortest, palettes...)
 		text("longest", m.longest, palettes...)
 		text("odd", max(m.shortest, min(usual, m.longest)), "odd")
-		if !m.required {
-			add("absent "+m.name, want{}, func(d *draft) { d.remove(m) })
-		}
 	}
 }
 
@@ -83,17 +90,16 @@ func addBroken(op *operation, add adder) {
 	})
 	add("path", want{status: 404}, func(d *draft) {
 		base := strings.TrimSuffix(d.path, "/")
-		d.path = pick(
-			d,
-			base+"//",
-			"/"+d.path,
-			base+"zz/",
-			"/zz"+d.path,
+		d.path = pick(d, slices.DeleteFunc([]string{
+			base + "//",
+			"/" + d.path,
+			base + "zz/",
+			"/zz" + d.path,
 			strings.ToUpper(base),
-			base+"%2f",
-			base+"%00",
-			base+";x/",
-		)
+			base + "%2f",
+			base + "%00",
+			base + ";x/",
+		}, func(path string) bool { return op.isPath(strings.TrimSuffix(path, "/") + "/") })...)
 	})
 	for _, m := range op.params {
 		add("pattern "+m.name, want{status: 404}, func(d *draft) {
@@ -252,7 +258,27 @@ var notEmails = []string{
 	"ada,eve@example.com",
 }
 
+// addBrokenValues adds the kinds in which a boolean or a list is broken.
+func addBrokenValues(m member, add adder) {
+	here := "/" + m.name
+	raw := func(name, at, code string, values ...string) {
+		add(name+" "+m.name, invalid(at, code), func(d *draft) { d.set(m, pick(d, values...)) })
+	}
+	raw("wrong type", here, "wrong_type", "1", `"true"`, `"x"`, "{}", "null", `{"x":"y"}`)
+	add("twice "+m.name, invalid(here, "duplicate"), func(d *draft) {
+		d.set(m, d.value(m))
+		d.insert(m.name, d.value(m), true)
+	})
+	if m.Items != nil {
+		raw("not of the enumeration", here+"/0", "invalid_format", `["x"]`, `[""]`, `["\u0000"]`, "[1]", "[null]", "[[]]")
+	}
+}
+
 func addBrokenMember(op *operation, m member, add adder) {
+	if m.values != nil {
+		addBrokenValues(m, add)
+		return
+	}
 	if len(m.Enum) > 0 {
 		refused := invalid("/"+m.name, "invalid_format")
 		if op.token && m.name == "grant_type" {

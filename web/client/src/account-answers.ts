@@ -3,7 +3,12 @@ import type { components } from './api.ts'
 
 type Schemas = components['schemas']
 
-const event: Members<Schemas['Event']> = { id: 'string', type: 'string', actor: 'string', created_at: 'string' }
+export const eventMembers: Members<Schemas['Event']> = {
+  id: 'string',
+  type: 'string',
+  actor: 'string',
+  created_at: 'string',
+}
 const session: Members<Schemas['Session']> = {
   id: 'string',
   created_at: 'string',
@@ -17,16 +22,21 @@ const session: Members<Schemas['Session']> = {
 // Each of these throws if the value isn't what the contract says.
 
 export function eventsOf(value: unknown): Schemas['EventList'] {
-  const { events, next } = objectOf(value)
-  if (next !== undefined && typeof next !== 'string') refuse()
-  return { ...(value as Schemas['EventList']), events: listOf(events, event) }
+  checkNext(value)
+  return { ...(value as Schemas['EventList']), events: listOf(objectOf(value).events, eventMembers) }
 }
 
 export function sessionsOf(value: unknown): Schemas['Session'][] {
   return listOf(objectOf(value).sessions, session)
 }
 
-function listOf<T>(value: unknown, members: Members<T>): T[] {
+/** Checks where the next page of a list begins. */
+export function checkNext(value: unknown): void {
+  const { next } = objectOf(value)
+  if (next !== undefined && typeof next !== 'string') refuse()
+}
+
+export function listOf<T>(value: unknown, members: Members<T>): T[] {
   if (!Array.isArray(value)) refuse()
   return value.map((each) => withMembers(each, members))
 }

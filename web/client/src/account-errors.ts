@@ -15,7 +15,7 @@ import type { operations } from './api.ts'
 type ErrorOf<Op extends keyof operations> = ServerError<Op> | ClientError
 
 /** The errors of an operation that needs a login. They include those of a refresh before it. */
-type OwnErrorOf<Op extends keyof operations> = ServerError<Op> | Postponed | ClientError
+export type OwnErrorOf<Op extends keyof operations> = ServerError<Op> | Postponed | ClientError
 
 export type UpdateError = OwnErrorOf<'UpdateCurrentUser'>
 export type ChangePasswordError = OwnErrorOf<'ChangePassword'>
@@ -39,7 +39,7 @@ export type ContinueLoginError = ErrorOf<'ContinueLogin'>
 export type Factor = Extract<DeleteError, { code: 'reauthentication_required' }>['factors'][number]
 
 /** The members of an error beside `reauthentication_required`. */
-function demandOf({ max_age, factors }: Record<string, unknown>): { max_age: number; factors: Factor[] } {
+export function demandOf({ max_age, factors }: Record<string, unknown>): { max_age: number; factors: Factor[] } {
   if (typeof max_age !== 'number') refuse()
   return { max_age, factors: textsOf(factors) as Factor[] }
 }
@@ -50,7 +50,7 @@ const own = { ...common, ...bearing, cross_origin: true } as const
 export const accountCodes = {
   UpdateCurrentUser: { ...asking, ...bearing, username_taken: true, precondition_failed: true },
   ChangePassword: { ...hashing, ...bearing, wrong_password: true },
-  DeleteCurrentUser: { ...own, reauthentication_required: demandOf },
+  DeleteCurrentUser: { ...own, reauthentication_required: demandOf, last_superuser: true },
   Reauthenticate: { ...hashing, ...bearing, wrong_password: true, invalid_code: true },
   ListOwnEvents: { ...common, ...bearing, invalid_request: asking.invalid_request },
   ListSessions: { ...common, ...bearing },
@@ -64,7 +64,7 @@ export const accountCodes = {
   RequestPasswordReset: asking,
   ConfirmPasswordReset: { ...hashing, invalid_code: true },
   RequestLoginCode: asking,
-  ContinueLogin: { ...asking, invalid_code: true },
+  ContinueLogin: { ...asking, invalid_code: true, invalid_scope: true },
 } as const
 
 /** The compiler holds them to be those of the contract: no fewer, and no more. */

@@ -22,10 +22,10 @@ import {
 } from './account-errors.ts'
 import { codeRequestedOf, refuse, registeredUserOf, tokenOf } from './answers.ts'
 import type { components } from './api.ts'
-import { call, type Fetched } from './call.ts'
+import { call, done } from './call.ts'
 import { contract } from './contract.ts'
 import { codes as clientCodes, type MeError, type Result } from './errors.ts'
-import type { Begun, CallOptions, Client, CodeRequested, User } from './index.ts'
+import type { Begun, CallOptions, Client, CodeRequested, Credentials, User } from './index.ts'
 import { internals } from './internals.ts'
 
 export type {
@@ -126,7 +126,10 @@ export interface Account {
   /** Has a code mailed for a login. The result is the same if no account has the email. */
   requestLoginCode: (email: string, options?: CallOptions) => Calling<CodeRequested, RequestLoginCodeError>
   /** Logs in by a mailed code. It also completes a `login` that has failed with `email_unverified`. */
-  continueLogin: (code: Required<Code>, options?: CallOptions) => Calling<Begun, ContinueLoginError>
+  continueLogin: (
+    code: Required<Code> & Pick<Credentials, 'scope'>,
+    options?: CallOptions,
+  ) => Calling<Begun, ContinueLoginError>
 }
 
 /** Returns the account of a client's session. The client must be one of `createClient`. */
@@ -256,13 +259,13 @@ export function account(auth: Client): Account {
         api.POST('/api/users/login/code/', { body: { email }, ...as(options) }),
         codeRequestedOf,
       ),
-    continueLogin: ({ request, code }, options = {}) =>
+    continueLogin: ({ request, code, scope }, options = {}) =>
       within(options, (signal) =>
         logIn(() =>
           call<Schemas['Token'], ContinueLoginError>(
             codes.ContinueLogin,
             api.POST('/api/users/login/continue/', {
-              body: { request, factor: 'email_code', code, ...delivery },
+              body: { request, factor: 'email_code', code, ...(scope !== undefined && { scope }), ...delivery },
               ...as({ signal }),
             }),
             tokenOf,
@@ -270,13 +273,4 @@ export function account(auth: Client): Account {
         ),
       ),
   }
-}
-
-/** Calls an operation whose success has no body. */
-function done<E extends { code: string }>(
-  codes: Parameters<typeof call<undefined, E>>[0],
-  fetched: Promise<Fetched>,
-): Calling<undefined, E> {
-  const answer = fetched.then((answer) => ({ ...answer, data: answer.data === '' ? 'null' : answer.data }))
-  return call<undefined, E>(codes, answer, (body) => (body === null ? undefined : refuse()))
 }

@@ -13,7 +13,7 @@ export type Members<T> = {
         : 'object'
 }
 
-const user: Members<Schemas['User']> = {
+export const userMembers: Members<Schemas['User']> = {
   id: 'string',
   email: 'string',
   username: 'string',
@@ -23,6 +23,7 @@ const user: Members<Schemas['User']> = {
   created_at: 'string',
   updated_at: 'string',
   user_metadata: 'object',
+  app_metadata: 'object',
 }
 
 const fieldError: Members<Schemas['FieldError']> = { pointer: 'string', code: 'string', detail: 'string' }
@@ -30,7 +31,7 @@ const fieldError: Members<Schemas['FieldError']> = { pointer: 'string', code: 's
 // Each of these throws if the value isn't what the contract says. Members that the contract doesn't have are allowed.
 
 export function userOf(value: unknown): Schemas['User'] {
-  return withMembers(value, user)
+  return withMembers(value, userMembers)
 }
 
 export function registeredUserOf(value: unknown): Schemas['RegisteredUser'] {

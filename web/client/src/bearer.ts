@@ -14,23 +14,23 @@ type Asked = {
   [Path in keyof paths]: { [Method in keyof paths[Path]]-?: Asking<Path, Method> }[keyof paths[Path]]
 }[keyof paths]
 
-/** The paths of the operations that get the session's token, below the base URL. */
-const asked = /^api\/users\/(me|logout)\//
+/** The operations that get the session's token, as `METHOD path`. */
+const asked = /^(GET \/api\/users\/$|[A-Z]+ \/api\/(events|users\/(me|logout|invitations|\{user_id\}))\/[\w{}/-]*$)/
 
-/** The compiler holds them to be those of the contract that ask for one: each such operation is at one of them, and no other is. */
-type IsAsked = `${string} /api/users/${'me' | 'logout'}/${string}`
+/** The compiler holds them to be those of the contract that ask for one: each such operation is among them, and no other is. */
+type Places = 'events' | `users/${'me' | 'logout' | 'invitations' | '{user_id}'}`
+type IsAsked = 'GET /api/users/' | `${string} /api/${Places}/${string}`
 type Operations = { [P in keyof paths]: `${Uppercase<MethodOf<P>>} ${P}` }[keyof paths]
 export const isComplete: [Asked] extends [IsAsked] ? true : never = true
 export const isExact: [Extract<Operations, IsAsked>] extends [Asked] ? true : never = true
 
 /**
- * Reports whether a request may carry the session's token: it is for an operation that needs a token, and
- * below the client's own `baseUrl`, whatever base a single call names.
+ * Reports whether a request may carry the session's token: its operation, such as `GET /api/users/me/`, needs
+ * a token, and its URL is below the client's own `baseUrl`, whatever base a single call names.
  */
-export function takesToken(baseUrl: string, { url }: Request): boolean {
+export function takesToken(baseUrl: string, operation: string, { url }: Request): boolean {
   // With the slash, no longer host and no longer path begins like it.
-  const base = absolute(baseUrl)
-  return url.startsWith(base) && asked.test(url.slice(base.length))
+  return asked.test(operation) && url.startsWith(absolute(baseUrl))
 }
 
 /**

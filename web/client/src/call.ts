@@ -55,3 +55,12 @@ export async function call<T, E extends { code: string }>(
     return failed({ code: 'unexpected_answer', status: response.status, ...id, cause })
   }
 }
+
+/** Calls an operation whose success has no body. */
+export function done<E extends { code: string }>(
+  codes: Partial<Codes<E>>,
+  fetched: Promise<Fetched>,
+): Promise<Result<undefined, E>> {
+  const answer = fetched.then((answer) => ({ ...answer, data: answer.data === '' ? 'null' : answer.data }))
+  return call<undefined, E>(codes, answer, (body) => (body === null ? undefined : refuse()))
+}

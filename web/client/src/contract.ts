@@ -1,6 +1,7 @@
 import type { FetchResponse, ParamsOption, ParseAs, RequestBodyOption } from 'openapi-fetch'
 
 import type { operations, paths } from './api.ts'
+import { takesToken } from './bearer.ts'
 import type { Client } from './index.ts'
 import { internals } from './internals.ts'
 
@@ -95,7 +96,14 @@ export function contract(auth: Client): Contract {
       const cookies = baseUrl === ownUrl && path.startsWith('/api/') ? { credentials } : {}
       return ask(
         url,
-        { ...cookies, ...init, method, headers: all, ...content },
+        {
+          ...cookies,
+          ...init,
+          method,
+          headers: all,
+          ...content,
+          takes: (request) => takesToken(ownUrl, `${method} ${path}`, request),
+        },
         async (response) =>
           response.ok
             ? { data: await parsed(response, parseAs), response }

@@ -20,7 +20,9 @@ type Beside<P, Code> = Code extends 'invalid_request'
     ? Required<Pick<P, keyof P & ('max_age' | 'factors')>>
     : Code extends 'email_unverified'
       ? Required<Pick<P, keyof P & ('request' | 'expires_in' | 'factors')>>
-      : unknown
+      : Code extends 'insufficient_scope'
+        ? Required<Pick<P, keyof P & 'scopes'>>
+        : unknown
 
 /** One member for each code, so that a `switch` over `code` narrows to it. */
 type EachCode<P> = P extends { code: infer Code; status: infer Status; detail: string }
@@ -156,7 +158,7 @@ export const common = { internal_error: true, starting: true, unavailable: true 
 const sent = { ...common, rate_limited: true, request_timeout: true, cross_origin: true } as const
 const giving = { ...sent, overloaded: true } as const
 /** The errors of a body that comes from the caller. */
-const wrong = {
+export const wrong = {
   invalid_request: ({ errors }: Record<string, unknown>) => ({ errors: fieldErrorsOf(errors) }),
   body_too_large: true,
   unsupported_media_type: true,
@@ -193,6 +195,7 @@ export const codes = {
     ...hashing,
     invalid_credentials: true,
     unsupported_grant_type: true,
+    invalid_scope: true,
     origin_not_allowed: true,
     email_unverified: heldOf,
   } satisfies Codes<LoginError>,

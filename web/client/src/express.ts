@@ -1,4 +1,4 @@
-import { authenticateNode, type IncomingHead } from './require-user.ts'
+import { authenticateNode, demand, type IncomingHead, type Refusal } from './require-user.ts'
 import type { Claims, Verify } from './verify.ts'
 
 declare global {
@@ -36,8 +36,7 @@ export function requireUser(verify: Verify) {
     try {
       const { user, refusal } = await authenticateNode(verify, request)
       if (refusal) {
-        response.writeHead(refusal.status, refusal.headers)
-        response.end(refusal.body)
+        refuse(response, refusal)
         return
       }
       request.user = user
@@ -47,4 +46,29 @@ export function requireUser(verify: Verify) {
     }
     next()
   }
+}
+
+/**
+ * Makes a middleware that lets a request through if its access token has all of the scopes, such as `users:read`. It goes
+ * behind {@link requireUser}. It refuses any other request with 403 `insufficient_scope` and a challenge that names the
+ * scopes (RFC 6750 section 3.1).
+ *
+ * A token keeps its scopes until it expires, also if its user has lost the role.
+ */
+export function requireScope(...scopes: string[]) {
+  const refusalOf = demand(scopes)
+  return (
+    request: IncomingHead & { user?: Claims | undefined },
+    response: OutgoingResponse,
+    next: (error?: unknown) => void,
+  ): void => {
+    const refusal = refusalOf(request.user)
+    if (refusal) refuse(response, refusal)
+    else next()
+  }
+}
+
+function refuse(response: OutgoingResponse, { status, headers, body }: Refusal): void {
+  response.writeHead(status, headers)
+  response.end(body)
 }

@@ -1,5 +1,5 @@
 import type {} from 'fastify'
-import { authenticateNode, type IncomingHead } from './require-user.ts'
+import { authenticateNode, demand, type IncomingHead, type Refusal } from './require-user.ts'
 import type { Claims, Verify } from './verify.ts'
 
 declare module 'fastify' {
@@ -26,13 +26,31 @@ export interface Reply {
 export function requireUser(verify: Verify) {
   return async (request: { raw: IncomingHead; user?: Claims | undefined }, reply: Reply): Promise<unknown> => {
     const { user, refusal } = await authenticateNode(verify, request.raw)
-    if (refusal) {
-      reply.code(refusal.status)
-      reply.headers(refusal.headers)
-      reply.send(refusal.body)
-      return reply
-    }
+    if (refusal) return refuse(reply, refusal)
     request.user = user
     return undefined
   }
+}
+
+/**
+ * Makes a hook that lets a request through if its access token has all of the scopes, such as `users:read`. It goes
+ * behind {@link requireUser}. It refuses any other request with 403 `insufficient_scope` and a challenge that names the
+ * scopes (RFC 6750 section 3.1).
+ *
+ * A token keeps its scopes until it expires, also if its user has lost the role.
+ */
+export function requireScope(...scopes: string[]) {
+  const refusalOf = demand(scopes)
+  // A hook without a callback has to return a promise.
+  return (request: { user?: Claims | undefined }, reply: Reply): Promise<unknown> => {
+    const refusal = refusalOf(request.user)
+    return Promise.resolve(refusal && refuse(reply, refusal))
+  }
+}
+
+function refuse(reply: Reply, { status, headers, body }: Refusal): Reply {
+  reply.code(status)
+  reply.headers(headers)
+  reply.send(body)
+  return reply
 }

@@ -1,6 +1,6 @@
 import type { MiddlewareHandler } from 'hono'
 
-import { authenticate } from './require-user.ts'
+import { authenticate, demand } from './require-user.ts'
 import type { Claims, Verify } from './verify.ts'
 
 /** What {@link requireUser} sets, for `new Hono<{ Variables: UserVariables }>()`. */
@@ -21,6 +21,23 @@ export function requireUser(verify: Verify): MiddlewareHandler<{ Variables: User
     const { user, refusal } = await authenticate(verify, c.req.header('Authorization'), c.req.url)
     if (refusal) return c.body(refusal.body, refusal.status, refusal.headers)
     c.set('user', user)
+    await next()
+    return undefined
+  }
+}
+
+/**
+ * Makes a middleware that lets a request through if its access token has all of the scopes, such as `users:read`. It goes
+ * behind {@link requireUser}. It refuses any other request with 403 `insufficient_scope` and a challenge that names the
+ * scopes (RFC 6750 section 3.1).
+ *
+ * A token keeps its scopes until it expires, also if its user has lost the role.
+ */
+export function requireScope(...scopes: string[]): MiddlewareHandler<{ Variables: UserVariables }> {
+  const refusalOf = demand(scopes)
+  return async (c, next) => {
+    const refusal = refusalOf(c.get('user'))
+    if (refusal) return c.body(refusal.body, refusal.status, refusal.headers)
     await next()
     return undefined
   }

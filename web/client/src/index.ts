@@ -1,6 +1,6 @@
 import { codeRequestedOf, objectOf, registeredUserOf, tokenOf, userOf } from './answers.ts'
 import type { components, paths } from './api.ts'
-import { atOrigins, belowPage, takesToken } from './bearer.ts'
+import { atOrigins, belowPage } from './bearer.ts'
 import { call, errorOf, failed } from './call.ts'
 import {
   AuthError,
@@ -62,6 +62,8 @@ export type Registration = components['schemas']['Registration']
 export interface Credentials {
   email: string
   password: string
+  /** The scopes that an operator asks for, with a space between two. The session gets those that the roles of the user hold. */
+  scope?: string
 }
 
 /** A session that has begun. */
@@ -187,14 +189,13 @@ export function createClient({
     }
   }
   const credentials = storage.isInCookie ? 'include' : 'same-origin'
-  const ask: Ask = (url, { timeout: longest = timeout, signal, ...init }, read, isLeft) =>
+  const ask: Ask = (url, { timeout: longest = timeout, signal, takes, ...init }, read, isLeft) =>
     bounded(
       longest,
       signal,
       async (signal) => {
         const request = new Request(url, { ...init, signal })
-        const takes = takesToken(baseUrl, request) && !request.headers.has('Authorization')
-        const used = takes ? await current() : null
+        const used = takes?.(request) && !request.headers.has('Authorization') ? await current() : null
         return read(await (used ? sendAs(request, used) : send(request)))
       },
       isLeft,
@@ -305,18 +306,18 @@ export function createClient({
           ),
         ),
       ),
-    login: ({ email, password }, options = {}) =>
+    login: ({ email, password, scope }, options = {}) =>
       within(options, (signal) =>
         logIn(() =>
           call<Token, LoginError>(
             codes.Login,
-            askToken({ grant_type: 'password', username: email, password }, { signal }),
+            askToken({ grant_type: 'password', username: email, password, ...(scope && { scope }) }, { signal }),
             tokenOf,
           ),
         ),
       ),
     me: ({ signal = null } = {}) =>
-      call<User, MeError>(codes.GetCurrentUser, tell('/api/users/me/', { signal }), learnUser),
+      call<User, MeError>(codes.GetCurrentUser, tell('/api/users/me/', { signal, takes: () => true }), learnUser),
     async resume() {
       const taken = async () => {
         if (!sessions.current()) await sessions.load(true)

@@ -33,10 +33,12 @@ export interface Internals {
 /** The options of a call, and a `timeout` in milliseconds that replaces the client's. */
 export interface AskOptions extends RequestInit {
   timeout?: number
+  /** Reports whether the request gets the session's token. Without it no request does. */
+  takes?: (request: Request) => boolean
 }
 
 /**
- * Sends a request, with the session's token if the operation needs one, and reads the answer. If `isLeft`,
+ * Sends a request, with the session's token if it `takes` it, and reads the answer. If `isLeft`,
  * the caller reads the rest of the answer after the call has returned.
  */
 export type Ask = <T>(

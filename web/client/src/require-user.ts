@@ -1,8 +1,8 @@
-import type { Claims, Verify } from './verify.ts'
+import { hasScopes, type Claims, type Verify } from './verify.ts'
 
 /** A response that refuses a request: a problem document (RFC 9457), with the challenge of RFC 6750 section 3. */
 export interface Refusal {
-  status: 400 | 401 | 503
+  status: 400 | 401 | 403 | 503
   headers: Record<string, string>
   body: string
 }
@@ -40,11 +40,31 @@ function refusal(
   code: string,
   detail: string,
   headers: Record<string, string>,
+  more: object = {},
 ): Refusal {
   return {
     status,
     headers: { ...headers, 'Cache-Control': 'no-store', 'Content-Type': 'application/problem+json' },
-    body: JSON.stringify({ title, status, detail, code }),
+    body: JSON.stringify({ title, status, detail, code, ...more }),
+  }
+}
+
+/**
+ * Returns a function that refuses a user whose token lacks one of the scopes (RFC 6750 section 3.1). Without a user, it
+ * refuses the request as one without a token: nothing has checked the token before.
+ */
+export function demand(scopes: readonly string[]): (user: Claims | undefined) => Refusal | undefined {
+  const lacking = refusal(
+    403,
+    'Forbidden',
+    'insufficient_scope',
+    'The token or the roles of its user lack a scope.',
+    { 'WWW-Authenticate': `Bearer error="insufficient_scope", scope="${scopes.join(' ')}"` },
+    { scopes },
+  )
+  return (user) => {
+    if (!user) return notAuthenticated
+    return hasScopes(user, ...scopes) ? undefined : lacking
   }
 }
 

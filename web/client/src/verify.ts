@@ -11,6 +11,12 @@ export type Claims = components['schemas']['AccessTokenClaims']
  */
 export type Verify = (token: string) => Promise<Claims>
 
+/** Reports whether a token has all of the scopes. It keeps them until it expires, also if its user has lost the role. */
+export function hasScopes({ scope }: Claims, ...scopes: string[]): boolean {
+  const held = typeof scope === 'string' ? scope.split(' ') : []
+  return scopes.every((each) => held.includes(each))
+}
+
 export interface VerifierOptions {
   /** Where the server is, such as `https://auth.example.com`. Its keys are fetched from there, and from nowhere else. */
   url: string

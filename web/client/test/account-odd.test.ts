@@ -70,6 +70,7 @@ const user = {
   created_at: 'b',
   updated_at: 'c',
   user_metadata: {},
+  app_metadata: {},
 }
 const calls: Record<string, (mine: Account) => Promise<{ ok: boolean }>> = {
   delete: (mine) => mine.delete(),

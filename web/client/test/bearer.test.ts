@@ -35,7 +35,19 @@ test.each([
   onTestFinished(() => {
     vi.unstubAllGlobals()
   })
-  expect(takesToken(baseUrl, new Request(`${base}${me}`))).toBe(takes)
+  expect(takesToken(baseUrl, `GET ${me}`, new Request(`${base}${me}`))).toBe(takes)
+})
+
+test.each([
+  ['GET', '/api/users/me/sessions/'],
+  ['POST', '/api/users/logout/'],
+  ['GET', '/api/users/'],
+  ['DELETE', '/api/users/{user_id}/sessions/'],
+  ['POST', '/api/users/invitations/'],
+  ['GET', '/api/events/'],
+])('%s %s gets the token', (method, path) => {
+  const baseUrl = 'https://auth.example.com'
+  expect(takesToken(baseUrl, `${method} ${path}`, new Request(`${baseUrl}${path}`, { method }))).toBe(true)
 })
 
 test.each([
@@ -48,7 +60,8 @@ test.each([
   ['GET', '/elsewhere/api/users/me/'],
   ['GET', '/api/users/me/../'],
   ['GET', '/api/users/media/'],
+  ['GET', '/api/users/complete/'],
 ])('%s %s gets no token', (method, path) => {
   const baseUrl = 'https://auth.example.com'
-  expect(takesToken(baseUrl, new Request(`${baseUrl}${path}`, { method }))).toBe(false)
+  expect(takesToken(baseUrl, `${method} ${path}`, new Request(`${baseUrl}${path}`, { method }))).toBe(false)
 })

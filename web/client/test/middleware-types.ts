@@ -6,14 +6,14 @@ import express, { type RequestHandler } from 'express'
 import fastify from 'fastify'
 import { Hono } from 'hono'
 
-import { requireUser as forExpress } from '../dist/express.js'
-import { requireUser as forFastify } from '../dist/fastify.js'
-import { requireUser as forHono } from '../dist/hono.js'
+import { requireScope as scopeForExpress, requireUser as forExpress } from '../dist/express.js'
+import { requireScope as scopeForFastify, requireUser as forFastify } from '../dist/fastify.js'
+import { requireScope as scopeForHono, requireUser as forHono } from '../dist/hono.js'
 import type { Verify } from '../dist/verify.js'
 
 export function expressTakesIt(verify: Verify): void {
   const handler: RequestHandler = forExpress(verify)
-  express().use(handler, forExpress(verify))
+  express().use(handler, forExpress(verify), scopeForExpress('users:read'))
   express.Router().route('/:id').all(forExpress(verify))
   express().get('/:id', forExpress(verify), (req, res) => {
     // @ts-expect-error: not every route is protected
@@ -27,7 +27,7 @@ export function expressTakesIt(verify: Verify): void {
 export function fastifyTakesIt(verify: Verify): void {
   fastify().addHook('onRequest', forFastify(verify)).addHook('preHandler', forFastify(verify))
   fastify({ http2: true }).addHook('onRequest', forFastify(verify))
-  const hooks = { onRequest: [forFastify(verify)], preHandler: forFastify(verify) }
+  const hooks = { onRequest: [forFastify(verify), scopeForFastify('users:read')], preHandler: forFastify(verify) }
   fastify().get<{ Params: { id: string } }>('/:id', hooks, (request) => {
     // @ts-expect-error: not every route is protected
     return request.user.uid + request.params.id
@@ -35,5 +35,7 @@ export function fastifyTakesIt(verify: Verify): void {
 }
 
 export function honoTakesIt(verify: Verify): void {
-  new Hono().use('*', forHono(verify)).get('/:id', forHono(verify), (c) => c.text(c.var.user.uid + c.req.param('id')))
+  new Hono()
+    .use('*', forHono(verify), scopeForHono('a:b', 'c:d'))
+    .get('/:id', forHono(verify), (c) => c.text(c.var.user.uid + c.req.param('id')))
 }

@@ -69,6 +69,7 @@ const user = {
   created_at: '2026-01-05T09:30:00.123456Z',
   updated_at: '2026-01-05T09:30:00.123456Z',
   user_metadata: {},
+  app_metadata: {},
 }
 
 /** A client of something that answers this to everything. */

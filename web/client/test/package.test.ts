@@ -93,6 +93,7 @@ test('the package installs into an empty Vite project and type-checks as strictl
     `import { createClient, webStorage, type LoginError } from '@latchkey-auth/client'
 import { account } from '@latchkey-auth/client/account'
 import { contract } from '@latchkey-auth/client/contract'
+import { operators } from '@latchkey-auth/client/operators'
 
 const auth = createClient({ baseUrl: 'http://127.0.0.1:8000', storage: webStorage('session') })
 auth.onAuthChange((change) => { document.title = change.type === 'signed_out' ? change.reason : (auth.user?.username ?? 'in') })
@@ -100,6 +101,7 @@ const result = await auth.login({ email: 'ada@example.com', password: 'correct h
 const code: LoginError['code'] | undefined = result.ok ? undefined : result.error.code
 const { data } = await contract(auth).GET('/api/users/me/')
 const events = await account(auth).events({ limit: 1 })
+for await (const page of operators(auth).listUsers()) console.log(page.ok && page.data.users)
 console.log(events.ok, code, data?.username satisfies string | undefined)
 export {}
 `,

@@ -13,6 +13,7 @@ export function everyCodeOfLogin(error: LoginError): string {
     case 'invalid_credentials':
     case 'email_unverified':
     case 'unsupported_grant_type':
+    case 'invalid_scope':
     case 'origin_not_allowed':
     case 'body_too_large':
     case 'request_timeout':
@@ -102,8 +103,8 @@ export async function everyOperation(api: Contract): Promise<string | undefined>
   await api.POST('/api/users/')
   // @ts-expect-error of the body, the half is missing
   await api.POST('/api/users/', { body: { email: 'ada@example.com' } })
-  // @ts-expect-error nobody can list the users
-  await api.GET('/api/users/')
+  // @ts-expect-error nobody can list the sessions of all
+  await api.GET('/api/sessions/')
   return text
 }
 
@@ -111,6 +112,7 @@ export function everyCodeOfDeleting(error: DeleteError): string {
   switch (error.code) {
     case 'reauthentication_required':
       return `${error.max_age satisfies number} s: ${error.factors.join()}`
+    case 'last_superuser':
     case 'not_authenticated':
     case 'invalid_token':
     case 'user_not_found':

@@ -1,8 +1,6 @@
 import { createClient, webStorage } from '@latchkey-auth/client'
 import { account } from '@latchkey-auth/client/account'
-
-export const serverUrl = import.meta.env.VITE_LATCHKEY_URL
-export const notesUrl = import.meta.env.VITE_NOTES_URL
+import { notesUrl, serverUrl } from './urls.ts'
 
 /**
  * The one client of the page. Code that has it can act as the person who is logged in. Besides the server, only the notes' API gets

@@ -9,7 +9,9 @@ export interface FieldOptions<Name extends string> {
   /** What a password manager should fill in, or learn, here (HTML, section 4.10.18.7). */
   readonly autocomplete:
     'off' | 'username' | 'nickname' | 'name' | 'email' | 'new-password' | 'current-password' | 'one-time-code'
-  readonly kind: 'email' | 'text' | 'password' | 'code'
+  readonly kind: 'email' | 'text' | 'password' | 'code' | 'choice'
+  /** What a choice has, each value with its words. */
+  readonly choices?: readonly (readonly [value: string, words: string])[]
   /** What it has at first. */
   readonly value?: string
   /** Whether it may be left empty. */
@@ -21,7 +23,7 @@ export interface Field<Name extends string> {
   readonly name: Name
   readonly pointer: string
   readonly element: HTMLElement
-  readonly input: HTMLInputElement
+  readonly input: HTMLInputElement | HTMLSelectElement
   /** What is to be sent: a password as it was typed, anything else without the stray space of a phone's keyboard. */
   value(): string
   /** Shows what is wrong, or takes it away with ''. */
@@ -32,10 +34,11 @@ export interface Field<Name extends string> {
 
 export function makeField<Name extends string>(options: FieldOptions<Name>): Field<Name> {
   const { name, pointer, label } = options
-  const input = makeInput(options)
+  const text = makeInput(options)
+  const input = options.choices ? makeSelect(options, options.choices) : text
   const hint = el('p', { id: `${name}-hint`, class: 'hint' }, options.hint ?? '')
   const error = el('p', { id: `${name}-error`, class: 'error' })
-  const toggle = options.kind === 'password' ? makeToggle(input) : undefined
+  const toggle = options.kind === 'password' ? makeToggle(text) : undefined
 
   const setError = (message: string) => {
     error.textContent = message
@@ -67,13 +70,13 @@ export function makeField<Name extends string>(options: FieldOptions<Name>): Fie
     value: () => valueOf(input, options.kind),
     setError,
     conceal: () => {
-      if (toggle) reveal(input, toggle, false)
+      if (toggle) reveal(text, toggle, false)
     },
   }
 }
 
 /** A code may have been copied with spaces in it. */
-function valueOf({ value }: HTMLInputElement, kind: FieldOptions<string>['kind']): string {
+function valueOf({ value }: Field<string>['input'], kind: FieldOptions<string>['kind']): string {
   if (kind === 'password') return value
   return kind === 'code' ? value.replace(/\s/g, '') : value.trim()
 }
@@ -97,6 +100,13 @@ function makeInput({ name, kind, autocomplete, value, isOptional }: FieldOptions
     ...(kind === 'email' ? { inputmode: 'email' } : {}),
     ...(kind === 'code' ? { inputmode: 'numeric' } : {}),
   })
+}
+
+function makeSelect({ name, value }: FieldOptions<string>, choices: NonNullable<FieldOptions<string>['choices']>) {
+  const options = choices.map(([each, words]) =>
+    el('option', { value: each, ...(each === value ? { selected: '' } : {}) }, words),
+  )
+  return el('select', { id: name, name }, ...options)
 }
 
 function makeToggle(input: HTMLInputElement): HTMLButtonElement {

@@ -5,6 +5,7 @@ const kinds = [
   'change_email',
   'email_changed',
   'reset_password',
+  'invitation',
   'login_code',
   'continue_login',
 ] as const

@@ -1,6 +1,7 @@
 import { AuthError, type Result } from '@latchkey-auth/client'
-import { auth, notesUrl } from './auth.ts'
+import { auth } from './auth.ts'
 import type { NotesError } from './notes-error.ts'
+import { notesUrl } from './urls.ts'
 
 /** A note, as the API sends it (api/notes.go). Times are RFC 3339 in UTC. */
 export interface Note {

@@ -1,4 +1,4 @@
-import { notesUrl, serverUrl } from './auth.ts'
+import { notesUrl, serverUrl } from './urls.ts'
 import { tell, type AppError, type Told } from './words.ts'
 
 /** A service that the page calls. */

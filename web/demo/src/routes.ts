@@ -59,6 +59,8 @@ const linked: Record<LinkKind, Route> = {
   // To undo a change of the email takes a new password, too.
   email_changed: '#/reset',
   reset_password: '#/reset',
+  // The first password is set like another one.
+  invitation: '#/reset',
   login_code: '#/enter',
   continue_login: '#/enter',
 }

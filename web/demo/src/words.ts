@@ -1,8 +1,9 @@
 import type { FieldError, LoginError, MeError, RegisterError } from '@latchkey-auth/client'
 import type { Account } from '@latchkey-auth/client/account'
+import type { Operators } from '@latchkey-auth/client/operators'
 import type { NotesError, NotesProblem } from './notes-error.ts'
 
-/** What a call of an account fails with. */
+/** What a call of an account or of an operator fails with. */
 type ErrorOf<Call> = Call extends (...args: never) => Promise<infer Result>
   ? Extract<Result, { ok: false }> extends { error: infer Error }
     ? Error
@@ -11,7 +12,12 @@ type ErrorOf<Call> = Call extends (...args: never) => Promise<infer Result>
 
 /** Everything that can go wrong in this page. */
 export type AppError =
-  LoginError | MeError | RegisterError | NotesError | { [Name in keyof Account]: ErrorOf<Account[Name]> }[keyof Account]
+  | LoginError
+  | MeError
+  | RegisterError
+  | NotesError
+  | { [Name in keyof Account]: ErrorOf<Account[Name]> }[keyof Account]
+  | { [Name in keyof Operators]: ErrorOf<Operators[Name]> }[keyof Operators]
 
 /** An error in a person's words. */
 export interface Told {
@@ -58,6 +64,15 @@ export function tell(error: AppError): Told {
     case 'reauthentication_required':
       return told('Confirm first that it is you.')
 
+    case 'insufficient_scope':
+      return told(`Your role doesn’t allow this. It takes one that has ${error.scopes.join(' and ')}.`)
+    case 'account_not_found':
+      return told('There is no such account. It may have been deleted.')
+    case 'last_superuser':
+      return told('This is the last superuser who can log in. Give somebody else the role first.')
+    case 'external_id_taken':
+      return beside('/external_id', 'This id belongs to another account.')
+
     case 'not_authenticated':
     case 'invalid_token':
     case 'signed_out':
@@ -97,6 +112,8 @@ export function tell(error: AppError): Told {
     case 'body_too_large':
     case 'unsupported_media_type':
     case 'unsupported_grant_type':
+    case 'invalid_scope':
+    case 'precondition_required':
     case 'ambiguous_credentials':
     case 'cross_origin':
     case 'origin_not_allowed':
@@ -138,6 +155,7 @@ function tellField(field: FieldError): string {
     case 'too_long':
       return field.detail
     case 'invalid_format':
+      if (field.pointer === '/query/cursor') return 'This page of the list is no longer there. Search again.'
       if (field.pointer === '/email') return 'Use an email such as ada@example.com.'
       return field.pointer === '/username' ? 'Use 3 to 64 letters, digits, “_” and “-”.' : field.detail
     case 'invalid_character':

@@ -12,7 +12,7 @@ export function deleteView(): View {
     submit: 'Delete my account',
     busy: 'Deleting…',
     look: 'danger',
-    send: () => proving(form, remove),
+    send: () => proving(mine, form, remove),
   })
   const words = el('p', {}, 'Your account is deleted at once, with everything in it. Nobody can restore it.')
   return { title: 'Delete the account', body: el('div', {}, words, form, back()) }

@@ -51,7 +51,7 @@ function change(place: HTMLElement): HTMLElement {
     busy: 'Asking…',
     look: 'secondary',
     send: ({ email }) =>
-      proving(form, () =>
+      proving(mine, form, () =>
         mailed(place, mine.requestEmailChange(email), (request) =>
           enter('Change', async (code) => {
             const result = await mine.confirmEmailChange({ request, code })

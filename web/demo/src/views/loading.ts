@@ -26,7 +26,8 @@ export function loading<T>({ ask, view, known = null }: Loading<T>): HTMLElement
     place.removeAttribute('aria-busy')
     // The person may have left the view meanwhile, or be logged out.
     if (!place.isConnected) return
-    if (told) say(told.message, 'error')
+    // Without a form there is no field to mark.
+    if (told) say(told.fields.map((field) => field.message).join(' ') || told.message, 'error')
     const parts = result.ok ? [view(result.data)] : [...before, again]
     // What has not changed stays, and the focus in it.
     if (parts.length === 1 && place.childElementCount === 1 && place.firstElementChild?.isEqualNode(parts[0] ?? null))

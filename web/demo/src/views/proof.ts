@@ -1,5 +1,4 @@
-import type { Proof } from '@latchkey-auth/client/account'
-import { auth, mine } from '../auth.ts'
+import type { Account, Proof } from '@latchkey-auth/client/account'
 import { el } from '../dom.ts'
 import { makeForm } from '../form.ts'
 import { say } from '../page.ts'
@@ -10,9 +9,9 @@ type Work = () => Promise<AppError | undefined>
 
 /**
  * Does work that may demand a fresh proof of who the person is. If it does, `form` is replaced by one that asks for such a proof,
- * and the work is then done again.
+ * and the work is then done again. `mine` is the account of the person.
  */
-export async function proving(form: HTMLElement, work: Work): Promise<AppError | undefined> {
+export async function proving(mine: Account, form: HTMLElement, work: Work): Promise<AppError | undefined> {
   const error = await work()
   if (error?.code !== 'reauthentication_required') return error
   const place = el('div', {})
@@ -20,15 +19,15 @@ export async function proving(form: HTMLElement, work: Work): Promise<AppError |
     place.replaceChildren(...content)
     place.querySelector<HTMLElement>('input, button')?.focus()
   }
-  const code = byCode(work, show)
+  const code = byCode(mine, work, show)
   const has = (factor: Proof['factor']) => error.factors.includes(factor)
   form.replaceWith(place)
-  show(...(has('password') ? [byPassword(work)] : []), ...(has('email_code') ? [code] : []))
+  show(...(has('password') ? [byPassword(mine, work)] : []), ...(has('email_code') ? [code] : []))
   say('Your login was a while ago. Confirm that it is you.')
   return undefined
 }
 
-function byPassword(work: Work): HTMLFormElement {
+function byPassword(mine: Account, work: Work): HTMLFormElement {
   return makeForm({
     fields: [
       {
@@ -41,22 +40,22 @@ function byPassword(work: Work): HTMLFormElement {
     ],
     submit: 'Continue',
     busy: 'Asking…',
-    send: ({ proof }) => prove({ factor: 'password', password: proof }, work),
+    send: ({ proof }) => prove(mine, { factor: 'password', password: proof }, work),
     focusAfterError: () => 'proof',
   })
 }
 
 /** Has a code mailed to the account's own email, and then shows where to enter it. */
-function byCode(work: Work, show: (form: HTMLElement) => void): HTMLFormElement {
+function byCode(mine: Account, work: Work, show: (form: HTMLElement) => void): HTMLFormElement {
   return makeForm<never>({
     fields: [],
     submit: 'Mail me a code instead',
     busy: 'Asking…',
     look: 'secondary',
     send: async () => {
-      const me = await auth.me()
+      const me = await mine.read()
       if (!me.ok) return me.error
-      const asked = await mine.requestLoginCode(me.data.email)
+      const asked = await mine.requestLoginCode(me.data.user.email)
       if (!asked.ok) return asked.error
       const { request } = asked.data
       show(
@@ -64,7 +63,7 @@ function byCode(work: Work, show: (form: HTMLElement) => void): HTMLFormElement 
           fields: [codeField],
           submit: 'Continue',
           busy: 'Asking…',
-          send: ({ code }) => prove({ factor: 'email_code', request, code }, work),
+          send: ({ code }) => prove(mine, { factor: 'email_code', request, code }, work),
         }),
       )
       say('We have mailed you a code.')
@@ -73,7 +72,7 @@ function byCode(work: Work, show: (form: HTMLElement) => void): HTMLFormElement 
   })
 }
 
-async function prove(proof: Proof, work: Work): Promise<AppError | undefined> {
+async function prove(mine: Account, proof: Proof, work: Work): Promise<AppError | undefined> {
   const result = await mine.reauthenticate(proof)
   return result.ok ? work() : result.error
 }

@@ -19,7 +19,8 @@ const password: FieldOptions<'password'> = {
 /** Asks for the new password, and without the link of a mail also for its code. */
 export function resetView(): View {
   const undo = heldLink('email_changed')
-  const link = undo ?? heldLink('reset_password')
+  const invitation = heldLink('invitation')
+  const link = undo ?? invitation ?? heldLink('reset_password')
   const pending = pendingOf('reset_password')
   const form = makeForm<'code' | 'password'>({
     fields: link ? [password] : [codeField, password],
@@ -45,5 +46,8 @@ export function resetView(): View {
     : link
       ? ''
       : `For ${pending?.email ?? ''}.`
-  return { title: 'New password', body: el('div', {}, el('p', { class: 'quiet' }, words), form, aside) }
+  return {
+    title: invitation ? 'Choose a password' : 'New password',
+    body: el('div', {}, el('p', { class: 'quiet' }, words), form, aside),
+  }
 }

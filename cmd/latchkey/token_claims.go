@@ -1,0 +1,26 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/latchkey-auth/latchkey/impl/auth"
+)
+
+// tokenClaims returns the members of app_metadata that LATCHKEY_TOKEN_CLAIMS names, and what is wrong
+// with it. Only app_metadata can be named: what the user may write must not look like what an operator
+// has decided.
+func tokenClaims(texts []string) (names []string, problem string) {
+	for _, text := range texts {
+		name, ok := strings.CutPrefix(text, "app_metadata.")
+		if !ok {
+			const format = "has %q, must be members of app_metadata such as app_metadata.plan, separated by commas"
+			return nil, fmt.Sprintf(format, text)
+		}
+		names = append(names, name)
+	}
+	if err := auth.CheckTokenClaims(names); err != nil {
+		return nil, "can't be used: " + err.Error()
+	}
+	return names, ""
+}

@@ -1,0 +1,85 @@
+package main
+
+import (
+	"context"
+	"errors"
+
+	"github.com/spf13/cobra"
+
+	"github.com/latchkey-auth/latchkey/impl/auth"
+)
+
+func (r *root) userListCommand() *cobra.Command {
+	var (
+		filter           auth.UserFilter
+		active, verified bool
+		limit            int
+		asJSON           bool
+	)
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "List users, the newest first",
+		Long: "List users, the newest first, or in the order of their emails with --email-prefix. The filters hold\n" +
+			"together.",
+		Args: noArgs,
+		RunE: r.begin(func(cmd *cobra.Command, _ []string) error {
+			if cmd.Flags().Changed("active") {
+				filter.IsActive = &active
+			}
+			if cmd.Flags().Changed("email-verified") {
+				filter.EmailVerified = &verified
+			}
+			if filter.Role != "" {
+				if err := checkRole(filter.Role); err != nil {
+					return err
+				}
+			}
+			if limit < 0 {
+				return usageError{errors.New("--limit must be at least 0")}
+			}
+			return r.withService(cmd.Context(), false, func(service *auth.Service) error {
+				list := newUserList(r.out, asJSON)
+				if err := eachUser(cmd.Context(), service, filter, limit, list.add); err != nil {
+					return err
+				}
+				return list.end()
+			})
+		}),
+	}
+	cmd.Flags().StringVar(&filter.EmailPrefix, "email-prefix", "", "what the email begins with, without regard to case")
+	cmd.Flags().BoolVar(&active, "active", true, "whether the users may log in; --active=false for those who may not")
+	cmd.Flags().BoolVar(&verified, "email-verified", true, "whether the users have proved their email")
+	cmd.Flags().StringVar(&filter.Role, "role", "", "a role that the users have")
+	cmd.Flags().IntVar(&limit, "limit", 0, "how many users are listed at most; 0 for all")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object on a line for each user")
+	return cmd
+}
+
+// listPage is how many users are read at once.
+const listPage = 100
+
+// eachUser calls f with the users of a filter, with all of them for a limit of 0, and stops at its
+// first error.
+func eachUser(
+	ctx context.Context, service *auth.Service, filter auth.UserFilter, limit int, f func(auth.ManagedUser) error,
+) error {
+	for cursor, left := "", limit; ; {
+		size := listPage
+		if limit > 0 {
+			size = min(size, left)
+		}
+		page, err := service.ListUsers(ctx, filter, cursor, size)
+		if err != nil {
+			return err
+		}
+		for _, user := range page.Users {
+			if err := f(user); err != nil {
+				return err
+			}
+		}
+		cursor, left = page.Next, left-size
+		if cursor == "" || limit > 0 && left <= 0 {
+			return nil
+		}
+	}
+}

@@ -1,0 +1,62 @@
+package impl
+
+import (
+	"context"
+	"log/slog"
+
+	"github.com/google/uuid"
+
+	"github.com/latchkey-auth/latchkey/gen/api"
+	"github.com/latchkey-auth/latchkey/impl/auth"
+)
+
+// CreateUser makes a user without a password, and mails an invitation.
+func (s *Server) CreateUser(
+	ctx context.Context,
+	req api.CreateUserRequestObject,
+) (api.CreateUserResponseObject, error) {
+	r := requestOf(ctx)
+	invited, err := s.auth.Invite(ctx, r.operator(), invitationOf(*req.Body))
+	if err != nil {
+		return nil, err
+	}
+	r.note(slog.String("invited", invited.ID.String()))
+	return api.CreateUser201JSONResponse{
+		Body: managedUserBody(invited),
+		Headers: api.CreateUser201ResponseHeaders{
+			ETag: auth.ETag(invited.User), Location: invitedPath(r, invited.ID),
+		},
+	}, nil
+}
+
+func invitationOf(body api.Invitation) auth.Invitation {
+	i := auth.Invitation{
+		Email: body.Email, Username: value(body.Username), DisplayName: value(body.DisplayName), Locale: value(body.Locale),
+		AppMetadata: body.AppMetadata,
+	}
+	if body.Roles != nil {
+		for _, role := range *body.Roles {
+			i.Roles = append(i.Roles, string(role))
+		}
+	}
+	return i
+}
+
+// invitedPath returns the path of a user, relative to the path of the invitation.
+func invitedPath(r *request, id uuid.UUID) string {
+	if r.slashAdded {
+		return id.String() + "/"
+	}
+	return "../" + id.String() + "/"
+}
+
+// SendUserPasswordReset mails a user a link that sets another password.
+func (s *Server) SendUserPasswordReset(
+	ctx context.Context,
+	req api.SendUserPasswordResetRequestObject,
+) (api.SendUserPasswordResetResponseObject, error) {
+	if err := s.auth.SendPasswordReset(ctx, requestOf(ctx).operator(), req.UserID); err != nil {
+		return nil, err
+	}
+	return api.SendUserPasswordReset204Response{}, nil
+}
