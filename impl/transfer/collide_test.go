@@ -1,6 +1,8 @@
 package transfer_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -192,24 +194,36 @@ func TestImportWaitsForRegistrations(t *testing.T) {
 	for n := range users {
 		fmt.Fprintf(&file, "{\"email\":\"user%d@example.com\",\"external_id\":\"%d\"}\n", n, n)
 	}
-	report := make(chan string, 1)
-	go func() {
-		report <- load(t, h, "", []byte(file.String()), false)
-	}()
-	for _, tx := range held {
-		for waiting := 0; waiting == 0; {
-			err := pool.QueryRow(t.Context(), `SELECT count(*) FROM pg_stat_activity
-				WHERE datname = current_database() AND wait_event_type = 'Lock'`).Scan(&waiting)
-			if err != nil || len(report) > 0 {
-				t.Fatalf("the import has ended without a wait, %v", err)
+	var wg sync.WaitGroup
+	ended := make(chan struct{})
+	wg.Go(func() {
+		for _, tx := range held {
+			if err := errors.Join(awaitLock(t.Context(), pool, ended), tx.Commit(t.Context())); err != nil {
+				t.Error(err)
 			}
 		}
-		if err := tx.Commit(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-	}
-	got := <-report
+	})
+	defer wg.Wait()
+	defer close(ended)
+	got := load(t, h, "", []byte(file.String()), false)
 	if want := "imported 995, not imported 5, none 995\n"; !strings.HasPrefix(got, want) || strings.Count(got, "/email email_taken") != others {
 		t.Errorf("got %s, want %s", got, want)
 	}
+}
+
+// awaitLock returns when a connection waits for another one. It fails if the import ends before.
+func awaitLock(ctx context.Context, pool *pgxpool.Pool, ended <-chan struct{}) error {
+	for waiting := 0; waiting == 0; {
+		select {
+		case <-ended:
+			return errors.New("the import has ended without a wait")
+		default:
+		}
+		err := pool.QueryRow(ctx, `SELECT count(*) FROM pg_stat_activity
+			WHERE datname = current_database() AND wait_event_type = 'Lock'`).Scan(&waiting)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
