@@ -11,7 +11,6 @@ import (
 
 	"github.com/latchkey-auth/latchkey/gen/db"
 	"github.com/latchkey-auth/latchkey/impl/auth/account"
-	"github.com/latchkey-auth/latchkey/impl/auth/password"
 	"github.com/latchkey-auth/latchkey/impl/auth/store"
 	"github.com/latchkey-auth/latchkey/impl/secret"
 )
@@ -91,7 +90,7 @@ func (i *Import) Batch(ctx context.Context, users []ImportedUser) ([]ImportOutco
 	prepared := make([]preparedUser, len(users))
 	now := i.service.now()
 	for n, user := range users {
-		prepared[n] = s.prepare(user, now)
+		prepared[n] = i.service.prepare(user, now)
 		i.seen.judge(&prepared[n])
 	}
 	return i.all(ctx, prepared, now)
