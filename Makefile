@@ -7,10 +7,12 @@ SHELL := bash
 TOOLS    := bin/tools
 FUZZTIME ?= 10s
 BENCH    ?=
+RELEASE  ?=
 # The clone may belong to another user (a container's mount), of which git tells nothing unless it is named as safe;
 # without git, or without its history, there is still a version.
 GIT      := git -c "safe.directory=$(CURDIR)"
 VERSION   = $(shell $(GIT) describe --tags --always --dirty 2>/dev/null || echo dev)
+COMMIT    = $(shell TZ=UTC $(GIT) log -1 --date=format-local:%Y-%m-%dT%H:%M:%SZ --format='-X main.commit=%H -X main.date=%cd' 2>/dev/null)
 # All npm packages, and the few that the server and the demo run with. npm's own record is a stamp: it is written last.
 # The matrix is a project of its own, for its test alone.
 NPM      := web/node_modules/.complete
@@ -26,15 +28,16 @@ STEP      = @printf '\n== %s\n'
 export GOTOOLCHAIN := auto
 export GOFLAGS := $(strip $(filter-out -buildvcs=%,$(shell go env GOFLAGS)) -buildvcs=false)
 
-.PHONY: help build run demo demo-api test left-out vet lint lint-contract lint-web check-generated unit test-client \
-	test-matrix test-web test-generators specmatic client generate release-contract fuzz audit bench clean
+.PHONY: help build run demo demo-api image test left-out vet lint lint-contract lint-web check-generated unit \
+	test-deploy test-client test-matrix test-web test-generators test-release specmatic client generate release \
+	release-contract fuzz audit bench clean
 
 help: ## lists the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
 build: ## builds bin/latchkey
 	@mkdir -p bin
-	go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/latchkey ./cmd/latchkey
+	go build -trimpath -ldflags '-s -w -X main.version=$(VERSION) $(COMMIT)' -o bin/latchkey ./cmd/latchkey
 
 run: $(NPM_RUN) build ## starts the server with its database, and shows its mails at /dev/mails/
 	./bin/latchkey serve --dev
@@ -48,6 +51,11 @@ demo-api:
 	@mkdir -p bin
 	go build -trimpath -o bin/demo-api ./web/demo/api
 
+# The date of all files in the images is that of the commit, so that the same commit gives the same images.
+image: $(NPM_RUN) ## makes the container images in bin/image, without Docker
+	SOURCE_DATE_EPOCH=$$($(GIT) log -1 --format=%ct 2>/dev/null) sh deploy/image/make.sh '$(VERSION)' bin/image
+	@ls bin/image/*.tar
+
 test: ## installs what the tests need and runs all of them
 	@$(MAKE) --no-print-directory left-out
 	$(STEP) 'npm packages'
@@ -60,6 +68,8 @@ test: ## installs what the tests need and runs all of them
 	@$(MAKE) --no-print-directory check-generated
 	$(STEP) 'tests, with the race detector'
 	@$(MAKE) --no-print-directory unit
+	$(STEP) 'the image, the manifests and the unit'
+	@$(MAKE) --no-print-directory test-deploy
 	$(STEP) 'the client, against the binary'
 	@$(MAKE) --no-print-directory test-client
 	$(STEP) 'the packed client, in frameworks, compilers and runtimes'
@@ -68,6 +78,8 @@ test: ## installs what the tests need and runs all of them
 	@$(MAKE) --no-print-directory lint-web test-web
 	$(STEP) 'clients that other generators make of the contract'
 	@$(MAKE) --no-print-directory test-generators
+	$(STEP) 'a release: twice the same, and its packages installed'
+	@$(MAKE) --no-print-directory test-release
 	$(STEP) 'the contract, judged by Specmatic'
 	@$(MAKE) --no-print-directory specmatic
 
@@ -80,6 +92,10 @@ left-out:
 unit: $(NPM)
 	go test -race -timeout 20m ./...
 	cd bench && go test -race -timeout 20m ./...
+
+# A module of its own too: it makes the image, and judges what runs it elsewhere.
+test-deploy: $(NPM)
+	cd deploy && go test -timeout 20m ./...
 
 client: $(NPM)
 	npm --prefix web/client run --silent build
@@ -100,12 +116,18 @@ test-web: build client demo-api
 test-generators: $(NPM) $(GENERATORS) build $(TOOLS)/.generators
 	npm --prefix web/generators test
 
+# The npm packages run with the PostgreSQL that npm has brought. Go does not see what the tests read, so it must not cache them.
+test-release: $(NPM)
+	cd deploy/release && go test -count=1 .
+
 specmatic: $(NPM)
 	bash gen/specmatic.sh
 
 lint: vet $(TOOLS)/.lint ## runs go vet and golangci-lint
 	$(TOOLS)/golangci-lint run
 	cd bench && "$(CURDIR)/$(TOOLS)/golangci-lint" run
+	cd deploy/release && "$(CURDIR)/$(TOOLS)/golangci-lint" run
+	cd deploy && "$(CURDIR)/$(TOOLS)/golangci-lint" run
 
 lint-contract: $(NPM) $(TOOLS)/.oasdiff ## lints openapi.yaml, and fails if it breaks clients under the same version
 	bash gen/lint/test.sh
@@ -116,12 +138,19 @@ lint-contract: $(NPM) $(TOOLS)/.oasdiff ## lints openapi.yaml, and fails if it b
 vet:
 	go vet ./...
 	cd bench && go vet ./...
+	cd deploy/release && go vet ./...
+	cd deploy && go vet ./...
 
 generate: $(TOOLS)/.generators $(NPM) ## makes everything below gen that is made
 	bash gen/generate.sh
 
 check-generated: $(TOOLS)/.generators $(NPM) ## deletes what is generated, generates it and asks git
 	@bash gen/check.sh || { $(GIT) --no-pager diff -- gen; exit 1; }
+
+# The Go that go.mod names: another one would make other bytes.
+release: ## makes the files of a release of the last commit in dist/release (RELEASE='-platforms linux_amd64')
+	GOTOOLCHAIN=$$(sed -n 's/^toolchain //p' go.mod) go -C deploy/release run . -root "$(CURDIR)" -out "$(CURDIR)/dist/release" \
+	  $(RELEASE)
 
 release-contract: $(TOOLS)/.oasdiff ## makes the contract and the statements those that the next change is held to
 	bash gen/release.sh
@@ -144,7 +173,7 @@ bench: build ## measures the server (BENCH='-d 1s -rounds 1'), then runs the Go 
 	go test -run '^$$' -bench . -benchmem ./...
 
 clean: ## removes what was built and installed here
-	rm -rf bin web/node_modules web/*/node_modules web/*/dist web/e2e/screenshots web/matrix/.work web/generators/made \
+	rm -rf bin dist web/node_modules web/*/node_modules web/*/dist web/e2e/screenshots web/matrix/.work web/generators/made \
 	  web/generators/go/made
 
 $(NPM): $(NPM_PINS)

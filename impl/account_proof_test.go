@@ -68,6 +68,9 @@ func TestL5_PresentPasswordIsLimited(t *testing.T) {
 	if a := changePassword(t, h, token, impltest.Password, "violet anchor prints slowly"); guesses != 10 || a.Status != 429 {
 		t.Errorf("%d guesses, and then %d %s", guesses, a.Status, a.Body)
 	}
+	if stats := h.Auth.Stats(); stats.LimitedByAccount+stats.LimitedByOwn != 2 {
+		t.Errorf("the metrics count %+v, want two that are limited", stats)
+	}
 }
 
 // claims returns those of an access token.

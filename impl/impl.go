@@ -54,6 +54,9 @@ type Options struct {
 	// Timeouts bound what a client or the database may take; zero values are replaced by
 	// [DefaultTimeouts].
 	Timeouts Timeouts
+	// Observe is called after each answer with the id of its operation, which is empty for a path
+	// that the contract doesn't have. Requests wait for it. Nil observes nothing.
+	Observe func(operation string, status int, took time.Duration)
 }
 
 // Server serves every path that Latchkey serves.
@@ -63,6 +66,7 @@ type Server struct {
 	ready    func(context.Context) error
 	logger   *slog.Logger
 	now      func() time.Time
+	observe  func(operation string, status int, took time.Duration)
 	timeouts Timeouts
 	proxies  []netip.Prefix
 	// publicURL has no slash at its end.
@@ -97,7 +101,7 @@ func New(o Options) (*Server, error) {
 		return nil, errors.New("impl: no clock")
 	}
 	s := &Server{
-		logger: o.Logger, now: o.Now, timeouts: o.Timeouts.orDefault(), proxies: o.Proxies,
+		logger: o.Logger, now: o.Now, observe: o.Observe, timeouts: o.Timeouts.orDefault(), proxies: o.Proxies,
 		publicURL: strings.TrimSuffix(o.PublicURL, "/"),
 	}
 	crossOrigin, err := newCrossOrigin(o.Origins, s.publicURL)
@@ -125,7 +129,7 @@ func New(o Options) (*Server, error) {
 	e := echo.New()
 	e.HTTPErrorHandler = s.writeError
 	e.Use(s.startRequest(known, // the operation, the request's id, and who sends it; then
-		s.logAccess,
+		s.account,
 		recoverPanics,
 		setSecurityHeaders,
 		s.takeCookies,

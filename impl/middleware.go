@@ -54,8 +54,8 @@ func sentMethod(r *http.Request) string {
 	return r.Method
 }
 
-// logAccess logs one line for each request, after the response was written.
-func (s *Server) logAccess(next echo.HandlerFunc) echo.HandlerFunc {
+// account logs one line for each request and tells the observer, after the response was written.
+func (s *Server) account(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(ec echo.Context) error {
 		client := ec.Request().Context()
 		err := next(ec)
@@ -64,6 +64,10 @@ func (s *Server) logAccess(next echo.HandlerFunc) echo.HandlerFunc {
 		}
 		gone := errors.Is(err, context.Canceled) && client.Err() != nil
 		r, hr, res := requestOf(ec.Request().Context()), ec.Request(), ec.Response()
+		took := s.now().Sub(r.started)
+		if s.observe != nil {
+			s.observe(r.operationID(), res.Status, took)
+		}
 		level := s.levelOf(r, res.Status, err, gone)
 		if !s.logger.Enabled(hr.Context(), level) {
 			return nil
@@ -76,7 +80,7 @@ func (s *Server) logAccess(next echo.HandlerFunc) echo.HandlerFunc {
 			slog.String("path", hr.URL.Path),
 			slog.Int("status", res.Status),
 			slog.Int64("bytes", res.Size),
-			slog.Duration("duration", s.now().Sub(r.started)),
+			slog.Duration("duration", took),
 		)
 		s.logger.LogAttrs(hr.Context(), level, "request", append(attrs, r.attrs...)...)
 		return nil

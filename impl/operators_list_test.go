@@ -233,3 +233,37 @@ func TestGetUser(t *testing.T) {
 		}
 	}
 }
+
+// A prefix is compared as an email is: without regard to case, in NFC, and a whole one by its domain
+// in ASCII. No character of it is a wildcard.
+func TestListUsersPrefixes(t *testing.T) {
+	t.Parallel()
+	h := impltest.New(t)
+	token := h.MustOperator(t, "zoe", "support", "users:read")
+	for username, email := range map[string]string{
+		"joerg": "Jörg@bücher.example", "percent": "a%b@example.com", "plain": "axb@example.com", "underscore": "a_b@example.com",
+	} {
+		if a := h.Register(t, email, username, impltest.Password); a.Status != 201 {
+			t.Fatalf("got %d %s", a.Status, a.Body)
+		}
+	}
+	for prefix, want := range map[string][]string{
+		"jÖR": {"joerg"}, "Jo\u0308rg@": {"joerg"}, "jörg@BÜCHER.example": {"joerg"}, "jörg@xn--b": {"joerg"}, "jo": nil,
+		"a": {"percent", "underscore", "plain"}, "a%": {"percent"}, "a_": {"underscore"}, "a%b@example.com": {"percent"},
+		"a\\": nil, "'": nil, "a*": nil, "\U0010FFFF": nil, "zoe@example.com\u00a0": nil,
+	} {
+		got := usernamesOf(t, h, token, "?limit=2&email_prefix="+url.QueryEscape(prefix))
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%q (-want +got):\n%s", prefix, diff)
+		}
+	}
+	for name, query := range map[string]string{
+		"no UTF-8": "email_prefix=%FF", "NUL": "email_prefix=a%00", "empty": "email_prefix=", "twice": "email_prefix=a&email_prefix=b",
+		"long": "email_prefix=" + strings.Repeat("a", 255), "a space": "email_prefix=a+b",
+	} {
+		a := as(t, h, token, "GET", impltest.UsersPath+"?"+query)
+		if got := violations(a); a.Status != 422 || len(got) != 1 || got[0][0] != "/query/email_prefix" {
+			t.Errorf("%s: got %d %s", name, a.Status, a.Body)
+		}
+	}
+}

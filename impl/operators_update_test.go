@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -255,6 +256,13 @@ func TestOperatorsEvent(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+	// The user's own change is recorded beside that of the operator, though it is of the same hour.
+	if a := patchMe(t, h, token, `{"locale":"en"}`); a.Status != 200 {
+		t.Fatalf("got %d %s", a.Status, a.Body)
+	}
+	if all := eventsAbout(t, h, path); !slices.Contains(all, "user.updated user") {
+		t.Errorf("got %q", all)
 	}
 	if own := as(t, h, token, "GET", impltest.EventsPath); strings.Contains(string(own.Body), "Operator/1.0") {
 		t.Errorf("the user sees %s", own.Body)

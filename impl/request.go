@@ -73,6 +73,14 @@ func sentPathOf(r *http.Request) string {
 // isOAuth reports whether the request's errors have the form of RFC 6749 section 5.2.
 func (r *request) isOAuth() bool { return r.operation != nil && r.operation.OAuth }
 
+// operationID returns the id of the operation, or "" for a path that the contract doesn't have.
+func (r *request) operationID() string {
+	if r.operation == nil {
+		return ""
+	}
+	return r.operation.ID
+}
+
 // isProbe reports whether the request asks for the service's health.
 func (r *request) isProbe() bool {
 	return r.operation != nil && (r.operation.ID == opLiveness || r.operation.ID == "GetReadiness")

@@ -6,31 +6,36 @@ VALUES (
 );
 
 -- name: EventAddSampled :exec
--- Adds an event unless the user has one of its type since a moment.
+-- Adds an event unless the user has one of its type and actor since a moment.
 INSERT INTO events (id, type, user_id, actor, session_id, address, user_agent, data, created_at)
-SELECT @id, sqlc.arg(type)::text, sqlc.arg(user_id)::uuid, @actor, sqlc.narg(session_id), sqlc.narg(address), sqlc.narg(user_agent), @data, @created_at
+SELECT @id, sqlc.arg(type)::text, sqlc.arg(user_id)::uuid, sqlc.arg(actor)::text, sqlc.narg(session_id), sqlc.narg(address), sqlc.narg(user_agent), @data, @created_at
 WHERE NOT EXISTS (
     SELECT FROM events e
     WHERE e.user_id = sqlc.arg(user_id)::uuid AND e.id > sqlc.arg(since_id)::uuid AND e.type = sqlc.arg(type)::text
+        AND e.actor = sqlc.arg(actor)::text
 );
 
 -- name: EventList :many
--- Returns a page of all events, the newest first: those between two ids, and of a time. The sums of
--- the time hide it from the planner, which must walk along the ids.
+-- Returns a page of all events, the newest first: those between two ids, and of a time. The time is
+-- written so that the planner has no statistics of it, and takes most rows for matching. Then it walks
+-- along the ids, which ends with the page, and never sorts all that match.
 SELECT id, type, user_id, actor, actor_id, session_id, address, user_agent, data, created_at
 FROM events
 WHERE id < sqlc.arg(before)::uuid AND id >= sqlc.arg(after)::uuid
-    AND created_at + interval '0' >= sqlc.arg(since)::timestamptz AND created_at + interval '0' < sqlc.arg(until)::timestamptz
+    AND (created_at + interval '0' < sqlc.arg(since)::timestamptz) IS NOT TRUE
+    AND (created_at + interval '0' >= sqlc.arg(until)::timestamptz) IS NOT TRUE
 ORDER BY id DESC
 LIMIT sqlc.arg(page_size)::integer;
 
 -- name: EventListByUser :many
--- Is [EventList] for one user. Rows are compared, so that the index of users alone has the order:
--- walking along all ids could take a second for a user without events.
+-- Is [EventList] for one user. The array keeps the planner from taking the user for a constant. So
+-- only the index of users has the order, and not that of all ids: walking along them could take a
+-- second for a user without events.
 SELECT id, type, user_id, actor, actor_id, session_id, address, user_agent, data, created_at
 FROM events
-WHERE (user_id, id) < (sqlc.arg(user_id)::uuid, sqlc.arg(before)::uuid) AND (user_id, id) >= (sqlc.arg(user_id)::uuid, sqlc.arg(after)::uuid)
-    AND created_at + interval '0' >= sqlc.arg(since)::timestamptz AND created_at + interval '0' < sqlc.arg(until)::timestamptz
+WHERE user_id = ANY (ARRAY[sqlc.arg(user_id)::uuid]) AND id < sqlc.arg(before)::uuid AND id >= sqlc.arg(after)::uuid
+    AND (created_at + interval '0' < sqlc.arg(since)::timestamptz) IS NOT TRUE
+    AND (created_at + interval '0' >= sqlc.arg(until)::timestamptz) IS NOT TRUE
 ORDER BY user_id DESC, id DESC
 LIMIT sqlc.arg(page_size)::integer;
 
@@ -38,20 +43,22 @@ LIMIT sqlc.arg(page_size)::integer;
 -- Is [EventList] for one type, as [EventListByUser] is for a user.
 SELECT id, type, user_id, actor, actor_id, session_id, address, user_agent, data, created_at
 FROM events
-WHERE (type, id) < (sqlc.arg(type)::text, sqlc.arg(before)::uuid) AND (type, id) >= (sqlc.arg(type)::text, sqlc.arg(after)::uuid)
-    AND created_at + interval '0' >= sqlc.arg(since)::timestamptz AND created_at + interval '0' < sqlc.arg(until)::timestamptz
+WHERE type = ANY (ARRAY[sqlc.arg(type)::text]) AND id < sqlc.arg(before)::uuid AND id >= sqlc.arg(after)::uuid
+    AND (created_at + interval '0' < sqlc.arg(since)::timestamptz) IS NOT TRUE
+    AND (created_at + interval '0' >= sqlc.arg(until)::timestamptz) IS NOT TRUE
 ORDER BY type DESC, id DESC
 LIMIT sqlc.arg(page_size)::integer;
 
 -- name: EventListByUserAndType :many
--- Is [EventList] for one type of a user. The array keeps the planner from taking the user for a
--- constant, and so from an index without the user.
+-- Is [EventList] for one type of a user. Both are one key of an index, because the planner would take
+-- an index of one of them, and read all its rows, where it expects few.
 SELECT id, type, user_id, actor, actor_id, session_id, address, user_agent, data, created_at
 FROM events
-WHERE user_id = ANY (ARRAY[sqlc.arg(user_id)::uuid])
-    AND (type, id) < (sqlc.arg(type)::text, sqlc.arg(before)::uuid) AND (type, id) >= (sqlc.arg(type)::text, sqlc.arg(after)::uuid)
-    AND created_at + interval '0' >= sqlc.arg(since)::timestamptz AND created_at + interval '0' < sqlc.arg(until)::timestamptz
-ORDER BY user_id DESC, type DESC, id DESC
+WHERE type || ' ' || user_id::text = ANY (ARRAY[sqlc.arg(type)::text || ' ' || sqlc.arg(user_id)::uuid::text])
+    AND id < sqlc.arg(before)::uuid AND id >= sqlc.arg(after)::uuid
+    AND (created_at + interval '0' < sqlc.arg(since)::timestamptz) IS NOT TRUE
+    AND (created_at + interval '0' >= sqlc.arg(until)::timestamptz) IS NOT TRUE
+ORDER BY type || ' ' || user_id::text DESC, id DESC
 LIMIT sqlc.arg(page_size)::integer;
 
 -- name: EventListFrom :many
@@ -59,7 +66,7 @@ LIMIT sqlc.arg(page_size)::integer;
 -- whatever the filter: for the command that prints them.
 SELECT id, type, user_id, actor, actor_id, session_id, address, user_agent, data, created_at
 FROM events
-WHERE id > sqlc.arg(after)::uuid AND created_at + interval '0' >= sqlc.arg(since)::timestamptz
+WHERE id > sqlc.arg(after)::uuid AND (created_at + interval '0' < sqlc.arg(since)::timestamptz) IS NOT TRUE
     AND (sqlc.narg(user_id)::uuid IS NULL OR user_id = sqlc.narg(user_id)::uuid)
     AND (sqlc.narg(type)::text IS NULL OR type = sqlc.narg(type)::text)
 ORDER BY id

@@ -28,7 +28,7 @@ CREATE INDEX users_superusers ON users (id) WHERE is_superuser;
 
 -- The list of events.
 CREATE INDEX events_type ON events (type, id);
-CREATE INDEX events_user_id_type ON events (user_id, type, id);
+CREATE INDEX events_type_of_user ON events ((type || ' ' || user_id::text), id);
 
 -- The transaction that has written an event. Events can be seen in the order of the transactions and not of the ids, so
 -- `latchkey events --follow` asks for those that its last snapshot has not seen. NULL for older events.
@@ -38,7 +38,7 @@ CREATE INDEX events_transaction_id ON events (transaction_id) WHERE transaction_
 
 -- +goose Down
 ALTER TABLE events DROP COLUMN transaction_id;
-DROP INDEX events_user_id_type;
+DROP INDEX events_type_of_user;
 DROP INDEX events_type;
 DROP INDEX users_superusers;
 DROP INDEX users_by_email;

@@ -21,6 +21,7 @@ const sweepEvery = time.Minute
 // background is what the tasks beside the API work on.
 type background struct {
 	*wire.Parts
+	requests *requestMetrics
 	// eventsRetention is how long events are kept.
 	eventsRetention time.Duration
 	logger          *slog.Logger
@@ -32,7 +33,7 @@ type background struct {
 func inBackground(ctx context.Context, s settings, b background) (stop func() error, err error) {
 	stopMetrics := func() error { return nil }
 	if s.MetricsAddr != "" {
-		handler := newMetrics(b.Auth.Stats, b.linesLost)
+		handler := newMetrics(b)
 		if stopMetrics, err = serveMetrics(ctx, s.MetricsAddr, handler, b.logger); err != nil {
 			return nil, fmt.Errorf("LATCHKEY_METRICS_ADDR: %w", err)
 		}

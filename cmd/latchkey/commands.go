@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
 
 	"github.com/spf13/cobra"
 
@@ -49,6 +48,7 @@ func newRoot(c console) *root {
 		addSettings(r.eventsCommand(), databaseSettings...),
 		addSettings(r.keyCommand(), keySettings...),
 		addSettings(r.mailCommand(), mailSettings...),
+		addSettings(r.healthcheckCommand(), healthSettings...),
 		r.openapiCommand(), r.versionCommand(),
 	)
 	return r
@@ -85,18 +85,6 @@ func oneArg(what string) cobra.PositionalArgs {
 
 // oneUser demands the argument USER.
 var oneUser = oneArg("a user's email, username or id")
-
-func (r *root) versionCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:   "version",
-		Short: "Print the version",
-		Args:  noArgs,
-		RunE: r.begin(func(*cobra.Command, []string) error {
-			_, err := fmt.Fprintf(r.out, "latchkey %s (%s, %s/%s)\n", version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
-			return err
-		}),
-	}
-}
 
 func (r *root) migrateCommand() *cobra.Command {
 	return &cobra.Command{

@@ -25,7 +25,7 @@ var (
 	demoURL   = regexp.MustCompile(`http://127\.0\.0\.1:[0-9]+/`)
 	// servers matches the commands that run until they are stopped. Later commands of the page talk
 	// to them.
-	servers = regexp.MustCompile(`(?m)^([A-Z_]+=\S+ )*(latchkey serve( --dev)?|make run)\n\z`)
+	servers = regexp.MustCompile(`(?m)^([A-Z_]+=\S+ )*((npx @latchkey-auth/)?latchkey serve( --dev)?|make run)\n\z`)
 )
 
 const (
@@ -106,6 +106,21 @@ var answers = map[string]map[string]string{
 		"latchkey events":      "user.deactivated",
 		"TOKEN=":               `"email":"root@example.com"`,
 		"curl -sS 'http://127.0.0.1:8000/api/events": `"actor":"operator"`,
+	},
+	"docs/moving-in.md": {
+		"latchkey user import fastapi-users.csv": "password: argon2id  1",
+		"latchkey user import tutorial.csv":      "password: bcrypt with a salt column  2",
+		"latchkey user import django.csv":        "password: pbkdf2_sha256 of Django ",
+		"python manage.py":                       "there already      3",
+		"latchkey user import supabase.csv":      "left behind, because the user was deleted there  1",
+		"latchkey user import pocketbase.csv":    "password: bcrypt  2",
+		"latchkey user import better-auth.csv":   "password: scrypt of better-auth  ",
+		"latchkey user import keycloak.json":     "password: pbkdf2-sha256  ",
+		"latchkey user import firebase.json":     "password: scrypt of Firebase  ",
+		"latchkey user import auth0.ndjson":      "password: bcrypt  2",
+		"curl -sS http://127.0.0.1:8000":         `"access_token"`,
+		"cat > users.jsonl":                      "imported                                 2",
+		"cat > users.csv":                        "imported                                 1",
 	},
 	"docs/operations.md": {
 		"latchkey user create":           "password: ",
@@ -254,6 +269,8 @@ func (d *document) serve(t *testing.T, script string) {
 	if strings.Contains(script, "make run") {
 		dir = d.root
 	}
+	// deploy/release runs the npm package.
+	script = strings.Replace(script, "npx @latchkey-auth/latchkey", "latchkey", 1)
 	if strings.Contains(script, documentedDatabase) {
 		script = strings.ReplaceAll(script, documentedDatabase, postgrestest.NewEmpty(t))
 	}

@@ -31,8 +31,8 @@ func (r *root) eventsCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "events",
 		Short: "List what happened to accounts",
-		Long: "List what happened to accounts, the newest first. The filters hold together. TIME is as in RFC 3339, a date\n" +
-			"(2026-01-05, in UTC), or how long ago it is (24h).\n\n" +
+		Long: "List what happened to accounts, the newest first. The filters hold together. TIME is as in RFC 3339,\n" +
+			"a date (2026-01-05, in UTC), or how long ago it is (24h).\n\n" +
 			"--follow prints the events from now on, or from --since on, the oldest first, until it is interrupted.",
 		Args: noArgs,
 		RunE: r.begin(func(cmd *cobra.Command, _ []string) error { return r.printEvents(cmd.Context(), flags) }),
@@ -94,8 +94,8 @@ func parseTime(flag, text string, now time.Time) (time.Time, error) {
 	if ago, err := time.ParseDuration(text); err == nil && ago >= 0 {
 		return now.Add(-ago), nil
 	}
-	return time.Time{}, fmt.Errorf("%s is %q, must be a time such as 2026-01-05T09:30:00Z, a date, or a duration such as 24h",
-		flag, text)
+	return time.Time{}, fmt.Errorf("%s is %q, must be a time such as 2026-01-05T09:30:00Z, "+
+		"a date, or a duration such as 24h", flag, text)
 }
 
 // eventsUser returns the id of a user, which may have been deleted, or zero for an empty text.

@@ -92,7 +92,7 @@ func checkHeadings(text string) error {
 // pages returns the files of all pages.
 func pages(tb testing.TB, root string) (all []string) {
 	tb.Helper()
-	for _, pattern := range []string{"*.md", "docs/*.md", "bench/*.md", "web/*/*.md"} {
+	for _, pattern := range []string{"*.md", "docs/*.md", "docs/*/*.md", "bench/*.md", "web/*/*.md"} {
 		found, err := filepath.Glob(filepath.Join(root, filepath.FromSlash(pattern)))
 		if err != nil || len(found) == 0 {
 			tb.Fatalf("%s: %v %v", pattern, found, err)

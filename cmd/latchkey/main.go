@@ -14,14 +14,15 @@ import (
 	"time"
 )
 
-// version is set at build time: -ldflags "-X main.version=0.1.0".
-var version = "dev"
+// repeatWindow is how long after the first signal another one counts as the same. npm, `npx` and
+// other programs that run this one pass on a Ctrl-C that the terminal has sent to it already.
+const repeatWindow = 500 * time.Millisecond
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	// The first signal starts the shutdown and removes the handler, so that a second one ends the
-	// process at once.
-	context.AfterFunc(ctx, stop)
+	// The first signal starts the shutdown and then removes the handler, so that a second one ends
+	// the process at once.
+	context.AfterFunc(ctx, func() { time.AfterFunc(repeatWindow, stop) })
 	err := run(ctx, os.Args[1:], os.Environ(), os.Stdin, os.Stdout, os.Stderr)
 	if err != nil {
 		complain("latchkey: " + oneLine(err.Error()))

@@ -115,6 +115,29 @@ func TestDrain(t *testing.T) {
 	}
 }
 
+// Signals that follow the first one at once count as the same: npm passes on a Ctrl-C that the
+// terminal has sent already.
+func TestRepeatedSignal(t *testing.T) {
+	t.Parallel()
+	p, server := serve(t, "/", onDatabase(postgrestest.New(t)))
+	body := registration("ada@example.com", "ada", "correct-horse-battery")
+	registering := beginRegistration(t, server, body)
+	for range 5000 { // takes some milliseconds
+		if err := p.signal(syscall.SIGTERM); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := eventually("new connections are refused", func() bool { return isRefused(server) || !p.running() }); err != nil {
+		t.Fatal(err)
+	}
+	if got := registering.finish(t, body); got != 201 {
+		t.Errorf("registration answered %d, want 201", got)
+	}
+	if status, err := p.wait(); status != 0 || err != nil {
+		t.Errorf("exit status %d, %v; want 0\n%s", status, err, p.stderr)
+	}
+}
+
 // A second signal ends the server without waiting for the requests in flight.
 func TestSecondSignal(t *testing.T) {
 	t.Parallel()
@@ -127,7 +150,9 @@ func TestSecondSignal(t *testing.T) {
 	if err := eventually("new connections are refused", func() bool { return isRefused(server) }); err != nil {
 		t.Fatal(err)
 	}
-	if err := p.signal(syscall.SIGTERM); err != nil {
+	if err := eventually("another signal ends it", func() bool {
+		return p.signal(syscall.SIGTERM) != nil || !p.running()
+	}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := p.wait(); err != nil {

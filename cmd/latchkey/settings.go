@@ -122,6 +122,7 @@ var (
 	}, databaseSettings...)
 	migrateSettings = append([]string{"DATABASE_WAIT"}, databaseSettings...)
 	mailSettings    = []string{"MAIL_DIR", "MAIL_FROM"}
+	healthSettings  = []string{"ADDR"}
 )
 
 // exitStatusHelp ends every command's help.

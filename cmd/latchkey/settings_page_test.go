@@ -79,3 +79,19 @@ func TestSettingsPage(t *testing.T) {
 		t.Errorf("the examples: %v", err)
 	}
 }
+
+// The lines of the Debian package's file of settings are valid once their # is removed.
+func TestSettingsOfTheDebianPackage(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile(filepath.Join("..", "..", "deploy", "debian", "latchkey.env"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var environ []string
+	for _, m := range regexp.MustCompile(`(?m)^#?(LATCHKEY_\w+=.*)$`).FindAllStringSubmatch(string(text), -1) {
+		environ = append(environ, m[1])
+	}
+	if _, err := loadSettings(environ); err != nil || len(environ) < 5 {
+		t.Errorf("%q: %v", environ, err)
+	}
+}

@@ -33,6 +33,7 @@ func (r *root) userCommand() *cobra.Command {
 		r.userRoleCommand("demote", "Take a role from a user", func(role string) auth.ManagedUpdate {
 			return auth.ManagedUpdate{Revoke: role}
 		}),
+		r.userImportCommand(), r.userExportCommand(),
 	)
 	return cmd
 }

@@ -17,8 +17,9 @@ func (r *root) userSessionsCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "sessions USER",
 		Short: "List a user's sessions, or end them all",
-		Long:  "List where a user is logged in, the newest session first. --end ends all sessions. The user can log in again.",
-		Args:  oneUser,
+		Long: "List where a user is logged in, the newest session first. --end ends all sessions. The user can log in\n" +
+			"again.",
+		Args: oneUser,
 		RunE: r.begin(func(cmd *cobra.Command, args []string) error {
 			return r.withUser(cmd.Context(), args[0], func(service *auth.Service, user auth.User) error {
 				if end {

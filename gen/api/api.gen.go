@@ -3039,7 +3039,7 @@ type Event struct {
 	// Example: 01981f6e-3f4a-7cc0-8f1e-5d7a4c1b2e90
 	SessionID *ID `json:"session_id,omitempty"`
 
-	// Type What happened. `login.failed`, `code.failed` and `user.updated` are recorded at most once an hour for an account. `code.failed` is a wrong code.
+	// Type What happened. `login.failed`, `code.failed` and a user's own `user.updated` are recorded at most once an hour for an account. `code.failed` is a wrong code.
 	//
 	// Example: user.logged_in
 	Type EventType `json:"type"`
@@ -3069,7 +3069,7 @@ type EventList struct {
 	Next *string `json:"next,omitempty"`
 }
 
-// EventType What happened. `login.failed`, `code.failed` and `user.updated` are recorded at most once an hour for an account. `code.failed` is a wrong code.
+// EventType What happened. `login.failed`, `code.failed` and a user's own `user.updated` are recorded at most once an hour for an account. `code.failed` is a wrong code.
 //
 // Example: user.logged_in
 type EventType string
@@ -4062,7 +4062,7 @@ type ManagedEvent struct {
 	// Example: 01981f6e-3f4a-7cc0-8f1e-5d7a4c1b2e90
 	SessionID *ID `json:"session_id,omitempty"`
 
-	// Type What happened. `login.failed`, `code.failed` and `user.updated` are recorded at most once an hour for an account. `code.failed` is a wrong code.
+	// Type What happened. `login.failed`, `code.failed` and a user's own `user.updated` are recorded at most once an hour for an account. `code.failed` is a wrong code.
 	//
 	// Example: user.logged_in
 	Type EventType `json:"type"`

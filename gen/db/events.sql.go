@@ -51,10 +51,11 @@ func (q *Queries) EventAdd(ctx context.Context, arg EventAddParams) error {
 
 const eventAddSampled = `-- name: EventAddSampled :exec
 INSERT INTO events (id, type, user_id, actor, session_id, address, user_agent, data, created_at)
-SELECT $1, $2::text, $3::uuid, $4, $5, $6, $7, $8, $9
+SELECT $1, $2::text, $3::uuid, $4::text, $5, $6, $7, $8, $9
 WHERE NOT EXISTS (
     SELECT FROM events e
     WHERE e.user_id = $3::uuid AND e.id > $10::uuid AND e.type = $2::text
+        AND e.actor = $4::text
 )
 `
 
@@ -71,7 +72,7 @@ type EventAddSampledParams struct {
 	SinceID   uuid.UUID
 }
 
-// Adds an event unless the user has one of its type since a moment.
+// Adds an event unless the user has one of its type and actor since a moment.
 func (q *Queries) EventAddSampled(ctx context.Context, arg EventAddSampledParams) error {
 	_, err := q.db.Exec(ctx, eventAddSampled,
 		arg.ID,
@@ -114,7 +115,8 @@ const eventList = `-- name: EventList :many
 SELECT id, type, user_id, actor, actor_id, session_id, address, user_agent, data, created_at
 FROM events
 WHERE id < $1::uuid AND id >= $2::uuid
-    AND created_at + interval '0' >= $3::timestamptz AND created_at + interval '0' < $4::timestamptz
+    AND (created_at + interval '0' < $3::timestamptz) IS NOT TRUE
+    AND (created_at + interval '0' >= $4::timestamptz) IS NOT TRUE
 ORDER BY id DESC
 LIMIT $5::integer
 `
@@ -140,8 +142,9 @@ type EventListRow struct {
 	CreatedAt time.Time
 }
 
-// Returns a page of all events, the newest first: those between two ids, and of a time. The sums of
-// the time hide it from the planner, which must walk along the ids.
+// Returns a page of all events, the newest first: those between two ids, and of a time. The time is
+// written so that the planner has no statistics of it, and takes most rows for matching. Then it walks
+// along the ids, which ends with the page, and never sorts all that match.
 func (q *Queries) EventList(ctx context.Context, arg EventListParams) ([]EventListRow, error) {
 	rows, err := q.db.Query(ctx, eventList,
 		arg.Before,
@@ -265,8 +268,9 @@ func (q *Queries) EventListBetween(ctx context.Context, arg EventListBetweenPara
 const eventListByType = `-- name: EventListByType :many
 SELECT id, type, user_id, actor, actor_id, session_id, address, user_agent, data, created_at
 FROM events
-WHERE (type, id) < ($1::text, $2::uuid) AND (type, id) >= ($1::text, $3::uuid)
-    AND created_at + interval '0' >= $4::timestamptz AND created_at + interval '0' < $5::timestamptz
+WHERE type = ANY (ARRAY[$1::text]) AND id < $2::uuid AND id >= $3::uuid
+    AND (created_at + interval '0' < $4::timestamptz) IS NOT TRUE
+    AND (created_at + interval '0' >= $5::timestamptz) IS NOT TRUE
 ORDER BY type DESC, id DESC
 LIMIT $6::integer
 `
@@ -335,8 +339,9 @@ func (q *Queries) EventListByType(ctx context.Context, arg EventListByTypeParams
 const eventListByUser = `-- name: EventListByUser :many
 SELECT id, type, user_id, actor, actor_id, session_id, address, user_agent, data, created_at
 FROM events
-WHERE (user_id, id) < ($1::uuid, $2::uuid) AND (user_id, id) >= ($1::uuid, $3::uuid)
-    AND created_at + interval '0' >= $4::timestamptz AND created_at + interval '0' < $5::timestamptz
+WHERE user_id = ANY (ARRAY[$1::uuid]) AND id < $2::uuid AND id >= $3::uuid
+    AND (created_at + interval '0' < $4::timestamptz) IS NOT TRUE
+    AND (created_at + interval '0' >= $5::timestamptz) IS NOT TRUE
 ORDER BY user_id DESC, id DESC
 LIMIT $6::integer
 `
@@ -363,8 +368,9 @@ type EventListByUserRow struct {
 	CreatedAt time.Time
 }
 
-// Is [EventList] for one user. Rows are compared, so that the index of users alone has the order:
-// walking along all ids could take a second for a user without events.
+// Is [EventList] for one user. The array keeps the planner from taking the user for a constant. So
+// only the index of users has the order, and not that of all ids: walking along them could take a
+// second for a user without events.
 func (q *Queries) EventListByUser(ctx context.Context, arg EventListByUserParams) ([]EventListByUserRow, error) {
 	rows, err := q.db.Query(ctx, eventListByUser,
 		arg.UserID,
@@ -406,16 +412,17 @@ func (q *Queries) EventListByUser(ctx context.Context, arg EventListByUserParams
 const eventListByUserAndType = `-- name: EventListByUserAndType :many
 SELECT id, type, user_id, actor, actor_id, session_id, address, user_agent, data, created_at
 FROM events
-WHERE user_id = ANY (ARRAY[$1::uuid])
-    AND (type, id) < ($2::text, $3::uuid) AND (type, id) >= ($2::text, $4::uuid)
-    AND created_at + interval '0' >= $5::timestamptz AND created_at + interval '0' < $6::timestamptz
-ORDER BY user_id DESC, type DESC, id DESC
+WHERE type || ' ' || user_id::text = ANY (ARRAY[$1::text || ' ' || $2::uuid::text])
+    AND id < $3::uuid AND id >= $4::uuid
+    AND (created_at + interval '0' < $5::timestamptz) IS NOT TRUE
+    AND (created_at + interval '0' >= $6::timestamptz) IS NOT TRUE
+ORDER BY type || ' ' || user_id::text DESC, id DESC
 LIMIT $7::integer
 `
 
 type EventListByUserAndTypeParams struct {
-	UserID   uuid.UUID
 	Type     string
+	UserID   uuid.UUID
 	Before   uuid.UUID
 	After    uuid.UUID
 	Since    time.Time
@@ -436,12 +443,12 @@ type EventListByUserAndTypeRow struct {
 	CreatedAt time.Time
 }
 
-// Is [EventList] for one type of a user. The array keeps the planner from taking the user for a
-// constant, and so from an index without the user.
+// Is [EventList] for one type of a user. Both are one key of an index, because the planner would take
+// an index of one of them, and read all its rows, where it expects few.
 func (q *Queries) EventListByUserAndType(ctx context.Context, arg EventListByUserAndTypeParams) ([]EventListByUserAndTypeRow, error) {
 	rows, err := q.db.Query(ctx, eventListByUserAndType,
-		arg.UserID,
 		arg.Type,
+		arg.UserID,
 		arg.Before,
 		arg.After,
 		arg.Since,
@@ -480,7 +487,7 @@ func (q *Queries) EventListByUserAndType(ctx context.Context, arg EventListByUse
 const eventListFrom = `-- name: EventListFrom :many
 SELECT id, type, user_id, actor, actor_id, session_id, address, user_agent, data, created_at
 FROM events
-WHERE id > $1::uuid AND created_at + interval '0' >= $2::timestamptz
+WHERE id > $1::uuid AND (created_at + interval '0' < $2::timestamptz) IS NOT TRUE
     AND ($3::uuid IS NULL OR user_id = $3::uuid)
     AND ($4::text IS NULL OR type = $4::text)
 ORDER BY id

@@ -1402,7 +1402,7 @@ export interface components {
             next?: components["schemas"]["Cursor"];
         };
         /**
-         * @description What happened. `login.failed`, `code.failed` and `user.updated` are recorded at most once an hour for an account. `code.failed` is a wrong code.
+         * @description What happened. `login.failed`, `code.failed` and a user's own `user.updated` are recorded at most once an hour for an account. `code.failed` is a wrong code.
          * @example user.logged_in
          * @enum {string}
          */

@@ -194,6 +194,7 @@ func (s *Service) proveAgain(
 	c.Session = &token.Claims{UserID: p.User.ID, SessionID: p.SessionID, Subject: p.User.Email}
 	attempt, err := s.limiter.Login(ctx, c.who(emailKey))
 	if err != nil {
+		s.counters.countLimited(err)
 		return err
 	}
 	err = errChanged

@@ -1,8 +1,11 @@
 package auth
 
 import (
+	"context"
 	"errors"
 	"sync/atomic"
+
+	"github.com/latchkey-auth/latchkey/impl/auth/store"
 )
 
 // Stats are figures for who watches over the service, all counted at this instance since its start
@@ -19,6 +22,8 @@ type Stats struct {
 	// HashesRefused counts those for which there was no room or no time.
 	HashesWaiting, HashesRunning int
 	HashesRefused                uint64
+	// HashBytes is the memory that hashing uses or keeps.
+	HashBytes uint64
 }
 
 // counters are the part of the figures that only grows.
@@ -40,6 +45,7 @@ func (s *Service) Stats() Stats {
 	}
 	hashes := s.hasher.Queue().Stats()
 	stats.HashesWaiting, stats.HashesRunning, stats.HashesRefused = hashes.Waiting, hashes.Running, hashes.Refused
+	stats.HashBytes = hashes.Bytes
 	return stats
 }
 
@@ -81,4 +87,18 @@ func (c *counters) countRefresh(err error) {
 	case errors.As(err, &limited):
 		c.bySession.Add(1)
 	}
+}
+
+// Mails are the mails of all instances that were not sent.
+type Mails struct {
+	// Waiting wait for their first attempt or are being sent, and Retrying have failed before.
+	Waiting, Retrying int64
+	// GivenUp were refused by the mail server, or failed for two days. They are forgotten after a week.
+	GivenUp int64
+}
+
+// Mails asks the database for the mails that were not sent. It fails with [ErrUnavailable].
+func (s *Service) Mails(ctx context.Context) (Mails, error) {
+	row, err := s.queries.MailCount(ctx)
+	return Mails{Waiting: row.Waiting, Retrying: row.Retrying, GivenUp: row.GivenUp}, store.Error(err)
 }

@@ -200,12 +200,13 @@ func packageName() string {
 }
 
 // packageFolders returns the npm packages in web/node_modules of the working folder, of a folder
-// above it, or of the executable's folder. For root a package counts only if root or the working
-// folder's owner owns it. In a folder such as /tmp any user may have put a package above us.
+// above it, or of the executable's folder, and those that were installed with the executable. For
+// root a package counts only if root, the working folder's owner or the executable's owner owns it.
+// In a folder such as /tmp any user may have put a package above us.
 func packageFolders() []string {
 	var dirs []string
-	add := func(base string, owners ...uint32) {
-		dir := filepath.Join(base, "web", "node_modules", packageName())
+	add := func(modules string, owners ...uint32) {
+		dir := filepath.Join(modules, packageName())
 		program, err := os.Stat(filepath.Join(dir, "native", "bin", "postgres"))
 		if err != nil || slices.Contains(dirs, dir) {
 			return
@@ -221,16 +222,35 @@ func packageFolders() []string {
 			owners = append(owners, info.Sys().(*syscall.Stat_t).Uid)
 		}
 		for ; ; dir = filepath.Dir(dir) {
-			add(dir, owners...)
+			add(filepath.Join(dir, "web", "node_modules"), owners...)
 			if dir == filepath.Dir(dir) {
 				break
 			}
 		}
 	}
 	if program, err := os.Executable(); err == nil {
-		add(filepath.Dir(program))
+		add(filepath.Join(filepath.Dir(program), "web", "node_modules"))
+		owner, err := os.Stat(program)
+		if err != nil {
+			return dirs
+		}
+		for _, modules := range modulesAround(program) {
+			add(modules, owner.Sys().(*syscall.Stat_t).Uid)
+		}
 	}
 	return dirs
+}
+
+// modulesAround returns the folders node_modules that contain a file, the nearest first. In them
+// npm has installed the packages that belong to a program's own package.
+func modulesAround(path string) []string {
+	var found []string
+	for dir := filepath.Dir(path); dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
+		if filepath.Base(dir) == "node_modules" {
+			found = append(found, dir)
+		}
+	}
+	return found
 }
 
 // probePackage reads the version of an npm package from its package.json. The package lacks its

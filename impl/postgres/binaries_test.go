@@ -293,3 +293,22 @@ func TestNewestInstallFirst(t *testing.T) {
 		}
 	}
 }
+
+func TestModulesAround(t *testing.T) {
+	t.Parallel()
+	for path, want := range map[string][]string{
+		"/usr/bin/latchkey": nil,
+		// npm and Yarn; npm where two versions are needed; pnpm.
+		"/app/node_modules/@latchkey-auth/latchkey-linux-x64/bin/latchkey": {"/app/node_modules"},
+		"/app/node_modules/@latchkey-auth/latchkey/node_modules/@latchkey-auth/latchkey-linux-x64/bin/latchkey": {
+			"/app/node_modules/@latchkey-auth/latchkey/node_modules", "/app/node_modules",
+		},
+		"/app/node_modules/.pnpm/@latchkey-auth+latchkey-linux-x64@1.0.0/node_modules/@latchkey-auth/latchkey-linux-x64/bin/latchkey": {
+			"/app/node_modules/.pnpm/@latchkey-auth+latchkey-linux-x64@1.0.0/node_modules", "/app/node_modules",
+		},
+	} {
+		if diff := cmp.Diff(want, modulesAround(path)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", path, diff)
+		}
+	}
+}

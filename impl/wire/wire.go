@@ -132,6 +132,9 @@ func (p *Parts) Ready(ctx context.Context) error {
 	return err
 }
 
+// PoolStat returns what the connections to the database do at this moment.
+func (p *Parts) PoolStat() *pgxpool.Stat { return p.pool.Stat() }
+
 // NewForOperator puts together what the commands need that change users. They issue and check no
 // token, and so work where the servers' secret key isn't at hand, with keys that end with them. No
 // statement is bounded but by its context.
@@ -162,7 +165,7 @@ func (c Config) database() store.DB {
 
 // hasher returns what hashes passwords, and the queue that bounds how many at once.
 func (c Config) hasher() (*password.Hasher, *hashqueue.Queue, error) {
-	queue, err := hashqueue.New(c.HashWorkers, c.HashWait)
+	queue, err := hashqueue.New(c.HashWorkers, c.Hash.Bytes(), c.HashWait)
 	if err != nil {
 		return nil, nil, err
 	}

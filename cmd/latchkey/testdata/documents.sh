@@ -22,6 +22,9 @@ pytest() { /usr/bin/python3 -m pytest "$@"; }
 
 # The page's clone of the repository is the checkout.
 make() {
+	case $1 in
+	image) set -- -C ../latchkey "$@" ;;
+	esac
 	[ "$1 $2" = '-C ../latchkey' ] || return 2
 	command make -C "$ROOT" --dry-run "${@:3}" >/dev/null
 }
@@ -49,4 +52,36 @@ npx() { node "node_modules/$1/bin/$1.js" "${@:2}"; }
 go() {
 	[ "$1 $2" != 'mod edit' ] || cp "$ROOT/go.sum" .
 	GOFLAGS="${GOFLAGS-} -mod=mod" command go "${@/%=..\/latchkey/=$ROOT}"
+}
+
+# The exports of other systems are samples, in the form of the system.
+OLD_DATABASE_URL=postgres://old.internal/app
+sample() { cat "$ROOT/impl/transfer/testdata/$1"; }
+psql() {
+	case $* in
+	*'FROM "user"'*) sample fastapi-users.csv ;;
+	*'FROM users'*) sample tutorial.csv ;;
+	*'FROM auth_user'*) sample django.csv ;;
+	*'FROM auth.users'*) sample supabase.csv ;;
+	*) grep -q 'LEFT JOIN account' && sample better-auth.csv ;;
+	esac
+}
+sqlite3() { sample pocketbase.csv; }
+python() { sample "${@: -1}" >"${@: -1}"; }
+kc.sh() { sample "${@: -1}" >"${@: -1}"; }
+firebase() { sample "$2" >"$2"; }
+
+# Auth0's support sends a file.
+latchkey() {
+	case $* in *auth0.ndjson*) sample auth0.ndjson >auth0.ndjson ;; esac
+	command latchkey "$@"
+}
+# There is no Docker here. The tests of deploy run the image, and hand compose.yaml to Compose's own library.
+docker() {
+	case "$1 $2" in
+	'load --input') [[ $3 == bin/image/latchkey-trial-linux-amd64.tar ]] ;;
+	'run --rm') [[ ${*: -1} == latchkey:*-trial ]] ;;
+	'compose up') sed -n 's/^    file: //p' "$ROOT/compose.yaml" | xargs -n 1 test -s ;;
+	*) return 2 ;;
+	esac
 }

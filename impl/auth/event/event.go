@@ -46,8 +46,9 @@ const (
 // Types are all types.
 var Types = []Type{
 	UserRegistered, UserCreated, UserInvited, UserImported, UserUpdated, UserRolesChanged, UserActivated,
-	UserDeactivated, UserDeleted, UserLoggedIn, LoginFailed, CodeFailed, PasswordChanged, PasswordReset, PasswordResetSent, EmailVerified, EmailChanged,
-	EmailChangeUndone, SessionReauthenticated, SessionEnded, SessionReuseDetected, SessionsEnded,
+	UserDeactivated, UserDeleted, UserLoggedIn, LoginFailed, CodeFailed, PasswordChanged, PasswordReset,
+	PasswordResetSent, EmailVerified, EmailChanged, EmailChangeUndone, SessionReauthenticated, SessionEnded,
+	SessionReuseDetected, SessionsEnded,
 }
 
 // Actor is who caused an event.

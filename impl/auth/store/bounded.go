@@ -129,6 +129,19 @@ func (b *bounded) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
 	return boundedRow{conn.QueryRow(context.Background(), sql, args...), conn}
 }
 
+// CopyFrom adds rows by COPY.
+func (b *bounded) CopyFrom(
+	ctx context.Context, table pgx.Identifier, columns []string, rows pgx.CopyFromSource,
+) (int64, error) {
+	conn, err := b.acquire(ctx)
+	if err != nil {
+		return 0, err
+	}
+	n, err := conn.CopyFrom(context.Background(), table, columns, rows)
+	conn.release(err)
+	return n, err
+}
+
 // Begin starts a transaction; its connection is given back by Commit or Rollback.
 func (b *bounded) Begin(ctx context.Context) (pgx.Tx, error) {
 	conn, err := b.acquire(ctx)
@@ -166,6 +179,14 @@ func (t *boundedTx) Query(_ context.Context, sql string, args ...any) (pgx.Rows,
 
 func (t *boundedTx) QueryRow(_ context.Context, sql string, args ...any) pgx.Row {
 	return notedRow{t.Tx.QueryRow(context.Background(), sql, args...), t}
+}
+
+func (t *boundedTx) CopyFrom(
+	_ context.Context, table pgx.Identifier, columns []string, rows pgx.CopyFromSource,
+) (int64, error) {
+	n, err := t.Tx.CopyFrom(context.Background(), table, columns, rows)
+	t.note(err)
+	return n, err
 }
 
 func (t *boundedTx) note(err error) {

@@ -1,0 +1,447 @@
+package main
+
+import (
+	"archive/tar"
+	"bufio"
+	"bytes"
+	"crypto/x509"
+	"debug/elf"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/layout"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/tarball"
+	"github.com/google/go-containerregistry/pkg/v1/validate"
+)
+
+// patience bounds every wait of these tests.
+const patience = 90 * time.Second
+
+const version = "0.0.1"
+
+// images is the folder of the images.
+var images string
+
+func TestMain(m *testing.M) {
+	if text := os.Getenv(inContainer); text != "" {
+		fmt.Fprintln(os.Stderr, enter(text))
+		os.Exit(125)
+	}
+	status, err := withImages(m)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		status = 1
+	}
+	os.Exit(status)
+}
+
+// withImages makes the images as make image does, and runs the tests.
+func withImages(m *testing.M) (int, error) {
+	dir, err := os.MkdirTemp("", "latchkey-image-")
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = os.RemoveAll(dir) }() // a folder that stays is no failure
+	images = filepath.Join(dir, "images")
+	if err := errors.Join(os.Chmod(dir, 0o755), script(0o022, "make.sh", version, images)); err != nil {
+		return 0, err
+	}
+	return m.Run(), nil
+}
+
+// script runs a script of this folder under a umask.
+func script(umask int, name string, args ...string) error {
+	quoted := fmt.Sprintf(`umask %03o && exec sh "$@"`, umask)
+	cmd := exec.Command("sh", append([]string{"-c", quoted, "sh", name}, args...)...)
+	cmd.Env = append(os.Environ(), "SOURCE_DATE_EPOCH=1700000000")
+	if output, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("%s: %w\n%s", name, err, output)
+	}
+	return nil
+}
+
+func archive(base, arch string) string {
+	return filepath.Join(images, fmt.Sprintf("%s-linux-%s.tar", base, arch))
+}
+
+func open(t *testing.T, path string) v1.Image {
+	t.Helper()
+	img, err := tarball.ImageFromPath(path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return img
+}
+
+// unpack unpacks an image, with the folders that every runtime adds.
+func unpack(t *testing.T, base string, mounts ...mount) container {
+	t.Helper()
+	img := open(t, archive(base, runtime.GOARCH))
+	config, err := img.ConfigFile()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := folder(t)
+	reader := mutate.Extract(img)
+	defer func() { _ = reader.Close() }() // it was only read
+	files := tar.NewReader(reader)
+	for {
+		header, err := files.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err == nil {
+			err = place(dir, header, files)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range []string{"proc", "dev"} {
+		mounts = append(mounts, mount{To: name})
+	}
+	for _, m := range mounts {
+		if err := os.MkdirAll(filepath.Join(dir, m.To), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return container{Root: dir, Config: config.Config, User: 65532, Mounts: mounts[:len(mounts)-2]}
+}
+
+// folder returns a folder that every user can go through.
+func folder(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp(filepath.Dir(images), "")
+	if err == nil {
+		err = os.Chmod(dir, 0o755)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
+	})
+	return dir
+}
+
+// place writes one file of an image. Only root can give it to its owner.
+func place(dir string, header *tar.Header, content io.Reader) error {
+	path := filepath.Join(dir, header.Name)
+	switch header.Typeflag {
+	case tar.TypeDir:
+		if err := os.MkdirAll(path, 0o755); err != nil {
+			return err
+		}
+	case tar.TypeSymlink:
+		return os.Symlink(header.Linkname, path)
+	case tar.TypeReg:
+		text, err := io.ReadAll(content)
+		if err == nil {
+			err = os.WriteFile(path, text, 0o600)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if os.Geteuid() == 0 {
+		if err := os.Chown(path, header.Uid, header.Gid); err != nil {
+			return err
+		}
+	}
+	return os.Chmod(path, fs.FileMode(header.Mode))
+}
+
+// volume returns a new volume, which belongs to the image's user.
+func volume(t *testing.T) string {
+	t.Helper()
+	dir := folder(t)
+	if os.Geteuid() == 0 {
+		if err := os.Chown(dir, 65532, 65532); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+// run runs the program of the image to its end.
+func (c container) run(t *testing.T, env []string, args ...string) (output string, status int) {
+	t.Helper()
+	cmd := c.command(t, env, append(c.Config.Entrypoint, args...)...)
+	text, err := cmd.CombinedOutput()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		t.Fatal(err)
+	}
+	return string(text), cmd.ProcessState.ExitCode()
+}
+
+// serve starts the image as it is meant to be started, and waits until it listens.
+func (c container) serve(t *testing.T, env []string) *exec.Cmd {
+	t.Helper()
+	cmd := c.command(t, env, append(c.Config.Entrypoint, c.Config.Cmd...)...)
+	var log bytes.Buffer
+	cmd.Stderr = &log
+	out, err := cmd.StdoutPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	began := make(chan bool, 1)
+	go func() {
+		lines := bufio.NewScanner(out)
+		began <- lines.Scan()
+		for lines.Scan() {
+		}
+	}()
+	t.Cleanup(func() {
+		_ = cmd.Process.Signal(syscall.SIGTERM) // it may have ended
+		if err := cmd.Wait(); err != nil {
+			t.Errorf("the server's end: %v\n%s", err, log.String())
+		}
+	})
+	select {
+	case ok := <-began:
+		if !ok {
+			t.Fatal("the server ended before it listened")
+		}
+	case <-time.After(patience):
+		t.Fatal("the server doesn't listen")
+	}
+	return cmd
+}
+
+func freeAddr(t *testing.T) string {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = ln.Close() }() // nothing was sent
+	return ln.Addr().String()
+}
+
+// TestImages runs the trial image with its own PostgreSQL, and the ordinary image on that database.
+func TestImages(t *testing.T) {
+	data := volume(t)
+	addr := "LATCHKEY_ADDR=" + freeAddr(t)
+	trial := unpack(t, "latchkey-trial", mount{data, "var/lib/latchkey", false})
+	if output, status := trial.run(t, []string{addr}, "healthcheck"); status != 1 {
+		t.Errorf("the health check before the start: status %d, %s", status, output)
+	}
+	checkProcess(t, trial.serve(t, []string{addr}))
+	if output, status := trial.run(t, []string{addr}, trial.Config.Healthcheck.Test[2:]...); status != 0 {
+		t.Errorf("the health check: status %d, %s", status, output)
+	}
+	checkLogin(t, addr, "ada")
+
+	other := []string{
+		"LATCHKEY_ADDR=" + freeAddr(t), "LATCHKEY_DATABASE_URL=postgres:///latchkey?host=/run/trial/socket",
+		"LATCHKEY_SECRET_KEY_FILE=/run/trial/secret_key",
+	}
+	ordinary := unpack(t, "latchkey", mount{data, "run/trial", true})
+	checkProcess(t, ordinary.serve(t, other))
+	if output, status := ordinary.run(t, other, ordinary.Config.Healthcheck.Test[2:]...); status != 0 {
+		t.Errorf("the health check: status %d, %s", status, output)
+	}
+	checkLogin(t, other[0], "grace")
+
+	// The root is really read-only: nothing above has written to it.
+	output, status := trial.run(t, []string{"LATCHKEY_ADDR=127.0.0.1:0", "LATCHKEY_DATA_DIR=/data"}, "serve")
+	if status != 1 || !strings.Contains(output, "read-only file system") {
+		t.Errorf("with its data in the root: status %d, %s", status, output)
+	}
+}
+
+// checkProcess checks that a server is an ordinary user without rights.
+func checkProcess(t *testing.T, cmd *exec.Cmd) {
+	t.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", cmd.Process.Pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	user := 65532
+	if os.Geteuid() != 0 {
+		user = os.Geteuid()
+	}
+	for _, line := range []string{
+		fmt.Sprintf("Uid:\t%d\t%d\t%d\t%d", user, user, user, user), "CapEff:\t0000000000000000", "NoNewPrivs:\t1",
+	} {
+		if !strings.Contains(string(text), line+"\n") {
+			t.Errorf("the process has no %q:\n%s", line, text)
+		}
+	}
+}
+
+// checkLogin registers a user and logs in.
+func checkLogin(t *testing.T, addr, username string) {
+	t.Helper()
+	server := "http://" + strings.TrimPrefix(addr, "LATCHKEY_ADDR=")
+	account := fmt.Sprintf(`{"email":"%s@example.com","username":"%s","password":"correct-horse-battery"}`, username, username)
+	response, err := http.Post(server+"/api/users/", "application/json", strings.NewReader(account))
+	expect(t, response, err, http.StatusCreated)
+	form := url.Values{"grant_type": {"password"}, "username": {username + "@example.com"}, "password": {"correct-horse-battery"}}
+	response, err = http.PostForm(server+"/api/users/login/token/", form)
+	var token struct {
+		Access string `json:"access_token"`
+	}
+	if err := json.Unmarshal(expect(t, response, err, http.StatusOK), &token); err != nil || token.Access == "" {
+		t.Errorf("no token: %v", err)
+	}
+	request, err := http.NewRequest(http.MethodGet, server+"/api/users/me/", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Authorization", "Bearer "+token.Access)
+	response, err = http.DefaultClient.Do(request)
+	if body := expect(t, response, err, http.StatusOK); !strings.Contains(string(body), username+"@example.com") {
+		t.Errorf("another user: %s", body)
+	}
+}
+
+func expect(t *testing.T, response *http.Response, err error, status int) []byte {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, err := io.ReadAll(response.Body)
+	if err := errors.Join(err, response.Body.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if response.StatusCode != status {
+		t.Fatalf("status %d, want %d: %s", response.StatusCode, status, body)
+	}
+	return body
+}
+
+// TestConfig: the images have the settings of the Dockerfile, for their platform.
+func TestConfig(t *testing.T) {
+	want := v1.Config{
+		Env: []string{
+			"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LATCHKEY_ADDR=:8000",
+			"LATCHKEY_DATA_DIR=/var/lib/latchkey",
+		},
+		Entrypoint: []string{"/usr/bin/latchkey"}, Cmd: []string{"serve"}, User: "65532:65532", WorkingDir: "/",
+		ExposedPorts: map[string]struct{}{"8000/tcp": {}},
+		Healthcheck: &v1.HealthConfig{
+			Test: []string{"CMD", "/usr/bin/latchkey", "healthcheck"}, Interval: 10 * time.Second, Timeout: 5 * time.Second,
+			StartPeriod: time.Minute, Retries: 3,
+		},
+		Labels: map[string]string{
+			"org.opencontainers.image.title":       "Latchkey",
+			"org.opencontainers.image.description": "An authentication service on PostgreSQL",
+			"org.opencontainers.image.licenses":    "Apache-2.0",
+			"org.opencontainers.image.version":     version,
+		},
+	}
+	for _, arch := range []string{"amd64", "arm64"} {
+		got, err := open(t, archive("latchkey", arch)).ConfigFile()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got.Architecture != arch || got.OS != "linux" || got.Created.Unix() != 1700000000 {
+			t.Errorf("%s: %s/%s of %v", arch, got.OS, got.Architecture, got.Created)
+		}
+		if diff := cmp.Diff(want, got.Config); diff != "" {
+			t.Errorf("%s:\n%s", arch, diff)
+		}
+	}
+}
+
+// TestLayout: the layout is valid, and has an image of each platform.
+func TestLayout(t *testing.T) {
+	index, err := layout.ImageIndexFromPath(filepath.Join(images, "oci"))
+	if err == nil {
+		err = validate.Index(index)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	manifest, err := index.IndexManifest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string][]string{}
+	for _, entry := range manifest.Manifests {
+		of, err := index.ImageIndex(entry.Digest)
+		if err != nil {
+			t.Fatal(err)
+		}
+		inner, err := of.IndexManifest()
+		if err != nil {
+			t.Fatal(err)
+		}
+		tag := entry.Annotations[refName]
+		for _, img := range inner.Manifests {
+			got[tag] = append(got[tag], img.Platform.String())
+		}
+	}
+	want := map[string][]string{
+		version: {"linux/amd64", "linux/arm64"}, version + "-trial": {"linux/" + runtime.GOARCH},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// TestStatic: the binary needs no library on any platform, and the certificates are readable.
+func TestStatic(t *testing.T) {
+	for arch, machine := range map[string]elf.Machine{"amd64": elf.EM_X86_64, "arm64": elf.EM_AARCH64} {
+		program, err := elf.NewFile(bytes.NewReader(content(t, arch, "usr/bin/latchkey")))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if program.Machine != machine || program.Type != elf.ET_EXEC {
+			t.Errorf("%s: %v of %v", arch, program.Type, program.Machine)
+		}
+		for _, segment := range program.Progs {
+			if segment.Type == elf.PT_INTERP || segment.Type == elf.PT_DYNAMIC {
+				t.Errorf("%s: the binary isn't static: %v", arch, segment.Type)
+			}
+		}
+		pem := content(t, arch, "etc/ssl/certs/ca-certificates.crt")
+		if n := bytes.Count(pem, []byte("BEGIN CERTIFICATE")); n < 100 || !x509.NewCertPool().AppendCertsFromPEM(pem) {
+			t.Errorf("%s: %d certificates", arch, n)
+		}
+	}
+}
+
+// content returns a file of an image.
+func content(t *testing.T, arch, name string) []byte {
+	t.Helper()
+	reader := mutate.Extract(open(t, archive("latchkey", arch)))
+	defer func() { _ = reader.Close() }() // it was only read
+	for files := tar.NewReader(reader); ; {
+		header, err := files.Next()
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if header.Name == name {
+			text, err := io.ReadAll(files)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return text
+		}
+	}
+}
