@@ -49,7 +49,7 @@ var cheapParams = password.Params{MemoryKiB: 64, Passes: 1, Lanes: 1}
 var cheapHashes = []string{"LATCHKEY_PASSWORD_HASH_MEMORY_KIB=64", "LATCHKEY_PASSWORD_HASH_PASSES=1"}
 
 func newHasher(params password.Params, workers int) (*password.Hasher, error) {
-	queue, err := hashqueue.New(workers, hashqueue.DefaultWait)
+	queue, err := hashqueue.New(workers, params.Bytes(), hashqueue.DefaultWait)
 	if err != nil {
 		return nil, err
 	}

@@ -133,7 +133,7 @@ func TestL6_CodesTakeTheSameTime(t *testing.T) {
 	open.MustRegister(t, "ada")
 	eve := open.MustRegister(t, "eve") // asks for an email that is taken, or free
 	const rounds, pairs = 20, 300
-	queue, err := hashqueue.New(1, time.Minute)
+	queue, err := hashqueue.New(1, password.DefaultParams.Bytes(), time.Minute)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -61,7 +61,7 @@ func bcryptOf(t *testing.T, password string) string {
 
 func argon2Of(t *testing.T, text string, params password.Params) string {
 	t.Helper()
-	queue, err := hashqueue.New(1, hashqueue.DefaultWait)
+	queue, err := hashqueue.New(1, params.Bytes(), hashqueue.DefaultWait)
 	if err != nil {
 		t.Fatal(err)
 	}

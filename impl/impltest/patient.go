@@ -41,7 +41,7 @@ func (h *Harness) OccupyWorkers(tb testing.TB) (release func()) {
 	)
 	for range hashSlots {
 		wg.Go(func() {
-			if err := h.queue.Do(context.Background(), hashqueue.Login, "", func(*argon2id.Memory) { <-held }); err != nil {
+			if err := h.queue.Do(context.Background(), hashqueue.Login, "", 0, func(*argon2id.Memory) { <-held }); err != nil {
 				tb.Errorf("occupy a worker: %v", err)
 			}
 		})

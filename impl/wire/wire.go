@@ -162,7 +162,7 @@ func (c Config) database() store.DB {
 
 // hasher returns what hashes passwords, and the queue that bounds how many at once.
 func (c Config) hasher() (*password.Hasher, *hashqueue.Queue, error) {
-	queue, err := hashqueue.New(c.HashWorkers, c.HashWait)
+	queue, err := hashqueue.New(c.HashWorkers, c.Hash.Bytes(), c.HashWait)
 	if err != nil {
 		return nil, nil, err
 	}

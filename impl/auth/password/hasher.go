@@ -4,13 +4,10 @@ package password
 import (
 	"context"
 	"crypto/rand"
-	"crypto/subtle"
 	"errors"
-	"fmt"
 	"strings"
 	"unicode/utf8"
 
-	"golang.org/x/crypto/bcrypt"
 	"golang.org/x/text/unicode/norm"
 
 	"github.com/latchkey-auth/latchkey/impl/auth/password/argon2id"
@@ -18,9 +15,8 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/secret"
 )
 
-// Hasher makes and verifies password hashes: argon2id, and bcrypt for those that came from
-// elsewhere. All of them go through a queue, whose workers bound the memory. It is safe for
-// concurrent use.
+// Hasher makes password hashes by argon2id, and verifies these and the ones of other systems. All of
+// them go through a queue, which bounds the memory. It is safe for concurrent use.
 type Hasher struct {
 	params Params
 	queue  *hashqueue.Queue
@@ -41,7 +37,7 @@ func NewHasher(params Params, queue *hashqueue.Queue) (*Hasher, error) {
 		return nil, err
 	}
 	h := &Hasher{params: params, queue: queue}
-	h.dummy = phc{params: params, salt: make([]byte, saltBytes), key: make([]byte, keyBytes)}
+	h.dummy = phc{kind: argon2id.Argon2id, params: params, salt: make([]byte, saltBytes), key: make([]byte, keyBytes)}
 	rand.Read(h.dummy.salt)
 	rand.Read(h.dummy.key)
 	return h, nil
@@ -54,25 +50,9 @@ func (h *Hasher) Queue() *hashqueue.Queue { return h.queue }
 // new ones.
 type Verdict struct{ Match, Outdated bool }
 
-// maxBcryptCost bounds what a stored hash may cost: 2^14 rounds are about a second.
-const maxBcryptCost = 14
-
-// maxBcryptBytes is what bcrypt reads of a password. A longer password never matches a bcrypt hash,
-// because the rest would be ignored.
-const maxBcryptBytes = 72
-
-// bcryptWork is the work of one of bcrypt's 2^cost rounds in the measure of [Params.work]: 57 µs
-// are to 0.49 µs, as measured on one machine. On another the ratio differs by a factor below two,
-// and so does what is left of the difference.
-const bcryptWork = 116
-
-// ErrStoredHash reports that a stored hash can't be read, or asks for more than the bounds of
-// [Params] allow.
-var ErrStoredHash = errors.New("a stored password hash can't be read")
-
 // Hash makes a hash in the PHC string format. It waits for a slot, at most as long as ctx.
 func (h *Hasher) Hash(ctx context.Context, network string, password secret.Text) (string, error) {
-	made := phc{params: h.params, salt: make([]byte, saltBytes)}
+	made := phc{kind: argon2id.Argon2id, params: h.params, salt: make([]byte, saltBytes)}
 	rand.Read(made.salt)
 	text, ok := normalisePassword(password)
 	if !ok {
@@ -82,7 +62,8 @@ func (h *Hasher) Hash(ctx context.Context, network string, password secret.Text)
 		ctx,
 		hashqueue.Registration,
 		network,
-		func(m *argon2id.Memory) { made.key = derive(m, text, made.params, made.salt, keyBytes) },
+		h.params.Bytes(),
+		func(m *argon2id.Memory) { made.key = made.derive(m, text, keyBytes) },
 	); err != nil {
 		return "", err
 	}
@@ -92,43 +73,57 @@ func (h *Hasher) Hash(ctx context.Context, network string, password secret.Text)
 // Verify compares a password with a stored hash, in constant time. A stored hash that can't be
 // read, or asks for more than the bounds allow, is an error, an ErrStoredHash: it is the server's
 // fault, not the client's. It waits for a slot, at most as long as ctx.
+//
+// Accepted weakness: until its user logs in once, when the hash is renewed, a hash that is dearer
+// than the present parameters takes longer, so that a stranger who measures can tell that the email
+// has an account. That is bcrypt of cost 9 and more and most of PBKDF2 and scrypt, by default. Equal
+// times for all would make every login as slow as the slowest hash in the database.
 func (h *Hasher) Verify(ctx context.Context, network, stored string, password secret.Text) (Verdict, error) {
-	text, valid := normalisePassword(password)
-	if isBcrypt(stored) {
-		return h.verifyBcrypt(ctx, network, stored, text, valid)
-	}
-	hash, err := parsePHC(stored)
-	if err != nil {
-		return Verdict{}, fmt.Errorf("%w: %w", ErrStoredHash, err)
-	}
-	verdict := Verdict{Outdated: hash.params != h.params || len(hash.salt) != saltBytes || len(hash.key) != keyBytes}
-	err = h.queue.Do(ctx, hashqueue.Login, network, func(m *argon2id.Memory) {
-		key := derive(m, text, hash.params, hash.salt, uint32(len(hash.key)))
-		verdict.Match = subtle.ConstantTimeCompare(key, hash.key) == 1 && valid
-		if !verdict.Match {
-			h.burn(m, text, hash.params.work())
-		}
-	})
+	hash, err := read(stored)
 	if err != nil {
 		return Verdict{}, err
 	}
-	return verdict, nil
+	match, err := h.compare(ctx, network, hash, password)
+	if err != nil {
+		return Verdict{}, err
+	}
+	return Verdict{Match: match, Outdated: !h.isPresent(hash)}, nil
+}
+
+// compare compares each spelling of a password with a hash. A spelling that doesn't match takes as
+// long as with a present hash.
+func (h *Hasher) compare(ctx context.Context, network string, hash storedHash, p secret.Text) (match bool, err error) {
+	texts, valid := spellings(p)
+	size := max(hash.bytes(), h.rest(hash.work()).Bytes()) // one after the other
+	err = h.queue.Do(ctx, hashqueue.Login, network, size, func(m *argon2id.Memory) {
+		for _, text := range texts {
+			if match = hash.matches(m, text) && valid; match {
+				return
+			}
+			h.burn(m, text, hash.work())
+		}
+	})
+	return match, err
+}
+
+// isPresent reports whether a hash is as new ones are.
+func (h *Hasher) isPresent(hash storedHash) bool {
+	own, ok := hash.(phc)
+	return ok && own.kind == argon2id.Argon2id && own.params == h.params &&
+		len(own.salt) == saltBytes && len(own.key) == keyBytes
 }
 
 // VerifyUnknown takes as long as [Hasher.Verify] of a hash with the present parameters, for a user
 // that doesn't exist.
 func (h *Hasher) VerifyUnknown(ctx context.Context, network string, password secret.Text) error {
-	text, _ := normalisePassword(password)
-	return h.queue.Do(ctx, hashqueue.Login, network, func(m *argon2id.Memory) {
-		key := derive(m, text, h.dummy.params, h.dummy.salt, keyBytes)
-		_ = subtle.ConstantTimeCompare(key, h.dummy.key)
-	})
+	_, err := h.compare(ctx, network, h.dummy, password)
+	return err
 }
 
 // Unusable returns a hash that no password has, for a user whose password was taken away. Releases up
 // to 0.6 can't read a user without one.
 func (h *Hasher) Unusable() string {
-	return phc{params: h.params, salt: []byte(unusableSalt), key: h.dummy.key}.String()
+	return phc{kind: argon2id.Argon2id, params: h.params, salt: []byte(unusableSalt), key: h.dummy.key}.String()
 }
 
 // unusableSalt marks the hashes that [Hasher.Unusable] returns. No other hash has this salt, because
@@ -137,45 +132,9 @@ const unusableSalt = "without password"
 
 // IsUsable reports whether a stored hash can be read and may be of a password.
 func IsUsable(stored string) bool {
-	hash, err := parsePHC(stored)
-	return isBcrypt(stored) || err == nil && string(hash.salt) != unusableSalt
-}
-
-// verifyBcrypt verifies a hash that was made elsewhere.
-//
-// Accepted weakness: until its user logs in once, when the hash is renewed, a bcrypt hash that is
-// dearer than the present parameters (of cost 9 and more, by default) takes longer, so that a
-// stranger who measures can tell that the email has an account. Equal times for all would make
-// every login as slow as the slowest hash in the database.
-func (h *Hasher) verifyBcrypt(ctx context.Context, network, stored, text string, valid bool) (Verdict, error) {
-	cost, err := bcrypt.Cost([]byte(stored))
-	if err != nil || cost > maxBcryptCost {
-		return Verdict{}, fmt.Errorf("%w: bcrypt of cost %d", ErrStoredHash, cost)
-	}
-	fits := len(text) <= maxBcryptBytes
-	var match bool
-	queued := h.queue.Do(ctx, hashqueue.Login, network, func(m *argon2id.Memory) {
-		err = bcrypt.CompareHashAndPassword([]byte(stored), []byte(text[:min(len(text), maxBcryptBytes)]))
-		if match = err == nil && fits && valid; !match {
-			h.burn(m, text, bcryptWork<<cost)
-		}
-	})
-	switch {
-	case queued != nil:
-		return Verdict{}, queued
-	case err != nil && !errors.Is(err, bcrypt.ErrMismatchedHashAndPassword):
-		return Verdict{}, fmt.Errorf("%w: %w", ErrStoredHash, err)
-	}
-	return Verdict{Match: match, Outdated: true}, nil
-}
-
-func isBcrypt(stored string) bool {
-	for _, prefix := range []string{"$2a$", "$2b$", "$2y$"} {
-		if strings.HasPrefix(stored, prefix) {
-			return true
-		}
-	}
-	return false
+	hash, err := read(stored)
+	own, ok := hash.(phc)
+	return err == nil && !(ok && string(own.salt) == unusableSalt)
 }
 
 // burn takes the time by which a hash with cheaper parameters was quicker than one with the present
@@ -186,7 +145,7 @@ func isBcrypt(stored string) bool {
 // user logs in once.
 func (h *Hasher) burn(m *argon2id.Memory, text string, spent uint64) {
 	if rest := h.rest(spent); rest.Validate() == nil {
-		derive(m, text, rest, h.dummy.salt, keyBytes)
+		phc{kind: argon2id.Argon2id, params: rest, salt: h.dummy.salt}.derive(m, text, keyBytes)
 	}
 }
 
@@ -198,10 +157,6 @@ func (h *Hasher) rest(spent uint64) Params {
 		rest.MemoryKiB = uint32((h.params.work() - spent) / uint64(rest.Passes))
 	}
 	return rest
-}
-
-func derive(m *argon2id.Memory, text string, p Params, salt []byte, size uint32) []byte {
-	return argon2id.Key(m, []byte(text), salt, p.Passes, p.MemoryKiB, p.Lanes, size)
 }
 
 // maxPasswordBytes bounds a password in NFC, in bytes of UTF-8.
@@ -220,4 +175,15 @@ func normalisePassword(password secret.Text) (string, bool) {
 	}
 	text = norm.NFC.String(text)
 	return text, len(text) <= maxPasswordBytes
+}
+
+// spellings are the texts that a stored hash may be of: the password in the form that this service
+// hashes, and as it was typed where that differs, because other systems hash what is typed. It
+// returns false for what no user can have, with one text.
+func spellings(password secret.Text) ([]string, bool) {
+	text, valid := normalisePassword(password)
+	if typed := password.Reveal(); valid && typed != text {
+		return []string{text, typed}, true
+	}
+	return []string{text}, valid
 }

@@ -2,6 +2,7 @@ package password
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -9,6 +10,7 @@ import (
 	"golang.org/x/crypto/argon2"
 	"golang.org/x/crypto/bcrypt"
 
+	"github.com/latchkey-auth/latchkey/impl/auth/password/argon2id"
 	"github.com/latchkey-auth/latchkey/impl/auth/password/hashqueue"
 	"github.com/latchkey-auth/latchkey/impl/secret"
 )
@@ -17,7 +19,7 @@ var cheap = Params{MemoryKiB: 64, Passes: 1, Lanes: 1}
 
 func newHasher(tb testing.TB, params Params, workers int) *Hasher {
 	tb.Helper()
-	queue, err := hashqueue.New(workers, time.Minute)
+	queue, err := hashqueue.New(workers, max(params.Bytes(), 1), time.Minute)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -35,6 +37,16 @@ func hash(tb testing.TB, h *Hasher, password string) string {
 		tb.Fatal(err)
 	}
 	return s
+}
+
+// bcrypted is the bcrypt hash of what bcrypt reads of a password.
+func bcrypted(tb testing.TB, password string) string {
+	tb.Helper()
+	b, err := bcrypt.GenerateFromPassword([]byte(password[:min(len(password), 72)]), bcrypt.MinCost)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return string(b)
 }
 
 // A hash that another implementation has made: the vector of argon2's reference in the parameters
@@ -57,13 +69,6 @@ func TestVerifyForeignHash(t *testing.T) {
 func TestL7_PasswordVerifiedExactly(t *testing.T) {
 	t.Parallel()
 	h := newHasher(t, cheap, 2)
-	bcrypted := func(password string) string {
-		b, err := bcrypt.GenerateFromPassword([]byte(password), bcrypt.MinCost)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return string(b)
-	}
 	long := strings.Repeat("a", 72)
 	const current, outdated = false, true
 	for name, row := range map[string]struct {
@@ -83,11 +88,11 @@ func TestL7_PasswordVerifiedExactly(t *testing.T) {
 		"NUL":                         {hash(t, h, "secret"), "secret\x00horse", false, current},
 		"invalid UTF-8":               {hash(t, h, "secret\ufffd"), "secret\xff", false, current},
 		"empty":                       {hash(t, h, "secret"), "", false, current},
-		"bcrypt":                      {bcrypted("secret horse"), "secret horse", true, outdated},
-		"bcrypt, wrong":               {bcrypted("secret horse"), "secret house", false, outdated},
-		"bcrypt $2y$":                 {"$2y$" + bcrypted("secret horse")[4:], "secret horse", true, outdated},
-		"bcrypt of 72 bytes":          {bcrypted(long), long, true, outdated},
-		"bcrypt of 72 bytes and more": {bcrypted(long), long + "X", false, outdated},
+		"bcrypt":                      {bcrypted(t, "secret horse"), "secret horse", true, outdated},
+		"bcrypt, wrong":               {bcrypted(t, "secret horse"), "secret house", false, outdated},
+		"bcrypt $2y$":                 {"$2y$" + bcrypted(t, "secret horse")[4:], "secret horse", true, outdated},
+		"bcrypt of 72 bytes":          {bcrypted(t, long), long, true, outdated},
+		"bcrypt of 72 bytes and more": {bcrypted(t, long), long + "X", false, outdated},
 		"other passes":                {hash(t, newHasher(t, Params{64, 2, 1}, 1), "secret horse"), "secret horse", true, outdated},
 		"other memory":                {hash(t, newHasher(t, Params{32, 1, 1}, 1), "secret horse"), "secret house", false, outdated},
 		"other lanes":                 {hash(t, newHasher(t, Params{64, 1, 2}, 1), "secret horse"), "secret horse", true, outdated},
@@ -110,7 +115,7 @@ func TestStoredHashesAreBounded(t *testing.T) {
 	good := hash(t, h, "secret horse")
 	tail := good[strings.Index(good, "p=1")+3:]
 	for _, stored := range []string{
-		"", "secret", good[1:], good + "=", good + "$", good + "\n", strings.Replace(good, "argon2id", "argon2i", 1),
+		"", "secret", good[1:], good + "=", good + "$", good + "\n", strings.Replace(good, "argon2id", "argon2d", 1),
 		strings.Replace(good, "v=19", "v=16", 1), strings.Replace(good, "t=1", "t=01", 1), strings.Replace(good, "t=1", "t=+1", 1),
 		"$argon2id$v=19$m=1048577,t=1,p=1" + tail, "$argon2id$v=19$m=4294967295,t=1,p=1" + tail, "$argon2id$v=19$m=64,t=65,p=1" + tail,
 		"$argon2id$v=19$m=64,t=0,p=1" + tail, "$argon2id$v=19$m=64,t=1,p=0" + tail, "$argon2id$v=19$m=64,t=1,p=17" + tail,
@@ -165,12 +170,59 @@ func TestL6_UnknownUsersCostAHash(t *testing.T) {
 	if err := h.VerifyUnknown(t.Context(), "", secret.New("secret horse")); err != nil {
 		t.Error(err)
 	}
+	// A password that is tried in two spellings costs two hashes.
+	for password, want := range map[string]int{"caf\u00e9 noir": 1, "cafe\u0301 noir": 2, "cafe\u0301\x00": 1} {
+		c := counted{storedHash: h.dummy, count: new(int)}
+		if match, err := h.compare(t.Context(), "", c, secret.New(password)); match || err != nil || *c.count != want {
+			t.Errorf("%q: %d comparisons, %t, %v; want %d", password, *c.count, match, err, want)
+		}
+	}
+}
+
+// L-6: what a cheaper hash leaves of the time is spent after each comparison that doesn't match.
+func TestL6_CheaperHashesCostAsMuch(t *testing.T) {
+	t.Parallel()
+	for spent, want := range map[uint64]uint64{16: 48 << 10, 64: 0, 1 << 40: 0} {
+		h := newHasher(t, cheap, 1)
+		w := watched{spent: spent, memory: new([]uint64)}
+		// The second spelling finds the memory of what came after the first one.
+		match, err := h.compare(t.Context(), "", w, secret.New("cafe\u0301 noir"))
+		if got := *w.memory; match || err != nil || !slices.Equal(got, []uint64{0, want}) {
+			t.Errorf("after %d: %d bytes, %t, %v; want 0 and then %d", spent, got, match, err, want)
+		}
+	}
+}
+
+// watched is a hash that no password has. It records how much memory each comparison finds.
+type watched struct {
+	spent  uint64
+	memory *[]uint64
+}
+
+func (w watched) bytes() uint64 { return 0 }
+func (w watched) work() uint64  { return w.spent }
+
+func (w watched) matches(m *argon2id.Memory, _ string) bool {
+	*w.memory = append(*w.memory, m.Bytes())
+	return false
+}
+
+// counted counts the comparisons with a hash.
+type counted struct {
+	storedHash
+	count *int
+}
+
+func (c counted) matches(m *argon2id.Memory, password string) bool {
+	*c.count++
+	return c.storedHash.matches(m, password)
 }
 
 func FuzzPHC(f *testing.F) {
 	f.Add("$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc")
 	f.Add("$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA")
 	f.Add("$argon2id$v=19$m=019456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAB")
+	f.Add("$argon2id$v=19$m=64,t=1,p=1$AAAAAAAAAAA\nAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA")
 	f.Add("$2b$10$")
 	f.Fuzz(func(t *testing.T, s string) {
 		h, err := parsePHC(s)

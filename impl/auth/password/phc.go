@@ -1,13 +1,14 @@
 package password
 
 import (
-	"encoding/base64"
-	"errors"
+	"crypto/subtle"
 	"fmt"
 	"strconv"
 	"strings"
 
 	"golang.org/x/crypto/argon2"
+
+	"github.com/latchkey-auth/latchkey/impl/auth/password/argon2id"
 )
 
 // Params are the costs of argon2id (RFC 9106).
@@ -51,69 +52,76 @@ func (p Params) Validate() error {
 // work is a measure of a hash's time: the KiB that are gone over.
 func (p Params) work() uint64 { return uint64(p.MemoryKiB) * uint64(p.Passes) }
 
-// phc is an argon2id hash in the PHC string format: $argon2id$v=19$m=19456,t=2,p=1$salt$hash.
+// Bytes returns the memory of one hash.
+func (p Params) Bytes() uint64 { return uint64(p.MemoryKiB) << 10 }
+
+// phc is a hash by argon2 in the PHC string format: $argon2id$v=19$m=19456,t=2,p=1$salt$hash.
 type phc struct {
+	kind   argon2id.Kind
 	params Params
 	salt   []byte
 	key    []byte
 }
 
-var errPHC = errors.New("not an argon2id hash in the PHC string format")
+func (h phc) bytes() uint64 { return h.params.Bytes() }
+func (h phc) work() uint64  { return h.params.work() }
 
-var phcEncoding = base64.RawStdEncoding.Strict()
+func (h phc) matches(m *argon2id.Memory, password string) bool {
+	return subtle.ConstantTimeCompare(h.derive(m, password, uint32(len(h.key))), h.key) == 1
+}
+
+func (h phc) derive(m *argon2id.Memory, password string, size uint32) []byte {
+	p := h.params
+	return argon2id.KeyOf(h.kind, m, []byte(password), h.salt, p.Passes, p.MemoryKiB, p.Lanes, size)
+}
 
 // String writes the one spelling that [parsePHC] reads.
 func (h phc) String() string {
-	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version,
+	return fmt.Sprintf("$%s$v=%d$m=%d,t=%d,p=%d$%s$%s", h.kind, argon2.Version,
 		h.params.MemoryKiB, h.params.Passes, h.params.Lanes,
-		phcEncoding.EncodeToString(h.salt), phcEncoding.EncodeToString(h.key))
+		base64Raw.EncodeToString(h.salt), base64Raw.EncodeToString(h.key))
 }
 
 // parsePHC reads a hash strictly: what it takes is what [phc.String] writes, byte for byte. The
 // parameters are within the bounds of [Params.Validate], salt and key within 8 to 64 bytes.
 func parsePHC(s string) (phc, error) {
-	fields := strings.Split(s, "$")
-	if len(fields) != 6 || fields[0] != "" || fields[1] != "argon2id" || fields[2] != "v="+strconv.Itoa(argon2.Version) {
-		return phc{}, errPHC
-	}
 	var h phc
-	costs := strings.Split(fields[3], ",")
-	if len(costs) != 3 {
-		return phc{}, errPHC
+	fields, err := split(s, "$", 6)
+	if err != nil || fields[2] != "v="+strconv.Itoa(argon2.Version) {
+		return phc{}, errSpelling
 	}
-	var lanes uint32
-	for i, cost := range []struct {
-		name  string
-		value *uint32
-	}{{"m=", &h.params.MemoryKiB}, {"t=", &h.params.Passes}, {"p=", &lanes}} {
-		digits, ok := strings.CutPrefix(costs[i], cost.name)
-		n, err := strconv.ParseUint(digits, 10, 32)
-		if !ok || err != nil || strconv.FormatUint(n, 10) != digits {
-			return phc{}, errPHC
-		}
-		*cost.value = uint32(n)
+	switch fields[1] {
+	case "argon2id":
+		h.kind = argon2id.Argon2id
+	case "argon2i":
+		h.kind = argon2id.Argon2i
+	default:
+		return phc{}, errSpelling
 	}
-	if lanes > maxLanes {
-		return phc{}, errPHC
+	costs, err := assignments(fields[3], "m", "t", "p")
+	if err != nil {
+		return phc{}, err
 	}
-	h.params.Lanes = uint8(lanes)
+	if costs[2] > maxLanes {
+		return phc{}, errTooMuch
+	}
+	h.params = Params{MemoryKiB: costs[0], Passes: costs[1], Lanes: uint8(costs[2])}
 	if err := h.params.Validate(); err != nil {
-		return phc{}, fmt.Errorf("%w: %w", errPHC, err)
+		return phc{}, fmt.Errorf("%w: %w", errTooMuch, err)
 	}
-	for i, value := range []*[]byte{&h.salt, &h.key} {
-		data, err := decodeStrict(phcEncoding, fields[4+i])
-		if err != nil || len(data) < 8 || len(data) > 64 {
-			return phc{}, errPHC
-		}
-		*value = data
+	if h.salt, err = decode(base64Raw, fields[4], 8, 64); err != nil {
+		return phc{}, err
+	}
+	if h.key, err = decode(base64Raw, fields[5], 8, 64); err != nil {
+		return phc{}, err
 	}
 	return h, nil
 }
 
-// decodeStrict refuses the line breaks that encoding/base64 passes over.
-func decodeStrict(e *base64.Encoding, s string) ([]byte, error) {
-	if strings.ContainsAny(s, "\r\n") {
-		return nil, errors.New("line break in base64")
-	}
-	return e.DecodeString(s)
+// readArgon2 reads $argon2id$… and $argon2i$….
+func readArgon2(stored string) (storedHash, error) { return parsePHC(stored) }
+
+// readDjangoArgon2 reads argon2$argon2id$v=19$….
+func readDjangoArgon2(stored string) (storedHash, error) {
+	return parsePHC(strings.TrimPrefix(stored, "argon2"))
 }

@@ -16,11 +16,25 @@ import (
 // block is 1 KiB of memory in the words of RFC 9106 section 3.
 type block [128]uint64
 
+// slices is how many parts a pass has, in each of which the lanes don't look at each other.
+const slices = 4
+
+// Kind is a type of argon2 (RFC 9106 section 3.2).
+type Kind uint32
+
+// The kinds that are derived here. Argon2i is for hashes that were made elsewhere.
 const (
-	slices = 4 // of a pass, in each of which the lanes don't look at each other
-	// typeID is argon2id among the types of RFC 9106 section 3.2.
-	typeID = 2
+	Argon2i  Kind = 1
+	Argon2id Kind = 2
 )
+
+// String returns the name of the kind in the PHC string format.
+func (k Kind) String() string {
+	if k == Argon2i {
+		return "argon2i"
+	}
+	return "argon2id"
+}
 
 // The compression function G of RFC 9106 section 3.5, in assembly where there is such. The linker
 // fails if a later version of that package doesn't have these.
@@ -39,6 +53,13 @@ func processBlockXOR(out, a, b *block)
 // least 1. memoryKiB is rounded down to a multiple of 4 lanes, and is at least 8 of them. Without a
 // Memory it takes its own.
 func Key(m *Memory, password, salt []byte, passes, memoryKiB uint32, lanes uint8, size uint32) []byte {
+	return KeyOf(Argon2id, m, password, salt, passes, memoryKiB, lanes, size)
+}
+
+// KeyOf is [Key] for a kind. For [Argon2i] it returns [argon2.Key] of the same arguments.
+func KeyOf(
+	kind Kind, m *Memory, password, salt []byte, passes, memoryKiB uint32, lanes uint8, size uint32,
+) []byte {
 	if passes < 1 || lanes < 1 {
 		panic("argon2id: at least one pass and one lane are needed")
 	}
@@ -46,16 +67,20 @@ func Key(m *Memory, password, salt []byte, passes, memoryKiB uint32, lanes uint8
 		m = &Memory{}
 		defer m.Free()
 	}
-	return derive(m, inputs{password: password, salt: salt}, passes, memoryKiB, uint32(lanes), size)
+	in := inputs{kind: kind, password: password, salt: salt}
+	return derive(m, in, passes, memoryKiB, uint32(lanes), size)
 }
 
 // inputs are what a key is derived from. Passwords have neither pepper nor data; the vectors of RFC
 // 9106 have.
-type inputs struct{ password, salt, pepper, data []byte }
+type inputs struct {
+	kind                         Kind
+	password, salt, pepper, data []byte
+}
 
 func derive(m *Memory, in inputs, passes, memoryKiB, p, size uint32) []byte {
 	h0 := initialHash(in, passes, memoryKiB, p, size)
-	f := filling{passes: passes, lanes: p, segment: max(2, memoryKiB/(slices*p))}
+	f := filling{kind: in.kind, passes: passes, lanes: p, segment: max(2, memoryKiB/(slices*p))}
 	f.lane = f.segment * slices
 	f.blocks = m.blocks(int(f.lane * p))
 	f.begin(h0)
@@ -67,7 +92,7 @@ func derive(m *Memory, in inputs, passes, memoryKiB, p, size uint32) []byte {
 func initialHash(in inputs, passes, memoryKiB, lanes, size uint32) [blake2b.Size]byte {
 	b := make([]byte, 0, 128+len(in.password)+len(in.salt))
 	word := func(n uint32) { b = binary.LittleEndian.AppendUint32(b, n) }
-	for _, n := range []uint32{lanes, size, memoryKiB, passes, argon2.Version, typeID} {
+	for _, n := range []uint32{lanes, size, memoryKiB, passes, argon2.Version, uint32(in.kind)} {
 		word(n)
 	}
 	for _, text := range [][]byte{in.password, in.salt, in.pepper, in.data} {
@@ -81,6 +106,7 @@ func initialHash(in inputs, passes, memoryKiB, lanes, size uint32) [blake2b.Size
 
 // filling is the memory on its way from the first blocks to the last one.
 type filling struct {
+	kind          Kind
 	blocks        []block
 	passes, lanes uint32
 	lane, segment uint32 // their lengths, in blocks
@@ -119,10 +145,13 @@ func (f *filling) fill() {
 
 func (f *filling) fillSegment(pass, slice, lane uint32) {
 	var pseudo addresses
-	// The first half of the first pass looks where the password can't tell (section 3.4.1.3).
-	independent := pass == 0 && slice < slices/2
+	// The first half of the first pass, and all of argon2i, looks where the password can't tell
+	// (section 3.4.1.3).
+	independent := f.kind == Argon2i || pass == 0 && slice < slices/2
 	if independent {
-		pseudo.input = block{uint64(pass), uint64(lane), uint64(slice), uint64(len(f.blocks)), uint64(f.passes), typeID}
+		pseudo.input = block{
+			uint64(pass), uint64(lane), uint64(slice), uint64(len(f.blocks)), uint64(f.passes), uint64(f.kind),
+		}
 	}
 	first := uint32(0)
 	if pass == 0 && slice == 0 {

@@ -34,6 +34,10 @@ func TestKeyIsThatOfTheLibrary(t *testing.T) {
 		if want := argon2.IDKey(password, salt, passes, memory, lanes, size); !bytes.Equal(got, want) {
 			t.Fatalf("%d passes, %d KiB, %d lanes, %d bytes: got %x, want %x", passes, memory, lanes, size, got, want)
 		}
+		got = KeyOf(Argon2i, &m, password, salt, passes, memory, lanes, size)
+		if want := argon2.Key(password, salt, passes, memory, lanes, size); !bytes.Equal(got, want) {
+			t.Fatalf("argon2i, %d passes, %d KiB, %d lanes: got %x, want %x", passes, memory, lanes, got, want)
+		}
 	}
 }
 

@@ -27,6 +27,17 @@ func (m *Memory) blocks(n int) []block {
 	return unsafe.Slice((*block)(unsafe.Pointer(unsafe.SliceData(m.mapped))), n)
 }
 
+// Words returns so many words, for another algorithm. They still hold what was derived before.
+func (m *Memory) Words(n int) []uint32 {
+	blocks := m.blocks((4*n + int(unsafe.Sizeof(block{})) - 1) / int(unsafe.Sizeof(block{})))
+	return unsafe.Slice((*uint32)(unsafe.Pointer(unsafe.SliceData(blocks))), n)
+}
+
+// Bytes returns the size of the memory.
+func (m *Memory) Bytes() uint64 {
+	return uint64(len(m.mapped)) + uint64(len(m.own))*uint64(unsafe.Sizeof(block{}))
+}
+
 // Free gives the memory back. m may be used again.
 func (m *Memory) Free() {
 	if m.mapped != nil {

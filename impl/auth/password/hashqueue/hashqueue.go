@@ -1,5 +1,5 @@
-// Package hashqueue runs the hashing of passwords on a few workers, so that its memory and its
-// share of the processors are bounded.
+// Package hashqueue runs the hashing of passwords on a few workers, within a budget of memory, so that
+// its memory and its share of the processors are bounded.
 package hashqueue
 
 import (
@@ -43,37 +43,52 @@ const (
 	// networkShare is the part of a line that one network may take, as a divisor. A flood from three
 	// networks keeps nobody else out.
 	networkShare = 4
-	// linger is how long a worker waits for more work, with its memory, before it ends.
+	// linger is how long memory is kept for more work after the last one.
 	linger = time.Second
 )
 
 // Queue is two lines of work, first come, first served, and their workers. It is safe for
 // concurrent use.
+//
+// The budget is what all workers take with ordinary work, which is a hash with the present
+// parameters. Work that takes more waits until so much of the budget is free. Work that takes more
+// than the budget runs alone. No other work overtakes it, so that it isn't left waiting.
 type Queue struct {
-	workers int // at most
-	length  int // of one line, at most
+	workers int    // at most
+	share   uint64 // of the budget, of one worker, in bytes
+	length  int    // of one line, at most
 	wait    time.Duration
 
 	mu      sync.Mutex
 	lines   [lines][]*job
 	turn    Line
-	running int // workers
-	idle    int // workers that wait to be woken or to end
-	wake    chan struct{}
+	running int    // jobs
+	used    uint64 // by the running jobs, in bytes
+	// kept is cleared memory of workers that have ended, a share each at most. With it, what is used
+	// stays within the budget.
+	kept    []*argon2id.Memory
+	keeper  *time.Timer // frees it
 	refused atomic.Uint64
 }
 
-// New returns a [Queue] with at most so many workers, in which work waits so long at most.
-func New(workers int, wait time.Duration) (*Queue, error) {
-	if workers < 1 || wait <= 0 {
-		return nil, fmt.Errorf("hashqueue: %d workers and a wait of %s", workers, wait)
+// New returns a [Queue] with at most so many workers, in which work waits so long at most. share is
+// what ordinary work takes, in bytes.
+func New(workers int, share uint64, wait time.Duration) (*Queue, error) {
+	if workers < 1 || share < 1 || wait <= 0 {
+		return nil, fmt.Errorf("hashqueue: %d workers, %d bytes each and a wait of %s", workers, share, wait)
 	}
-	return &Queue{workers: workers, length: workers * perWorker, wait: wait, wake: make(chan struct{}, workers)}, nil
+	q := &Queue{workers: workers, share: share, length: workers * perWorker, wait: wait}
+	q.keeper = time.AfterFunc(linger, q.freeKept)
+	return q, nil
 }
+
+// budget is what may be used at once, in bytes.
+func (q *Queue) budget() uint64 { return uint64(q.workers) * q.share }
 
 // job is work for one worker. It begins once or never.
 type job struct {
 	network  string
+	bytes    uint64 // that it is charged with
 	work     func(*argon2id.Memory)
 	done     chan struct{}
 	panicked any // what the work has panicked with
@@ -85,16 +100,19 @@ func (j *job) run(m *argon2id.Memory) {
 	j.work(m)
 }
 
-// Do has a worker do some work for a network, and returns when it is done. It panics as the work
-// does. It fails with [ErrFull] or [ErrGivenUp] without having begun the work. The empty network
-// has no bound of its own.
-func (q *Queue) Do(ctx context.Context, line Line, network string, work func(*argon2id.Memory)) error {
+// Do has a worker do some work for a network, and returns when it is done. The work takes at most so
+// many bytes of its memory. Do panics as the work does. It fails with [ErrFull] or [ErrGivenUp]
+// without having begun the work. The empty network has no bound of its own.
+func (q *Queue) Do(
+	ctx context.Context, line Line, network string, bytes uint64, work func(*argon2id.Memory),
+) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("%w: %w", ErrGivenUp, err)
 	}
 	waiting, cancel := context.WithTimeout(ctx, q.wait)
 	defer cancel()
-	j := &job{network: network, work: work, done: make(chan struct{})}
+	// Less than a share is charged as a share, because that much is kept of a worker's memory.
+	j := &job{network: network, bytes: max(bytes, q.share), work: work, done: make(chan struct{})}
 	if !q.enter(line, j) {
 		return ErrFull
 	}
@@ -140,6 +158,7 @@ func (q *Queue) hasRoom(line Line, network string) bool {
 // Stats is what a [Queue] does at a moment.
 type Stats struct {
 	Waiting, Running int    // work
+	Bytes            uint64 // of memory, used or kept
 	Refused          uint64 // since the start
 }
 
@@ -147,11 +166,7 @@ type Stats struct {
 func (q *Queue) Stats() Stats {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	stats := Stats{Running: q.running - q.idle, Refused: q.refused.Load()}
-	for _, line := range q.lines {
-		stats.Waiting += len(line)
-	}
-	return stats
+	return Stats{Waiting: q.waiting(), Running: q.running, Bytes: q.held(), Refused: q.refused.Load()}
 }
 
 // enter puts a job into a line, and reports whether there was room.
@@ -162,14 +177,7 @@ func (q *Queue) enter(line Line, j *job) bool {
 		return false
 	}
 	q.lines[line] = append(q.lines[line], j)
-	switch {
-	case q.idle > 0:
-		q.idle--
-		q.wake <- struct{}{}
-	case q.running < q.workers:
-		q.running++
-		go q.run()
-	}
+	q.begin()
 	return true
 }
 
@@ -182,56 +190,6 @@ func (q *Queue) leave(line Line, j *job) bool {
 		return false
 	}
 	q.lines[line] = slices.Delete(q.lines[line], i, i+1)
+	q.begin() // what fits behind it
 	return true
-}
-
-// run works until there has been nothing to do for a while. What passwords left in the memory is
-// cleared before each wait.
-func (q *Queue) run() {
-	var memory argon2id.Memory
-	defer memory.Free()
-	for {
-		if j := q.next(); j != nil {
-			j.run(&memory)
-			continue
-		}
-		memory.Clear()
-		select {
-		case <-q.wake:
-		case <-time.After(linger):
-			if q.retire() {
-				return
-			}
-			<-q.wake // there was work for this worker just then
-		}
-	}
-}
-
-// retire takes an idle worker off the count, and reports false if it was woken.
-func (q *Queue) retire() bool {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if q.idle == 0 {
-		return false
-	}
-	q.idle--
-	q.running--
-	return true
-}
-
-// next takes the oldest job of the line whose turn it is. Without any it returns nil, and the
-// worker counts as idle.
-func (q *Queue) next() *job {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	for range lines {
-		q.turn = (q.turn + 1) % lines
-		if line := q.lines[q.turn]; len(line) > 0 {
-			oldest := line[0]
-			q.lines[q.turn] = slices.Delete(line, 0, 1)
-			return oldest
-		}
-	}
-	q.idle++
-	return nil
 }

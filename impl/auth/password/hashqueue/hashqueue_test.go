@@ -12,9 +12,12 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/auth/password/argon2id"
 )
 
+// share is what the work of these tests takes, in bytes.
+const share = 64 << 10
+
 func newQueue(t *testing.T, workers int, wait time.Duration) *Queue {
 	t.Helper()
-	q, err := New(workers, wait)
+	q, err := New(workers, share, wait)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -29,7 +32,7 @@ func occupy(t *testing.T, q *Queue) (release func()) {
 	begun, end := make(chan struct{}), make(chan struct{})
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		if err := q.Do(t.Context(), Login, "", func(*argon2id.Memory) { close(begun); <-end }); err != nil {
+		if err := q.Do(t.Context(), Login, "", share, func(*argon2id.Memory) { close(begun); <-end }); err != nil {
 			t.Error(err)
 		}
 	})
@@ -45,7 +48,7 @@ func enqueue(t *testing.T, wg *sync.WaitGroup, q *Queue, line Line, network stri
 	t.Helper()
 	before := q.Stats().Waiting
 	wg.Go(func() {
-		if err := q.Do(t.Context(), line, network, work); err != nil {
+		if err := q.Do(t.Context(), line, network, share, work); err != nil {
 			t.Error(err)
 		}
 	})
@@ -75,9 +78,10 @@ func TestNew(t *testing.T) {
 	t.Parallel()
 	for _, row := range []struct {
 		workers int
+		share   uint64
 		wait    time.Duration
-	}{{0, time.Second}, {-1, time.Second}, {1, 0}} {
-		if _, err := New(row.workers, row.wait); err == nil {
+	}{{0, share, time.Second}, {-1, share, time.Second}, {1, 0, time.Second}, {1, share, 0}} {
+		if _, err := New(row.workers, row.share, row.wait); err == nil {
 			t.Errorf("%+v was taken", row)
 		}
 	}
@@ -91,14 +95,14 @@ func TestF25_NothingIsHashedForTheGone(t *testing.T) {
 	never := func(*argon2id.Memory) { t.Error("hashed for the gone") }
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := q.Do(gone, Login, "", never); !errors.Is(err, context.Canceled) || !errors.Is(err, ErrGivenUp) {
+	if err := q.Do(gone, Login, "", share, never); !errors.Is(err, context.Canceled) || !errors.Is(err, ErrGivenUp) {
 		t.Errorf("with a free worker: %v", err)
 	}
 	release := occupy(t, q)
 	waiting, cancel := context.WithCancel(t.Context())
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		if err := q.Do(waiting, Login, "", never); !errors.Is(err, context.Canceled) || !errors.Is(err, ErrGivenUp) {
+		if err := q.Do(waiting, Login, "", share, never); !errors.Is(err, context.Canceled) || !errors.Is(err, ErrGivenUp) {
 			t.Errorf("in line: %v", err)
 		}
 	})
@@ -117,7 +121,7 @@ func TestLineIsBounded(t *testing.T) {
 	for i := range perWorker {
 		enqueue(t, &wg, q, Login, fmt.Sprint(i), nothing)
 	}
-	if err := q.Do(t.Context(), Login, "another", nothing); !errors.Is(err, ErrFull) {
+	if err := q.Do(t.Context(), Login, "another", share, nothing); !errors.Is(err, ErrFull) {
 		t.Errorf("a full line: %v", err)
 	}
 	enqueue(t, &wg, q, Registration, "another", nothing) // the other line has room
@@ -128,7 +132,7 @@ func TestLineIsBounded(t *testing.T) {
 	slow := newQueue(t, 1, time.Minute)
 	release = occupy(t, slow)
 	slow.wait = time.Millisecond // only now, because what occupies the worker stands in line too
-	if err := slow.Do(t.Context(), Login, "", nothing); !errors.Is(err, ErrFull) {
+	if err := slow.Do(t.Context(), Login, "", share, nothing); !errors.Is(err, ErrFull) {
 		t.Errorf("a line that doesn't move: %v", err)
 	}
 	release()
@@ -148,7 +152,7 @@ func TestF10_NetworkTakesAPartOfALine(t *testing.T) {
 	if q.HasRoom(Login, "192.0.2.0/24") {
 		t.Error("it has room for more of the network")
 	}
-	if err := q.Do(t.Context(), Login, "192.0.2.0/24", nothing); !errors.Is(err, ErrFull) {
+	if err := q.Do(t.Context(), Login, "192.0.2.0/24", share, nothing); !errors.Is(err, ErrFull) {
 		t.Errorf("more of the network: %v", err)
 	}
 	for _, network := range []string{"198.51.100.0/24", "", ""} {
@@ -198,7 +202,7 @@ func TestWorkers(t *testing.T) {
 	)
 	for i := range 60 {
 		wg.Go(func() {
-			err := q.Do(t.Context(), Line(i%int(lines)), "", func(m *argon2id.Memory) {
+			err := q.Do(t.Context(), Line(i%int(lines)), "", share, func(m *argon2id.Memory) {
 				mu.Lock()
 				now++
 				greatest = max(greatest, now)
@@ -230,12 +234,12 @@ func TestPanic(t *testing.T) {
 					t.Errorf("recovered %v", p)
 				}
 			}()
-			_ = q.Do(t.Context(), Login, "", func(*argon2id.Memory) { panic("broken") })
+			_ = q.Do(t.Context(), Login, "", share, func(*argon2id.Memory) { panic("broken") })
 			t.Error("it has not panicked")
 		}()
 	}
 	done := false
-	if err := q.Do(t.Context(), Registration, "", func(*argon2id.Memory) { done = true }); err != nil || !done {
+	if err := q.Do(t.Context(), Registration, "", share, func(*argon2id.Memory) { done = true }); err != nil || !done {
 		t.Errorf("the next work: %v, %v", done, err)
 	}
 }

@@ -1,0 +1,163 @@
+package password
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"strconv"
+	"strings"
+
+	"golang.org/x/crypto/bcrypt"
+
+	"github.com/latchkey-auth/latchkey/impl/auth/password/argon2id"
+)
+
+const (
+	// maxBcryptBytes is what bcrypt reads of its input. A longer password never matches a bcrypt hash,
+	// because the rest would be ignored.
+	maxBcryptBytes = 72
+	// bcryptWork is the work of one of bcrypt's 2^cost rounds in the measure of [Params.work]: 57 µs
+	// are to 0.49 µs, as measured on one machine. On another the ratio differs by a factor below two,
+	// and so does what is left of the difference.
+	bcryptWork = 116
+	// maxBcryptCost is the greatest cost within the bounds: 2^14 rounds are about a second.
+	maxBcryptCost = 14
+	// bcryptMemory is what Blowfish's state takes, in bytes.
+	bcryptMemory = 8 << 10
+)
+
+// bcryptAlphabet is what salt and key of a bcrypt hash are written in.
+const bcryptAlphabet = "./ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+
+// bcryptHash is a bcrypt hash in its usual spelling: $2b$12$, 22 characters of salt, 31 of the key.
+type bcryptHash struct {
+	text string
+	cost int
+	// input makes of a password what was hashed. It reports false for a password of which a part would
+	// be ignored.
+	input func(password string) ([]byte, bool)
+}
+
+func (h bcryptHash) bytes() uint64 { return bcryptMemory }
+func (h bcryptHash) work() uint64  { return bcryptWork << h.cost }
+
+func (h bcryptHash) matches(_ *argon2id.Memory, password string) bool {
+	input, fits := h.input(password)
+	err := bcrypt.CompareHashAndPassword([]byte(h.text), input[:min(len(input), maxBcryptBytes)])
+	return err == nil && fits
+}
+
+// newBcrypt reads a bcrypt hash in its usual spelling.
+func newBcrypt(text string, input func(string) ([]byte, bool)) (storedHash, error) {
+	fields, err := split(text, "$", 4)
+	if err != nil || fields[0] != "" || len(fields[2]) != 2 || len(fields[3]) != 53 ||
+		strings.ContainsFunc(fields[3], func(r rune) bool { return !strings.ContainsRune(bcryptAlphabet, r) }) {
+		return nil, errSpelling
+	}
+	switch fields[1] {
+	case "2a", "2b", "2y":
+	default:
+		return nil, errSpelling
+	}
+	cost, err := strconv.ParseUint(fields[2], 10, 8)
+	if err != nil || cost < uint64(bcrypt.MinCost) {
+		return nil, errSpelling
+	}
+	if cost > maxBcryptCost {
+		return nil, errTooMuch
+	}
+	return bcryptHash{text: text, cost: int(cost), input: input}, nil
+}
+
+// readBcrypt reads $2b$12$….
+func readBcrypt(stored string) (storedHash, error) { return newBcrypt(stored, plain) }
+
+func plain(password string) ([]byte, bool) { return []byte(password), len(password) <= maxBcryptBytes }
+
+// readPHCBcrypt reads $bcrypt$v=98$r=12$salt$key, where 98 is the letter b.
+func readPHCBcrypt(stored string) (storedHash, error) {
+	fields, err := split(stored, "$", 6)
+	if err != nil || fields[2] != "v=98" {
+		return nil, errSpelling
+	}
+	salt, err := decode(base64Raw, fields[4], 16, 16)
+	if err != nil {
+		return nil, err
+	}
+	key, err := decode(base64Raw, fields[5], 23, 23)
+	if err != nil {
+		return nil, err
+	}
+	rounds, err := assignments(fields[3], "r")
+	if err != nil {
+		return nil, err
+	}
+	e := base64.NewEncoding(bcryptAlphabet).WithPadding(base64.NoPadding)
+	return newBcrypt("$2b$"+twoDigits(rounds[0])+"$"+e.EncodeToString(salt)+e.EncodeToString(key), plain)
+}
+
+// twoDigits writes a cost as bcrypt does.
+func twoDigits(cost uint32) string {
+	text := strconv.FormatUint(uint64(cost), 10)
+	return strings.Repeat("0", max(0, 2-len(text))) + text
+}
+
+// readPasslibBcrypt reads $bcrypt-sha256$v=2,t=2b,r=12$salt$key, and its first version
+// $bcrypt-sha256$2b,12$salt$key. What bcrypt reads is the base64 of a hash of the password, which
+// has the salt as its key from version 2 on.
+func readPasslibBcrypt(stored string) (storedHash, error) {
+	fields, err := split(stored, "$", 5)
+	if err != nil || len(fields[3]) != 22 {
+		return nil, errSpelling
+	}
+	costs, isSecond := strings.CutPrefix(fields[2], "v=2,t=")
+	input := func(password string) ([]byte, bool) {
+		sum := sha256.Sum256([]byte(password))
+		return base64.StdEncoding.AppendEncode(nil, sum[:]), true
+	}
+	separator := ","
+	if isSecond {
+		input, separator = keyed([]byte(fields[3])), ",r="
+	}
+	ident, rounds, _ := strings.Cut(costs, separator)
+	cost, err := number(rounds)
+	if err != nil {
+		return nil, err
+	}
+	return newBcrypt("$"+ident+"$"+twoDigits(cost)+"$"+fields[3]+fields[4], input)
+}
+
+func keyed(salt []byte) func(string) ([]byte, bool) {
+	return func(password string) ([]byte, bool) {
+		mac := hmac.New(sha256.New, salt)
+		mac.Write([]byte(password))
+		return base64.StdEncoding.AppendEncode(nil, mac.Sum(nil)), true
+	}
+}
+
+// readDjangoBcrypt reads bcrypt$$2b$12$…, and bcrypt_sha256$$2b$12$…, where bcrypt reads the
+// hexadecimal SHA-256 of the password.
+func readDjangoBcrypt(stored string) (storedHash, error) {
+	name, text, _ := strings.Cut(stored, "$")
+	if name == "bcrypt" {
+		return newBcrypt(text, plain)
+	}
+	return newBcrypt(text, func(password string) ([]byte, bool) {
+		sum := sha256.Sum256([]byte(password))
+		return hex.AppendEncode(nil, sum[:]), true
+	})
+}
+
+// readSaltedBcrypt reads what [Salted] returns. bcrypt reads the password and then the salt: all of
+// the password, if it has at most 72 bytes, and what there is room for of the salt.
+func readSaltedBcrypt(stored string) (storedHash, error) {
+	encoded, text, _ := strings.Cut(stored[len(saltedPrefix):], "$")
+	salt, err := decode(base64Raw, encoded, minSalt, maxSalt)
+	if err != nil {
+		return nil, err
+	}
+	return newBcrypt(text, func(password string) ([]byte, bool) {
+		return append([]byte(password), salt...), len(password) <= maxBcryptBytes
+	})
+}
