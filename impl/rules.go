@@ -26,6 +26,8 @@ func (s *Server) rules() contract.Rules {
 		Formats: map[string]func(string) string{
 			"idn-email": judgeEmail,
 			"date-time": judgeTime,
+			// The pattern of an id says all.
+			"uuid": func(string) string { return "" },
 			// The service judges it, once, together with the email and the username.
 			formatNewPassword: func(string) string { return "" },
 		},
