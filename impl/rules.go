@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
-	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -23,7 +22,7 @@ func (s *Server) rules() contract.Rules {
 	return contract.Rules{
 		Formats: map[string]func(string) string{
 			"idn-email": judgeEmail,
-			"date-time": judgeTime,
+			"date-time": contract.CheckTime,
 			// The service judges it, once, together with the email and the username.
 			formatNewPassword: func(string) string { return "" },
 		},
@@ -46,13 +45,6 @@ func (s *Server) rules() contract.Rules {
 func judgeEmail(text string) string {
 	if _, err := account.CanonicalEmail(text); err != nil {
 		return err.Error()
-	}
-	return ""
-}
-
-func judgeTime(text string) string {
-	if _, err := time.Parse(time.RFC3339, text); err != nil {
-		return "It must be a time as in RFC 3339, such as 2026-01-05T09:30:00Z."
 	}
 	return ""
 }
