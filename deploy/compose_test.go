@@ -11,6 +11,7 @@ import (
 // TestCompose: the file is valid under the Compose specification, its parts name each other, and the
 // server takes its settings.
 func TestCompose(t *testing.T) {
+	t.Parallel()
 	options, err := cli.NewProjectOptions([]string{"../compose.yaml"}, cli.WithResolvedPaths(true))
 	if err != nil {
 		t.Fatal(err)

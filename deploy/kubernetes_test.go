@@ -74,6 +74,7 @@ func one[T any](t *testing.T, built resmap.ResMap, kind string) T {
 // TestManifestsAreValid: kubeconform takes each manifest, under the schemas of Kubernetes without
 // unknown members. It doesn't take manifests with a mistake.
 func TestManifestsAreValid(t *testing.T) {
+	t.Parallel()
 	v, err := validator.New([]string{schemas(t) + "/{{ .ResourceKind }}{{ .KindSuffix }}.json"}, validator.Opts{Strict: true})
 	if err != nil {
 		t.Fatal(err)
@@ -170,6 +171,7 @@ func write(t *testing.T, path string, value any) {
 // TestPodIsRestricted: the pods fulfil the standard "restricted" of Kubernetes, and the little more
 // that it doesn't ask for.
 func TestPodIsRestricted(t *testing.T) {
+	t.Parallel()
 	pod := one[appsv1.Deployment](t, manifests(t, "example"), "Deployment").Spec.Template
 	judge, err := policy.NewEvaluator(policy.DefaultChecks(), nil)
 	if err != nil {
@@ -197,6 +199,7 @@ func TestPodIsRestricted(t *testing.T) {
 
 // TestManifestsFitTogether: what one manifest names, another has.
 func TestManifestsFitTogether(t *testing.T) {
+	t.Parallel()
 	built := manifests(t, "example")
 	deployment := one[appsv1.Deployment](t, built, "Deployment")
 	service := one[corev1.Service](t, built, "Service")

@@ -136,6 +136,7 @@ func placeFiles(dir, root string) error {
 // TestUnitRuns starts the unit by a real systemd: the server reads its credentials, reaches its
 // database and hashes passwords in the sandbox.
 func TestUnitRuns(t *testing.T) {
+	t.Parallel()
 	installed(t, analyze)
 	if os.Geteuid() != 0 {
 		leftOut(t, "only root can start a systemd")

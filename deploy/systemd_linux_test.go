@@ -56,6 +56,7 @@ func exposureOf(t *testing.T, path string) float64 {
 
 // TestUnit: systemd takes the unit without a warning, and the sandbox leaves little open.
 func TestUnit(t *testing.T) {
+	t.Parallel()
 	installed(t, analyze)
 	path := unit(t)
 	if output, err := exec.Command(analyze, "verify", "--man=no", path).CombinedOutput(); err != nil || len(output) > 0 {
@@ -71,6 +72,7 @@ func TestUnit(t *testing.T) {
 
 // TestUnitSettings: the server takes the unit's environment and credentials.
 func TestUnitSettings(t *testing.T) {
+	t.Parallel()
 	text, err := os.ReadFile(unit(t))
 	if err != nil {
 		t.Fatal(err)

@@ -12,7 +12,7 @@ rm -rf "$database"
 bin/tools/indexdb -vulns "$folder/data/osv" -out "$database" >/dev/null
 echo "== vulnerabilities, by $(basename "$folder")"
 report=bin/vulnerabilities.txt
-for module in . bench; do
+for module in . bench deploy; do
 	bin/tools/govulncheck -C "$module" -db "file://$database" ./... >"$report.part" || true # it exits with 3 for a finding, and says so below
 	grep -q -e '^No vulnerabilities found' -e '^Your code is affected' "$report.part" || { cat "$report.part" >&2; exit 1; }
 	cat "$report.part"
@@ -29,8 +29,12 @@ else
 	echo "none but those that gen/accepted-vulnerabilities.txt accepts: $(echo $accepted)"
 fi
 
-echo "== licences of the Go modules in the binary"
-go list -deps -f '{{with .Module}}{{if not .Main}}{{.Path}} {{.Dir}}{{end}}{{end}}' ./cmd/latchkey | sort -u | bin/tools/licences || status=1
+echo "== licences of the Go modules in the binary and in the images"
+modules='{{with .Module}}{{if not .Main}}{{.Path}} {{.Dir}}{{end}}{{end}}'
+{
+	go list -deps -f "$modules" ./cmd/latchkey
+	cd deploy && go list -deps -f "$modules" ./image/sh ./image/roots
+} | sort -u | bin/tools/licences || status=1
 
 echo "== licences of the npm packages that are published or run (not those of the tools)"
 node --input-type=module - <<'JS' || status=1

@@ -60,7 +60,9 @@ var poolFigures = map[string]func(*pgxpool.Stat) float64{
 	`latchkey_database_connections{state="idle"}`: func(s *pgxpool.Stat) float64 { return float64(s.IdleConns()) },
 	`latchkey_database_connections_max`:           func(s *pgxpool.Stat) float64 { return float64(s.MaxConns()) },
 	`latchkey_database_waits_total`:               func(s *pgxpool.Stat) float64 { return float64(s.EmptyAcquireCount()) },
-	`latchkey_database_wait_seconds_total`:        func(s *pgxpool.Stat) float64 { return s.EmptyAcquireWaitTime().Seconds() },
+	`latchkey_database_wait_seconds_total`: func(s *pgxpool.Stat) float64 {
+		return s.EmptyAcquireWaitTime().Seconds()
+	},
 }
 
 // mailsTimeout bounds the question for the mails, so that the other metrics are served while the

@@ -39,7 +39,7 @@ func (r *root) userChangeCommand(
 }
 
 func (r *root) userDeleteCommand() *cobra.Command {
-	var yes bool
+	var yes, asJSON bool
 	cmd := &cobra.Command{
 		Use:   "delete USER",
 		Short: "Delete a user; this can't be undone",
@@ -57,15 +57,19 @@ func (r *root) userDeleteCommand() *cobra.Command {
 				who = user.ID.String()
 			}
 			return r.withUser(cmd.Context(), who, func(service *auth.Service, user auth.User) error {
-				user, err := service.DeleteUser(cmd.Context(), auth.Operator{}, user.ID)
+				deleted, err := service.GetUser(cmd.Context(), user.ID)
 				if err != nil {
 					return refused(err)
 				}
-				return r.printDone("deleted", user)
+				if _, err := service.DeleteUser(cmd.Context(), auth.Operator{}, user.ID); err != nil {
+					return refused(err)
+				}
+				return r.printChanged("deleted", deleted, asJSON)
 			})
 		}),
 	}
 	cmd.Flags().BoolVar(&yes, "yes", false, "delete without asking")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print the deleted user as a JSON object")
 	return cmd
 }
 

@@ -9,6 +9,7 @@ import (
 
 // A Dockerfile whose image make image can't make is refused: the two would differ.
 func TestDockerfileRefused(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct{ text, want string }{
 		{"FROM debian", "must begin with FROM scratch"},
 		{"FROM scratch\nRUN true", "line 2: RUN can't be done"},

@@ -17,6 +17,7 @@ import (
 // TestReproducible: the files of the image are the same when another user makes them in another
 // folder, of only what .dockerignore lets Docker have. The Dockerfile's first stage does that.
 func TestReproducible(t *testing.T) {
+	t.Parallel()
 	context := folder(t)
 	copyContext(t, context)
 	made := folder(t)

@@ -1,6 +1,8 @@
 package transfer_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -8,6 +10,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/latchkey-auth/latchkey/impl/impltest"
 	"github.com/latchkey-auth/latchkey/impl/transfer"
@@ -66,6 +70,9 @@ line 17: /password_hash unusable_hash
 		if !strings.Contains(after, line) {
 			t.Errorf("the import has changed %s", line)
 		}
+	}
+	if strings.Contains(after, "4194304") || strings.Contains(after, "secret") {
+		t.Errorf("a hash that can't be used was kept: %s", after)
 	}
 }
 
@@ -155,4 +162,68 @@ func TestImportBesideRegistrations(t *testing.T) {
 	if n := strings.Count(got, "email_taken"); n > registered {
 		t.Errorf("%d users registered, and %s", registered, got)
 	}
+}
+
+// A registration that is about to be committed holds an import up, and is then one user that it
+// leaves as it is. However many there are, the import gets to its end.
+func TestImportWaitsForRegistrations(t *testing.T) {
+	t.Parallel()
+	const users, others = 1000, 5
+	h := impltest.New(t, impltest.Options{Patient: true})
+	config := h.Pool.Config()
+	config.MaxConns = others + 1
+	pool, err := pgxpool.NewWithConfig(t.Context(), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(pool.Close)
+	var held []pgx.Tx
+	for n := range others {
+		tx, err := pool.Begin(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = tx.Exec(t.Context(), `INSERT INTO users (id, email, email_key, username, username_key, created_at, updated_at)
+			VALUES (gen_random_uuid(), $1, $1, $2, $2, now(), now())`, fmt.Sprintf("user%d@example.com", n*users/others), fmt.Sprintf("name%d", n))
+		if err != nil {
+			t.Fatal(err)
+		}
+		held = append(held, tx)
+	}
+	var file strings.Builder
+	for n := range users {
+		fmt.Fprintf(&file, "{\"email\":\"user%d@example.com\",\"external_id\":\"%d\"}\n", n, n)
+	}
+	var wg sync.WaitGroup
+	ended := make(chan struct{})
+	wg.Go(func() {
+		for _, tx := range held {
+			if err := errors.Join(awaitLock(t.Context(), pool, ended), tx.Commit(t.Context())); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	defer wg.Wait()
+	defer close(ended)
+	got := load(t, h, "", []byte(file.String()), false)
+	if want := "imported 995, not imported 5, none 995\n"; !strings.HasPrefix(got, want) || strings.Count(got, "/email email_taken") != others {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
+// awaitLock returns when a connection waits for another one. It fails if the import ends before.
+func awaitLock(ctx context.Context, pool *pgxpool.Pool, ended <-chan struct{}) error {
+	for waiting := 0; waiting == 0; {
+		select {
+		case <-ended:
+			return errors.New("the import has ended without a wait")
+		default:
+		}
+		err := pool.QueryRow(ctx, `SELECT count(*) FROM pg_stat_activity
+			WHERE datname = current_database() AND wait_event_type = 'Lock'`).Scan(&waiting)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"regexp"
 	"strconv"
-	"strings"
 )
 
 // FirebaseHash are the parameters by which a Firebase project hashes passwords.
@@ -46,11 +45,8 @@ func ReadFirebaseHash(text string) (*FirebaseHash, error) {
 func (h *FirebaseHash) stored(salt, hash string) string {
 	encode := base64.StdEncoding.EncodeToString
 	return fmt.Sprintf("$fbscrypt$v=1,n=%d,r=%d,p=1,ss=%s,sk=%s$%s$%s", h.memCost, h.rounds,
-		encode(h.saltSeparator), encode(h.signerKey), standard(salt), standard(hash))
+		encode(h.saltSeparator), encode(h.signerKey), salt, hash)
 }
-
-// standard returns Base64 in the standard alphabet. Versions of the export differ in it.
-func standard(text string) string { return strings.NewReplacer("-", "+", "_", "/").Replace(text) }
 
 // fromFirebase reads a user of `firebase auth:export` in JSON.
 func fromFirebase(in row, m mapping) (record, string) {

@@ -25,6 +25,7 @@ export type {
   InviteUserError,
   ListEventsError,
   ListUsersError,
+  Scope,
   SendPasswordResetError,
   UpdateUserError,
   UserSessionsError,

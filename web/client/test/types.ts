@@ -1,6 +1,7 @@
 // Compiled, not run: what a switch over a result's code must and may leave out is the compiler's to say.
 import type { Account, DeleteError } from '../dist/account.js'
 import type { Contract } from '../dist/contract.js'
+import type { GetUserError, Operators, Scope } from '../dist/operators.js'
 import { webStorage } from '../dist/index.js'
 import type { AuthChange, LoginError, MeError, RegisterError, Result, User } from '../dist/index.js'
 
@@ -171,4 +172,19 @@ export function ofTheBrowser(): unknown[] {
     webStorage(sessionStorage),
     webStorage('local'),
   ]
+}
+
+export async function ofOperators(admin: Operators, error: GetUserError): Promise<string[]> {
+  // @ts-expect-error a change is for a state that was read
+  await admin.updateUser({ user: { id: 'a' } }, { is_active: false })
+  // @ts-expect-error there is no such role
+  await admin.inviteUser({ email: 'ada@example.com', roles: ['king'] })
+  // @ts-expect-error only operators' calls that demand a fresh proof are refused for it
+  if (error.code === 'reauthentication_required') return []
+  if (error.code === 'insufficient_scope') return error.scopes satisfies Scope[]
+  const found: string[] = []
+  for await (const page of admin.listUsers({ role: 'support' })) {
+    if (page.ok) found.push(...page.data.users.map((user) => user.email))
+  }
+  return found
 }

@@ -37,12 +37,9 @@ function part(name: string, ...content: HTMLElement[]): HTMLElement {
 }
 
 function describe(version: ManagedVersion, again: (words: string) => void): HTMLElement {
-  return el(
-    'div',
-    {},
-    facts(version.user),
-    el('div', { class: 'actions' }, locking(version, again), resetting(version)),
-  )
+  // A locked account gets no mail.
+  const actions = [locking(version, again), ...(version.user.is_active ? [resetting(version)] : [])]
+  return el('div', {}, facts(version.user), el('div', { class: 'actions' }, ...actions))
 }
 
 function facts(user: ManagedUser): HTMLElement {
