@@ -18,7 +18,13 @@ func (c Claims) Has(scopes ...string) bool {
 //
 // A token keeps its scopes until it expires, also if its user has lost the role. The server itself asks
 // for the role at each request.
+//
+// It panics without a scope, or if one is no scope of RFC 6749 section 3.3: a list that was meant to
+// have one, and is empty, must not let everybody in.
 func RequireScope(scopes ...string) func(http.Handler) http.Handler {
+	if len(scopes) == 0 || slices.ContainsFunc(scopes, isNoScope) {
+		panic("authn: RequireScope needs scopes, such as users:read")
+	}
 	scopes = slices.Clone(scopes)
 	insufficient := problem{
 		Status:    http.StatusForbidden,
@@ -43,4 +49,10 @@ func RequireScope(scopes ...string) func(http.Handler) http.Handler {
 			writeProblem(w, refusal, pages)
 		})
 	}
+}
+
+// isNoScope reports whether a text is no scope-token of RFC 6749 section 3.3.
+func isNoScope(scope string) bool {
+	isOther := func(c rune) bool { return c <= ' ' || c > '~' || c == '"' || c == '\\' }
+	return scope == "" || strings.ContainsFunc(scope, isOther)
 }

@@ -122,3 +122,18 @@ func TestScopeAndExtOfAnotherForm(t *testing.T) {
 		wantInvalid(t, v, name, signer.sign(s.header(signer), claims))
 	}
 }
+
+// A list of scopes that is empty by mistake must not let everybody in.
+func TestRequireScopeNeedsScopes(t *testing.T) {
+	t.Parallel()
+	for _, scopes := range [][]string{nil, {""}, {"users:read", ""}, {"users:read users:write"}, {"a\"b"}} {
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Errorf("%q was taken", scopes)
+				}
+			}()
+			authn.RequireScope(scopes...)
+		}()
+	}
+}

@@ -139,6 +139,8 @@ func TestEventCursor(t *testing.T) {
 		"an id":         filter + "&cursor=" + first.Events[0].ID.String(),
 		"an event type": "?type=user.logged_out",
 		"no time":       "?since=yesterday",
+		"year -1":       "?limit=1&since=0000-01-01T00:00:00%2B14:00",
+		"year 10000":    "?limit=1&until=9999-12-31T23:59:59-14:00",
 		"no user":       "?user_id=root",
 		"limit":         "?limit=101",
 	} {

@@ -6,7 +6,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -25,7 +24,7 @@ func (s *Server) rules() contract.Rules {
 	return contract.Rules{
 		Formats: map[string]func(string) string{
 			"idn-email": judgeEmail,
-			"date-time": judgeTime,
+			"date-time": contract.CheckTime,
 			// The pattern of an id says all.
 			"uuid": func(string) string { return "" },
 			// The service judges it, once, together with the email and the username.
@@ -50,13 +49,6 @@ func (s *Server) rules() contract.Rules {
 func judgeEmail(text string) string {
 	if _, err := account.CanonicalEmail(text); err != nil {
 		return err.Error()
-	}
-	return ""
-}
-
-func judgeTime(text string) string {
-	if _, err := time.Parse(time.RFC3339, text); err != nil {
-		return "It must be a time as in RFC 3339, such as 2026-01-05T09:30:00Z."
 	}
 	return ""
 }

@@ -54,6 +54,26 @@ func TestLastSuperuser(t *testing.T) {
 	}
 }
 
+// A superuser who was invited and has not accepted is no other one: the invitation may have gone
+// astray. It counts once it is accepted, and can be taken back before.
+func TestInvitedSuperuser(t *testing.T) {
+	t.Parallel()
+	h := impltest.New(t)
+	token := h.MustOperator(t, "zoe", "superuser", impltest.AllScopes)
+	invite(t, h, token, `{"email":"lost@example.com","roles":["superuser"]}`)
+	if a := as(t, h, token, "DELETE", impltest.MePath); a.Status != 409 || a.Text("code") != "last_superuser" {
+		t.Fatalf("before: got %d %s", a.Status, a.Body)
+	}
+	if a := as(t, h, token, "DELETE", userPath(t, h, "lost@example.com")); a.Status != 204 {
+		t.Errorf("the invited one: got %d %s", a.Status, a.Body)
+	}
+	invite(t, h, token, `{"email":"grace@example.com","roles":["superuser"]}`)
+	wantStatus(t, "accept", confirmReset(t, h, "", h.CodeMail(t, grace).Link.Reveal(), newPassword), 204)
+	if a := as(t, h, token, "DELETE", impltest.MePath); a.Status != 204 {
+		t.Errorf("after: got %d %s", a.Status, a.Body)
+	}
+}
+
 func errorOf[T any](_ T, err error) error { return err }
 
 // Two superusers who remove each other, or themselves, at the same moment and on two instances leave

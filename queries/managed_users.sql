@@ -104,5 +104,10 @@ DELETE FROM user_roles WHERE user_id = sqlc.arg(user_id) AND role <> ALL(sqlc.ar
 SELECT pg_advisory_xact_lock(hashtextextended('latchkey superusers', 0));
 
 -- name: SuperuserHasOther :one
--- Reports whether an active user besides one is a superuser.
-SELECT EXISTS (SELECT FROM users WHERE is_superuser AND is_active AND id <> @id)::boolean AS has_other;
+-- Reports whether an active user besides one is a superuser, and can log in: it has a password, or has
+-- proved its mailbox. An invitation that nobody has accepted may have gone astray.
+SELECT EXISTS (
+    SELECT FROM users u
+    WHERE u.is_superuser AND u.is_active AND u.id <> @id
+        AND (u.email_verified OR EXISTS (SELECT FROM passwords p WHERE p.user_id = u.id))
+)::boolean AS has_other;

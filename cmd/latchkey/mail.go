@@ -152,7 +152,7 @@ func (r *root) previewMail(kind mail.Kind, language, output string) (err error) 
 		return err
 	}
 	if output == "" {
-		_, err = message.WriteTo(r.out)
+		_, err = message.WriteTo(r.raw)
 		return err
 	}
 	file, err := os.Create(output)

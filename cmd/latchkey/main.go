@@ -47,13 +47,14 @@ func complain(line string) {
 type console struct {
 	environ []string
 	in      io.Reader
-	out     io.Writer // results
+	out     io.Writer // results; characters that steer a terminal are escaped
+	raw     io.Writer // files, as they are
 	err     io.Writer // prompts, progress and the log
 }
 
 // run runs the command line. [exitStatus] converts its error to an exit status.
 func run(ctx context.Context, args, environ []string, stdin io.Reader, stdout, stderr io.Writer) error {
-	root := newRoot(console{environ, stdin, stdout, stderr})
+	root := newRoot(console{environ, stdin, plainWriter{stdout}, stdout, stderr})
 	root.cmd.SetArgs(args)
 	err := root.cmd.ExecuteContext(ctx)
 	if err != nil && !root.began {

@@ -28,7 +28,7 @@ func (r *root) openapiCommand() *cobra.Command {
 				}
 				text = absolute(text, strings.TrimSuffix(server, "/"))
 			}
-			_, err := r.out.Write(text)
+			_, err := r.raw.Write(text)
 			return err
 		}),
 	}

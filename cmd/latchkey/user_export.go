@@ -23,7 +23,7 @@ func (r *root) userExportCommand() *cobra.Command {
 				return usageError{err}
 			}
 			return r.withService(cmd.Context(), false, func(service *auth.Service) error {
-				return transfer.Export(cmd.Context(), service, r.out, transfer.Format(format), withHashes)
+				return transfer.Export(cmd.Context(), service, r.raw, transfer.Format(format), withHashes)
 			})
 		}),
 	}

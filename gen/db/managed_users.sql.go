@@ -415,10 +415,15 @@ func (q *Queries) RoleRevokeOthers(ctx context.Context, arg RoleRevokeOthersPara
 }
 
 const superuserHasOther = `-- name: SuperuserHasOther :one
-SELECT EXISTS (SELECT FROM users WHERE is_superuser AND is_active AND id <> $1)::boolean AS has_other
+SELECT EXISTS (
+    SELECT FROM users u
+    WHERE u.is_superuser AND u.is_active AND u.id <> $1
+        AND (u.email_verified OR EXISTS (SELECT FROM passwords p WHERE p.user_id = u.id))
+)::boolean AS has_other
 `
 
-// Reports whether an active user besides one is a superuser.
+// Reports whether an active user besides one is a superuser, and can log in: it has a password, or has
+// proved its mailbox. An invitation that nobody has accepted may have gone astray.
 func (q *Queries) SuperuserHasOther(ctx context.Context, id uuid.UUID) (bool, error) {
 	row := q.db.QueryRow(ctx, superuserHasOther, id)
 	var has_other bool

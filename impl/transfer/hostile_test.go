@@ -59,6 +59,20 @@ func readAll(r io.Reader, system string) (emails []string, problems [][2]any, er
 	return emails, problems, err
 }
 
+// A time that is none in UTC would break each answer that has its user, and the export.
+func TestTimesWithoutUTC(t *testing.T) {
+	t.Parallel()
+	const early, late = `":"0000-01-01T00:00:00+14:00"}`, `":"9999-12-31T23:59:59-14:00"}`
+	for _, member := range []string{"created_at", "updated_at", "last_login_at", "password_changed_at"} {
+		line := `{"email":"ada@example.com","` + member
+		emails, problems, err := readAll(strings.NewReader(line+early+"\n"+line+late), "")
+		want := [][2]any{{1, "/" + member + " invalid_format"}, {2, "/" + member + " invalid_format"}}
+		if err != nil || len(emails) > 0 || !cmp.Equal(problems, want) {
+			t.Errorf("%s: %v %v %v", member, emails, problems, err)
+		}
+	}
+}
+
 const good = `{"email":"ada@example.com"}`
 
 // A hostile file takes memory for one item, and costs nobody else's line.

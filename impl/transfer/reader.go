@@ -100,12 +100,7 @@ var formats = map[string]func(string) string{
 		}
 		return ""
 	},
-	"date-time": func(text string) string {
-		if _, err := time.Parse(time.RFC3339, text); err != nil {
-			return "It must be a time as in RFC 3339."
-		}
-		return ""
-	},
+	"date-time": contract.CheckTime,
 }
 
 // checkColumns fails if a file can't be what it is said to be.

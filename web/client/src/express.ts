@@ -54,6 +54,8 @@ export function requireUser(verify: Verify) {
  * scopes (RFC 6750 section 3.1).
  *
  * A token keeps its scopes until it expires, also if its user has lost the role.
+ *
+ * @throws TypeError without a scope.
  */
 export function requireScope(...scopes: string[]) {
   const refusalOf = demand(scopes)

@@ -32,6 +32,8 @@ export function requireUser(verify: Verify): MiddlewareHandler<{ Variables: User
  * scopes (RFC 6750 section 3.1).
  *
  * A token keeps its scopes until it expires, also if its user has lost the role.
+ *
+ * @throws TypeError without a scope.
  */
 export function requireScope(...scopes: string[]): MiddlewareHandler<{ Variables: UserVariables }> {
   const refusalOf = demand(scopes)

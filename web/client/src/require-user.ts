@@ -49,11 +49,19 @@ function refusal(
   }
 }
 
+/** A scope (RFC 6749 section 3.3). */
+const scopeForm = /^[!#-[\]-~]+$/
+
 /**
  * Returns a function that refuses a user whose token lacks one of the scopes (RFC 6750 section 3.1). Without a user, it
  * refuses the request as one without a token: nothing has checked the token before.
+ *
+ * @throws TypeError without a scope, or if one isn't of the form: a list that is empty by mistake must not let everybody in.
  */
 export function demand(scopes: readonly string[]): (user: Claims | undefined) => Refusal | undefined {
+  if (scopes.length === 0 || !scopes.every((scope) => scopeForm.test(scope))) {
+    throw new TypeError('requireScope needs scopes, such as users:read')
+  }
   const lacking = refusal(
     403,
     'Forbidden',

@@ -94,3 +94,11 @@ test('a scope that is no text is none', () => {
   expect(hasScopes({} as Claims, 'users:read')).toBe(false)
   expect(hasScopes({ scope: 'users:read' } as Claims)).toBe(true)
 })
+
+test.each([[[]], [['']], [['users:read users:write']], [['a"b']], [['users:read', '']]])(
+  'a list of scopes that is %j lets nobody in: it is refused at once',
+  (scopes) => {
+    for (const requireScope of [forExpress, forFastify, forHono])
+      expect(() => requireScope(...scopes)).toThrow(TypeError)
+  },
+)
