@@ -84,10 +84,11 @@ test: ## installs what the tests need and runs all of them
 	$(STEP) 'the contract, judged by Specmatic'
 	@$(MAKE) --no-print-directory specmatic
 
-# Names the Debian programs that are not installed: what some tests go through.
+# Names what is not there of this machine: the Debian programs that some tests go through, and the rights of others.
 left-out:
 	@awk '!/^#/ && NF == 2 && system("test -e " $$2) != 0 {print "left out: the tests that go through " $$1 ", which is not installed"}' \
 	  .ci/debian-packages
+	@sh deploy/can.sh
 
 # bench is a module of its own, so that the server's go.mod has nothing that only measuring needs.
 unit: $(NPM)
