@@ -139,7 +139,7 @@ func New(o Options) (*Server, error) {
 		crossOrigin.refuse,
 		s.limitTime,
 		limitBody,
-		refuseOptions,
+		refuseMethods,
 		refuseEmptySegments,
 		s.authenticate, // as the operation's security demands
 		validatePath,

@@ -147,9 +147,13 @@ func TestMethodNotAllowed(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)
 	for path, want := range map[string]string{
-		"/api/users/": "POST", "/api/users": "POST", "/api/users/me/sessions/x/": "DELETE", "/healthz": "GET, HEAD", "/readyz": "GET, HEAD",
+		"/api/users/": "GET, HEAD, POST", "/api/users": "GET, HEAD, POST", "/api/users/me/sessions/x/": "DELETE", "/healthz": "GET, HEAD",
+		"/readyz": "GET, HEAD", "/api/users/complete/": "POST", "/api/users/password-resets": "POST", "/api/users/me/password/": "PUT",
 	} {
-		for _, method := range []string{"PATCH", "OPTIONS", "TRACE"} {
+		for _, method := range []string{"PATCH", "OPTIONS", "TRACE", "DELETE"} {
+			if strings.Contains(want, method) {
+				continue
+			}
 			a := h.Do(t, h.Request(method, path, ""))
 			if a.Status != 405 || a.Header.Get("Allow") != want {
 				t.Errorf("%s %s: got %d, Allow %q", method, path, a.Status, a.Header.Get("Allow"))
