@@ -12,7 +12,8 @@ RELEASE  ?=
 # without git, or without its history, there is still a version.
 GIT      := git -c "safe.directory=$(CURDIR)"
 VERSION   = $(shell $(GIT) describe --tags --always --dirty 2>/dev/null || echo dev)
-COMMIT    = $(shell TZ=UTC $(GIT) log -1 --date=format-local:%Y-%m-%dT%H:%M:%SZ --format='-X main.commit=%H -X main.date=%cd' 2>/dev/null)
+COMMIT    = $(shell TZ=UTC $(GIT) log -1 --date=format-local:%Y-%m-%dT%H:%M:%SZ --format='%H %cd' 2>/dev/null)
+KNOWN     = -X main.version=$(VERSION) -X main.commit=$(word 1,$(COMMIT)) -X main.date=$(word 2,$(COMMIT))
 # All npm packages, and the few that the server and the demo run with. npm's own record is a stamp: it is written last.
 # The matrix is a project of its own, for its test alone.
 NPM      := web/node_modules/.complete
@@ -37,7 +38,7 @@ help: ## lists the targets
 
 build: ## builds bin/latchkey
 	@mkdir -p bin
-	go build -trimpath -ldflags '-s -w -X main.version=$(VERSION) $(COMMIT)' -o bin/latchkey ./cmd/latchkey
+	go build -trimpath -ldflags '-s -w $(KNOWN)' -o bin/latchkey ./cmd/latchkey
 
 run: $(NPM_RUN) build ## starts the server with its database, and shows its mails at /dev/mails/
 	./bin/latchkey serve --dev
@@ -53,7 +54,7 @@ demo-api:
 
 # The date of all files in the images is that of the commit, so that the same commit gives the same images.
 image: $(NPM_RUN) ## makes the container images in bin/image, without Docker
-	SOURCE_DATE_EPOCH=$$($(GIT) log -1 --format=%ct 2>/dev/null) sh deploy/image/make.sh '$(VERSION)' bin/image
+	SOURCE_DATE_EPOCH=$$($(GIT) log -1 --format=%ct 2>/dev/null) sh deploy/image/make.sh '$(VERSION)' bin/image $(COMMIT)
 	@ls bin/image/*.tar
 
 test: ## installs what the tests need and runs all of them
@@ -83,10 +84,11 @@ test: ## installs what the tests need and runs all of them
 	$(STEP) 'the contract, judged by Specmatic'
 	@$(MAKE) --no-print-directory specmatic
 
-# Names the Debian programs that are not installed: what some tests go through.
+# Names what is not there of this machine: the Debian programs that some tests go through, and the rights of others.
 left-out:
 	@awk '!/^#/ && NF == 2 && system("test -e " $$2) != 0 {print "left out: the tests that go through " $$1 ", which is not installed"}' \
 	  .ci/debian-packages
+	@sh deploy/can.sh
 
 # bench is a module of its own, so that the server's go.mod has nothing that only measuring needs.
 unit: $(NPM)

@@ -3,9 +3,13 @@ package deploy
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -14,19 +18,22 @@ import (
 )
 
 // inSystemd is the variable that makes this test binary the beginning of a systemd. It is the folder
-// that boot has filled.
-const inSystemd = "LATCHKEY_TEST_SYSTEMD"
+// that boot has filled. inGroup is the variable with its control group.
+const (
+	inSystemd = "LATCHKEY_TEST_SYSTEMD"
+	inGroup   = "LATCHKEY_TEST_GROUP"
+)
 
 func init() {
 	if dir := os.Getenv(inSystemd); dir != "" {
-		fmt.Fprintln(os.Stderr, becomeSystemd(dir))
+		fmt.Fprintln(os.Stderr, becomeSystemd(dir, os.Getenv(inGroup)))
 		os.Exit(125)
 	}
 }
 
 // boot starts a systemd that runs the unit and nothing else. Its root is this machine's, with an
-// overlay for what is written, and its processes are in a namespace that ends with the test. files
-// are written into the root. It returns a function that reads a file of the root.
+// overlay for what is written, and its processes are in a namespace and a control group that end with
+// the test. files are written into the root. It returns a function that reads a file of the root.
 func boot(t *testing.T, dir string, files map[string]string) func(name string) string {
 	t.Helper()
 	for name, content := range files {
@@ -41,10 +48,11 @@ func boot(t *testing.T, dir string, files map[string]string) func(name string) s
 		t.Fatal(err)
 	}
 	cmd := exec.Command(self)
-	cmd.Env = []string{inSystemd + "=" + dir}
+	group := newGroup(t)
+	cmd.Env = []string{inSystemd + "=" + dir, inGroup + "=" + group}
 	cmd.Stderr = os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{
-		Cloneflags: syscall.CLONE_NEWNS | syscall.CLONE_NEWPID | syscall.CLONE_NEWIPC | syscall.CLONE_NEWUTS | unix.CLONE_NEWCGROUP,
+		Cloneflags: syscall.CLONE_NEWNS | syscall.CLONE_NEWPID | syscall.CLONE_NEWIPC | syscall.CLONE_NEWUTS,
 		Pdeathsig:  syscall.SIGKILL,
 	}
 	if err := cmd.Start(); err != nil {
@@ -53,6 +61,7 @@ func boot(t *testing.T, dir string, files map[string]string) func(name string) s
 	t.Cleanup(func() {
 		_ = cmd.Process.Kill() // its end is the end of all its processes
 		_ = cmd.Wait()         // a signal ended it
+		removeGroup(t, group)
 	})
 	return func(name string) string {
 		text, err := os.ReadFile(filepath.Join("/proc", fmt.Sprint(cmd.Process.Pid), "root", name))
@@ -63,8 +72,55 @@ func boot(t *testing.T, dir string, files map[string]string) func(name string) s
 	}
 }
 
+// newGroup makes a control group beside that of this process, in the hierarchy of cgroup v2.
+func newGroup(t *testing.T) string {
+	t.Helper()
+	mounts, err := os.ReadFile("/proc/self/mounts")
+	if err != nil {
+		t.Fatal(err)
+	}
+	own, err := os.ReadFile("/proc/self/cgroup")
+	if err != nil {
+		t.Fatal(err)
+	}
+	mounted := regexp.MustCompile(`(?m)^\S+ (\S+) cgroup2 `).FindSubmatch(mounts)
+	path := regexp.MustCompile(`(?m)^0::(.*)$`).FindSubmatch(own)
+	if mounted == nil || path == nil {
+		t.Fatal("there is no cgroup v2")
+	}
+	group, err := os.MkdirTemp(string(mounted[1])+string(path[1]), "latchkey-test-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return group
+}
+
+// removeGroup removes a control group and those that systemd has made in it. Nothing runs in them.
+func removeGroup(t *testing.T, group string) {
+	t.Helper()
+	var all []string
+	err := filepath.WalkDir(group, func(path string, entry fs.DirEntry, err error) error {
+		if err == nil && entry.IsDir() {
+			all = append(all, path)
+		}
+		return err
+	})
+	for _, path := range slices.Backward(all) {
+		err = errors.Join(err, os.Remove(path))
+	}
+	if err != nil {
+		t.Error(err)
+	}
+}
+
 // becomeSystemd becomes the systemd of a test. It returns only if that fails.
-func becomeSystemd(dir string) error {
+func becomeSystemd(dir, group string) error {
+	runtime.LockOSThread() // namespaces belong to a thread
+	if err := errors.Join(
+		os.WriteFile(filepath.Join(group, "cgroup.procs"), []byte("0"), 0), unix.Unshare(unix.CLONE_NEWCGROUP),
+	); err != nil {
+		return err
+	}
 	root := filepath.Join(dir, "overlay", "root")
 	at := func(path string) string { return filepath.Join(root, path) }
 	const plain = unix.MS_NOSUID | unix.MS_NODEV
@@ -84,8 +140,12 @@ func becomeSystemd(dir string) error {
 	if err := errors.Join(
 		unix.Mount("overlay", root, "overlay", 0, layers),
 		unix.Mount("proc", at("proc"), "proc", plain|unix.MS_NOEXEC, ""),
+		// At its start systemd raises limits of the kernel, which are this machine's.
+		unix.Mount(at("proc/sys"), at("proc/sys"), "", unix.MS_BIND, ""),
+		unix.Mount("", at("proc/sys"), "", unix.MS_BIND|unix.MS_REMOUNT|unix.MS_RDONLY|plain|unix.MS_NOEXEC, ""),
 		unix.Mount("/sys", at("sys"), "", unix.MS_BIND|unix.MS_REC, ""),
 		unix.Mount("", at("sys"), "", unix.MS_BIND|unix.MS_REMOUNT|unix.MS_RDONLY|plain, ""),
+		unix.Mount("cgroup2", at("sys/fs/cgroup"), "cgroup2", plain|unix.MS_NOEXEC, ""),
 		unix.Mount("dev", at("dev"), "tmpfs", unix.MS_NOSUID, "mode=755"),
 		os.Mkdir(at("dev/pts"), 0o755), os.Mkdir(at("dev/shm"), 0o755), os.Symlink("pts/ptmx", at("dev/ptmx")),
 		unix.Mount("devpts", at("dev/pts"), "devpts", unix.MS_NOSUID|unix.MS_NOEXEC, "newinstance,ptmxmode=0666"),
@@ -138,9 +198,7 @@ func placeFiles(dir, root string) error {
 func TestUnitRuns(t *testing.T) {
 	t.Parallel()
 	installed(t, analyze)
-	if os.Geteuid() != 0 {
-		leftOut(t, "only root can start a systemd")
-	}
+	can(t, "unit")
 	dir, err := os.MkdirTemp("", "latchkey-systemd-")
 	if err == nil {
 		err = os.Chmod(dir, 0o711)

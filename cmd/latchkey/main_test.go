@@ -37,7 +37,19 @@ func TestMain(m *testing.M) {
 
 type withPostgres struct{ m *testing.M }
 
-func (w withPostgres) Run() int { return postgrestest.Run(w.m) }
+func (w withPostgres) Run() int {
+	dir, err := os.MkdirTemp("", "latchkey-data-")
+	if err != nil {
+		panic(err)
+	}
+	defer func() { _ = os.RemoveAll(dir) }() // a folder that stays is no failure
+	dataFolder = filepath.Join(dir, "data")
+	return postgrestest.Run(w.m)
+}
+
+// dataFolder is the data folder of processes that have no other one. The default of a process of root
+// would be /var/lib/latchkey, which belongs to a server of the machine.
+var dataFolder string
 
 // testEnviron is the environment of every process. It has none of the developer's settings, and
 // cheap hashes.
@@ -47,6 +59,7 @@ func testEnviron() []string {
 		// By default the race detector makes every process wait for a second at its end.
 		"GORACE=atexit_sleep_ms=10 " + os.Getenv("GORACE"),
 		"LATCHKEY_ADDR=127.0.0.1:0",
+		"LATCHKEY_DATA_DIR=" + dataFolder,
 		"LATCHKEY_PASSWORD_HASH_MEMORY_KIB=64",
 		"LATCHKEY_PASSWORD_HASH_PASSES=1",
 	}

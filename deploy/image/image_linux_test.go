@@ -31,7 +31,11 @@ import (
 // patience bounds every wait of these tests.
 const patience = 90 * time.Second
 
-const version = "0.0.1"
+const (
+	version = "0.0.1"
+	commit  = "0123456789abcdef0123456789abcdef01234567"
+	date    = "2023-11-14T22:13:20Z" // in seconds 1700000000
+)
 
 // images is the folder of the images.
 var images string
@@ -57,7 +61,7 @@ func withImages(m *testing.M) (int, error) {
 	}
 	defer func() { _ = os.RemoveAll(dir) }() // a folder that stays is no failure
 	images = filepath.Join(dir, "images")
-	if err := errors.Join(os.Chmod(dir, 0o755), script(0o022, "make.sh", version, images)); err != nil {
+	if err := errors.Join(os.Chmod(dir, 0o755), script(0o022, "make.sh", version, images, commit, date)); err != nil {
 		return 0, err
 	}
 	return m.Run(), nil
@@ -241,6 +245,9 @@ func freeAddr(t *testing.T) string {
 // TestImages runs the trial image with its own PostgreSQL, and the ordinary image on that database.
 func TestImages(t *testing.T) {
 	t.Parallel()
+	if why, err := exec.Command("sh", "../can.sh", "images").Output(); err != nil {
+		t.Skipf("%v: %s", err, why) // make test prints it too
+	}
 	data := volume(t)
 	addr := "LATCHKEY_ADDR=" + freeAddr(t)
 	trial := unpack(t, "latchkey-trial", mount{data, "var/lib/latchkey", false})
@@ -362,6 +369,21 @@ func TestStatic(t *testing.T) {
 		pem := content(t, arch, "etc/ssl/certs/ca-certificates.crt")
 		if n := bytes.Count(pem, []byte("BEGIN CERTIFICATE")); n < 100 || !x509.NewCertPool().AppendCertsFromPEM(pem) {
 			t.Errorf("%s: %d certificates", arch, n)
+		}
+	}
+}
+
+// TestVersion: the binary in the image knows what it was made of.
+func TestVersion(t *testing.T) {
+	t.Parallel()
+	program := filepath.Join(t.TempDir(), "latchkey")
+	if err := os.WriteFile(program, content(t, runtime.GOARCH, "usr/bin/latchkey"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	output, err := exec.Command(program, "version").CombinedOutput()
+	for _, want := range []string{"latchkey " + version + " (go", "\ncommit " + commit + " of " + date + "\n"} {
+		if err != nil || !strings.Contains(string(output), want) {
+			t.Errorf("%v, without %q: %s", err, want, output)
 		}
 	}
 }

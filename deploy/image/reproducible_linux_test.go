@@ -21,7 +21,7 @@ func TestReproducible(t *testing.T) {
 	context := folder(t)
 	copyContext(t, context)
 	made := folder(t)
-	cmd := exec.Command("sh", "-c", `umask 077 && exec sh deploy/image/root.sh "$1" arm64 `+version, "sh", made)
+	cmd := exec.Command("sh", "-c", `umask 077 && exec sh deploy/image/root.sh "$@"`, "sh", made, "arm64", version, commit, date)
 	cmd.Dir = context
 	if output, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, output)
@@ -30,11 +30,11 @@ func TestReproducible(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	date, err := dateOf("1700000000")
+	when, err := dateOf("1700000000")
 	if err != nil {
 		t.Fatal(err)
 	}
-	again, err := builder{final, version, date}.image(platform{v1.Platform{OS: "linux", Architecture: "arm64"}, made})
+	again, err := builder{final, version, when}.image(platform{v1.Platform{OS: "linux", Architecture: "arm64"}, made})
 	if err != nil {
 		t.Fatal(err)
 	}

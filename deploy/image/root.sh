@@ -1,5 +1,6 @@
 #!/bin/sh
-# Makes the files of the image: root.sh FOLDER GOARCH VERSION. The Dockerfile runs it, and so does make image.
+# Makes the files of the image: root.sh FOLDER GOARCH VERSION [COMMIT DATE]. The Dockerfile runs it, and so does
+# make image. COMMIT and DATE are what `latchkey version` prints of the commit.
 #   FOLDER/root  the root of the image: the static binary, its user, and the certificates of public authorities
 #   FOLDER/data  the empty data folder, which belongs to the user
 set -eu
@@ -12,8 +13,8 @@ mkdir -p "$made/root/usr/bin" "$made/root/etc/ssl/certs" "$made/root/var/lib" "$
 mkdir -m 0700 "$made/data/latchkey"
 
 export GOTOOLCHAIN=auto
-CGO_ENABLED=0 GOOS=linux GOARCH=$2 go build -trimpath -buildvcs=false -ldflags "-s -w -X main.version=$3" \
-	-o "$made/root/usr/bin/latchkey" ./cmd/latchkey
+CGO_ENABLED=0 GOOS=linux GOARCH=$2 go build -trimpath -buildvcs=false -o "$made/root/usr/bin/latchkey" \
+	-ldflags "-s -w -X main.version=$3 -X main.commit=${4-} -X main.date=${5-}" ./cmd/latchkey
 echo 'root:x:0:0:root:/:/sbin/nologin
 latchkey:x:65532:65532:Latchkey:/var/lib/latchkey:/sbin/nologin' >"$made/root/etc/passwd"
 echo 'root:x:0:
