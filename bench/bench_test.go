@@ -27,6 +27,7 @@ func TestRun(t *testing.T) {
 		rounds:   1,
 		only:     strings.Join(partNames(), ","),
 		users:    2000,
+		moved:    2000,
 		tries:    20,
 	})
 	if err != nil && !errors.Is(err, errTimesReveal) {
