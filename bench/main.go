@@ -40,7 +40,9 @@ var parts = []struct {
 	{"start", "the time of a start, and the memory after it", (*bench).measureStart},
 	{"times", "the times of refused logins", (*bench).measureTimes},
 	{"move", "imports and exports", (*bench).measureMove},
-	{"users", "many users, who are made first", (*bench).measureUsers}, // last, because it fills the databases
+	// The last ones, because they fill the databases.
+	{"users", "many users, who are made first", (*bench).measureUsers},
+	{"list", "the list of as many users", (*bench).measureList},
 }
 
 func partNames() (names []string) {
