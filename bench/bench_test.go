@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"io/fs"
 	"os/exec"
 	"path/filepath"
 	"regexp"
@@ -43,6 +44,14 @@ func TestRun(t *testing.T) {
 	)
 	if rows < 50 || len(measured) != rows {
 		t.Errorf("%d of %d rows have their figures:\n%s", len(measured), rows, &out)
+	}
+}
+
+func TestNoBinary(t *testing.T) {
+	t.Parallel()
+	_, err := newBench(t.Context(), options{binary: filepath.Join(t.TempDir(), "latchkey")})
+	if !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("got %v, want %v", err, fs.ErrNotExist)
 	}
 }
 
