@@ -37,15 +37,15 @@ type release struct {
 	postgres     *postgres.Server
 }
 
-func newBench(ctx context.Context, o options) (b *bench, err error) {
+func newBench(ctx context.Context, o options) (_ *bench, err error) {
 	dir, err := os.MkdirTemp("", "latchkey-bench-")
 	if err != nil {
 		return nil, err
 	}
-	b = &bench{options: o, dir: dir}
+	made := &bench{options: o, dir: dir}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, b.close())
+			err = errors.Join(err, made.close())
 		}
 	}()
 	// PostgreSQL runs as another user if this process is root.
@@ -65,9 +65,9 @@ func newBench(ctx context.Context, o options) (b *bench, err error) {
 		if r.postgres, err = postgres.Start(ctx, postgres.Options{DataDir: filepath.Join(dir, r.name)}); err != nil {
 			return nil, err
 		}
-		b.releases = append(b.releases, r)
+		made.releases = append(made.releases, r)
 	}
-	return b, nil
+	return made, nil
 }
 
 func (b *bench) close() (err error) {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"io/fs"
 	"os/exec"
 	"path/filepath"
 	"regexp"
@@ -27,6 +28,7 @@ func TestRun(t *testing.T) {
 		rounds:   1,
 		only:     strings.Join(partNames(), ","),
 		users:    2000,
+		moved:    2000,
 		tries:    20,
 	})
 	if err != nil && !errors.Is(err, errTimesReveal) {
@@ -42,6 +44,14 @@ func TestRun(t *testing.T) {
 	)
 	if rows < 50 || len(measured) != rows {
 		t.Errorf("%d of %d rows have their figures:\n%s", len(measured), rows, &out)
+	}
+}
+
+func TestNoBinary(t *testing.T) {
+	t.Parallel()
+	_, err := newBench(t.Context(), options{binary: filepath.Join(t.TempDir(), "latchkey")})
+	if !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("got %v, want %v", err, fs.ErrNotExist)
 	}
 }
 

@@ -22,6 +22,7 @@ type options struct {
 	binary, before, only string
 	duration             time.Duration // of each load
 	rounds, users, tries int
+	moved                int // users that are imported and exported
 }
 
 // parts are the pieces of the table, in its order.
@@ -38,7 +39,10 @@ var parts = []struct {
 	{"flood", "/api/users/me/ while others log in without a pause", (*bench).measureFlood},
 	{"start", "the time of a start, and the memory after it", (*bench).measureStart},
 	{"times", "the times of refused logins", (*bench).measureTimes},
-	{"users", "many users, who are made first", (*bench).measureUsers}, // last, because it fills the databases
+	{"move", "imports and exports", (*bench).measureMove},
+	// The last ones, because they fill the databases.
+	{"users", "many users, who are made first", (*bench).measureUsers},
+	{"list", "the list of as many users", (*bench).measureList},
 }
 
 func partNames() (names []string) {
@@ -57,6 +61,7 @@ func main() {
 	flag.IntVar(&o.rounds, "rounds", 3, "how often each load is repeated; the table shows medians")
 	flag.StringVar(&o.only, "only", strings.Join(names, ","), "the parts to run")
 	flag.IntVar(&o.users, "users", 1_000_000, "users of the large database, and keys in its table of limits")
+	flag.IntVar(&o.moved, "moved", 100_000, "users that are imported and exported")
 	flag.IntVar(&o.tries, "tries", 3000, "refused logins of each kind")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -78,8 +83,8 @@ func (o options) check(names []string) error {
 			return fmt.Errorf("-only has %q, must be of %s", name, strings.Join(names, ","))
 		}
 	}
-	if o.duration <= 0 || o.rounds < 1 || o.tries < 1 || o.users < fewUsers {
-		return fmt.Errorf("-d, -rounds and -tries must be positive, and -users at least %d", fewUsers)
+	if o.duration <= 0 || o.rounds < 1 || o.tries < 1 || o.moved < 1 || o.users < fewUsers {
+		return fmt.Errorf("-d, -rounds, -tries and -moved must be positive, and -users at least %d", fewUsers)
 	}
 	return nil
 }

@@ -35,17 +35,7 @@ func (b *bench) startServer(ctx context.Context, r release, settings ...string) 
 		return nil, err
 	}
 	cmd := exec.Command(r.binary, "serve")
-	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME"), "LATCHKEY_ADDR=" + addr}
-	if r.postgres != nil {
-		cmd.Env = append(
-			cmd.Env,
-			"LATCHKEY_DATABASE_URL="+r.postgres.URL(),
-			"LATCHKEY_SECRET_KEY="+secretKey,
-			"LATCHKEY_RATE_LIMITS=off",
-			"LATCHKEY_DATA_DIR="+filepath.Join(b.dir, r.name+"-data"), // for the mails
-		)
-	}
-	cmd.Env = append(cmd.Env, settings...)
+	cmd.Env = append(append(b.environment(r), "LATCHKEY_ADDR="+addr), settings...)
 	log, err := os.CreateTemp(b.dir, "log-")
 	if err != nil {
 		return nil, err
@@ -73,6 +63,21 @@ func (b *bench) startServer(ctx context.Context, r release, settings ...string) 
 	}
 	text, _ := os.ReadFile(log.Name())
 	return nil, errors.Join(fmt.Errorf("%s doesn't respond: %s", r.binary, text), p.stop())
+}
+
+// environment returns the environment of a release's processes.
+func (b *bench) environment(r release) []string {
+	env := []string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME")}
+	if r.postgres == nil {
+		return env
+	}
+	return append(
+		env,
+		"LATCHKEY_DATABASE_URL="+r.postgres.URL(),
+		"LATCHKEY_SECRET_KEY="+secretKey,
+		"LATCHKEY_RATE_LIMITS=off",
+		"LATCHKEY_DATA_DIR="+filepath.Join(b.dir, r.name+"-data"), // for the mails
+	)
 }
 
 // withServers starts every release with the settings, and stops them after the measurement.
