@@ -105,10 +105,11 @@ var answers = map[string]map[string]string{
 		"latchkey user list":   "grace@example.com",
 		"latchkey events":      "user.deactivated",
 		"TOKEN=":               `"email":"root@example.com"`,
+		"ID=":                  `"is_active":false`,
 		"curl -sS 'http://127.0.0.1:8000/api/events": `"actor":"operator"`,
 	},
 	"docs/moving-in.md": {
-		"latchkey user import fastapi-users.csv": "password: argon2id  1",
+		"latchkey user import fastapi-users.csv": "password: argon2id       1",
 		"latchkey user import tutorial.csv":      "password: bcrypt with a salt column  2",
 		"latchkey user import django.csv":        "password: pbkdf2_sha256 of Django ",
 		"python manage.py":                       "there already      3",
