@@ -64,7 +64,7 @@ func (s *Server) ListEvents(
 func eventFilter(p api.ListEventsParams) auth.EventFilter {
 	var f auth.EventFilter
 	if p.UserID != nil {
-		f.UserID = uuid.MustParse(*p.UserID) // the contract's pattern is that of an id
+		f.UserID = *p.UserID // the contract's pattern is that of an id
 	}
 	if p.Type != nil {
 		f.Type = event.Type(*p.Type)
@@ -85,7 +85,7 @@ func eventQuery(p api.ListEventsParams) url.Values {
 		query.Set("limit", strconv.Itoa(*p.Limit))
 	}
 	if p.UserID != nil {
-		query.Set("user_id", *p.UserID)
+		query.Set("user_id", p.UserID.String())
 	}
 	if p.Type != nil {
 		query.Set("type", string(*p.Type))

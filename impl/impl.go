@@ -139,8 +139,8 @@ func New(o Options) (*Server, error) {
 		crossOrigin.refuse,
 		s.limitTime,
 		limitBody,
-		refuseOptions,
 		refuseEmptySegments,
+		refuseMethods,
 		s.authenticate, // as the operation's security demands
 		validatePath,
 		validateRequest, // the query string, headers and body, against the operation's schemas

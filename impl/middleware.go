@@ -186,18 +186,15 @@ func allowed(ec echo.Context) (methods string, ok bool) {
 	return strings.Replace(methods, http.MethodGet, http.MethodGet+", "+http.MethodHead, 1), ok
 }
 
-// refuseOptions treats OPTIONS as any other method that a path doesn't have.
-func refuseOptions(next echo.HandlerFunc) echo.HandlerFunc {
+// refuseMethods refuses a method that a path doesn't have, OPTIONS too.
+func refuseMethods(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(ec echo.Context) error {
 		methods, ok := allowed(ec)
 		if !ok {
 			return next(ec)
 		}
 		ec.Set(echo.ContextKeyHeaderAllow, methods)
-		if ec.Request().Method == http.MethodOptions {
-			return echo.MethodNotAllowedHandler(ec)
-		}
-		return next(ec)
+		return echo.MethodNotAllowedHandler(ec)
 	}
 }
 

@@ -131,9 +131,13 @@ func (s *Server) startRequest(known routes, middleware ...echo.MiddlewareFunc) e
 				userAgent: hr.UserAgent(),
 				slashAdded: strings.HasSuffix(hr.URL.Path, "/") &&
 					!strings.HasSuffix(sentPathOf(hr), "/"),
-				operation: known[contract.Route{Method: hr.Method, Path: ec.Path()}],
+				operation: known.operations[contract.Route{Method: hr.Method, Path: ec.Path()}],
 				answer:    ec.Response().Header(),
 				handler:   next,
+			}
+			if methods, ok := known.taken(ec.Path(), hr.URL.Path); ok {
+				ec.Set(echo.ContextKeyHeaderAllow, methods)
+				r.operation = nil
 			}
 			s.warnOfProxy(hr)
 			ec.SetRequest(hr.WithContext(context.WithValue(hr.Context(), requestKey{}, r)))

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -24,6 +26,8 @@ func (s *Server) rules() contract.Rules {
 		Formats: map[string]func(string) string{
 			"idn-email": judgeEmail,
 			"date-time": judgeTime,
+			// The pattern of an id says all.
+			"uuid": func(string) string { return "" },
 			// The service judges it, once, together with the email and the username.
 			formatNewPassword: func(string) string { return "" },
 		},
@@ -73,27 +77,51 @@ func (s *Server) checkPassword(field string) func(fields map[string]any, found *
 	}
 }
 
-// routes maps a route of echo's router to its operation in the contract.
-type routes map[contract.Route]*contract.Operation
+// routes are the operations of the contract, as echo's router names their routes.
+type routes struct {
+	operations map[contract.Route]*contract.Operation
+	// allow has the methods of each path without a parameter, as Allow lists them.
+	allow map[string]string
+}
 
 // pathParameter is a parameter as the contract writes it. The router writes :name.
 var pathParameter = regexp.MustCompile(`\{([^}]*)\}`)
 
 // newRoutes returns the operations of a plan as the router names them.
 func newRoutes(plan *contract.Plan) routes {
-	named := routes{}
+	known := routes{map[contract.Route]*contract.Operation{}, map[string]string{}}
+	methods := map[string][]string{}
 	for route, op := range plan.Operations {
 		route.Path = pathParameter.ReplaceAllString(route.Path, ":$1")
-		named[route] = op
+		known.operations[route] = op
+		methods[route.Path] = append(methods[route.Path], route.Method)
 	}
-	return named
+	for path, methods := range methods {
+		if !hasParameter(path) {
+			slices.Sort(methods)
+			known.allow[path] = strings.Join(methods, ", ")
+		}
+	}
+	return known
+}
+
+func hasParameter(route string) bool { return strings.Contains(route, ":") }
+
+// taken returns the methods of a path that isn't a value of the parameter of the route that the
+// router has matched: the contract has the path itself, without the request's method. To the router,
+// GET /api/users/complete/ asks for a user.
+func (n routes) taken(route, path string) (methods string, ok bool) {
+	if hasParameter(route) {
+		methods, ok = n.allow[path]
+	}
+	return methods, ok
 }
 
 // covers fails if a route of the API has no operation in the contract: it would be served without a
 // token.
 func (n routes) covers(served []*echo.Route) error {
 	for _, r := range served {
-		if n[contract.Route{Method: r.Method, Path: r.Path}] == nil {
+		if n.operations[contract.Route{Method: r.Method, Path: r.Path}] == nil {
 			return fmt.Errorf("the contract has no operation for %s %s", r.Method, r.Path)
 		}
 	}

@@ -6030,7 +6030,7 @@ type ListEventsParams struct {
 	Limit *int `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// UserID The user whose account it happened to.
-	UserID *string `form:"user_id,omitempty" json:"user_id,omitempty"`
+	UserID *ID `form:"user_id,omitempty" json:"user_id,omitempty"`
 
 	// Type What happened.
 	Type *EventType `form:"type,omitempty" json:"type,omitempty"`
@@ -6289,7 +6289,7 @@ func (w *ServerInterfaceWrapper) ListEvents(ctx echo.Context) error {
 
 	// ------------- Optional query parameter "user_id" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "user_id", ctx.QueryParams(), &params.UserID, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "user_id", ctx.QueryParams(), &params.UserID, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
 	if err != nil {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter user_id: %s", err))
 	}

@@ -4065,7 +4065,7 @@ export interface operations {
                 /** @description How many a page has at most. */
                 limit?: number;
                 /** @description The user whose account it happened to. */
-                user_id?: string;
+                user_id?: components["schemas"]["ID"];
                 /** @description What happened. */
                 type?: components["schemas"]["EventType"];
                 /** @description Not before this time, RFC 3339. */

@@ -71,7 +71,7 @@ func readOperations(doc *openapi3.T) (all []*operation, err error) {
 			all = append(all, op)
 			op.token = slices.Contains(op.Tags, "tokens")
 			op.others = slices.DeleteFunc(append(slices.Clone(methods), "X"), func(m string) bool {
-				return serves(doc, path, m) || m == "HEAD" && serves(doc, path, "GET")
+				return item.GetOperation(m) != nil || m == "HEAD" && item.Get != nil
 			})
 			op.isPath = func(path string) bool {
 				return slices.ContainsFunc(methods, func(m string) bool { return serves(doc, path, m) })
