@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -39,7 +40,11 @@ func newRoot(c console) *root {
 	r.cmd.SetErr(c.err)
 	r.cmd.SetUsageTemplate(r.cmd.UsageTemplate() + exitStatusHelp)
 	r.cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())
+		text := err.Error()
+		if cause := errors.Unwrap(err); cause != nil {
+			text = strings.TrimSuffix(text, ": "+cause.Error()) // strconv's words are for programmers
+		}
+		return fmt.Errorf("%s; see %s --help", text, cmd.CommandPath())
 	})
 	r.cmd.AddCommand(
 		addSettings(r.serveCommand()),

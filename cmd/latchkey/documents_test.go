@@ -105,6 +105,7 @@ var answers = map[string]map[string]string{
 		"latchkey user list":   "grace@example.com",
 		"latchkey events":      "user.deactivated",
 		"TOKEN=":               `"email":"root@example.com"`,
+		"ID=":                  `"is_active":false`,
 		"curl -sS 'http://127.0.0.1:8000/api/events": `"actor":"operator"`,
 	},
 	"docs/moving-in.md": {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -43,7 +44,6 @@ func (r *root) eventsCommand() *cobra.Command {
 	cmd.Flags().StringVar(&flags.until, "until", "", "before this `TIME`")
 	cmd.Flags().BoolVar(&flags.follow, "follow", false, "print new events as they happen")
 	cmd.Flags().BoolVar(&flags.asJSON, "json", false, "print one JSON object on a line for each event")
-	cmd.MarkFlagsMutuallyExclusive("follow", "until")
 	return cmd
 }
 
@@ -70,15 +70,27 @@ func (r *root) printEvents(ctx context.Context, flags eventsFlags) error {
 
 // filter returns the filter without its user.
 func (f eventsFlags) filter(now time.Time) (filter auth.EventFilter, err error) {
+	if f.follow && f.until != "" {
+		return filter, errors.New("--follow and --until can't go together")
+	}
 	filter.Type = event.Type(f.what)
 	if f.what != "" && !slices.Contains(event.Types, filter.Type) {
-		return filter, fmt.Errorf("--type is %q, which is no type of event", f.what)
+		return filter, fmt.Errorf("--type is %q, must be one of %s", f.what, eventTypes())
 	}
 	if filter.Since, err = parseTime("--since", f.since, now); err != nil {
 		return filter, err
 	}
 	filter.Until, err = parseTime("--until", f.until, now)
 	return filter, err
+}
+
+// eventTypes returns the types of events as a list in words.
+func eventTypes() string {
+	types := make([]string, len(event.Types))
+	for i, t := range event.Types {
+		types[i] = string(t)
+	}
+	return strings.Join(types, ", ")
 }
 
 // parseTime reads a time, a date, or how long ago something was. An empty text is the zero time.

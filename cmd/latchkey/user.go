@@ -27,10 +27,10 @@ func (r *root) userCommand() *cobra.Command {
 			"activate", "Let a deactivated user log in again; its former sessions stay ended", (*auth.Service).Activate,
 		),
 		r.userChangeCommand("deactivate", "End a user's sessions and refuse its logins", (*auth.Service).Deactivate),
-		r.userRoleCommand("promote", "Give a user a role", func(role string) auth.ManagedUpdate {
+		r.userRoleCommand("promote", "Give a user the role superuser, or --role", func(role string) auth.ManagedUpdate {
 			return auth.ManagedUpdate{Grant: role}
 		}),
-		r.userRoleCommand("demote", "Take a role from a user", func(role string) auth.ManagedUpdate {
+		r.userRoleCommand("demote", "Take the role superuser, or --role, from a user", func(role string) auth.ManagedUpdate {
 			return auth.ManagedUpdate{Revoke: role}
 		}),
 		r.userImportCommand(), r.userExportCommand(),

@@ -79,6 +79,8 @@ func (r *root) importUsers(ctx context.Context, file string, flags importFlags) 
 			return fmt.Errorf("interrupted after %d lines; run the command again to go on", report.Lines())
 		case err != nil:
 			return fmt.Errorf("%s: %w", file, err)
+		case report.NotImported > 1 && report.NotImported == report.Lines():
+			return fmt.Errorf("all %d lines have problems; %s", report.NotImported, flags.doubt())
 		case report.NotImported > 0:
 			return fmt.Errorf("%d of %d lines have problems", report.NotImported, report.Lines())
 		}
@@ -110,6 +112,14 @@ func (f importFlags) source() (transfer.Source, error) {
 		return transfer.Source{}, fmt.Errorf("%s: %w", f.firebaseHash, err)
 	}
 	return source, nil
+}
+
+// doubt returns what may be wrong if no line is right.
+func (f importFlags) doubt() string {
+	if f.from == "" {
+		return "without --from, a line is a UserRecord of the contract"
+	}
+	return "does the file come from " + f.from + "?"
 }
 
 // importOutput prints what becomes of a file.

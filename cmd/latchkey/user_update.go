@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -107,7 +108,12 @@ func (r *root) userRoleCommand(name, short string, update func(role string) auth
 				if err != nil {
 					return refused(err)
 				}
-				return r.printChanged(name+"d", after, asJSON)
+				if err := r.printChanged(name+"d", after, asJSON); err != nil || asJSON {
+					return err
+				}
+				// A user may have had another role than the one that was named.
+				_, err = fmt.Fprintf(r.out, "roles: %s\n", cmp.Or(strings.Join(after.Roles, ", "), "none"))
+				return err
 			})
 		}),
 	}

@@ -14,11 +14,12 @@ const maxColumns = 1000
 // table reads a CSV file (RFC 4180) whose first record has the names of its columns.
 type table struct {
 	in      *input
+	comma   byte // what separates the columns
 	columns []string
 }
 
 func newTable(in *input) (table, error) {
-	t := table{in: in}
+	t := table{in: in, comma: in.separator()}
 	names, _, err := t.next()
 	if err != nil {
 		return table{}, fmt.Errorf("the names of the columns in the first line: %w", err)
@@ -37,6 +38,20 @@ func newTable(in *input) (table, error) {
 	return t, nil
 }
 
+// separator returns what the first line separates its columns by. Where the decimal sign is a comma,
+// Excel writes a semicolon.
+func (in *input) separator() byte {
+	head, _ := in.Peek(in.Buffered()) // no more than was read
+	head, _, _ = bytes.Cut(head, []byte{'\n'})
+	most := byte(',')
+	for _, c := range []byte(";\t") {
+		if bytes.Count(head, []byte{c}) > bytes.Count(head, []byte{most}) {
+			most = c
+		}
+	}
+	return most
+}
+
 // next returns the next record and the line that it begins in. It fails with io.EOF at the end,
 // [errTooLong], or what else is wrong with this record alone.
 func (t table) next() (cells []string, line int, err error) {
@@ -45,6 +60,7 @@ func (t table) next() (cells []string, line int, err error) {
 		return nil, line, err
 	}
 	r := csv.NewReader(bytes.NewReader(data))
+	r.Comma = rune(t.comma)
 	r.FieldsPerRecord = -1
 	cells, err = r.Read()
 	switch {
@@ -83,7 +99,7 @@ func (t table) record() ([]byte, int, error) {
 			if c == '\n' && !inQuotes {
 				break
 			}
-			atStart = c == ',' && !inQuotes
+			atStart = c == t.comma && !inQuotes
 		}
 		data, err := text.bytes()
 		if err != nil || len(bytes.TrimSpace(data)) > 0 {

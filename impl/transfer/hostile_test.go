@@ -178,9 +178,18 @@ func TestBrokenLines(t *testing.T) {
 				{6, " malformed"}, {7, "/display_name invalid_character"},
 			},
 		},
+		"semicolons, as of Excel": {
+			file: "\xef\xbb\xbf\"email\";display_name;is_active\r\n\"x\";a,b;\r\n\"ada@example.com\";\"a;\r\nb\";\r\n" +
+				"ada@example.com;\"a;\"\"b\";1\r\n",
+			problems: [][2]any{{2, "/email too_short"}, {3, "/display_name invalid_character"}},
+		},
+		"tabs": {
+			file:     "email\tdisplay_name\nx\ta,b;c\nada@example.com\ta;b,c\n",
+			problems: [][2]any{{2, "/email too_short"}},
+		},
 		"an array": {
 			system:   "pocketbase",
-			file:     "[\n{\"email\":\"x\"},\n1,\n" + good + ",\n\"]\"]",
+			file:     "[\n{\"id\":\"1\",\"verified\":true,\"email\":\"x\"},\n1,\n" + good + ",\n\"]\"]",
 			problems: [][2]any{{2, "/email too_short"}, {3, " malformed"}, {5, " malformed"}},
 		},
 	} {
@@ -213,6 +222,11 @@ func TestRefusedFiles(t *testing.T) {
 		{"keycloak", `{"users":[{"email":"ada@example.com"`, "breaks off"},
 		{"keycloak", `{"users":[}`, "not JSON"},
 		{"firebase", `{users:[]}`, "no member"},
+		{"django", `{"username":"ada","email":"ada@example.com"}`, "has no member password"},
+		{"django", `[{"model":"auth.user","pk":1,"fields":{"username":"ada","email":"a@example.com"}}]`, "has no member password"},
+		{"", "\xff\xfee\x00m\x00a\x00i\x00l\x00", "in UTF-16"},
+		{"", "{\x00\"\x00e\x00", "in UTF-16"},
+		{"", "\x00{\x00\"", "in UTF-16"},
 		{"nextauth", `{}`, "must be one of auth0, better-auth, django"},
 	} {
 		if _, _, err := readAll(strings.NewReader(c.file), c.system); err == nil || !strings.Contains(err.Error(), c.want) {

@@ -34,6 +34,13 @@ func newInput(r io.Reader) *input {
 	return in
 }
 
+// isUTF16 reports whether the file begins as a text in UTF-16 does: with its mark, or with a zero
+// byte beside the first character.
+func (in *input) isUTF16() bool {
+	head, _ := in.Peek(2)
+	return len(head) == 2 && (head[0] == 0 || head[1] == 0 || string(head) == "\xff\xfe" || string(head) == "\xfe\xff")
+}
+
 // next returns the next byte.
 func (in *input) next() (byte, error) {
 	c, err := in.ReadByte()

@@ -55,6 +55,8 @@ type Reader struct {
 		next() (data []byte, line int, err error)
 	} // nil for CSV
 	table table
+	// known reports that a user had the members without which the file can't be what the system exports.
+	known bool
 }
 
 var readContract = sync.OnceValues(func() (*contract.Document, error) { return contract.Read(api.ContractJSON) })
@@ -70,6 +72,9 @@ func NewReader(r io.Reader, source Source) (*Reader, error) {
 		return nil, err
 	}
 	in := newInput(r)
+	if in.isUTF16() {
+		return nil, errUTF16
+	}
 	member := ""
 	if source.System != nil {
 		member = source.System.member
@@ -91,6 +96,9 @@ func NewReader(r io.Reader, source Source) (*Reader, error) {
 	}
 	return reader, err
 }
+
+// errUTF16 reports a file as some programs save it as "Unicode".
+var errUTF16 = errors.New("the file seems to be in UTF-16; save it as UTF-8")
 
 // formats are the formats of the contract that the service judges itself.
 var formats = map[string]func(string) string{
@@ -182,6 +190,10 @@ func (r *Reader) mapped(n int, in row) (Line, error) {
 		if reason != "" {
 			return Line{Number: n, Behind: reason}, nil
 		}
+		if missing := r.source.System.missing(in); missing != "" && !r.known {
+			return Line{}, fmt.Errorf("line %d: the user has no member %s", n, missing)
+		}
+		r.known = true
 		unnamed = made.tidy()
 	}
 	data, err := json.Marshal(made)

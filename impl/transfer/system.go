@@ -13,7 +13,7 @@ type System struct {
 	name string
 	// member is the member of an exported object that has the users; empty for an array, or lines.
 	member string
-	// needs are columns without which the file can't be what the system exports.
+	// needs are columns, or members of the first user, without which the file can't be what the system exports.
 	needs []string
 	// record returns the UserRecord of a row. A user who stays behind has none, and a reason.
 	record func(row, mapping) (r record, reason string)
@@ -49,4 +49,17 @@ func NewSystem(name string) (System, error) {
 	}
 	s.name = name
 	return s, nil
+}
+
+// missing returns a member that the system's users have and in hasn't, or nothing.
+func (s System) missing(in row) string {
+	if in.text("model") != "" { // of Django's dumpdata
+		in = in.object("fields")
+	}
+	for _, name := range s.needs {
+		if _, there := in[name]; !there {
+			return name
+		}
+	}
+	return ""
 }
