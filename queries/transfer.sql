@@ -15,17 +15,23 @@ WHERE email_key = ANY(sqlc.arg(email_keys)::text[]) AND purpose = 'undo_email_ch
 GROUP BY email_key;
 
 -- name: UserCopy :copyfrom
+-- Adds users. A trigger of the users table adds their passwords, as for releases up to 0.6: were they added here, the
+-- trigger of the passwords table would write every user and its entries in the indexes a second time.
 INSERT INTO users (
     id, external_id, email, email_key, username, username_key, email_verified, is_active, is_superuser, display_name, locale,
-    user_metadata, app_metadata, last_login_at, created_at, updated_at
+    user_metadata, app_metadata, last_login_at, created_at, updated_at, password_hash
 )
 VALUES (
     @id, @external_id, @email, @email_key, @username, @username_key, @email_verified, @is_active, @is_superuser,
-    @display_name, @locale, @user_metadata, @app_metadata, @last_login_at, @created_at, @updated_at
+    @display_name, @locale, @user_metadata, @app_metadata, @last_login_at, @created_at, @updated_at,
+    @password_hash
 );
 
--- name: PasswordCopy :copyfrom
-INSERT INTO passwords (user_id, hash, changed_at) VALUES (@user_id, @hash, @changed_at);
+-- name: PasswordDate :exec
+-- Sets when passwords were set. The trigger takes when their users were changed.
+UPDATE passwords SET changed_at = at.changed_at
+FROM (SELECT unnest(@user_ids::uuid[]) AS user_id, unnest(@changed_at::timestamptz[]) AS changed_at) at
+WHERE passwords.user_id = at.user_id;
 
 -- name: UserRoleCopy :copyfrom
 INSERT INTO user_roles (user_id, role, granted_at) VALUES (@user_id, @role, @granted_at);

@@ -65,12 +65,11 @@ func (r *root) importUsers(ctx context.Context, file string, flags importFlags) 
 		return fmt.Errorf("%s: %w", file, err)
 	}
 	return r.withService(ctx, !flags.dryRun, func(service *auth.Service) error {
-		out := importOutput{console: r.console, flags: flags}
-		show, end := out.progress()
+		out := importOutput{console: r.console, flags: flags, onTerminal: isTerminal(r.err)}
 		report, err := transfer.Import(ctx, service, reader, transfer.Options{
-			DryRun: flags.dryRun, OnProblem: out.problem, OnBatch: show,
+			DryRun: flags.dryRun, OnProblem: out.problem, OnBatch: out.progress,
 		})
-		end()
+		out.clearProgress()
 		if printErr := out.report(report); err == nil {
 			err = printErr
 		}
@@ -125,10 +124,12 @@ func (f importFlags) doubt() string {
 // importOutput prints what becomes of a file.
 type importOutput struct {
 	console
-	flags importFlags
+	flags      importFlags
+	onTerminal bool // the progress is shown
 }
 
 func (o importOutput) problem(p transfer.Problem) error {
+	o.clearProgress()
 	if o.flags.asJSON {
 		return json.NewEncoder(o.out).Encode(p)
 	}
@@ -136,13 +137,18 @@ func (o importOutput) problem(p transfer.Problem) error {
 	return err
 }
 
-// progress returns what shows the number of lines on a terminal, and what ends its line.
-func (o importOutput) progress() (show func(*transfer.Report), end func()) {
-	if !isTerminal(o.err) {
-		return func(*transfer.Report) {}, func() {}
+// progress shows the number of lines on a terminal.
+func (o importOutput) progress(report *transfer.Report) {
+	if o.onTerminal {
+		_, _ = fmt.Fprintf(o.err, "\r%d lines", report.Lines())
 	}
-	show = func(report *transfer.Report) { _, _ = fmt.Fprintf(o.err, "\r%d lines", report.Lines()) }
-	return show, func() { _, _ = fmt.Fprintln(o.err) }
+}
+
+// clearProgress empties the line of the progress, where something else is printed next.
+func (o importOutput) clearProgress() {
+	if o.onTerminal {
+		_, _ = fmt.Fprint(o.err, "\r\x1b[K")
+	}
 }
 
 // report prints the report at the end.

@@ -15,6 +15,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/latchkey-auth/latchkey/impl/postgres/postgrestest"
+	"github.com/latchkey-auth/latchkey/impl/transfer"
 )
 
 // An import that is killed anywhere and run again ends as one that was never killed. No batch is half
@@ -80,6 +81,23 @@ func TestInterruptedImport(t *testing.T) {
 	status, err := p.wait()
 	if want := "latchkey: interrupted after 1000 lines; run the command again to go on\n"; status != 1 || err != nil || p.stderr.String() != want {
 		t.Errorf("status %d, %v: %s", status, err, p.stderr)
+	}
+}
+
+// The progress and the problems don't share a line of a terminal.
+func TestImportProgress(t *testing.T) {
+	t.Parallel()
+	for onTerminal, want := range map[bool]string{
+		false: "line 1001: /email email_taken: Line 1 has the same.\n",
+		true:  "\r1000 lines\r\x1b[Kline 1001: /email email_taken: Line 1 has the same.\n",
+	} {
+		var screen strings.Builder
+		out := importOutput{console: console{out: &screen, err: &screen}, onTerminal: onTerminal}
+		out.progress(&transfer.Report{Imported: 1000})
+		err := out.problem(transfer.Problem{Line: 1001, Pointer: "/email", Code: "email_taken", Detail: "Line 1 has the same."})
+		if got := screen.String(); err != nil || got != want {
+			t.Errorf("on a terminal %v: %q, want %q; %v", onTerminal, got, want, err)
+		}
 	}
 }
 

@@ -46,40 +46,6 @@ func (q *Queries) EventCopy(ctx context.Context, arg []EventCopyParams) (int64, 
 	return q.db.CopyFrom(ctx, []string{"events"}, []string{"id", "type", "user_id", "actor", "data", "created_at"}, &iteratorForEventCopy{rows: arg})
 }
 
-// iteratorForPasswordCopy implements pgx.CopyFromSource.
-type iteratorForPasswordCopy struct {
-	rows                 []PasswordCopyParams
-	skippedFirstNextCall bool
-}
-
-func (r *iteratorForPasswordCopy) Next() bool {
-	if len(r.rows) == 0 {
-		return false
-	}
-	if !r.skippedFirstNextCall {
-		r.skippedFirstNextCall = true
-		return true
-	}
-	r.rows = r.rows[1:]
-	return len(r.rows) > 0
-}
-
-func (r iteratorForPasswordCopy) Values() ([]interface{}, error) {
-	return []interface{}{
-		r.rows[0].UserID,
-		r.rows[0].Hash,
-		r.rows[0].ChangedAt,
-	}, nil
-}
-
-func (r iteratorForPasswordCopy) Err() error {
-	return nil
-}
-
-func (q *Queries) PasswordCopy(ctx context.Context, arg []PasswordCopyParams) (int64, error) {
-	return q.db.CopyFrom(ctx, []string{"passwords"}, []string{"user_id", "hash", "changed_at"}, &iteratorForPasswordCopy{rows: arg})
-}
-
 // iteratorForUserCopy implements pgx.CopyFromSource.
 type iteratorForUserCopy struct {
 	rows                 []UserCopyParams
@@ -116,6 +82,7 @@ func (r iteratorForUserCopy) Values() ([]interface{}, error) {
 		r.rows[0].LastLoginAt,
 		r.rows[0].CreatedAt,
 		r.rows[0].UpdatedAt,
+		r.rows[0].PasswordHash,
 	}, nil
 }
 
@@ -123,8 +90,10 @@ func (r iteratorForUserCopy) Err() error {
 	return nil
 }
 
+// Adds users. A trigger of the users table adds their passwords, as for releases up to 0.6: were they added here, the
+// trigger of the passwords table would write every user and its entries in the indexes a second time.
 func (q *Queries) UserCopy(ctx context.Context, arg []UserCopyParams) (int64, error) {
-	return q.db.CopyFrom(ctx, []string{"users"}, []string{"id", "external_id", "email", "email_key", "username", "username_key", "email_verified", "is_active", "is_superuser", "display_name", "locale", "user_metadata", "app_metadata", "last_login_at", "created_at", "updated_at"}, &iteratorForUserCopy{rows: arg})
+	return q.db.CopyFrom(ctx, []string{"users"}, []string{"id", "external_id", "email", "email_key", "username", "username_key", "email_verified", "is_active", "is_superuser", "display_name", "locale", "user_metadata", "app_metadata", "last_login_at", "created_at", "updated_at", "password_hash"}, &iteratorForUserCopy{rows: arg})
 }
 
 // iteratorForUserRoleCopy implements pgx.CopyFromSource.

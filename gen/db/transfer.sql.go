@@ -53,10 +53,21 @@ type EventCopyParams struct {
 	CreatedAt time.Time
 }
 
-type PasswordCopyParams struct {
-	UserID    uuid.UUID
-	Hash      string
-	ChangedAt time.Time
+const passwordDate = `-- name: PasswordDate :exec
+UPDATE passwords SET changed_at = at.changed_at
+FROM (SELECT unnest($1::uuid[]) AS user_id, unnest($2::timestamptz[]) AS changed_at) at
+WHERE passwords.user_id = at.user_id
+`
+
+type PasswordDateParams struct {
+	UserIds   []uuid.UUID
+	ChangedAt []time.Time
+}
+
+// Sets when passwords were set. The trigger takes when their users were changed.
+func (q *Queries) PasswordDate(ctx context.Context, arg PasswordDateParams) error {
+	_, err := q.db.Exec(ctx, passwordDate, arg.UserIds, arg.ChangedAt)
+	return err
 }
 
 type UserCopyParams struct {
@@ -76,6 +87,7 @@ type UserCopyParams struct {
 	LastLoginAt   *time.Time
 	CreatedAt     time.Time
 	UpdatedAt     time.Time
+	PasswordHash  *string
 }
 
 const userListExport = `-- name: UserListExport :many

@@ -54,7 +54,7 @@ func exported(row db.UserListExportRow) ExportedUser {
 		PasswordHash: secret.New(account.OrEmpty(row.Hash)),
 	}
 	if user.IsSuperuser {
-		user.Roles = append(user.Roles, roleSuperuser)
+		user.Roles = append(user.Roles, RoleSuperuser)
 	}
 	slices.Sort(user.Roles)
 	if row.ChangedAt != nil {

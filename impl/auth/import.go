@@ -72,7 +72,7 @@ const importLeeway = 10 * time.Minute
 // ErrTooManyUsers reports that a file has more users than one import can compare with each other.
 var ErrTooManyUsers = errors.New("the file has too many users: split it, and import the parts one after the other")
 
-// maxSeen bounds what an import remembers, and so its memory: some 300 MB. A user takes up to four.
+// maxSeen bounds what an import remembers, and so its memory: some 300 MB. A user takes up to five.
 const maxSeen = 12_000_000
 
 // Batch imports users in one transaction, and returns what became of each. A user that is there
@@ -138,7 +138,10 @@ const deadlockDetected = "40P01"
 func (i *Import) try(ctx context.Context, users []preparedUser, now time.Time) (outcomes []ImportOutcome, err error) {
 	var added []preparedUser
 	if i.dry {
-		outcomes, _, err = i.settle(ctx, i.service.queries, users)
+		outcomes, added, err = i.settle(ctx, i.service.queries, users)
+		for _, user := range added {
+			i.seen.give(user)
+		}
 		return outcomes, err
 	}
 	err = store.InTx(ctx, i.service.db, func(tx store.Tx) error {
@@ -158,6 +161,7 @@ func (i *Import) settle(
 	if err != nil {
 		return nil, nil, err
 	}
+	i.seen.addGiven(taken, users)
 	outcomes = make([]ImportOutcome, len(users))
 	for n, user := range users {
 		out := ImportOutcome{Refused: user.refused, HashFormat: user.hashFormat, HashErr: user.hashErr}

@@ -65,6 +65,25 @@ func (s seenKeys) judge(user *preparedUser) {
 	}
 }
 
+// givenName is the username that a dry run has given to a user. The database doesn't have it.
+func (s seenKeys) givenName(name string) uint64 {
+	return maphash.String(s.seed, "given username:"+name)
+}
+
+// give keeps the username that a dry run gives to a user.
+func (s seenKeys) give(user preparedUser) { s.lines[s.givenName(user.keys.username)] = user.Line }
+
+// addGiven adds the usernames that a dry run has given to what is taken.
+func (s seenKeys) addGiven(taken *takenBy, users []preparedUser) {
+	for _, user := range users {
+		for _, name := range user.names {
+			if _, ok := s.lines[s.givenName(name)]; ok {
+				taken.byUsername[name] = uuid.Nil
+			}
+		}
+	}
+}
+
 // usernames returns the usernames that a user may get, in their canonical form and in order. It
 // fails if the user's own is none, and must stay. The others come from the email alone, so that a
 // repeated import gives everybody the same.

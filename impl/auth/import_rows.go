@@ -11,9 +11,6 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/auth/event"
 )
 
-// roleSuperuser is the role that a column of users holds, and no row of user_roles.
-const roleSuperuser = "superuser"
-
 // copyUsers adds users with their passwords and roles, and an event for each.
 func copyUsers(ctx context.Context, tx *db.Queries, added []preparedUser, now time.Time) error {
 	if len(added) == 0 {
@@ -21,7 +18,7 @@ func copyUsers(ctx context.Context, tx *db.Queries, added []preparedUser, now ti
 	}
 	var (
 		users     = make([]db.UserCopyParams, 0, len(added))
-		passwords []db.PasswordCopyParams
+		passwords db.PasswordDateParams
 		roles     []db.UserRoleCopyParams
 		events    = make([]db.EventCopyParams, 0, len(added))
 	)
@@ -31,11 +28,12 @@ func copyUsers(ctx context.Context, tx *db.Queries, added []preparedUser, now ti
 			return err
 		}
 		users = append(users, user.row(id))
-		if hash := user.PasswordHash.Reveal(); hash != "" {
-			passwords = append(passwords, db.PasswordCopyParams{UserID: id, Hash: hash, ChangedAt: *user.PasswordChangedAt})
+		if user.PasswordHash.Reveal() != "" && !user.PasswordChangedAt.Equal(*user.UpdatedAt) {
+			passwords.UserIds = append(passwords.UserIds, id)
+			passwords.ChangedAt = append(passwords.ChangedAt, *user.PasswordChangedAt)
 		}
 		for _, role := range user.Roles {
-			if role != roleSuperuser {
+			if role != RoleSuperuser {
 				roles = append(roles, db.UserRoleCopyParams{UserID: id, Role: role, GrantedAt: now})
 			}
 		}
@@ -51,11 +49,15 @@ func copyUsers(ctx context.Context, tx *db.Queries, added []preparedUser, now ti
 	if _, err := tx.UserCopy(ctx, users); err != nil {
 		return err
 	}
-	if _, err := tx.PasswordCopy(ctx, passwords); err != nil {
-		return err
+	if len(passwords.UserIds) > 0 {
+		if err := tx.PasswordDate(ctx, passwords); err != nil {
+			return err
+		}
 	}
-	if _, err := tx.UserRoleCopy(ctx, roles); err != nil {
-		return err
+	if len(roles) > 0 {
+		if _, err := tx.UserRoleCopy(ctx, roles); err != nil {
+			return err
+		}
 	}
 	_, err := tx.EventCopy(ctx, events)
 	return err
@@ -65,10 +67,11 @@ func (p *preparedUser) row(id uuid.UUID) db.UserCopyParams {
 	return db.UserCopyParams{
 		ID: id, ExternalID: orNull(p.ExternalID),
 		Email: p.Email, EmailKey: p.keys.email, Username: p.Username, UsernameKey: p.keys.username,
-		EmailVerified: p.EmailVerified, IsActive: p.IsActive, IsSuperuser: slices.Contains(p.Roles, roleSuperuser),
+		EmailVerified: p.EmailVerified, IsActive: p.IsActive, IsSuperuser: slices.Contains(p.Roles, RoleSuperuser),
 		DisplayName: orNull(p.DisplayName), Locale: orNull(p.Locale),
 		UserMetadata: p.UserMetadata, AppMetadata: p.AppMetadata,
 		LastLoginAt: p.LastLoginAt, CreatedAt: *p.CreatedAt, UpdatedAt: *p.UpdatedAt,
+		PasswordHash: orNull(p.PasswordHash.Reveal()),
 	}
 }
 

@@ -165,7 +165,6 @@ func (s *Service) GetUser(ctx context.Context, id uuid.UUID) (ManagedUser, error
 }
 
 // managedUser is [Service.GetUser] in a transaction too.
-
 func (s *Service) managedUser(ctx context.Context, queries *db.Queries, id uuid.UUID) (ManagedUser, error) {
 	users, err := s.managedUsers(ctx, queries, []userPosition{{ID: id}})
 	if err != nil {

@@ -76,6 +76,24 @@ line 17: /password_hash unusable_hash
 	}
 }
 
+// A dry run reports the same as the import, also of users who collide with one of a batch before.
+func TestDryRunOverBatches(t *testing.T) {
+	t.Parallel()
+	h := impltest.New(t, impltest.Options{Patient: true})
+	var file strings.Builder
+	file.WriteString("id,username,email,password\n")
+	for n := range 1001 {
+		fmt.Fprintf(&file, "%d,user%d,user%d@example.com,\n", n, n, n)
+	}
+	file.WriteString("2000,USER0,other@example.com,\n")
+	want := "imported 1002, renamed 1, none 1002\n"
+	for _, dry := range []bool{true, false} {
+		if diff := cmp.Diff(want, load(t, h, "django", []byte(file.String()), dry)); diff != "" {
+			t.Errorf("dry %v (-want +got):\n%s", dry, diff)
+		}
+	}
+}
+
 // A user of another system whose username is taken gets another one. It is the same each time.
 func TestRenamed(t *testing.T) {
 	t.Parallel()

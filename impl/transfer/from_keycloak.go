@@ -23,8 +23,12 @@ func fromKeycloak(in row, _ mapping) (record, string) {
 	if len(attributes) > 0 {
 		r.set("user_metadata", map[string]any(attributes))
 	}
-	if roles, ok := in["realmRoles"].([]any); ok && len(roles) > 0 {
-		r.set("app_metadata", map[string]any{"realm_roles": roles})
+	rights := record{}
+	rights.set("realm_roles", in.filled("realmRoles"))
+	rights.set("client_roles", in.filled("clientRoles"))
+	rights.set("groups", in.filled("groups"))
+	if len(rights) > 0 {
+		r.set("app_metadata", map[string]any(rights))
 	}
 	credential := keycloakPassword(in)
 	r.set("password_hash", keycloakHash(credential))
@@ -65,8 +69,20 @@ func keycloakHash(credential row) string {
 		more.only("type"), version, more.only("memory"), passes, more.only("parallelism"), salt, hash)
 }
 
-// only returns the one text of a list.
+// filled returns a list or an object, or nil for an empty one.
+func (r row) filled(name string) any {
+	list, _ := r[name].([]any)
+	if len(list) == 0 && len(r.object(name)) == 0 {
+		return nil
+	}
+	return r[name]
+}
+
+// only returns a text, or the one text of a list.
 func (r row) only(name string) string {
+	if text, ok := r[name].(string); ok {
+		return text
+	}
 	list, _ := r[name].([]any)
 	if len(list) != 1 {
 		return ""

@@ -1,8 +1,6 @@
 package transfer
 
 import (
-	"time"
-
 	"github.com/latchkey-auth/latchkey/impl/auth/password"
 )
 
@@ -39,21 +37,22 @@ func fromTutorial(in row, _ mapping) (record, string) {
 	return r, ""
 }
 
+// anonymous is why a user stays behind whom the other system has made without an email.
+const anonymous = "the user is anonymous"
+
 // fromSupabase reads the table auth.users of Supabase.
 func fromSupabase(in row, m mapping) (record, string) {
 	switch {
 	case in.text("deleted_at") != "":
 		return nil, "the user was deleted there"
 	case in.isSet("is_anonymous"):
-		return nil, "the user is anonymous"
+		return nil, anonymous
 	}
 	r := record{}
 	r.setKey(in.text("id"))
 	r.set("email", in.text("email"))
 	r.set("email_verified", in.text("email_confirmed_at", "confirmed_at") != "")
-	banned, _ := in.time("banned_until").(string)
-	until, err := time.Parse(time.RFC3339, banned)
-	r.set("is_active", err != nil || until.Before(m.now))
+	r.set("is_active", in.text("banned_until") == "" || in.isOver("banned_until", m.now))
 	r.set("display_name", in.object("raw_user_meta_data").text("full_name", "name"))
 	r.set("user_metadata", in.value("raw_user_meta_data"))
 	r.set("app_metadata", in.value("raw_app_meta_data"))
@@ -79,13 +78,16 @@ func fromPocketBase(in row, _ mapping) (record, string) {
 }
 
 // fromBetterAuth reads better-auth's table user beside the password of its table account.
-func fromBetterAuth(in row, _ mapping) (record, string) {
+func fromBetterAuth(in row, m mapping) (record, string) {
+	if in.isSet("isAnonymous") {
+		return nil, anonymous
+	}
 	r := record{}
 	r.set("external_id", in.text("id"))
 	r.set("email", in.text("email"))
 	r.set("username", in.text("displayUsername", "username"))
 	r.set("email_verified", in.flag("emailVerified"))
-	r.set("is_active", !in.isSet("banned"))
+	r.set("is_active", !in.isSet("banned") || in.isOver("banExpires", m.now))
 	r.set("display_name", in.text("name"))
 	if role := in.text("role"); role != "" && role != "user" {
 		r.set("app_metadata", map[string]any{"role": role})

@@ -85,7 +85,9 @@ func NewReader(r io.Reader, source Source) (*Reader, error) {
 		return nil, errors.New("the file is empty")
 	case err != nil:
 		return nil, err
-	case head == '[' && member == "", head == '{' && member != "":
+	case head == '[':
+		reader.json, err = newElements(in, "")
+	case head == '{' && member != "":
 		reader.json, err = newElements(in, member)
 	case head == '{':
 		reader.json = lines{in}
@@ -154,7 +156,7 @@ func (r *Reader) Next() (Line, error) {
 		return r.judged(n, data), nil
 	}
 	var in row
-	if json.Unmarshal(data, &in) != nil {
+	if json.Unmarshal(data, &in, keepNumbers) != nil {
 		return problem(n, "", "malformed", "It is no JSON object in UTF-8."), nil //nolint:nilerr // it is this line's alone
 	}
 	return r.mapped(n, in)

@@ -28,7 +28,7 @@ func TestRoundTrip(t *testing.T) {
 	from.Clock.Advance(time.Hour)
 	file := strings.Join([]string{
 		`{"email":"Ada@Example.com","username":"Ada","external_id":"4711","roles":["superuser","support"],"email_verified":true,"password_hash":"$2b$04$2sIVHdxeJABuDeGPwDCN3OiWbiKv3T52e4dnDLl1r72TYYn8APtZ6","password_changed_at":"2021-01-01T00:00:00+02:00","created_at":"2020-01-01T00:00:00.123456Z","updated_at":"2020-01-02T00:00:00.1Z","last_login_at":"2022-01-01T00:00:00Z","app_metadata":{"plan":"pro"}}`,
-		`{"email":"hedy@中国.example","is_active":false}`,
+		`{"email":"hedy@中国.example","is_active":false,"external_id":"\\.,\"'","display_name":" \"\\.,\u0085 ","user_metadata":{"":[1E3,-0,1e-21],"a":{"b":null}}}`,
 		`{"id":"01981f6e-3f4a-7cc0-8f1e-5d7a4c1b2e90","email":"o'hara@example.com","created_at":"1969-01-01T00:00:00Z"}`,
 	}, "\n")
 	if got := load(t, from, "", []byte(file), false); got != "imported 3, superuser 1, support 1, bcrypt 1, none 2\n" {

@@ -1,6 +1,7 @@
 package transfer
 
 import (
+	"errors"
 	"regexp"
 	"strconv"
 	"strings"
@@ -8,6 +9,7 @@ import (
 	"unicode"
 
 	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/uuid"
 
 	"github.com/latchkey-auth/latchkey/impl/auth/account"
@@ -15,8 +17,17 @@ import (
 
 // row is a user as another system writes it: a record of CSV, whose cells are texts, or an object of
 // JSON. Its methods return what a UserRecord has in the place, or the value itself where it can't be
-// read, so that the contract's validator reports it.
+// read, so that the contract's validator reports it. A number is a [jsontext.Value], because a float64
+// would round a long id.
 type row map[string]any
+
+// keepNumbers makes a [jsontext.Value] of a number that is read into an any.
+var keepNumbers = json.WithUnmarshalers(json.UnmarshalFromFunc(func(in *jsontext.Decoder, value *any) error {
+	if in.PeekKind() == '0' {
+		*value = jsontext.Value(nil)
+	}
+	return errors.ErrUnsupported // the usual way goes on
+}))
 
 // text returns the first of the members that is there, as a text.
 func (r row) text(names ...string) string {
@@ -26,8 +37,8 @@ func (r row) text(names ...string) string {
 			if value != "" {
 				return value
 			}
-		case float64:
-			return strconv.FormatFloat(value, 'f', -1, 64)
+		case jsontext.Value:
+			return string(value)
 		}
 	}
 	return ""
@@ -35,22 +46,19 @@ func (r row) text(names ...string) string {
 
 // flag returns a member that is true or false.
 func (r row) flag(name string) any {
-	text, ok := r[name].(string)
-	if !ok {
-		if number, ok := r[name].(float64); ok && (number == 0 || number == 1) {
-			return number == 1 // SQLite
-		}
+	if _, ok := r[name].(bool); ok {
 		return r[name]
 	}
-	switch strings.ToLower(text) {
+	switch strings.ToLower(r.text(name)) { // SQLite has numbers
 	case "t", "true", "1", "yes":
 		return true
 	case "f", "false", "0", "no":
 		return false
-	case "":
+	}
+	if r[name] == "" {
 		return nil
 	}
-	return text
+	return r[name]
 }
 
 // isSet reports whether a member is true.
@@ -66,13 +74,17 @@ var times = []string{
 	"2006-01-02T15:04:05.999999999",
 }
 
-// time returns a member that is a time. A number counts the milliseconds since 1970.
+// time returns a member that is a time. A number counts the milliseconds since 1970, or the seconds if
+// it would otherwise be in 1973 or before.
 func (r row) time(name string) any {
 	text := r.text(name)
 	if text == "" {
 		return nil
 	}
 	if ms, err := strconv.ParseInt(text, 10, 64); err == nil {
+		if -maxSeconds < ms && ms < maxSeconds {
+			ms *= 1000
+		}
 		if at := time.UnixMilli(ms).UTC(); at.Year() >= 0 && at.Year() <= 9999 {
 			return at.Format(time.RFC3339Nano)
 		}
@@ -86,6 +98,16 @@ func (r row) time(name string) any {
 	return text
 }
 
+// maxSeconds bounds a time in seconds: the year 5138, or as milliseconds 1973.
+const maxSeconds = 100_000_000_000
+
+// isOver reports whether a member is a time before now.
+func (r row) isOver(name string, now time.Time) bool {
+	text, _ := r.time(name).(string)
+	at, err := time.Parse(time.RFC3339, text)
+	return err == nil && at.Before(now)
+}
+
 // value returns a member that is JSON: within a text, or as it is.
 func (r row) value(name string) any {
 	text, ok := r[name].(string)
@@ -96,7 +118,7 @@ func (r row) value(name string) any {
 		return nil
 	}
 	var value any
-	if json.Unmarshal([]byte(text), &value) != nil {
+	if json.Unmarshal([]byte(text), &value, keepNumbers) != nil {
 		return text
 	}
 	return value

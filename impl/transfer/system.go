@@ -11,7 +11,8 @@ import (
 // System is another system that users come from.
 type System struct {
 	name string
-	// member is the member of an exported object that has the users; empty for an array, or lines.
+	// member is the member of an exported object that has the users. It is empty for lines. An array
+	// is always read.
 	member string
 	// needs are columns, or members of the first user, without which the file can't be what the system exports.
 	needs []string
