@@ -13,6 +13,15 @@ CREATE TABLE user_roles (
     PRIMARY KEY (user_id, role)
 );
 CREATE INDEX user_roles_role ON user_roles (role, user_id);
+-- A statement that calls it opens the table only when it is called. The planner would put an SQL function's text into the
+-- statement, which then takes a fifth longer for everybody.
+-- +goose StatementBegin
+CREATE FUNCTION roles_of(of_user uuid) RETURNS text[] STABLE LANGUAGE plpgsql AS $$
+BEGIN
+    RETURN ARRAY(SELECT r.role FROM user_roles r WHERE r.user_id = of_user ORDER BY r.role);
+END
+$$;
+-- +goose StatementEnd
 
 -- What the login asked for. What of it counts is decided at each request, by the roles of the user.
 ALTER TABLE sessions ADD COLUMN scopes text[] NOT NULL DEFAULT '{}';
@@ -45,5 +54,6 @@ DROP INDEX users_by_email;
 DROP INDEX users_newest;
 ALTER TABLE events DROP COLUMN actor_id;
 ALTER TABLE sessions DROP COLUMN scopes;
+DROP FUNCTION roles_of;
 DROP TABLE user_roles;
 ALTER TABLE users DROP COLUMN external_id, DROP COLUMN app_metadata;

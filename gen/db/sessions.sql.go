@@ -306,7 +306,7 @@ SELECT
     coalesce((SELECT e.expires_at FROM exchanged e), j.now)::timestamptz AS expires_at, j.now::timestamptz AS now,
     j.authenticated_at::timestamptz AS authenticated_at, j.methods::text[] AS methods,
     u.id AS user_id, u.email, u.username, u.app_metadata, u.is_superuser, j.scopes::text[] AS scopes,
-    CASE WHEN cardinality(j.scopes) > 0 THEN ARRAY(SELECT r.role FROM user_roles r WHERE r.user_id = u.id) ELSE '{}' END::text[] AS roles
+    CASE WHEN cardinality(j.scopes) > 0 THEN roles_of(u.id) ELSE '{}' END::text[] AS roles
 FROM judged j
 JOIN users u ON u.id = j.user_id
 `

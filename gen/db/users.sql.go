@@ -361,7 +361,7 @@ SELECT
     a.session_id::uuid AS session_id, a.with_roles::boolean AS with_roles,
     u.id, u.email, u.username, u.email_verified, u.is_active, u.is_superuser, u.created_at, u.updated_at,
     u.display_name, u.locale, u.user_metadata, u.app_metadata,
-    CASE WHEN a.with_roles THEN ARRAY(SELECT r.role FROM user_roles r WHERE r.user_id = u.id) ELSE '{}' END::text[] AS roles,
+    CASE WHEN a.with_roles THEN roles_of(u.id) END::text[] AS roles,
     coalesce(s.authenticated_at, 'epoch')::timestamptz AS authenticated_at,
     coalesce(
         s.user_id = u.id AND s.expires_at > $1::timestamptz AND (u.tokens_not_before IS NULL OR s.created_at > u.tokens_not_before), false
