@@ -540,22 +540,16 @@ func (e InsufficientScopeProblemCode) Valid() bool {
 
 // Defines values for InsufficientScopeProblemScopes.
 const (
-	InsufficientScopeProblemScopesEventsRead  InsufficientScopeProblemScopes = "events:read"
-	InsufficientScopeProblemScopesSessionsEnd InsufficientScopeProblemScopes = "sessions:end"
-	InsufficientScopeProblemScopesUsersRead   InsufficientScopeProblemScopes = "users:read"
-	InsufficientScopeProblemScopesUsersWrite  InsufficientScopeProblemScopes = "users:write"
+	EventsRead InsufficientScopeProblemScopes = "events:read"
+	UsersRead  InsufficientScopeProblemScopes = "users:read"
 )
 
 // Valid indicates whether the value is a known member of the InsufficientScopeProblemScopes enum.
 func (e InsufficientScopeProblemScopes) Valid() bool {
 	switch e {
-	case InsufficientScopeProblemScopesEventsRead:
+	case EventsRead:
 		return true
-	case InsufficientScopeProblemScopesSessionsEnd:
-		return true
-	case InsufficientScopeProblemScopesUsersRead:
-		return true
-	case InsufficientScopeProblemScopesUsersWrite:
+	case UsersRead:
 		return true
 	default:
 		return false
@@ -1293,22 +1287,16 @@ func (e OperatorRefusedProblemCode) Valid() bool {
 
 // Defines values for OperatorRefusedProblemScopes.
 const (
-	OperatorRefusedProblemScopesEventsRead  OperatorRefusedProblemScopes = "events:read"
-	OperatorRefusedProblemScopesSessionsEnd OperatorRefusedProblemScopes = "sessions:end"
-	OperatorRefusedProblemScopesUsersRead   OperatorRefusedProblemScopes = "users:read"
-	OperatorRefusedProblemScopesUsersWrite  OperatorRefusedProblemScopes = "users:write"
+	SessionsEnd OperatorRefusedProblemScopes = "sessions:end"
+	UsersWrite  OperatorRefusedProblemScopes = "users:write"
 )
 
 // Valid indicates whether the value is a known member of the OperatorRefusedProblemScopes enum.
 func (e OperatorRefusedProblemScopes) Valid() bool {
 	switch e {
-	case OperatorRefusedProblemScopesEventsRead:
+	case SessionsEnd:
 		return true
-	case OperatorRefusedProblemScopesSessionsEnd:
-		return true
-	case OperatorRefusedProblemScopesUsersRead:
-		return true
-	case OperatorRefusedProblemScopesUsersWrite:
+	case UsersWrite:
 		return true
 	default:
 		return false
@@ -4410,7 +4398,7 @@ type OperatorRefusedProblem struct {
 
 	// Scopes The scopes that the operation demands, at `insufficient_scope`.
 	//
-	// Example: ["users:read"]
+	// Example: ["users:write"]
 	Scopes *[]OperatorRefusedProblemScopes `json:"scopes,omitempty"`
 	Status OperatorRefusedProblemStatus    `json:"status"`
 

@@ -2369,7 +2369,7 @@ export interface components {
              *       "users:read"
              *     ]
              */
-            scopes?: ("users:read" | "users:write" | "sessions:end" | "events:read")[];
+            scopes?: ("users:read" | "events:read")[];
         };
         OperatorRefusedProblem: components["schemas"]["Problem"] & {
             /**
@@ -2382,10 +2382,10 @@ export interface components {
             /**
              * @description The scopes that the operation demands, at `insufficient_scope`.
              * @example [
-             *       "users:read"
+             *       "users:write"
              *     ]
              */
-            scopes?: ("users:read" | "users:write" | "sessions:end" | "events:read")[];
+            scopes?: ("users:write" | "sessions:end")[];
         };
         LastSuperuserProblem: components["schemas"]["Problem"] & {
             /**

@@ -37,7 +37,7 @@ func copyUsers(ctx context.Context, tx *db.Queries, added []preparedUser, now ti
 				roles = append(roles, db.UserRoleCopyParams{UserID: id, Role: role, GrantedAt: now})
 			}
 		}
-		eventID, err := uuid.NewV7()
+		eventID, err := event.NewID(now)
 		if err != nil {
 			return err
 		}
