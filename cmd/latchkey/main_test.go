@@ -219,11 +219,12 @@ var startLine = regexp.MustCompile(`(?:listens on |"url":")(http://[^ "]+)[^\n]*
 func (o *output) Write(p []byte) (int, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	line := bytes.LastIndexByte(o.text.Bytes(), '\n') + 1
 	o.text.Write(p)
 	if o.found {
 		return len(p), nil
 	}
-	if match := startLine.FindSubmatch(o.text.Bytes()); match != nil {
+	if match := startLine.FindSubmatch(o.text.Bytes()[line:]); match != nil {
 		o.found = true
 		o.listening <- string(match[1])
 	}

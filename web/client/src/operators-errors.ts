@@ -14,24 +14,28 @@ export type SendPasswordResetError = OwnErrorOf<'SendUserPasswordReset'>
 export type ListEventsError = OwnErrorOf<'ListEvents'>
 
 /** What a login can ask for, and an operator's call demands. */
-export type Scope = Extract<ListUsersError, { code: 'insufficient_scope' }>['scopes'][number]
+export type Scope = ScopeOf<ListUsersError> | ScopeOf<UpdateUserError>
+type ScopeOf<E> = Extract<E, { code: 'insufficient_scope' }> extends { scopes: (infer S)[] } ? S : never
 
-const operating = {
-  ...common,
-  ...bearing,
-  insufficient_scope: ({ scopes }: Record<string, unknown>) => ({ scopes: textsOf(scopes) as Scope[] }),
-} as const
-const ofUser = { ...operating, account_not_found: true } as const
-const listing = { ...operating, invalid_request: wrong.invalid_request } as const
+const operating = <E>() =>
+  ({
+    ...common,
+    ...bearing,
+    insufficient_scope: ({ scopes }: Record<string, unknown>) => ({ scopes: textsOf(scopes) as ScopeOf<E>[] }),
+  }) as const
+const reading = operating<ListUsersError>()
+const writing = operating<UpdateUserError>()
+const ofUser = { ...reading, account_not_found: true } as const
+const listing = { ...reading, invalid_request: wrong.invalid_request } as const
 const body = { ...wrong, request_timeout: true, cross_origin: true } as const
-const changing = { ...ofUser, cross_origin: true } as const
+const changing = { ...writing, account_not_found: true, cross_origin: true } as const
 const fresh = { ...changing, reauthentication_required: demandOf } as const
 
 /** The codes of each operation. */
 export const operatorCodes = {
   ListUsers: listing,
   GetUser: ofUser,
-  CreateUser: { ...body, ...operating, reauthentication_required: demandOf, email_taken: true, username_taken: true },
+  CreateUser: { ...body, ...writing, reauthentication_required: demandOf, email_taken: true, username_taken: true },
   UpdateUser: {
     ...body,
     ...fresh,
