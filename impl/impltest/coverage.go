@@ -98,14 +98,17 @@ func (c *coverage) witness(o outcome) string {
 			breadth[test]++
 		}
 	}
-	isFuzz := func(test string) int {
-		if strings.Contains(test, "Fuzz") {
-			return 1
+	// What such a test produces depends on chance.
+	isChance := func(test string) int {
+		for _, word := range []string{"Fuzz", "Race", "Beside"} {
+			if strings.Contains(test, word) {
+				return 1
+			}
 		}
 		return 0
 	}
 	return slices.MinFunc(slices.Collect(maps.Keys(c.tests[o])), func(a, b string) int {
-		return cmp.Or(cmp.Compare(isFuzz(a), isFuzz(b)), cmp.Compare(breadth[a], breadth[b]), cmp.Compare(a, b))
+		return cmp.Or(cmp.Compare(isChance(a), isChance(b)), cmp.Compare(breadth[a], breadth[b]), cmp.Compare(a, b))
 	})
 }
 
