@@ -90,7 +90,7 @@ func (c *coverage) missing() []outcome {
 }
 
 // witness returns the most specific test of an outcome. That is the test with the fewest outcomes;
-// the name decides between equal ones. Fuzz tests come last.
+// the name decides between equal ones. Tests that depend on chance come last.
 func (c *coverage) witness(o outcome) string {
 	breadth := map[string]int{}
 	for _, tests := range c.tests {
