@@ -1,6 +1,7 @@
 // The contract as Specmatic gets it. Taken out are the operations of which only one request succeeds: with a code from a
-// mail, with the user's own password, or before the account is gone. What else is changed is what Specmatic's generator of
-// requests can't read, and what no schema can say. Answers are judged by what the contract says of them.
+// mail, with the user's own password, before the account is gone, or with a user's id, an ETag and a cursor. What else is
+// changed is what Specmatic's generator of requests can't read, and what no schema can say. Answers are judged by what the
+// contract says of them.
 
 /** The user that a login names. */
 export const ada = { email: 'ada@example.com', username: 'ada', password: 'correct horse battery staple' }
@@ -38,6 +39,8 @@ export function contractFor(json) {
   LoginForm.properties.grant_type.enum = ['password']
   // Which fields go together is not for a schema to say: a refresh token belongs to the other grant.
   LoginForm.properties.refresh_token.enum = ['']
+  // A scope is one of a list that the field's schema doesn't have.
+  LoginForm.properties.scope.enum = ['']
 
   // It knows no key in a cookie, and the server that it tests has no sessions in cookies.
   contract.paths['/api/users/login/token/'].post.security = []
@@ -56,7 +59,7 @@ export function contractFor(json) {
 
 function isSingle({ operationId, tags }) {
   const own = ['UpdateCurrentUser', 'DeleteCurrentUser', 'ChangePassword', 'Reauthenticate', 'ListOwnEvents']
-  return tags?.includes('codes') || own.includes(operationId)
+  return tags?.includes('codes') || tags?.includes('operators') || own.includes(operationId)
 }
 
 function respell(property) {
