@@ -13,7 +13,7 @@ import (
 var mappings = []struct{ name, system, file, want string }{
 	{
 		"a long id isn't rounded", "django",
-		`[{"model":"auth.user","pk":9007199254740993,"fields":{"email":"a@example.com"}}]`,
+		`[{"model":"auth.user","pk":9007199254740993,"fields":{"username":"ada","email":"a@example.com","password":"!"}}]`,
 		`"external_id":"9007199254740993"`,
 	},
 	{
@@ -56,7 +56,7 @@ var mappings = []struct{ name, system, file, want string }{
 	},
 	{
 		"numbers of SQLite", "django",
-		`[{"model":"auth.user","pk":1,"fields":{"email":"a@example.com","is_active":0}}]`, `"is_active":false`,
+		`[{"model":"auth.user","pk":1,"fields":{"username":"ada","email":"a@example.com","password":"!","is_active":0}}]`, `"is_active":false`,
 	},
 	{
 		"rights", "keycloak",
