@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/latchkey-auth/latchkey/impl/postgres/temptest"
 )
 
 // helperVariable turns the test binary into a process that serves the named data folder until it is
@@ -33,7 +35,7 @@ func TestMain(m *testing.M) {
 		_ = s.Stop(context.Background())
 		os.Exit(0)
 	}
-	os.Exit(m.Run())
+	os.Exit(temptest.Run(m.Run))
 }
 
 // quick are parameters that make PostgreSQL faster and less durable.

@@ -38,10 +38,10 @@ func (f folder) clusterProcesses() (pids []int, sure bool) {
 			continue
 		}
 		proc := filepath.Join("/proc", entry.Name())
-		if cwd, err := os.Stat(filepath.Join(proc, "cwd")); err == nil {
-			// A shell may have the same working folder.
-			program, _ := os.Readlink(filepath.Join(proc, "exe"))
-			if os.SameFile(cwd, want) && strings.HasPrefix(filepath.Base(program), "postgres") {
+		// The program counts first, because a shell may have the same working folder. go test would
+		// also record a look at another program's folder as an input, and never cache a result.
+		if program, err := os.Readlink(filepath.Join(proc, "exe")); err == nil {
+			if strings.HasPrefix(filepath.Base(program), "postgres") && isSame(filepath.Join(proc, "cwd"), want) {
 				pids = append(pids, pid)
 			}
 			continue
@@ -58,4 +58,9 @@ func (f folder) clusterProcesses() (pids []int, sure bool) {
 		}
 	}
 	return pids, true
+}
+
+func isSame(path string, want os.FileInfo) bool {
+	info, err := os.Stat(path)
+	return err == nil && os.SameFile(info, want)
 }

@@ -4,10 +4,10 @@ package postgrestest
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/url"
 	"os"
+	"path/filepath"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -17,6 +17,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/latchkey-auth/latchkey/impl/postgres"
+	"github.com/latchkey-auth/latchkey/impl/postgres/temptest"
 	"github.com/latchkey-auth/latchkey/schema"
 )
 
@@ -25,7 +26,6 @@ const template = "latchkey_template"
 // instance is the PostgreSQL of the test process. It starts with the first test that requests a
 // database.
 type instance struct {
-	folder string
 	server *postgres.Server
 	err    error
 	start  sync.Once
@@ -38,19 +38,21 @@ var current atomic.Pointer[instance]
 // Main is for a package's TestMain: func TestMain(m *testing.M) { postgrestest.Main(m) }.
 func Main(m *testing.M) { os.Exit(Run(m)) }
 
-// Run runs the tests. Then it stops PostgreSQL if a test has started it. It returns the exit status
-// of the process.
-func Run(m *testing.M) (status int) {
-	postgres.ForgetEnvironment()
-	in := &instance{}
-	current.Store(in)
-	defer func() {
-		if err := in.stop(); err != nil {
-			fmt.Fprintln(os.Stderr, "postgrestest:", err)
-			status = max(status, 1)
-		}
-	}()
-	return m.Run()
+// Run runs the tests, with temporary files in memory. Then it stops PostgreSQL if a test has started
+// it. It returns the exit status of the process.
+func Run(m *testing.M) int {
+	return temptest.Run(func() (status int) {
+		postgres.ForgetEnvironment()
+		in := &instance{}
+		current.Store(in)
+		defer func() {
+			if err := in.stop(); err != nil {
+				fmt.Fprintln(os.Stderr, "postgrestest:", err)
+				status = max(status, 1)
+			}
+		}()
+		return m.Run()
+	})
 }
 
 // New returns the URL of a database with the newest schema and no rows. It belongs to this test
@@ -92,17 +94,10 @@ func create(tb testing.TB, with string) string {
 // open starts PostgreSQL and makes the template. Durability is off, because it costs time.
 func (in *instance) open() {
 	in.err = func() (err error) {
-		if in.folder, err = os.MkdirTemp("", "latchkey-test-"); err != nil {
-			return err
-		}
-		// If we are root, PostgreSQL runs as another user, which must be able to pass through.
-		if err := os.Chmod(in.folder, 0o711); err != nil {
-			return err
-		}
 		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 		defer cancel()
 		in.server, err = postgres.Start(ctx, postgres.Options{
-			DataDir: in.folder,
+			DataDir: filepath.Join(os.TempDir(), "postgres"),
 			BinDir:  os.Getenv("LATCHKEY_POSTGRES_BIN"),
 			Parameters: map[string]string{
 				"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off",
@@ -126,16 +121,12 @@ func (in *instance) open() {
 }
 
 func (in *instance) stop() error {
-	var err error
-	if in.server != nil {
-		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
-		defer cancel()
-		err = in.server.Stop(ctx)
+	if in.server == nil {
+		return nil
 	}
-	if in.folder == "" {
-		return err
-	}
-	return errors.Join(err, os.RemoveAll(in.folder))
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	return in.server.Stop(ctx)
 }
 
 // url returns the URL of another database of the same server.
