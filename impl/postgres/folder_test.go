@@ -69,8 +69,7 @@ func snapshot(t *testing.T, dir string) map[string]string {
 
 func TestOtherMajorIsRefused(t *testing.T) {
 	t.Parallel()
-	options := testOptions(t, dataFolder(t))
-	mustStop(t, mustStart(t, options))
+	options := testOptions(t, usedFolder(t))
 	f := openTestFolder(t, options.DataDir)
 	if err := os.WriteFile(filepath.Join(f.cluster(), "PG_VERSION"), []byte("9\n"), 0o600); err != nil {
 		t.Fatal(err)
@@ -105,8 +104,7 @@ func TestHalfMadeCluster(t *testing.T) {
 
 func TestClusterWithoutVersionIsNotReplaced(t *testing.T) {
 	t.Parallel()
-	options := testOptions(t, dataFolder(t))
-	mustStop(t, mustStart(t, options))
+	options := testOptions(t, usedFolder(t))
 	f := openTestFolder(t, options.DataDir)
 	if err := os.Remove(filepath.Join(f.cluster(), "PG_VERSION")); err != nil {
 		t.Fatal(err)
@@ -123,8 +121,7 @@ func TestClusterWithoutVersionIsNotReplaced(t *testing.T) {
 
 func TestStalePID(t *testing.T) {
 	t.Parallel()
-	options := testOptions(t, dataFolder(t))
-	mustStop(t, mustStart(t, options))
+	options := testOptions(t, usedFolder(t))
 	f := openTestFolder(t, options.DataDir)
 	// A process of PostgreSQL's own user: PostgreSQL would take it for a server.
 	other := f.account.command("sleep", "600")
@@ -158,7 +155,7 @@ func TestStalePID(t *testing.T) {
 
 func TestOrphanIsStopped(t *testing.T) {
 	t.Parallel()
-	options := testOptions(t, dataFolder(t))
+	options := testOptions(t, usedFolder(t))
 	first := mustStart(t, options)
 	mustStop(t, first)
 	f := first.folder

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -58,6 +59,38 @@ func dataFolder(t *testing.T) string {
 		t.Fatal(err)
 	}
 	return filepath.Join(dir, "data")
+}
+
+// madeFolder is a data folder that was used once.
+var madeFolder = sync.OnceValues(func() (string, error) {
+	above, err := os.MkdirTemp("", "latchkey-made-")
+	if err != nil {
+		return "", err
+	}
+	dir := filepath.Join(above, "data")
+	if err := os.Chmod(above, 0o711); err != nil {
+		return "", err
+	}
+	s, err := Start(context.Background(), Options{DataDir: dir, Parameters: quick})
+	if err != nil {
+		return "", err
+	}
+	return dir, s.Stop(context.Background())
+})
+
+// usedFolder returns a copy of a data folder that was used once. To copy one costs a tenth of making
+// its cluster.
+func usedFolder(t *testing.T) string {
+	t.Helper()
+	from, err := madeFolder()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := dataFolder(t)
+	if output, err := exec.Command("cp", "-Rp", from, dir).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, output)
+	}
+	return dir
 }
 
 func testContext(t *testing.T) context.Context {

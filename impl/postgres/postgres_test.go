@@ -87,7 +87,7 @@ func checkOwners(t *testing.T, s *Server) {
 
 func TestSecondStartIsRefused(t *testing.T) {
 	t.Parallel()
-	dir := dataFolder(t)
+	dir := usedFolder(t)
 	first := mustStart(t, testOptions(t, dir))
 	_, err := Start(testContext(t), testOptions(t, dir))
 	if !errors.Is(err, ErrInUse) || !strings.Contains(err.Error(), strconv.Itoa(os.Getpid())) {
@@ -98,22 +98,24 @@ func TestSecondStartIsRefused(t *testing.T) {
 
 func TestKilledParent(t *testing.T) {
 	t.Parallel()
-	dir := dataFolder(t)
+	dir := usedFolder(t)
 	parent, url := serveElsewhere(t, dir)
 	mustQuery(t, url, "CREATE TABLE kept ()")
 	f := openTestFolder(t, dir)
-	postmaster := f.postmasterPID()
 	if err := parent.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "PostgreSQL ends with its parent", func() bool { return syscall.Kill(postmaster, 0) == syscall.ESRCH })
+	eventually(t, "PostgreSQL ends with its parent", func() bool {
+		pids, _ := f.clusterProcesses()
+		return len(pids) == 0
+	})
 	s := mustStart(t, testOptions(t, dir))
 	mustQuery(t, s.URL(), "SELECT * FROM kept")
 }
 
 func TestStartRightAfterKill(t *testing.T) {
 	t.Parallel()
-	dir := dataFolder(t)
+	dir := usedFolder(t)
 	parent, _ := serveElsewhere(t, dir)
 	if err := parent.Kill(); err != nil {
 		t.Fatal(err)
@@ -161,7 +163,7 @@ func TestKilledWhileMakingTheCluster(t *testing.T) {
 
 func TestKilledPostmasterIsRestarted(t *testing.T) {
 	t.Parallel()
-	s := mustStart(t, testOptions(t, dataFolder(t)))
+	s := mustStart(t, testOptions(t, usedFolder(t)))
 	mustQuery(t, s.URL(), "CREATE TABLE kept ()")
 	for range 2 {
 		before := s.folder.postmasterPID()
@@ -177,7 +179,7 @@ func TestKilledPostmasterIsRestarted(t *testing.T) {
 
 func TestStop(t *testing.T) {
 	t.Parallel()
-	dir := dataFolder(t)
+	dir := usedFolder(t)
 	s := mustStart(t, testOptions(t, dir))
 	postmaster := s.folder.postmasterPID()
 	var all sync.WaitGroup
@@ -222,7 +224,7 @@ func TestStartIsCancelled(t *testing.T) {
 
 func TestFailedStartTellsWhy(t *testing.T) {
 	t.Parallel()
-	options := testOptions(t, dataFolder(t))
+	options := testOptions(t, usedFolder(t))
 	options.Parameters = map[string]string{"fsync": "off", "work_mem": "nonsense"}
 	_, err := Start(testContext(t), options)
 	if err == nil || !strings.Contains(err.Error(), `invalid value for parameter "work_mem"`) {
@@ -234,7 +236,7 @@ func TestFailedStartTellsWhy(t *testing.T) {
 
 func TestAttach(t *testing.T) {
 	t.Parallel()
-	dir := dataFolder(t)
+	dir := usedFolder(t)
 	alone, err := Attach(testContext(t), testOptions(t, dir))
 	if err != nil {
 		t.Fatalf("Attach to an unused folder: %v", err)
@@ -285,7 +287,7 @@ func TestAttach(t *testing.T) {
 
 func TestLogHoldsNoValues(t *testing.T) {
 	t.Parallel()
-	s := mustStart(t, testOptions(t, dataFolder(t)))
+	s := mustStart(t, testOptions(t, usedFolder(t)))
 	for _, sql := range []string{
 		"CREATE TABLE people (email text UNIQUE CHECK (email <> 'a-secret-refused'))",
 		"INSERT INTO people VALUES ('a-secret-email')",
