@@ -163,30 +163,19 @@ func installedFolders() []string {
 		}
 	}
 	for _, pattern := range installPatterns {
-		found, err := filepath.Glob(pattern)
-		if err != nil {
-			continue // the patterns are constants and valid
-		}
-		slices.SortFunc(found, func(a, b string) int { return pathVersion(b) - pathVersion(a) })
-		for _, dir := range found {
+		for _, dir := range newestFirst(pattern) {
 			add(dir)
 		}
 	}
 	return dirs
 }
 
-var digits = regexp.MustCompile(`\d+`)
-
-func pathVersion(path string) int {
-	all := digits.FindAllString(path, -1)
-	if len(all) == 0 {
-		return 0
-	}
-	n, err := strconv.Atoi(all[len(all)-1])
-	if err != nil {
-		return 0
-	}
-	return n
+// newestFirst returns the folders that match a pattern. All supported versions have two digits, so
+// their order is that of their names.
+func newestFirst(pattern string) []string {
+	found, _ := filepath.Glob(pattern) // the patterns are constants and valid
+	slices.Reverse(found)
+	return found
 }
 
 // packageName returns the name of the npm package for this system. It uses Node.js' names of

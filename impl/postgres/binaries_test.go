@@ -284,12 +284,19 @@ func TestPlace(t *testing.T) {
 
 func TestNewestInstallFirst(t *testing.T) {
 	t.Parallel()
-	for path, want := range map[string]int{
-		"/usr/lib/postgresql/9/bin": 9, "/usr/lib/postgresql/18/bin": 18, "/opt/homebrew/opt/postgresql@17/bin": 17,
-		"/opt/homebrew/opt/postgresql/bin": 0,
+	for pattern, want := range map[string][]string{
+		"postgresql/*/bin":    {"postgresql/18/bin", "postgresql/17/bin", "postgresql/15/bin"},
+		"opt/postgresql*/bin": {"opt/postgresql@18/bin", "opt/postgresql@17/bin", "opt/postgresql/bin"},
 	} {
-		if got := pathVersion(path); got != want {
-			t.Errorf("pathVersion(%s) = %d, want %d", path, got, want)
+		dir := t.TempDir()
+		for n := range want {
+			want[n] = filepath.Join(dir, want[n])
+			if err := os.MkdirAll(want[n], 0o700); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if diff := cmp.Diff(want, newestFirst(filepath.Join(dir, pattern))); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", pattern, diff)
 		}
 	}
 }

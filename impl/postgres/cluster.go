@@ -43,13 +43,8 @@ func removeLeft(ctx context.Context, dir string) error {
 	defer cancel()
 	for {
 		err := os.RemoveAll(dir)
-		if !errors.Is(err, syscall.ENOTEMPTY) {
+		if !errors.Is(err, syscall.ENOTEMPTY) || pause(ctx, 10*time.Millisecond) != nil {
 			return err
-		}
-		select {
-		case <-ctx.Done():
-			return err
-		case <-time.After(10 * time.Millisecond):
 		}
 	}
 }

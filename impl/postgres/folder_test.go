@@ -271,19 +271,19 @@ func TestLockOfDeadProcessIsFree(t *testing.T) {
 	if err := os.WriteFile(f.path(lockFile), []byte(stale), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	lock, err := f.acquire(testContext(t), roleServe)
+	lock, _, err := f.acquire(testContext(t), roleServe)
 	if err != nil {
 		t.Fatalf("acquire: %v", err)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 	defer cancel()
-	if _, err := f.acquire(ctx, roleServe); !errors.Is(err, ErrInUse) {
+	if _, _, err := f.acquire(ctx, roleServe); !errors.Is(err, ErrInUse) {
 		t.Errorf("acquire of a held lock: %v; want ErrInUse", err)
 	}
 	if err := errors.Join(lock.release(), lock.release()); err != nil {
 		t.Errorf("release: %v", err)
 	}
-	again, err := f.acquire(ctx, roleServe)
+	again, _, err := f.acquire(ctx, roleServe)
 	if err != nil {
 		t.Fatalf("acquire after release: %v", err)
 	}

@@ -43,23 +43,31 @@ type folderLock struct {
 	err    error
 }
 
-// acquire takes the lock. It waits for a command that holds it.
-func (f folder) acquire(ctx context.Context, role string) (*folderLock, error) {
+// acquire takes the lock. It waits for a command that holds it. If a server holds the lock, acquire
+// fails for another server. For a command it returns no lock but the URL of that server, once the
+// server accepts connections.
+func (f folder) acquire(ctx context.Context, role string) (lock *folderLock, running string, err error) {
 	begin := time.Now()
 	for {
 		lock, holder, err := f.tryLock(role)
 		if lock != nil || err != nil {
-			return lock, err
+			return lock, "", err
 		}
-		limit := holderWait
-		if holder.Role == roleServe {
+		limit, why := holderWait, error(nil)
+		switch {
+		case holder.Role == roleServe && role == roleServe:
 			limit = recordGrace
+		case holder.Role == roleServe && holder.Socket != "":
+			running = databaseURL(holder.Socket, databaseName)
+			if why = ping(ctx, running); why == nil {
+				return nil, running, nil
+			}
 		}
 		if time.Since(begin) > limit {
-			return nil, f.inUse(holder)
+			return nil, "", errors.Join(f.inUse(holder), why)
 		}
 		if err := pause(ctx, 20*time.Millisecond); err != nil {
-			return nil, err
+			return nil, "", err
 		}
 	}
 }
@@ -79,7 +87,7 @@ func (f folder) tryLock(role string) (*folderLock, holder, error) {
 	if err != nil {
 		return nil, holder{}, fmt.Errorf("%w: %w", ErrDataFolder, err)
 	}
-	err = flock(file)
+	err = syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 	if err == nil {
 		lock := &folderLock{file: file, holder: holder{PID: os.Getpid(), Role: role}}
 		if err := errors.Join(GiveToOwner(file), lock.record("")); err != nil {
@@ -100,14 +108,6 @@ func (f folder) tryLock(role string) (*folderLock, holder, error) {
 		return nil, holder{}, nil
 	}
 	return nil, h, nil
-}
-
-func flock(file *os.File) error {
-	for {
-		if err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); !errors.Is(err, syscall.EINTR) {
-			return err
-		}
-	}
 }
 
 // record writes which process holds the lock and, once it is known, the socket of its server.

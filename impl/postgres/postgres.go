@@ -74,47 +74,29 @@ type Server struct {
 // It waits up to half a minute for a command that uses the folder. The server ends with
 // [Server.Stop], and also when this process is killed.
 func Start(ctx context.Context, options Options) (*Server, error) {
-	f, options, err := open(options)
-	if err != nil {
-		return nil, err
-	}
-	lock, err := f.acquire(ctx, roleServe)
-	if err != nil {
-		return nil, err
-	}
-	return start(ctx, f, lock, options)
+	return take(ctx, options, roleServe)
 }
 
 // Attach is for a command that ends soon. If a process serves the data folder, Attach uses that
 // server, and Stop does nothing. Otherwise Attach starts a server. Other servers and commands then
 // wait for its end.
 func Attach(ctx context.Context, options Options) (*Server, error) {
+	return take(ctx, options, roleCommand)
+}
+
+func take(ctx context.Context, options Options, role string) (*Server, error) {
 	f, options, err := open(options)
 	if err != nil {
 		return nil, err
 	}
-	deadline := time.Now().Add(holderWait)
-	for {
-		lock, holder, err := f.tryLock(roleCommand)
-		if err != nil {
-			return nil, err
-		}
-		if lock != nil {
-			return start(ctx, f, lock, options)
-		}
-		why := error(nil)
-		if holder.Role == roleServe && holder.Socket != "" {
-			if why = ping(ctx, databaseURL(holder.Socket, databaseName)); why == nil {
-				return &Server{url: databaseURL(holder.Socket, databaseName)}, nil
-			}
-		}
-		if time.Now().After(deadline) {
-			return nil, errors.Join(f.inUse(holder), why)
-		}
-		if err := pause(ctx, 20*time.Millisecond); err != nil {
-			return nil, err
-		}
+	lock, running, err := f.acquire(ctx, role)
+	if err != nil {
+		return nil, err
 	}
+	if lock == nil {
+		return &Server{url: running}, nil
+	}
+	return start(ctx, f, lock, options)
 }
 
 // URL returns the URL of the database, for pgxpool.ParseConfig.
@@ -182,13 +164,9 @@ func start(ctx context.Context, f folder, lock *folderLock, options Options) (s 
 	}
 	go s.supervise(socket)
 	if err := s.await(ctx, socket); err != nil {
-		s.stopOnce.Do(func() { close(s.stopping) })
-		select {
-		case <-s.done:
-		case <-time.After(10 * time.Second):
-			s.quitOnce.Do(func() { close(s.forced) })
-			<-s.done
-		}
+		bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+		defer cancel()
+		_ = s.Stop(bounded) // err says why it didn't start
 		return nil, err
 	}
 	return s, nil

@@ -89,7 +89,6 @@ func (s *Server) parameters(socket string) []string {
 type child struct {
 	cmd     *exec.Cmd
 	exited  chan struct{}
-	err     error // the result of Wait, once exited is closed
 	log     string
 	logFrom int64
 }
@@ -168,7 +167,7 @@ func (s *Server) launch(socket string) (*child, error) {
 	}
 	release := guard(c.cmd.Process.Pid)
 	go func() {
-		c.err = c.cmd.Wait()
+		_ = c.cmd.Wait() // its result is in ProcessState
 		release()
 		close(c.exited)
 	}()
@@ -177,11 +176,7 @@ func (s *Server) launch(socket string) (*child, error) {
 
 // failure returns how the child ended, with the last lines of its log.
 func (c *child) failure() error {
-	how := "exit status 0"
-	if c.err != nil {
-		how = c.err.Error()
-	}
-	return fmt.Errorf("PostgreSQL ended with %s; the end of %s:\n%s", how, c.log, c.logTail())
+	return fmt.Errorf("PostgreSQL ended with %s; the end of %s:\n%s", c.cmd.ProcessState, c.log, c.logTail())
 }
 
 // blocked reports whether the child ended because a killed server's processes still run. They end
