@@ -62,16 +62,16 @@ func TestTable(t *testing.T) {
 		all.add(tree, "rate", perSecond, rate)
 	}
 	all.add(before, "rate", perSecond, 240)
-	all.add("echo", "rate", perSecond, 1200)
+	all.add(alone, "rate", perSecond, 1200)
 	all.add(tree, "gap", difference, -1500)
 	all.add(before, "gap", difference, 500)
 	all.row("gap", difference).note = "small"
 	var out strings.Builder
 	all.print(&out)
-	want := `| what | tree    | before (tree, of it) | beside it (tree, of it) |
-|---   |---      |---                   |---                      |
-| rate | 120/s   | 240/s (50 %)         | echo 1200/s (10 %)      |
-| gap  | -1.5 µs | +0.5 µs              | small                   |
+	want := `| what | tree    | before (tree, of it) | beside it (tree, of it)      |
+|---   |---      |---                   |---                           |
+| rate | 120/s   | 240/s (50 %)         | argon2id alone 1200/s (10 %) |
+| gap  | -1.5 µs | +0.5 µs              | small                        |
 `
 	if out.String() != want {
 		t.Errorf("got\n%swant\n%s", &out, want)

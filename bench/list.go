@@ -1,8 +1,8 @@
 package main
 
 import (
+	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -115,12 +115,8 @@ func pageAfter(ctx context.Context, p *process, users int) (string, error) {
 // hasUsers fails for a page without users, which would cost less.
 func hasUsers(s shot) error {
 	body, err := s.once()
-	if err != nil {
-		return err
+	if err == nil && !bytes.Contains(body, []byte("@example.com")) {
+		err = fmt.Errorf("no users in %s", body)
 	}
-	var page struct{ Users []json.RawMessage }
-	if err := json.Unmarshal(body, &page); err != nil || len(page.Users) == 0 {
-		return fmt.Errorf("no users in %s (%w)", body, err)
-	}
-	return nil
+	return err
 }

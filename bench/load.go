@@ -116,7 +116,7 @@ func (b *bench) load(ctx context.Context, p *process, next shots, connections in
 	}
 	wg.Wait()
 	took, cpu := time.Since(start), p.cpu()-spent
-	all, failed := slices.Sorted(slices.Values(slices.Concat(times...))), slices.Concat(errs...)
+	all, failed := slices.Concat(times...), slices.Concat(errs...)
 	if len(failed) > 0 { // reported at once, because a rate leaves them out
 		b.failed.Add(int64(len(failed)))
 		fmt.Fprintf(os.Stderr, "bench: %s: %d requests failed, one of them with %v\n", p.name, len(failed), failed[0])
@@ -130,9 +130,4 @@ func (b *bench) load(ctx context.Context, p *process, next shots, connections in
 	}
 	rate = float64(len(all)) / took.Seconds()
 	return outcome{rate, quantile(all, 0.5), quantile(all, 0.99), cpu / time.Duration(len(all))}, ctx.Err()
-}
-
-// quantile returns the value below which the share q of the sorted durations lies.
-func quantile(sorted []time.Duration, q float64) time.Duration {
-	return sorted[int(float64(len(sorted)-1)*q)]
 }

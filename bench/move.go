@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -55,30 +54,11 @@ func writeRecords(name string, users int) (err error) {
 	return w.Flush()
 }
 
-// move imports a file into a database of its own, exports it, and returns how long each took.
+// move imports a file into an empty database, exports it, and returns how long each took.
 func (b *bench) move(ctx context.Context, r release, file string) (imported, exported time.Duration, err error) {
-	const database = "moved"
-	defer func() {
-		err = errors.Join(err, r.connected(context.Background(), func(conn *pgx.Conn) error {
-			_, err := conn.Exec(context.Background(), "DROP DATABASE IF EXISTS "+database)
-			return err
-		}))
-	}()
-	err = r.connected(ctx, func(conn *pgx.Conn) error {
-		_, err := conn.Exec(ctx, "CREATE DATABASE "+database)
-		return err
-	})
-	if err != nil {
-		return 0, 0, err
-	}
-	address, err := url.Parse(r.postgres.URL())
-	if err != nil {
-		return 0, 0, err
-	}
-	address.Path = "/" + database
 	run := func(args ...string) (out []byte, took time.Duration, err error) {
 		cmd := exec.CommandContext(ctx, r.binary, args...)
-		cmd.Env = append(b.environment(r), "LATCHKEY_DATABASE_URL="+address.String())
+		cmd.Env = b.environment(r)
 		var log bytes.Buffer
 		cmd.Stderr = &log
 		started := time.Now()
@@ -90,6 +70,10 @@ func (b *bench) move(ctx context.Context, r release, file string) (imported, exp
 	if _, _, err = run("migrate"); err != nil {
 		return 0, 0, err
 	}
+	if err := r.removeUsers(ctx); err != nil {
+		return 0, 0, err
+	}
+	defer func() { err = errors.Join(err, r.removeUsers(context.Background())) }() // the other parts make their own
 	if _, imported, err = run("user", "import", file); err != nil {
 		return 0, 0, err
 	}
@@ -98,4 +82,11 @@ func (b *bench) move(ctx context.Context, r release, file string) (imported, exp
 		err = fmt.Errorf("%d of %d users were exported", lines, b.moved)
 	}
 	return imported, exported, err
+}
+
+func (r release) removeUsers(ctx context.Context) error {
+	return r.connected(ctx, func(conn *pgx.Conn) error {
+		_, err := conn.Exec(ctx, "TRUNCATE users CASCADE")
+		return err
+	})
 }

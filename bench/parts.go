@@ -24,8 +24,8 @@ type series struct {
 	settings    []string
 	// prepare returns the requests for a server.
 	prepare func(*process) (shots, error)
-	// beside, if not nil, measures in each round what else belongs to the rows.
-	beside func(what string, connections int) error
+	// hashes measures in each round argon2id alone, on as many processors as there are connections.
+	hashes bool
 }
 
 func (b *bench) measure(ctx context.Context, t *table, s series) error {
@@ -51,12 +51,14 @@ func (b *bench) measure(ctx context.Context, t *table, s series) error {
 					t.add(p.name, what+": server's CPU for each", duration, float64(o.cpu))
 				}
 				slices.Reverse(servers) // the first of a round is a little slower
-				if s.beside == nil {
+				if !s.hashes {
 					continue
 				}
-				if err := s.beside(what, connections); err != nil {
+				rate, err := hashRate(ctx, min(connections, runtime.GOMAXPROCS(0)), b.duration)
+				if err != nil {
 					return err
 				}
+				t.add(alone, what+": rate", perSecond, rate)
 			}
 		}
 		return nil
@@ -73,25 +75,14 @@ func (b *bench) measureMe(ctx context.Context, t *table) error {
 	})
 }
 
-// measureLogin measures logins beside argon2id alone, on as many processors.
 func (b *bench) measureLogin(ctx context.Context, t *table) error {
 	return b.measure(ctx, t, series{
-		what: "login", connections: []int{1, 8},
+		what: "login", connections: []int{1, 8}, hashes: true,
 		prepare: func(p *process) (shots, error) {
 			_, err := register(p, "ada")
 			return always(loginShot(p, "ada")), err
 		},
-		beside: b.besideHashes(ctx, t),
 	})
-}
-
-// besideHashes measures argon2id alone, on as many processors as there are connections.
-func (b *bench) besideHashes(ctx context.Context, t *table) func(string, int) error {
-	return func(what string, connections int) error {
-		rate, err := hashRate(ctx, min(connections, runtime.GOMAXPROCS(0)), b.duration)
-		t.add("argon2id alone", what+": rate", perSecond, rate)
-		return err
-	}
 }
 
 // hashRate returns how many hashes a second the workers make with the default parameters.

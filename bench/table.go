@@ -5,14 +5,14 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"strings"
 	"text/tabwriter"
 )
 
-// The first two columns of figures. What else is measured stands in the last column.
+// Who is measured. The last one stands in the last column.
 const (
 	tree   = "tree"
 	before = "before"
+	alone  = "argon2id alone"
 )
 
 // unit is how a figure is written.
@@ -33,7 +33,6 @@ type row struct {
 	what    string
 	unit    unit
 	figures map[string][]float64 // by who was measured
-	beside  []string             // who else was measured, in order
 	note    string
 }
 
@@ -50,9 +49,6 @@ func (t *table) row(what string, u unit) *row {
 
 func (t *table) add(who, what string, u unit, figure float64) {
 	r := t.row(what, u)
-	if r.figures[who] == nil && who != tree && who != before {
-		r.beside = append(r.beside, who)
-	}
 	r.figures[who] = append(r.figures[who], figure)
 }
 
@@ -62,9 +58,10 @@ func (r *row) cell(who string) string {
 	if len(figures) == 0 {
 		return ""
 	}
-	text := r.unit.format(median(figures))
-	if whole := median(figures); who != tree && r.unit != difference && whole != 0 {
-		text += fmt.Sprintf(" (%.0f %%)", 100*median(r.figures[tree])/whole)
+	whole := quantile(figures, 0.5)
+	text := r.unit.format(whole)
+	if who != tree && r.unit != difference && whole != 0 {
+		text += fmt.Sprintf(" (%.0f %%)", 100*quantile(r.figures[tree], 0.5)/whole)
 	}
 	return text
 }
@@ -79,21 +76,11 @@ func (t *table) print(w io.Writer) {
 		before,
 	)
 	for _, r := range t.rows {
-		var others []string
-		for _, who := range r.beside {
-			others = append(others, who+" "+r.cell(who))
+		beside := r.note
+		if r.figures[alone] != nil {
+			beside = alone + " " + r.cell(alone)
 		}
-		if r.note != "" {
-			others = append(others, r.note)
-		}
-		_, _ = fmt.Fprintf(
-			aligned,
-			"| %s\t %s\t %s\t %s\t\n",
-			r.what,
-			r.cell(tree),
-			r.cell(before),
-			strings.Join(others, ", "),
-		)
+		_, _ = fmt.Fprintf(aligned, "| %s\t %s\t %s\t %s\t\n", r.what, r.cell(tree), r.cell(before), beside)
 	}
 	_ = aligned.Flush()
 }
@@ -116,11 +103,10 @@ func (u unit) format(figure float64) string {
 	return fmt.Sprintf("%.0f", figure)
 }
 
-// median returns the middle value, or zero of none.
-func median[N cmp.Ordered](values []N) (middle N) {
+// quantile returns the value below which the share q of the values lies, or zero of none.
+func quantile[N cmp.Ordered](values []N, q float64) (value N) {
 	if len(values) == 0 {
-		return middle
+		return value
 	}
-	sorted := slices.Sorted(slices.Values(values))
-	return sorted[len(sorted)/2]
+	return slices.Sorted(slices.Values(values))[int(float64(len(values)-1)*q)]
 }

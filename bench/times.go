@@ -48,7 +48,7 @@ func (b *bench) measureTimes(ctx context.Context, t *table) error {
 					return fmt.Errorf("%s: %w", p.name, err)
 				}
 				for kind := 1; kind < len(refusals); kind++ {
-					gap := float64(median(times[kind]) - median(times[0]))
+					gap := float64(quantile(times[kind], 0.5) - quantile(times[0], 0.5))
 					what := fmt.Sprintf("refused login, limits %s: %s − %s", limits, refusals[kind], refusals[0])
 					t.add(p.name, what, difference, gap)
 					if p.name != tree {
