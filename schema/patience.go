@@ -29,12 +29,10 @@ var defaultPatience = patience{lock: time.Second, pause: 4 * time.Second}
 
 // wait reports whether ctx lasted for the whole pause.
 func (p patience) wait(ctx context.Context) bool {
-	timer := time.NewTimer(p.pause)
-	defer timer.Stop()
 	select {
 	case <-ctx.Done():
 		return false
-	case <-timer.C:
+	case <-time.After(p.pause):
 		return true
 	}
 }

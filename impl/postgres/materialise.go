@@ -121,13 +121,13 @@ func copyTree(root *os.Root, tree, to string) error {
 		if err != nil || !info.Mode().IsRegular() || filepath.Ext(path) == ".a" {
 			return nil //nolint:nilerr // a link to nowhere, which the package's own list mends
 		}
-		return place(root, path, filepath.Join(to, name), entry.Type().IsRegular())
+		return place(root, path, filepath.Join(to, name))
 	})
 }
 
-// place makes a hard link if everybody can read the file and only we or root can change it.
-// Otherwise it makes a copy. It never changes the original.
-func place(root *os.Root, from, to string, regular bool) error {
+// place copies a file. Everybody can read the copy, and only we can change it. It never changes the
+// original.
+func place(root *os.Root, from, to string) error {
 	in, err := root.Open(from)
 	if err != nil {
 		return err
@@ -138,25 +138,19 @@ func place(root *os.Root, from, to string, regular bool) error {
 		return err
 	}
 	mode := info.Mode().Perm()
-	program := filepath.Base(filepath.Dir(from)) == "bin"
-	want := mode | 0o444
-	if program || mode&0o100 != 0 {
-		want |= 0o111
-	}
 	owner := info.Sys().(*syscall.Stat_t).Uid
 	if folder, err := root.Stat("."); err != nil || owner != folder.Sys().(*syscall.Stat_t).Uid && mode&0o004 == 0 {
 		return errors.Join(err, fmt.Errorf("%s belongs to another user, and others can't read it", in.Name()))
 	}
-	safe := owner == uint32(os.Geteuid()) && mode&0o022 == 0
-	if regular && safe && mode == want && os.Link(filepath.Join(root.Name(), from), to) == nil {
-		return nil
+	if filepath.Base(filepath.Dir(from)) == "bin" || mode&0o100 != 0 {
+		mode |= 0o111
 	}
 	out, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
 	}
 	_, err = io.Copy(out, in)
-	return errors.Join(err, out.Chmod(want&^0o022), out.Close())
+	return errors.Join(err, out.Chmod(mode&^0o022|0o444), out.Close())
 }
 
 // makeLinks makes the links that the npm package lists in a file. Both ends of a link must be paths
