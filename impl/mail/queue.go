@@ -192,6 +192,7 @@ func (w *worker) complete(ctx context.Context, j *river.Job[job]) {
 }
 
 // atLeast drops the records below a level: what River has to say about each job is nobody's concern.
+// River adds no attributes to its logger, so their handlers need no level.
 type atLeast struct {
 	slog.Handler
 	level slog.Level
@@ -199,12 +200,4 @@ type atLeast struct {
 
 func (h atLeast) Enabled(ctx context.Context, level slog.Level) bool {
 	return level >= h.level && h.Handler.Enabled(ctx, level)
-}
-
-func (h atLeast) WithAttrs(attrs []slog.Attr) slog.Handler {
-	return atLeast{h.Handler.WithAttrs(attrs), h.level}
-}
-
-func (h atLeast) WithGroup(name string) slog.Handler {
-	return atLeast{h.Handler.WithGroup(name), h.level}
 }

@@ -5,14 +5,18 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"golang.org/x/net/html"
 )
 
+// loaded are the embedded templates, which every test may use.
+var loaded = sync.OnceValues(func() (*Templates, error) { return LoadTemplates("") })
+
 func templates(tb testing.TB) *Templates {
 	tb.Helper()
-	t, err := LoadTemplates("")
+	t, err := loaded()
 	if err != nil {
 		tb.Fatal(err)
 	}
