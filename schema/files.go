@@ -34,8 +34,9 @@ var own = func() migrations {
 
 // migrations is a set of files, and what their names and heads say.
 type migrations struct {
-	files  fs.FS
 	latest int64
+	// statements holds, for each version, what it does.
+	statements map[int64]string
 	// beside holds, for each version, the oldest binary that may run beside it, as the version of
 	// that binary's own schema.
 	beside map[int64]int64
@@ -46,13 +47,13 @@ var besideLine = regexp.MustCompile(`^-- Oldest binary beside it: schema ([1-9][
 // read returns the migrations in files. It fails with an error that names the file if:
 //   - its name has no number
 //   - its head doesn't say which binaries may run beside it
-//   - it runs without a transaction
+//   - it asks to run without a transaction
 func read(files fs.FS) (migrations, error) {
 	names, err := fs.Glob(files, "*.sql")
 	if err != nil {
 		return migrations{}, err
 	}
-	m := migrations{files: files, beside: make(map[int64]int64, len(names))}
+	m := migrations{statements: map[int64]string{}, beside: map[int64]int64{}}
 	for _, name := range names {
 		digits, _, _ := strings.Cut(name, "_")
 		version, err := strconv.ParseInt(digits, 10, 64)
@@ -68,15 +69,13 @@ func read(files fs.FS) (migrations, error) {
 			return migrations{}, fmt.Errorf("schema: migration %s: %w", name, err)
 		}
 		if strings.Contains(string(text), "+goose NO TRANSACTION") {
-			return migrations{}, fmt.Errorf(
-				"schema: migration %s would run without a transaction, so without a lock_timeout",
-				name,
-			)
+			return migrations{}, fmt.Errorf("schema: migration %s asks for no transaction, and would get one", name)
 		}
 		if beside > version {
 			return migrations{}, fmt.Errorf("schema: migration %s refuses the binary that it came with", name)
 		}
 		m.beside[version] = beside
+		m.statements[version], _, _ = strings.Cut(string(text), "-- +goose Down")
 		m.latest = max(m.latest, version)
 	}
 	return m, nil

@@ -2,7 +2,7 @@ package schema
 
 import (
 	"context"
-	"database/sql/driver"
+	"database/sql"
 	_ "embed"
 	"errors"
 	"fmt"
@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/pressly/goose/v3"
 )
 
 //go:embed adopt/lock_timeout.sql
@@ -45,44 +45,16 @@ func isInTheWay(err error) bool {
 	return errors.As(err, &answer) && (answer.Code == lockNotAvailable || answer.Code == deadlockDetected)
 }
 
-// connector makes connections whose transactions wait for a lock for a bounded time. goose runs
-// each migration in one transaction. A setting of the session wouldn't do: behind a pooler the
-// session belongs to others too.
-type connector struct {
-	driver.Connector
-	lockTimeout time.Duration
-}
-
-func (c connector) Connect(ctx context.Context) (driver.Conn, error) {
-	inner, err := c.Connector.Connect(ctx)
-	if err != nil {
-		return nil, err
+// migration returns a migration whose transaction waits for a lock for a bounded time. A setting of
+// the session wouldn't do: behind a pooler the session belongs to others too.
+func (p patience) migration(version int64, statements string) *goose.Migration {
+	run := func(ctx context.Context, tx *sql.Tx) error {
+		milliseconds := strconv.FormatInt(p.lock.Milliseconds(), 10)
+		if _, err := tx.ExecContext(ctx, lockTimeoutSQL, milliseconds); err != nil {
+			return fmt.Errorf("set the lock_timeout: %w", err)
+		}
+		_, err := tx.ExecContext(ctx, statements)
+		return err
 	}
-	conn, ok := inner.(*stdlib.Conn)
-	if !ok {
-		return nil, errors.Join(fmt.Errorf("pgx has made a %T", inner), inner.Close())
-	}
-	return boundedConn{conn, c.lockTimeout}, nil
-}
-
-type boundedConn struct {
-	*stdlib.Conn
-	lockTimeout time.Duration
-}
-
-// BeginTx begins a transaction and sets its lock_timeout.
-func (c boundedConn) BeginTx(ctx context.Context, options driver.TxOptions) (driver.Tx, error) {
-	tx, err := c.Conn.BeginTx(ctx, options)
-	if err != nil {
-		return nil, err
-	}
-	milliseconds := strconv.FormatInt(c.lockTimeout.Milliseconds(), 10)
-	if _, err := c.Conn.ExecContext(
-		ctx,
-		lockTimeoutSQL,
-		[]driver.NamedValue{{Ordinal: 1, Value: milliseconds}},
-	); err != nil {
-		return nil, errors.Join(fmt.Errorf("set the lock_timeout: %w", err), tx.Rollback())
-	}
-	return tx, nil
+	return goose.NewGoMigration(version, &goose.GoFunc{RunTx: run}, nil)
 }

@@ -90,7 +90,7 @@ func migrate(ctx context.Context, config *pgx.ConnConfig, m migrations, p patien
 	defer cancel()
 	config = config.Copy()
 	config.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe // without statements that live in a session
-	db := sql.OpenDB(connector{stdlib.GetConnector(*config), p.lock})
+	db := stdlib.OpenDB(*config)
 	defer db.Close()
 	applied, err = m.migrate(ctx, db, p)
 	if err != nil && ctx.Err() != nil {
@@ -133,7 +133,7 @@ func (m migrations) migrate(ctx context.Context, db *sql.DB, p patience) (applie
 	// It is held in the pauses too. Servers that took turns would leave nobody a pause.
 	defer func() { err = errors.Join(err, locker.Unlock(ctx, db)) }()
 	for {
-		n, err := m.apply(ctx, db)
+		n, err := m.apply(ctx, db, p)
 		applied += n
 		if !isInTheWay(err) || !p.wait(ctx) {
 			return applied, err
@@ -143,13 +143,17 @@ func (m migrations) migrate(ctx context.Context, db *sql.DB, p patience) (applie
 
 // apply applies the pending migrations up to the first that fails, and returns the number of those
 // that were applied.
-func (m migrations) apply(ctx context.Context, db *sql.DB) (applied int, err error) {
+func (m migrations) apply(ctx context.Context, db *sql.DB, p patience) (applied int, err error) {
 	store, err := newStore(m)
 	if err != nil {
 		return 0, err
 	}
-	provider, err := goose.NewProvider(goose.DialectCustom, db, m.files,
-		goose.WithDisableGlobalRegistry(true), goose.WithStore(store))
+	var all []*goose.Migration
+	for version, statements := range m.statements {
+		all = append(all, p.migration(version, statements))
+	}
+	provider, err := goose.NewProvider(goose.DialectCustom, db, nil,
+		goose.WithDisableGlobalRegistry(true), goose.WithStore(store), goose.WithGoMigrations(all...))
 	if err != nil {
 		return 0, err
 	}
