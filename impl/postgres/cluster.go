@@ -125,19 +125,15 @@ func (f folder) run(ctx context.Context, program string, args ...string) error {
 	var output bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &output, &output
 	endWithParent(cmd.SysProcAttr, syscall.SIGTERM)
-	ended := make(chan error, 1)
-	go func() {
-		// The kernel signals the program when this thread ends, so the goroutine keeps the thread
-		// to itself.
-		runtime.LockOSThread()
-		if err := cmd.Start(); err != nil {
-			ended <- err
-			return
-		}
+	// The kernel signals the program when this thread ends, so this goroutine keeps the thread to
+	// itself.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	err := cmd.Start()
+	if err == nil {
 		defer context.AfterFunc(ctx, func() { _ = cmd.Process.Signal(syscall.SIGTERM) })()
-		ended <- cmd.Wait()
-	}()
-	err := <-ended
+		err = cmd.Wait()
+	}
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
