@@ -19,7 +19,7 @@ func (b *bench) measureRegister(ctx context.Context, t *table) error {
 			return func([]byte) shot {
 				name := fmt.Sprintf("new-%x", rand.Uint64())
 				body := fmt.Sprintf(`{"email":%q,"username":%q,"password":%q}`, email(name), name, passphrase)
-				return shot{p.addr, http.MethodPost, "/api/users/", "", body, http.StatusCreated}
+				return post(p, "/api/users/", body, http.StatusCreated)
 			}, nil
 		},
 	})
@@ -54,7 +54,7 @@ func (b *bench) measureCodes(ctx context.Context, t *table) error {
 				}
 				answer := fmt.Sprintf(`{"request":%q,"factor":"email_code","code":%q}`,
 					last.Request, codes.Code(challenge.LoginCode, id).Reveal())
-				return shot{p.addr, http.MethodPost, "/api/users/login/continue/", "", answer, http.StatusOK}
+				return post(p, "/api/users/login/continue/", answer, http.StatusOK)
 			}, fill(ctx, p, fewUsers)
 		},
 	})
@@ -66,5 +66,5 @@ var asked atomic.Int64
 
 func codeShot(p *process, path string) shot {
 	body := fmt.Sprintf(`{"email":%q}`, email(userName(1+int(asked.Add(1)%fewUsers))))
-	return shot{p.addr, http.MethodPost, path, "", body, http.StatusAccepted}
+	return post(p, path, body, http.StatusAccepted)
 }

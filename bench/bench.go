@@ -97,7 +97,7 @@ type tokens struct {
 // register makes a user unless there is one, and logs the user in.
 func register(p *process, name string) (tokens, error) {
 	body := fmt.Sprintf(`{"email":%q,"username":%q,"password":%q}`, email(name), name, passphrase)
-	_, created := shot{p.addr, http.MethodPost, "/api/users/", "", body, http.StatusCreated}.once()
+	_, created := post(p, "/api/users/", body, http.StatusCreated).once()
 	t, err := login(p, name)
 	if err != nil {
 		err = errors.Join(created, err)
@@ -124,8 +124,12 @@ func loginForm(name, password string) string {
 	return url.Values{"username": {email(name)}, "password": {password}}.Encode()
 }
 
+func post(p *process, path, body string, want int) shot {
+	return shot{p.addr, http.MethodPost, path, "", body, want}
+}
+
 func loginShot(p *process, name string) shot {
-	return shot{p.addr, http.MethodPost, loginPath, "", loginForm(name, passphrase), http.StatusOK}
+	return post(p, loginPath, loginForm(name, passphrase), http.StatusOK)
 }
 
 func meShot(p *process, token string) shot {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -122,11 +123,8 @@ func (b *bench) load(ctx context.Context, p *process, next shots, connections in
 		fmt.Fprintf(os.Stderr, "bench: %s: %d requests failed, one of them with %v\n", p.name, len(failed), failed[0])
 	}
 	if len(all) == 0 {
-		return outcome{}, fmt.Errorf(
-			"%s: no request succeeded: %w",
-			p.name,
-			errors.Join(append(failed[:min(1, len(failed))], ctx.Err())...),
-		)
+		why := cmp.Or(errors.Join(failed[:min(1, len(failed))]...), ctx.Err())
+		return outcome{}, fmt.Errorf("%s: no request succeeded: %w", p.name, why)
 	}
 	rate = float64(len(all)) / took.Seconds()
 	return outcome{rate, quantile(all, 0.5), quantile(all, 0.99), cpu / time.Duration(len(all))}, ctx.Err()

@@ -119,14 +119,7 @@ func (b *bench) measureRefresh(ctx context.Context, t *table) error {
 				if err != nil { // before the first request, and after one that failed
 					token, _ = login(p, "ada") // without a token, the refresh fails too, and is counted
 				}
-				return shot{
-					p.addr,
-					http.MethodPost,
-					loginPath,
-					"",
-					"grant_type=refresh_token&refresh_token=" + token.Refresh,
-					http.StatusOK,
-				}
+				return post(p, loginPath, "grant_type=refresh_token&refresh_token="+token.Refresh, http.StatusOK)
 			}, err
 		},
 	})

@@ -97,7 +97,7 @@ func (b *bench) refuse(ctx context.Context, p *process, first int) (times [len(r
 				req fasthttp.Request
 				res fasthttp.Response
 			)
-			shot{p.addr, http.MethodPost, loginPath, "", loginForm(user(kind, i), secret), 0}.set(&req)
+			post(p, loginPath, loginForm(user(kind, i), secret), http.StatusUnauthorized).set(&req)
 			req.Header.Set("X-Forwarded-For", fmt.Sprintf("10.%d.%d.%d", rand.IntN(256), rand.IntN(256), rand.IntN(256)))
 			started := time.Now()
 			if err := fire(c, &req, &res, http.StatusUnauthorized); err != nil {
