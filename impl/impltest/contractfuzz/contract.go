@@ -116,14 +116,10 @@ func (op *operation) read(params openapi3.Parameters) (err error) {
 		op.media = name
 		op.open = schema.AdditionalProperties.Has == nil || *schema.AdditionalProperties.Has
 		for _, name := range slices.Sorted(maps.Keys(schema.Properties)) {
-			if isRequired := slices.Contains(
-				schema.Required,
-				name,
-			); !isRequired &&
-				schema.Properties[name].Value.Type.Is("object") {
-				continue // it is sent by the examples only
+			property, isRequired := schema.Properties[name].Value, slices.Contains(schema.Required, name)
+			if isRequired || !property.Type.Is("object") { // an optional object is sent by the examples only
+				op.members = append(op.members, member(name, property, isRequired))
 			}
-			op.members = append(op.members, member(name, schema.Properties[name].Value, slices.Contains(schema.Required, name)))
 		}
 		for _, name := range slices.Sorted(maps.Keys(media.Examples)) {
 			example, _ := media.Examples[name].Value.Value.(map[string]any)

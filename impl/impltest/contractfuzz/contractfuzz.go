@@ -51,11 +51,9 @@ type adder func(name string, want want, change func(*draft))
 
 // header adds a kind that has one of some values in a header, with the access token for TOKEN.
 func (add adder) header(want want, name, header string, values ...string) {
-	add(
-		name,
-		want,
-		func(d *draft) { d.header[header] = []string{strings.Replace(pick(d, values...), "TOKEN", d.token, 1)} },
-	)
+	add(name, want, func(d *draft) {
+		d.header[header] = []string{strings.Replace(pick(d, values...), "TOKEN", d.token, 1)}
+	})
 }
 
 // Case is one request, and what may be answered to it.

@@ -22,23 +22,15 @@ func addValid(op *operation, add adder) {
 		add.header(want{}, "needless token", authorization, "Basic Og==", "Bearer x", "Bearer", "x")
 	}
 	for _, m := range op.params {
-		add(
-			"of nothing "+m.name,
-			want{},
-			func(d *draft) { d.setParam(m, d.text(m, pick(d, m.longest, 1, usual), palettes...)) },
-		)
+		add("of nothing "+m.name, want{}, func(d *draft) {
+			d.setParam(m, d.text(m, pick(d, m.longest, 1, usual), palettes...))
+		})
 	}
 	if op.media == "" {
 		return
 	}
-	add.header(
-		want{},
-		"media type",
-		contentType,
-		strings.ToUpper(op.media),
-		op.media+"; charset=UTF-8",
-		op.media+` ;Charset="utf-8"`,
-	)
+	add.header(want{}, "media type", contentType,
+		strings.ToUpper(op.media), op.media+"; charset=UTF-8", op.media+` ;Charset="utf-8"`)
 	add.header(want{}, "encoding", "Content-Encoding", "identity", "Identity")
 	add("chunked", want{}, func(d *draft) { d.chunked = true })
 	if !op.RequestBody.Value.Required {
@@ -91,14 +83,8 @@ func addBroken(op *operation, add adder) {
 	add("path", want{status: 404}, func(d *draft) {
 		base := strings.TrimSuffix(d.path, "/")
 		d.path = pick(d, slices.DeleteFunc([]string{
-			base + "//",
-			"/" + d.path,
-			base + "zz/",
-			"/zz" + d.path,
-			strings.ToUpper(base),
-			base + "%2f",
-			base + "%00",
-			base + ";x/",
+			base + "//", "/" + d.path, base + "zz/", "/zz" + d.path, strings.ToUpper(base), base + "%2f",
+			base + "%00", base + ";x/",
 		}, func(path string) bool { return op.isPath(strings.TrimSuffix(path, "/") + "/") })...)
 	})
 	for _, m := range op.params {
@@ -107,42 +93,21 @@ func addBroken(op *operation, add adder) {
 		})
 	}
 	if op.token { // only the body counts
-		add(
-			"query",
-			invalid("", "query_not_allowed"),
-			func(d *draft) { d.query = pick(d, "?x", "?grant_type=password", "?&", "?%") },
-		)
+		add("query", invalid("", "query_not_allowed"), func(d *draft) {
+			d.query = pick(d, "?x", "?grant_type=password", "?&", "?%")
+		})
 	}
 	if refused := (want{status: 401}); op.secured {
-		add.header(
-			refused,
-			"scheme",
-			authorization,
-			"TOKEN",
-			"Basic TOKEN",
-			"Bearer:TOKEN",
-			"BearerX TOKEN",
-			"Bear er TOKEN",
-			"DPoP TOKEN",
-		)
-		add.header(
-			refused,
-			"token",
-			authorization,
-			"",
-			"Bearer",
-			"Bearer ..",
-			"Bearer TOKEN=",
-			"Bearer xTOKEN",
-			"Bearer TOKEN x",
-		)
+		add.header(refused, "scheme", authorization,
+			"TOKEN", "Basic TOKEN", "Bearer:TOKEN", "BearerX TOKEN", "Bear er TOKEN", "DPoP TOKEN")
+		add.header(refused, "token", authorization,
+			"", "Bearer", "Bearer ..", "Bearer TOKEN=", "Bearer xTOKEN", "Bearer TOKEN x")
 		add("no token", refused, func(d *draft) { d.header.Del(authorization) })
 		add("two tokens", refused, func(d *draft) { d.header.Add(authorization, d.header.Get(authorization)) })
-		add(
-			"token in the query",
-			refused,
-			func(d *draft) { d.header.Del(authorization); d.query = "?access_token=" + d.token },
-		)
+		add("token in the query", refused, func(d *draft) {
+			d.header.Del(authorization)
+			d.query = "?access_token=" + d.token
+		})
 		add("token twice", want{status: 400}, func(d *draft) { d.query = "?access_token=" + pick(d, "", "x", d.token) })
 	}
 	if op.media != "" {
@@ -159,36 +124,17 @@ func addBrokenBodies(op *operation, add adder) {
 	for _, m := range op.members {
 		addBrokenMember(op, m, add)
 	}
-	unsupported, other := want{
-		status: 415,
-	}, map[string]string{mediaForm: mediaJSON, mediaJSON: mediaForm, mediaPatch: mediaJSON}[op.media]
-	add.header(
-		unsupported,
-		"media type",
-		contentType,
-		other,
-		"",
-		"text/plain",
-		"application/*",
-		op.media+"x",
-		"/",
-		op.media+"; charset",
-	)
-	add.header(
-		unsupported,
-		"charset",
-		contentType,
-		op.media+"; charset=utf-16",
-		op.media+`; charset=""`,
-		op.media+"; charset=utf8",
-	)
+	unsupported := want{status: 415}
+	other := map[string]string{mediaForm: mediaJSON, mediaJSON: mediaForm, mediaPatch: mediaJSON}[op.media]
+	add.header(unsupported, "media type", contentType,
+		other, "", "text/plain", "application/*", op.media+"x", "/", op.media+"; charset")
+	add.header(unsupported, "charset", contentType,
+		op.media+"; charset=utf-16", op.media+`; charset=""`, op.media+"; charset=utf8")
 	add.header(unsupported, "encoding", "Content-Encoding", "gzip", "br", "identity, gzip", "x")
 	add("no media type", unsupported, func(d *draft) { d.header.Del(contentType) })
-	add(
-		"two media types",
-		unsupported,
-		func(d *draft) { d.header[contentType] = []string{op.media, pick(d, op.media, other)} },
-	)
+	add("two media types", unsupported, func(d *draft) {
+		d.header[contentType] = []string{op.media, pick(d, op.media, other)}
+	})
 	if op.isJSON() || op.open {
 		add("too large", want{status: 413}, func(d *draft) { d.chunked = pick(d, true, false); d.pad(d.maxBody + 1) })
 	}
@@ -212,11 +158,10 @@ func addBrokenBodies(op *operation, add adder) {
 	for _, name := range []string{"zz", strings.ToUpper(op.members[0].name), "__proto__", " ", "a/b", "a~b", "😀"} {
 		pointer := "/" + strings.NewReplacer("~", "~0", "/", "~1").Replace(name) // RFC 6901
 		if op.open {
-			add(
-				"twice "+name,
-				invalid(pointer, "duplicate"),
-				func(d *draft) { d.insert(name, "", false); d.insert(name, "x", false) },
-			)
+			add("twice "+name, invalid(pointer, "duplicate"), func(d *draft) {
+				d.insert(name, "", false)
+				d.insert(name, "x", false)
+			})
 		} else {
 			add("unlisted "+name, invalid(pointer, "unknown"), func(d *draft) { d.insert(name, "", false) })
 		}
@@ -225,37 +170,15 @@ func addBrokenBodies(op *operation, add adder) {
 
 // notUTF8 are bytes alone, overlong, of a surrogate, beyond the last code point, cut off.
 var notUTF8 = []string{
-	"\xff",
-	"\x80",
-	"\xc0\x80",
-	"\xe0\x80\xaf",
-	"\xed\xa0\x80",
-	"\xf4\x90\x80\x80",
-	"\xe6\x97",
-	"\xf0\x9f\x98",
+	"\xff", "\x80", "\xc0\x80", "\xe0\x80\xaf", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xe6\x97", "\xf0\x9f\x98",
 }
 
 // notEmails have the length of an address.
 var notEmails = []string{
-	"ada.example.com",
-	"@example.com",
-	"ada@",
-	"ada@eve@example.com",
-	"ada@example",
-	"ada@example..com",
-	"ada@example.com.",
-	".ada@example.com",
-	"Ada <ada@example.com>",
-	`"ada"@example.com`,
-	"ada(eve)@example.com",
-	" ada@example.com",
-	"ada@exam ple.com",
-	"ada@127.0.0.1",
-	"ada@-example.com",
-	"ada@exa_mple.com",
-	"a\x00da@example.com",
-	"a\u200bda@example.com",
-	"ada,eve@example.com",
+	"ada.example.com", "@example.com", "ada@", "ada@eve@example.com", "ada@example", "ada@example..com",
+	"ada@example.com.", ".ada@example.com", "Ada <ada@example.com>", `"ada"@example.com`,
+	"ada(eve)@example.com", " ada@example.com", "ada@exam ple.com", "ada@127.0.0.1", "ada@-example.com",
+	"ada@exa_mple.com", "a\x00da@example.com", "a\u200bda@example.com", "ada,eve@example.com",
 }
 
 // addBrokenValues adds the kinds in which a boolean or a list is broken.
@@ -284,11 +207,9 @@ func addBrokenMember(op *operation, m member, add adder) {
 		if op.token && m.name == "grant_type" {
 			refused = want{status: 400} // RFC 6749 section 5.2 has an error of its own
 		}
-		add(
-			"not of the enumeration "+m.name,
-			refused,
-			func(d *draft) { d.set(m, pick(d, "x", "Password", "password ", strings.Repeat("x", 300))) },
-		)
+		add("not of the enumeration "+m.name, refused, func(d *draft) {
+			d.set(m, pick(d, "x", "Password", "password ", strings.Repeat("x", 300)))
+		})
 		return
 	}
 	here, body := "/"+m.name, ""
@@ -329,12 +250,8 @@ func addBrokenMember(op *operation, m member, add adder) {
 		others = append(others, "null")
 	}
 	raw("wrong type", here, "wrong_type", "", others...)
-	raw(
-		"not UTF-8",
-		body,
-		"malformed",
-		`"`,
-		append([]string{`\ud800`, `\udc00`, `\ud83dx`, `\ude00\ud83d`}, notUTF8...)...)
+	surrogates := []string{`\ud800`, `\udc00`, `\ud83dx`, `\ude00\ud83d`}
+	raw("not UTF-8", body, "malformed", `"`, append(surrogates, notUTF8...)...)
 	raw("malformed text", body, "malformed", `"`, "\x00", "\n", `\x41`, `\u12.`, `\'`, `"`)
 	raw("malformed", body, "malformed", "", "NaN", "'x'", "undefined", "01", "+1", ".5", "")
 }
