@@ -242,6 +242,7 @@ func BenchmarkPolicy(b *testing.B) {
 		"phrase": "correct horse battery staple correct horse battery staple 4096",
 		"dear":   strings.Repeat("a", 1024),
 		"dearer": strings.Repeat("ab1!", 256),
+		"almost": strings.Repeat("a", 1023) + "b", // a repeat, but for its end
 	} {
 		password, email := secret.New(text), strings.Repeat("ab.", 80)+"@example.com"
 		b.Run(name, func(b *testing.B) {
