@@ -23,6 +23,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"slices"
@@ -65,6 +66,10 @@ type Options struct {
 	Algorithms []string
 	// Now is the clock. If it is nil, time.Now is used.
 	Now func() time.Time
+	// Logger gets a warning with the reason for each fetch of the keys that fails. While the server is
+	// down, that is at most one a second if no key is known, and one in ten seconds otherwise. If it is
+	// nil, slog.Default is used.
+	Logger *slog.Logger
 }
 
 // Verifier checks access tokens. It is safe for concurrent use.
@@ -110,7 +115,7 @@ func NewVerifier(o Options) (*Verifier, error) {
 	f := &fetcher{client: newClient(o.Client), base: base, issuer: o.Issuer, algorithms: algorithms}
 	return &Verifier{
 		audience: o.Audience, algorithms: algorithms, now: now,
-		keys: &keyCache{fetch: f.fetch, now: now}, problems: base.JoinPath("problems"),
+		keys: &keyCache{fetch: f.fetch, now: now, logger: o.Logger}, problems: base.JoinPath("problems"),
 	}, nil
 }
 

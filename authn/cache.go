@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
 	"time"
 )
@@ -41,8 +42,9 @@ var errOverdue = errors.New("the keys are overdue")
 // known. A client that sends invented key ids can therefore delay a new key by that time, unless the
 // server publishes the key before it signs.
 type keyCache struct {
-	fetch func(context.Context) (*keySet, time.Duration, error)
-	now   func() time.Time
+	fetch  func(context.Context) (*keySet, time.Duration, error)
+	now    func() time.Time
+	logger *slog.Logger // nil for the default one
 
 	mu      sync.Mutex
 	set     *keySet       // nil where none is known
@@ -106,9 +108,16 @@ func (c *keyCache) look(kid string, now time.Time) (publicKey, string, error) {
 	return key, c.set.issuer, nil
 }
 
-// refresh fetches the keys. The known keys stay if the server can't be reached.
+// refresh fetches the keys, and logs why it can't. The known keys stay if the server can't be reached.
 func (c *keyCache) refresh(ctx context.Context, began time.Time, done chan<- struct{}) {
 	set, maxAge, err := c.fetch(ctx)
+	if err != nil {
+		logger := c.logger
+		if logger == nil {
+			logger = slog.Default()
+		}
+		logger.WarnContext(ctx, "the keys of access tokens can't be fetched", "error", err)
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.err = err

@@ -1,12 +1,16 @@
 package authn_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"reflect"
+	"slices"
 	"testing"
+	"time"
 
 	"github.com/latchkey-auth/latchkey/authn"
 )
@@ -90,6 +94,62 @@ func TestMiddlewareRefuses(t *testing.T) {
 			wantRefusal(t, w, test.server.url, test.want)
 		})
 	}
+}
+
+// Callers see a 503 alone. The log has the reason, once for each fetch and not for each request.
+func TestFailedFetchesAreLogged(t *testing.T) {
+	t.Parallel()
+	signer := newEdDSA("ed")
+	s := newServer(t, signer)
+	var log bytes.Buffer
+	v := s.verifier(func(o *authn.Options) { o.Logger = slog.New(slog.NewJSONHandler(&log, nil)) })
+	h := v.Middleware(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }))
+	request := func(token string, want int) {
+		t.Helper()
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
+		r.Header.Set("Authorization", "Bearer "+token)
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		v.AwaitFetch()
+		if w.Code != want {
+			t.Errorf("got %d, want %d", w.Code, want)
+		}
+	}
+	wantLogged := func(want ...string) {
+		t.Helper()
+		var got []string
+		for line := range bytes.Lines(log.Bytes()) {
+			var entry struct{ Level, Error string }
+			if err := json.Unmarshal(line, &entry); err != nil || entry.Level != "WARN" {
+				t.Errorf("got %s, %v", line, err)
+			}
+			got = append(got, entry.Error)
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+	token, reason := s.token(signer), "GET "+s.url+metadataPath+": status 500"
+	s.change(func() { s.status = http.StatusInternalServerError })
+	for range 10 {
+		request(token, http.StatusServiceUnavailable)
+	}
+	wantLogged(reason)
+	s.advance(time.Second)
+	request(token, http.StatusServiceUnavailable)
+	wantLogged(reason, reason)
+
+	s.change(func() { s.status = http.StatusOK })
+	s.advance(time.Second)
+	request(token, http.StatusNoContent)
+	wantLogged(reason, reason)
+
+	s.change(func() { s.status = http.StatusInternalServerError })
+	s.advance(10 * time.Second)
+	for range 10 { // an unknown key, while others are known
+		request(s.token(newEdDSA("other")), http.StatusUnauthorized)
+	}
+	wantLogged(reason, reason, reason)
 }
 
 func wantRefusal(t *testing.T, w *httptest.ResponseRecorder, url string, want refusal) {

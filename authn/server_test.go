@@ -10,6 +10,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"math/big"
 	"net/http"
 	"net/http/httptest"
@@ -185,7 +186,7 @@ func (s *server) fetches() int {
 
 func (s *server) verifier(change ...func(*authn.Options)) *authn.Verifier {
 	s.tb.Helper()
-	o := authn.Options{URL: s.url, Audience: "latchkey:auth", Now: s.clock}
+	o := authn.Options{URL: s.url, Audience: "latchkey:auth", Now: s.clock, Logger: slog.New(slog.DiscardHandler)}
 	for _, f := range change {
 		f(&o)
 	}
