@@ -7,41 +7,49 @@ import (
 	"strings"
 )
 
-// split cuts a stored hash at a separator. It fails unless there are n fields.
-func split(stored, separator string, n int) ([]string, error) {
-	fields := strings.SplitN(stored, separator, n+1)
-	if len(fields) != n {
-		return nil, errSpelling
+// reading reads the parts of a stored hash. The first error stays, as in a [bufio.Scanner]. What is
+// read after it means nothing.
+type reading struct{ err error }
+
+func (in *reading) fail(err error) {
+	if in.err == nil {
+		in.err = err
 	}
-	return fields, nil
+}
+
+// demand fails unless the spelling is as demanded.
+func (in *reading) demand(isSpelled bool) {
+	if !isSpelled {
+		in.fail(errSpelling)
+	}
+}
+
+// split cuts a text at a separator into n fields.
+func (in *reading) split(text, separator string, n int) []string {
+	fields := strings.SplitN(text, separator, n+1)
+	if len(fields) != n {
+		in.fail(errSpelling)
+		return make([]string, n)
+	}
+	return fields
 }
 
 // number reads a decimal number in its one spelling.
-func number(text string) (uint32, error) {
+func (in *reading) number(text string) uint32 {
 	n, err := strconv.ParseUint(text, 10, 32)
-	if err != nil || strconv.FormatUint(n, 10) != text {
-		return 0, errSpelling
-	}
-	return uint32(n), nil
+	in.demand(err == nil && strconv.FormatUint(n, 10) == text)
+	return uint32(n)
 }
 
-// assignments reads a list like "ln=16,r=8,p=1" with these names in this order.
-func assignments(list string, names ...string) ([]uint32, error) {
-	parts, err := split(list, ",", len(names))
-	if err != nil {
-		return nil, err
-	}
+// numbers reads a list like "ln=16,r=8,p=1" with these names in this order.
+func (in *reading) numbers(list string, names ...string) []uint32 {
 	values := make([]uint32, len(names))
-	for i, name := range names {
-		digits, ok := strings.CutPrefix(parts[i], name+"=")
-		if !ok {
-			return nil, errSpelling
-		}
-		if values[i], err = number(digits); err != nil {
-			return nil, err
-		}
+	for i, part := range in.split(list, ",", len(names)) {
+		digits, ok := strings.CutPrefix(part, names[i]+"=")
+		in.demand(ok)
+		values[i] = in.number(digits)
 	}
-	return values, nil
+	return values
 }
 
 // Lengths of salts and keys, in bytes. The salts of some systems are short texts. A key shorter than
@@ -61,30 +69,21 @@ var (
 )
 
 // decode reads base64 of least to most bytes. encoding/base64 would pass over line breaks.
-func decode(e *base64.Encoding, text string, least, most int) ([]byte, error) {
-	if strings.ContainsAny(text, "\r\n") {
-		return nil, errSpelling
-	}
+func (in *reading) decode(e *base64.Encoding, text string, least, most int) []byte {
 	data, err := e.DecodeString(text)
-	if err != nil || len(data) < least || len(data) > most {
-		return nil, errSpelling
-	}
-	return data, nil
+	in.demand(err == nil && !strings.ContainsAny(text, "\r\n") && len(data) >= least && len(data) <= most)
+	return data
 }
 
 // hexKey reads a key in lower-case hexadecimal.
-func hexKey(text string) ([]byte, error) {
+func (in *reading) hexKey(text string) []byte {
 	key, err := hex.DecodeString(text)
-	if err != nil || len(key) < minKey || len(key) > maxKey || strings.ToLower(text) != text {
-		return nil, errSpelling
-	}
-	return key, nil
+	in.demand(err == nil && len(key) >= minKey && len(key) <= maxKey && strings.ToLower(text) == text)
+	return key
 }
 
-// textSalt checks a salt that is used as text.
-func textSalt(text string) ([]byte, error) {
-	if len(text) < minSalt || len(text) > maxSalt {
-		return nil, errSpelling
-	}
-	return []byte(text), nil
+// textSalt reads a salt that is used as text.
+func (in *reading) textSalt(text string) []byte {
+	in.demand(len(text) >= minSalt && len(text) <= maxSalt)
+	return []byte(text)
 }

@@ -224,6 +224,7 @@ func FuzzPHC(f *testing.F) {
 	f.Add("$argon2id$v=19$m=019456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAB")
 	f.Add("$argon2id$v=19$m=64,t=1,p=1$AAAAAAAAAAA\nAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA")
 	f.Add("$2b$10$")
+	f.Add("x$argon2id$v=19$m=64,t=1,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA")
 	f.Fuzz(func(t *testing.T, s string) {
 		h, err := parsePHC(s)
 		if err != nil {

@@ -85,37 +85,23 @@ func (h phc) String() string {
 // parsePHC reads a hash strictly: what it takes is what [phc.String] writes, byte for byte. The
 // parameters are within the bounds of [Params.Validate], salt and key within 8 to 64 bytes.
 func parsePHC(s string) (phc, error) {
-	var h phc
-	fields, err := split(s, "$", 6)
-	if err != nil || fields[2] != "v="+strconv.Itoa(argon2.Version) {
-		return phc{}, errSpelling
+	var in reading
+	fields := in.split(s, "$", 6)
+	kind := argon2id.Argon2id
+	if fields[1] == argon2id.Argon2i.String() {
+		kind = argon2id.Argon2i
 	}
-	switch fields[1] {
-	case "argon2id":
-		h.kind = argon2id.Argon2id
-	case "argon2i":
-		h.kind = argon2id.Argon2i
-	default:
-		return phc{}, errSpelling
-	}
-	costs, err := assignments(fields[3], "m", "t", "p")
-	if err != nil {
-		return phc{}, err
-	}
+	in.demand(fields[0] == "" && fields[1] == kind.String() && fields[2] == "v="+strconv.Itoa(argon2.Version))
+	costs := in.numbers(fields[3], "m", "t", "p")
 	if costs[2] > maxLanes {
-		return phc{}, errTooMuch
+		in.fail(errTooMuch)
 	}
-	h.params = Params{MemoryKiB: costs[0], Passes: costs[1], Lanes: uint8(costs[2])}
-	if err := h.params.Validate(); err != nil {
-		return phc{}, fmt.Errorf("%w: %w", errTooMuch, err)
+	params := Params{MemoryKiB: costs[0], Passes: costs[1], Lanes: uint8(costs[2])}
+	if err := params.Validate(); err != nil {
+		in.fail(fmt.Errorf("%w: %w", errTooMuch, err))
 	}
-	if h.salt, err = decode(base64Raw, fields[4], 8, 64); err != nil {
-		return phc{}, err
-	}
-	if h.key, err = decode(base64Raw, fields[5], 8, 64); err != nil {
-		return phc{}, err
-	}
-	return h, nil
+	salt, key := in.decode(base64Raw, fields[4], 8, 64), in.decode(base64Raw, fields[5], 8, 64)
+	return phc{kind: kind, params: params, salt: salt, key: key}, in.err
 }
 
 // readArgon2 reads $argon2id$… and $argon2i$….

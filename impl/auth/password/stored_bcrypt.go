@@ -5,6 +5,8 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
+	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -27,7 +29,7 @@ const (
 	bcryptMemory = 8 << 10
 )
 
-// bcryptAlphabet is what salt and key of a bcrypt hash are written in.
+// bcryptAlphabet is the order of base64 in a bcrypt hash.
 const bcryptAlphabet = "./ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 
 // bcryptHash is a bcrypt hash in its usual spelling: $2b$12$, 22 characters of salt, 31 of the key.
@@ -48,26 +50,23 @@ func (h bcryptHash) matches(_ *argon2id.Memory, password string) bool {
 	return err == nil && fits
 }
 
+// bcryptForm is the usual spelling, around the cost.
+var bcryptForm = regexp.MustCompile(`^\$2[aby]\$([0-9]{2})\$[./A-Za-z0-9]{53}$`)
+
 // newBcrypt reads a bcrypt hash in its usual spelling.
 func newBcrypt(text string, input func(string) ([]byte, bool)) (storedHash, error) {
-	fields, err := split(text, "$", 4)
-	if err != nil || fields[0] != "" || len(fields[2]) != 2 || len(fields[3]) != 53 ||
-		strings.ContainsFunc(fields[3], func(r rune) bool { return !strings.ContainsRune(bcryptAlphabet, r) }) {
+	found := bcryptForm.FindStringSubmatch(text)
+	if found == nil {
 		return nil, errSpelling
 	}
-	switch fields[1] {
-	case "2a", "2b", "2y":
-	default:
-		return nil, errSpelling
-	}
-	cost, err := strconv.ParseUint(fields[2], 10, 8)
-	if err != nil || cost < uint64(bcrypt.MinCost) {
+	cost, err := strconv.Atoi(found[1])
+	if err != nil || cost < bcrypt.MinCost {
 		return nil, errSpelling
 	}
 	if cost > maxBcryptCost {
 		return nil, errTooMuch
 	}
-	return bcryptHash{text: text, cost: int(cost), input: input}, nil
+	return bcryptHash{text: text, cost: cost, input: input}, nil
 }
 
 // readBcrypt reads $2b$12$….
@@ -77,40 +76,25 @@ func plain(password string) ([]byte, bool) { return []byte(password), len(passwo
 
 // readPHCBcrypt reads $bcrypt$v=98$r=12$salt$key, where 98 is the letter b.
 func readPHCBcrypt(stored string) (storedHash, error) {
-	fields, err := split(stored, "$", 6)
-	if err != nil || fields[2] != "v=98" {
-		return nil, errSpelling
-	}
-	salt, err := decode(base64Raw, fields[4], 16, 16)
-	if err != nil {
-		return nil, err
-	}
-	key, err := decode(base64Raw, fields[5], 23, 23)
-	if err != nil {
-		return nil, err
-	}
-	rounds, err := assignments(fields[3], "r")
-	if err != nil {
-		return nil, err
+	var in reading
+	fields := in.split(stored, "$", 6)
+	in.demand(fields[2] == "v=98")
+	salt, key := in.decode(base64Raw, fields[4], 16, 16), in.decode(base64Raw, fields[5], 23, 23)
+	cost := in.numbers(fields[3], "r")[0]
+	if in.err != nil {
+		return nil, in.err
 	}
 	e := base64.NewEncoding(bcryptAlphabet).WithPadding(base64.NoPadding)
-	return newBcrypt("$2b$"+twoDigits(rounds[0])+"$"+e.EncodeToString(salt)+e.EncodeToString(key), plain)
-}
-
-// twoDigits writes a cost as bcrypt does.
-func twoDigits(cost uint32) string {
-	text := strconv.FormatUint(uint64(cost), 10)
-	return strings.Repeat("0", max(0, 2-len(text))) + text
+	return newBcrypt(fmt.Sprintf("$2b$%02d$%s%s", cost, e.EncodeToString(salt), e.EncodeToString(key)), plain)
 }
 
 // readPasslibBcrypt reads $bcrypt-sha256$v=2,t=2b,r=12$salt$key, and its first version
 // $bcrypt-sha256$2b,12$salt$key. What bcrypt reads is the base64 of a hash of the password, which
 // has the salt as its key from version 2 on.
 func readPasslibBcrypt(stored string) (storedHash, error) {
-	fields, err := split(stored, "$", 5)
-	if err != nil || len(fields[3]) != 22 {
-		return nil, errSpelling
-	}
+	var in reading
+	fields := in.split(stored, "$", 5)
+	in.demand(len(fields[3]) == 22)
 	costs, isSecond := strings.CutPrefix(fields[2], "v=2,t=")
 	input := func(password string) ([]byte, bool) {
 		sum := sha256.Sum256([]byte(password))
@@ -121,11 +105,11 @@ func readPasslibBcrypt(stored string) (storedHash, error) {
 		input, separator = keyed([]byte(fields[3])), ",r="
 	}
 	ident, rounds, _ := strings.Cut(costs, separator)
-	cost, err := number(rounds)
-	if err != nil {
-		return nil, err
+	cost := in.number(rounds)
+	if in.err != nil {
+		return nil, in.err
 	}
-	return newBcrypt("$"+ident+"$"+twoDigits(cost)+"$"+fields[3]+fields[4], input)
+	return newBcrypt(fmt.Sprintf("$%s$%02d$%s%s", ident, cost, fields[3], fields[4]), input)
 }
 
 func keyed(salt []byte) func(string) ([]byte, bool) {
@@ -152,10 +136,11 @@ func readDjangoBcrypt(stored string) (storedHash, error) {
 // readSaltedBcrypt reads what [Salted] returns. bcrypt reads the password and then the salt: all of
 // the password, if it has at most 72 bytes, and what there is room for of the salt.
 func readSaltedBcrypt(stored string) (storedHash, error) {
+	var in reading
 	encoded, text, _ := strings.Cut(stored[len(saltedPrefix):], "$")
-	salt, err := decode(base64Raw, encoded, minSalt, maxSalt)
-	if err != nil {
-		return nil, err
+	salt := in.decode(base64Raw, encoded, minSalt, maxSalt)
+	if in.err != nil {
+		return nil, in.err
 	}
 	return newBcrypt(text, func(password string) ([]byte, bool) {
 		return append([]byte(password), salt...), len(password) <= maxBcryptBytes

@@ -31,34 +31,17 @@ func (h firebaseHash) matches(m *argon2id.Memory, password string) bool {
 // readFirebase reads $fbscrypt$v=1,n=14,r=8,p=1,ss=Bw==,sk=…$salt$key. Its two last parameters are
 // the salt separator and the signer key of the project, in base64 as salt and key.
 func readFirebase(stored string) (storedHash, error) {
-	fields, err := split(fromURL.Replace(stored), "$", 5)
-	if err != nil {
-		return nil, err
-	}
+	var in reading
+	fields := in.split(fromURL.Replace(stored), "$", 5)
 	costs, rest, _ := strings.Cut(fields[2], ",ss=")
-	separator, signer, ok := strings.Cut(rest, ",sk=")
-	values, err := assignments(costs, "v", "n", "r", "p")
-	if err != nil || !ok || values[0] != 1 {
-		return nil, errSpelling
-	}
-	h := firebaseHash{scryptHash: scryptHash{r: values[2], p: values[3]}}
-	if h.n, err = powerOfTwo(values[1]); err != nil {
-		return nil, err
-	}
-	salt, err := decode(base64Padded, fields[3], minSalt, maxSalt)
-	if err != nil {
-		return nil, err
-	}
-	behind, err := decode(base64Padded, separator, 0, maxSalt)
-	if err != nil {
-		return nil, err
-	}
-	h.salt = slices.Concat(salt, behind)
-	if h.signer, err = decode(base64Padded, signer, minKey, maxKey); err != nil {
-		return nil, err
-	}
-	if h.key, err = decode(base64Padded, fields[4], len(h.signer), len(h.signer)); err != nil {
-		return nil, err
-	}
-	return h, h.validate()
+	separator, signerText, ok := strings.Cut(rest, ",sk=")
+	values := in.numbers(costs, "v", "n", "r", "p")
+	in.demand(ok && values[0] == 1)
+	n := in.powerOfTwo(values[1])
+	salt := in.decode(base64Padded, fields[3], minSalt, maxSalt)
+	behind := in.decode(base64Padded, separator, 0, maxSalt)
+	signer := in.decode(base64Padded, signerText, minKey, maxKey)
+	key := in.decode(base64Padded, fields[4], len(signer), len(signer))
+	h := in.scrypt(n, values[2], values[3], slices.Concat(salt, behind), key)
+	return firebaseHash{scryptHash: h, signer: signer}, in.err
 }

@@ -1,6 +1,7 @@
 package password
 
 import (
+	"cmp"
 	"crypto/sha1"
 	"crypto/sha256"
 	"crypto/sha512"
@@ -50,79 +51,42 @@ func (h pbkdf2Hash) matches(_ *argon2id.Memory, password string) bool {
 	return subtle.ConstantTimeCompare(key, h.key) == 1
 }
 
-// newPBKDF2 reads the name of a digest and a number of rounds.
-func newPBKDF2(name, rounds string, salt, key []byte) (storedHash, error) {
+// pbkdf2 reads the name of a digest and a number of rounds.
+func (in *reading) pbkdf2(name, rounds string, salt, key []byte) (storedHash, error) {
 	d, ok := digests[name]
-	n, err := number(rounds)
-	if !ok || err != nil || n == 0 {
-		return nil, errSpelling
-	}
-	return pbkdf2Hash{digest: d, rounds: n, salt: salt, key: key}, nil
+	n := in.number(rounds)
+	in.demand(ok && n > 0)
+	return pbkdf2Hash{digest: d, rounds: n, salt: salt, key: key}, in.err
 }
 
 // readPBKDF2 reads $pbkdf2-sha256$i=600000,l=32$salt$key, also without l, and passlib's
 // $pbkdf2-sha256$600000$salt$key, whose $pbkdf2$ is SHA-1.
 func readPBKDF2(stored string) (storedHash, error) {
-	fields, err := split(stored, "$", 5)
-	if err != nil {
-		return nil, err
-	}
-	salt, err := decode(base64Raw, fromAb64.Replace(fields[3]), minSalt, maxSalt)
-	if err != nil {
-		return nil, err
-	}
-	key, err := decode(base64Raw, fromAb64.Replace(fields[4]), minKey, maxKey)
-	if err != nil {
-		return nil, err
-	}
+	var in reading
+	fields := in.split(stored, "$", 5)
+	salt := in.decode(base64Raw, fromAb64.Replace(fields[3]), minSalt, maxSalt)
+	key := in.decode(base64Raw, fromAb64.Replace(fields[4]), minKey, maxKey)
 	rounds, length, hasLength := strings.Cut(strings.TrimPrefix(fields[2], "i="), ",l=")
 	if hasLength {
-		if n, err := number(length); err != nil || n != uint32(len(key)) {
-			return nil, errSpelling
-		}
+		in.demand(in.number(length) == uint32(len(key)))
 	}
 	name := strings.TrimPrefix(strings.TrimPrefix(fields[1], "pbkdf2"), "-")
-	if name == "" {
-		name = "sha1"
-	}
-	return newPBKDF2(name, rounds, salt, key)
+	return in.pbkdf2(cmp.Or(name, "sha1"), rounds, salt, key)
 }
 
 // readDjangoPBKDF2 reads pbkdf2_sha256$600000$salt$key, where the salt is used as text.
 func readDjangoPBKDF2(stored string) (storedHash, error) {
-	fields, err := split(stored, "$", 4)
-	if err != nil {
-		return nil, err
-	}
-	salt, err := textSalt(fields[2])
-	if err != nil {
-		return nil, err
-	}
-	key, err := decode(base64Padded, fields[3], minKey, maxKey)
-	if err != nil {
-		return nil, err
-	}
-	return newPBKDF2(strings.TrimPrefix(fields[0], "pbkdf2_"), fields[1], salt, key)
+	var in reading
+	fields := in.split(stored, "$", 4)
+	salt, key := in.textSalt(fields[2]), in.decode(base64Padded, fields[3], minKey, maxKey)
+	return in.pbkdf2(strings.TrimPrefix(fields[0], "pbkdf2_"), fields[1], salt, key)
 }
 
 // readWerkzeugPBKDF2 reads pbkdf2:sha256:600000$salt$key, where the salt is used as text, and the
 // key is hexadecimal.
 func readWerkzeugPBKDF2(stored string) (storedHash, error) {
-	fields, err := split(stored, "$", 3)
-	if err != nil {
-		return nil, err
-	}
-	method, err := split(fields[0], ":", 3)
-	if err != nil {
-		return nil, err
-	}
-	salt, err := textSalt(fields[1])
-	if err != nil {
-		return nil, err
-	}
-	key, err := hexKey(fields[2])
-	if err != nil {
-		return nil, err
-	}
-	return newPBKDF2(method[1], method[2], salt, key)
+	var in reading
+	fields := in.split(stored, "$", 3)
+	method := in.split(fields[0], ":", 3)
+	return in.pbkdf2(method[1], method[2], in.textSalt(fields[1]), in.hexKey(fields[2]))
 }

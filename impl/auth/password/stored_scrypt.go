@@ -40,101 +40,51 @@ func (h scryptHash) matches(m *argon2id.Memory, password string) bool {
 // The greatest block size and parallelism, many times what is in use, so that nothing overflows.
 const maxScryptR, maxScryptP = 64, 64
 
-// validate fails if scrypt can't have these parameters (RFC 7914 section 6).
-func (h scryptHash) validate() error {
-	if bits.OnesCount32(h.n) != 1 || h.n < 2 || h.r < 1 || h.p < 1 {
-		return errSpelling
+// scrypt reads the parameters that scrypt can have (RFC 7914 section 6).
+func (in *reading) scrypt(n, r, p uint32, salt, key []byte) scryptHash {
+	in.demand(bits.OnesCount32(n) == 1 && n >= 2 && r >= 1 && p >= 1)
+	if r > maxScryptR || p > maxScryptP {
+		in.fail(errTooMuch)
 	}
-	if h.r > maxScryptR || h.p > maxScryptP {
-		return errTooMuch
-	}
-	return nil
+	return scryptHash{n: n, r: r, p: p, salt: salt, key: key}
 }
 
 // powerOfTwo is 2^log.
-func powerOfTwo(log uint32) (uint32, error) {
+func (in *reading) powerOfTwo(log uint32) uint32 {
 	if log > 31 {
-		return 0, errTooMuch
+		in.fail(errTooMuch)
 	}
-	return 1 << log, nil
+	return 1 << log
 }
 
 // readScrypt reads $scrypt$ln=16,r=8,p=1$salt$key, as the PHC format and passlib have it.
 func readScrypt(stored string) (storedHash, error) {
-	fields, err := split(stored, "$", 5)
-	if err != nil {
-		return nil, err
-	}
-	costs, err := assignments(fields[2], "ln", "r", "p")
-	if err != nil {
-		return nil, err
-	}
-	h := scryptHash{r: costs[1], p: costs[2]}
-	if h.n, err = powerOfTwo(costs[0]); err != nil {
-		return nil, err
-	}
-	if h.salt, err = decode(base64Raw, fields[3], minSalt, maxSalt); err != nil {
-		return nil, err
-	}
-	if h.key, err = decode(base64Raw, fields[4], minKey, maxKey); err != nil {
-		return nil, err
-	}
-	return h, h.validate()
+	var in reading
+	fields := in.split(stored, "$", 5)
+	costs := in.numbers(fields[2], "ln", "r", "p")
+	h := in.scrypt(in.powerOfTwo(costs[0]), costs[1], costs[2],
+		in.decode(base64Raw, fields[3], minSalt, maxSalt), in.decode(base64Raw, fields[4], minKey, maxKey))
+	return h, in.err
 }
 
 // readDjangoScrypt reads scrypt$16384$salt$8$1$key, where the salt is used as text.
 func readDjangoScrypt(stored string) (storedHash, error) {
-	fields, err := split(stored, "$", 6)
-	if err != nil {
-		return nil, err
-	}
-	h, err := scryptCosts(fields[1], fields[3], fields[4])
-	if err != nil {
-		return nil, err
-	}
-	if h.salt, err = textSalt(fields[2]); err != nil {
-		return nil, err
-	}
-	if h.key, err = decode(base64Padded, fields[5], minKey, maxKey); err != nil {
-		return nil, err
-	}
-	return h, h.validate()
+	var in reading
+	fields := in.split(stored, "$", 6)
+	h := in.scrypt(in.number(fields[1]), in.number(fields[3]), in.number(fields[4]),
+		in.textSalt(fields[2]), in.decode(base64Padded, fields[5], minKey, maxKey))
+	return h, in.err
 }
 
 // readWerkzeugScrypt reads scrypt:32768:8:1$salt$key, where the salt is used as text, and the key is
 // hexadecimal.
 func readWerkzeugScrypt(stored string) (storedHash, error) {
-	fields, err := split(stored, "$", 3)
-	if err != nil {
-		return nil, err
-	}
-	method, err := split(fields[0], ":", 4)
-	if err != nil {
-		return nil, err
-	}
-	h, err := scryptCosts(method[1], method[2], method[3])
-	if err != nil {
-		return nil, err
-	}
-	if h.salt, err = textSalt(fields[1]); err != nil {
-		return nil, err
-	}
-	if h.key, err = hexKey(fields[2]); err != nil {
-		return nil, err
-	}
-	return h, h.validate()
-}
-
-func scryptCosts(n, r, p string) (h scryptHash, err error) {
-	for _, cost := range []struct {
-		text  string
-		value *uint32
-	}{{n, &h.n}, {r, &h.r}, {p, &h.p}} {
-		if *cost.value, err = number(cost.text); err != nil {
-			return scryptHash{}, err
-		}
-	}
-	return h, nil
+	var in reading
+	fields := in.split(stored, "$", 3)
+	method := in.split(fields[0], ":", 4)
+	h := in.scrypt(in.number(method[1]), in.number(method[2]), in.number(method[3]),
+		in.textSalt(fields[1]), in.hexKey(fields[2]))
+	return h, in.err
 }
 
 // readBetterAuth reads salt:key of 16 and 64 bytes in hexadecimal. The salt is used as it is
@@ -144,10 +94,8 @@ func readBetterAuth(stored string) (storedHash, error) {
 	if saltBytes, err := hex.DecodeString(salt); !ok || err != nil || len(saltBytes) != 16 {
 		return nil, errFormat
 	}
-	h := scryptHash{n: 16384, r: 16, p: 1, salt: []byte(salt), form: norm.NFKC.String}
-	var err error
-	if h.key, err = hexKey(key); err != nil || len(h.key) != 64 {
-		return nil, errSpelling
-	}
-	return h, nil
+	var in reading
+	h := scryptHash{n: 16384, r: 16, p: 1, salt: []byte(salt), key: in.hexKey(key), form: norm.NFKC.String}
+	in.demand(len(h.key) == 64)
+	return h, in.err
 }

@@ -229,31 +229,18 @@ func (f *filling) extract(size uint32) []byte {
 	return key
 }
 
-// longHash is H' of section 3.3: BLAKE2b of any length.
+// longHash is H' of section 3.3: BLAKE2b of any length but 0.
 func longHash(out, in []byte) {
-	prefixed := binary.LittleEndian.AppendUint32(make([]byte, 0, 4+len(in)), uint32(len(out)))
-	prefixed = append(prefixed, in...)
-	if len(out) <= blake2b.Size {
-		h, err := blake2b.New(len(out), nil)
-		if err != nil {
-			panic(err) // an empty key
-		}
-		_, _ = h.Write(prefixed)
-		h.Sum(out[:0])
-		return
-	}
-	v := blake2b.Sum512(prefixed)
+	text := binary.LittleEndian.AppendUint32(make([]byte, 0, 4+len(in)), uint32(len(out)))
+	text = append(text, in...)
 	for len(out) > blake2b.Size {
-		out = out[copy(out, v[:blake2b.Size/2]):]
-		if len(out) <= blake2b.Size {
-			break
-		}
-		v = blake2b.Sum512(v[:])
+		sum := blake2b.Sum512(text)
+		out, text = out[copy(out, sum[:blake2b.Size/2]):], sum[:]
 	}
 	h, err := blake2b.New(len(out), nil)
 	if err != nil {
-		panic(err)
+		panic(err) // an empty key
 	}
-	_, _ = h.Write(v[:])
+	_, _ = h.Write(text)
 	h.Sum(out[:0])
 }
