@@ -72,7 +72,7 @@ func (h phc) matches(m *argon2id.Memory, password string) bool {
 
 func (h phc) derive(m *argon2id.Memory, password string, size uint32) []byte {
 	p := h.params
-	return argon2id.KeyOf(h.kind, m, []byte(password), h.salt, p.Passes, p.MemoryKiB, p.Lanes, size)
+	return argon2id.Key(h.kind, m, []byte(password), h.salt, p.Passes, p.MemoryKiB, p.Lanes, size)
 }
 
 // String writes the one spelling that [parsePHC] reads.

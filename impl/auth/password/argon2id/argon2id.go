@@ -49,23 +49,12 @@ func processBlock(out, a, b *block)
 //go:noescape
 func processBlockXOR(out, a, b *block)
 
-// Key returns [argon2.IDKey] of the same arguments, and panics with it: passes and lanes are at
-// least 1. memoryKiB is rounded down to a multiple of 4 lanes, and is at least 8 of them. Without a
-// Memory it takes its own.
-func Key(m *Memory, password, salt []byte, passes, memoryKiB uint32, lanes uint8, size uint32) []byte {
-	return KeyOf(Argon2id, m, password, salt, passes, memoryKiB, lanes, size)
-}
-
-// KeyOf is [Key] for a kind. For [Argon2i] it returns [argon2.Key] of the same arguments.
-func KeyOf(
-	kind Kind, m *Memory, password, salt []byte, passes, memoryKiB uint32, lanes uint8, size uint32,
-) []byte {
+// Key returns [argon2.IDKey] of the same arguments, or [argon2.Key] for [Argon2i], and panics with
+// it: passes and lanes are at least 1. memoryKiB is rounded down to a multiple of 4 lanes, and is at
+// least 8 of them.
+func Key(kind Kind, m *Memory, password, salt []byte, passes, memoryKiB uint32, lanes uint8, size uint32) []byte {
 	if passes < 1 || lanes < 1 {
 		panic("argon2id: at least one pass and one lane are needed")
-	}
-	if m == nil {
-		m = &Memory{}
-		defer m.Free()
 	}
 	in := inputs{kind: kind, password: password, salt: salt}
 	return derive(m, in, passes, memoryKiB, uint32(lanes), size)

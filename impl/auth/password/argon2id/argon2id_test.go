@@ -30,11 +30,11 @@ func TestKeyIsThatOfTheLibrary(t *testing.T) {
 		if i%3 > 0 {
 			memory = r.Uint32N(3000) // rounded, and raised where it is too little
 		}
-		got := Key(&m, password, salt, passes, memory, lanes, size)
+		got := Key(Argon2id, &m, password, salt, passes, memory, lanes, size)
 		if want := argon2.IDKey(password, salt, passes, memory, lanes, size); !bytes.Equal(got, want) {
 			t.Fatalf("%d passes, %d KiB, %d lanes, %d bytes: got %x, want %x", passes, memory, lanes, size, got, want)
 		}
-		got = KeyOf(Argon2i, &m, password, salt, passes, memory, lanes, size)
+		got = Key(Argon2i, &m, password, salt, passes, memory, lanes, size)
 		if want := argon2.Key(password, salt, passes, memory, lanes, size); !bytes.Equal(got, want) {
 			t.Fatalf("argon2i, %d passes, %d KiB, %d lanes: got %x, want %x", passes, memory, lanes, got, want)
 		}
@@ -55,7 +55,7 @@ func TestMemoryIsCleared(t *testing.T) {
 	t.Parallel()
 	for _, m := range []*Memory{{}, {own: make([]block, 64)}} {
 		defer m.Free()
-		Key(m, []byte("password"), []byte("somesalt"), 1, 64, 1, 32)
+		Key(Argon2id, m, []byte("password"), []byte("somesalt"), 1, 64, 1, 32)
 		blocks := m.blocks(64)
 		if blocks[63] == (block{}) {
 			t.Fatal("nothing was derived in the memory")
@@ -72,7 +72,7 @@ func TestMemoryIsCleared(t *testing.T) {
 // The reference implementation's first vector.
 func TestKnownAnswer(t *testing.T) {
 	t.Parallel()
-	got := hex.EncodeToString(Key(nil, []byte("password"), []byte("somesalt"), 2, 65536, 1, 32))
+	got := hex.EncodeToString(Key(Argon2id, &Memory{}, []byte("password"), []byte("somesalt"), 2, 65536, 1, 32))
 	if want := "09316115d5cf24ed5a15a31a3ba326e5cf32edc24702987c02b6566f61913cf7"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
@@ -87,7 +87,7 @@ func TestKeysAtOnce(t *testing.T) {
 			var m Memory
 			defer m.Free()
 			for range 20 {
-				if got := Key(&m, []byte("password"), []byte("somesalt"), 2, 256, 1, 32); !bytes.Equal(got, want) {
+				if got := Key(Argon2id, &m, []byte("password"), []byte("somesalt"), 2, 256, 1, 32); !bytes.Equal(got, want) {
 					t.Errorf("got %x, want %x", got, want)
 				}
 			}
@@ -100,7 +100,7 @@ func TestKeysAtOnce(t *testing.T) {
 func TestMemoryOfTheHeap(t *testing.T) {
 	t.Parallel()
 	m := Memory{own: make([]block, 64)}
-	got := Key(&m, []byte("password"), []byte("somesalt"), 2, 64, 1, 32)
+	got := Key(Argon2id, &m, []byte("password"), []byte("somesalt"), 2, 64, 1, 32)
 	if want := argon2.IDKey(
 		[]byte("password"),
 		[]byte("somesalt"),
@@ -112,7 +112,7 @@ func TestMemoryOfTheHeap(t *testing.T) {
 		m.mapped != nil {
 		t.Errorf("got %x, want %x", got, want)
 	}
-	Key(&m, []byte("password"), []byte("somesalt"), 2, 128, 1, 32)
+	Key(Argon2id, &m, []byte("password"), []byte("somesalt"), 2, 128, 1, 32)
 	if len(m.mapped) == 0 || m.own != nil {
 		t.Error("what grows is not mapped")
 	}
@@ -124,7 +124,7 @@ func BenchmarkKey(b *testing.B) {
 	var m Memory
 	defer m.Free()
 	for b.Loop() {
-		Key(&m, []byte("password"), []byte("somesalt"), 2, 19456, 1, 32)
+		Key(Argon2id, &m, []byte("password"), []byte("somesalt"), 2, 19456, 1, 32)
 	}
 }
 

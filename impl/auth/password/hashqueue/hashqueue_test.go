@@ -207,7 +207,7 @@ func TestWorkers(t *testing.T) {
 				now++
 				greatest = max(greatest, now)
 				mu.Unlock()
-				argon2id.Key(m, []byte("password"), make([]byte, 16), 1, 64, 1, 32)
+				argon2id.Key(argon2id.Argon2id, m, []byte("password"), make([]byte, 16), 1, 64, 1, 32)
 				mu.Lock()
 				now--
 				mu.Unlock()
