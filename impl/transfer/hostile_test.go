@@ -92,21 +92,23 @@ func TestHostileFiles(t *testing.T) {
 		fails    string
 	}{
 		"a long line": {
-			file:     io.MultiReader(head(`{"email":"`), &endless{"a", large}, head("\n"+good)),
+			file:     io.MultiReader(head(`{"email":"`), &endless{strings.Repeat("a", 1024), large}, head("\n"+good)),
 			problems: [][2]any{{1, " malformed"}},
 		},
 		"a long CSV cell": {
-			file:     io.MultiReader(head("email,username\n\""), &endless{"a\n", large}, head("\",x\nada@example.com,ada\n")),
+			file: io.MultiReader(
+				head("email,username\n\""), &endless{strings.Repeat("a\n", 1024), large}, head("\",x\nada@example.com,ada\n"),
+			),
 			problems: [][2]any{{2, " malformed"}},
 		},
 		"a long element": {
 			system:   "keycloak",
-			file:     io.MultiReader(head(`{"realm":"x","users":[{"a":"`), &endless{"a", large}, head("\"},\n"+good+`]}`)),
+			file:     io.MultiReader(head(`{"realm":"x","users":[{"a":"`), &endless{strings.Repeat("a", 1024), large}, head("\"},\n"+good+`]}`)),
 			problems: [][2]any{{1, " malformed"}},
 		},
 		"a long member before the users": {
 			system: "keycloak",
-			file:   io.MultiReader(head(`{"realm":["`), &endless{"[", large}, head(`"],"users":[`+good+`]}`)),
+			file:   io.MultiReader(head(`{"realm":["`), &endless{strings.Repeat("[", 1024), large}, head(`"],"users":[`+good+`]}`)),
 		},
 		"deep JSON": {
 			file:     io.MultiReader(head(`{"email":"ada@example.com","user_metadata":{"a":`), &endless{"[", 1 << 19}, head("\n"+good)),
