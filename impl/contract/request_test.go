@@ -76,6 +76,26 @@ func TestCheckParameters(t *testing.T) {
 	}
 }
 
+// The text about a value outside an enum names the values that are in it, ten at most.
+func TestCheckParameters_NamesTheValues(t *testing.T) {
+	t.Parallel()
+	for enum, want := range map[string]string{
+		`["up"]`:                "It must be up.",
+		`["up","down"]`:         "It must be up or down.",
+		`["up","down","aside"]`: "It must be up, down or aside.",
+		`["a","b","c","d","e","f","g","h","i","j"]`: "It must be a, b, c, d, e, f, g, h, i or j.",
+		`["a","b","c","d","e","f","g","h","i","j","k"]`: "It must be one of the 11 values that the contract lists, " +
+			"such as a, b, c, d, e, f, g, h, i or j.",
+	} {
+		op := mustPlan(t, document("", parameters(
+			parameter("query", "sort", `{"type":"string","enum":`+enum+`}`)), ""), testRules)
+		found := op.CheckParameters(httptest.NewRequest("POST", "/things/?sort=left", nil))
+		if diff := cmp.Diff(Violations{{"/query/sort", "invalid_format", want}}, found); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", enum, diff)
+		}
+	}
+}
+
 // A flood of parameters is not looked at one by one.
 func TestCheckParameters_Many(t *testing.T) {
 	t.Parallel()

@@ -115,7 +115,7 @@ func describe(broken *openapi3.SchemaError) (code, detail string) {
 	case "maximum":
 		return "invalid_format", fmt.Sprintf("It must be at most %v.", *schema.Max)
 	case "enum":
-		return "invalid_format", "It must be one of the values that the contract lists."
+		return "invalid_format", describeEnum(schema.Enum)
 	case "pattern":
 		if exclusion.MatchString(schema.Pattern) {
 			return "invalid_character", "It has a character that is not allowed."
@@ -131,26 +131,39 @@ func describe(broken *openapi3.SchemaError) (code, detail string) {
 	return "malformed", "It does not match its schema."
 }
 
+// maxNamedValues bounds how many values of an enum a text names.
+const maxNamedValues = 10
+
+func describeEnum(values []any) string {
+	named := make([]string, min(len(values), maxNamedValues))
+	for i := range named {
+		named[i] = fmt.Sprint(values[i])
+	}
+	last := len(named) - 1
+	list := named[last]
+	if last > 0 {
+		list = strings.Join(named[:last], ", ") + " or " + list
+	}
+	if len(values) > maxNamedValues {
+		return fmt.Sprintf("It must be one of the %d values that the contract lists, such as %s.", len(values), list)
+	}
+	return fmt.Sprintf("It must be %s.", list)
+}
+
 // formatError is what a format has found, in its own words.
 type formatError string
 
 func (e formatError) Error() string { return string(e) }
 
-// format is one of [Rules.Formats] as the validator calls it.
-type format func(text string) (detail string)
-
-// Validate judges a text.
-func (f format) Validate(text string) error {
-	if detail := f(text); detail != "" {
-		return formatError(detail)
-	}
-	return nil
-}
-
 func (r Rules) schemaOptions() []openapi3.SchemaValidationOption {
 	formats := make(map[string]openapi3.StringFormatValidator, len(r.Formats))
 	for name, judge := range r.Formats {
-		formats[name] = format(judge)
+		formats[name] = openapi3.NewCallbackValidator(func(text string) error {
+			if detail := judge(text); detail != "" {
+				return formatError(detail)
+			}
+			return nil
+		})
 	}
 	return []openapi3.SchemaValidationOption{
 		openapi3.VisitAsRequest(),
