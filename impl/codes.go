@@ -136,7 +136,10 @@ func noteCode(r *request, what string, user uuid.UUID, err error) {
 // codeOutcome returns how the log calls the outcome of a mailed code, and the user whose code was
 // guessed, or zero.
 func codeOutcome(err error) (outcome string, user uuid.UUID) {
-	var guessed *auth.GuessError
+	var (
+		guessed *auth.GuessError
+		limited *auth.LimitedError
+	)
 	switch {
 	case err == nil:
 		return "ok", uuid.Nil
@@ -144,6 +147,10 @@ func codeOutcome(err error) (outcome string, user uuid.UUID) {
 		return "invalid_code", guessed.UserID
 	case errors.Is(err, auth.ErrInvalidCode):
 		return "invalid_code", uuid.Nil
+	case errors.As(err, &limited):
+		return "limited", uuid.Nil
+	case errors.Is(err, auth.ErrOverloaded):
+		return "overloaded", uuid.Nil
 	}
 	return "error", uuid.Nil
 }

@@ -86,6 +86,9 @@ func TestF10_Overload(t *testing.T) {
 	); diff != "" {
 		t.Error(diff)
 	}
+	if !strings.Contains(h.Log.String(), " login=overloaded ") || strings.Contains(h.Log.String(), " login=error ") {
+		t.Error("the log doesn't say that logins were refused because too many wait")
+	}
 	if stats := h.Auth.Stats(); stats.HashesRefused != refused+proofs || stats.HashesWaiting != 0 {
 		t.Errorf("stats %+v", stats)
 	}

@@ -93,6 +93,9 @@ func TestL10_LogNamesTheBudget(t *testing.T) {
 	for range challenge.Tries + 1 {
 		confirmReset(t, h, request, code, newPassword)
 	}
+	if want := "status=429 .* login=limited .*code=rate_limited budget="; !regexp.MustCompile(want).MatchString(h.Log.String()) {
+		t.Errorf("the log has no %s:\n%s", want, h.Log)
+	}
 	for _, budget := range []string{"account", "own", "request"} {
 		if want := "status=429 .* code=rate_limited budget=" + budget + "\n"; !regexp.MustCompile(want).MatchString(h.Log.String()) {
 			t.Errorf("the log has no %s:\n%s", want, h.Log)
