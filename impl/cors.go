@@ -19,9 +19,10 @@ const (
 	preflightAge = 10 * time.Minute
 	// maxAskedHeaders bounds how many headers a preflight may ask for.
 	maxAskedHeaders = 64
-	// maxReportedOrigins bounds how many refused origins are reported, because a client can send any
-	// number of them.
+	// maxReportedOrigins bounds how many refused origins are reported in each reportPeriod, because a
+	// client can send any number of them.
 	maxReportedOrigins = 32
+	reportPeriod       = time.Hour
 	// maxOrigin is more bytes than a browser's Origin has: a host has at most 253.
 	maxOrigin = 300
 
@@ -138,14 +139,22 @@ func (c crossOrigin) refuse(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// report calls f once for each origin that isn't let in and whose page calls the API, at most
-// [maxReportedOrigins] times in all. The origin of a page that has none is "null".
-func (c crossOrigin) report(f func(origin string)) echo.MiddlewareFunc {
-	var mu sync.Mutex
-	reported := map[string]bool{}
+// report calls f for each origin that isn't let in and whose page calls the API: once for each origin
+// in each [reportPeriod], and at most [maxReportedOrigins] times in all. The origin of a page that has
+// none is "null".
+func (c crossOrigin) report(f func(origin string), now func() time.Time) echo.MiddlewareFunc {
+	var (
+		mu       sync.Mutex
+		began    time.Time
+		reported = map[string]bool{}
+	)
 	isNew := func(origin string) bool {
 		mu.Lock()
 		defer mu.Unlock()
+		if at := now(); at.Sub(began) >= reportPeriod {
+			began = at
+			clear(reported)
+		}
 		if reported[origin] || len(reported) == maxReportedOrigins {
 			return false
 		}

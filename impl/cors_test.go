@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -100,9 +101,9 @@ func TestH6_OtherOrigins(t *testing.T) {
 	}
 }
 
-// Each refused origin is reported once, so that an operator learns what to let in. No client can
-// make the reports endless.
-func TestCORS_RefusedOriginsAreReportedOnce(t *testing.T) {
+// Each refused origin is reported once an hour, so that an operator learns what to let in. No client
+// can make the reports endless.
+func TestCORS_RefusedOriginsAreReportedOnceAnHour(t *testing.T) {
 	t.Parallel()
 	var mu sync.Mutex
 	var reported []string
@@ -141,6 +142,19 @@ func TestCORS_RefusedOriginsAreReportedOnce(t *testing.T) {
 	}
 	if len(reported) != 32 {
 		t.Errorf("%d origins were reported, want 32", len(reported))
+	}
+	h.Clock.Advance(time.Hour - time.Second)
+	send("GET", impltest.MePath, "Origin", "https://late.example")
+	if len(reported) != 32 {
+		t.Errorf("%d origins were reported in an hour, want 32", len(reported))
+	}
+	h.Clock.Advance(time.Second)
+	for range 2 {
+		send("GET", impltest.MePath, "Origin", "https://late.example")
+		send("GET", impltest.MePath, "Origin", otherOrigin)
+	}
+	if diff := cmp.Diff([]string{"https://late.example", otherOrigin}, reported[32:]); diff != "" {
+		t.Errorf("reported an hour later (-want +got):\n%s", diff)
 	}
 }
 

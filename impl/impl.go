@@ -36,9 +36,9 @@ type Options struct {
 	// Origins are those whose pages may call the API from a browser, as `https://app.example.com`;
 	// none is the default.
 	Origins []string
-	// OriginRefused is called once for each other origin whose page calls the API, for the first 32
-	// of them. The origin is as the client sent it, at most 300 bytes, or "null" for a page without
-	// one. OriginRefused may be nil.
+	// OriginRefused is called for each other origin whose page calls the API: once an hour for each,
+	// and for at most 32 of them an hour. The origin is as the client sent it, at most 300 bytes, or
+	// "null" for a page without one. OriginRefused may be nil.
 	OriginRefused func(origin string)
 	// Proxies are the networks of our own proxies, whose word counts on where a request comes from;
 	// none is the default.
@@ -133,7 +133,7 @@ func New(o Options) (*Server, error) {
 		recoverPanics,
 		setSecurityHeaders,
 		s.takeCookies,
-		crossOrigin.report(o.OriginRefused),
+		crossOrigin.report(o.OriginRefused, o.Now),
 		letOriginsIn(o.Origins, o.SessionCookies),
 		s.refuseWhileStarting,
 		crossOrigin.refuse,

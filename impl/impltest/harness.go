@@ -49,7 +49,7 @@ type Options struct {
 	Sessions session.Times
 	// Origins are the origins whose pages may call the API.
 	Origins []string
-	// OriginRefused is called once for each other origin.
+	// OriginRefused is called once an hour for each other origin.
 	OriginRefused func(origin string)
 	// Registration is who may register, empty for open. RequireVerified demands verified emails.
 	Registration    auth.RegistrationMode
