@@ -1,6 +1,7 @@
 package impl
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"log/slog"
@@ -20,36 +21,28 @@ func (s *Server) UpdateCurrentUser(
 	ctx context.Context,
 	req api.UpdateCurrentUserRequestObject,
 ) (api.UpdateCurrentUserResponseObject, error) {
-	update := auth.UserUpdate{Username: req.Body.Username, Metadata: req.Body.UserMetadata}
-	var err error
-	if update.DisplayName, err = nullable(req.Body.DisplayName); err != nil {
-		return nil, err
-	}
-	if update.Locale, err = nullable(req.Body.Locale); err != nil {
-		return nil, err
-	}
-	ifMatch := ""
-	if req.Params.IfMatch != nil {
-		ifMatch = *req.Params.IfMatch
+	update := auth.UserUpdate{
+		Username: req.Body.Username, Metadata: req.Body.UserMetadata,
+		DisplayName: nullable(req.Body.DisplayName), Locale: nullable(req.Body.Locale),
 	}
 	r := requestOf(ctx)
-	user, err := s.auth.UpdateUser(ctx, r.caller(), r.principal, ifMatch, update)
-	if err != nil {
-		return nil, err
-	}
+	user, err := s.auth.UpdateUser(ctx, r.caller(), r.principal, value(req.Params.IfMatch), update)
 	return api.UpdateCurrentUser200JSONResponse{
 		Body: userBody(user), Headers: api.UpdateCurrentUser200ResponseHeaders{ETag: auth.ETag(user)},
-	}, nil
+	}, err
 }
 
-// nullable returns a text of a merge patch: nil for an absent one, and an empty one for null.
-func nullable(member json.RawMessage) (*string, error) {
+// nullable returns a text of a merge patch that fits the contract: nil for an absent one, and an empty
+// one for null. It panics if the member is anything else.
+func nullable(member json.RawMessage) *string {
 	if member == nil {
-		return nil, nil //nolint:nilnil // an absent member is no error
+		return nil
 	}
 	var text string
-	err := json.Unmarshal(member, &text) // null leaves it empty
-	return &text, err
+	if err := json.Unmarshal(member, &text); err != nil { // null leaves it empty
+		panic(err)
+	}
+	return &text
 }
 
 // DeleteCurrentUser deletes the account of the token.
@@ -73,10 +66,7 @@ func (s *Server) ChangePassword(
 ) (api.ChangePasswordResponseObject, error) {
 	r := requestOf(ctx)
 	current, chosen := secret.New(req.Body.CurrentPassword), secret.New(req.Body.NewPassword)
-	if err := s.auth.ChangePassword(ctx, r.caller(), r.principal, current, chosen); err != nil {
-		return nil, err
-	}
-	return api.ChangePassword204Response{}, nil
+	return api.ChangePassword204Response{}, s.auth.ChangePassword(ctx, r.caller(), r.principal, current, chosen)
 }
 
 // Reauthenticate proves again who the user of a session is.
@@ -85,14 +75,11 @@ func (s *Server) Reauthenticate(
 	req api.ReauthenticateRequestObject,
 ) (api.ReauthenticateResponseObject, error) {
 	grant, err := s.reauthenticate(ctx, *req.Body)
-	if err != nil {
-		return nil, err
-	}
 	return api.Reauthenticate200JSONResponse{
 		// The cookie isn't set: a refresh beside this request may have set a newer one.
 		Body:    tokenBody(grant, req.Body.TokenDelivery),
 		Headers: api.Reauthenticate200ResponseHeaders{Pragma: noCache},
-	}, nil
+	}, err
 }
 
 func (s *Server) reauthenticate(ctx context.Context, body api.Reauthentication) (auth.Grant, error) {
@@ -149,57 +136,42 @@ func checkFactor(fields map[string]any, found *contract.Violations) {
 	}
 }
 
-// defaultEventPage is the contract's default of `limit`.
-const defaultEventPage = 50
+// defaultPage is the contract's default of `limit`, which is never 0.
+const defaultPage = 50
 
 // ListOwnEvents lists what happened to the account of the token.
 func (s *Server) ListOwnEvents(
 	ctx context.Context,
 	req api.ListOwnEventsRequestObject,
 ) (api.ListOwnEventsResponseObject, error) {
-	before, page := uuid.Nil, defaultEventPage
+	before := uuid.Nil
 	if req.Params.Cursor != nil {
 		before = uuid.MustParse(*req.Params.Cursor) // the contract's pattern is that of an id
 	}
-	if req.Params.Limit != nil {
-		page = *req.Params.Limit
-	}
-	events, next, err := s.auth.Events(ctx, requestOf(ctx).principal.User.ID, before, page)
-	if err != nil {
-		return nil, err
-	}
-	list := api.EventList{Events: make([]api.Event, len(events))}
-	for i, e := range events {
-		list.Events[i] = eventBody(hideOperator(e))
+	limit := cmp.Or(orZero(req.Params.Limit), defaultPage)
+	events, next, err := s.auth.Events(ctx, requestOf(ctx).principal.User.ID, before, limit)
+	list := api.EventList{
+		Events: bodies(events, func(e event.Event) api.Event { return eventBody(hideOperator(e)) }),
 	}
 	if next != uuid.Nil {
-		text := next.String()
-		list.Next = &text
+		list.Next = new(next.String())
 	}
-	return api.ListOwnEvents200JSONResponse(list), nil
+	return api.ListOwnEvents200JSONResponse(list), err
 }
 
 func eventBody(e event.Event) api.Event {
-	body := api.Event{ID: e.ID, Type: api.EventType(e.Type), Actor: api.EventActor(e.Actor), CreatedAt: e.CreatedAt}
-	if e.SessionID != uuid.Nil {
-		body.SessionID = &e.SessionID
+	body := api.Event{
+		ID: e.ID, Type: api.EventType(e.Type), Actor: api.EventActor(e.Actor), CreatedAt: e.CreatedAt,
+		SessionID: optional(e.SessionID),
 	}
 	if e.Address != "" {
 		body.Address, body.UserAgent = &e.Address, &e.UserAgent
 	}
 	if len(e.Methods) > 0 {
-		methods := make([]api.EventMethods, len(e.Methods))
-		for i, method := range e.Methods {
-			methods[i] = api.EventMethods(method)
-		}
-		body.Methods = &methods
+		body.Methods = new(texts[api.EventMethods](e.Methods))
 	}
 	if e.Roles != nil {
-		roles := make([]api.Role, len(e.Roles))
-		for i, role := range e.Roles {
-			roles[i] = api.Role(role)
-		}
-		body.Roles = &roles
+		body.Roles = new(texts[api.Role](e.Roles))
 	}
 	return body
 }

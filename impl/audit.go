@@ -1,10 +1,8 @@
 package impl
 
 import (
+	"cmp"
 	"context"
-	"net/url"
-	"strconv"
-	"time"
 
 	"github.com/google/uuid"
 
@@ -19,10 +17,7 @@ func (s *Server) ListUserSessions(
 	req api.ListUserSessionsRequestObject,
 ) (api.ListUserSessionsResponseObject, error) {
 	sessions, err := s.auth.UserSessions(ctx, req.UserID)
-	if err != nil {
-		return nil, err
-	}
-	return api.ListUserSessions200JSONResponse(sessionList(sessions, requestOf(ctx).principal.SessionID)), nil
+	return api.ListUserSessions200JSONResponse(sessionList(sessions, requestOf(ctx).principal.SessionID)), err
 }
 
 // EndUserSessions ends all sessions of a user.
@@ -30,10 +25,7 @@ func (s *Server) EndUserSessions(
 	ctx context.Context,
 	req api.EndUserSessionsRequestObject,
 ) (api.EndUserSessionsResponseObject, error) {
-	if err := s.auth.EndUserSessions(ctx, requestOf(ctx).operator(), req.UserID); err != nil {
-		return nil, err
-	}
-	return api.EndUserSessions204Response{}, nil
+	return api.EndUserSessions204Response{}, s.auth.EndUserSessions(ctx, requestOf(ctx).operator(), req.UserID)
 }
 
 // ListEvents lists what happened to all accounts.
@@ -42,61 +34,14 @@ func (s *Server) ListEvents(
 	req api.ListEventsRequestObject,
 ) (api.ListEventsResponseObject, error) {
 	p := req.Params
-	page := defaultEventPage
-	if p.Limit != nil {
-		page = *p.Limit
+	filter := auth.EventFilter{
+		UserID: orZero(p.UserID), Type: event.Type(value(p.Type)), Since: orZero(p.Since), Until: orZero(p.Until),
 	}
-	found, err := s.auth.ListEvents(ctx, eventFilter(p), value(p.Cursor), page)
-	if err != nil {
-		return nil, err
-	}
-	body := api.ManagedEventPage{Events: make([]api.ManagedEvent, len(found.Events)), Next: optional(found.Next)}
-	for i, e := range found.Events {
-		body.Events[i] = managedEventBody(e)
-	}
-	var headers api.ListEvents200ResponseHeaders
-	if found.Next != "" {
-		headers.Link = optional(nextPage(found.Next, eventQuery(p)))
-	}
-	return api.ListEvents200JSONResponse{Body: body, Headers: headers}, nil
-}
-
-func eventFilter(p api.ListEventsParams) auth.EventFilter {
-	var f auth.EventFilter
-	if p.UserID != nil {
-		f.UserID = *p.UserID // the contract's pattern is that of an id
-	}
-	if p.Type != nil {
-		f.Type = event.Type(*p.Type)
-	}
-	if p.Since != nil {
-		f.Since = *p.Since
-	}
-	if p.Until != nil {
-		f.Until = *p.Until
-	}
-	return f
-}
-
-// eventQuery returns the query string of a list of events without its cursor.
-func eventQuery(p api.ListEventsParams) url.Values {
-	query := url.Values{}
-	if p.Limit != nil {
-		query.Set("limit", strconv.Itoa(*p.Limit))
-	}
-	if p.UserID != nil {
-		query.Set("user_id", p.UserID.String())
-	}
-	if p.Type != nil {
-		query.Set("type", string(*p.Type))
-	}
-	if p.Since != nil {
-		query.Set("since", p.Since.Format(time.RFC3339Nano))
-	}
-	if p.Until != nil {
-		query.Set("until", p.Until.Format(time.RFC3339Nano))
-	}
-	return query
+	found, err := s.auth.ListEvents(ctx, filter, value(p.Cursor), cmp.Or(orZero(p.Limit), defaultPage))
+	return api.ListEvents200JSONResponse{
+		Body:    api.ManagedEventPage{Events: bodies(found.Events, managedEventBody), Next: optional(found.Next)},
+		Headers: api.ListEvents200ResponseHeaders{Link: requestOf(ctx).nextPage(found.Next)},
+	}, err
 }
 
 // managedEventBody returns an event as operators see it.
@@ -105,16 +50,10 @@ func managedEventBody(e event.Event) api.ManagedEvent {
 	body := api.ManagedEvent{
 		ID: own.ID, Type: own.Type, UserID: e.UserID, Actor: api.ManagedEventActor(own.Actor), SessionID: own.SessionID,
 		Address: own.Address, UserAgent: own.UserAgent, Roles: own.Roles, CreatedAt: own.CreatedAt,
+		ActorID: optional(e.ActorID),
 	}
 	if own.Methods != nil {
-		methods := make([]api.ManagedEventMethods, len(*own.Methods))
-		for i, method := range *own.Methods {
-			methods[i] = api.ManagedEventMethods(method)
-		}
-		body.Methods = &methods
-	}
-	if e.ActorID != uuid.Nil {
-		body.ActorID = &e.ActorID
+		body.Methods = new(texts[api.ManagedEventMethods](*own.Methods))
 	}
 	return body
 }

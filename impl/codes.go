@@ -19,10 +19,7 @@ func (s *Server) RequestLoginCode(
 	ctx context.Context, req api.RequestLoginCodeRequestObject,
 ) (api.RequestLoginCodeResponseObject, error) {
 	asked, err := s.auth.RequestLoginCode(ctx, requestOf(ctx).caller(), req.Body.Email)
-	if err != nil {
-		return nil, err
-	}
-	return api.RequestLoginCode202JSONResponse(codeBody(asked)), nil
+	return api.RequestLoginCode202JSONResponse(codeBody(asked)), err
 }
 
 // ContinueLogin opens a session for a mailed code.
@@ -47,10 +44,7 @@ func (s *Server) RequestPasswordReset(
 	ctx context.Context, req api.RequestPasswordResetRequestObject,
 ) (api.RequestPasswordResetResponseObject, error) {
 	asked, err := s.auth.RequestPasswordReset(ctx, requestOf(ctx).caller(), req.Body.Email)
-	if err != nil {
-		return nil, err
-	}
-	return api.RequestPasswordReset202JSONResponse(codeBody(asked)), nil
+	return api.RequestPasswordReset202JSONResponse(codeBody(asked)), err
 }
 
 // ConfirmPasswordReset sets a new password for a mailed code.
@@ -61,10 +55,7 @@ func (s *Server) ConfirmPasswordReset(
 	answer := answerOf(req.Body.Request, req.Body.Code)
 	user, err := s.auth.ConfirmPasswordReset(ctx, r.caller(), answer, secret.New(req.Body.NewPassword))
 	noteCode(r, "password_reset", user, err)
-	if err != nil {
-		return nil, err
-	}
-	return api.ConfirmPasswordReset204Response{}, nil
+	return api.ConfirmPasswordReset204Response{}, err
 }
 
 // RequestEmailVerification has a code mailed that verifies the user's email.
@@ -73,10 +64,7 @@ func (s *Server) RequestEmailVerification(
 ) (api.RequestEmailVerificationResponseObject, error) {
 	r := requestOf(ctx)
 	asked, err := s.auth.RequestEmailVerification(ctx, r.caller(), r.principal.User)
-	if err != nil {
-		return nil, err
-	}
-	return api.RequestEmailVerification202JSONResponse(codeBody(asked)), nil
+	return api.RequestEmailVerification202JSONResponse(codeBody(asked)), err
 }
 
 // ConfirmEmailVerification verifies the user's email by a mailed code.
@@ -87,10 +75,7 @@ func (s *Server) ConfirmEmailVerification(
 	answer := answerOf(req.Body.Request, req.Body.Code)
 	err := s.auth.ConfirmEmailVerification(ctx, r.caller(), r.principal, answer)
 	noteCode(r, "email_verification", uuid.Nil, err)
-	if err != nil {
-		return nil, err
-	}
-	return api.ConfirmEmailVerification204Response{}, nil
+	return api.ConfirmEmailVerification204Response{}, err
 }
 
 // RequestEmailChange has a code mailed to the address that the user wants to have.
@@ -99,10 +84,7 @@ func (s *Server) RequestEmailChange(
 ) (api.RequestEmailChangeResponseObject, error) {
 	r := requestOf(ctx)
 	asked, err := s.auth.RequestEmailChange(ctx, r.caller(), r.principal.User, req.Body.Email)
-	if err != nil {
-		return nil, err
-	}
-	return api.RequestEmailChange202JSONResponse(codeBody(asked)), nil
+	return api.RequestEmailChange202JSONResponse(codeBody(asked)), err
 }
 
 // ConfirmEmailChange gives the user the address that a code was mailed to.
@@ -112,10 +94,7 @@ func (s *Server) ConfirmEmailChange(
 	r := requestOf(ctx)
 	err := s.auth.ConfirmEmailChange(ctx, r.caller(), r.principal, answerOf(req.Body.Request, req.Body.Code))
 	noteCode(r, "email_change", uuid.Nil, err)
-	if err != nil {
-		return nil, err
-	}
-	return api.ConfirmEmailChange204Response{}, nil
+	return api.ConfirmEmailChange204Response{}, err
 }
 
 func answerOf(request *string, code string) auth.CodeAnswer {

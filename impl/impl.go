@@ -3,7 +3,8 @@
 //
 // A request passes the middleware that [New] lists, then the generated stub, then one method of
 // [Server], a file for each tag of the contract. Errors are returned, never written, by all of
-// these: errors.go has the one table that says which status, code and header an error gets.
+// these: errors.go has the one table that says which status, code and header an error gets. An answer
+// that a method returns beside an error is not sent.
 package impl
 
 import (

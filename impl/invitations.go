@@ -30,16 +30,10 @@ func (s *Server) CreateUser(
 }
 
 func invitationOf(body api.Invitation) auth.Invitation {
-	i := auth.Invitation{
+	return auth.Invitation{
 		Email: body.Email, Username: value(body.Username), DisplayName: value(body.DisplayName), Locale: value(body.Locale),
-		AppMetadata: body.AppMetadata,
+		AppMetadata: body.AppMetadata, Roles: texts[string](orZero(body.Roles)),
 	}
-	if body.Roles != nil {
-		for _, role := range *body.Roles {
-			i.Roles = append(i.Roles, string(role))
-		}
-	}
-	return i
 }
 
 // invitedPath returns the path of a user, relative to the path of the invitation.
@@ -55,8 +49,5 @@ func (s *Server) SendUserPasswordReset(
 	ctx context.Context,
 	req api.SendUserPasswordResetRequestObject,
 ) (api.SendUserPasswordResetResponseObject, error) {
-	if err := s.auth.SendPasswordReset(ctx, requestOf(ctx).operator(), req.UserID); err != nil {
-		return nil, err
-	}
-	return api.SendUserPasswordReset204Response{}, nil
+	return api.SendUserPasswordReset204Response{}, s.auth.SendPasswordReset(ctx, requestOf(ctx).operator(), req.UserID)
 }

@@ -23,12 +23,8 @@ func (s *Server) GetKeys(context.Context, api.GetKeysRequestObject) (api.GetKeys
 	if err != nil {
 		return nil, err
 	}
-	set := api.KeySet{Keys: make([]api.Key, len(keys))}
-	for i, key := range keys {
-		set.Keys[i] = keyBody(key)
-	}
 	return api.GetKeys200ApplicationJwkSetPlusJSONResponse{
-		Body:    set,
+		Body:    api.KeySet{Keys: bodies(keys, keyBody)},
 		Headers: api.GetKeys200ResponseHeaders(published),
 	}, nil
 }
@@ -100,20 +96,8 @@ func issuerURL(issuer string) string {
 }
 
 func keyBody(key keyring.JWK) api.Key {
-	body := api.Key{
+	return api.Key{
 		Kty: api.KeyKty(key.KeyType), Kid: key.KeyID, Alg: api.KeyAlg(key.Algorithm), Use: api.Sig,
-		X: optional(key.X), Y: optional(key.Y), N: optional(key.Modulus), E: optional(key.Exponent),
+		Crv: optional(api.KeyCrv(key.Curve)), X: optional(key.X), Y: optional(key.Y), N: optional(key.Modulus), E: optional(key.Exponent),
 	}
-	if key.Curve != "" {
-		body.Crv = new(api.KeyCrv(key.Curve))
-	}
-	return body
-}
-
-// optional returns nil for an empty text.
-func optional(text string) *string {
-	if text == "" {
-		return nil
-	}
-	return &text
 }

@@ -1,11 +1,10 @@
 package impl
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
-	"net/url"
-	"strconv"
 
 	"github.com/latchkey-auth/latchkey/gen/api"
 	"github.com/latchkey-auth/latchkey/impl/auth"
@@ -19,70 +18,36 @@ func (r *request) operator() auth.Operator {
 	return auth.Operator{Caller: r.caller(), UserID: r.principal.User.ID, SessionID: r.principal.SessionID}
 }
 
-// defaultUserPage is the contract's default of `limit`.
-const defaultUserPage = 50
-
 // ListUsers lists users, a page at a time.
 func (s *Server) ListUsers(ctx context.Context, req api.ListUsersRequestObject) (api.ListUsersResponseObject, error) {
-	params, limit := req.Params, defaultUserPage
-	if params.Limit != nil {
-		limit = *params.Limit
+	p := req.Params
+	filter := auth.UserFilter{
+		EmailPrefix: value(p.EmailPrefix), IsActive: p.IsActive, EmailVerified: p.EmailVerified, Role: value(p.Role),
 	}
-	page, err := s.auth.ListUsers(ctx, auth.UserFilter{
-		EmailPrefix: value(params.EmailPrefix), IsActive: params.IsActive, EmailVerified: params.EmailVerified,
-		Role: value(params.Role),
-	}, value(params.Cursor), limit)
-	if err != nil {
-		return nil, err
-	}
-	body := api.UserPage{Users: make([]api.ManagedUser, len(page.Users)), Next: optional(page.Next)}
-	for i, user := range page.Users {
-		body.Users[i] = managedUserBody(user)
-	}
-	var headers api.ListUsers200ResponseHeaders
-	if page.Next != "" {
-		headers.Link = optional(nextPage(page.Next, userQuery(params)))
-	}
-	return api.ListUsers200JSONResponse{Body: body, Headers: headers}, nil
-}
-
-// userQuery returns the query string of a list of users without its cursor.
-func userQuery(params api.ListUsersParams) url.Values {
-	query := url.Values{}
-	if params.Limit != nil {
-		query.Set("limit", strconv.Itoa(*params.Limit))
-	}
-	if params.EmailPrefix != nil {
-		query.Set("email_prefix", *params.EmailPrefix)
-	}
-	if params.IsActive != nil {
-		query.Set("is_active", strconv.FormatBool(*params.IsActive))
-	}
-	if params.EmailVerified != nil {
-		query.Set("email_verified", strconv.FormatBool(*params.EmailVerified))
-	}
-	if params.Role != nil {
-		query.Set("role", string(*params.Role))
-	}
-	return query
+	page, err := s.auth.ListUsers(ctx, filter, value(p.Cursor), cmp.Or(orZero(p.Limit), defaultPage))
+	return api.ListUsers200JSONResponse{
+		Body:    api.UserPage{Users: bodies(page.Users, managedUserBody), Next: optional(page.Next)},
+		Headers: api.ListUsers200ResponseHeaders{Link: requestOf(ctx).nextPage(page.Next)},
+	}, err
 }
 
 // nextPage returns the value of Link for the next page of a list (RFC 8288), relative to the address
-// of the request.
-func nextPage(cursor string, query url.Values) string {
+// of the request, or nil without a next page.
+func (r *request) nextPage(cursor string) *string {
+	if cursor == "" {
+		return nil
+	}
+	query := r.url.Query()
 	query.Set("cursor", cursor)
-	return "<?" + query.Encode() + `>; rel="next"`
+	return new("<?" + query.Encode() + `>; rel="next"`)
 }
 
 // GetUser returns a user.
 func (s *Server) GetUser(ctx context.Context, req api.GetUserRequestObject) (api.GetUserResponseObject, error) {
 	user, err := s.auth.GetUser(ctx, req.UserID)
-	if err != nil {
-		return nil, err
-	}
 	return api.GetUser200JSONResponse{
 		Body: managedUserBody(user), Headers: api.GetUser200ResponseHeaders{ETag: auth.ETag(user.User)},
-	}, nil
+	}, err
 }
 
 // UpdateUser changes a user.
@@ -92,11 +57,8 @@ func (s *Server) UpdateUser(
 	if req.Params.IfMatch == nil {
 		return nil, errNoPrecondition
 	}
-	update, err := managedUpdate(*req.Body)
-	if err != nil {
-		return nil, err
-	}
 	r := requestOf(ctx)
+	update := managedUpdate(*req.Body)
 	user, err := s.auth.UpdateManagedUser(ctx, r.operator(), req.UserID, *req.Params.IfMatch, update)
 	if err != nil {
 		return nil, err
@@ -108,28 +70,18 @@ func (s *Server) UpdateUser(
 }
 
 // managedUpdate returns the update of a body.
-func managedUpdate(body api.ManagedUserUpdate) (auth.ManagedUpdate, error) {
+func managedUpdate(body api.ManagedUserUpdate) auth.ManagedUpdate {
 	update := auth.ManagedUpdate{
-		UserUpdate:  auth.UserUpdate{Username: body.Username, Metadata: body.UserMetadata},
-		AppMetadata: body.AppMetadata, IsActive: body.IsActive,
-	}
-	var err error
-	if update.DisplayName, err = nullable(body.DisplayName); err != nil {
-		return auth.ManagedUpdate{}, err
-	}
-	if update.Locale, err = nullable(body.Locale); err != nil {
-		return auth.ManagedUpdate{}, err
-	}
-	if update.ExternalID, err = nullable(body.ExternalID); err != nil {
-		return auth.ManagedUpdate{}, err
+		UserUpdate: auth.UserUpdate{
+			Username: body.Username, Metadata: body.UserMetadata,
+			DisplayName: nullable(body.DisplayName), Locale: nullable(body.Locale),
+		},
+		AppMetadata: body.AppMetadata, IsActive: body.IsActive, ExternalID: nullable(body.ExternalID),
 	}
 	if body.Roles != nil {
-		update.Roles = make([]string, len(*body.Roles))
-		for i, role := range *body.Roles {
-			update.Roles[i] = string(role)
-		}
+		update.Roles = texts[string](*body.Roles)
 	}
-	return update, nil
+	return update
 }
 
 // DeleteUser deletes a user.
@@ -146,7 +98,7 @@ func (s *Server) DeleteUser(
 
 // managedUserBody repeats [userBody], because the generator flattens the contract's allOf.
 func managedUserBody(u auth.ManagedUser) api.ManagedUser {
-	body := api.ManagedUser{
+	return api.ManagedUser{
 		ID:            u.ID,
 		Email:         u.Email,
 		Username:      u.Username,
@@ -159,13 +111,9 @@ func managedUserBody(u auth.ManagedUser) api.ManagedUser {
 		Locale:        optional(u.Locale),
 		UserMetadata:  u.Metadata,
 		AppMetadata:   u.AppMetadata,
-		Roles:         make([]api.Role, len(u.Roles)),
+		Roles:         texts[api.Role](u.Roles),
 		HasPassword:   u.HasPassword,
 		ExternalID:    optional(u.ExternalID),
 		LastLoginAt:   u.LastLoginAt,
 	}
-	for i, role := range u.Roles {
-		body.Roles[i] = api.Role(role)
-	}
-	return body
 }

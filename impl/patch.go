@@ -16,7 +16,7 @@ func ReadManagedUpdate(patch []byte) (auth.ManagedUpdate, error) {
 	if err != nil {
 		return auth.ManagedUpdate{}, err
 	}
-	return managedUpdate(body)
+	return managedUpdate(body), nil
 }
 
 // ReadInvitation is [ReadManagedUpdate] for the contract's Invitation.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -24,6 +25,7 @@ type request struct {
 	started time.Time
 	// method is the one that was sent: a HEAD is served as a GET.
 	method string
+	url    *url.URL
 	// handler is called after the middleware.
 	handler echo.HandlerFunc
 	source
@@ -127,6 +129,7 @@ func (s *Server) startRequest(known routes, middleware ...echo.MiddlewareFunc) e
 				idText:    id.String(),
 				started:   s.now(),
 				method:    sentMethod(hr),
+				url:       hr.URL,
 				source:    sourceOf(hr, s.proxies),
 				userAgent: hr.UserAgent(),
 				slashAdded: strings.HasSuffix(hr.URL.Path, "/") &&

@@ -28,19 +28,14 @@ func (s *Server) ListSessions(
 ) (api.ListSessionsResponseObject, error) {
 	who := requestOf(ctx).principal
 	sessions, err := s.auth.Sessions(ctx, who.User.ID)
-	if err != nil {
-		return nil, err
-	}
-	return api.ListSessions200JSONResponse(sessionList(sessions, who.SessionID)), nil
+	return api.ListSessions200JSONResponse(sessionList(sessions, who.SessionID)), err
 }
 
 // sessionList returns sessions as the contract has them. current is the one that asks.
 func sessionList(sessions []auth.Session, current uuid.UUID) api.SessionList {
-	list := api.SessionList{Sessions: make([]api.Session, len(sessions))}
-	for i, session := range sessions {
-		list.Sessions[i] = sessionBody(session, current)
+	return api.SessionList{
+		Sessions: bodies(sessions, func(s auth.Session) api.Session { return sessionBody(s, current) }),
 	}
-	return list
 }
 
 // EndSession ends one of the user's sessions.

@@ -154,11 +154,3 @@ func noteGrant(r *request, what string, user auth.User, err error) {
 	r.note(slog.String(what, outcome))
 	r.noteUser(cmp.Or(id, user.ID))
 }
-
-// value returns an optional field. An absent field is the same as an empty one (RFC 6749 section 3.2).
-func value[S ~string](s *S) string {
-	if s == nil {
-		return ""
-	}
-	return string(*s)
-}
