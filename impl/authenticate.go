@@ -17,10 +17,7 @@ func (s *Server) authenticate(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(ec echo.Context) error {
 		hr := ec.Request()
 		r := requestOf(hr.Context())
-		switch {
-		case r.operation == nil:
-			return next(ec)
-		case !r.operation.Authenticated:
+		if !r.operation.Authenticated {
 			if token, err := bearerToken(hr); err == nil && r.operation.OptionalToken {
 				r.session = s.auth.Session(hr.Context(), token)
 			}

@@ -68,7 +68,7 @@ func (s *Server) takeCookies(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(ec echo.Context) error {
 		hr := ec.Request()
 		r := requestOf(hr.Context())
-		if s.cookie != nil && r.operation != nil && r.operation.TakesCookie {
+		if s.cookie != nil && r.operation.TakesCookie {
 			for _, cookie := range hr.CookiesNamed(s.cookie.name) {
 				r.cookies = append(r.cookies, secret.New(cookie.Value))
 			}

@@ -130,7 +130,7 @@ func (c crossOrigin) refuse(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(ec echo.Context) error {
 		hr := ec.Request()
 		switch r := requestOf(hr.Context()); {
-		case r.operation == nil || c.check.Check(hr) == nil:
+		case r.operation == noOperation || c.check.Check(hr) == nil:
 			return next(ec)
 		case len(r.cookies) > 0:
 			return errOriginNotAllowed

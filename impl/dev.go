@@ -4,9 +4,9 @@ import (
 	"errors"
 	"io/fs"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
 
 	"github.com/labstack/echo/v4"
 )
@@ -47,13 +47,7 @@ func notLocal(r *http.Request) string {
 			return "it comes through a proxy"
 		}
 	}
-	host := r.Host
-	if name, _, err := net.SplitHostPort(host); err == nil {
-		host = name
-	} else if len(host) > 1 && host[0] == '[' && host[len(host)-1] == ']' {
-		host = host[1 : len(host)-1]
-	}
-	if addr, err := netip.ParseAddr(host); host != "localhost" && (err != nil || !addr.Unmap().IsLoopback()) {
+	if !isLoopback((&url.URL{Host: r.Host}).Hostname()) {
 		return "the Host header doesn't name this machine"
 	}
 	return ""

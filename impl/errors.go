@@ -337,7 +337,7 @@ func (s *Server) writeError(err error, ec echo.Context) {
 		return
 	}
 	h.Set("Content-Type", mediaProblem)
-	if r.isOAuth() {
+	if r.operation.OAuth {
 		h.Set("Content-Type", mediaJSON) // RFC 6749 section 5.2
 	}
 	h.Set("Content-Length", strconv.Itoa(len(body))) // so that the answer is whole once it is sent, whatever follows

@@ -66,7 +66,7 @@ func (s *Server) account(next echo.HandlerFunc) echo.HandlerFunc {
 		r, hr, res := requestOf(ec.Request().Context()), ec.Request(), ec.Response()
 		took := s.now().Sub(r.started)
 		if s.observe != nil {
-			s.observe(r.operationID(), res.Status, took)
+			s.observe(r.operation.ID, res.Status, took)
 		}
 		level := s.levelOf(r, res.Status, err, gone)
 		if !s.logger.Enabled(hr.Context(), level) {
@@ -149,7 +149,7 @@ func setSecurityHeaders(next echo.HandlerFunc) echo.HandlerFunc {
 func (s *Server) limitTime(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(ec echo.Context) error {
 		hr := ec.Request()
-		if op := requestOf(hr.Context()).operation; op != nil && op.Authenticated && op.Body == nil {
+		if op := requestOf(hr.Context()).operation; op.Authenticated && op.Body == nil {
 			return next(ec)
 		}
 		ctx, cancel := context.WithTimeout(hr.Context(), s.timeouts.Request)
@@ -167,7 +167,7 @@ const maxBody = 64 << 10
 func limitBody(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(ec echo.Context) error {
 		hr := ec.Request()
-		if r := requestOf(hr.Context()); r.operation == nil || r.operation.Body == nil {
+		if requestOf(hr.Context()).operation.Body == nil {
 			return next(ec)
 		}
 		if hr.ContentLength > maxBody {
@@ -201,10 +201,7 @@ func refuseMethods(next echo.HandlerFunc) echo.HandlerFunc {
 // refuseWhileStarting refuses everything but the liveness check until the service can serve.
 func (s *Server) refuseWhileStarting(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(ec echo.Context) error {
-		if s.started.Load() {
-			return next(ec)
-		}
-		if op := requestOf(ec.Request().Context()).operation; op != nil && op.ID == opLiveness {
+		if s.started.Load() || requestOf(ec.Request().Context()).operation.ID == opLiveness {
 			return next(ec)
 		}
 		return errStarting

@@ -33,7 +33,7 @@ func (s *Server) document(p problem, r *request) document {
 		Detail: p.detail,
 		Code:   p.code,
 	}
-	if r.isOAuth() && p.oauth != "" {
+	if r.operation.OAuth && p.oauth != "" {
 		doc.Error, doc.ErrorDescription = p.oauth, p.detail
 	}
 	if p.status == http.StatusInternalServerError {

@@ -1,6 +1,7 @@
 package impl
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"net/http"
@@ -32,7 +33,7 @@ type request struct {
 	userAgent string // what the client calls itself
 	// slashAdded says that the path was sent without its last slash.
 	slashAdded bool
-	// operation is nil for a path that the contract doesn't have.
+	// operation is never nil: [noOperation] stands for a path that the contract doesn't have.
 	operation *contract.Operation
 	// cookies are the values of the session's cookie, and origins those of the header Origin, where
 	// the operation takes the cookie.
@@ -56,7 +57,7 @@ type requestKey struct{}
 func requestOf(ctx context.Context) *request {
 	r, _ := ctx.Value(requestKey{}).(*request)
 	if r == nil {
-		return &request{}
+		return &request{operation: noOperation}
 	}
 	return r
 }
@@ -72,20 +73,12 @@ func sentPathOf(r *http.Request) string {
 	return path
 }
 
-// isOAuth reports whether the request's errors have the form of RFC 6749 section 5.2.
-func (r *request) isOAuth() bool { return r.operation != nil && r.operation.OAuth }
-
-// operationID returns the id of the operation, or "" for a path that the contract doesn't have.
-func (r *request) operationID() string {
-	if r.operation == nil {
-		return ""
-	}
-	return r.operation.ID
-}
+// noOperation demands nothing and takes nothing.
+var noOperation = &contract.Operation{}
 
 // isProbe reports whether the request asks for the service's health.
 func (r *request) isProbe() bool {
-	return r.operation != nil && (r.operation.ID == opLiveness || r.operation.ID == "GetReadiness")
+	return r.operation.ID == opLiveness || r.operation.ID == "GetReadiness"
 }
 
 // opLiveness is the only operation that is served before [Server.Begin].
@@ -134,13 +127,13 @@ func (s *Server) startRequest(known routes, middleware ...echo.MiddlewareFunc) e
 				userAgent: hr.UserAgent(),
 				slashAdded: strings.HasSuffix(hr.URL.Path, "/") &&
 					!strings.HasSuffix(sentPathOf(hr), "/"),
-				operation: known.operations[contract.Route{Method: hr.Method, Path: ec.Path()}],
+				operation: cmp.Or(known.operations[contract.Route{Method: hr.Method, Path: ec.Path()}], noOperation),
 				answer:    ec.Response().Header(),
 				handler:   next,
 			}
 			if methods, ok := known.taken(ec.Path(), hr.URL.Path); ok {
 				ec.Set(echo.ContextKeyHeaderAllow, methods)
-				r.operation = nil
+				r.operation = noOperation
 			}
 			s.warnOfProxy(hr)
 			ec.SetRequest(hr.WithContext(context.WithValue(hr.Context(), requestKey{}, r)))

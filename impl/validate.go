@@ -16,10 +16,8 @@ import (
 // stub reads them.
 func validatePath(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(ec echo.Context) error {
-		if op := requestOf(ec.Request().Context()).operation; op != nil {
-			if err := op.CheckPath(ec.Param); err != nil {
-				return err
-			}
+		if err := requestOf(ec.Request().Context()).operation.CheckPath(ec.Param); err != nil {
+			return err
 		}
 		return next(ec)
 	}
@@ -35,9 +33,6 @@ func validateRequest(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(ec echo.Context) error {
 		hr := ec.Request()
 		op := requestOf(hr.Context()).operation
-		if op == nil {
-			return next(ec)
-		}
 		found := op.CheckParameters(hr)
 		if op.Body != nil {
 			data, err := readBody(ec, op.Body)
