@@ -44,7 +44,7 @@ func (e *staleError) problem() problem {
 	return problem{
 		status: 401, code: "reauthentication_required", detail: "The session has to prove again who its user is.",
 		challenge: fmt.Sprintf(`Bearer error="insufficient_user_authentication", max_age="%d"`, age),
-		maxAge:    age, factors: e.factors,
+		members:   members{MaxAge: age, Factors: e.factors},
 	}
 }
 
@@ -53,7 +53,7 @@ func scopeProblem(e *auth.ScopeError) problem {
 	return problem{
 		status: 403, code: "insufficient_scope", detail: "The token or the roles of its user lack a scope.",
 		challenge: fmt.Sprintf(`Bearer error="insufficient_scope", scope="%s"`, strings.Join(e.Scopes, " ")),
-		scopes:    e.Scopes,
+		members:   members{Scopes: e.Scopes},
 	}
 }
 
@@ -62,33 +62,36 @@ type problem struct {
 	status int
 	code   string
 	detail string
-	// oauth is the code of RFC 6749 section 5.2 or 4.1.2.1, sent at the token and the revocation
-	// endpoint only.
+	// oauth is the code of RFC 6749 section 5.2, where the status doesn't say it.
 	oauth string
-	// challenge is the value of WWW-Authenticate (RFC 6750 section 3).
+	// challenge is the value of WWW-Authenticate (RFC 6750 section 3), where it isn't that of every 401.
 	challenge string
 	// retryAfter is in seconds.
 	retryAfter int
 	// budget is the one that is used up.
 	budget *auth.Budget
-	errors contract.Violations
-	// factors are what a login goes on with, or what a session can prove anew who its user is with.
-	factors []auth.Factor
-	// maxAge is in seconds, of a session that has to prove again who its user is.
-	maxAge int
-	// held is what a login goes on with.
-	held *auth.CodeRequest
-	// scopes are those that a token needs.
-	scopes []string
+	members
+}
+
+// oauthError returns the code of RFC 6749 section 5.2 or 4.1.2.1, sent at the token and the revocation
+// endpoint only.
+func (p problem) oauthError() string {
+	switch {
+	case p.oauth != "":
+		return p.oauth
+	case p.status == http.StatusInternalServerError:
+		return "server_error"
+	case p.status == http.StatusTooManyRequests, p.status == http.StatusServiceUnavailable:
+		return "temporarily_unavailable"
+	}
+	return "invalid_request"
 }
 
 const (
-	challenge               = "Bearer"
 	challengeInvalidToken   = `Bearer error="invalid_token"`
 	challengeInvalidRequest = `Bearer error="invalid_request"`
 
-	oauthInvalidRequest = "invalid_request"
-	oauthInvalidGrant   = "invalid_grant"
+	oauthInvalidGrant = "invalid_grant"
 
 	mediaJSON    = "application/json"
 	mediaProblem = "application/problem+json"
@@ -102,8 +105,7 @@ var problems = []struct {
 }{
 	// A login failed: a wrong password, an unknown email, an inactive user. The client isn't told which.
 	{auth.ErrInvalidCredentials, problem{
-		status: 401, code: "invalid_credentials", oauth: oauthInvalidGrant, challenge: challenge,
-		detail: "Authentication was unsuccessful.",
+		status: 401, code: "invalid_credentials", oauth: oauthInvalidGrant, detail: "Authentication was unsuccessful.",
 	}},
 	{auth.ErrRefreshReused, problem{
 		status: 400, code: "refresh_token_reused", oauth: oauthInvalidGrant,
@@ -115,33 +117,26 @@ var problems = []struct {
 	}},
 	{auth.ErrNoAccount, problem{status: 404, code: "account_not_found", detail: "There is no such user."}},
 	{auth.ErrNoSession, problem{status: 404, code: "session_not_found", detail: "The user has no such session."}},
-	{errNotAuthenticated, problem{
-		status: 401, code: "not_authenticated", challenge: challenge,
-		detail: "Not authenticated",
-	}},
+	{errNotAuthenticated, problem{status: 401, code: "not_authenticated", detail: "Not authenticated"}},
 	{auth.ErrInvalidToken, problem{
 		status: 401, code: "invalid_token", challenge: challengeInvalidToken,
 		detail: "Could not validate token credentials.",
 	}},
 	{auth.ErrNoUser, problem{
-		status: 401, code: "user_not_found", challenge: challengeInvalidToken,
-		detail: "No authenticated user.",
+		status: 401, code: "user_not_found", challenge: challengeInvalidToken, detail: "No authenticated user.",
 	}},
 	{auth.ErrInactiveUser, problem{
-		status: 401, code: "user_inactive", challenge: challengeInvalidToken,
-		detail: "Not an active user.",
+		status: 401, code: "user_inactive", challenge: challengeInvalidToken, detail: "Not an active user.",
 	}},
 	{errAmbiguousCredentials, problem{
 		status: 400, code: "ambiguous_credentials", challenge: challengeInvalidRequest,
 		detail: "A token may be sent in one way only: the Authorization header.",
 	}},
 	{auth.ErrInvalidCode, problem{
-		status: 401, code: "invalid_code", challenge: challenge,
-		detail: "The code or the link is not valid, or not any more.",
+		status: 401, code: "invalid_code", detail: "The code or the link is not valid, or not any more.",
 	}},
 	{auth.ErrEmailVerified, problem{
-		status: 409, code: "email_verified",
-		detail: "The email of the account is verified already.",
+		status: 409, code: "email_verified", detail: "The email of the account is verified already.",
 	}},
 	{auth.ErrEmailTaken, problem{status: 409, code: "email_taken", detail: "The email belongs to another user."}},
 	{auth.ErrUsernameTaken, problem{status: 409, code: "username_taken", detail: "The username belongs to another user."}},
@@ -153,9 +148,7 @@ var problems = []struct {
 	}},
 	{auth.ErrWrongPassword, problem{status: 403, code: "wrong_password", detail: "The password is wrong."}},
 	{auth.ErrChangedSince, problem{status: 412, code: "precondition_failed", detail: "The user has another ETag by now."}},
-	{errNoPrecondition, problem{
-		status: 428, code: "precondition_required", detail: "The header If-Match is missing.",
-	}},
+	{errNoPrecondition, problem{status: 428, code: "precondition_required", detail: "The header If-Match is missing."}},
 	{auth.ErrInvalidScope, problem{
 		status: 400, code: "invalid_scope", oauth: "invalid_scope",
 		detail: "The scope is not known, or the session was not opened with it.",
@@ -165,62 +158,45 @@ var problems = []struct {
 		detail: "The grant type must be password or refresh_token.",
 	}},
 	{errOriginNotAllowed, problem{
-		status: 403, code: "origin_not_allowed", oauth: oauthInvalidRequest,
+		status: 403, code: "origin_not_allowed",
 		detail: "The cookie needs one Origin header, that of a page that is let in.",
 	}},
 	{errUnsupportedMediaType, problem{
-		status: 415, code: "unsupported_media_type", oauth: oauthInvalidRequest,
+		status: 415, code: "unsupported_media_type",
 		detail: "The body's Content-Type or Content-Encoding is not one that this operation takes.",
 	}},
-	{errBodyTimeout, problem{
-		status: 408, code: "request_timeout", oauth: oauthInvalidRequest,
-		detail: "The body did not arrive in time.",
-	}},
+	{errBodyTimeout, problem{status: 408, code: "request_timeout", detail: "The body did not arrive in time."}},
 	{ErrSchemaOutdated, problem{
-		status: 503, code: "schema_outdated", retryAfter: 5,
-		detail: "The database waits for a migration.",
+		status: 503, code: "schema_outdated", retryAfter: 5, detail: "The database waits for a migration.",
 	}},
 	{ErrSchemaTooNew, problem{
-		status: 503, code: "schema_too_new", retryAfter: 30,
-		detail: "The database was migrated by a newer server.",
+		status: 503, code: "schema_too_new", retryAfter: 30, detail: "The database was migrated by a newer server.",
 	}},
 	{ErrReadOnly, problem{
-		status: 503, code: "database_read_only", retryAfter: 1,
-		detail: "The database takes no writes.",
+		status: 503, code: "database_read_only", retryAfter: 1, detail: "The database takes no writes.",
 	}},
 	{ErrKeysUnavailable, problem{
-		status: 503, code: "keys_unavailable", retryAfter: 5,
-		detail: "No key signs access tokens.",
+		status: 503, code: "keys_unavailable", retryAfter: 5, detail: "No key signs access tokens.",
 	}},
 	{auth.ErrRegistrationClosed, problem{
 		status: 403, code: "registration_closed", detail: "Nobody may register here.",
 	}},
 	{errCrossOrigin, problem{
-		status: 403, code: "cross_origin", oauth: oauthInvalidRequest,
-		detail: "A page of another origin may not send this request.",
+		status: 403, code: "cross_origin", detail: "A page of another origin may not send this request.",
 	}},
-	{errStarting, problem{
-		status: 503, code: "starting", oauth: "temporarily_unavailable", retryAfter: 1,
-		detail: "The server is starting.",
-	}},
+	{errStarting, problem{status: 503, code: "starting", retryAfter: 1, detail: "The server is starting."}},
 	{errShuttingDown, problem{status: 503, code: "shutting_down", detail: "The server is shutting down.", retryAfter: 5}},
 	{auth.ErrUnavailable, problem{
-		status: 503, code: "unavailable", oauth: "temporarily_unavailable", retryAfter: 1,
-		detail: "The service can't answer now. Try again.",
+		status: 503, code: "unavailable", retryAfter: 1, detail: "The service can't answer now. Try again.",
 	}},
 	{auth.ErrOverloaded, problem{
-		status: 503, code: "overloaded", oauth: "temporarily_unavailable", retryAfter: 1,
-		detail: "Too many passwords wait to be checked. Try again.",
+		status: 503, code: "overloaded", retryAfter: 1, detail: "Too many passwords wait to be checked. Try again.",
 	}},
 	{context.DeadlineExceeded, problem{
-		status: 503, code: "unavailable", oauth: "temporarily_unavailable", retryAfter: 1,
-		detail: "The service can't answer now. Try again.",
+		status: 503, code: "unavailable", retryAfter: 1, detail: "The service can't answer now. Try again.",
 	}},
 	// The client has gone, and nobody will read it.
-	{context.Canceled, problem{
-		status: 503, code: "unavailable", oauth: "temporarily_unavailable", retryAfter: 1,
-		detail: "The request was given up.",
-	}},
+	{context.Canceled, problem{status: 503, code: "unavailable", retryAfter: 1, detail: "The request was given up."}},
 	{echo.ErrNotFound, problem{status: 404, code: "not_found", detail: "There is nothing at this path."}},
 	{echo.ErrMethodNotAllowed, problem{
 		status: 405, code: "method_not_allowed",
@@ -232,7 +208,6 @@ var internalError = problem{
 	status: 500,
 	code:   "internal_error",
 	detail: "The server failed. Its log has more under the request's id.",
-	oauth:  "server_error",
 }
 
 // problemOf returns the problem of an error. An unknown error is a 500 that reveals nothing.
@@ -249,10 +224,11 @@ func problemOf(err error) problem {
 	)
 	switch {
 	case errors.As(err, &held):
+		asked, factors := codeBody(held.Code), []auth.Factor{auth.FactorEmailCode}
 		return problem{
-			status: 403, code: "email_unverified", oauth: oauthInvalidGrant, held: &held.Code,
-			factors: []auth.Factor{auth.FactorEmailCode},
+			status: 403, code: "email_unverified", oauth: oauthInvalidGrant,
 			detail:  "A code was mailed that proves the email. The login goes on with it.",
+			members: members{Request: asked.Request, ExpiresIn: asked.ExpiresIn, Factors: factors},
 		}
 	case errors.As(err, &stale):
 		return stale.problem()
@@ -260,25 +236,19 @@ func problemOf(err error) problem {
 		return scopeProblem(scope)
 	case errors.As(err, &limited):
 		return problem{
-			status: 429, code: "rate_limited", detail: "Too many attempts. Try again later.", oauth: "temporarily_unavailable",
+			status: 429, code: "rate_limited", detail: "Too many attempts. Try again later.",
 			retryAfter: seconds(limited.RetryAfter), budget: &limited.Budget,
 		}
 	case errors.As(err, &input):
 		return problemOf(invalidInput(input))
 	case errors.As(err, &invalid):
 		return problem{
-			status: 422,
-			code:   "invalid_request",
-			detail: "The request does not match the contract.",
-			oauth:  oauthInvalidRequest,
-			errors: invalid,
+			status: 422, code: "invalid_request", detail: "The request does not match the contract.",
+			members: members{Errors: bodies(invalid, fieldError)},
 		}
 	case errors.As(err, &tooLarge):
 		return problem{
-			status: 413,
-			code:   "body_too_large",
-			detail: "The body is larger than " + strconv.FormatInt(tooLarge.Limit, 10) + " bytes.",
-			oauth:  oauthInvalidRequest,
+			status: 413, code: "body_too_large", detail: fmt.Sprintf("The body is larger than %d bytes.", tooLarge.Limit),
 		}
 	}
 	known, ok := lookUp(err)
@@ -321,6 +291,8 @@ func (s *Server) writeError(err error, ec echo.Context) {
 	h := ec.Response().Header()
 	if p.challenge != "" {
 		h.Set("WWW-Authenticate", p.challenge)
+	} else if p.status == http.StatusUnauthorized {
+		h.Set("WWW-Authenticate", "Bearer")
 	}
 	if p.retryAfter > 0 {
 		h.Set("Retry-After", strconv.Itoa(p.retryAfter))

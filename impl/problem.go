@@ -10,49 +10,49 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/docs"
 )
 
-// document is a problem with the members that only some problems have.
+// members are those that only some problems have.
+type members struct {
+	Errors []api.FieldError `json:"errors,omitempty"`
+	// MaxAge is in seconds, of a session that has to prove again who its user is.
+	MaxAge int `json:"max_age,omitempty"`
+	// Request and ExpiresIn are of the code that a login goes on with.
+	Request   string `json:"request,omitempty"`
+	ExpiresIn int64  `json:"expires_in,omitempty"`
+	// Factors are what a login goes on with, or what a session can prove anew who its user is with.
+	Factors []auth.Factor `json:"factors,omitempty"`
+	// Scopes are those that a token needs.
+	Scopes []string `json:"scopes,omitempty"`
+}
+
+// document is a problem as it is sent.
 type document struct {
 	api.Problem
-	Errors           []api.FieldError `json:"errors,omitempty"`
-	Error            string           `json:"error,omitempty"`
-	ErrorDescription string           `json:"error_description,omitempty"`
-	RequestID        string           `json:"request_id,omitempty"`
-	MaxAge           int              `json:"max_age,omitempty"`
-	Request          string           `json:"request,omitempty"`
-	ExpiresIn        int64            `json:"expires_in,omitempty"`
-	Factors          []auth.Factor    `json:"factors,omitempty"`
-	Scopes           []string         `json:"scopes,omitempty"`
+	Error            string `json:"error,omitempty"`
+	ErrorDescription string `json:"error_description,omitempty"`
+	RequestID        string `json:"request_id,omitempty"`
+	members
 }
 
 func (s *Server) document(p problem, r *request) document {
-	doc := document{Errors: fieldErrors(p.errors), MaxAge: p.maxAge, Factors: p.factors, Scopes: p.scopes}
-	doc.Problem = api.Problem{
+	doc := document{members: p.members, Problem: api.Problem{
 		Type:   s.problemType(r, p.code),
 		Title:  s.problems[p.code].Title,
 		Status: p.status,
 		Detail: p.detail,
 		Code:   p.code,
-	}
-	if r.operation.OAuth && p.oauth != "" {
-		doc.Error, doc.ErrorDescription = p.oauth, p.detail
+	}}
+	if r.operation.OAuth {
+		doc.Error, doc.ErrorDescription = p.oauthError(), p.detail
 	}
 	if p.status == http.StatusInternalServerError {
 		doc.RequestID = r.idText
 	}
-	if p.held != nil {
-		asked := codeBody(*p.held)
-		doc.Request, doc.ExpiresIn = asked.Request, asked.ExpiresIn
-	}
 	return doc
 }
 
-// fieldErrors returns violations as the entries of `errors`.
-func fieldErrors(found contract.Violations) []api.FieldError {
-	fields := make([]api.FieldError, len(found))
-	for i, v := range found {
-		fields[i] = api.FieldError{Pointer: v.Pointer, Code: api.FieldErrorCode(v.Code), Detail: v.Detail}
-	}
-	return fields
+// fieldError returns a violation as an entry of `errors`.
+func fieldError(v contract.Violation) api.FieldError {
+	return api.FieldError{Pointer: v.Pointer, Code: api.FieldErrorCode(v.Code), Detail: v.Detail}
 }
 
 // invalidInput returns, as violations, what the service refused although it fits the contract.
