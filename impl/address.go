@@ -10,10 +10,6 @@ import (
 	"strings"
 )
 
-// maxHops bounds how many entries of a forwarding header are looked at: more proxies than anybody
-// has.
-const maxHops = 32
-
 // source is where a request comes from, and the address under which its client found the server.
 type source struct {
 	address netip.Addr
@@ -41,7 +37,9 @@ func sourceOf(r *http.Request, trusted []netip.Prefix) source {
 		return s
 	}
 	elements := parseForwarded(r.Header.Values("Forwarded"))
-	forwarded, at := walk(s.address, forOf(elements), trusted)
+	forwarded, at := walk(
+		s.address, bodies(elements, func(e element) string { return e.node }), trusted,
+	)
 	entries := splitList(r.Header.Values("X-Forwarded-For"))
 	plain, plainAt := walk(s.address, entries, trusted)
 	switch {
@@ -110,7 +108,7 @@ func (s *Server) warnOfProxy(r *http.Request) {
 // one of our proxies. It returns the address of that entry, and its index.
 func walk(peer netip.Addr, entries []string, trusted []netip.Prefix) (netip.Addr, int) {
 	at, index := peer, max(0, len(entries)-1)
-	for i := len(entries) - 1; i >= max(0, len(entries)-maxHops); i-- {
+	for i := len(entries) - 1; i >= 0; i-- {
 		addr, ok := parseNode(entries[i])
 		if !ok {
 			break
@@ -159,14 +157,6 @@ func parseForwarded(values []string) []element {
 		elements = append(elements, element{parameters["for"], parameters["proto"], parameters["host"]})
 	}
 	return elements
-}
-
-func forOf(elements []element) []string {
-	nodes := make([]string, len(elements))
-	for i, e := range elements {
-		nodes[i] = e.node
-	}
-	return nodes
 }
 
 func unquote(s string) string {
