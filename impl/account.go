@@ -91,7 +91,7 @@ func (s *Server) reauthenticate(ctx context.Context, body api.Reauthentication) 
 		return s.auth.Reauthenticate(ctx, r.caller(), r.principal, secret.New(value(body.Password)))
 	}
 	grant, err := s.auth.ReauthenticateByCode(ctx, r.caller(), r.principal, answerOf(body.Request, value(body.Code)))
-	noteCode(r, "reauthentication", uuid.Nil, err)
+	r.noteOutcome("reauthentication", uuid.Nil, err)
 	return grant, err
 }
 

@@ -1,10 +1,7 @@
 package impl
 
 import (
-	"cmp"
 	"context"
-	"errors"
-	"log/slog"
 	"time"
 
 	"github.com/google/uuid"
@@ -29,7 +26,7 @@ func (s *Server) ContinueLogin(
 	r := requestOf(ctx)
 	answer := answerOf(&req.Body.Request, req.Body.Code)
 	granted, err := s.auth.ContinueLogin(ctx, r.caller(), answer, value(req.Body.Scope))
-	noteGrant(r, "login", granted.User, err)
+	r.noteOutcome("login", granted.User.ID, err)
 	if err != nil {
 		return nil, err
 	}
@@ -54,7 +51,7 @@ func (s *Server) ConfirmPasswordReset(
 	r := requestOf(ctx)
 	answer := answerOf(req.Body.Request, req.Body.Code)
 	user, err := s.auth.ConfirmPasswordReset(ctx, r.caller(), answer, secret.New(req.Body.NewPassword))
-	noteCode(r, "password_reset", user, err)
+	r.noteOutcome("password_reset", user, err)
 	return api.ConfirmPasswordReset204Response{}, err
 }
 
@@ -74,7 +71,7 @@ func (s *Server) ConfirmEmailVerification(
 	r := requestOf(ctx)
 	answer := answerOf(req.Body.Request, req.Body.Code)
 	err := s.auth.ConfirmEmailVerification(ctx, r.caller(), r.principal, answer)
-	noteCode(r, "email_verification", uuid.Nil, err)
+	r.noteOutcome("email_verification", uuid.Nil, err)
 	return api.ConfirmEmailVerification204Response{}, err
 }
 
@@ -93,7 +90,7 @@ func (s *Server) ConfirmEmailChange(
 ) (api.ConfirmEmailChangeResponseObject, error) {
 	r := requestOf(ctx)
 	err := s.auth.ConfirmEmailChange(ctx, r.caller(), r.principal, answerOf(req.Body.Request, req.Body.Code))
-	noteCode(r, "email_change", uuid.Nil, err)
+	r.noteOutcome("email_change", uuid.Nil, err)
 	return api.ConfirmEmailChange204Response{}, err
 }
 
@@ -103,33 +100,4 @@ func answerOf(request *string, code string) auth.CodeAnswer {
 
 func codeBody(asked auth.CodeRequest) api.CodeRequested {
 	return api.CodeRequested{Request: asked.Request.Reveal(), ExpiresIn: int64(asked.ExpiresIn / time.Second)}
-}
-
-// noteCode puts the outcome of a mailed code into the log, and whose code it was. user may be zero.
-func noteCode(r *request, what string, user uuid.UUID, err error) {
-	outcome, guessed := codeOutcome(err)
-	r.note(slog.String(what, outcome))
-	r.noteUser(cmp.Or(user, guessed))
-}
-
-// codeOutcome returns how the log calls the outcome of a mailed code, and the user whose code was
-// guessed, or zero.
-func codeOutcome(err error) (outcome string, user uuid.UUID) {
-	var (
-		guessed *auth.GuessError
-		limited *auth.LimitedError
-	)
-	switch {
-	case err == nil:
-		return "ok", uuid.Nil
-	case errors.As(err, &guessed):
-		return "invalid_code", guessed.UserID
-	case errors.Is(err, auth.ErrInvalidCode):
-		return "invalid_code", uuid.Nil
-	case errors.As(err, &limited):
-		return "limited", uuid.Nil
-	case errors.Is(err, auth.ErrOverloaded):
-		return "overloaded", uuid.Nil
-	}
-	return "error", uuid.Nil
 }

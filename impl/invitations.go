@@ -4,8 +4,6 @@ import (
 	"context"
 	"log/slog"
 
-	"github.com/google/uuid"
-
 	"github.com/latchkey-auth/latchkey/gen/api"
 	"github.com/latchkey-auth/latchkey/impl/auth"
 )
@@ -24,7 +22,7 @@ func (s *Server) CreateUser(
 	return api.CreateUser201JSONResponse{
 		Body: managedUserBody(invited),
 		Headers: api.CreateUser201ResponseHeaders{
-			ETag: auth.ETag(invited.User), Location: invitedPath(r, invited.ID),
+			ETag: auth.ETag(invited.User), Location: r.userPath(invited.ID.String()),
 		},
 	}, nil
 }
@@ -34,14 +32,6 @@ func invitationOf(body api.Invitation) auth.Invitation {
 		Email: body.Email, Username: value(body.Username), DisplayName: value(body.DisplayName), Locale: value(body.Locale),
 		AppMetadata: body.AppMetadata, Roles: texts[string](orZero(body.Roles)),
 	}
-}
-
-// invitedPath returns the path of a user, relative to the path of the invitation.
-func invitedPath(r *request, id uuid.UUID) string {
-	if r.slashAdded {
-		return id.String() + "/"
-	}
-	return "../" + id.String() + "/"
 }
 
 // SendUserPasswordReset mails a user a link that sets another password.

@@ -3,6 +3,7 @@ package impl
 import (
 	"cmp"
 	"context"
+	"errors"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -94,6 +95,42 @@ func (r *request) noteUser(id uuid.UUID) {
 	if id != uuid.Nil && r.principal.User.ID == uuid.Nil {
 		r.note(slog.String("user", id.String()))
 	}
+}
+
+// noteOutcome adds the outcome of a login, a refresh or a mailed code to the request's line in the log,
+// and the user, or the one whose account was tried. Of a failure the log has what the client must not
+// learn: the reason, and whose account it was. user may be zero.
+func (r *request) noteOutcome(what string, user uuid.UUID, err error) {
+	var (
+		failed  *auth.LoginError
+		held    *auth.UnverifiedError
+		guessed *auth.GuessError
+		limited *auth.LimitedError
+	)
+	outcome := "error"
+	switch {
+	case err == nil:
+		outcome = "ok"
+	case errors.As(err, &failed):
+		outcome, user = failed.Reason, cmp.Or(failed.UserID, user)
+		r.alarming = failed.Reason == auth.ReasonUnreadableHash
+	case errors.As(err, &held):
+		outcome, user = "email_unverified", cmp.Or(held.UserID, user)
+	case errors.As(err, &guessed):
+		outcome, user = "invalid_code", cmp.Or(guessed.UserID, user)
+	case errors.Is(err, auth.ErrInvalidCode):
+		outcome = "invalid_code"
+	case errors.Is(err, auth.ErrRefreshReused):
+		outcome = "reused"
+	case errors.Is(err, auth.ErrInvalidRefresh):
+		outcome = "invalid"
+	case errors.As(err, &limited):
+		outcome = "limited"
+	case errors.Is(err, auth.ErrOverloaded):
+		outcome = "overloaded"
+	}
+	r.note(slog.String(what, outcome))
+	r.noteUser(user)
 }
 
 // No id is a secret, so uuid may keep random bytes in memory and read many at once from the kernel.

@@ -1,10 +1,7 @@
 package impl
 
 import (
-	"cmp"
 	"context"
-	"errors"
-	"log/slog"
 	"slices"
 	"strings"
 	"time"
@@ -69,6 +66,34 @@ func (s *Server) checkGrant(fields map[string]any, found *contract.Violations) {
 	}
 }
 
+// grantPassword opens a session for an email and a password (RFC 6749 section 4.3).
+func grantPassword(ctx context.Context, s *Server, form api.LoginForm) (auth.Grant, error) {
+	r := requestOf(ctx)
+	pass := secret.New(value(form.Password))
+	granted, err := s.auth.Login(ctx, r.caller(), value(form.Username), pass, value(form.Scope))
+	r.noteOutcome("login", granted.User.ID, err)
+	return granted, err
+}
+
+// grantRefresh exchanges a refresh token for new tokens of its session (RFC 6749 section 6). The
+// token in the form counts, and the cookie only without one.
+func grantRefresh(ctx context.Context, s *Server, form api.LoginForm) (granted auth.Grant, err error) {
+	r := requestOf(ctx)
+	defer func() { r.noteOutcome("refresh", granted.User.ID, err) }()
+	if !isRefreshByCookie(form) {
+		return s.auth.Refresh(ctx, r.caller(), secret.New(*form.RefreshToken), value(form.Scope))
+	}
+	token, err := s.cookie.token(r)
+	if err != nil {
+		return auth.Grant{}, err
+	}
+	granted, err = s.auth.Refresh(ctx, r.caller(), token, value(form.Scope))
+	if isSpent(err) {
+		s.cookie.remove(r)
+	}
+	return granted, err
+}
+
 // isRefreshByCookie reports whether a token request takes its refresh token from the cookie.
 func isRefreshByCookie(form api.LoginForm) bool {
 	return value(form.GrantType) == grantTypeRefresh && value(form.RefreshToken) == ""
@@ -130,27 +155,4 @@ func tokenBody(g auth.Grant, delivery *api.TokenDelivery) api.Token {
 // refreshSeconds returns how long the refresh token of a grant is good for, at least a second.
 func refreshSeconds(g auth.Grant) int64 {
 	return int64(max(g.RefreshExpiresIn, time.Second) / time.Second)
-}
-
-// noteGrant logs the outcome of a grant. For a failed one it logs what its client must not learn: the
-// reason, and whose account was tried.
-func noteGrant(r *request, what string, user auth.User, err error) {
-	var (
-		failed *auth.LoginError
-		held   *auth.UnverifiedError
-	)
-	outcome, id := codeOutcome(err)
-	switch {
-	case errors.As(err, &failed):
-		outcome, id = failed.Reason, failed.UserID
-		r.alarming = failed.Reason == auth.ReasonUnreadableHash
-	case errors.As(err, &held):
-		outcome, id = "email_unverified", held.UserID
-	case errors.Is(err, auth.ErrRefreshReused):
-		outcome = "reused"
-	case errors.Is(err, auth.ErrInvalidRefresh):
-		outcome = "invalid"
-	}
-	r.note(slog.String(what, outcome))
-	r.noteUser(cmp.Or(id, user.ID))
 }

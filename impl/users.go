@@ -11,13 +11,17 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/secret"
 )
 
-// currentUserPath returns the path of the current user, relative to the path of the registration,
-// because a proxy may add a prefix to both (RFC 9110 section 10.2.2).
-func currentUserPath(r *request) string {
-	if r.slashAdded {
-		return "users/me/"
+// userPath returns the path of a user, relative to that of the request, because a proxy may add a
+// prefix to both (RFC 9110 section 10.2.2).
+func (r *request) userPath(id string) string {
+	isRegistration := r.operation.ID == "RegisterUser" // its path is that of all users
+	switch {
+	case isRegistration && r.slashAdded:
+		return "users/" + id + "/"
+	case isRegistration || r.slashAdded:
+		return id + "/"
 	}
-	return "me/"
+	return "../" + id + "/"
 }
 
 // RegisterUser makes a user and logs it in, or has a code mailed that does so.
@@ -40,7 +44,7 @@ func (s *Server) RegisterUser(
 	requestOf(ctx).note(slog.String("registered", granted.User.ID.String()))
 	return api.RegisterUser201JSONResponse{
 		Body:    registeredUserBody(granted, s.deliver(ctx, granted, req.Body.TokenDelivery)),
-		Headers: api.RegisterUser201ResponseHeaders{Pragma: noCache, Location: currentUserPath(requestOf(ctx))},
+		Headers: api.RegisterUser201ResponseHeaders{Pragma: noCache, Location: requestOf(ctx).userPath("me")},
 	}, nil
 }
 
@@ -51,18 +55,14 @@ func (s *Server) CompleteRegistration(
 ) (api.CompleteRegistrationResponseObject, error) {
 	r := requestOf(ctx)
 	granted, err := s.auth.CompleteRegistration(ctx, r.caller(), answerOf(&req.Body.Request, req.Body.Code))
-	noteCode(r, "registration", uuid.Nil, err)
+	r.noteOutcome("registration", uuid.Nil, err)
 	if err != nil {
 		return nil, err
 	}
 	r.note(slog.String("registered", granted.User.ID.String()))
-	location := "../me/"
-	if r.slashAdded {
-		location = "me/"
-	}
 	return api.CompleteRegistration201JSONResponse{
 		Body:    registeredUserBody(granted, s.deliver(ctx, granted, req.Body.TokenDelivery)),
-		Headers: api.CompleteRegistration201ResponseHeaders{Pragma: noCache, Location: location},
+		Headers: api.CompleteRegistration201ResponseHeaders{Pragma: noCache, Location: r.userPath("me")},
 	}, nil
 }
 
