@@ -36,3 +36,8 @@ var ParseAuthorization = parseAuthorization
 
 // ErrNotAuthenticated is its only error.
 var ErrNotAuthenticated = errNotAuthenticated
+
+// Routes lists every method and path that is served, as `GET /healthz`.
+func (s *Server) Routes() []string {
+	return bodies(s.echo.Routes(), func(r *echo.Route) string { return r.Method + " " + r.Path })
+}

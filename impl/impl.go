@@ -142,9 +142,8 @@ func New(o Options) (*Server, error) {
 		limitBody,
 		refuseEmptySegments,
 		refuseMethods,
-		s.authenticate, // as the operation's security demands
-		validatePath,
-		validateRequest, // the query string, headers and body, against the operation's schemas
+		s.authenticate,  // as the operation's security demands
+		validateRequest, // the path, the query string, headers and body, against the operation's schemas
 	))
 	api.RegisterHandlers(e, api.NewStrictHandler(s, nil))
 	if err := known.covers(e.Routes()); err != nil {
@@ -198,15 +197,6 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // Drain makes the readiness check fail from now on, so that a load balancer sends no more requests
 // here.
 func (s *Server) Drain() { s.draining.Store(true) }
-
-// Routes lists every method and path that is served, as `GET /healthz`.
-func (s *Server) Routes() []string {
-	routes := make([]string, 0, len(s.echo.Routes()))
-	for _, r := range s.echo.Routes() {
-		routes = append(routes, r.Method+" "+r.Path)
-	}
-	return routes
-}
 
 // Roles returns the roles of the contract.
 func Roles() (auth.Roles, error) {

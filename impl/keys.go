@@ -98,6 +98,7 @@ func issuerURL(issuer string) string {
 func keyBody(key keyring.JWK) api.Key {
 	return api.Key{
 		Kty: api.KeyKty(key.KeyType), Kid: key.KeyID, Alg: api.KeyAlg(key.Algorithm), Use: api.Sig,
-		Crv: optional(api.KeyCrv(key.Curve)), X: optional(key.X), Y: optional(key.Y), N: optional(key.Modulus), E: optional(key.Exponent),
+		Crv: optional(api.KeyCrv(key.Curve)), X: optional(key.X), Y: optional(key.Y),
+		N: optional(key.Modulus), E: optional(key.Exponent),
 	}
 }

@@ -12,20 +12,9 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/contract"
 )
 
-// validatePath checks the parameters of a request's path against the contract, before the generated
-// stub reads them.
-func validatePath(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(ec echo.Context) error {
-		if err := requestOf(ec.Request().Context()).operation.CheckPath(ec.Param); err != nil {
-			return err
-		}
-		return next(ec)
-	}
-}
-
-// validateRequest checks the query string, the headers and the body of a request against the
-// contract, before its handler reads them. It reports everything that is wrong at once, as
-// [contract.Violations].
+// validateRequest checks the path, the query string, the headers and the body of a request against the
+// contract, before the generated stub reads them. It reports everything that is wrong at once, as
+// [contract.Violations], unless the path names nothing.
 //
 // The strict server validates nothing by itself: a missing field would be "", and another content
 // type would pass.
@@ -33,6 +22,9 @@ func validateRequest(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(ec echo.Context) error {
 		hr := ec.Request()
 		op := requestOf(hr.Context()).operation
+		if err := op.CheckPath(ec.Param); err != nil {
+			return err
+		}
 		found := op.CheckParameters(hr)
 		if op.Body != nil {
 			data, err := readBody(ec, op.Body)
