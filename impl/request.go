@@ -34,6 +34,8 @@ type request struct {
 	userAgent string // what the client calls itself
 	// slashAdded says that the path was sent without its last slash.
 	slashAdded bool
+	// alarming makes the line in the log an error, whatever the status is.
+	alarming bool
 	// operation is never nil: [noOperation] stands for a path that the contract doesn't have.
 	operation *contract.Operation
 	// cookies are the values of the session's cookie, and origins those of the header Origin, where
@@ -44,8 +46,6 @@ type request struct {
 	answer http.Header
 	// principal is who the bearer token belongs to, where the operation demands one.
 	principal auth.Principal
-	// alarming makes the line in the log an error, whatever the status is.
-	alarming bool
 	// session holds the claims of a valid token that was sent to an operation which demands none.
 	session *token.Claims
 	// attrs go into the request's line in the log.
