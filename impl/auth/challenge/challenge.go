@@ -128,12 +128,9 @@ func New(o Options) (*Challenges, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Challenges{Codes: codes, queries: db.New(o.DB), now: o.Now}
-	c.databaseNow = func() *time.Time { return nil }
-	if o.DatabaseNow != nil {
-		c.databaseNow = func() *time.Time { t := o.DatabaseNow(); return &t }
-	}
-	return c, nil
+	return &Challenges{
+		Codes: codes, queries: db.New(o.DB), now: o.Now, databaseNow: store.Clock(o.DatabaseNow),
+	}, nil
 }
 
 // Opened is a new challenge.
