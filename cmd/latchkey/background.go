@@ -18,6 +18,9 @@ import (
 // lifetime.
 const sweepEvery = time.Minute
 
+// followKeysEvery is the interval at which changes of the keys are loaded. Tests shorten it.
+var followKeysEvery = keyring.FollowInterval
+
 // background is what the tasks beside the API work on.
 type background struct {
 	*wire.Parts
@@ -48,7 +51,7 @@ func inBackground(ctx context.Context, s settings, b background) (stop func() er
 	running.Go(func() {
 		b.repeat(
 			ctx,
-			keyring.FollowInterval,
+			followKeysEvery,
 			"follow the signing keys",
 			func(ctx context.Context) error { return b.followKeys(ctx, s.KeyRotation) },
 		)

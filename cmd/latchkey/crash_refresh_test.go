@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/url"
-	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -17,7 +16,7 @@ func TestCrashWhileRefreshing(t *testing.T) {
 	const clients, rounds = 4, 5
 	dir := openFolder(t)
 	environ := append(testEnviron(),
-		"LATCHKEY_DATA_DIR="+filepath.Join(dir, "data"), "LATCHKEY_RATE_LIMITS=off", "LATCHKEY_REFRESH_REUSE_WINDOW=1m")
+		"LATCHKEY_DATA_DIR="+dataFolderIn(t, dir), "LATCHKEY_RATE_LIMITS=off", "LATCHKEY_REFRESH_REUSE_WINDOW=1m")
 	p, server := serve(t, dir, environ)
 	tokens := make([]string, clients)
 	for c := range tokens {

@@ -193,15 +193,18 @@ func TestSilentDatabase(t *testing.T) {
 	t.Parallel()
 	at := silent(t)
 	for _, command := range [][]string{{"serve"}, {"migrate"}, {"user", "list"}} {
-		database := "postgres://ada@" + at + "/latchkey?connect_timeout=1&sslmode=disable"
-		p, err := launch("/", onDatabase(database, "LATCHKEY_DATABASE_WAIT=1s"), command)
-		if err != nil {
-			t.Fatal(err)
-		}
-		status, err := p.wait()
-		if status != 1 || err != nil || !p.stderr.contains("the database at "+at+" can't be reached: ") {
-			t.Errorf("%v: exit status %d, %v: %s", command, status, err, p.stderr)
-		}
+		t.Run(command[0], func(t *testing.T) {
+			t.Parallel()
+			database := "postgres://ada@" + at + "/latchkey?connect_timeout=1&sslmode=disable"
+			p, err := launch("/", onDatabase(database, "LATCHKEY_DATABASE_WAIT=1s"), command)
+			if err != nil {
+				t.Fatal(err)
+			}
+			status, err := p.wait()
+			if status != 1 || err != nil || !p.stderr.contains("the database at "+at+" can't be reached: ") {
+				t.Errorf("exit status %d, %v: %s", status, err, p.stderr)
+			}
+		})
 	}
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"net"
 	"os"
 	"os/exec"
@@ -24,8 +25,27 @@ var (
 	apis = regexp.MustCompile(`\A(uvicorn|node [a-z]|go run) ?[^\n]+\n\z`)
 )
 
-// makingClient is held while the client's package is built or something runs that builds it.
-var makingClient sync.Mutex
+var (
+	// makingClient is held while the client's package is built or something runs that builds it.
+	makingClient sync.Mutex
+	// clientIsBuilt is set once the package was built whole. What builds it anew leaves this package in
+	// its place.
+	clientIsBuilt bool
+)
+
+// buildClient builds the client's package, unless a test of this process has built it.
+func buildClient(folder string) error {
+	if clientIsBuilt {
+		return nil
+	}
+	build := exec.Command("npm", "run", "--silent", "build")
+	build.Dir = folder
+	if out, err := build.CombinedOutput(); err != nil {
+		return fmt.Errorf("the client can't be built: %w\n%s", err, out)
+	}
+	clientIsBuilt = true
+	return nil
+}
 
 // write writes a block into the page's folder if its first line names a file, and reports whether
 // it does.
@@ -80,22 +100,20 @@ func (d *document) serveAPI(t *testing.T, script string) {
 	}
 }
 
-// installClient builds the client's package and copies it to where npm would install it, because
-// other tests build it again.
+// installClient copies the client's package to where npm would install it, because other tests build
+// it again.
 func (d *document) installClient(t *testing.T) {
 	t.Helper()
-	makingClient.Lock()
-	defer makingClient.Unlock()
-	client := filepath.Join(d.root, "web", "client")
-	build := exec.Command("npm", "run", "--silent", "build")
-	build.Dir = client
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("the client can't be built: %v\n%s", err, out)
-	}
 	modules := filepath.Join(d.dir, "node_modules")
 	installed := filepath.Join(modules, "@latchkey-auth", "client")
 	if _, err := os.Stat(installed); err == nil {
 		return
+	}
+	makingClient.Lock()
+	defer makingClient.Unlock()
+	client := filepath.Join(d.root, "web", "client")
+	if err := buildClient(client); err != nil {
+		t.Fatal(err)
 	}
 	if err := os.MkdirAll(installed, 0o700); err != nil {
 		t.Fatal(err)

@@ -25,7 +25,8 @@ var (
 	demoURL   = regexp.MustCompile(`http://127\.0\.0\.1:[0-9]+/`)
 	// servers matches the commands that run until they are stopped. Later commands of the page talk
 	// to them.
-	servers = regexp.MustCompile(`(?m)^([A-Z_]+=\S+ )*((npx @latchkey-auth/)?latchkey serve( --dev)?|make run)\n\z`)
+	servers  = regexp.MustCompile(`(?m)^([A-Z_]+=\S+ )*((npx @latchkey-auth/)?latchkey serve( --dev)?|make run)\n\z`)
+	usesData = regexp.MustCompile(`(?m)^([A-Z_]+=\S+ )*(npx @latchkey-auth/)?(latchkey [a-z]|make run)`)
 )
 
 const (
@@ -152,8 +153,13 @@ var installed = map[string][]string{
 //   - ts, tsx: compiled with the client's tests
 var languages = []string{"go", "js", "nginx", "python", "text", "ts", "tsx"}
 
-// prelude is run before each script.
-const prelude = "source \"$ROOT/cmd/latchkey/testdata/documents.sh\"\n"
+const (
+	// prelude is run before each script.
+	prelude = "source \"$ROOT/cmd/latchkey/testdata/documents.sh\"\n"
+	// inCheckout is run before a script that runs in the checkout. `make` doesn't install npm's packages
+	// there: other tests run with the packages that are installed.
+	inCheckout = "make() { command make --old-file=web/node_modules/.package-lock.json \"$@\"; }\n"
+)
 
 // TestDocuments runs each command of the READMEs and of the pages in docs, in their order. All
 // commands of a page run in one folder, against the server that the page started last. The commands
@@ -185,6 +191,9 @@ func TestDocuments(t *testing.T) {
 			}
 			if err := checkProse(root, page, string(text)); err != nil {
 				t.Error(err)
+			}
+			if name != "README.md" && usesData.MatchString(string(text)) { // that page shows the first start
+				dataFolderIn(t, d.dir)
 			}
 			for _, block := range blocks {
 				d.run(t, block[1], block[2])
@@ -231,7 +240,7 @@ func (d *document) run(t *testing.T, language, script string) {
 		}
 	case language != "sh", script == "make test\n": // make test runs this test
 	case script == startDemo:
-		d.openPage(t, d.root, script, "")
+		d.openPage(t, d.root, inCheckout+script, "")
 	case script == startPage:
 		d.openPage(t, d.dir, prelude+script, "main.ts")
 	case script == makeClient:
@@ -268,7 +277,7 @@ func (d *document) serve(t *testing.T, script string) {
 	}
 	dir := d.dir
 	if strings.Contains(script, "make run") {
-		dir = d.root
+		dir, script = d.root, inCheckout+script
 	}
 	// deploy/release runs the npm package.
 	script = strings.Replace(script, "npx @latchkey-auth/latchkey", "latchkey", 1)

@@ -15,8 +15,9 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/auth/event"
 )
 
-// followEvery is the interval at which `latchkey events --follow` looks for new events.
-const followEvery = time.Second
+// followEvery is the interval at which `latchkey events --follow` looks for new events. Tests
+// shorten it.
+var followEvery = time.Second
 
 // eventsPage is how many events are read at once.
 const eventsPage = 500

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"io"
-	"net/http"
 	"os"
 	"os/exec"
 	"regexp"
@@ -16,48 +14,48 @@ import (
 // delays a request or the shutdown.
 func TestLogWithoutReader(t *testing.T) {
 	t.Parallel()
-	for name, open := range map[string]func(*testing.T) *os.File{
-		"reader gone": func(t *testing.T) *os.File {
+	// A line of a request for path has more than 2 KiB. The pipe (64 KiB) and the waiting lines (1 MiB)
+	// hold fewer lines than the sleeping reader gets.
+	path := "/api/" + strings.Repeat("%7F", 507)
+	for name, row := range map[string]struct {
+		requests int
+		open     func(*testing.T) *os.File
+	}{
+		"reader gone": {8, func(t *testing.T) *os.File {
 			r, w := pipe(t)
 			if err := r.Close(); err != nil {
 				t.Fatal(err)
 			}
 			return w
-		},
-		"reader asleep": func(t *testing.T) *os.File {
+		}},
+		"reader asleep": {700, func(t *testing.T) *os.File {
 			_, w := pipe(t)
 			return w
-		},
-		"no room": func(t *testing.T) *os.File {
+		}},
+		"no room": {8, func(t *testing.T) *os.File {
 			f, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
 			if err != nil {
 				t.Fatal(err)
 			}
 			t.Cleanup(func() { _ = f.Close() })
 			return f
-		},
+		}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			metrics := freeAddr(t)
 			environ := onDatabase(postgrestest.New(t), "LATCHKEY_METRICS_ADDR="+metrics, "LATCHKEY_RATE_LIMITS=off")
-			p, server := serve(t, "/", environ, func(cmd *exec.Cmd) { cmd.Stderr = open(t) })
-			long := strings.Repeat("x", 500)
-			for range 400 { // more than a pipe (64 KiB) and the waiting lines (1 MiB) hold
-				for range 8 {
-					if a, err := get(server + "/api/" + long); a.status != 404 || err != nil {
-						t.Fatalf("answered %d, %v", a.status, err)
-					}
+			p, server := serve(t, "/", environ, func(cmd *exec.Cmd) { cmd.Stderr = row.open(t) })
+			for range row.requests {
+				if a, err := get(server + path); a.status != 404 || err != nil {
+					t.Fatalf("answered %d, %v", a.status, err)
 				}
 			}
-			res, err := http.Get("http://" + metrics + "/metrics")
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer func() { _ = res.Body.Close() }()
-			figures, err := io.ReadAll(res.Body)
-			if err != nil || !regexp.MustCompile(`(?m)^latchkey_log_lines_lost_total [1-9]`).Match(figures) {
-				t.Errorf("no lost line is counted (%v)", err)
+			if err := eventually("a lost line is counted", func() bool {
+				a, err := fetch("http://" + metrics + "/metrics")
+				return err == nil && regexp.MustCompile(`(?m)^latchkey_log_lines_lost_total [1-9]`).MatchString(a.body)
+			}); err != nil {
+				t.Error(err)
 			}
 			p.stop(t)
 		})

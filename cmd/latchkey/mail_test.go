@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	netmail "net/mail"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -128,13 +127,11 @@ func TestPreview(t *testing.T) {
 	seen := map[string]string{}
 	for _, language := range []string{"en", "de"} {
 		for _, kind := range mail.Kinds() {
-			cmd := exec.CommandContext(t.Context(), "latchkey", "mail", "preview", string(kind), "--language", language)
-			cmd.Env = testEnviron()
-			out, err := cmd.Output()
+			out, err := runHere("mail", "preview", string(kind), "--language", language)
 			if err != nil {
 				t.Fatalf("%s %s: %v", kind, language, err)
 			}
-			message, err := netmail.ReadMessage(bytes.NewReader(out))
+			message, err := netmail.ReadMessage(strings.NewReader(out))
 			if err != nil {
 				t.Fatalf("%s %s: %v", kind, language, err)
 			}

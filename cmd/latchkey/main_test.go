@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"flag"
 	"os"
@@ -14,9 +15,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/latchkey-auth/latchkey/impl/postgres"
 	"github.com/latchkey-auth/latchkey/impl/postgres/postgrestest"
+	"github.com/latchkey-auth/latchkey/schema"
 )
 
 // patience bounds every wait of these tests. It is far more than a busy machine needs.
@@ -25,6 +29,9 @@ const patience = 90 * time.Second
 // testKey is the secret key of servers on a test's database.
 const testKey = "hV3kq8Zr1wXtN6yPbC0mJ4sLgE9dFuA7oT5iRvQ2KxWnYzHj"
 
+// followsKeysSoon is the variable of a server that loads changes of its keys within a tenth of a second.
+const followsKeysSoon = "TEST_FOLLOWS_KEYS_SOON"
+
 // TestMain puts the real binary into PATH as latchkey. The binary is this test binary, which runs
 // main when it is called by that name.
 func TestMain(m *testing.M) {
@@ -32,7 +39,13 @@ func TestMain(m *testing.M) {
 	if err := flag.Set("test.parallel", "6"); err != nil {
 		panic(err)
 	}
-	testscript.Main(withPostgres{m}, map[string]func(){"latchkey": main})
+	testscript.Main(withPostgres{m}, map[string]func(){"latchkey": func() {
+		followEvery, healthTimeout = 50*time.Millisecond, 500*time.Millisecond
+		if os.Getenv(followsKeysSoon) != "" {
+			followKeysEvery = 100 * time.Millisecond
+		}
+		main()
+	}})
 }
 
 type withPostgres struct{ m *testing.M }
@@ -43,13 +56,67 @@ func (w withPostgres) Run() int {
 		panic(err)
 	}
 	defer func() { _ = os.RemoveAll(dir) }() // a folder that stays is no failure
-	dataFolder = filepath.Join(dir, "data")
+	if err := os.Chmod(dir, 0o711); err != nil {
+		panic(err)
+	}
+	dataFolder, migratedCluster.folder = filepath.Join(dir, "data"), filepath.Join(dir, "migrated")
 	return postgrestest.Run(w.m)
 }
 
 // dataFolder is the data folder of processes that have no other one. The default of a process of root
 // would be /var/lib/latchkey, which belongs to a server of the machine.
 var dataFolder string
+
+// migratedCluster is an embedded database with the newest schema and no rows, which is made once.
+var migratedCluster struct {
+	folder string
+	make   sync.Once
+	err    error
+}
+
+// makeCluster makes [migratedCluster]. The PostgreSQL of its copies doesn't wait for the disk either,
+// so they survive a kill of all processes, but no power cut.
+func makeCluster() error {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	server, err := postgres.Start(ctx, postgres.Options{
+		DataDir: migratedCluster.folder, BinDir: os.Getenv("LATCHKEY_POSTGRES_BIN"),
+		Parameters: map[string]string{"fsync": "off"},
+	})
+	if err != nil {
+		return err
+	}
+	config, err := pgx.ParseConfig(server.URL())
+	if err == nil {
+		_, err = schema.Migrate(ctx, config)
+	}
+	if err := errors.Join(err, server.Stop(ctx)); err != nil {
+		return err
+	}
+	file, err := os.OpenFile(filepath.Join(migratedCluster.folder, "postgres", "postgresql.conf"), os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	_, err = file.WriteString("fsync = off\n")
+	return errors.Join(err, file.Close())
+}
+
+// dataFolderIn makes a data folder in dir with a copy of [migratedCluster]. Where a test is about the
+// first start, serve makes its database itself.
+func dataFolderIn(tb testing.TB, dir string) string {
+	tb.Helper()
+	migratedCluster.make.Do(func() { migratedCluster.err = makeCluster() })
+	data := filepath.Join(dir, "data")
+	err := errors.Join(migratedCluster.err, os.Mkdir(data, 0o711))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	copying := exec.Command("cp", "-a", filepath.Join(migratedCluster.folder, "postgres"), data)
+	if out, err := copying.CombinedOutput(); err != nil {
+		tb.Fatalf("%v: %s", err, out)
+	}
+	return data
+}
 
 // testEnviron is the environment of every process. It has none of the developer's settings, and
 // cheap hashes.

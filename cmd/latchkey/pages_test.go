@@ -95,17 +95,17 @@ func checkOwnCommand(words []string) error {
 	}
 	for alternative := range strings.SplitSeq(path[last], "|") {
 		args := append(append([]string{}, path[:last]...), alternative)
-		out, err := exec.Command("latchkey", append(args, "--help")...).CombinedOutput()
+		out, err := runHere(append(args, "--help")...)
 		if err != nil {
 			return fmt.Errorf("%w: %s", err, out)
 		}
 		// For an unknown command the binary shows the help of the command above.
 		usage := regexp.MustCompile(`(?m)^ +latchkey ` + regexp.QuoteMeta(strings.Join(args, " ")) + `( |$)`)
-		if !usage.Match(out) {
+		if !usage.MatchString(out) {
 			return fmt.Errorf("there is no command %v", args)
 		}
 		for _, flag := range flags {
-			if !bytes.Contains(out, []byte(flag)) {
+			if !strings.Contains(out, flag) {
 				return fmt.Errorf("%v has no flag %s", args, flag)
 			}
 		}

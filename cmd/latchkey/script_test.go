@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net/http"
 	"os"
@@ -22,13 +23,15 @@ import (
 	"github.com/latchkey-auth/latchkey/schema"
 )
 
-// Each script runs the real binary. In addition to testscript's own commands there are:
+// Each script runs the real binary, save for what stands behind `here`: that is [run] in this process,
+// with the same settings. In addition to testscript's own commands there are:
 //
 //	database            name an empty database of its own in LATCHKEY_DATABASE_URL, and a key in LATCHKEY_SECRET_KEY
 //	outdate             take the database's schema back to none
 //	advance beside      make the database's schema newer than the binary, which it allows beside it
 //	advance beyond      make the schema newer still, so that it doesn't allow the binary
 //	refused N CMD ...   latchkey CMD ... ends with status N and one line on stderr
+//	here [N] CMD ...    latchkey CMD ..., or refused N CMD ..., without a process, input and working folder of its own
 //	start S [FLAG ...]  latchkey serve in the background; $S becomes its URL
 //	terminate S         SIGTERM, which must end it with status 0; S.out and S.err then hold what it printed
 //	crash S             SIGKILL, likewise
@@ -85,7 +88,7 @@ func (s *script) setup(env *testscript.Env) error {
 
 func (s *script) commands() map[string]func(*testscript.TestScript, bool, []string) {
 	commands := map[string]func(*testscript.TestScript, []string){
-		"database": s.database, "outdate": s.outdate, "advance": s.advance, "refused": s.refused,
+		"database": s.database, "outdate": s.outdate, "advance": s.advance, "refused": s.refused, "here": s.here,
 		"start": s.start, "terminate": s.terminate, "crash": s.crash,
 		"register": s.register, "login": s.login, "for-ten": s.tenTimes, "me": s.me, "get": s.get,
 		"get-from": s.getFrom,
@@ -154,7 +157,29 @@ func (s *script) refused(ts *testscript.TestScript, args []string) {
 	if got != want {
 		ts.Fatalf("exit status %d, want %d", got, want)
 	}
-	text := ts.ReadFile("stderr")
+	checkRefusal(ts, ts.ReadFile("stderr"))
+}
+
+func (s *script) here(ts *testscript.TestScript, args []string) {
+	want, err := strconv.Atoi(args[0])
+	if err == nil {
+		args = args[1:]
+	}
+	var stderr strings.Builder
+	err = run(s.t.Context(), args, environ(ts), strings.NewReader(""), ts.Stdout(), io.MultiWriter(&stderr, ts.Stderr()))
+	if err != nil {
+		text := "latchkey: " + oneLine(err.Error()) + "\n"
+		_, writeErr := io.WriteString(ts.Stderr(), text)
+		ts.Check(writeErr)
+		checkRefusal(ts, stderr.String()+text)
+	}
+	if got := exitStatus(err); got != want {
+		ts.Fatalf("exit status %d, want %d: %v", got, want, err)
+	}
+}
+
+// checkRefusal fails unless what a command printed on stderr is one line.
+func checkRefusal(ts *testscript.TestScript, text string) {
 	if !strings.HasPrefix(text, "latchkey: ") || strings.Count(text, "\n") != 1 || strings.Contains(text, "goroutine") {
 		ts.Fatalf("the error isn't one line: %q", text)
 	}

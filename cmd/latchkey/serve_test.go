@@ -84,7 +84,7 @@ func TestDrain(t *testing.T) {
 	dir := openFolder(t)
 	database := postgrestest.New(t)
 	for name, environ := range map[string][]string{
-		"embedded": append(testEnviron(), "LATCHKEY_DATA_DIR="+dir+"/data"),
+		"embedded": append(testEnviron(), "LATCHKEY_DATA_DIR="+dataFolderIn(t, dir)),
 		"external": onDatabase(database),
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -37,13 +36,13 @@ func tableRows(t *testing.T, page, begin string) (rows []row) {
 // and the same bounds. All of its examples together are valid.
 func TestSettingsPage(t *testing.T) {
 	t.Parallel()
-	help, err := exec.Command("latchkey", "serve", "--help").Output()
+	help, err := runHere("serve", "--help")
 	if err != nil {
 		t.Fatal(err)
 	}
 	type listed struct{ standard, help string }
 	inHelp := map[string]listed{}
-	for _, m := range regexp.MustCompile(`(?m)^  (LATCHKEY_\w+) +(.*)\n +default: (.*)$`).FindAllStringSubmatch(string(help), -1) {
+	for _, m := range regexp.MustCompile(`(?m)^  (LATCHKEY_\w+) +(.*)\n +default: (.*)$`).FindAllStringSubmatch(help, -1) {
 		inHelp["`"+m[1]+"`"] = listed{m[3], m[2]}
 	}
 	if len(inHelp) != len(known()) {

@@ -220,6 +220,14 @@ func TestChecksAgreeWithTheService(t *testing.T) {
 	}
 }
 
+// runHere runs a command in this process, without settings, and returns what it prints. The scripts run
+// the binary.
+func runHere(args ...string) (string, error) {
+	var out strings.Builder
+	err := run(context.Background(), args, nil, strings.NewReader(""), &out, &out)
+	return out.String(), err
+}
+
 func TestRunIsUsableWithoutAProcess(t *testing.T) {
 	t.Parallel()
 	var out, errs strings.Builder

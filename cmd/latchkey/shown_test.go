@@ -54,7 +54,8 @@ type ask func(s *shownServer) (answer, error)
 func startShown(t *testing.T) *shownServer {
 	t.Helper()
 	s := &shownServer{database: postgrestest.NewEmpty(t)}
-	s.environ = append(onDatabase(s.database), "LATCHKEY_SESSION_COOKIES=on", "LATCHKEY_PUBLIC_URL=http://127.0.0.1:8000")
+	s.environ = append(onDatabase(s.database), "LATCHKEY_SESSION_COOKIES=on", "LATCHKEY_PUBLIC_URL=http://127.0.0.1:8000",
+		followsKeysSoon+"=yes")
 	_, s.url = serve(t, openFolder(t), s.environ)
 	_, s.verifiedURL = serve(t, openFolder(t), append(slices.Clone(s.environ),
 		prefix+"REGISTRATION=verified", prefix+"REQUIRE_VERIFIED_EMAIL=on"))
@@ -111,8 +112,7 @@ func (s *shownServer) execute(t *testing.T, database string, statements ...strin
 	}
 }
 
-// awaitReadiness waits until the server has loaded a change of its keys, which takes at most ten
-// seconds.
+// awaitReadiness waits until the server has loaded a change of its keys.
 func (s *shownServer) awaitReadiness(t *testing.T, want int) {
 	t.Helper()
 	if err := eventually(fmt.Sprintf("readiness is %d", want), func() bool {
