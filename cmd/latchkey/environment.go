@@ -42,7 +42,11 @@ func readEnvironment(environ []string, known []setting) (values map[string]strin
 			}
 		case isInjected(name, value):
 		default:
-			problems = append(problems, fmt.Sprintf("%s is not a setting, did you mean %s", name, nearest(name, known)))
+			hint := "; latchkey serve --help lists all settings"
+			if meant := nearest(name, known); meant != "" {
+				hint = ", did you mean " + meant
+			}
+			problems = append(problems, name+" is not a setting"+hint)
 		}
 	}
 	for name, path := range files {
@@ -79,16 +83,42 @@ func isKnown(name string, known []setting) bool {
 	return slices.ContainsFunc(known, func(s setting) bool { return s.name == name })
 }
 
-// nearest returns the name of the setting that is the fewest edits away.
+// nearest returns the name of the setting that has the most words of a name, and of several the one
+// that is the fewest edits away. It returns "" if no setting has one of the words or is spelled alike.
 func nearest(name string, known []setting) string {
 	base, isFile := strings.CutSuffix(name, "_FILE")
+	words := strings.Split(strings.TrimPrefix(base, prefix), "_")
+	edits := func(s setting) int { return levenshtein.ComputeDistance(base, s.name) }
 	best := slices.MinFunc(known, func(a, b setting) int {
-		return cmp.Compare(levenshtein.ComputeDistance(base, a.name), levenshtein.ComputeDistance(base, b.name))
+		return cmp.Or(cmp.Compare(sharedWords(b, words), sharedWords(a, words)), cmp.Compare(edits(a), edits(b)))
 	})
+	if sharedWords(best, words) == 0 && edits(best) > (len(base)-len(prefix))/2 {
+		return ""
+	}
 	if isFile {
 		return best.name + "_FILE"
 	}
 	return best.name
+}
+
+// sharedWords returns how many of the words the name of a setting has. DB stands for DATABASE: the
+// letters of a word may be some of those of the other one, from its first letter on.
+func sharedWords(s setting, words []string) (shared int) {
+	for _, word := range words {
+		if slices.ContainsFunc(strings.Split(strings.TrimPrefix(s.name, prefix), "_"), func(whole string) bool {
+			if word == "" || word[0] != whole[0] {
+				return false
+			}
+			rest := word
+			for _, letter := range whole {
+				rest = strings.TrimPrefix(rest, string(letter))
+			}
+			return rest == ""
+		}) {
+			shared++
+		}
+	}
+	return shared
 }
 
 // readSettingFile returns the text of a file without the newline that editors add at its end.

@@ -220,6 +220,27 @@ func TestChecksAgreeWithTheService(t *testing.T) {
 	}
 }
 
+// An unknown setting is answered with the one that was meant, if one is like it.
+func TestNearest(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]string{
+		"DB_URL": "DATABASE_URL", "DB_URL_FILE": "DATABASE_URL_FILE", "DATABASE": "DATABASE_URL", "SECRET_KEI": "SECRET_KEY",
+		"ADRR": "ADDR", "SMTP_URI": "SMTP_URL", "PASSWORD_LENGTH": "PASSWORD_MIN_LENGTH", "PROXIES": "TRUSTED_PROXIES",
+		"CORS": "CORS_ORIGINS", "PORT": "", "HOST": "", "": "",
+	} {
+		if want != "" {
+			want = prefix + want
+		}
+		if got := nearest(prefix+name, known()); got != want {
+			t.Errorf("%s: got %q, want %q", name, got, want)
+		}
+	}
+	_, problems := readEnvironment([]string{"LATCHKEY_PORT=8000"}, known())
+	if diff := cmp.Diff([]string{"LATCHKEY_PORT is not a setting; latchkey serve --help lists all settings"}, problems); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
 // runHere runs a command in this process, without settings, and returns what it prints. The scripts run
 // the binary.
 func runHere(args ...string) (string, error) {
