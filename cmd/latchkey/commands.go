@@ -29,8 +29,6 @@ func newRoot(c console) *root {
 			"Settings are environment variables. `latchkey serve --help` lists all of them.",
 		SilenceUsage:  true,
 		SilenceErrors: true,
-		Args:          noArgs,
-		RunE:          r.begin(func(cmd *cobra.Command, _ []string) error { return cmd.Help() }),
 		// An error is one line, which has no room for a list of suggestions.
 		DisableSuggestions: true,
 		CompletionOptions:  cobra.CompletionOptions{DisableDefaultCmd: true},
@@ -56,14 +54,27 @@ func newRoot(c console) *root {
 		addSettings(r.healthcheckCommand(), healthSettings...),
 		r.openapiCommand(), r.versionCommand(),
 	)
+	r.complete(r.cmd)
 	return r
 }
 
-// begin wraps f so that later errors aren't reported as errors of the command line.
-func (r *root) begin(f func(*cobra.Command, []string) error) func(*cobra.Command, []string) error {
-	return func(cmd *cobra.Command, args []string) error {
+// complete adds to a command, and to those below it, what all have in common. A command takes no
+// arguments unless it says which. One that only has others below it prints its help. Once a command
+// has begun, its errors aren't reported as errors of the command line.
+func (r *root) complete(cmd *cobra.Command) {
+	run := cmd.RunE
+	if run == nil {
+		run = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+	}
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		r.began = true
-		return f(cmd, args)
+		return run(cmd, args)
+	}
+	if cmd.Args == nil {
+		cmd.Args = noArgs
+	}
+	for _, below := range cmd.Commands() {
+		r.complete(below)
 	}
 }
 
@@ -98,14 +109,13 @@ func (r *root) migrateCommand() *cobra.Command {
 		Long: "Bring the database's schema up to date. `latchkey serve` also does this when it starts. Several processes\n" +
 			"may do it at once. The command fails and changes nothing if a newer release has migrated the database and\n" +
 			"this release may not run beside it.",
-		Args: noArgs,
-		RunE: r.begin(func(cmd *cobra.Command, _ []string) error {
+		RunE: func(cmd *cobra.Command, _ []string) error {
 			s, err := loadSettings(r.environ)
 			if err != nil {
 				return err
 			}
 			return r.migrate(cmd.Context(), s)
-		}),
+		},
 	}
 }
 

@@ -36,8 +36,7 @@ func (r *root) eventsCommand() *cobra.Command {
 		Long: "List what happened to accounts, the newest first. The filters hold together. TIME is as in RFC 3339,\n" +
 			"a date (2026-01-05, in UTC), or how long ago it is (24h).\n\n" +
 			"--follow prints the events from now on, or from --since on, the oldest first, until it is interrupted.",
-		Args: noArgs,
-		RunE: r.begin(func(cmd *cobra.Command, _ []string) error { return r.printEvents(cmd.Context(), flags) }),
+		RunE: func(cmd *cobra.Command, _ []string) error { return r.printEvents(cmd.Context(), flags) },
 	}
 	cmd.Flags().StringVar(&flags.user, "user", "", "a user's email, username or id; of a deleted user, the id")
 	cmd.Flags().StringVar(&flags.what, "type", "", "what happened, such as login.failed")

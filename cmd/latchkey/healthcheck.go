@@ -29,8 +29,7 @@ func (r *root) healthcheckCommand() *cobra.Command {
 		Long: "Ask the server that listens on LATCHKEY_ADDR whether it is ready: GET /readyz. The command fails if it\n" +
 			"isn't, or if it doesn't answer within 3 s. It is for the health check of a container, whose image needs no\n" +
 			"other program. With --live it asks whether the server runs at all: GET /healthz.",
-		Args: noArgs,
-		RunE: r.begin(func(cmd *cobra.Command, _ []string) error {
+		RunE: func(cmd *cobra.Command, _ []string) error {
 			s, err := loadSettings(r.environ)
 			if err != nil {
 				return err
@@ -40,7 +39,7 @@ func (r *root) healthcheckCommand() *cobra.Command {
 				path = "/healthz"
 			}
 			return askHealth(cmd.Context(), s.Addr, path)
-		}),
+		},
 	}
 	cmd.Flags().BoolVar(&live, "live", false, "ask whether the server runs, even if it can't serve yet")
 	return cmd

@@ -48,8 +48,6 @@ func (r *root) keyCommand() *cobra.Command {
 		Short: "Administer the keys that sign access tokens",
 		Long: "Administer the keys that sign access tokens. The commands work with or without a running server.\n" +
 			"Every instance loads a change within " + keyring.FollowInterval.String() + ", without a restart.",
-		Args: noArgs,
-		RunE: r.begin(func(cmd *cobra.Command, _ []string) error { return cmd.Help() }),
 	}
 	cmd.AddCommand(r.keyListCommand(), r.keyRotateCommand(), r.keyRetireCommand())
 	return cmd
@@ -81,8 +79,7 @@ func (r *root) keyListCommand() *cobra.Command {
 			"  verifies  it only verifies, until the last token that it signed has expired\n" +
 			"  ended     its tokens are refused\n" +
 			"This command doesn't need the secret key.",
-		Args: noArgs,
-		RunE: r.begin(func(cmd *cobra.Command, _ []string) error {
+		RunE: func(cmd *cobra.Command, _ []string) error {
 			return r.withDatabase(cmd.Context(), false, func(_ settings, db *database) error {
 				keys, err := keyring.List(cmd.Context(), db.pool, time.Now())
 				if err != nil {
@@ -90,7 +87,7 @@ func (r *root) keyListCommand() *cobra.Command {
 				}
 				return r.printKeys(keys)
 			})
-		}),
+		},
 	}
 }
 
@@ -115,8 +112,7 @@ func (r *root) keyRotateCommand() *cobra.Command {
 		Long: "Make a new key. It is published at once and signs after LATCHKEY_KEY_LEAD. By then no client still uses\n" +
 			"the old set of keys. Until then the present key signs. After that it verifies until its last token has expired.\n" +
 			"Nobody is logged out.",
-		Args: noArgs,
-		RunE: r.begin(func(cmd *cobra.Command, _ []string) error {
+		RunE: func(cmd *cobra.Command, _ []string) error {
 			return r.withKeys(cmd.Context(), func(keys *keyring.Ring) error {
 				_, err := keys.Rotate(cmd.Context(), 0)
 				if err == nil {
@@ -124,7 +120,7 @@ func (r *root) keyRotateCommand() *cobra.Command {
 				}
 				return err
 			})
-		}),
+		},
 	}
 }
 
@@ -144,7 +140,7 @@ func (r *root) keyRetireCommand() *cobra.Command {
 			}
 			return nil
 		},
-		RunE: r.begin(func(cmd *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			if all {
 				return r.retireAllKeys(cmd.Context())
 			}
@@ -158,7 +154,7 @@ func (r *root) keyRetireCommand() *cobra.Command {
 				}
 				return err
 			})
-		}),
+		},
 	}
 	cmd.Flags().BoolVar(&all, "all", false, "end every key")
 	return cmd

@@ -33,11 +33,12 @@ func newLogger(w io.Writer, format string, level slog.Level) *slog.Logger {
 }
 
 func newLogHandler(w io.Writer, format string, level slog.Level) slog.Handler {
+	w = escaping{w, isInvisible}
 	options := &slog.HandlerOptions{Level: level, ReplaceAttr: clipped}
 	if format == "json" {
-		return slog.NewJSONHandler(escaping{w}, options)
+		return slog.NewJSONHandler(w, options)
 	}
-	return slog.NewTextHandler(escaping{w}, options)
+	return slog.NewTextHandler(w, options)
 }
 
 // clipped shortens a long text. A stack trace stays whole, because no client can choose it.
@@ -70,32 +71,10 @@ func clip(text string) string {
 	return fmt.Sprintf("%s… (%d bytes)", text[:end], len(text))
 }
 
-// escaping escapes invisible characters that slog leaves as they are. They are DEL and, in JSON, C1
-// controls, marks of the writing direction and the like. They occur only within texts, so that an
-// escape is always valid.
-type escaping struct{ to io.Writer }
-
-// Write writes whole lines.
-func (e escaping) Write(lines []byte) (int, error) {
-	isOdd := func(r rune) bool { return r >= 0x7f && !unicode.IsPrint(r) }
-	if !bytes.ContainsFunc(lines, isOdd) {
-		return e.to.Write(lines)
-	}
-	var b bytes.Buffer
-	for _, r := range string(lines) {
-		switch {
-		case !isOdd(r):
-			b.WriteRune(r)
-		case r > 0xffff:
-			r -= 0x10000
-			fmt.Fprintf(&b, `\u%04x\u%04x`, 0xd800+r>>10, 0xdc00+r&0x3ff)
-		default:
-			fmt.Fprintf(&b, `\u%04x`, r)
-		}
-	}
-	_, err := e.to.Write(b.Bytes())
-	return len(lines), err
-}
+// isInvisible reports whether slog leaves a character as it is that can't be seen. Such are DEL and, in
+// JSON, C1 controls, marks of the writing direction and the like. They occur only within texts, so that
+// an escape is always valid.
+func isInvisible(r rune) bool { return r >= 0x7f && !unicode.IsPrint(r) }
 
 // logWriter collects lines and writes them in order, each at most [logDelay] later. If nobody reads
 // the log, lines are lost, but no request waits. Lost lines are counted, and reported once lines
@@ -108,7 +87,6 @@ type logWriter struct {
 
 	mu      sync.Mutex // guards what waits
 	waiting []byte
-	spare   []byte
 	closed  bool
 	wake    chan struct{}
 	done    chan struct{}
@@ -152,7 +130,7 @@ func (w *logWriter) run() {
 		w.mu.Lock()
 		lines := w.waiting
 		closed = w.closed
-		w.waiting, w.spare = w.spare[:0], nil
+		w.waiting = nil
 		w.mu.Unlock()
 		if len(lines) > 0 {
 			written, err := w.to.Write(lines)
@@ -163,11 +141,6 @@ func (w *logWriter) run() {
 					reported = lost
 				}
 			}
-		}
-		if cap(lines) <= logRoom/8 {
-			w.mu.Lock()
-			w.spare = lines
-			w.mu.Unlock()
 		}
 		if closed {
 			return

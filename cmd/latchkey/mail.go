@@ -101,8 +101,6 @@ func (r *root) mailCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "mail",
 		Short: "Preview the mails that the service sends",
-		Args:  noArgs,
-		RunE:  r.begin(func(cmd *cobra.Command, _ []string) error { return cmd.Help() }),
 	}
 	var language, output string
 	preview := &cobra.Command{
@@ -111,9 +109,9 @@ func (r *root) mailCommand() *cobra.Command {
 		Long: "Print a mail that is filled with example data, as an .eml file. Nothing is sent. NAME is one of\n" +
 			mailNames() + ".",
 		Args: oneArg("the name of a mail: " + mailNames()),
-		RunE: r.begin(func(_ *cobra.Command, args []string) error {
+		RunE: func(_ *cobra.Command, args []string) error {
 			return r.previewMail(mail.Kind(args[0]), language, output)
-		}),
+		},
 	}
 	preview.Flags().StringVar(&language, "language", "en", "language of the mail, such as de; en if it has no texts")
 	preview.Flags().StringVar(&output, "output", "", "file to write instead of the standard output")

@@ -54,7 +54,7 @@ type console struct {
 
 // run runs the command line. [exitStatus] converts its error to an exit status.
 func run(ctx context.Context, args, environ []string, stdin io.Reader, stdout, stderr io.Writer) error {
-	root := newRoot(console{environ, stdin, plainWriter{stdout}, stdout, stderr})
+	root := newRoot(console{environ, stdin, escaping{stdout, isCommand}, stdout, stderr})
 	root.cmd.SetArgs(args)
 	err := root.cmd.ExecuteContext(ctx)
 	if err != nil && !root.began {

@@ -14,8 +14,7 @@ func (r *root) openapiCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "openapi",
 		Short: "Print the contract, an OpenAPI document",
-		Args:  noArgs,
-		RunE: r.begin(func(*cobra.Command, []string) error {
+		RunE: func(*cobra.Command, []string) error {
 			pages := impl.ContractPages()
 			text, ok := map[string][]byte{"yaml": pages.YAML, "json": pages.JSON}[format]
 			if !ok {
@@ -30,7 +29,7 @@ func (r *root) openapiCommand() *cobra.Command {
 			}
 			_, err := r.raw.Write(text)
 			return err
-		}),
+		},
 	}
 	cmd.Flags().StringVar(&format, "format", "yaml", "yaml or json")
 	cmd.Flags().StringVar(&server, "url", "", "the server's URL, for generators that can't read relative ones")

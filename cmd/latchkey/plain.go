@@ -1,36 +1,44 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"io"
-	"strings"
 	"unicode"
 )
 
-// plainWriter writes text for a terminal. It writes control characters, and those that turn the
-// direction of the text around, as \u009b: users choose their names and metadata, and a terminal would
-// obey them. JSON stays the same, because only its strings can have such characters.
-type plainWriter struct{ io.Writer }
+// escaping writes the characters that escaped reports as in JSON, such as \u009b. JSON stays the same,
+// because only its strings can have such characters.
+type escaping struct {
+	to      io.Writer
+	escaped func(rune) bool
+}
 
-func (w plainWriter) Write(text []byte) (int, error) {
-	if strings.IndexFunc(string(text), isCommand) < 0 {
-		return w.Writer.Write(text)
+// Write writes whole characters.
+func (e escaping) Write(text []byte) (int, error) {
+	if !bytes.ContainsFunc(text, e.escaped) {
+		return e.to.Write(text)
 	}
-	var plain strings.Builder
-	for _, c := range string(text) {
-		if isCommand(c) {
-			fmt.Fprintf(&plain, `\u%04x`, c)
-		} else {
-			plain.WriteRune(c)
+	var b bytes.Buffer
+	for _, r := range string(text) {
+		switch {
+		case !e.escaped(r):
+			b.WriteRune(r)
+		case r > 0xffff:
+			r -= 0x10000
+			fmt.Fprintf(&b, `\u%04x\u%04x`, 0xd800+r>>10, 0xdc00+r&0x3ff)
+		default:
+			fmt.Fprintf(&b, `\u%04x`, r)
 		}
 	}
-	if _, err := io.WriteString(w.Writer, plain.String()); err != nil {
+	if _, err := e.to.Write(b.Bytes()); err != nil {
 		return 0, err
 	}
 	return len(text), nil
 }
 
-// isCommand reports whether a terminal does more with a character than to show it.
+// isCommand reports whether a terminal does more with a character than to show it, such as a control
+// character or one that turns the direction of the text around. Users choose their names and metadata.
 func isCommand(c rune) bool {
 	return c != '\n' && c != '\t' && unicode.IsControl(c) || unicode.Is(unicode.Bidi_Control, c) ||
 		c == '\u2028' || c == '\u2029'

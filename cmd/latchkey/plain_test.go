@@ -7,7 +7,7 @@ import (
 )
 
 // What a user has chosen doesn't steer the terminal of an operator.
-func TestPlainWriter(t *testing.T) {
+func TestTerminalIsNotSteered(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
 		"Zoë 👩‍🚀\tok\n":        "Zoë 👩‍🚀\tok\n",
@@ -17,7 +17,7 @@ func TestPlainWriter(t *testing.T) {
 		"a\u202eb\u2066c":      `a\u202eb\u2066c`,
 	} {
 		var out bytes.Buffer
-		n, err := fmt.Fprint(plainWriter{&out}, text)
+		n, err := fmt.Fprint(escaping{&out, isCommand}, text)
 		if got := out.String(); got != want || n != len(text) || err != nil {
 			t.Errorf("%q: got %q, %d, %v", text, got, n, err)
 		}

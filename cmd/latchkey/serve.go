@@ -50,8 +50,7 @@ func (r *root) serveCommand() *cobra.Command {
 			"server accepts no more requests. It exits once the requests in flight are complete, at most 10 s later.\n" +
 			"A second signal ends it at once.\n" +
 			"With --dev, browsers on this machine can read the mails and their codes at /dev/mails/.",
-		Args: noArgs,
-		RunE: r.begin(func(cmd *cobra.Command, _ []string) error {
+		RunE: func(cmd *cobra.Command, _ []string) error {
 			s, err := loadSettings(r.environ)
 			if err != nil {
 				return err
@@ -63,7 +62,7 @@ func (r *root) serveCommand() *cobra.Command {
 				s.LogFormat = logFormat
 			}
 			return r.serve(cmd.Context(), s, dev)
-		}),
+		},
 	}
 	cmd.Flags().BoolVar(&dev, "dev", false, "for development: show the mails in the data folder at /dev/mails/")
 	cmd.Flags().StringVar(&logFormat, "log-format", "", "text or json; replaces LATCHKEY_LOG_FORMAT")

@@ -17,8 +17,6 @@ func (r *root) userCommand() *cobra.Command {
 		Short: "Administer users",
 		Long: "Administer users. USER is an email, a username or an id. The commands work with or without a running\n" +
 			"server. A running server applies a change from its next request on.",
-		Args: noArgs,
-		RunE: r.begin(func(cmd *cobra.Command, _ []string) error { return cmd.Help() }),
 	}
 	cmd.AddCommand(
 		r.userCreateCommand(), r.userInviteCommand(), r.userListCommand(), r.userShowCommand(), r.userUpdateCommand(),
@@ -75,8 +73,7 @@ func (r *root) userCreateCommand() *cobra.Command {
 		Short: "Create a user",
 		Long: "Create a user. The password is asked for at the terminal. If the standard input isn't a terminal, the\n" +
 			"password is read from it.",
-		Args: noArgs,
-		RunE: r.begin(func(cmd *cobra.Command, _ []string) error {
+		RunE: func(cmd *cobra.Command, _ []string) error {
 			if registration.Email == "" || registration.Username == "" {
 				return usageError{errors.New("user create needs --email and --username")}
 			}
@@ -96,7 +93,7 @@ func (r *root) userCreateCommand() *cobra.Command {
 				}
 				return r.printCreated(created, source.generated(password), asJSON)
 			})
-		}),
+		},
 	}
 	cmd.Flags().StringVar(&registration.Email, "email", "", "the user's email")
 	cmd.Flags().StringVar(&registration.Username, "username", "", "the user's name")
@@ -130,7 +127,7 @@ func (r *root) userShowCommand() *cobra.Command {
 		Use:   "show USER",
 		Short: "Show a user",
 		Args:  oneUser,
-		RunE: r.begin(func(cmd *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			return r.withUser(cmd.Context(), args[0], func(service *auth.Service, user auth.User) error {
 				shown, err := service.GetUser(cmd.Context(), user.ID)
 				if err != nil {
@@ -138,7 +135,7 @@ func (r *root) userShowCommand() *cobra.Command {
 				}
 				return printUser(r.out, shown, asJSON)
 			})
-		}),
+		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print a JSON object")
 	return cmd

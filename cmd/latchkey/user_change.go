@@ -24,7 +24,7 @@ func (r *root) userChangeCommand(
 		Use:   name + " USER",
 		Short: short,
 		Args:  oneUser,
-		RunE: r.begin(func(cmd *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			return r.withUser(cmd.Context(), args[0], func(service *auth.Service, user auth.User) error {
 				after, err := change(service, cmd.Context(), auth.Operator{}, user.ID)
 				if err != nil {
@@ -32,7 +32,7 @@ func (r *root) userChangeCommand(
 				}
 				return r.printChanged(name+"d", after, asJSON)
 			})
-		}),
+		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print a JSON object")
 	return cmd
@@ -44,7 +44,7 @@ func (r *root) userDeleteCommand() *cobra.Command {
 		Use:   "delete USER",
 		Short: "Delete a user; this can't be undone",
 		Args:  oneUser,
-		RunE: r.begin(func(cmd *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			if !yes && !isTerminal(r.in) {
 				return usageError{errors.New("user delete needs --yes if the standard input isn't a terminal")}
 			}
@@ -66,7 +66,7 @@ func (r *root) userDeleteCommand() *cobra.Command {
 				}
 				return r.printChanged("deleted", deleted, asJSON)
 			})
-		}),
+		},
 	}
 	cmd.Flags().BoolVar(&yes, "yes", false, "delete without asking")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the deleted user as a JSON object")
@@ -108,7 +108,7 @@ func (r *root) userSetPasswordCommand() *cobra.Command {
 		Use:   "set-password USER",
 		Short: "Give a user another password and end its sessions",
 		Args:  oneUser,
-		RunE: r.begin(func(cmd *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			// The password is read before the database is opened. Only one process can use the
 			// embedded database, and a server may be about to start.
 			password, err := r.readPassword(cmd.Context(), source)
@@ -125,7 +125,7 @@ func (r *root) userSetPasswordCommand() *cobra.Command {
 				}
 				return printPassword(r.out, source.generated(password))
 			})
-		}),
+		},
 	}
 	source.addFlags(cmd)
 	return cmd

@@ -34,7 +34,7 @@ func (r *root) userImportCommand() *cobra.Command {
 			"Users who are there already stay as they are, so an import that was interrupted goes on when it is run\n" +
 			"again. A line with a problem is reported, and the others are imported. The exit status is then 1.",
 		Args: oneArg("a file, or - for the standard input"),
-		RunE: r.begin(func(cmd *cobra.Command, args []string) error { return r.importUsers(cmd.Context(), args[0], flags) }),
+		RunE: func(cmd *cobra.Command, args []string) error { return r.importUsers(cmd.Context(), args[0], flags) },
 	}
 	cmd.Flags().StringVar(&flags.from, "from", "",
 		"the system that the file comes from: "+strings.Join(transfer.Systems(), ", "))

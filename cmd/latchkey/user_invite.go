@@ -28,8 +28,7 @@ func (r *root) userInviteCommand() *cobra.Command {
 		Short: "Create a user who sets the first password by mail",
 		Long: "Create a user without a password, and mail a link that sets the first one. It is good for seven days.\n" +
 			"`latchkey serve` sends the mail, once it runs.",
-		Args: noArgs,
-		RunE: r.begin(func(cmd *cobra.Command, _ []string) error {
+		RunE: func(cmd *cobra.Command, _ []string) error {
 			invitation, err := invitationOf(cmd, roles)
 			if err != nil {
 				return err
@@ -41,7 +40,7 @@ func (r *root) userInviteCommand() *cobra.Command {
 				}
 				return r.printChanged("invited", user, asJSON)
 			})
-		}),
+		},
 	}
 	for _, f := range inviteFlags {
 		cmd.Flags().String(f.flag, "", f.usage)

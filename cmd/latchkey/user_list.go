@@ -21,8 +21,7 @@ func (r *root) userListCommand() *cobra.Command {
 		Short: "List users, the newest first",
 		Long: "List users, the newest first, or in the order of their emails with --email-prefix. The filters hold\n" +
 			"together.",
-		Args: noArgs,
-		RunE: r.begin(func(cmd *cobra.Command, _ []string) error {
+		RunE: func(cmd *cobra.Command, _ []string) error {
 			if cmd.Flags().Changed("active") {
 				filter.IsActive = &active
 			}
@@ -44,7 +43,7 @@ func (r *root) userListCommand() *cobra.Command {
 				}
 				return list.end()
 			})
-		}),
+		},
 	}
 	cmd.Flags().StringVar(&filter.EmailPrefix, "email-prefix", "", "what the email begins with, without regard to case")
 	cmd.Flags().BoolVar(&active, "active", true, "whether the users may log in; --active=false for those who may not")

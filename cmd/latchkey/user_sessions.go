@@ -20,7 +20,7 @@ func (r *root) userSessionsCommand() *cobra.Command {
 		Long: "List where a user is logged in, the newest session first. --end ends all sessions. The user can log in\n" +
 			"again.",
 		Args: oneUser,
-		RunE: r.begin(func(cmd *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			return r.withUser(cmd.Context(), args[0], func(service *auth.Service, user auth.User) error {
 				if end {
 					if err := service.EndUserSessions(cmd.Context(), auth.Operator{}, user.ID); err != nil {
@@ -34,7 +34,7 @@ func (r *root) userSessionsCommand() *cobra.Command {
 				}
 				return printSessions(r.out, sessions, asJSON)
 			})
-		}),
+		},
 	}
 	cmd.Flags().BoolVar(&end, "end", false, "end all sessions of the user")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object on a line for each session")

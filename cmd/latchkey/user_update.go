@@ -34,7 +34,7 @@ func (r *root) userUpdateCommand() *cobra.Command {
 		Long: "Change a user. What no flag names stays as it is. --user-metadata and --app-metadata take a merge patch:\n" +
 			`'{"plan":"pro","trial":null}' sets plan, removes trial and leaves the rest.`,
 		Args: oneUser,
-		RunE: r.begin(func(cmd *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			update, err := updateOf(cmd, roles)
 			if err != nil {
 				return err
@@ -46,7 +46,7 @@ func (r *root) userUpdateCommand() *cobra.Command {
 				}
 				return r.printChanged("updated", after, asJSON)
 			})
-		}),
+		},
 	}
 	for _, f := range patchFlags {
 		cmd.Flags().String(f.flag, "", f.usage)
@@ -99,7 +99,7 @@ func (r *root) userRoleCommand(name, short string, update func(role string) auth
 		Use:   name + " USER",
 		Short: short,
 		Args:  oneUser,
-		RunE: r.begin(func(cmd *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := checkRole(role); err != nil {
 				return err
 			}
@@ -115,7 +115,7 @@ func (r *root) userRoleCommand(name, short string, update func(role string) auth
 				_, err = fmt.Fprintf(r.out, "roles: %s\n", cmp.Or(strings.Join(after.Roles, ", "), "none"))
 				return err
 			})
-		}),
+		},
 	}
 	cmd.Flags().StringVar(&role, "role", auth.RoleSuperuser, "the role")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print a JSON object")

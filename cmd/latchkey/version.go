@@ -61,8 +61,7 @@ func (r *root) versionCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "version",
 		Short: "Print the version, the commit, the contract's version and the schema's",
-		Args:  noArgs,
-		RunE: r.begin(func(*cobra.Command, []string) error {
+		RunE: func(*cobra.Command, []string) error {
 			b, err := thisBuild()
 			if err != nil {
 				return err
@@ -73,7 +72,7 @@ func (r *root) versionCommand() *cobra.Command {
 			lines := json.NewEncoder(r.out)
 			lines.SetIndent("", "  ")
 			return lines.Encode(b)
-		}),
+		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
 	return cmd
