@@ -110,6 +110,7 @@ func TestH3_AProxyThatIsNotNamed(t *testing.T) {
 		{"on this machine", "10.0.0.0/8", "127.0.0.1:4711", []string{"X-Forwarded-For", "203.0.113.7"}, 1},
 		{"in a private network", "", "[fd00::7]:4711", []string{"Forwarded", "for=203.0.113.7"}, 1},
 		{"named", "10.0.0.0/8", "10.0.0.7:4711", []string{"X-Forwarded-For", "203.0.113.7"}, 0},
+		{"named, at a socket for both families", "10.0.0.0/8", "[::ffff:10.0.0.7]:4711", []string{"X-Forwarded-For", "203.0.113.7"}, 0},
 		{"no header", "", "127.0.0.1:4711", nil, 0},
 		{"anybody", "", "203.0.113.7:4711", []string{"X-Forwarded-For", "198.51.100.66"}, 0},
 	} {
