@@ -21,7 +21,7 @@ var requestBuckets = []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1
 
 func newRequestMetrics() *requestMetrics { return &requestMetrics{metrics.NewSet()} }
 
-// observe records an answer. Each request waits for it, for about a microsecond.
+// observe records an answer. Each request waits for it, a microsecond or two.
 func (m *requestMetrics) observe(operation string, status int, took time.Duration) {
 	label := strconv.Quote(cmp.Or(operation, otherOperation))
 	m.set.GetOrCreatePrometheusHistogramExt(
