@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -92,17 +91,18 @@ func (r *root) keyListCommand() *cobra.Command {
 }
 
 func (r *root) printKeys(keys []keyring.Key) error {
-	w := tabwriter.NewWriter(r.out, 0, 0, 2, ' ', 0)
-	_, _ = fmt.Fprintln(w, "ID\tALGORITHM\tSTATE\tSIGNS FROM\tVERIFIES UNTIL")
+	l := newList(r.out, false, "ID", "ALGORITHM", "STATE", "SIGNS FROM", "VERIFIES UNTIL")
 	for _, key := range keys {
 		until := "-"
 		if !key.VerifiesUntil.IsZero() {
 			until = key.VerifiesUntil.Format(time.RFC3339)
 		}
 		from := key.SignsFrom.Format(time.RFC3339)
-		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", key.ID, key.Algorithm, key.State, from, until)
+		if err := l.add(nil, key.ID, key.Algorithm, string(key.State), from, until); err != nil {
+			return err
+		}
 	}
-	return w.Flush()
+	return l.end()
 }
 
 func (r *root) keyRotateCommand() *cobra.Command {

@@ -1,8 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"math"
+	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -37,11 +41,15 @@ func (r *root) userListCommand() *cobra.Command {
 				return usageError{errors.New("--limit must be at least 0")}
 			}
 			return r.withService(cmd.Context(), false, func(service *auth.Service) error {
-				list := newUserList(r.out, asJSON)
-				if err := eachUser(cmd.Context(), service, filter, limit, list.add); err != nil {
+				l := newList(r.out, asJSON, "ID", "EMAIL", "USERNAME", "ACTIVE", "ROLES", "LAST LOGIN", "CREATED")
+				add := func(u auth.ManagedUser) error {
+					return l.add(recordOf(u), u.ID.String(), u.Email, u.Username, yesNo(u.IsActive),
+						cmp.Or(strings.Join(u.Roles, ","), "-"), loginTime(u), u.CreatedAt.Format(time.RFC3339))
+				}
+				if err := eachUser(cmd.Context(), service, filter, limit, add); err != nil {
 					return err
 				}
-				return list.end()
+				return l.end()
 			})
 		},
 	}
@@ -62,12 +70,8 @@ const listPage = 100
 func eachUser(
 	ctx context.Context, service *auth.Service, filter auth.UserFilter, limit int, f func(auth.ManagedUser) error,
 ) error {
-	for cursor, left := "", limit; ; {
-		size := listPage
-		if limit > 0 {
-			size = min(size, left)
-		}
-		page, err := service.ListUsers(ctx, filter, cursor, size)
+	for cursor, left := "", cmp.Or(limit, math.MaxInt); ; {
+		page, err := service.ListUsers(ctx, filter, cursor, min(listPage, left))
 		if err != nil {
 			return err
 		}
@@ -76,8 +80,8 @@ func eachUser(
 				return err
 			}
 		}
-		cursor, left = page.Next, left-size
-		if cursor == "" || limit > 0 && left <= 0 {
+		cursor, left = page.Next, left-len(page.Users)
+		if cursor == "" || left == 0 {
 			return nil
 		}
 	}

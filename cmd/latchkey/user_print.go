@@ -111,32 +111,33 @@ func printPassword(w io.Writer, password secret.Text) error {
 	return err
 }
 
-// userList prints users, as a table or as one JSON object on each line.
-type userList struct {
+// list prints things, as a table or as one JSON object on each line.
+type list struct {
 	table *tabwriter.Writer // nil for JSON
 	lines *json.Encoder
 }
 
-func newUserList(w io.Writer, asJSON bool) userList {
+// newList returns a list whose table has the given head.
+func newList(w io.Writer, asJSON bool, head ...string) list {
 	if asJSON {
-		return userList{lines: json.NewEncoder(w)}
+		return list{lines: json.NewEncoder(w)}
 	}
-	l := userList{table: tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)}
+	l := list{table: tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)}
 	// The table is kept until Flush, which returns an error of this line too.
-	_, _ = fmt.Fprintln(l.table, "ID\tEMAIL\tUSERNAME\tACTIVE\tROLES\tLAST LOGIN\tCREATED")
+	_, _ = fmt.Fprintln(l.table, strings.Join(head, "\t"))
 	return l
 }
 
-func (l userList) add(u auth.ManagedUser) error {
+// add adds a line: the record in JSON, or the cells.
+func (l list) add(record any, cells ...string) error {
 	if l.table == nil {
-		return l.lines.Encode(recordOf(u))
+		return l.lines.Encode(record)
 	}
-	_, err := fmt.Fprintf(l.table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", u.ID, u.Email, u.Username,
-		yesNo(u.IsActive), cmp.Or(strings.Join(u.Roles, ","), "-"), loginTime(u), u.CreatedAt.Format(time.RFC3339))
+	_, err := fmt.Fprintln(l.table, strings.Join(cells, "\t"))
 	return err
 }
 
-func (l userList) end() error {
+func (l list) end() error {
 	if l.table == nil {
 		return nil
 	}

@@ -1,10 +1,7 @@
 package main
 
 import (
-	"encoding/json"
-	"fmt"
 	"io"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -43,21 +40,13 @@ func (r *root) userSessionsCommand() *cobra.Command {
 }
 
 func printSessions(w io.Writer, sessions []auth.Session, asJSON bool) error {
-	if asJSON {
-		lines := json.NewEncoder(w)
-		for _, s := range sessions {
-			if err := lines.Encode(recordOfSession(s)); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	// The table is kept until Flush, which returns the errors of these lines.
-	_, _ = fmt.Fprintln(table, "ID\tCREATED\tLAST USED\tEXPIRES\tADDRESS\tUSER AGENT")
+	l := newList(w, asJSON, "ID", "CREATED", "LAST USED", "EXPIRES", "ADDRESS", "USER AGENT")
 	for _, s := range sessions {
-		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", s.ID, s.CreatedAt.Format(time.RFC3339),
+		err := l.add(recordOfSession(s), s.ID.String(), s.CreatedAt.Format(time.RFC3339),
 			s.UsedAt.Format(time.RFC3339), s.ExpiresAt.Format(time.RFC3339), s.Address, s.UserAgent)
+		if err != nil {
+			return err
+		}
 	}
-	return table.Flush()
+	return l.end()
 }
