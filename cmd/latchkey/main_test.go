@@ -18,6 +18,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/latchkey-auth/latchkey/impl"
 	"github.com/latchkey-auth/latchkey/impl/postgres"
 	"github.com/latchkey-auth/latchkey/impl/postgres/postgrestest"
 	"github.com/latchkey-auth/latchkey/schema"
@@ -29,8 +30,9 @@ const patience = 90 * time.Second
 // testKey is the secret key of servers on a test's database.
 const testKey = "hV3kq8Zr1wXtN6yPbC0mJ4sLgE9dFuA7oT5iRvQ2KxWnYzHj"
 
-// followsKeysSoon is the variable of a server that loads changes of its keys within a tenth of a second.
-const followsKeysSoon = "TEST_FOLLOWS_KEYS_SOON"
+// isImpatient is the variable of a server that loads changes of its keys within a tenth of a second, and
+// waits two seconds for a body instead of ten.
+const isImpatient = "TEST_IS_IMPATIENT"
 
 // TestMain puts the real binary into PATH as latchkey. The binary is this test binary, which runs
 // main when it is called by that name.
@@ -41,8 +43,8 @@ func TestMain(m *testing.M) {
 	}
 	testscript.Main(withPostgres{m}, map[string]func(){"latchkey": func() {
 		followEvery, healthTimeout = 50*time.Millisecond, 500*time.Millisecond
-		if os.Getenv(followsKeysSoon) != "" {
-			followKeysEvery = 100 * time.Millisecond
+		if os.Getenv(isImpatient) != "" {
+			followKeysEvery, impl.DefaultTimeouts.Read = 100*time.Millisecond, 2*time.Second
 		}
 		main()
 	}})

@@ -55,7 +55,7 @@ func startShown(t *testing.T) *shownServer {
 	t.Helper()
 	s := &shownServer{database: postgrestest.NewEmpty(t)}
 	s.environ = append(onDatabase(s.database), "LATCHKEY_SESSION_COOKIES=on", "LATCHKEY_PUBLIC_URL=http://127.0.0.1:8000",
-		followsKeysSoon+"=yes")
+		isImpatient+"=yes")
 	_, s.url = serve(t, openFolder(t), s.environ)
 	_, s.verifiedURL = serve(t, openFolder(t), append(slices.Clone(s.environ),
 		prefix+"REGISTRATION=verified", prefix+"REQUIRE_VERIFIED_EMAIL=on"))
