@@ -22,14 +22,42 @@ NPM_RUN  := web/node_modules/.package-lock.json
 GENERATORS := web/generators/node_modules/.complete
 NPM_PINS := web/package.json web/package-lock.json $(patsubst %,web/%/package.json,client demo e2e)
 MATRIX   := web/matrix/node_modules/.complete
-STEP      = @printf '\n== %s\n'
+CLIENT   := web/client/dist/cjs/package.json
+
+# The steps of make test, in their order, and of each the files that it is made of and judges.
+STEPS := lint lint-contract check-generated unit test-deploy test-client test-matrix lint-web test-web test-generators \
+	test-release specmatic
+PASSED := $(STEPS:%=bin/passed/%)
+INPUTS := $(STEPS:%=bin/inputs/%) bin/inputs/client bin/inputs/machine
+LIST    = find Makefile $($*) \( $(MADE) \) -prune -o -type f -exec cksum {} +
+MADE   := -name node_modules -o -name dist -o -name .work -o -name made -o -name screenshots -o \
+	-path web/client/src/api.ts -o -path web/client/commonjs/src
+# What the binary is built of.
+SERVER  = go.mod go.sum $(shell find authn cmd impl schema gen/api gen/db gen/swagger-ui \
+	-name testdata -prune -o -name '*test' -prune -o -type f ! -name '*_test.go' -print)
+PINS   := web/package.json web/package-lock.json web/.npmrc
+
+lint            = .golangci.yml go.mod go.sum authn bench cmd deploy gen impl schema web/demo/api
+lint-contract   = openapi.yaml gen $(PINS)
+check-generated = openapi.yaml sqlc.yaml schema queries gen $(PINS)
+test-deploy     = $(SERVER) Dockerfile .dockerignore compose.yaml deploy $(PINS)
+client          = web/client/src web/client/commonjs web/client/package.json web/client/tsconfig.json \
+	web/client/tsconfig.build.json gen/ts $(PINS)
+test-client     = $(SERVER) web/client web/demo/src web/e2e authn/authntest gen/ts \
+	docs/client.md docs/react.md docs/start.md $(PINS)
+test-matrix     = $(SERVER) web/client web/matrix web/e2e gen/ts docs/nextjs.md $(PINS)
+lint-web        = web gen/ts
+test-web        = $(SERVER) web/client web/demo web/e2e gen/ts docs/deploying.md docs/react.md $(PINS)
+test-generators = $(SERVER) web/generators web/e2e gen/tools $(PINS)
+test-release    = $(SERVER) web/npm deploy LICENSE README.md CHANGELOG.md openapi.yaml $(PINS)
+specmatic       = $(SERVER) gen/specmatic gen/specmatic.sh $(PINS)
 
 # Go itself asks git too, and fails in such a clone. The version is in the binary by our own means.
 # go.mod names the version of Go that is built with; an environment that forbids to switch would leave known holes open.
 export GOTOOLCHAIN := auto
 export GOFLAGS := $(strip $(filter-out -buildvcs=%,$(shell go env GOFLAGS)) -buildvcs=false)
 
-.PHONY: help build run demo demo-api image test left-out vet lint lint-contract lint-web check-generated unit \
+.PHONY: help build run demo demo-api image test left-out lint lint-contract lint-web check-generated unit \
 	test-deploy test-client test-matrix test-web test-generators test-release specmatic client generate release \
 	release-contract fuzz audit bench clean
 
@@ -57,32 +85,29 @@ image: $(NPM_RUN) ## makes the container images in bin/image, without Docker
 	SOURCE_DATE_EPOCH=$$($(GIT) log -1 --format=%ct 2>/dev/null) sh deploy/image/make.sh '$(VERSION)' bin/image $(COMMIT)
 	@ls bin/image/*.tar
 
-test: ## installs what the tests need and runs all of them
-	@$(MAKE) --no-print-directory left-out
-	$(STEP) 'npm packages'
-	@$(MAKE) --no-print-directory $(NPM)
-	$(STEP) 'vet and lint'
-	@$(MAKE) --no-print-directory lint
-	$(STEP) 'the contract: lint, and its version'
-	@$(MAKE) --no-print-directory lint-contract
-	$(STEP) 'is what is generated current?'
-	@$(MAKE) --no-print-directory check-generated
-	$(STEP) 'tests, with the race detector'
-	@$(MAKE) --no-print-directory unit
-	$(STEP) 'the image, the manifests and the unit'
-	@$(MAKE) --no-print-directory test-deploy
-	$(STEP) 'the client, against the binary'
-	@$(MAKE) --no-print-directory test-client
-	$(STEP) 'the packed client, in frameworks, compilers and runtimes'
-	@$(MAKE) --no-print-directory test-matrix
-	$(STEP) 'the documentation page and the demo, in a browser'
-	@$(MAKE) --no-print-directory lint-web test-web
-	$(STEP) 'clients that other generators make of the contract'
-	@$(MAKE) --no-print-directory test-generators
-	$(STEP) 'a release: twice the same, and its packages installed'
-	@$(MAKE) --no-print-directory test-release
-	$(STEP) 'the contract, judged by Specmatic'
-	@$(MAKE) --no-print-directory specmatic
+test: left-out $(NPM) $(PASSED) ## installs what the tests need, and runs all that has changed since it passed
+
+# A step that has passed is done again only if bin/inputs has something new of it: other files, other contents, or
+# another machine. That is written before the step begins, so that a change in its midst counts for the next time.
+$(PASSED): bin/passed/%: bin/inputs/% bin/inputs/machine
+	@printf '\n== %s\n' $*
+	@$(MAKE) --no-print-directory $*
+	@mkdir -p $(@D)
+	@touch $@
+
+$(INPUTS): bin/inputs/%: FORCE
+	@mkdir -p $(@D)
+	@set -eo pipefail; { $(LIST); } | LC_ALL=C sort >$@.new
+	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
+
+# The reason for which something is left out may name a folder of this session.
+bin/inputs/machine: LIST = $(MAKE) --no-print-directory left-out | cut -d : -f 1,2; node --version; \
+	java -version 2>&1 || true; env | sed -n '/^CI=/p; /^LATCHKEY_/p'
+
+# Go's own cache knows which of its tests have to run again.
+bin/passed/unit: FORCE
+FORCE:
+.NOTPARALLEL:
 
 # Names what is not there of this machine: the Debian programs that some tests go through, and the rights of others.
 left-out:
@@ -95,14 +120,18 @@ unit: $(NPM)
 	go test -race -timeout 20m ./...
 	cd bench && go test -race -timeout 20m ./...
 
-# A module of its own too: it makes the image, and judges what runs it elsewhere.
+# A module of its own too: it makes the image, and judges what runs it elsewhere. Go doesn't see what these tests read of
+# the other modules, so it must not cache them. Nor does it for the release.
 test-deploy: $(NPM)
-	cd deploy && go test -timeout 20m ./...
+	cd deploy && go test -count=1 -timeout 20m ./...
 
-client: $(NPM)
+client: $(CLIENT)
+
+# The last file that the build writes.
+$(CLIENT): bin/inputs/client | $(NPM)
 	npm --prefix web/client run --silent build
 
-test-client: $(NPM) build
+test-client: build client
 	npm --prefix web/client test
 
 test-matrix: build client $(MATRIX)
@@ -118,14 +147,16 @@ test-web: build client demo-api
 test-generators: $(NPM) $(GENERATORS) build $(TOOLS)/.generators
 	npm --prefix web/generators test
 
-# The npm packages run with the PostgreSQL that npm has brought. Go does not see what the tests read, so it must not cache them.
+# The npm packages run with the PostgreSQL that npm has brought.
 test-release: $(NPM)
 	cd deploy/release && go test -count=1 .
 
-specmatic: $(NPM)
+specmatic: $(NPM) build
 	bash gen/specmatic.sh
 
-lint: vet $(TOOLS)/.lint ## runs go vet and golangci-lint
+# The linter has all of go vet's analyses, but passes over what is generated.
+lint: $(TOOLS)/.lint ## runs golangci-lint, and go vet on what is generated
+	go vet ./gen/...
 	$(TOOLS)/golangci-lint run
 	cd bench && "$(CURDIR)/$(TOOLS)/golangci-lint" run
 	cd deploy/release && "$(CURDIR)/$(TOOLS)/golangci-lint" run
@@ -136,12 +167,6 @@ lint-contract: $(NPM) $(TOOLS)/.oasdiff ## lints openapi.yaml, and fails if it b
 	bash gen/lint.sh
 	bash gen/released/test.sh
 	bash gen/breaking.sh
-
-vet:
-	go vet ./...
-	cd bench && go vet ./...
-	cd deploy/release && go vet ./...
-	cd deploy && go vet ./...
 
 generate: $(TOOLS)/.generators $(NPM) ## makes everything below gen that is made
 	bash gen/generate.sh

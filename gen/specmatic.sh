@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Lets Specmatic judge the server by the contract: it makes its own requests, valid ones and broken ones. It needs a Java
+# Lets Specmatic judge bin/latchkey by the contract: it makes its own requests, valid ones and broken ones. It needs a Java
 # runtime of version 17 or later. Where there is none this judge is left out, but not in CI (CI=true).
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -16,5 +16,4 @@ fi
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 chmod 711 "$dir" # PostgreSQL runs as another user where this one is root
-go build -o "$dir/latchkey" ./cmd/latchkey
 node gen/specmatic/judge.mjs "$dir"

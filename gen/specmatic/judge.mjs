@@ -1,4 +1,4 @@
-// Starts the server that gen/specmatic.sh has built, and Specmatic's tests against it, all within one folder.
+// Starts bin/latchkey, and Specmatic's tests against it, all within one folder.
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFile, writeFile } from 'node:fs/promises'
@@ -12,7 +12,7 @@ import { verdictOf } from './verdict.mjs'
 
 const dir = resolve(process.argv[2])
 const repository = resolve(import.meta.dirname, '..', '..')
-const binary = join(dir, 'latchkey')
+const binary = join(repository, 'bin', 'latchkey')
 const env = {
   ...Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('LATCHKEY_'))),
   LATCHKEY_ADDR: '127.0.0.1:0',
