@@ -43,12 +43,12 @@ check-generated = openapi.yaml sqlc.yaml schema queries gen $(PINS)
 test-deploy     = $(SERVER) Dockerfile .dockerignore compose.yaml deploy $(PINS)
 client          = web/client/src web/client/commonjs web/client/package.json web/client/tsconfig.json \
 	web/client/tsconfig.build.json gen/ts $(PINS)
-test-client     = $(SERVER) web/client web/demo/src web/e2e authn/authntest gen/ts \
+test-client     = $(SERVER) web/client web/demo/src web/e2e/server.ts web/e2e/mails.ts authn/authntest gen/ts \
 	docs/client.md docs/react.md docs/start.md $(PINS)
-test-matrix     = $(SERVER) web/client web/matrix web/e2e gen/ts docs/nextjs.md $(PINS)
+test-matrix     = $(SERVER) $(client) web/matrix web/e2e/server.ts web/e2e/browser.ts web/e2e/chromium.ts docs/nextjs.md
 lint-web        = web gen/ts
-test-web        = $(SERVER) web/client web/demo web/e2e gen/ts docs/deploying.md docs/react.md $(PINS)
-test-generators = $(SERVER) web/generators web/e2e gen/tools $(PINS)
+test-web        = $(SERVER) $(client) web/demo web/e2e docs/deploying.md docs/react.md
+test-generators = $(SERVER) web/generators web/e2e/server.ts web/e2e/tsconfig.json gen/tools $(PINS)
 test-release    = $(SERVER) web/npm deploy LICENSE README.md CHANGELOG.md openapi.yaml $(PINS)
 specmatic       = $(SERVER) gen/specmatic gen/specmatic.sh $(PINS)
 
