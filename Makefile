@@ -125,8 +125,8 @@ unit: $(NPM) bin/passed/machine
 	go test -race -timeout 20m ./...
 	cd bench && go test -race -timeout 20m ./...
 
-# A module of its own too: it makes the image, and judges what runs it elsewhere. Go doesn't see what these tests read of
-# the other modules, so it must not cache them. Nor does it for the release.
+# A module of its own too: it makes the image, and judges what runs it elsewhere. Go doesn't see what these tests, and
+# those of the release, read of the other modules, so it must not cache them.
 test-deploy: $(NPM)
 	cd deploy && go test -count=1 -timeout 20m ./...
 

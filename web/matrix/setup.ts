@@ -31,8 +31,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
   mkdirSync(installed, { recursive: true })
   execFileSync('tar', ['-xzf', join(work, tarball), '--strip-components', '1', '-C', installed])
 
-  const server = await startServer()
-  const short = await startServer({ LATCHKEY_ACCESS_TOKEN_TTL: '15s' })
+  const [server, short] = await Promise.all([startServer(), startServer({ LATCHKEY_ACCESS_TOKEN_TTL: '15s' })])
   project.provide('url', server.url)
   project.provide('shortUrl', short.url)
   return async () => {

@@ -16,13 +16,15 @@ declare module 'vitest' {
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   // All tests register from one address, more often than an hour allows. One server has limits.
   const limits = { LATCHKEY_RATE_LIMITS: 'off' }
-  const server = await startServer(limits)
-  const short = await startServer({ ...limits, LATCHKEY_ACCESS_TOKEN_TTL: '1s' })
-  const brief = await startServer({
-    LATCHKEY_ACCESS_TOKEN_TTL: '1s',
-    LATCHKEY_REFRESH_TOKEN_TTL: '2s',
-    LATCHKEY_REFRESH_REUSE_WINDOW: '1s',
-  })
+  const [server, short, brief] = await Promise.all([
+    startServer(limits),
+    startServer({ ...limits, LATCHKEY_ACCESS_TOKEN_TTL: '1s' }),
+    startServer({
+      LATCHKEY_ACCESS_TOKEN_TTL: '1s',
+      LATCHKEY_REFRESH_TOKEN_TTL: '2s',
+      LATCHKEY_REFRESH_REUSE_WINDOW: '1s',
+    }),
+  ])
   project.provide('url', server.url)
   project.provide('shortUrl', short.url)
   project.provide('briefUrl', brief.url)
