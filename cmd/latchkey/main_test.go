@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"flag"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -21,6 +20,7 @@ import (
 	"github.com/latchkey-auth/latchkey/impl"
 	"github.com/latchkey-auth/latchkey/impl/postgres"
 	"github.com/latchkey-auth/latchkey/impl/postgres/postgrestest"
+	"github.com/latchkey-auth/latchkey/impl/postgres/temptest"
 	"github.com/latchkey-auth/latchkey/schema"
 )
 
@@ -37,10 +37,6 @@ const isImpatient = "TEST_IS_IMPATIENT"
 // TestMain puts the real binary into PATH as latchkey. The binary is this test binary, which runs
 // main when it is called by that name.
 func TestMain(m *testing.M) {
-	// Most of these tests wait for a process most of the time. -parallel on the command line wins.
-	if err := flag.Set("test.parallel", "6"); err != nil {
-		panic(err)
-	}
 	testscript.Main(withPostgres{m}, map[string]func(){"latchkey": func() {
 		followEvery, healthTimeout = 50*time.Millisecond, 500*time.Millisecond
 		if os.Getenv(isImpatient) != "" {
@@ -52,15 +48,11 @@ func TestMain(m *testing.M) {
 
 type withPostgres struct{ m *testing.M }
 
-func (w withPostgres) Run() int {
-	dir, err := os.MkdirTemp("", "latchkey-data-")
-	if err != nil {
-		panic(err)
-	}
-	defer func() { _ = os.RemoveAll(dir) }() // a folder that stays is no failure
-	if err := os.Chmod(dir, 0o711); err != nil {
-		panic(err)
-	}
+// Run is postgrestest.Run, with folders of its own among the temporary files in memory.
+func (w withPostgres) Run() int { return temptest.Run(w.run) }
+
+func (w withPostgres) run() int {
+	dir := os.Getenv("TMPDIR")
 	dataFolder, migratedCluster.folder = filepath.Join(dir, "data"), filepath.Join(dir, "migrated")
 	return postgrestest.Run(w.m)
 }

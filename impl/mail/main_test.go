@@ -1,7 +1,6 @@
 package mail
 
 import (
-	"flag"
 	"os"
 	"testing"
 
@@ -12,11 +11,6 @@ import (
 func TestMain(m *testing.M) {
 	if url := os.Getenv(victimDatabase); url != "" {
 		victim(url, os.Getenv(victimServer))
-	}
-	// Most of these tests wait for an attempt of River most of the time. -parallel on the command
-	// line wins.
-	if err := flag.Set("test.parallel", "8"); err != nil {
-		panic(err)
 	}
 	postgrestest.Main(m)
 }
