@@ -63,6 +63,7 @@ func TestLoginOfAnUnverifiedUser(t *testing.T) {
 	}
 	wantStatus(t, "a session of before", h.Me(t, older), 200)
 	wantInvalidCode(t, "a wrong code", continueLogin(t, h, a.Text("request"), wrong(mail)))
+	h.Auth.Wait() // until the failure is recorded, which happens beside the request
 	got := continueLogin(t, h, a.Text("request"), mail.Code.Reveal())
 	token := got.Text("access_token")
 	if me := h.Me(t, token); got.Status != 200 || me.JSON("email_verified") != true {
