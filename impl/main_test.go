@@ -1,9 +1,16 @@
 package impl_test
 
 import (
+	"flag"
 	"testing"
 
 	"github.com/latchkey-auth/latchkey/impl/impltest"
 )
 
-func TestMain(m *testing.M) { impltest.Main(m, "../docs/contract.md") }
+func TestMain(m *testing.M) {
+	// These tests wait for PostgreSQL half of the time. -parallel on the command line wins.
+	if err := flag.Set("test.parallel", "4"); err != nil {
+		panic(err)
+	}
+	impltest.Main(m, "../docs/contract.md")
+}

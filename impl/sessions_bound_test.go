@@ -55,7 +55,7 @@ func TestSessionsPerUser(t *testing.T) {
 // Logins at the same moment leave no more than one after another would, on several instances.
 func TestSessionsPerUserAtOnce(t *testing.T) {
 	t.Parallel()
-	h := impltest.New(t)
+	h := impltest.New(t, impltest.Options{Patient: true})
 	beside := h.Beside(t)
 	h.MustRegister(t, "ada")
 	var clients sync.WaitGroup

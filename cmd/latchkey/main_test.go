@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"flag"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -37,6 +38,10 @@ const isImpatient = "TEST_IS_IMPATIENT"
 // TestMain puts the real binary into PATH as latchkey. The binary is this test binary, which runs
 // main when it is called by that name.
 func TestMain(m *testing.M) {
+	// Most of these tests wait for a process most of the time. -parallel on the command line wins.
+	if err := flag.Set("test.parallel", "6"); err != nil {
+		panic(err)
+	}
 	testscript.Main(withPostgres{m}, map[string]func(){"latchkey": func() {
 		followEvery, healthTimeout = 50*time.Millisecond, 500*time.Millisecond
 		if os.Getenv(isImpatient) != "" {

@@ -1,6 +1,7 @@
 package mail
 
 import (
+	"flag"
 	"os"
 	"testing"
 
@@ -11,6 +12,11 @@ import (
 func TestMain(m *testing.M) {
 	if url := os.Getenv(victimDatabase); url != "" {
 		victim(url, os.Getenv(victimServer))
+	}
+	// Most of these tests wait for an attempt of River most of the time. -parallel on the command
+	// line wins.
+	if err := flag.Set("test.parallel", "8"); err != nil {
+		panic(err)
 	}
 	postgrestest.Main(m)
 }

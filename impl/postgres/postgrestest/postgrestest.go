@@ -4,7 +4,6 @@ package postgrestest
 
 import (
 	"context"
-	"flag"
 	"fmt"
 	"net/url"
 	"os"
@@ -39,13 +38,9 @@ var current atomic.Pointer[instance]
 // Main is for a package's TestMain: func TestMain(m *testing.M) { postgrestest.Main(m) }.
 func Main(m *testing.M) { os.Exit(Run(m)) }
 
-// Run runs the tests, eight at once because they mostly wait (-parallel on the command line wins),
-// with temporary files in memory. Then it stops PostgreSQL if a test has started it. It returns the
-// exit status of the process.
+// Run runs the tests, with temporary files in memory. Then it stops PostgreSQL if a test has started
+// it. It returns the exit status of the process.
 func Run(m *testing.M) int {
-	if err := flag.Set("test.parallel", "8"); err != nil {
-		panic(err)
-	}
 	return temptest.Run(func() (status int) {
 		postgres.ForgetEnvironment()
 		in := &instance{}
