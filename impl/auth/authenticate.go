@@ -19,7 +19,7 @@ import (
 // Session returns what a valid access token says, for a [Caller], and nil for any other text. It
 // doesn't ask whether the session has ended.
 func (s *Service) Session(ctx context.Context, text string) *token.Claims {
-	claims, err := s.tokens.Check(ctx, text)
+	claims, err := s.opts.Tokens.Check(ctx, text)
 	if err != nil {
 		return nil
 	}
@@ -27,10 +27,10 @@ func (s *Service) Session(ctx context.Context, text string) *token.Claims {
 }
 
 // Issuer is the `iss` of access tokens.
-func (s *Service) Issuer() string { return s.tokens.Name() }
+func (s *Service) Issuer() string { return s.opts.Tokens.Name() }
 
 // PublicKeys returns the keys that others check access tokens with; see [keyring.Ring.Published].
-func (s *Service) PublicKeys() ([]keyring.JWK, error) { return s.keys.Published() }
+func (s *Service) PublicKeys() ([]keyring.JWK, error) { return s.opts.Keys.Published() }
 
 // Principal is who an access token belongs to.
 type Principal struct {
@@ -76,7 +76,7 @@ func usersBySession(users *db.Queries, now func() time.Time) batch.Query[session
 // has to hold them now: the same query finds the roles.
 // It fails with [ErrInvalidToken], [ErrNoUser], [ErrInactiveUser], a [*ScopeError] or [ErrUnavailable].
 func (s *Service) Authenticate(ctx context.Context, text string, scopes []string) (Principal, error) {
-	claims, err := s.tokens.Check(ctx, text)
+	claims, err := s.opts.Tokens.Check(ctx, text)
 	if err != nil {
 		return Principal{}, err
 	}
@@ -94,7 +94,7 @@ func (s *Service) Authenticate(ctx context.Context, text string, scopes []string
 	if !row.IsAlive {
 		return Principal{}, fmt.Errorf("%w: %w", ErrInvalidToken, session.ErrEnded)
 	}
-	if !isAsked || !hasAll(s.roles.of(row.IsSuperuser, row.Roles, scopes), scopes) {
+	if !isAsked || !hasAll(s.opts.Roles.of(row.IsSuperuser, row.Roles, scopes), scopes) {
 		return Principal{}, &ScopeError{scopes}
 	}
 	return Principal{SessionID: claims.SessionID, AuthTime: row.AuthenticatedAt, User: User{

@@ -27,13 +27,13 @@ func (s *Service) RequestEmailChange(ctx context.Context, c Caller, user User, e
 		invalid.add("email", err)
 		return CodeRequest{}, &invalid
 	}
-	attempt, err := s.limiter.EmailChange(ctx, user.ID.String(), c.who(emailKey))
+	attempt, err := s.opts.Limiter.EmailChange(ctx, user.ID.String(), c.who(emailKey))
 	if err != nil {
 		s.counters.countLimited(err)
 		return CodeRequest{}, err
 	}
 	asked, err := s.openCode(ctx, attempt, func(tx store.Tx) (challenge.Opened, error) {
-		opened, err := s.challenges.OpenOwn(ctx, tx, challenge.ChangeEmail, challenge.Own{User: user.ID, Email: email})
+		opened, err := s.opts.Challenges.OpenOwn(ctx, tx, challenge.ChangeEmail, challenge.Own{User: user.ID, Email: email})
 		if err != nil {
 			return opened, err
 		}
@@ -48,7 +48,7 @@ func (s *Service) isFree(ctx context.Context, email string, user uuid.UUID) (boo
 	if err != nil {
 		return false, err
 	}
-	may, err := s.queries.UserMayHaveEmail(ctx, db.UserMayHaveEmailParams{EmailKey: emailKey, ID: user, Now: s.now()})
+	may, err := s.queries.UserMayHaveEmail(ctx, db.UserMayHaveEmailParams{EmailKey: emailKey, ID: user, Now: s.opts.Now()})
 	return may, store.Error(err)
 }
 
@@ -74,11 +74,11 @@ func (s *Service) changeEmail(
 	if err != nil {
 		return err
 	}
-	if err := s.challenges.End(ctx, tx, user.ID); err != nil {
+	if err := s.opts.Challenges.End(ctx, tx, user.ID); err != nil {
 		return err
 	}
 	// The key of an address that an account knows is made of the email, too.
-	if _, err := s.knowAddress(ctx, tx, user, s.limiter.AddressKey(c.Address, user.EmailKey)); err != nil {
+	if _, err := s.knowAddress(ctx, tx, user, s.opts.Limiter.AddressKey(c.Address, user.EmailKey)); err != nil {
 		return err
 	}
 	return s.record(ctx, tx, c, event.Event{
@@ -95,12 +95,12 @@ func (s *Service) openUndo(ctx context.Context, tx store.Tx, user db.User, email
 		return err
 	}
 	if emailKey != user.EmailKey {
-		isBack, err := s.challenges.TakeBack(ctx, tx, user.ID, emailKey)
+		isBack, err := s.opts.Challenges.TakeBack(ctx, tx, user.ID, emailKey)
 		if err != nil || isBack {
 			return err
 		}
 	}
-	undo, err := s.challenges.OpenOwn(ctx, tx, challenge.UndoEmailChange, challenge.Own{
+	undo, err := s.opts.Challenges.OpenOwn(ctx, tx, challenge.UndoEmailChange, challenge.Own{
 		User: user.ID, Email: user.Email, NewEmail: email,
 	})
 	if err != nil {
@@ -113,7 +113,7 @@ func (s *Service) openUndo(ctx context.Context, tx store.Tx, user db.User, email
 // changes end, because their mails may have gone to somebody who has taken the account over. The
 // undos of earlier changes stay.
 func (s *Service) restoreEmail(ctx context.Context, tx store.Tx, p challenge.Proved) error {
-	if err := s.challenges.EndUndos(ctx, tx, p.UserID, p.CreatedAt); err != nil {
+	if err := s.opts.Challenges.EndUndos(ctx, tx, p.UserID, p.CreatedAt); err != nil {
 		return err
 	}
 	_, err := s.setEmail(ctx, tx, p.UserID, p.Email)
@@ -128,6 +128,6 @@ func (s *Service) setEmail(ctx context.Context, tx store.Tx, user uuid.UUID, ema
 	if err != nil {
 		return db.User{}, err
 	}
-	row, err := tx.UserSetEmail(ctx, db.UserSetEmailParams{ID: user, Email: email, EmailKey: emailKey, Now: s.now()})
+	row, err := tx.UserSetEmail(ctx, db.UserSetEmailParams{ID: user, Email: email, EmailKey: emailKey, Now: s.opts.Now()})
 	return row, account.Error(err)
 }

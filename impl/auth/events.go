@@ -43,14 +43,14 @@ func (s *Service) ListEvents(ctx context.Context, f EventFilter, cursor string, 
 	if err != nil || last == uuid.Nil {
 		return EventPage{Events: events}, err
 	}
-	next, err := s.cursors.Seal(eventList, f, last)
+	next, err := s.opts.Cursors.Seal(eventList, f, last)
 	return EventPage{events, next}, err
 }
 
 // FollowEvents returns a feed of the events that are committed from now on. Only the filter's user and
 // type count for it, and its time for [event.Feed.Past]. It fails with [ErrUnavailable].
 func (s *Service) FollowEvents(ctx context.Context, f EventFilter) (*event.Feed, error) {
-	return event.Follow(ctx, s.queries, f, s.now())
+	return event.Follow(ctx, s.queries, f, s.opts.Now())
 }
 
 // record writes an event in the transaction of what happened.
@@ -60,7 +60,7 @@ func (s *Service) record(ctx context.Context, tx store.Tx, c Caller, e event.Eve
 
 // told returns an event with what is known of the caller.
 func (s *Service) told(c Caller, e event.Event) event.Event {
-	e.CreatedAt = s.now()
+	e.CreatedAt = s.opts.Now()
 	e.Address, e.UserAgent = c.address(), session.ShortUserAgent(c.UserAgent)
 	return e
 }

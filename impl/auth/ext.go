@@ -39,7 +39,7 @@ func CheckTokenClaims(names []string) error {
 // to put there. It is nil if the user has none of them. isDropped reports that they are too long for a
 // token, and ext is nil then too: a token without them is better than none, and than half of them.
 func (s *Service) ext(appMetadata []byte) (ext json.RawMessage, isDropped bool, err error) {
-	if len(s.tokenClaims) == 0 || len(appMetadata) == 0 {
+	if len(s.opts.TokenClaims) == 0 || len(appMetadata) == 0 {
 		return nil, false, nil
 	}
 	var all map[string]json.RawMessage
@@ -47,7 +47,7 @@ func (s *Service) ext(appMetadata []byte) (ext json.RawMessage, isDropped bool, 
 		return nil, false, fmt.Errorf("app_metadata is no object: %w", err)
 	}
 	chosen := map[string]json.RawMessage{}
-	for _, name := range s.tokenClaims {
+	for _, name := range s.opts.TokenClaims {
 		if value, ok := all[name]; ok {
 			chosen[name] = value
 		}

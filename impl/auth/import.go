@@ -88,7 +88,7 @@ func (i *Import) Batch(ctx context.Context, users []ImportedUser) ([]ImportOutco
 		return nil, ErrTooManyUsers
 	}
 	prepared := make([]preparedUser, len(users))
-	now := i.service.now()
+	now := i.service.opts.Now()
 	for n, user := range users {
 		prepared[n] = i.service.prepare(user, now)
 		i.seen.judge(&prepared[n])
@@ -144,7 +144,7 @@ func (i *Import) try(ctx context.Context, users []preparedUser, now time.Time) (
 		}
 		return outcomes, err
 	}
-	err = store.InTx(ctx, i.service.db, func(tx store.Tx) error {
+	err = store.InTx(ctx, i.service.opts.DB, func(tx store.Tx) error {
 		if outcomes, added, err = i.settle(ctx, tx.Queries, users); err != nil {
 			return err
 		}
@@ -208,7 +208,7 @@ func (s *Service) prepare(user ImportedUser, now time.Time) preparedUser {
 	}
 	p.setTimes(&invalid, now)
 	if stored := user.PasswordHash.Reveal(); stored != "" {
-		if p.hashFormat, p.hashErr = s.hasher.Recognise(stored); p.hashErr != nil {
+		if p.hashFormat, p.hashErr = s.opts.Hasher.Recognise(stored); p.hashErr != nil {
 			p.PasswordHash = secret.Text{}
 		}
 	}

@@ -38,7 +38,7 @@ func (s *Service) Invite(ctx context.Context, op Operator, i Invitation) (Manage
 		return ManagedUser{}, err
 	}
 	var invited ManagedUser
-	err = store.InTx(ctx, s.db, func(tx store.Tx) error {
+	err = store.InTx(ctx, s.opts.DB, func(tx store.Tx) error {
 		user, err := s.createUser(ctx, tx, u)
 		if err != nil {
 			return err
@@ -72,7 +72,7 @@ func (s *Service) invitedUser(i Invitation) (u newUser, err error) {
 	}
 	metadata := mergeMetadata("app_metadata", []byte("{}"), i.AppMetadata, &invalid)
 	for n, role := range i.Roles {
-		if _, ok := s.roles[role]; !ok {
+		if _, ok := s.opts.Roles[role]; !ok {
 			invalid.Fields = append(invalid.Fields, FieldError{
 				Field: "roles/" + strconv.Itoa(n), Code: "invalid_format", Detail: "There is no such role.",
 			})
@@ -99,7 +99,7 @@ func (s *Service) SendPasswordReset(ctx context.Context, op Operator, id uuid.UU
 		return nil
 	}
 	// The operator is trusted: only the mails to one user are bounded.
-	attempt, err := s.limiter.OperatorCode(ctx, string(challenge.OperatorReset), user.EmailKey)
+	attempt, err := s.opts.Limiter.OperatorCode(ctx, string(challenge.OperatorReset), user.EmailKey)
 	if err != nil {
 		s.counters.countLimited(err)
 		return err
@@ -118,7 +118,7 @@ func (s *Service) SendPasswordReset(ctx context.Context, op Operator, id uuid.UU
 
 // mailLink makes a challenge of a user whose link alone answers it, and has it mailed.
 func (s *Service) mailLink(ctx context.Context, tx store.Tx, p challenge.Purpose, user db.User) error {
-	opened, err := s.challenges.OpenOwn(ctx, tx, p, challenge.Own{User: user.ID, Email: user.Email})
+	opened, err := s.opts.Challenges.OpenOwn(ctx, tx, p, challenge.Own{User: user.ID, Email: user.Email})
 	if err != nil {
 		return err
 	}

@@ -85,8 +85,8 @@ func (s *Service) notify(ctx context.Context, tx store.Tx, kind LetterKind, user
 
 // notifyOf is [Service.notify] of something that has an id.
 func (s *Service) notifyOf(ctx context.Context, tx store.Tx, kind LetterKind, user db.User, id uuid.UUID) error {
-	return store.Error(s.enqueue(ctx, tx.Raw, Letter{
-		Kind: kind, ID: id, To: user.Email, Language: account.OrEmpty(user.Locale), At: s.now(),
+	return store.Error(s.opts.Enqueue(ctx, tx.Raw, Letter{
+		Kind: kind, ID: id, To: user.Email, Language: account.OrEmpty(user.Locale), At: s.opts.Now(),
 	}))
 }
 
@@ -99,7 +99,7 @@ func (s *Service) MailData(ctx context.Context, l Letter) (any, bool, error) {
 	switch l.Kind {
 	case LetterVerifyEmail, LetterResetPassword, LetterLoginCode, LetterContinueLogin, LetterChangeEmail,
 		LetterEmailChanged, LetterInvitation, LetterOperatorReset:
-		mail, err := s.challenges.Mail(ctx, l.ID)
+		mail, err := s.opts.Challenges.Mail(ctx, l.ID)
 		if errors.Is(err, challenge.ErrNoMail) {
 			return nil, false, nil
 		}
@@ -111,7 +111,7 @@ func (s *Service) MailData(ctx context.Context, l Letter) (any, bool, error) {
 	case LetterCompleteRegistration:
 		return s.registrationMail(ctx, l)
 	case LetterPasswordChanged, LetterAccountDeleted, LetterNewDevice:
-		if s.now().Sub(l.At) > noticeLife {
+		if s.opts.Now().Sub(l.At) > noticeLife {
 			return nil, false, nil
 		}
 		notice := Notice{Email: l.To, At: l.At}

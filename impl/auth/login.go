@@ -34,7 +34,7 @@ func (s *Service) Login(ctx context.Context, c Caller, email string, pass secret
 }
 
 func (s *Service) login(ctx context.Context, c Caller, email string, pass secret.Text, scope string) (Grant, error) {
-	scopes, err := s.roles.parse(scope)
+	scopes, err := s.opts.Roles.parse(scope)
 	if err != nil {
 		return Grant{}, err
 	}
@@ -43,16 +43,16 @@ func (s *Service) login(ctx context.Context, c Caller, email string, pass secret
 		// No account can have these, so that the response needs no hash.
 		return Grant{}, &LoginError{Reason: "malformed"}
 	}
-	if !s.hasher.Queue().HasRoom(hashqueue.Login, c.network()) {
+	if !s.opts.Hasher.Queue().HasRoom(hashqueue.Login, c.network()) {
 		return Grant{}, ErrOverloaded // before it is charged
 	}
-	attempt, err := s.limiter.Login(ctx, c.who(emailKey))
+	attempt, err := s.opts.Limiter.Login(ctx, c.who(emailKey))
 	if err != nil {
 		return Grant{}, err
 	}
 	grant, err := s.loginCharged(ctx, c, attempt, emailKey, pass, scopes)
 	s.noteFailedLogin(c, err)
-	s.limiter.Settle(ctx, attempt, outcome(ctx, err, ratelimit.LoggedIn))
+	s.opts.Limiter.Settle(ctx, attempt, outcome(ctx, err, ratelimit.LoggedIn))
 	return grant, err
 }
 
@@ -116,7 +116,7 @@ func (s *Service) provePassword(ctx context.Context, network, emailKey string, p
 	if err != nil || row.PasswordHash == nil {
 		return proof{}, s.refuseUnknown(ctx, network, pass, LoginError{Reason: "unknown_email", UserID: row.ID})
 	}
-	verdict, err := s.hasher.Verify(ctx, network, *row.PasswordHash, pass)
+	verdict, err := s.opts.Hasher.Verify(ctx, network, *row.PasswordHash, pass)
 	switch {
 	case errors.Is(err, password.ErrStoredHash):
 		return proof{}, s.refuseUnknown(ctx, network, pass, LoginError{Reason: ReasonUnreadableHash, UserID: row.ID})
@@ -133,7 +133,7 @@ func (s *Service) provePassword(ctx context.Context, network, emailKey string, p
 	}
 	if verdict.Outdated {
 		// Where there is no room for it now, the next login renews the hash.
-		if p.renewed, err = s.hasher.Hash(ctx, network, pass); err != nil && !errors.Is(err, ErrOverloaded) {
+		if p.renewed, err = s.opts.Hasher.Hash(ctx, network, pass); err != nil && !errors.Is(err, ErrOverloaded) {
 			return proof{}, busy(err)
 		}
 	}
@@ -143,7 +143,7 @@ func (s *Service) provePassword(ctx context.Context, network, emailKey string, p
 // refuseUnknown takes as long as a wrong password, so that a client learns no more than of an email
 // without an account.
 func (s *Service) refuseUnknown(ctx context.Context, network string, pass secret.Text, reason LoginError) error {
-	if err := s.hasher.VerifyUnknown(ctx, network, pass); err != nil {
+	if err := s.opts.Hasher.VerifyUnknown(ctx, network, pass); err != nil {
 		return busy(err)
 	}
 	return &reason
@@ -163,7 +163,7 @@ func (demand) isVerdict()    {}
 
 // judge decides whether what was proved suffices.
 func (s *Service) judge(p proof) verdict {
-	if s.requireVerified && p.unverified {
+	if s.opts.RequireVerifiedEmail && p.unverified {
 		return demand{p}
 	}
 	return admission{p}
@@ -187,7 +187,7 @@ func (s *Service) conclude(ctx context.Context, c Caller, attempt ratelimit.Atte
 
 // admit opens the session of a proof that suffices, in one transaction.
 func (s *Service) admit(ctx context.Context, c Caller, attempt ratelimit.Attempt, p proof) (Grant, error) {
-	if err := s.keys.Ready(); err != nil {
+	if err := s.opts.Keys.Ready(); err != nil {
 		return Grant{}, err
 	}
 	var (
@@ -195,7 +195,7 @@ func (s *Service) admit(ctx context.Context, c Caller, attempt ratelimit.Attempt
 		tokens session.Tokens
 		scopes []string
 	)
-	err := store.InTx(ctx, s.db, func(tx store.Tx) (err error) {
+	err := store.InTx(ctx, s.opts.DB, func(tx store.Tx) (err error) {
 		if user, err = s.lockForLogin(ctx, tx, c, p); err != nil {
 			return err
 		}
@@ -218,7 +218,7 @@ func (s *Service) lockForLogin(ctx context.Context, tx store.Tx, c Caller, p pro
 	if p.mailed != nil {
 		return s.confirmMailed(ctx, tx, c, p)
 	}
-	now := s.now()
+	now := s.opts.Now()
 	user, err := tx.UserLogIn(ctx, db.UserLogInParams{ID: p.userID, Now: &now})
 	if err = account.Error(err); errors.Is(err, ErrNoUser) {
 		return db.User{}, errChanged
@@ -263,7 +263,7 @@ func (s *Service) openSession(
 	attempt ratelimit.Attempt,
 	b beginning,
 ) (session.Tokens, error) {
-	tokens, err := s.sessions.Open(ctx, tx, session.Beginning{
+	tokens, err := s.opts.Sessions.Open(ctx, tx, session.Beginning{
 		UserID: user.ID, ValidFrom: account.ValidFrom(user), Methods: b.methods, Scopes: b.scopes,
 		UserAgent: c.UserAgent, Address: c.address(),
 	})
@@ -274,7 +274,7 @@ func (s *Service) openSession(
 	if err != nil {
 		return tokens, err
 	}
-	id, err := event.NewID(s.now())
+	id, err := event.NewID(s.opts.Now())
 	if err != nil {
 		return tokens, err
 	}
@@ -296,7 +296,7 @@ func (s *Service) knowAddress(ctx context.Context, tx store.Tx, user db.User, ke
 	}
 	isKnown, err = tx.AddressKnow(ctx, db.AddressKnowParams{
 		Key: key, SeenAt: account.ValidFrom(user), UserID: user.ID, NotBefore: user.TokensNotBefore,
-		KnownSince: s.now().Add(-ratelimit.KnownFor),
+		KnownSince: s.opts.Now().Add(-ratelimit.KnownFor),
 	})
 	return isKnown, store.Error(err)
 }

@@ -33,19 +33,19 @@ func (s *Service) ContinueLogin(ctx context.Context, c Caller, a CodeAnswer, sco
 }
 
 func (s *Service) continueLogin(ctx context.Context, c Caller, a CodeAnswer, scope string) (Grant, error) {
-	scopes, err := s.roles.parse(scope)
+	scopes, err := s.opts.Roles.parse(scope)
 	if err != nil {
 		return Grant{}, err
 	}
 	// No try is counted where no key would sign the access token.
-	if err := s.keys.Ready(); err != nil {
+	if err := s.opts.Keys.Ready(); err != nil {
 		return Grant{}, err
 	}
 	if a.Request.IsZero() {
 		return Grant{}, ErrInvalidCode
 	}
 	purpose, methods := challenge.LoginCode, []string{methodEmailCode}
-	if _, ok := s.challenges.ReadRequest(challenge.ContinueLogin, a.Request); ok {
+	if _, ok := s.opts.Challenges.ReadRequest(challenge.ContinueLogin, a.Request); ok {
 		// Only who has proved the password gets such a request.
 		purpose, methods = challenge.ContinueLogin, []string{methodPassword, methodEmailCode}
 	}
@@ -53,7 +53,7 @@ func (s *Service) continueLogin(ctx context.Context, c Caller, a CodeAnswer, sco
 	if err != nil {
 		return Grant{}, err
 	}
-	attempt := ratelimit.Attempt{AddressKey: s.limiter.AddressKey(c.Address, mailed.EmailKey)}
+	attempt := ratelimit.Attempt{AddressKey: s.opts.Limiter.AddressKey(c.Address, mailed.EmailKey)}
 	p := proof{userID: mailed.UserID, methods: methods, scopes: scopes, mailed: &mailed}
 	return s.conclude(ctx, c, attempt, s.judge(p))
 }
@@ -73,21 +73,21 @@ func (s *Service) confirmMailed(ctx context.Context, tx store.Tx, c Caller, p pr
 		return db.User{}, err
 	}
 	if first {
-		if _, err := tx.UserEndSessions(ctx, db.UserEndSessionsParams{ID: user.ID, Now: s.now()}); err != nil {
+		if _, err := tx.UserEndSessions(ctx, db.UserEndSessionsParams{ID: user.ID, Now: s.opts.Now()}); err != nil {
 			return db.User{}, account.Error(err)
 		}
 	}
 	if first && !slices.Contains(p.methods, methodPassword) {
 		// With the password ends what a login with it still waits for.
-		if err := s.challenges.End(ctx, tx, user.ID); err != nil {
+		if err := s.opts.Challenges.End(ctx, tx, user.ID); err != nil {
 			return db.User{}, err
 		}
-		err := tx.PasswordSet(ctx, db.PasswordSetParams{UserID: user.ID, Hash: s.hasher.Unusable(), Now: s.now()})
+		err := tx.PasswordSet(ctx, db.PasswordSetParams{UserID: user.ID, Hash: s.opts.Hasher.Unusable(), Now: s.opts.Now()})
 		if err != nil {
 			return db.User{}, account.Error(err)
 		}
 	}
-	now := s.now()
+	now := s.opts.Now()
 	user, err = tx.UserLogIn(ctx, db.UserLogInParams{ID: user.ID, Now: &now})
 	return user, account.Error(err)
 }

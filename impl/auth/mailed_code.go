@@ -33,7 +33,7 @@ type CodeAnswer = challenge.Answer
 func (s *Service) mailCode(
 	ctx context.Context, c Caller, p challenge.Purpose, email, emailKey string,
 ) (CodeRequest, error) {
-	attempt, err := s.limiter.Code(ctx, string(p), c.who(emailKey))
+	attempt, err := s.opts.Limiter.Code(ctx, string(p), c.who(emailKey))
 	if err != nil {
 		s.counters.countLimited(err)
 		return CodeRequest{}, err
@@ -48,11 +48,11 @@ func (s *Service) openCode(
 	ctx context.Context, attempt ratelimit.Attempt, open func(store.Tx) (challenge.Opened, error),
 ) (CodeRequest, error) {
 	var opened challenge.Opened
-	err := store.InTx(ctx, s.db, func(tx store.Tx) (err error) {
+	err := store.InTx(ctx, s.opts.DB, func(tx store.Tx) (err error) {
 		opened, err = open(tx)
 		return err
 	})
-	s.limiter.Settle(ctx, attempt, outcome(ctx, err, ratelimit.Registered))
+	s.opts.Limiter.Settle(ctx, attempt, outcome(ctx, err, ratelimit.Registered))
 	return requestOf(opened), store.Error(err)
 }
 
@@ -61,7 +61,7 @@ func (s *Service) openCode(
 func (s *Service) mailCodeIn(
 	ctx context.Context, tx store.Tx, c Caller, p challenge.Purpose, email, emailKey, language string,
 ) (challenge.Opened, error) {
-	opened, err := s.challenges.Open(ctx, tx, p, email, emailKey, ratelimit.Network(c.Address))
+	opened, err := s.opts.Challenges.Open(ctx, tx, p, email, emailKey, ratelimit.Network(c.Address))
 	if err != nil {
 		return opened, err
 	}
@@ -71,7 +71,7 @@ func (s *Service) mailCodeIn(
 
 // mailOpened has the mail of a challenge sent.
 func (s *Service) mailOpened(ctx context.Context, tx store.Tx, kind LetterKind, opened challenge.Opened) error {
-	return store.Error(s.enqueue(ctx, tx.Raw, Letter{
+	return store.Error(s.opts.Enqueue(ctx, tx.Raw, Letter{
 		Kind: kind, ID: opened.ID, To: opened.Email, Language: opened.Language, At: opened.At,
 	}))
 }
@@ -103,7 +103,7 @@ const maxRetryAfter = time.Hour
 func (s *Service) tryCode(
 	ctx context.Context, c Caller, p challenge.Purpose, a CodeAnswer, emailKey string,
 ) (challenge.Proved, error) {
-	proved, err := s.challenges.Try(ctx, p, a, emailKey)
+	proved, err := s.opts.Challenges.Try(ctx, p, a, emailKey)
 	var guessed *challenge.GuessError
 	if errors.As(err, &guessed) {
 		s.noteFailure(c, event.CodeFailed, guessed.UserID)
@@ -129,7 +129,7 @@ func (s *Service) redeem(ctx context.Context, tx store.Tx, p challenge.Proved) (
 	if !user.IsActive || user.EmailKey != p.EmailKey && p.Purpose != challenge.UndoEmailChange {
 		return db.User{}, ErrInvalidCode
 	}
-	return user, s.challenges.Use(ctx, tx, p)
+	return user, s.opts.Challenges.Use(ctx, tx, p)
 }
 
 // useOwn judges a code of the user of a session, and carries out in one transaction what it opens. The
@@ -151,7 +151,7 @@ func (s *Service) useOwn(
 	if proved.UserID != p.User.ID {
 		return ErrInvalidCode // of another account, whoever has given it away
 	}
-	return store.InTx(ctx, s.db, func(tx store.Tx) error {
+	return store.InTx(ctx, s.opts.DB, func(tx store.Tx) error {
 		user, err := s.redeem(ctx, tx, proved)
 		if err != nil {
 			return err
@@ -169,7 +169,7 @@ func (s *Service) useOwn(
 func (s *Service) claimMailbox(
 	ctx context.Context, tx store.Tx, c Caller, user db.User, session uuid.UUID,
 ) (first bool, err error) {
-	n, err := tx.UserVerifyEmail(ctx, db.UserVerifyEmailParams{ID: user.ID, Now: s.now()})
+	n, err := tx.UserVerifyEmail(ctx, db.UserVerifyEmailParams{ID: user.ID, Now: s.opts.Now()})
 	if err != nil || n == 0 {
 		return false, store.Error(err)
 	}
@@ -183,4 +183,6 @@ func (s *Service) claimMailbox(
 }
 
 // SweepChallenges deletes challenges that have expired, in batches, and returns how many.
-func (s *Service) SweepChallenges(ctx context.Context) (int64, error) { return s.challenges.Sweep(ctx) }
+func (s *Service) SweepChallenges(ctx context.Context) (int64, error) {
+	return s.opts.Challenges.Sweep(ctx)
+}

@@ -76,7 +76,7 @@ func (s *Service) UpdateManagedUser(
 	ctx context.Context, op Operator, id uuid.UUID, ifMatch string, update ManagedUpdate,
 ) (ManagedUser, error) {
 	var user ManagedUser
-	err := store.InTx(ctx, s.db, func(tx store.Tx) error {
+	err := store.InTx(ctx, s.opts.DB, func(tx store.Tx) error {
 		row, err := tx.UserGetForUpdate(ctx, id)
 		if err != nil {
 			return account.Error(err)
@@ -143,7 +143,7 @@ func (s *Service) updateLocked(
 		happened = append(happened, event.UserActivated)
 	}
 	if len(happened) > 0 {
-		after.Now = s.now()
+		after.Now = s.opts.Now()
 		_, err = tx.ManagedUserUpdate(ctx, after)
 	}
 	return happened, account.Error(err)
@@ -155,18 +155,18 @@ func (s *Service) setRoles(ctx context.Context, tx store.Tx, id uuid.UUID, roles
 	if err := tx.RoleRevokeOthers(ctx, db.RoleRevokeOthersParams{UserID: id, Kept: others}); err != nil {
 		return store.Error(err)
 	}
-	return store.Error(tx.RoleGrant(ctx, db.RoleGrantParams{UserID: id, Roles: others, Now: s.now()}))
+	return store.Error(tx.RoleGrant(ctx, db.RoleGrantParams{UserID: id, Roles: others, Now: s.opts.Now()}))
 }
 
 // endAll ends the sessions of a user, whatever their number, and the codes that were mailed to it.
 func (s *Service) endAll(ctx context.Context, tx store.Tx, id uuid.UUID) error {
-	if _, err := tx.UserEndSessions(ctx, db.UserEndSessionsParams{ID: id, Now: s.now()}); err != nil {
+	if _, err := tx.UserEndSessions(ctx, db.UserEndSessionsParams{ID: id, Now: s.opts.Now()}); err != nil {
 		return account.Error(err)
 	}
-	if err := s.challenges.End(ctx, tx, id); err != nil {
+	if err := s.opts.Challenges.End(ctx, tx, id); err != nil {
 		return err
 	}
-	return s.challenges.EndUndos(ctx, tx, id, time.Time{})
+	return s.opts.Challenges.EndUndos(ctx, tx, id, time.Time{})
 }
 
 // Activate lets a user log in again. Tokens from before the deactivation stay invalid.

@@ -64,7 +64,7 @@ func (s *Service) ListUsers(ctx context.Context, filter UserFilter, cursor strin
 	var next string
 	if len(found) > page {
 		found = found[:page]
-		if next, err = s.cursors.Seal(userList, filter, found[page-1]); err != nil {
+		if next, err = s.opts.Cursors.Seal(userList, filter, found[page-1]); err != nil {
 			return UserPage{}, err
 		}
 	}
@@ -152,7 +152,7 @@ func (s *Service) managedUsers(ctx context.Context, queries *db.Queries, found [
 	for _, id := range ids {
 		if row, ok := byID[id]; ok {
 			user := account.ManagedOf(row)
-			user.Roles = slices.DeleteFunc(user.Roles, func(role string) bool { return s.roles[role] == nil })
+			user.Roles = slices.DeleteFunc(user.Roles, func(role string) bool { return s.opts.Roles[role] == nil })
 			users = append(users, user)
 		}
 	}

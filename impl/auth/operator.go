@@ -20,7 +20,7 @@ type Operator struct {
 func (s *Service) operated(op Operator, what event.Type, user uuid.UUID) event.Event {
 	e := event.Event{Type: what, UserID: user, Actor: event.Operator, ActorID: op.UserID, SessionID: op.SessionID}
 	if op.UserID == uuid.Nil {
-		e.CreatedAt = s.now()
+		e.CreatedAt = s.opts.Now()
 		return e
 	}
 	return s.told(op.Caller, e)

@@ -17,14 +17,14 @@ func (s *Service) UserSessions(ctx context.Context, user uuid.UUID) ([]Session, 
 	if _, err := s.queries.UserGetByID(ctx, user); err != nil {
 		return nil, accountError(account.Error(err))
 	}
-	return s.sessions.List(ctx, user)
+	return s.opts.Sessions.List(ctx, user)
 }
 
 // EndUserSessions ends all sessions of a user for an operator. The user can log in again. It fails
 // with [ErrNoAccount] or [ErrUnavailable].
 func (s *Service) EndUserSessions(ctx context.Context, op Operator, user uuid.UUID) error {
-	return store.InTx(ctx, s.db, func(tx store.Tx) error {
-		if _, err := tx.UserEndSessions(ctx, db.UserEndSessionsParams{ID: user, Now: s.now()}); err != nil {
+	return store.InTx(ctx, s.opts.DB, func(tx store.Tx) error {
+		if _, err := tx.UserEndSessions(ctx, db.UserEndSessionsParams{ID: user, Now: s.opts.Now()}); err != nil {
 			return accountError(account.Error(err))
 		}
 		return s.recordOperator(ctx, tx, op, event.SessionsEnded, user)

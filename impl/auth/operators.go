@@ -20,7 +20,7 @@ func (s *Service) CreateUser(ctx context.Context, r Registration, superuser bool
 	if err != nil {
 		return User{}, err
 	}
-	hash, err := s.hasher.Hash(ctx, "", r.Password)
+	hash, err := s.opts.Hasher.Hash(ctx, "", r.Password)
 	if err != nil {
 		return User{}, busy(err)
 	}
@@ -39,7 +39,7 @@ func (s *Service) CreateUser(ctx context.Context, r Registration, superuser bool
 // change runs a change of a user in a transaction, and returns the user as it is then.
 func (s *Service) change(ctx context.Context, f func(store.Tx) (db.User, error)) (User, error) {
 	var user db.User
-	err := store.InTx(ctx, s.db, func(tx store.Tx) (err error) {
+	err := store.InTx(ctx, s.opts.DB, func(tx store.Tx) (err error) {
 		user, err = f(tx)
 		return err
 	})
@@ -113,7 +113,7 @@ func (s *Service) DeleteOwnUser(ctx context.Context, c Caller, p Principal) erro
 // deleteLocked deletes the user of an event in a transaction that has locked the user's row.
 func (s *Service) deleteLocked(ctx context.Context, tx store.Tx, e event.Event) (db.User, error) {
 	// The foreign key deletes what is left, in one statement.
-	if err := s.sessions.DeleteAll(ctx, tx, e.UserID); err != nil {
+	if err := s.opts.Sessions.DeleteAll(ctx, tx, e.UserID); err != nil {
 		return db.User{}, err
 	}
 	user, err := tx.UserDelete(ctx, e.UserID)
@@ -131,23 +131,23 @@ func (s *Service) SetPassword(ctx context.Context, user User, pass secret.Text) 
 	); err != nil {
 		return User{}, err
 	}
-	hash, err := s.hasher.Hash(ctx, "", pass)
+	hash, err := s.opts.Hasher.Hash(ctx, "", pass)
 	if err != nil {
 		return User{}, busy(err)
 	}
 	return s.change(ctx, func(tx store.Tx) (db.User, error) {
-		if _, err := tx.UserEndSessions(ctx, db.UserEndSessionsParams{ID: user.ID, Now: s.now()}); err != nil {
+		if _, err := tx.UserEndSessions(ctx, db.UserEndSessionsParams{ID: user.ID, Now: s.opts.Now()}); err != nil {
 			return db.User{}, err
 		}
-		if err := tx.PasswordSet(ctx, db.PasswordSetParams{UserID: user.ID, Hash: hash, Now: s.now()}); err != nil {
+		if err := tx.PasswordSet(ctx, db.PasswordSetParams{UserID: user.ID, Hash: hash, Now: s.opts.Now()}); err != nil {
 			return db.User{}, err
 		}
-		if err := s.challenges.End(ctx, tx, user.ID); err != nil {
+		if err := s.opts.Challenges.End(ctx, tx, user.ID); err != nil {
 			return db.User{}, err
 		}
 		if err := s.recordOperator(ctx, tx, Operator{}, event.PasswordChanged, user.ID); err != nil {
 			return db.User{}, err
 		}
-		return tx.UserTouch(ctx, db.UserTouchParams{ID: user.ID, Now: s.now()})
+		return tx.UserTouch(ctx, db.UserTouchParams{ID: user.ID, Now: s.opts.Now()})
 	})
 }

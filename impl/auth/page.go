@@ -12,7 +12,7 @@ func (s *Service) openCursor(list string, filter any, text string, position any)
 	if text == "" {
 		return nil
 	}
-	err := s.cursors.Open(list, filter, text, position)
+	err := s.opts.Cursors.Open(list, filter, text, position)
 	if errors.Is(err, cursor.ErrInvalid) {
 		return &InvalidInputError{Fields: []FieldError{{
 			Field: "query/cursor", Code: "invalid_format",

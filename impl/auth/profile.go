@@ -61,7 +61,7 @@ func (s *Service) UpdateUser(
 ) (User, error) {
 	if update.Username != nil && !strings.EqualFold(*update.Username, p.User.Username) {
 		// A client may ask whether it is taken as often as at a registration.
-		if err := s.limiter.Rename(ctx, ratelimit.Who{Address: c.Address, Account: p.User.ID.String()}); err != nil {
+		if err := s.opts.Limiter.Rename(ctx, ratelimit.Who{Address: c.Address, Account: p.User.ID.String()}); err != nil {
 			s.counters.countLimited(err)
 			return User{}, err
 		}
@@ -79,7 +79,7 @@ func (s *Service) UpdateUser(
 		if len(invalid.Fields) > 0 {
 			return db.User{}, &invalid
 		}
-		params.Now = s.now()
+		params.Now = s.opts.Now()
 		if row, err = tx.UserUpdate(ctx, params); err != nil {
 			return db.User{}, err
 		}

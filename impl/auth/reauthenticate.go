@@ -27,7 +27,7 @@ const clockSkew = time.Minute
 // IsFresh reports whether a session has proved within maxAge who its user is (RFC 9470 section 3).
 // A proof from the future counts for nothing: a clock was set back since.
 func (s *Service) IsFresh(p Principal, maxAge time.Duration) bool {
-	age := s.now().Sub(p.AuthTime)
+	age := s.opts.Now().Sub(p.AuthTime)
 	return age <= maxAge && age >= -clockSkew
 }
 
@@ -40,11 +40,11 @@ func (s *Service) Reauthenticate(
 	p Principal,
 	pass secret.Text,
 ) (grant Grant, err error) {
-	if err := s.keys.Ready(); err != nil {
+	if err := s.opts.Keys.Ready(); err != nil {
 		return Grant{}, err
 	}
 	err = s.proveAgain(ctx, c, p, pass, func(_ ratelimit.Attempt, proved proof) error {
-		return store.InTx(ctx, s.db, func(tx store.Tx) error {
+		return store.InTx(ctx, s.opts.DB, func(tx store.Tx) error {
 			user, err := s.lockProved(ctx, tx, proved)
 			if err != nil {
 				return err
@@ -62,7 +62,7 @@ func (s *Service) Reauthenticate(
 func (s *Service) ReauthenticateByCode(
 	ctx context.Context, c Caller, p Principal, a CodeAnswer,
 ) (grant Grant, err error) {
-	if err := s.keys.Ready(); err != nil {
+	if err := s.opts.Keys.Ready(); err != nil {
 		return Grant{}, err
 	}
 	if a.Request.IsZero() {
@@ -108,11 +108,11 @@ func (s *Service) ChangePassword(ctx context.Context, c Caller, p Principal, cur
 		return err
 	}
 	return s.proveAgain(ctx, c, p, current, func(attempt ratelimit.Attempt, proved proof) error {
-		hash, err := s.hasher.Hash(ctx, c.network(), chosen)
+		hash, err := s.opts.Hasher.Hash(ctx, c.network(), chosen)
 		if err != nil {
 			return busy(err)
 		}
-		return store.InTx(ctx, s.db, func(tx store.Tx) error {
+		return store.InTx(ctx, s.opts.DB, func(tx store.Tx) error {
 			user, err := s.lockProved(ctx, tx, proved)
 			if err != nil {
 				return err
@@ -120,13 +120,13 @@ func (s *Service) ChangePassword(ctx context.Context, c Caller, p Principal, cur
 			if _, err := s.renewProof(ctx, tx, p, methodPassword); err != nil {
 				return err
 			}
-			if err := tx.PasswordSet(ctx, db.PasswordSetParams{UserID: user.ID, Hash: hash, Now: s.now()}); err != nil {
+			if err := tx.PasswordSet(ctx, db.PasswordSetParams{UserID: user.ID, Hash: hash, Now: s.opts.Now()}); err != nil {
 				return account.Error(err)
 			}
 			if err := s.endOthers(ctx, tx, p, attempt); err != nil {
 				return err
 			}
-			if err := s.challenges.End(ctx, tx, user.ID); err != nil {
+			if err := s.opts.Challenges.End(ctx, tx, user.ID); err != nil {
 				return err
 			}
 			if err := s.notify(ctx, tx, LetterPasswordChanged, user); err != nil {
@@ -142,7 +142,7 @@ func (s *Service) ChangePassword(ctx context.Context, c Caller, p Principal, cur
 // endOthers ends every session of a user but the one that asks. The account knows the caller's
 // address from then on, as after a login.
 func (s *Service) endOthers(ctx context.Context, tx store.Tx, p Principal, attempt ratelimit.Attempt) error {
-	ended, err := tx.UserEndSessions(ctx, db.UserEndSessionsParams{ID: p.User.ID, Now: s.now()})
+	ended, err := tx.UserEndSessions(ctx, db.UserEndSessionsParams{ID: p.User.ID, Now: s.opts.Now()})
 	if err != nil {
 		return account.Error(err)
 	}
@@ -154,7 +154,7 @@ func (s *Service) endOthers(ctx context.Context, tx store.Tx, p Principal, attem
 	if _, err := s.knowAddress(ctx, tx, ended, attempt.AddressKey); err != nil {
 		return err
 	}
-	_, err = tx.UserTouch(ctx, db.UserTouchParams{ID: p.User.ID, Now: s.now()})
+	_, err = tx.UserTouch(ctx, db.UserTouchParams{ID: p.User.ID, Now: s.opts.Now()})
 	return account.Error(err)
 }
 
@@ -172,7 +172,7 @@ func (s *Service) lockProved(ctx context.Context, tx store.Tx, p proof) (db.User
 
 // renewProof records the proof in the session. It fails with [ErrInvalidToken] if that has ended.
 func (s *Service) renewProof(ctx context.Context, tx store.Tx, p Principal, method string) (session.Tokens, error) {
-	tokens, err := s.sessions.Prove(ctx, tx, p.User.ID, p.SessionID, []string{method})
+	tokens, err := s.opts.Sessions.Prove(ctx, tx, p.User.ID, p.SessionID, []string{method})
 	if errors.Is(err, session.ErrEnded) {
 		return tokens, fmt.Errorf("%w: %w", ErrInvalidToken, err)
 	}
@@ -188,11 +188,11 @@ func (s *Service) proveAgain(
 	if err != nil {
 		return err
 	}
-	if !s.hasher.Queue().HasRoom(hashqueue.Login, c.network()) {
+	if !s.opts.Hasher.Queue().HasRoom(hashqueue.Login, c.network()) {
 		return ErrOverloaded // before it is charged
 	}
 	c.Session = &token.Claims{UserID: p.User.ID, SessionID: p.SessionID, Subject: p.User.Email}
-	attempt, err := s.limiter.Login(ctx, c.who(emailKey))
+	attempt, err := s.opts.Limiter.Login(ctx, c.who(emailKey))
 	if err != nil {
 		s.counters.countLimited(err)
 		return err
@@ -207,7 +207,7 @@ func (s *Service) proveAgain(
 		}
 	}
 	s.noteFailedLogin(c, err)
-	s.limiter.Settle(ctx, attempt, outcome(ctx, err, ratelimit.LoggedIn))
+	s.opts.Limiter.Settle(ctx, attempt, outcome(ctx, err, ratelimit.LoggedIn))
 	return notProved(err)
 }
 

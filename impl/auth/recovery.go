@@ -32,7 +32,7 @@ func (s *Service) ConfirmPasswordReset(
 	if err := s.checkNewPassword(pass); err != nil {
 		return uuid.Nil, err
 	}
-	if !s.hasher.Queue().HasRoom(hashqueue.Registration, c.network()) {
+	if !s.opts.Hasher.Queue().HasRoom(hashqueue.Registration, c.network()) {
 		return uuid.Nil, ErrOverloaded // before a try is counted
 	}
 	proved, err := s.tryCode(ctx, c, s.resetPurpose(a.Code), a, "")
@@ -46,7 +46,7 @@ func (s *Service) ConfirmPasswordReset(
 	}
 	// There is no other link to undo a change with, so that a database that fails must not cost it.
 	if isRefused || errors.Is(err, ErrUnavailable) {
-		_ = s.challenges.GiveBack(ctx, proved) // where the database has gone, the try stays counted
+		_ = s.opts.Challenges.GiveBack(ctx, proved) // where the database has gone, the try stays counted
 	}
 	return proved.UserID, err
 }
@@ -55,7 +55,7 @@ func (s *Service) ConfirmPasswordReset(
 // tokens of links have another purpose than a reset that the user has asked for.
 func (s *Service) resetPurpose(code secret.Text) challenge.Purpose {
 	for _, p := range []challenge.Purpose{challenge.UndoEmailChange, challenge.Invitation, challenge.OperatorReset} {
-		if _, ok := s.challenges.ReadLink(p, code); ok {
+		if _, ok := s.opts.Challenges.ReadLink(p, code); ok {
 			return p
 		}
 	}
@@ -64,7 +64,7 @@ func (s *Service) resetPurpose(code secret.Text) challenge.Purpose {
 
 // checkNewPassword judges a new password beside what a guesser would know of its user.
 func (s *Service) checkNewPassword(pass secret.Text, known ...string) error {
-	err := s.policy.Check(pass, known...)
+	err := s.opts.Policy.Check(pass, known...)
 	if err == nil {
 		return nil
 	}
@@ -85,13 +85,13 @@ func (s *Service) hashReset(ctx context.Context, c Caller, p challenge.Proved, p
 	if err := s.checkNewPassword(pass, user.Email, user.Username, p.Email); err != nil {
 		return "", err
 	}
-	hash, err := s.hasher.Hash(ctx, c.network(), pass)
+	hash, err := s.opts.Hasher.Hash(ctx, c.network(), pass)
 	return hash, busy(err)
 }
 
 // resetPassword uses the challenge up, and replaces whatever was set before, in one transaction.
 func (s *Service) resetPassword(ctx context.Context, c Caller, p challenge.Proved, hash string) error {
-	return store.InTx(ctx, s.db, func(tx store.Tx) error {
+	return store.InTx(ctx, s.opts.DB, func(tx store.Tx) error {
 		user, err := s.redeem(ctx, tx, p)
 		if err != nil {
 			return err
@@ -107,22 +107,22 @@ func (s *Service) resetPassword(ctx context.Context, c Caller, p challenge.Prove
 				return err
 			}
 		}
-		if user, err = tx.UserEndSessions(ctx, db.UserEndSessionsParams{ID: user.ID, Now: s.now()}); err != nil {
+		if user, err = tx.UserEndSessions(ctx, db.UserEndSessionsParams{ID: user.ID, Now: s.opts.Now()}); err != nil {
 			return account.Error(err)
 		}
-		if err := tx.PasswordSet(ctx, db.PasswordSetParams{UserID: user.ID, Hash: hash, Now: s.now()}); err != nil {
+		if err := tx.PasswordSet(ctx, db.PasswordSetParams{UserID: user.ID, Hash: hash, Now: s.opts.Now()}); err != nil {
 			return account.Error(err)
 		}
 		if _, err := s.claimMailbox(ctx, tx, c, user, uuid.Nil); err != nil {
 			return err
 		}
-		if user, err = tx.UserTouch(ctx, db.UserTouchParams{ID: user.ID, Now: s.now()}); err != nil {
+		if user, err = tx.UserTouch(ctx, db.UserTouchParams{ID: user.ID, Now: s.opts.Now()}); err != nil {
 			return account.Error(err)
 		}
-		if _, err := s.knowAddress(ctx, tx, user, s.limiter.AddressKey(c.Address, user.EmailKey)); err != nil {
+		if _, err := s.knowAddress(ctx, tx, user, s.opts.Limiter.AddressKey(c.Address, user.EmailKey)); err != nil {
 			return err
 		}
-		if err := s.challenges.End(ctx, tx, user.ID); err != nil {
+		if err := s.opts.Challenges.End(ctx, tx, user.ID); err != nil {
 			return err
 		}
 		if err := s.notify(ctx, tx, LetterPasswordChanged, user); err != nil {

@@ -71,28 +71,28 @@ func (s *Service) Register(ctx context.Context, c Caller, r Registration) (Regis
 }
 
 func (s *Service) register(ctx context.Context, c Caller, r Registration) (Registered, error) {
-	if s.mode == RegistrationClosed {
+	if s.opts.Registration == RegistrationClosed {
 		return Registered{}, ErrRegistrationClosed
 	}
-	if err := s.keys.Ready(); err != nil {
+	if err := s.opts.Keys.Ready(); err != nil {
 		return Registered{}, err
 	}
 	keys, err := s.checkRegistration(r)
 	if err != nil {
 		return Registered{}, err
 	}
-	if !s.hasher.Queue().HasRoom(hashqueue.Registration, c.network()) {
+	if !s.opts.Hasher.Queue().HasRoom(hashqueue.Registration, c.network()) {
 		return Registered{}, ErrOverloaded // before it is charged
 	}
-	if s.mode == RegistrationVerified {
+	if s.opts.Registration == RegistrationVerified {
 		return s.registerLater(ctx, c, r, keys)
 	}
-	attempt, err := s.limiter.Registration(ctx, c.who(keys.email))
+	attempt, err := s.opts.Limiter.Registration(ctx, c.who(keys.email))
 	if err != nil {
 		return Registered{}, err
 	}
 	grant, err := s.openAccount(ctx, c, r, keys, attempt)
-	s.limiter.Settle(ctx, attempt, outcome(ctx, err, ratelimit.Registered))
+	s.opts.Limiter.Settle(ctx, attempt, outcome(ctx, err, ratelimit.Registered))
 	return Registered{Grant: grant}, err
 }
 
@@ -104,7 +104,7 @@ func (s *Service) openAccount(
 	keys accountKeys,
 	attempt ratelimit.Attempt,
 ) (grant Grant, err error) {
-	hash, err := s.hasher.Hash(ctx, c.network(), r.Password)
+	hash, err := s.opts.Hasher.Hash(ctx, c.network(), r.Password)
 	if err != nil {
 		return Grant{}, busy(err)
 	}
@@ -112,8 +112,8 @@ func (s *Service) openAccount(
 		user   db.User
 		tokens session.Tokens
 	)
-	err = store.InTx(ctx, s.db, func(tx store.Tx) error {
-		now := s.now()
+	err = store.InTx(ctx, s.opts.DB, func(tx store.Tx) error {
+		now := s.opts.Now()
 		if user, err = s.createUser(ctx, tx, newUser{Registration: r, keys: keys, hash: hash, loggedInAt: &now}); err != nil {
 			return err
 		}
@@ -149,7 +149,7 @@ func (s *Service) createUser(ctx context.Context, tx store.Tx, u newUser) (db.Us
 	if err != nil {
 		return db.User{}, err
 	}
-	now := s.now()
+	now := s.opts.Now()
 	user, err := tx.UserCreate(ctx, db.UserCreateParams{
 		ID: id, Email: u.Email, EmailKey: u.keys.email, Username: u.Username, UsernameKey: u.keys.username,
 		EmailVerified: u.isVerified, IsSuperuser: u.isSuperuser, Locale: orNull(u.Locale),
@@ -185,7 +185,7 @@ func (s *Service) checkRegistration(r Registration) (keys accountKeys, err error
 	if keys.username, err = account.CanonicalUsername(r.Username); err != nil {
 		invalid.add("username", err)
 	}
-	if err := s.policy.Check(r.Password, r.Email, r.Username); err != nil {
+	if err := s.opts.Policy.Check(r.Password, r.Email, r.Username); err != nil {
 		invalid.add("password", err)
 	}
 	if len(invalid.Fields) > 0 {

@@ -21,12 +21,12 @@ import (
 // Nothing in it depends on whether the address has an account: the same statements write the same
 // rows, and the password is always hashed. [Service.registrationMail] looks later.
 func (s *Service) registerLater(ctx context.Context, c Caller, r Registration, keys accountKeys) (Registered, error) {
-	attempt, err := s.limiter.Code(ctx, string(challenge.CompleteRegistration), c.who(keys.email))
+	attempt, err := s.opts.Limiter.Code(ctx, string(challenge.CompleteRegistration), c.who(keys.email))
 	if err != nil {
 		return Registered{}, err
 	}
 	opened, err := s.keepRegistration(ctx, c, r, keys)
-	s.limiter.Settle(ctx, attempt, outcome(ctx, err, ratelimit.Registered))
+	s.opts.Limiter.Settle(ctx, attempt, outcome(ctx, err, ratelimit.Registered))
 	return Registered{Waits: true, Code: requestOf(opened)}, err
 }
 
@@ -38,11 +38,11 @@ func (s *Service) keepRegistration(
 	if err := s.checkUsernameFree(ctx, keys.username); err != nil {
 		return opened, err
 	}
-	hash, err := s.hasher.Hash(ctx, c.network(), r.Password)
+	hash, err := s.opts.Hasher.Hash(ctx, c.network(), r.Password)
 	if err != nil {
 		return opened, busy(err)
 	}
-	err = store.InTx(ctx, s.db, func(tx store.Tx) error {
+	err = store.InTx(ctx, s.opts.DB, func(tx store.Tx) error {
 		opened, err = s.mailCodeIn(ctx, tx, c, challenge.CompleteRegistration, r.Email, keys.email, r.Locale)
 		if err != nil {
 			return err
@@ -76,21 +76,21 @@ func (s *Service) CompleteRegistration(ctx context.Context, c Caller, a CodeAnsw
 		return Grant{}, ErrInvalidCode
 	}
 	// No try is counted where no key would sign the access token.
-	if err := s.keys.Ready(); err != nil {
+	if err := s.opts.Keys.Ready(); err != nil {
 		return Grant{}, err
 	}
 	proved, err := s.tryCode(ctx, c, challenge.CompleteRegistration, a, "")
 	if err != nil {
 		return Grant{}, err
 	}
-	if s.mode != RegistrationVerified {
+	if s.opts.Registration != RegistrationVerified {
 		return Grant{}, ErrInvalidCode // of a registration from before the setting was changed
 	}
 	var (
 		user   db.User
 		tokens session.Tokens
 	)
-	err = store.InTx(ctx, s.db, func(tx store.Tx) (err error) {
+	err = store.InTx(ctx, s.opts.DB, func(tx store.Tx) (err error) {
 		user, tokens, err = s.openRegistered(ctx, tx, c, proved)
 		return err
 	})
@@ -104,7 +104,7 @@ func (s *Service) CompleteRegistration(ctx context.Context, c Caller, a CodeAnsw
 func (s *Service) openRegistered(
 	ctx context.Context, tx store.Tx, c Caller, proved challenge.Proved,
 ) (user db.User, tokens session.Tokens, err error) {
-	now := s.now()
+	now := s.opts.Now()
 	row, err := tx.RegistrationTake(ctx, db.RegistrationTakeParams{ID: proved.ID, Now: now})
 	if err = store.Error(err); errors.Is(err, store.ErrNotFound) {
 		return user, tokens, ErrInvalidCode // taken or replaced meanwhile
@@ -118,7 +118,7 @@ func (s *Service) openRegistered(
 	if err != nil {
 		return user, tokens, err
 	}
-	attempt := ratelimit.Attempt{AddressKey: s.limiter.AddressKey(c.Address, row.EmailKey)}
+	attempt := ratelimit.Attempt{AddressKey: s.opts.Limiter.AddressKey(c.Address, row.EmailKey)}
 	// The client that has the request has chosen the password.
 	b := beginning{methods: []string{methodPassword, methodEmailCode}, why: event.UserRegistered}
 	if tokens, err = s.openSession(ctx, tx, c, user, attempt, b); err != nil {
@@ -132,7 +132,7 @@ func (s *Service) openRegistered(
 // registrationMail returns what the mail of a registration says: its code, or that its address has an
 // account. Whoever sent the registration can't measure which.
 func (s *Service) registrationMail(ctx context.Context, l Letter) (any, bool, error) {
-	row, err := s.queries.RegistrationGetMail(ctx, db.RegistrationGetMailParams{ID: l.ID, Now: s.now()})
+	row, err := s.queries.RegistrationGetMail(ctx, db.RegistrationGetMailParams{ID: l.ID, Now: s.opts.Now()})
 	if err = store.Error(err); errors.Is(err, store.ErrNotFound) {
 		return nil, false, nil
 	} else if err != nil {
@@ -145,6 +145,6 @@ func (s *Service) registrationMail(ctx context.Context, l Letter) (any, bool, er
 	if !isFree {
 		return Notice{Email: l.To, At: l.At}, true, nil
 	}
-	mail := s.challenges.MailOf(challenge.CompleteRegistration, l.ID, row.Email, "", row.CreatedAt, row.ExpiresAt)
+	mail := s.opts.Challenges.MailOf(challenge.CompleteRegistration, l.ID, row.Email, "", row.CreatedAt, row.ExpiresAt)
 	return mail, true, nil
 }

@@ -82,7 +82,7 @@ func (s *Service) scopesNow(ctx context.Context, tx store.Tx, user db.User, aske
 	if err != nil {
 		return nil, store.Error(err)
 	}
-	return s.roles.of(user.IsSuperuser, roles, asked), nil
+	return s.opts.Roles.of(user.IsSuperuser, roles, asked), nil
 }
 
 // hasAll reports whether a set of scopes contains all that are needed.

@@ -67,25 +67,10 @@ type Options struct {
 // Service registers users, logs them in and returns who a token belongs to. It is safe for
 // concurrent use.
 type Service struct {
-	db         store.DB
-	queries    *db.Queries
-	callers    *batch.Loader[sessionKey, db.UserListBySessionRow]
-	hasher     *password.Hasher
-	tokens     *token.Issuer
-	keys       *keyring.Ring
-	sessions   *session.Sessions
-	challenges *challenge.Challenges
-	cursors    *cursor.Sealer
-	enqueue    Enqueue
-	limiter    *ratelimit.Limiter
-	counters   counters
-	policy     password.Policy
-	mode       RegistrationMode
-	// requireVerified is [Options.RequireVerifiedEmail].
-	requireVerified bool
-	roles           Roles
-	tokenClaims     []string
-	now             func() time.Time
+	opts     Options
+	queries  *db.Queries
+	callers  *batch.Loader[sessionKey, db.UserListBySessionRow]
+	counters counters
 	// beside runs what no client may be able to measure.
 	beside errgroup.Group
 }
@@ -116,34 +101,15 @@ func New(o Options) (*Service, error) {
 	case o.Now == nil:
 		return nil, errors.New("auth: no clock")
 	}
-	mode := cmp.Or(o.Registration, RegistrationOpen)
-	if err := mode.check(o.RequireVerifiedEmail); err != nil {
+	o.Registration = cmp.Or(o.Registration, RegistrationOpen)
+	if err := o.Registration.check(o.RequireVerifiedEmail); err != nil {
 		return nil, err
 	}
 	if err := CheckTokenClaims(o.TokenClaims); err != nil {
 		return nil, fmt.Errorf("auth: claims of tokens: %w", err)
 	}
 	queries := db.New(o.DB)
-	s := &Service{
-		db:         o.DB,
-		queries:    queries,
-		callers:    batch.New(usersBySession(queries, o.Now)),
-		hasher:     o.Hasher,
-		tokens:     o.Tokens,
-		keys:       o.Keys,
-		sessions:   o.Sessions,
-		challenges: o.Challenges,
-		cursors:    o.Cursors,
-		enqueue:    o.Enqueue,
-		limiter:    o.Limiter,
-		policy:     o.Policy,
-		mode:       mode,
-		now:        o.Now,
-
-		requireVerified: o.RequireVerifiedEmail,
-		roles:           o.Roles,
-		tokenClaims:     o.TokenClaims,
-	}
+	s := &Service{opts: o, queries: queries, callers: batch.New(usersBySession(queries, o.Now))}
 	s.beside.SetLimit(besideAtOnce)
 	return s, nil
 }
@@ -155,10 +121,10 @@ const besideAtOnce = 4
 func (s *Service) Wait() { _ = s.beside.Wait() }
 
 // KeyLead is how long a new signing key is published before it signs.
-func (s *Service) KeyLead() time.Duration { return s.keys.Lead() }
+func (s *Service) KeyLead() time.Duration { return s.opts.Keys.Lead() }
 
 // Policy returns which passwords a user may choose.
-func (s *Service) Policy() password.Policy { return s.policy }
+func (s *Service) Policy() password.Policy { return s.opts.Policy }
 
 // User is an account without its password, so that no caller can let it out.
 type User = account.User
@@ -228,7 +194,7 @@ func (s *Service) grant(user User, tokens session.Tokens, scopes []string) (Gran
 	if err != nil {
 		return Grant{}, err
 	}
-	access, err := s.tokens.Issue(
+	access, err := s.opts.Tokens.Issue(
 		token.Subject{
 			UserID: user.ID, SessionID: tokens.SessionID, Email: user.Email, Username: user.Username,
 			AuthTime: tokens.AuthTime, Methods: tokens.Methods, Scopes: scopes, Ext: ext,

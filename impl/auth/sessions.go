@@ -27,20 +27,20 @@ func (s *Service) Refresh(ctx context.Context, c Caller, token secret.Text, scop
 }
 
 func (s *Service) refresh(ctx context.Context, c Caller, token secret.Text, scope string) (Grant, error) {
-	scopes, err := s.roles.parse(scope)
+	scopes, err := s.opts.Roles.parse(scope)
 	if err != nil {
 		return Grant{}, err
 	}
 	// Nothing is rotated where no key would sign the access token.
-	if err := s.keys.Ready(); err != nil {
+	if err := s.opts.Keys.Ready(); err != nil {
 		return Grant{}, err
 	}
 	owner := uuid.Nil
 	if c.Session != nil {
 		owner = c.Session.UserID
 	}
-	budget := s.limiter.Refresh()
-	refreshed, err := s.sessions.Refresh(ctx, token, session.Presenter{
+	budget := s.opts.Limiter.Refresh()
+	refreshed, err := s.opts.Sessions.Refresh(ctx, token, session.Presenter{
 		Owner: owner, Address: c.address(), UserAgent: c.UserAgent, Scopes: scopes,
 	}, session.Budget{Step: budget.Step, Window: budget.Window()})
 	var limited *session.LimitedError
@@ -59,25 +59,25 @@ func (s *Service) refresh(ctx context.Context, c Caller, token secret.Text, scop
 	if len(scopes) == 0 {
 		scopes = refreshed.Scopes
 	}
-	return s.grant(user, refreshed.Tokens, s.roles.of(refreshed.IsSuperuser, refreshed.Roles, scopes))
+	return s.grant(user, refreshed.Tokens, s.opts.Roles.of(refreshed.IsSuperuser, refreshed.Roles, scopes))
 }
 
 // Sessions lists a user's sessions that live, the newest first.
 func (s *Service) Sessions(ctx context.Context, user uuid.UUID) ([]Session, error) {
-	return s.sessions.List(ctx, user)
+	return s.opts.Sessions.List(ctx, user)
 }
 
 // EndSession ends a session for another one of the same user, or for itself. It fails with
 // [ErrNoSession], also for a session of another user, [ErrNoUser], [ErrInactiveUser],
 // [ErrInvalidToken] if the session that asks has ended, or [ErrUnavailable].
 func (s *Service) EndSession(ctx context.Context, c Caller, p Principal, session uuid.UUID) error {
-	return store.InTx(ctx, s.db, func(tx store.Tx) error {
+	return store.InTx(ctx, s.opts.DB, func(tx store.Tx) error {
 		if session != p.SessionID {
 			if _, err := s.lockOwn(ctx, tx, p); err != nil {
 				return err
 			}
 		}
-		if err := s.sessions.End(ctx, tx, p.User.ID, session); err != nil {
+		if err := s.opts.Sessions.End(ctx, tx, p.User.ID, session); err != nil {
 			return err
 		}
 		return s.record(ctx, tx, c, event.Event{
@@ -102,7 +102,7 @@ func (s *Service) lockOwn(ctx context.Context, tx store.Tx, p Principal) (db.Use
 
 // holdSession is the half of [Service.lockOwn] that follows the lock of the user's row.
 func (s *Service) holdSession(ctx context.Context, tx store.Tx, p Principal) error {
-	err := s.sessions.Hold(ctx, tx, p.User.ID, p.SessionID)
+	err := s.opts.Sessions.Hold(ctx, tx, p.User.ID, p.SessionID)
 	if errors.Is(err, session.ErrEnded) {
 		return fmt.Errorf("%w: %w", ErrInvalidToken, err)
 	}
@@ -118,17 +118,17 @@ func (s *Service) EndSessions(ctx context.Context, c Caller, p Principal) error 
 	if err != nil {
 		return err
 	}
-	return store.InTx(ctx, s.db, func(tx store.Tx) error {
+	return store.InTx(ctx, s.opts.DB, func(tx store.Tx) error {
 		before, err := s.lockOwn(ctx, tx, p)
 		if err != nil {
 			return err
 		}
-		ended, err := tx.UserEndSessions(ctx, db.UserEndSessionsParams{ID: p.User.ID, Now: s.now()})
+		ended, err := tx.UserEndSessions(ctx, db.UserEndSessionsParams{ID: p.User.ID, Now: s.opts.Now()})
 		if err != nil {
 			return account.Error(err)
 		}
 		err = tx.AddressKeep(ctx, db.AddressKeepParams{
-			Key: s.limiter.AddressKey(c.Address, emailKey), UserID: p.User.ID,
+			Key: s.opts.Limiter.AddressKey(c.Address, emailKey), UserID: p.User.ID,
 			SeenAt: account.ValidFrom(ended), NotBefore: before.TokensNotBefore,
 		})
 		if err != nil {
@@ -142,9 +142,9 @@ func (s *Service) EndSessions(ctx context.Context, c Caller, p Principal) error 
 // a token of ours, or has expired, needs no revoking. It returns the id of the user whose session has
 // ended, or zero. It fails with [ErrUnavailable].
 func (s *Service) Revoke(ctx context.Context, c Caller, token secret.Text) (user uuid.UUID, err error) {
-	id, ok := s.sessions.OfRefreshToken(token)
+	id, ok := s.opts.Sessions.OfRefreshToken(token)
 	if !ok {
-		claims, err := s.tokens.Check(ctx, token.Reveal())
+		claims, err := s.opts.Tokens.Check(ctx, token.Reveal())
 		switch {
 		case errors.Is(err, ErrInvalidToken):
 			return uuid.Nil, nil // RFC 7009 section 2.2: an invalid token is no error
@@ -153,8 +153,8 @@ func (s *Service) Revoke(ctx context.Context, c Caller, token secret.Text) (user
 		}
 		id = claims.SessionID
 	}
-	err = store.InTx(ctx, s.db, func(tx store.Tx) (err error) {
-		if user, err = s.sessions.Revoke(ctx, tx, id); err != nil {
+	err = store.InTx(ctx, s.opts.DB, func(tx store.Tx) (err error) {
+		if user, err = s.opts.Sessions.Revoke(ctx, tx, id); err != nil {
 			return err
 		}
 		return s.record(ctx, tx, c, event.Event{
@@ -168,4 +168,6 @@ func (s *Service) Revoke(ctx context.Context, c Caller, token secret.Text) (user
 }
 
 // SweepSessions deletes sessions that have ended, in batches, and returns how many.
-func (s *Service) SweepSessions(ctx context.Context) (int64, error) { return s.sessions.Sweep(ctx) }
+func (s *Service) SweepSessions(ctx context.Context) (int64, error) {
+	return s.opts.Sessions.Sweep(ctx)
+}

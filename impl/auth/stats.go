@@ -43,7 +43,7 @@ func (s *Service) Stats() Stats {
 		Refreshed:        s.counters.refreshed.Load(),
 		RefreshesReused:  s.counters.reused.Load(),
 	}
-	hashes := s.hasher.Queue().Stats()
+	hashes := s.opts.Hasher.Queue().Stats()
 	stats.HashesWaiting, stats.HashesRunning, stats.HashesRefused = hashes.Waiting, hashes.Running, hashes.Refused
 	stats.HashBytes = hashes.Bytes
 	return stats

@@ -16,12 +16,12 @@ import (
 // which bounds its hashes too. It fails with errChanged if the user was changed
 // or has proved its mailbox meanwhile.
 func (s *Service) demandCode(ctx context.Context, c Caller, p proof) (Grant, error) {
-	attempt, err := s.limiter.Code(ctx, string(challenge.ContinueLogin), c.who(p.emailKey))
+	attempt, err := s.opts.Limiter.Code(ctx, string(challenge.ContinueLogin), c.who(p.emailKey))
 	if err != nil {
 		return Grant{}, err
 	}
 	var opened challenge.Opened
-	err = store.InTx(ctx, s.db, func(tx store.Tx) error {
+	err = store.InTx(ctx, s.opts.DB, func(tx store.Tx) error {
 		user, err := tx.UserGetForUpdate(ctx, p.userID)
 		if err = account.Error(err); errors.Is(err, ErrNoUser) {
 			return errChanged
@@ -38,9 +38,9 @@ func (s *Service) demandCode(ctx context.Context, c Caller, p proof) (Grant, err
 		return err
 	})
 	if errors.Is(err, errChanged) {
-		s.limiter.Settle(ctx, attempt, ratelimit.NotTried)
+		s.opts.Limiter.Settle(ctx, attempt, ratelimit.NotTried)
 	} else {
-		s.limiter.Settle(ctx, attempt, outcome(ctx, err, ratelimit.Registered))
+		s.opts.Limiter.Settle(ctx, attempt, outcome(ctx, err, ratelimit.Registered))
 	}
 	if err != nil {
 		return Grant{}, err
