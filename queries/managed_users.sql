@@ -18,10 +18,10 @@ CROSS JOIN LATERAL (
 -- Returns a page of users before a given one, the newest first. It reads one page at most of each
 -- state that is asked for, from one index: a rare state costs as little as a common one. The inner
 -- LIMIT is one more than the contract's. As a constant it tells the planner how few rows there are.
-SELECT f.id, f.created_at
+SELECT f.id, f.email_key, f.created_at
 FROM (SELECT unnest((SELECT sqlc.arg(is_active)::boolean[])) AS is_active, unnest((SELECT sqlc.arg(email_verified)::boolean[])) AS email_verified) s
 CROSS JOIN LATERAL (
-    SELECT users.id, users.created_at FROM users
+    SELECT users.id, users.email_key, users.created_at FROM users
     WHERE users.is_active = s.is_active AND users.email_verified = s.email_verified
         AND (users.created_at, users.id) < (sqlc.arg(before)::timestamptz, sqlc.arg(before_id)::uuid)
     ORDER BY users.created_at DESC, users.id DESC
@@ -32,10 +32,10 @@ LIMIT sqlc.arg(page_size)::integer;
 
 -- name: ManagedUserPageByEmail :many
 -- Is [ManagedUserPage] for the emails from one to another, in their order: after a given one.
-SELECT f.id, f.email_key
+SELECT f.id, f.email_key, f.created_at
 FROM (SELECT unnest((SELECT sqlc.arg(is_active)::boolean[])) AS is_active, unnest((SELECT sqlc.arg(email_verified)::boolean[])) AS email_verified) s
 CROSS JOIN LATERAL (
-    SELECT users.id, users.email_key FROM users
+    SELECT users.id, users.email_key, users.created_at FROM users
     WHERE users.is_active = s.is_active AND users.email_verified = s.email_verified
         AND users.email_key COLLATE "C" >= sqlc.arg(from_key)::text AND users.email_key COLLATE "C" < sqlc.arg(until_key)::text
         AND users.email_key COLLATE "C" > sqlc.arg(after)::text
@@ -47,14 +47,14 @@ LIMIT sqlc.arg(page_size)::integer;
 
 -- name: ManagedUserPageByRole :many
 -- Is [ManagedUserPage] for the holders of a role. It looks at each holder: there are few operators.
-SELECT u.id, u.created_at
+SELECT u.id, u.email_key, u.created_at
 FROM (
     SELECT r.user_id AS id FROM user_roles r WHERE r.role = sqlc.arg(role)::text
     UNION ALL
     SELECT users.id FROM users WHERE users.is_superuser AND sqlc.arg(role)::text = 'superuser'
 ) h
 CROSS JOIN LATERAL (
-    SELECT users.id, users.created_at, users.is_active, users.email_verified FROM users WHERE users.id = h.id LIMIT 1
+    SELECT users.id, users.email_key, users.created_at, users.is_active, users.email_verified FROM users WHERE users.id = h.id LIMIT 1
 ) u
 WHERE u.is_active = ANY(sqlc.arg(is_active)::boolean[]) AND u.email_verified = ANY(sqlc.arg(email_verified)::boolean[])
     AND (u.created_at, u.id) < (sqlc.arg(before)::timestamptz, sqlc.arg(before_id)::uuid)
@@ -63,14 +63,14 @@ LIMIT sqlc.arg(page_size)::integer;
 
 -- name: ManagedUserPageByRoleAndEmail :many
 -- Is [ManagedUserPageByEmail] for the holders of a role.
-SELECT u.id, u.email_key
+SELECT u.id, u.email_key, u.created_at
 FROM (
     SELECT r.user_id AS id FROM user_roles r WHERE r.role = sqlc.arg(role)::text
     UNION ALL
     SELECT users.id FROM users WHERE users.is_superuser AND sqlc.arg(role)::text = 'superuser'
 ) h
 CROSS JOIN LATERAL (
-    SELECT users.id, users.email_key, users.is_active, users.email_verified FROM users WHERE users.id = h.id LIMIT 1
+    SELECT users.id, users.email_key, users.created_at, users.is_active, users.email_verified FROM users WHERE users.id = h.id LIMIT 1
 ) u
 WHERE u.is_active = ANY(sqlc.arg(is_active)::boolean[]) AND u.email_verified = ANY(sqlc.arg(email_verified)::boolean[])
     AND u.email_key COLLATE "C" >= sqlc.arg(from_key)::text AND u.email_key COLLATE "C" < sqlc.arg(until_key)::text

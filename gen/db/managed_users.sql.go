@@ -86,10 +86,10 @@ func (q *Queries) ManagedUserList(ctx context.Context, ids []uuid.UUID) ([]Manag
 }
 
 const managedUserPage = `-- name: ManagedUserPage :many
-SELECT f.id, f.created_at
+SELECT f.id, f.email_key, f.created_at
 FROM (SELECT unnest((SELECT $1::boolean[])) AS is_active, unnest((SELECT $2::boolean[])) AS email_verified) s
 CROSS JOIN LATERAL (
-    SELECT users.id, users.created_at FROM users
+    SELECT users.id, users.email_key, users.created_at FROM users
     WHERE users.is_active = s.is_active AND users.email_verified = s.email_verified
         AND (users.created_at, users.id) < ($3::timestamptz, $4::uuid)
     ORDER BY users.created_at DESC, users.id DESC
@@ -109,6 +109,7 @@ type ManagedUserPageParams struct {
 
 type ManagedUserPageRow struct {
 	ID        uuid.UUID
+	EmailKey  string
 	CreatedAt time.Time
 }
 
@@ -130,7 +131,7 @@ func (q *Queries) ManagedUserPage(ctx context.Context, arg ManagedUserPageParams
 	var items []ManagedUserPageRow
 	for rows.Next() {
 		var i ManagedUserPageRow
-		if err := rows.Scan(&i.ID, &i.CreatedAt); err != nil {
+		if err := rows.Scan(&i.ID, &i.EmailKey, &i.CreatedAt); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
@@ -142,10 +143,10 @@ func (q *Queries) ManagedUserPage(ctx context.Context, arg ManagedUserPageParams
 }
 
 const managedUserPageByEmail = `-- name: ManagedUserPageByEmail :many
-SELECT f.id, f.email_key
+SELECT f.id, f.email_key, f.created_at
 FROM (SELECT unnest((SELECT $1::boolean[])) AS is_active, unnest((SELECT $2::boolean[])) AS email_verified) s
 CROSS JOIN LATERAL (
-    SELECT users.id, users.email_key FROM users
+    SELECT users.id, users.email_key, users.created_at FROM users
     WHERE users.is_active = s.is_active AND users.email_verified = s.email_verified
         AND users.email_key COLLATE "C" >= $3::text AND users.email_key COLLATE "C" < $4::text
         AND users.email_key COLLATE "C" > $5::text
@@ -166,8 +167,9 @@ type ManagedUserPageByEmailParams struct {
 }
 
 type ManagedUserPageByEmailRow struct {
-	ID       uuid.UUID
-	EmailKey string
+	ID        uuid.UUID
+	EmailKey  string
+	CreatedAt time.Time
 }
 
 // Is [ManagedUserPage] for the emails from one to another, in their order: after a given one.
@@ -187,7 +189,7 @@ func (q *Queries) ManagedUserPageByEmail(ctx context.Context, arg ManagedUserPag
 	var items []ManagedUserPageByEmailRow
 	for rows.Next() {
 		var i ManagedUserPageByEmailRow
-		if err := rows.Scan(&i.ID, &i.EmailKey); err != nil {
+		if err := rows.Scan(&i.ID, &i.EmailKey, &i.CreatedAt); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
@@ -199,14 +201,14 @@ func (q *Queries) ManagedUserPageByEmail(ctx context.Context, arg ManagedUserPag
 }
 
 const managedUserPageByRole = `-- name: ManagedUserPageByRole :many
-SELECT u.id, u.created_at
+SELECT u.id, u.email_key, u.created_at
 FROM (
     SELECT r.user_id AS id FROM user_roles r WHERE r.role = $1::text
     UNION ALL
     SELECT users.id FROM users WHERE users.is_superuser AND $1::text = 'superuser'
 ) h
 CROSS JOIN LATERAL (
-    SELECT users.id, users.created_at, users.is_active, users.email_verified FROM users WHERE users.id = h.id LIMIT 1
+    SELECT users.id, users.email_key, users.created_at, users.is_active, users.email_verified FROM users WHERE users.id = h.id LIMIT 1
 ) u
 WHERE u.is_active = ANY($2::boolean[]) AND u.email_verified = ANY($3::boolean[])
     AND (u.created_at, u.id) < ($4::timestamptz, $5::uuid)
@@ -225,6 +227,7 @@ type ManagedUserPageByRoleParams struct {
 
 type ManagedUserPageByRoleRow struct {
 	ID        uuid.UUID
+	EmailKey  string
 	CreatedAt time.Time
 }
 
@@ -245,7 +248,7 @@ func (q *Queries) ManagedUserPageByRole(ctx context.Context, arg ManagedUserPage
 	var items []ManagedUserPageByRoleRow
 	for rows.Next() {
 		var i ManagedUserPageByRoleRow
-		if err := rows.Scan(&i.ID, &i.CreatedAt); err != nil {
+		if err := rows.Scan(&i.ID, &i.EmailKey, &i.CreatedAt); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
@@ -257,14 +260,14 @@ func (q *Queries) ManagedUserPageByRole(ctx context.Context, arg ManagedUserPage
 }
 
 const managedUserPageByRoleAndEmail = `-- name: ManagedUserPageByRoleAndEmail :many
-SELECT u.id, u.email_key
+SELECT u.id, u.email_key, u.created_at
 FROM (
     SELECT r.user_id AS id FROM user_roles r WHERE r.role = $1::text
     UNION ALL
     SELECT users.id FROM users WHERE users.is_superuser AND $1::text = 'superuser'
 ) h
 CROSS JOIN LATERAL (
-    SELECT users.id, users.email_key, users.is_active, users.email_verified FROM users WHERE users.id = h.id LIMIT 1
+    SELECT users.id, users.email_key, users.created_at, users.is_active, users.email_verified FROM users WHERE users.id = h.id LIMIT 1
 ) u
 WHERE u.is_active = ANY($2::boolean[]) AND u.email_verified = ANY($3::boolean[])
     AND u.email_key COLLATE "C" >= $4::text AND u.email_key COLLATE "C" < $5::text
@@ -284,8 +287,9 @@ type ManagedUserPageByRoleAndEmailParams struct {
 }
 
 type ManagedUserPageByRoleAndEmailRow struct {
-	ID       uuid.UUID
-	EmailKey string
+	ID        uuid.UUID
+	EmailKey  string
+	CreatedAt time.Time
 }
 
 // Is [ManagedUserPageByEmail] for the holders of a role.
@@ -306,7 +310,7 @@ func (q *Queries) ManagedUserPageByRoleAndEmail(ctx context.Context, arg Managed
 	var items []ManagedUserPageByRoleAndEmailRow
 	for rows.Next() {
 		var i ManagedUserPageByRoleAndEmailRow
-		if err := rows.Scan(&i.ID, &i.EmailKey); err != nil {
+		if err := rows.Scan(&i.ID, &i.EmailKey, &i.CreatedAt); err != nil {
 			return nil, err
 		}
 		items = append(items, i)

@@ -85,31 +85,19 @@ func (s *Service) findUsers(ctx context.Context, f UserFilter, after userPositio
 	}
 	switch {
 	case f.EmailPrefix == "" && f.Role == "":
-		rows, err := s.queries.ManagedUserPage(ctx, newest)
-		return positions(rows, func(r db.ManagedUserPageRow) userPosition {
-			return userPosition{ID: r.ID, CreatedAt: r.CreatedAt}
-		}), err
+		return positions(s.queries.ManagedUserPage(ctx, newest))
 	case f.Role == "":
-		rows, err := s.queries.ManagedUserPageByEmail(ctx, byEmail)
-		return positions(rows, func(r db.ManagedUserPageByEmailRow) userPosition {
-			return userPosition{ID: r.ID, EmailKey: r.EmailKey}
-		}), err
+		return positions(s.queries.ManagedUserPageByEmail(ctx, byEmail))
 	case f.EmailPrefix == "":
-		rows, err := s.queries.ManagedUserPageByRole(ctx, db.ManagedUserPageByRoleParams{
+		return positions(s.queries.ManagedUserPageByRole(ctx, db.ManagedUserPageByRoleParams{
 			Role: f.Role, IsActive: active, EmailVerified: verified,
 			Before: newest.Before, BeforeID: newest.BeforeID, PageSize: newest.PageSize,
-		})
-		return positions(rows, func(r db.ManagedUserPageByRoleRow) userPosition {
-			return userPosition{ID: r.ID, CreatedAt: r.CreatedAt}
-		}), err
+		}))
 	}
-	rows, err := s.queries.ManagedUserPageByRoleAndEmail(ctx, db.ManagedUserPageByRoleAndEmailParams{
+	return positions(s.queries.ManagedUserPageByRoleAndEmail(ctx, db.ManagedUserPageByRoleAndEmailParams{
 		Role: f.Role, IsActive: active, EmailVerified: verified,
 		FromKey: byEmail.FromKey, UntilKey: byEmail.UntilKey, After: byEmail.After, PageSize: byEmail.PageSize,
-	})
-	return positions(rows, func(r db.ManagedUserPageByRoleAndEmailRow) userPosition {
-		return userPosition{ID: r.ID, EmailKey: r.EmailKey}
-	}), err
+	}))
 }
 
 // states returns the states that the filter lets in: is_active, and email_verified beside it.
@@ -125,12 +113,13 @@ func (f UserFilter) states() (active, verified []bool) {
 	return active, verified
 }
 
-func positions[Row any](rows []Row, of func(Row) userPosition) []userPosition {
+func positions[Row db.ManagedUserPageRow | db.ManagedUserPageByEmailRow | db.ManagedUserPageByRoleRow |
+	db.ManagedUserPageByRoleAndEmailRow](rows []Row, err error) ([]userPosition, error) {
 	found := make([]userPosition, len(rows))
 	for i, row := range rows {
-		found[i] = of(row)
+		found[i] = userPosition(row)
 	}
-	return found
+	return found, err
 }
 
 // managedUsers returns the users of some places in their order. It leaves out those that were deleted
