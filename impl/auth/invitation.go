@@ -93,7 +93,7 @@ func (s *Service) invitedUser(i Invitation) (u newUser, err error) {
 func (s *Service) SendPasswordReset(ctx context.Context, op Operator, id uuid.UUID) error {
 	user, err := s.queries.UserGetByID(ctx, id)
 	if err != nil {
-		return accountError(account.Error(err))
+		return store.ErrorOr(err, ErrNoAccount)
 	}
 	if !user.IsActive {
 		return nil

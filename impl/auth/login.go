@@ -220,10 +220,8 @@ func (s *Service) lockForLogin(ctx context.Context, tx store.Tx, c Caller, p pro
 	}
 	now := s.opts.Now()
 	user, err := tx.UserLogIn(ctx, db.UserLogInParams{ID: p.userID, Now: &now})
-	if err = account.Error(err); errors.Is(err, ErrNoUser) {
-		return db.User{}, errChanged
-	} else if err != nil {
-		return db.User{}, err
+	if err != nil {
+		return db.User{}, store.ErrorOr(err, errChanged)
 	}
 	return user, s.confirm(ctx, tx, p)
 }

@@ -121,10 +121,8 @@ func (s *Service) tryCode(
 // then it fails with [ErrInvalidCode].
 func (s *Service) redeem(ctx context.Context, tx store.Tx, p challenge.Proved) (db.User, error) {
 	user, err := tx.UserGetForUpdate(ctx, p.UserID)
-	if err = account.Error(err); errors.Is(err, ErrNoUser) {
-		return db.User{}, ErrInvalidCode
-	} else if err != nil {
-		return db.User{}, err
+	if err != nil {
+		return db.User{}, store.ErrorOr(err, ErrInvalidCode)
 	}
 	if !user.IsActive || user.EmailKey != p.EmailKey && p.Purpose != challenge.UndoEmailChange {
 		return db.User{}, ErrInvalidCode

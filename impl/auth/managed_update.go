@@ -79,7 +79,7 @@ func (s *Service) UpdateManagedUser(
 	err := store.InTx(ctx, s.opts.DB, func(tx store.Tx) error {
 		row, err := tx.UserGetForUpdate(ctx, id)
 		if err != nil {
-			return account.Error(err)
+			return store.ErrorOr(err, ErrNoAccount)
 		}
 		if !matches(ifMatch, account.Of(row)) {
 			return ErrChangedSince
@@ -103,10 +103,7 @@ func (s *Service) UpdateManagedUser(
 		user, err = s.managedUser(ctx, tx.Queries, id)
 		return err
 	})
-	if err != nil {
-		return ManagedUser{}, accountError(err)
-	}
-	return user, nil
+	return user, err
 }
 
 // updateLocked changes a user in a transaction that has locked the user's row, and returns what has

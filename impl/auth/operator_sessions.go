@@ -6,7 +6,6 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/latchkey-auth/latchkey/gen/db"
-	"github.com/latchkey-auth/latchkey/impl/auth/account"
 	"github.com/latchkey-auth/latchkey/impl/auth/event"
 	"github.com/latchkey-auth/latchkey/impl/auth/store"
 )
@@ -15,7 +14,7 @@ import (
 // with [ErrNoAccount] or [ErrUnavailable].
 func (s *Service) UserSessions(ctx context.Context, user uuid.UUID) ([]Session, error) {
 	if _, err := s.queries.UserGetByID(ctx, user); err != nil {
-		return nil, accountError(account.Error(err))
+		return nil, store.ErrorOr(err, ErrNoAccount)
 	}
 	return s.opts.Sessions.List(ctx, user)
 }
@@ -25,7 +24,7 @@ func (s *Service) UserSessions(ctx context.Context, user uuid.UUID) ([]Session, 
 func (s *Service) EndUserSessions(ctx context.Context, op Operator, user uuid.UUID) error {
 	return store.InTx(ctx, s.opts.DB, func(tx store.Tx) error {
 		if _, err := tx.UserEndSessions(ctx, db.UserEndSessionsParams{ID: user, Now: s.opts.Now()}); err != nil {
-			return accountError(account.Error(err))
+			return store.ErrorOr(err, ErrNoAccount)
 		}
 		return s.recordOperator(ctx, tx, op, event.SessionsEnded, user)
 	})

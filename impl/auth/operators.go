@@ -75,17 +75,16 @@ func (s *Service) FindUser(ctx context.Context, who string) (User, error) {
 // DeleteUser deletes a user; its tokens belong to nobody from then on. It fails with [ErrNoAccount],
 // [ErrLastSuperuser] or [ErrUnavailable].
 func (s *Service) DeleteUser(ctx context.Context, op Operator, id uuid.UUID) (User, error) {
-	user, err := s.change(ctx, func(tx store.Tx) (db.User, error) {
+	return s.change(ctx, func(tx store.Tx) (db.User, error) {
 		row, err := tx.UserGetForUpdate(ctx, id)
 		if err != nil {
-			return db.User{}, err
+			return db.User{}, store.ErrorOr(err, ErrNoAccount)
 		}
 		if err := keepSuperuser(ctx, tx, row); err != nil {
 			return db.User{}, err
 		}
 		return s.deleteLocked(ctx, tx, s.operated(op, event.UserDeleted, id))
 	})
-	return user, accountError(err)
 }
 
 // DeleteOwnUser deletes the user that a token belongs to. It fails with [ErrInvalidToken] if the

@@ -77,10 +77,8 @@ func (s *Service) checkNewPassword(pass secret.Text, known ...string) error {
 // of the mailbox gets this far: a refusal would tell others what the username is.
 func (s *Service) hashReset(ctx context.Context, c Caller, p challenge.Proved, pass secret.Text) (string, error) {
 	user, err := s.queries.UserGetByID(ctx, p.UserID)
-	if err = account.Error(err); errors.Is(err, ErrNoUser) {
-		return "", ErrInvalidCode // deleted meanwhile
-	} else if err != nil {
-		return "", err
+	if err != nil {
+		return "", store.ErrorOr(err, ErrInvalidCode) // deleted meanwhile
 	}
 	if err := s.checkNewPassword(pass, user.Email, user.Username, p.Email); err != nil {
 		return "", err

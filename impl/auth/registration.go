@@ -106,10 +106,8 @@ func (s *Service) openRegistered(
 ) (user db.User, tokens session.Tokens, err error) {
 	now := s.opts.Now()
 	row, err := tx.RegistrationTake(ctx, db.RegistrationTakeParams{ID: proved.ID, Now: now})
-	if err = store.Error(err); errors.Is(err, store.ErrNotFound) {
-		return user, tokens, ErrInvalidCode // taken or replaced meanwhile
-	} else if err != nil {
-		return user, tokens, err
+	if err != nil {
+		return user, tokens, store.ErrorOr(err, ErrInvalidCode) // taken or replaced meanwhile
 	}
 	user, err = s.createUser(ctx, tx, newUser{
 		Registration: Registration{Email: row.Email, Username: row.Username, Locale: account.OrEmpty(row.Locale)},

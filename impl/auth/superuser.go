@@ -2,7 +2,6 @@ package auth
 
 import (
 	"context"
-	"errors"
 
 	"github.com/latchkey-auth/latchkey/gen/db"
 	"github.com/latchkey-auth/latchkey/impl/auth/store"
@@ -29,12 +28,4 @@ func keepSuperuser(ctx context.Context, tx store.Tx, user db.User) error {
 		return ErrLastSuperuser
 	}
 	return nil
-}
-
-// accountError returns an error about a user whom an operator names.
-func accountError(err error) error {
-	if errors.Is(err, ErrNoUser) {
-		return ErrNoAccount
-	}
-	return err
 }

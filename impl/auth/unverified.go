@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 
-	"github.com/latchkey-auth/latchkey/impl/auth/account"
 	"github.com/latchkey-auth/latchkey/impl/auth/challenge"
 	"github.com/latchkey-auth/latchkey/impl/auth/ratelimit"
 	"github.com/latchkey-auth/latchkey/impl/auth/store"
@@ -23,10 +22,8 @@ func (s *Service) demandCode(ctx context.Context, c Caller, p proof) (Grant, err
 	var opened challenge.Opened
 	err = store.InTx(ctx, s.opts.DB, func(tx store.Tx) error {
 		user, err := tx.UserGetForUpdate(ctx, p.userID)
-		if err = account.Error(err); errors.Is(err, ErrNoUser) {
-			return errChanged
-		} else if err != nil {
-			return err
+		if err != nil {
+			return store.ErrorOr(err, errChanged)
 		}
 		if !user.IsActive || user.EmailVerified || user.EmailKey != p.emailKey {
 			return errChanged

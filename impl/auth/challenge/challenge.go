@@ -263,10 +263,8 @@ func (c *Challenges) whyNot(ctx context.Context, p Purpose, id uuid.UUID, now ti
 	expiresAt, err := c.queries.ChallengeGetSpent(ctx, db.ChallengeGetSpentParams{
 		ID: id, Purpose: string(p), Tries: Tries, Now: now,
 	})
-	if err = store.Error(err); errors.Is(err, store.ErrNotFound) {
-		return ErrWrong
-	} else if err != nil {
-		return err
+	if err != nil {
+		return store.ErrorOr(err, ErrWrong)
 	}
 	return &TriesError{RetryAfter: expiresAt.Sub(now)}
 }
@@ -287,10 +285,7 @@ func (c *Challenges) named(ctx context.Context, p Purpose, a Answer, emailKey st
 		return uuid.Nil, false, ErrWrong
 	}
 	id, err := c.queries.ChallengeGetID(ctx, db.ChallengeGetIDParams{EmailKey: emailKey, Purpose: string(p)})
-	if err = store.Error(err); errors.Is(err, store.ErrNotFound) {
-		return uuid.Nil, false, ErrWrong
-	}
-	return id, false, err
+	return id, false, store.ErrorOr(err, ErrWrong)
 }
 
 // GiveBack takes back the try of a right answer that was refused for another reason.
@@ -345,10 +340,8 @@ type Mail struct {
 // [store.ErrUnavailable].
 func (c *Challenges) Mail(ctx context.Context, id uuid.UUID) (Mail, error) {
 	row, err := c.queries.ChallengeGetMail(ctx, db.ChallengeGetMailParams{ID: id, Now: c.now()})
-	if err = store.Error(err); errors.Is(err, store.ErrNotFound) {
-		return Mail{}, ErrNoMail
-	} else if err != nil {
-		return Mail{}, err
+	if err != nil {
+		return Mail{}, store.ErrorOr(err, ErrNoMail)
 	}
 	mail := c.MailOf(Purpose(row.Purpose), id, row.Email, row.Username, row.CreatedAt, row.ExpiresAt)
 	mail.UserID = row.UserID

@@ -166,10 +166,8 @@ func (s *Sessions) Open(ctx context.Context, tx store.Tx, b Beginning) (Tokens, 
 func (s *Sessions) Prove(ctx context.Context, tx store.Tx, user, session uuid.UUID, methods []string) (Tokens, error) {
 	now := s.now()
 	row, err := tx.SessionProve(ctx, db.SessionProveParams{ID: session, UserID: user, Now: now, Methods: methods})
-	if err = store.Error(err); errors.Is(err, store.ErrNotFound) {
-		return Tokens{}, ErrEnded
-	} else if err != nil {
-		return Tokens{}, err
+	if err != nil {
+		return Tokens{}, store.ErrorOr(err, ErrEnded)
 	}
 	return Tokens{
 		SessionID: session, AuthTime: now, Methods: row.Methods, Scopes: row.Scopes,
@@ -181,10 +179,7 @@ func (s *Sessions) Prove(ctx context.Context, tx store.Tx, user, session uuid.UU
 // row. It fails with [ErrEnded].
 func (s *Sessions) Hold(ctx context.Context, tx store.Tx, user, session uuid.UUID) error {
 	_, err := tx.SessionHold(ctx, db.SessionHoldParams{ID: session, UserID: user, Now: s.now()})
-	if err = store.Error(err); errors.Is(err, store.ErrNotFound) {
-		return ErrEnded
-	}
-	return err
+	return store.ErrorOr(err, ErrEnded)
 }
 
 // Session is one of a user's sessions.
@@ -241,10 +236,7 @@ func (s *Sessions) End(ctx context.Context, tx store.Tx, user, session uuid.UUID
 // [ErrNone] if the session has ended.
 func (s *Sessions) Revoke(ctx context.Context, tx store.Tx, session uuid.UUID) (user uuid.UUID, err error) {
 	user, err = tx.SessionRevoke(ctx, session)
-	if err = store.Error(err); errors.Is(err, store.ErrNotFound) {
-		return uuid.Nil, ErrNone
-	}
-	return user, err
+	return user, store.ErrorOr(err, ErrNone)
 }
 
 // OfRefreshToken returns the session of a refresh token, and whether it is a token of ours. The

@@ -101,6 +101,14 @@ func Error(err error) error {
 	return err
 }
 
+// ErrorOr is [Error] that returns another error in place of [ErrNotFound].
+func ErrorOr(err, missing error) error {
+	if err = Error(err); errors.Is(err, ErrNotFound) {
+		return missing
+	}
+	return err
+}
+
 // isPassing reports whether a SQLSTATE speaks of the database's state and not of the statement: 08
 // connection, 53 resources (53300 too many connections, 53100 disk full), 57 operator (57P01
 // shutdown, 57P03 starting up), 58 system; 40001 and 40P01 serialization and deadlock, 55P03 lock
