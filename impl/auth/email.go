@@ -33,11 +33,7 @@ func (s *Service) RequestEmailChange(ctx context.Context, c Caller, user User, e
 		return CodeRequest{}, err
 	}
 	asked, err := s.openCode(ctx, attempt, func(tx store.Tx) (challenge.Opened, error) {
-		opened, err := s.opts.Challenges.OpenOwn(ctx, tx, challenge.ChangeEmail, challenge.Own{User: user.ID, Email: email})
-		if err != nil {
-			return opened, err
-		}
-		return opened, s.mailOpened(ctx, tx, LetterChangeEmail, opened)
+		return s.mailOwn(ctx, tx, challenge.ChangeEmail, challenge.Own{User: user.ID, Email: email})
 	})
 	return asked, account.Error(err)
 }
@@ -100,13 +96,10 @@ func (s *Service) openUndo(ctx context.Context, tx store.Tx, user db.User, email
 			return err
 		}
 	}
-	undo, err := s.opts.Challenges.OpenOwn(ctx, tx, challenge.UndoEmailChange, challenge.Own{
+	_, err = s.mailOwn(ctx, tx, challenge.UndoEmailChange, challenge.Own{
 		User: user.ID, Email: user.Email, NewEmail: email,
 	})
-	if err != nil {
-		return err
-	}
-	return s.mailOpened(ctx, tx, LetterEmailChanged, undo)
+	return err
 }
 
 // restoreEmail undoes a change of the email, of a user whose row is locked. The undos of later

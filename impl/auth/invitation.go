@@ -10,7 +10,6 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/latchkey-auth/latchkey/gen/db"
 	"github.com/latchkey-auth/latchkey/impl/auth/account"
 	"github.com/latchkey-auth/latchkey/impl/auth/challenge"
 	"github.com/latchkey-auth/latchkey/impl/auth/event"
@@ -46,7 +45,8 @@ func (s *Service) Invite(ctx context.Context, op Operator, i Invitation) (Manage
 		if err := s.setRoles(ctx, tx, user.ID, i.Roles); err != nil {
 			return err
 		}
-		if err := s.mailLink(ctx, tx, challenge.Invitation, user); err != nil {
+		own := challenge.Own{User: user.ID, Email: user.Email}
+		if _, err := s.mailOwn(ctx, tx, challenge.Invitation, own); err != nil {
 			return err
 		}
 		if err := s.recordOperator(ctx, tx, op, event.UserInvited, user.ID); err != nil {
@@ -105,22 +105,14 @@ func (s *Service) SendPasswordReset(ctx context.Context, op Operator, id uuid.UU
 		return err
 	}
 	_, err = s.openCode(ctx, attempt, func(tx store.Tx) (challenge.Opened, error) {
-		if err := s.mailLink(ctx, tx, challenge.OperatorReset, user); err != nil {
-			return challenge.Opened{}, err
+		opened, err := s.mailOwn(ctx, tx, challenge.OperatorReset, challenge.Own{User: id, Email: user.Email})
+		if err != nil {
+			return opened, err
 		}
-		return challenge.Opened{}, s.recordOperator(ctx, tx, op, event.PasswordResetSent, id)
+		return opened, s.recordOperator(ctx, tx, op, event.PasswordResetSent, id)
 	})
 	if errors.Is(err, store.ErrNotFound) {
 		return ErrNoAccount // deactivated or deleted meanwhile
 	}
 	return err
-}
-
-// mailLink makes a challenge of a user whose link alone answers it, and has it mailed.
-func (s *Service) mailLink(ctx context.Context, tx store.Tx, p challenge.Purpose, user db.User) error {
-	opened, err := s.opts.Challenges.OpenOwn(ctx, tx, p, challenge.Own{User: user.ID, Email: user.Email})
-	if err != nil {
-		return err
-	}
-	return s.mailOpened(ctx, tx, LetterKind(p), opened)
 }

@@ -16,7 +16,7 @@ import (
 // RequestLoginCode has a code mailed to an address, if it has an account. It fails with an
 // [*InvalidInputError], a [*LimitedError] or [ErrUnavailable].
 func (s *Service) RequestLoginCode(ctx context.Context, c Caller, email string) (CodeRequest, error) {
-	return s.mailCodeTo(ctx, c, challenge.LoginCode, email)
+	return s.mailCode(ctx, c, challenge.LoginCode, email)
 }
 
 // methodEmailCode is how RFC 8176 calls a one-time password among the methods of authentication.

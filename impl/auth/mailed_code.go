@@ -14,25 +14,23 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/auth/event"
 	"github.com/latchkey-auth/latchkey/impl/auth/ratelimit"
 	"github.com/latchkey-auth/latchkey/impl/auth/store"
-	"github.com/latchkey-auth/latchkey/impl/secret"
 )
 
-// CodeRequest is what a client gets that has asked for a code. It is the same for an address
-// without an account.
-type CodeRequest struct {
-	// Request is what the code counts with.
-	Request   secret.Text
-	ExpiresIn time.Duration
-}
+// CodeRequest is what a client gets that has asked for a code.
+type CodeRequest = challenge.Request
 
 // CodeAnswer is what a mail has brought.
 type CodeAnswer = challenge.Answer
 
 // mailCode makes a challenge for an address, and has it mailed. It runs the same statements for an
 // address without an account: whether there is anybody to send to, [Service.MailData] looks later.
-func (s *Service) mailCode(
-	ctx context.Context, c Caller, p challenge.Purpose, email, emailKey string,
-) (CodeRequest, error) {
+func (s *Service) mailCode(ctx context.Context, c Caller, p challenge.Purpose, email string) (CodeRequest, error) {
+	emailKey, err := account.CanonicalEmail(email)
+	if err != nil {
+		var invalid InvalidInputError
+		invalid.add("email", err)
+		return CodeRequest{}, &invalid
+	}
 	attempt, err := s.opts.Limiter.Code(ctx, string(p), c.who(emailKey))
 	if err != nil {
 		s.counters.countLimited(err)
@@ -53,7 +51,7 @@ func (s *Service) openCode(
 		return err
 	})
 	s.opts.Limiter.Settle(ctx, attempt, outcome(ctx, err, ratelimit.Registered))
-	return requestOf(opened), store.Error(err)
+	return opened.Request, store.Error(err)
 }
 
 // mailCodeIn makes a challenge for an address and has it mailed, in a transaction. The language is
@@ -66,29 +64,29 @@ func (s *Service) mailCodeIn(
 		return opened, err
 	}
 	opened.Language = cmp.Or(opened.Language, language)
-	return opened, s.mailOpened(ctx, tx, LetterKind(p), opened)
+	return opened, s.mailOpened(ctx, tx, p, opened)
+}
+
+// mailOwn makes a challenge of a user and has it mailed, in a transaction.
+func (s *Service) mailOwn(
+	ctx context.Context, tx store.Tx, p challenge.Purpose, own challenge.Own,
+) (challenge.Opened, error) {
+	opened, err := s.opts.Challenges.OpenOwn(ctx, tx, p, own)
+	if err != nil {
+		return opened, err
+	}
+	return opened, s.mailOpened(ctx, tx, p, opened)
 }
 
 // mailOpened has the mail of a challenge sent.
-func (s *Service) mailOpened(ctx context.Context, tx store.Tx, kind LetterKind, opened challenge.Opened) error {
+func (s *Service) mailOpened(ctx context.Context, tx store.Tx, p challenge.Purpose, opened challenge.Opened) error {
+	kind := LetterKind(p)
+	if p == challenge.UndoEmailChange {
+		kind = LetterEmailChanged
+	}
 	return store.Error(s.opts.Enqueue(ctx, tx.Raw, Letter{
 		Kind: kind, ID: opened.ID, To: opened.Email, Language: opened.Language, At: opened.At,
 	}))
-}
-
-func requestOf(opened challenge.Opened) CodeRequest {
-	return CodeRequest{Request: opened.Request, ExpiresIn: opened.ExpiresIn}
-}
-
-// mailCodeTo is [Service.mailCode] for an email as somebody has typed it.
-func (s *Service) mailCodeTo(ctx context.Context, c Caller, p challenge.Purpose, email string) (CodeRequest, error) {
-	emailKey, err := account.CanonicalEmail(email)
-	if err != nil {
-		var invalid InvalidInputError
-		invalid.add("email", err)
-		return CodeRequest{}, &invalid
-	}
-	return s.mailCode(ctx, c, p, email, emailKey)
 }
 
 // codeTries is the limit of one challenge, as the client is told of it.

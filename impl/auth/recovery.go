@@ -18,7 +18,7 @@ import (
 // RequestPasswordReset has a code mailed to an address, if it has an account. It fails with an
 // [*InvalidInputError], a [*LimitedError] or [ErrUnavailable].
 func (s *Service) RequestPasswordReset(ctx context.Context, c Caller, email string) (CodeRequest, error) {
-	return s.mailCodeTo(ctx, c, challenge.ResetPassword, email)
+	return s.mailCode(ctx, c, challenge.ResetPassword, email)
 }
 
 // ConfirmPasswordReset gives the user another password, and ends all of its sessions. It proves the

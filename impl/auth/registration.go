@@ -27,7 +27,7 @@ func (s *Service) registerLater(ctx context.Context, c Caller, r Registration, k
 	}
 	opened, err := s.keepRegistration(ctx, c, r, keys)
 	s.opts.Limiter.Settle(ctx, attempt, outcome(ctx, err, ratelimit.Registered))
-	return Registered{Waits: true, Code: requestOf(opened)}, err
+	return Registered{Waits: true, Code: opened.Request}, err
 }
 
 // keepRegistration refuses a taken username, whatever the email is. It hashes the password, and writes

@@ -42,5 +42,5 @@ func (s *Service) demandCode(ctx context.Context, c Caller, p proof) (Grant, err
 	if err != nil {
 		return Grant{}, err
 	}
-	return Grant{}, &UnverifiedError{Code: requestOf(opened), UserID: p.userID}
+	return Grant{}, &UnverifiedError{Code: opened.Request, UserID: p.userID}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 
 	"github.com/latchkey-auth/latchkey/gen/db"
-	"github.com/latchkey-auth/latchkey/impl/auth/account"
 	"github.com/latchkey-auth/latchkey/impl/auth/challenge"
 	"github.com/latchkey-auth/latchkey/impl/auth/store"
 )
@@ -15,11 +14,7 @@ func (s *Service) RequestEmailVerification(ctx context.Context, c Caller, user U
 	if user.EmailVerified {
 		return CodeRequest{}, ErrEmailVerified
 	}
-	emailKey, err := account.CanonicalEmail(user.Email)
-	if err != nil {
-		return CodeRequest{}, err
-	}
-	return s.mailCode(ctx, c, challenge.VerifyEmail, user.Email, emailKey)
+	return s.mailCode(ctx, c, challenge.VerifyEmail, user.Email)
 }
 
 // ConfirmEmailVerification records that the user has proved its mailbox. The first time it ends all

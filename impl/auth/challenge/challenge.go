@@ -133,16 +133,23 @@ func New(o Options) (*Challenges, error) {
 	}, nil
 }
 
+// Request is what a client gets that has asked for a code. It is the same for an address without an
+// account.
+type Request struct {
+	// Request is what the code counts with.
+	Request   secret.Text
+	ExpiresIn time.Duration
+}
+
 // Opened is a new challenge.
 type Opened struct {
+	Request
 	ID uuid.UUID
 	// Email is where the mail goes: as the account has it, or else as it was asked for.
 	Email string
 	// Language is the user's locale; empty where there is none.
-	Language  string
-	Request   secret.Text
-	ExpiresIn time.Duration // of the code
-	At        time.Time
+	Language string
+	At       time.Time
 }
 
 // Open makes a challenge for an address, in a transaction. It ends the challenge of the same purpose
@@ -167,7 +174,7 @@ func (c *Challenges) Open(
 }
 
 func (c *Challenges) opened(p Purpose, id uuid.UUID, email string, locale *string, at time.Time) Opened {
-	o := Opened{ID: id, Email: email, Request: c.Request(p, id), ExpiresIn: CodeTTL, At: at}
+	o := Opened{Request: Request{c.Request(p, id), CodeTTL}, ID: id, Email: email, At: at}
 	if locale != nil {
 		o.Language = *locale
 	}
