@@ -80,21 +80,18 @@ func (f Filter) rows(ctx context.Context, queries *db.Queries, ids idRange, size
 	}
 	switch {
 	case f.UserID != uuid.Nil && f.Type != "":
-		rows, err := queries.EventListByUserAndType(ctx, db.EventListByUserAndTypeParams{
+		return same(queries.EventListByUserAndType(ctx, db.EventListByUserAndTypeParams{
 			UserID: f.UserID, Type: string(f.Type),
 			Before: ids.before, After: ids.after, Since: since, Until: until, PageSize: size,
-		})
-		return same(rows, func(r db.EventListByUserAndTypeRow) row { return row(r) }), err
+		}))
 	case f.UserID != uuid.Nil:
-		rows, err := queries.EventListByUser(ctx, db.EventListByUserParams{
+		return same(queries.EventListByUser(ctx, db.EventListByUserParams{
 			UserID: f.UserID, Before: ids.before, After: ids.after, Since: since, Until: until, PageSize: size,
-		})
-		return same(rows, func(r db.EventListByUserRow) row { return row(r) }), err
+		}))
 	case f.Type != "":
-		rows, err := queries.EventListByType(ctx, db.EventListByTypeParams{
+		return same(queries.EventListByType(ctx, db.EventListByTypeParams{
 			Type: string(f.Type), Before: ids.before, After: ids.after, Since: since, Until: until, PageSize: size,
-		})
-		return same(rows, func(r db.EventListByTypeRow) row { return row(r) }), err
+		}))
 	}
 	return queries.EventList(ctx, db.EventListParams{
 		Before: ids.before, After: ids.after, Since: since, Until: until, PageSize: size,
@@ -102,12 +99,14 @@ func (f Filter) rows(ctx context.Context, queries *db.Queries, ids idRange, size
 }
 
 // same returns rows of one query as those of another.
-func same[R any](rows []R, convert func(R) row) []row {
+func same[R db.EventListByUserAndTypeRow | db.EventListByUserRow | db.EventListByTypeRow](
+	rows []R, err error,
+) ([]row, error) {
 	converted := make([]row, len(rows))
 	for i, r := range rows {
-		converted[i] = convert(r)
+		converted[i] = row(r)
 	}
-	return converted
+	return converted, err
 }
 
 func all(rows []row) ([]Event, error) {
