@@ -26,7 +26,7 @@ var (
 func (r *Ring) lock(ctx context.Context, f func(context.Context, *db.Queries) error) error {
 	ctx, cancel := context.WithTimeout(ctx, changeTimeout)
 	defer cancel()
-	return store.InTx(ctx, r.db, func(tx store.Tx) error {
+	return store.InTx(ctx, r.opts.DB, func(tx store.Tx) error {
 		if err := tx.SigningKeyLock(ctx); err != nil {
 			return store.Error(err)
 		}
@@ -48,11 +48,11 @@ type change struct {
 
 // prepare makes what a change needs before the lock is taken.
 func (r *Ring) prepare() (c change, err error) {
-	if c.spare, err = newSigningKey(r.algorithm, r.secret); err != nil {
+	if c.spare, err = newSigningKey(r.opts.Algorithm, r.opts.Secret); err != nil {
 		return c, err
 	}
-	c.spare.tokenTTL, c.lead = r.tokenTTL, r.lead
-	c.sealed, err = c.spare.seal(r.secret)
+	c.spare.tokenTTL, c.lead = r.opts.TokenTTL, r.opts.Lead
+	c.sealed, err = c.spare.seal(r.opts.Secret)
 	return c, err
 }
 
@@ -69,7 +69,7 @@ func (r *Ring) change(ctx context.Context, f func(*change) error) error {
 		if err != nil {
 			return store.Error(err)
 		}
-		c.now = r.now()
+		c.now = r.opts.Now()
 		rows = unended(rows, c.now)
 		if err := r.reseal(ctx, q, rows); err != nil {
 			return err
@@ -96,15 +96,15 @@ func (r *Ring) change(ctx context.Context, f func(*change) error) error {
 func (r *Ring) reseal(ctx context.Context, q *db.Queries, rows []db.SigningKey) error {
 	ours := 0
 	for _, row := range rows {
-		_, err := unseal(row, r.secret)
+		_, err := unseal(row, r.opts.Secret)
 		if err == nil {
 			ours++
 			continue
 		}
-		if r.previous.IsZero() || !errors.Is(err, ErrSealed) {
+		if r.opts.Previous.IsZero() || !errors.Is(err, ErrSealed) {
 			continue
 		}
-		key, err := unseal(row, r.previous)
+		key, err := unseal(row, r.opts.Previous)
 		if err != nil {
 			continue
 		}
@@ -112,7 +112,7 @@ func (r *Ring) reseal(ctx context.Context, q *db.Queries, rows []db.SigningKey) 
 		if key.algorithm == algorithmHS256 {
 			continue // its key is the secret key that it was sealed under
 		}
-		sealed, err := key.seal(r.secret)
+		sealed, err := key.seal(r.opts.Secret)
 		if err != nil {
 			return err
 		}
@@ -214,12 +214,12 @@ func (c *change) add(from time.Time) {
 // nothing, and returns false, if the newest key is younger than age. An age of 0 always rotates. It
 // fails with [ErrSecretSigns] for HS256.
 func (r *Ring) Rotate(ctx context.Context, age time.Duration) (rotated bool, err error) {
-	if r.algorithm == algorithmHS256 {
+	if r.opts.Algorithm == algorithmHS256 {
 		return false, ErrSecretSigns
 	}
 	isDue := func(keys keySet) bool {
 		newest := keys.newest()
-		return newest == nil || age == 0 || r.now().Sub(newest.signsFrom) >= age
+		return newest == nil || age == 0 || r.opts.Now().Sub(newest.signsFrom) >= age
 	}
 	if !isDue(r.loaded()) {
 		return false, nil
@@ -239,7 +239,7 @@ func (r *Ring) Rotate(ctx context.Context, age time.Duration) (rotated bool, err
 // key that signs, the key that waits signs at once, or else a new key. If it was a key that waits,
 // the present key goes on. It fails with [ErrNoKey], and with [ErrSecretSigns] for the secret key.
 func (r *Ring) Retire(ctx context.Context, kid string) error {
-	if r.algorithm == algorithmHS256 && kid == keyID([]byte(r.secret.Reveal())) {
+	if r.opts.Algorithm == algorithmHS256 && kid == keyID([]byte(r.opts.Secret.Reveal())) {
 		return ErrSecretSigns
 	}
 	return r.change(ctx, func(c *change) error {
@@ -280,13 +280,13 @@ func RetireAll(ctx context.Context, o Options) error {
 		if err != nil {
 			return store.Error(err)
 		}
-		c.now = r.now()
+		c.now = r.opts.Now()
 		for _, row := range unended(rows, c.now) {
 			switch {
-			case r.algorithm == algorithmHS256 && row.Kid == keyID([]byte(r.secret.Reveal())):
+			case r.opts.Algorithm == algorithmHS256 && row.Kid == keyID([]byte(r.opts.Secret.Reveal())):
 				return ErrSecretSigns
-			case row.VerifiesUntil == nil && row.Algorithm != r.algorithm:
-				return otherAlgorithm(row.Algorithm, r.algorithm)
+			case row.VerifiesUntil == nil && row.Algorithm != r.opts.Algorithm:
+				return otherAlgorithm(row.Algorithm, r.opts.Algorithm)
 			}
 		}
 		if err := q.SigningKeyDeleteAll(ctx); err != nil {

@@ -63,14 +63,8 @@ type Options struct {
 
 // Ring holds the signing keys in memory. It is safe for concurrent use.
 type Ring struct {
-	db        store.DB
-	queries   *db.Queries
-	secret    secret.Text
-	previous  secret.Text
-	algorithm string
-	tokenTTL  time.Duration
-	lead      time.Duration
-	now       func() time.Time
+	opts    Options
+	queries *db.Queries
 	// databaseNow returns nil for the database's own clock.
 	databaseNow func() *time.Time
 	keys        atomic.Pointer[keySet]
@@ -93,11 +87,11 @@ func Open(ctx context.Context, o Options) (*Ring, error) {
 	if err := r.Follow(ctx); err != nil {
 		return nil, err
 	}
-	if r.previous.IsZero() && !r.needsChange(r.loaded()) {
+	if r.opts.Previous.IsZero() && !r.needsChange(r.loaded()) {
 		return r, nil
 	}
 	return r, r.change(ctx, func(c *change) error {
-		c.lengthen(r.tokenTTL)
+		c.lengthen(r.opts.TokenTTL)
 		if !r.needsSuccessor(c.keys) {
 			return nil // another instance was faster
 		}
@@ -117,8 +111,8 @@ func OpenAsIs(ctx context.Context, o Options) (*Ring, error) {
 	if err := r.Follow(ctx); err != nil && !errors.Is(err, ErrUnreadable) {
 		return nil, err
 	}
-	if newest := r.loaded().newest(); newest != nil && newest.algorithm != r.algorithm {
-		return nil, otherAlgorithm(newest.algorithm, r.algorithm)
+	if newest := r.loaded().newest(); newest != nil && newest.algorithm != r.opts.Algorithm {
+		return nil, otherAlgorithm(newest.algorithm, r.opts.Algorithm)
 	}
 	return r, nil
 }
@@ -142,10 +136,7 @@ func newRing(o Options) (*Ring, error) {
 			return nil, err
 		}
 	}
-	r := &Ring{
-		db: o.DB, queries: db.New(o.DB), secret: o.Secret, previous: o.Previous,
-		algorithm: o.Algorithm, tokenTTL: o.TokenTTL, lead: o.Lead, now: o.Now, databaseNow: store.Clock(o.DatabaseNow),
-	}
+	r := &Ring{opts: o, queries: db.New(o.DB), databaseNow: store.Clock(o.DatabaseNow)}
 	r.keys.Store(&keySet{})
 	return r, nil
 }
@@ -160,7 +151,7 @@ func NewMemory(algorithm string, private any, now func() time.Time) (*Ring, erro
 	if err != nil {
 		return nil, err
 	}
-	r := &Ring{algorithm: algorithm, lead: MinLead, now: now}
+	r := &Ring{opts: Options{Algorithm: algorithm, Lead: MinLead, Now: now}}
 	r.keys.Store(&keySet{key})
 	return r, nil
 }
@@ -174,13 +165,14 @@ func (r *Ring) needsSuccessor(keys keySet) bool {
 // needsChange reports whether the keys differ from the settings.
 func (r *Ring) needsChange(keys keySet) bool {
 	return r.needsSuccessor(keys) ||
-		slices.ContainsFunc(keys, func(key *signingKey) bool { return key.tokenTTL < r.tokenTTL })
+		slices.ContainsFunc(keys, func(key *signingKey) bool { return key.tokenTTL < r.opts.TokenTTL })
 }
 
 // isWanted reports whether a key has the algorithm of the settings and, for HS256, is the secret
 // key.
 func (r *Ring) isWanted(key *signingKey) bool {
-	return key.algorithm == r.algorithm && (r.algorithm != algorithmHS256 || key.kid == keyID([]byte(r.secret.Reveal())))
+	return key.algorithm == r.opts.Algorithm &&
+		(key.algorithm != algorithmHS256 || key.kid == keyID([]byte(r.opts.Secret.Reveal())))
 }
 
 // Follow reads the keys from the database. If it fails with [store.ErrUnavailable], the ring keeps
@@ -206,7 +198,7 @@ func (r *Ring) Follow(ctx context.Context) error {
 func (r *Ring) read(rows []db.SigningKey) (keys keySet, failed error) {
 	held := r.loaded()
 	var unreadable unreadableKeys
-	for _, row := range unended(rows, r.now()) {
+	for _, row := range unended(rows, r.opts.Now()) {
 		key := held.find(row.Kid)
 		if key == nil {
 			var err error
@@ -234,9 +226,9 @@ func (k unreadableKeys) Unwrap() error { return ErrUnreadable }
 
 // unseal reads a key that is sealed under the secret key or the previous one.
 func (r *Ring) unseal(row db.SigningKey) (*signingKey, error) {
-	key, err := unseal(row, r.secret)
-	if errors.Is(err, ErrSealed) && !r.previous.IsZero() {
-		return unseal(row, r.previous)
+	key, err := unseal(row, r.opts.Secret)
+	if errors.Is(err, ErrSealed) && !r.opts.Previous.IsZero() {
+		return unseal(row, r.opts.Previous)
 	}
 	return key, err
 }
@@ -252,4 +244,4 @@ func unended(rows []db.SigningKey, now time.Time) []db.SigningKey {
 func (r *Ring) loaded() keySet { return *r.keys.Load() }
 
 // Lead is how long a new key is published before it signs.
-func (r *Ring) Lead() time.Duration { return r.lead }
+func (r *Ring) Lead() time.Duration { return r.opts.Lead }

@@ -24,7 +24,7 @@ func (r *Ring) signing(now time.Time) (*signingKey, error) {
 
 // Ready fails with [store.ErrUnavailable] if no key signs.
 func (r *Ring) Ready() error {
-	_, err := r.signing(r.now())
+	_, err := r.signing(r.opts.Now())
 	return err
 }
 
@@ -81,7 +81,7 @@ func (r *Ring) Find(ctx context.Context, kid string, now time.Time) (
 // look calls [Ring.Follow] once for all concurrent callers, and at most once a second. Within that
 // second it returns the last result again. It waits no longer than ctx allows.
 func (r *Ring) look(ctx context.Context) error {
-	if r.db == nil {
+	if r.opts.DB == nil {
 		return nil // a ring of one key
 	}
 	// The read serves other callers too, so it goes on when the client of this one disconnects.
@@ -92,9 +92,9 @@ func (r *Ring) look(ctx context.Context) error {
 				err = fmt.Errorf("panic: %v", p) // it belongs to no request in particular
 			}
 		}()
-		if since := r.now().Sub(r.lookedAt); since < 0 || since >= unknownKeyPause {
+		if since := r.opts.Now().Sub(r.lookedAt); since < 0 || since >= unknownKeyPause {
 			r.lookErr = r.Follow(beside)
-			r.lookedAt = r.now()
+			r.lookedAt = r.opts.Now()
 		}
 		return nil, r.lookErr
 	})
@@ -110,7 +110,7 @@ func (r *Ring) look(ctx context.Context) error {
 // sign. It never returns a symmetric key. It fails with [store.ErrUnavailable] if no key signs,
 // because an empty set would tell others that all tokens are bad.
 func (r *Ring) Published() ([]JWK, error) {
-	now := r.now()
+	now := r.opts.Now()
 	if err := r.Ready(); err != nil {
 		return nil, err
 	}
