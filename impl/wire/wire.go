@@ -173,19 +173,6 @@ func (c Config) hasher() (*password.Hasher, *hashqueue.Queue, error) {
 	return hasher, queue, err
 }
 
-// newSessions returns what opens, refreshes and ends sessions.
-func (c Config) newSessions() (*session.Sessions, error) {
-	return session.New(session.Options{
-		DB:          c.database(),
-		Secret:      c.Secret,
-		Previous:    c.Previous,
-		Times:       c.Sessions,
-		PerUser:     c.SessionsPerUser,
-		Now:         c.Now,
-		DatabaseNow: c.DatabaseNow,
-	})
-}
-
 func (c Config) build(keys *keyring.Ring, limiter *ratelimit.Limiter) (*Parts, error) {
 	hasher, queue, err := c.hasher()
 	if err != nil {
@@ -201,13 +188,14 @@ func (c Config) build(keys *keyring.Ring, limiter *ratelimit.Limiter) (*Parts, e
 	if err != nil {
 		return nil, err
 	}
-	sessions, err := c.newSessions()
+	stored := store.Options{
+		DB: c.database(), Secret: c.Secret, Previous: c.Previous, Now: c.Now, DatabaseNow: c.DatabaseNow,
+	}
+	sessions, err := session.New(session.Options{Options: stored, Times: c.Sessions, PerUser: c.SessionsPerUser})
 	if err != nil {
 		return nil, err
 	}
-	challenges, err := challenge.New(challenge.Options{
-		DB: c.database(), Secret: c.Secret, Previous: c.Previous, Now: c.Now, DatabaseNow: c.DatabaseNow,
-	})
+	challenges, err := challenge.New(stored)
 	if err != nil {
 		return nil, err
 	}
@@ -221,7 +209,7 @@ func (c Config) build(keys *keyring.Ring, limiter *ratelimit.Limiter) (*Parts, e
 	}
 	var mails *mail.Queue
 	service, err := auth.New(auth.Options{
-		DB:         c.database(),
+		DB:         stored.DB,
 		Hasher:     hasher,
 		Tokens:     tokens,
 		Keys:       keys,

@@ -100,17 +100,6 @@ func (*GuessError) Error() string { return ErrWrong.Error() }
 // Unwrap makes every GuessError an [ErrWrong].
 func (*GuessError) Unwrap() error { return ErrWrong }
 
-// Options are what [Challenges] are made of. Each is required but Previous and DatabaseNow.
-type Options struct {
-	DB store.DB
-	// Secret makes the codes. Previous is the one before it was changed, whose codes still count.
-	Secret, Previous secret.Text
-	// Now is the clock.
-	Now func() time.Time
-	// DatabaseNow replaces the database's clock, by which challenges are deleted, in tests.
-	DatabaseNow func() time.Time
-}
-
 // Challenges makes challenges and checks the answers to them. It is safe for concurrent use.
 type Challenges struct {
 	Codes
@@ -120,7 +109,7 @@ type Challenges struct {
 }
 
 // New returns [Challenges], and refuses a missing dependency.
-func New(o Options) (*Challenges, error) {
+func New(o store.Options) (*Challenges, error) {
 	if o.DB == nil || o.Now == nil {
 		return nil, errors.New("challenge: a database and a clock are needed")
 	}

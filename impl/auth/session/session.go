@@ -63,30 +63,20 @@ func (t Times) check() error {
 	return nil
 }
 
-// Options are what [Sessions] are made of. Each is required but Previous and DatabaseNow.
+// Options are what [Sessions] are made of.
 type Options struct {
-	DB store.DB
-	// Secret makes the refresh tokens. Previous is the one before it was changed, whose tokens are
-	// still taken.
-	Secret, Previous secret.Text
-	Times            Times
+	store.Options
+	Times Times
 	// PerUser is how many sessions a user has at most.
 	PerUser int
-	// Now is the clock.
-	Now func() time.Time
-	// DatabaseNow replaces the database's clock, by which refresh tokens are judged and sessions
-	// deleted, because instances agree on that one; nil for its own.
-	DatabaseNow func() time.Time
 }
 
 // Sessions opens, refreshes, lists and ends sessions. It is safe for concurrent use.
 type Sessions struct {
+	opts        Options
 	queries     *db.Queries
 	tokens      refreshTokens
 	refreshes   refreshes
-	times       Times
-	perUser     int
-	now         func() time.Time
 	databaseNow func() *time.Time
 }
 
@@ -103,11 +93,9 @@ func New(o Options) (*Sessions, error) {
 		return nil, err
 	}
 	return &Sessions{
+		opts:        o,
 		queries:     db.New(o.DB),
 		tokens:      tokens,
-		times:       o.Times,
-		perUser:     o.PerUser,
-		now:         o.Now,
 		databaseNow: store.Clock(o.DatabaseNow),
 	}, nil
 }
@@ -143,28 +131,28 @@ func (s *Sessions) Open(ctx context.Context, tx store.Tx, b Beginning) (Tokens, 
 	if err != nil {
 		return Tokens{}, err
 	}
-	now := s.now()
+	now := s.opts.Now()
 	err = tx.SessionOpen(ctx, db.SessionOpenParams{
-		ID: id, UserID: b.UserID, Now: now, CreatedAt: b.ValidFrom, Idle: s.times.Idle, Lifetime: s.times.Lifetime,
+		ID: id, UserID: b.UserID, Now: now, CreatedAt: b.ValidFrom, Idle: s.opts.Times.Idle, Lifetime: s.opts.Times.Lifetime,
 		UserAgent: ShortUserAgent(b.UserAgent), Address: b.Address, Methods: b.Methods,
 		Scopes: b.Scopes,
 	})
 	if err != nil {
 		return Tokens{}, store.Error(err)
 	}
-	if err := tx.SessionTrim(ctx, db.SessionTrimParams{UserID: b.UserID, Keep: int32(s.perUser)}); err != nil {
+	if err := tx.SessionTrim(ctx, db.SessionTrimParams{UserID: b.UserID, Keep: int32(s.opts.PerUser)}); err != nil {
 		return Tokens{}, store.Error(err)
 	}
 	return Tokens{
 		SessionID: id, AuthTime: now, Methods: b.Methods, Scopes: b.Scopes,
-		Refresh: s.tokens.issue(id, 1), ExpiresIn: s.times.Idle,
+		Refresh: s.tokens.issue(id, 1), ExpiresIn: s.opts.Times.Idle,
 	}, nil
 }
 
 // Prove records that the user of a session has proved again who it is, in a transaction that has
 // locked the user's row. It returns the session's newest refresh token, and fails with [ErrEnded].
 func (s *Sessions) Prove(ctx context.Context, tx store.Tx, user, session uuid.UUID, methods []string) (Tokens, error) {
-	now := s.now()
+	now := s.opts.Now()
 	row, err := tx.SessionProve(ctx, db.SessionProveParams{ID: session, UserID: user, Now: now, Methods: methods})
 	if err != nil {
 		return Tokens{}, store.ErrorOr(err, ErrEnded)
@@ -178,7 +166,7 @@ func (s *Sessions) Prove(ctx context.Context, tx store.Tx, user, session uuid.UU
 // Hold keeps a session from being ended until the end of a transaction that has locked the user's
 // row. It fails with [ErrEnded].
 func (s *Sessions) Hold(ctx context.Context, tx store.Tx, user, session uuid.UUID) error {
-	_, err := tx.SessionHold(ctx, db.SessionHoldParams{ID: session, UserID: user, Now: s.now()})
+	_, err := tx.SessionHold(ctx, db.SessionHoldParams{ID: session, UserID: user, Now: s.opts.Now()})
 	return store.ErrorOr(err, ErrEnded)
 }
 
@@ -208,7 +196,7 @@ func ShortUserAgent(text string) string {
 
 // List returns a user's sessions that live, the newest first. It fails with [store.ErrUnavailable].
 func (s *Sessions) List(ctx context.Context, user uuid.UUID) ([]Session, error) {
-	rows, err := s.queries.SessionListByUser(ctx, db.SessionListByUserParams{UserID: user, Now: s.now()})
+	rows, err := s.queries.SessionListByUser(ctx, db.SessionListByUserParams{UserID: user, Now: s.opts.Now()})
 	if err != nil {
 		return nil, store.Error(err)
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/jackc/puddle/v2"
 
 	"github.com/latchkey-auth/latchkey/gen/db"
+	"github.com/latchkey-auth/latchkey/impl/secret"
 )
 
 var (
@@ -36,6 +37,20 @@ const uniqueViolation = "23505"
 type DB interface {
 	db.DBTX
 	Begin(ctx context.Context) (pgx.Tx, error)
+}
+
+// Options are what keeps something that the secret key makes. Each is required but Previous and
+// DatabaseNow.
+type Options struct {
+	DB DB
+	// Secret makes codes and tokens. Previous is the one before it was changed, whose codes and tokens
+	// still count.
+	Secret, Previous secret.Text
+	// Now is the clock.
+	Now func() time.Time
+	// DatabaseNow replaces the database's clock in tests, by which refresh tokens are judged and rows
+	// deleted, because instances agree on that one; nil for its own.
+	DatabaseNow func() time.Time
 }
 
 // Tx is a transaction: its queries, and itself for what enqueues mails in it.
