@@ -2,7 +2,6 @@ package auth
 
 import (
 	"context"
-	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -50,13 +49,10 @@ func (s *Service) EachExported(ctx context.Context, f func(ExportedUser) error) 
 
 func exported(row db.UserListExportRow) ExportedUser {
 	user := ExportedUser{
-		User: account.Of(row.User), ExternalID: account.OrEmpty(row.User.ExternalID), Roles: row.Roles,
+		User: account.Of(row.User), ExternalID: account.OrEmpty(row.User.ExternalID),
+		Roles:        account.Roles(row.User.IsSuperuser, row.Roles),
 		PasswordHash: secret.New(account.OrEmpty(row.Hash)),
 	}
-	if user.IsSuperuser {
-		user.Roles = append(user.Roles, RoleSuperuser)
-	}
-	slices.Sort(user.Roles)
 	if row.ChangedAt != nil {
 		at := row.ChangedAt.UTC()
 		user.PasswordChangedAt = &at
