@@ -355,16 +355,9 @@ func (c *Challenges) MailOf(p Purpose, id uuid.UUID, email, username string, at,
 	}
 }
 
-// sweepBatch is how many rows one statement of a sweep deletes at most, so that none runs for long.
-const sweepBatch = 1000
-
 // Sweep deletes challenges that have expired, in batches. It returns how many it has deleted.
-func (c *Challenges) Sweep(ctx context.Context) (total int64, err error) {
-	for n := int64(sweepBatch); n == sweepBatch; total += n {
-		params := db.ChallengeSweepParams{DatabaseNow: c.databaseNow(), Batch: sweepBatch}
-		if n, err = c.queries.ChallengeSweep(ctx, params); err != nil {
-			return total, store.Error(err)
-		}
-	}
-	return total, nil
+func (c *Challenges) Sweep(ctx context.Context) (int64, error) {
+	return store.InBatches(func(batch int32) (int64, error) {
+		return c.queries.ChallengeSweep(ctx, db.ChallengeSweepParams{DatabaseNow: c.databaseNow(), Batch: batch})
+	})
 }

@@ -170,18 +170,10 @@ func idAt(at time.Time) uuid.UUID {
 	return id
 }
 
-// sweepBatch is how many rows one statement of a sweep deletes at most, so that none runs for long.
-const sweepBatch = 1000
-
 // Sweep deletes events that are older than the retention, in batches, and returns how many. The
 // clock is the database's where now is nil.
-func Sweep(ctx context.Context, queries *db.Queries, retention time.Duration, now *time.Time) (total int64, err error) {
-	for n := int64(sweepBatch); n == sweepBatch; {
-		n, err = queries.EventSweep(ctx, db.EventSweepParams{DatabaseNow: now, Retention: retention, Batch: sweepBatch})
-		if err != nil {
-			return total, store.Error(err)
-		}
-		total += n
-	}
-	return total, nil
+func Sweep(ctx context.Context, queries *db.Queries, retention time.Duration, now *time.Time) (int64, error) {
+	return store.InBatches(func(batch int32) (int64, error) {
+		return queries.EventSweep(ctx, db.EventSweepParams{DatabaseNow: now, Retention: retention, Batch: batch})
+	})
 }

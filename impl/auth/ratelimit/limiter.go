@@ -311,14 +311,9 @@ func Network(addr netip.Addr) string {
 	return addr.String()
 }
 
-const (
-	// sweepBatch is how many rows one statement of a sweep deletes at most, so that none runs for
-	// long.
-	sweepBatch = 1000
-	// sweepPages is how many pages of the budgets one statement looks at, for the same reason: some
-	// 20,000 budgets.
-	sweepPages = 256
-)
+// sweepPages is how many pages of the budgets one statement looks at, so that none runs for long: some
+// 20,000 budgets.
+const sweepPages = 256
 
 // Sweep deletes what no longer bounds anybody, in batches, and returns how many rows it has
 // deleted. It goes through the budgets once, from the first page to the last. What comes in behind
@@ -338,14 +333,10 @@ func (l *Limiter) Sweep(ctx context.Context) (total int64, err error) {
 			return total, store.Error(err)
 		}
 	}
-	for {
-		n, err := l.queries.AddressSweep(
-			ctx,
-			db.AddressSweepParams{DatabaseNow: l.databaseNow(), KnownFor: KnownFor, Batch: sweepBatch},
+	addresses, err := store.InBatches(func(batch int32) (int64, error) {
+		return l.queries.AddressSweep(
+			ctx, db.AddressSweepParams{DatabaseNow: l.databaseNow(), KnownFor: KnownFor, Batch: batch},
 		)
-		total += n
-		if err != nil || n < sweepBatch {
-			return total, store.Error(err)
-		}
-	}
+	})
+	return total + addresses, err
 }

@@ -234,39 +234,26 @@ func (s *Sessions) OfRefreshToken(token secret.Text) (uuid.UUID, bool) {
 	return session, err == nil
 }
 
-// sweepBatch is how many rows one statement of a sweep deletes at most, so that none runs for long.
-const sweepBatch = 1000
-
 // Sweep deletes sessions that have expired, and those of users whose sessions were all ended, in
 // batches. It returns how many it has deleted.
-func (s *Sessions) Sweep(ctx context.Context) (total int64, err error) {
-	for _, sweep := range []func() (int64, error){
-		func() (int64, error) {
-			return s.queries.SessionSweep(ctx, db.SessionSweepParams{DatabaseNow: s.databaseNow(), Batch: sweepBatch})
-		},
-		func() (int64, error) {
-			return s.queries.SessionSweepEnded(ctx, db.SessionSweepEndedParams{DatabaseNow: s.databaseNow(), Batch: sweepBatch})
-		},
-	} {
-		for n := int64(sweepBatch); n == sweepBatch; {
-			if n, err = sweep(); err != nil {
-				return total, store.Error(err)
-			}
-			total += n
-		}
+func (s *Sessions) Sweep(ctx context.Context) (int64, error) {
+	expired, err := store.InBatches(func(batch int32) (int64, error) {
+		return s.queries.SessionSweep(ctx, db.SessionSweepParams{DatabaseNow: s.databaseNow(), Batch: batch})
+	})
+	if err != nil {
+		return expired, err
 	}
-	return total, nil
+	ended, err := store.InBatches(func(batch int32) (int64, error) {
+		return s.queries.SessionSweepEnded(ctx, db.SessionSweepEndedParams{DatabaseNow: s.databaseNow(), Batch: batch})
+	})
+	return expired + ended, err
 }
 
 // DeleteAll deletes the sessions of a user, in batches, in a transaction that has locked the user's
 // row. It leaves those that another transaction has locked.
 func (s *Sessions) DeleteAll(ctx context.Context, tx store.Tx, user uuid.UUID) error {
-	for n := int64(sweepBatch); n == sweepBatch; {
-		var err error
-		n, err = tx.SessionDeleteSome(ctx, db.SessionDeleteSomeParams{UserID: user, Batch: sweepBatch})
-		if err != nil {
-			return store.Error(err)
-		}
-	}
-	return nil
+	_, err := store.InBatches(func(batch int32) (int64, error) {
+		return tx.SessionDeleteSome(ctx, db.SessionDeleteSomeParams{UserID: user, Batch: batch})
+	})
+	return err
 }
