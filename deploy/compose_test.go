@@ -1,15 +1,19 @@
 package deploy
 
 import (
+	"maps"
+	"os"
 	"path"
+	"regexp"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/compose-spec/compose-go/v2/cli"
 )
 
-// TestCompose: the file is valid under the Compose specification, its parts name each other, and the
-// server takes its settings.
+// TestCompose: the file is valid under the Compose specification, its parts name each other, the
+// build gets what the Dockerfile takes, and the server takes its settings.
 func TestCompose(t *testing.T) {
 	t.Parallel()
 	options, err := cli.NewProjectOptions([]string{"../compose.yaml"}, cli.WithResolvedPaths(true))
@@ -29,6 +33,21 @@ func TestCompose(t *testing.T) {
 	}
 	if len(database.Ports) != 0 || !project.Networks["database"].Internal {
 		t.Error("others reach the database")
+	}
+	dockerfile, err := os.ReadFile("../Dockerfile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var args []string
+	for _, match := range regexp.MustCompile(`(?m)^ARG (\w+)`).FindAllSubmatch(dockerfile, -1) {
+		// Docker itself sets TARGETARCH and its like.
+		if name := string(match[1]); !strings.HasPrefix(name, "TARGET") {
+			args = append(args, name)
+		}
+	}
+	slices.Sort(args)
+	if passed := slices.Sorted(maps.Keys(server.Build.Args)); len(args) == 0 || !slices.Equal(passed, args) {
+		t.Errorf("the build gets %q, and the Dockerfile takes %q", passed, args)
 	}
 	environ, files := map[string]string{}, map[string]string{}
 	for name, value := range server.Environment {
