@@ -24,12 +24,8 @@ func TestDeb(t *testing.T) {
 	if _, err := output(exec.Command("dpkg-deb", "--extract", first, dir)); err != nil {
 		t.Fatal(err)
 	}
-	binary, err := os.ReadFile(filepath.Join(dir, "usr", "bin", "latchkey"))
-	if err != nil {
-		t.Fatal(err)
-	}
 	s.version = "99.0.0"
-	next, err := s.deb(here, binary, []byte("licences"))
+	next, err := s.deb(here, filepath.Join(dir, "usr", "bin", "latchkey"), []byte("licences"))
 	if err != nil {
 		t.Fatal(err)
 	}

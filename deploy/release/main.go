@@ -152,7 +152,7 @@ func (s source) releasePlatform(ctx context.Context, o options, p platform, prog
 	}
 	made := []file{{base + ".tar.gz", 0o644, archive}, {base + ".cdx.json", 0o644, bill}}
 	if p.os == "linux" {
-		deb, err := s.deb(p, binary, licences)
+		deb, err := s.deb(p, program, licences)
 		if err != nil {
 			return file{}, err
 		}
