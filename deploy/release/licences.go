@@ -14,7 +14,7 @@ import (
 const thirdParty = "THIRD_PARTY_LICENSES"
 
 // licenceNames match the files that a licence asks to be passed on.
-var licenceNames = []string{"LICEN[CS]E*", "License*", "license*", "COPYING*", "NOTICE*"}
+var licenceNames = []string{"LICEN[CS]E*", "License*", "license*", "COPYING*", "NOTICE*", "*.LICENSE.txt"}
 
 // The parts of the binary that aren't modules.
 const (
@@ -33,28 +33,24 @@ func (s source) parts(ctx context.Context, p platform) ([]module, error) {
 		return nil, err
 	}
 	return append([]module{
-		{Path: goItself, Version: strings.TrimPrefix(s.toolchain, "go"), Dir: strings.TrimSpace(string(goroot))},
-		{Path: swaggerUI, Version: s.swaggerUI(), Dir: filepath.Join(s.dir, "gen", "swagger-ui")},
+		{path: goItself, version: strings.TrimPrefix(s.toolchain, "go"), dir: strings.TrimSpace(string(goroot))},
+		{path: swaggerUI, version: s.swaggerUI(), dir: filepath.Join(s.dir, "gen", "swagger-ui")},
 	}, modules...), nil
 }
 
-// licences returns the licences of everything in the binary. It fails if a part has none.
-func (s source) licences(ctx context.Context, p platform) ([]byte, error) {
-	parts, err := s.parts(ctx, p)
-	if err != nil {
-		return nil, err
-	}
+// licencesOf returns the licences of the parts of a binary. It fails if a part has none.
+func licencesOf(parts []module) ([]byte, error) {
 	var text bytes.Buffer
 	fmt.Fprintf(&text, "The program latchkey contains the following parts.\n"+
 		"The source of each Go module is at https://pkg.go.dev/PATH@VERSION.\n")
 	for _, m := range parts {
-		fmt.Fprintf(&text, "\n%s\n%s %s\n%[1]s\n", strings.Repeat("=", 80), m.Path, m.Version)
-		files, err := licenceFiles(m.Dir)
+		fmt.Fprintf(&text, "\n%s\n%s %s\n%[1]s\n", strings.Repeat("=", 80), m.path, m.version)
+		files, err := licenceFiles(m.dir)
 		if err != nil {
 			return nil, err
 		}
 		if len(files) == 0 {
-			return nil, fmt.Errorf("%s has no licence", m.Path)
+			return nil, fmt.Errorf("%s has no licence", m.path)
 		}
 		for _, name := range files {
 			licence, err := os.ReadFile(name)
@@ -70,8 +66,7 @@ func (s source) licences(ctx context.Context, p platform) ([]byte, error) {
 // licenceFiles returns the files of licences in a folder, sorted.
 func licenceFiles(dir string) ([]string, error) {
 	var files []string
-	patterns := append(slices.Clone(licenceNames), "*.LICENSE.txt")
-	for _, pattern := range patterns {
+	for _, pattern := range licenceNames {
 		found, err := filepath.Glob(filepath.Join(dir, pattern))
 		if err != nil {
 			return nil, err

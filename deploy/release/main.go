@@ -132,7 +132,11 @@ func (s source) releasePlatform(ctx context.Context, o options, p platform, prog
 	if err != nil {
 		return file{}, err
 	}
-	licences, err := s.licences(ctx, p)
+	parts, err := s.parts(ctx, p)
+	if err != nil {
+		return file{}, err
+	}
+	licences, err := licencesOf(parts)
 	if err != nil {
 		return file{}, err
 	}
@@ -146,7 +150,7 @@ func (s source) releasePlatform(ctx context.Context, o options, p platform, prog
 	if err != nil {
 		return file{}, err
 	}
-	bill, err := s.bill(ctx, p)
+	bill, err := s.bill(ctx, p, parts)
 	if err != nil {
 		return file{}, err
 	}

@@ -16,8 +16,8 @@ import (
 	"github.com/google/licensecheck"
 )
 
-// bill returns the bill of materials of a platform's binary, in CycloneDX's JSON.
-func (s source) bill(ctx context.Context, p platform) ([]byte, error) {
+// bill returns the bill of materials of a platform's binary with its parts, in CycloneDX's JSON.
+func (s source) bill(ctx context.Context, p platform, parts []module) ([]byte, error) {
 	bom, err := s.gomod(ctx, p)
 	if err != nil {
 		return nil, err
@@ -33,10 +33,6 @@ func (s source) bill(ctx context.Context, p platform) ([]byte, error) {
 		BOMRef: "pkg:npm/swagger-ui-dist@" + s.swaggerUI(), Type: cdx.ComponentTypeLibrary, Name: swaggerUI,
 		Version: s.swaggerUI(), PackageURL: "pkg:npm/swagger-ui-dist@" + s.swaggerUI(),
 	})
-	parts, err := s.parts(ctx, p)
-	if err != nil {
-		return nil, err
-	}
 	if err := licenseComponents(*bom.Components, parts); err != nil {
 		return nil, err
 	}
@@ -82,11 +78,11 @@ func licenseComponents(components []cdx.Component, parts []module) error {
 		if name == "std" {
 			name = goItself
 		}
-		at := slices.IndexFunc(parts, func(m module) bool { return m.Path == name })
+		at := slices.IndexFunc(parts, func(m module) bool { return m.path == name })
 		if at < 0 {
 			return fmt.Errorf("%s is in the bill, but not in the binary", c.Name)
 		}
-		files, err := licenceFiles(parts[at].Dir)
+		files, err := licenceFiles(parts[at].dir)
 		if err != nil {
 			return err
 		}

@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
@@ -23,6 +22,7 @@ type source struct {
 	date     time.Time // of the commit; every file of the release has this time
 	// toolchain is the version of Go in go.mod. Another one would make other bytes.
 	toolchain string
+	settings  []string // variables of the environment: where Go finds and keeps modules
 }
 
 // clone clones the last commit of the clone at root.
@@ -38,15 +38,12 @@ func clone(ctx context.Context, root, dir string) (source, error) {
 	if _, err := git(ctx, root, "clone", "--quiet", "--local", top, dir); err != nil {
 		return source{}, err
 	}
-	commit, err := git(ctx, dir, "rev-parse", "HEAD")
+	head, err := git(ctx, dir, "log", "-1", "--format=%H %cI")
 	if err != nil {
 		return source{}, err
 	}
-	seconds, err := git(ctx, dir, "log", "-1", "--format=%cI")
-	if err != nil {
-		return source{}, err
-	}
-	date, err := time.Parse(time.RFC3339, seconds)
+	commit, committed, _ := strings.Cut(head, " ")
+	date, err := time.Parse(time.RFC3339, committed)
 	if err != nil {
 		return source{}, err
 	}
@@ -55,6 +52,9 @@ func clone(ctx context.Context, root, dir string) (source, error) {
 		return source{}, err
 	}
 	s := source{dir: dir, commit: commit, date: date.UTC()}
+	if s.settings, err = goSettings(ctx); err != nil {
+		return source{}, err
+	}
 	if s.contract, err = s.find("openapi.yaml", `(?m)^  version: (\d+\.\d+\.\d+)$`); err != nil {
 		return source{}, err
 	}
@@ -113,33 +113,25 @@ func (s source) build(ctx context.Context, p platform, program string) error {
 	return err
 }
 
-// module is a Go module, as `go list` describes it.
+// module is a part of the binary, such as a Go module.
 type module struct {
-	Path, Version, Dir string
-	Main               bool
+	path, version, dir string
 }
 
 // modules returns the modules in the binary of a platform, sorted by path.
 func (s source) modules(ctx context.Context, p platform) ([]module, error) {
-	out, err := s.command(ctx, p, "go", "list", "-deps", "-json=Module", "./cmd/latchkey")
+	const format = "{{with .Module}}{{if not .Main}}{{.Path}}\t{{.Version}}\t{{.Dir}}{{end}}{{end}}"
+	out, err := s.command(ctx, p, "go", "list", "-deps", "-f", format, "./cmd/latchkey")
 	if err != nil {
 		return nil, err
 	}
-	found := map[string]module{}
-	for list := json.NewDecoder(bytes.NewReader(out)); list.More(); {
-		var pkg struct{ Module *module }
-		if err := list.Decode(&pkg); err != nil {
-			return nil, err
-		}
-		if pkg.Module != nil && !pkg.Module.Main {
-			found[pkg.Module.Path] = *pkg.Module
-		}
-	}
+	lines := strings.Split(strings.TrimSpace(string(out)), "\n")
+	slices.Sort(lines)
 	var all []module
-	for _, m := range found {
-		all = append(all, m)
+	for _, line := range slices.Compact(lines) {
+		fields := strings.SplitN(line, "\t", 3)
+		all = append(all, module{fields[0], fields[1], fields[2]})
 	}
-	slices.SortFunc(all, func(a, b module) int { return strings.Compare(a.Path, b.Path) })
 	return all, nil
 }
 
@@ -156,16 +148,22 @@ func (s source) command(ctx context.Context, p platform, name string, args ...st
 	cmd.Env = append(cmd.Env, "GOOS="+p.os, "GOARCH="+p.arch, "CGO_ENABLED=0", "GOFLAGS=-buildvcs=false",
 		"GOTOOLCHAIN="+s.toolchain, "GOENV=off", "GOWORK=off", "GIT_CONFIG_COUNT=1", "GIT_CONFIG_KEY_0=safe.directory",
 		"GIT_CONFIG_VALUE_0=*")
-	for _, key := range []string{"GOPROXY", "GOSUMDB", "GONOSUMDB", "GOPRIVATE", "GOCACHE", "GOMODCACHE"} {
-		if os.Getenv(key) == "" {
-			value, err := exec.CommandContext(ctx, "go", "env", key).Output()
-			if err != nil {
-				return nil, err
-			}
-			cmd.Env = append(cmd.Env, key+"="+strings.TrimSpace(string(value)))
-		}
-	}
+	cmd.Env = append(cmd.Env, s.settings...)
 	return output(cmd)
+}
+
+// goSettings returns the settings that say where modules come from and where they are kept. They
+// may stand in the file that GOENV=off leaves unread.
+func goSettings(ctx context.Context) ([]string, error) {
+	names := []string{"GOPROXY", "GOSUMDB", "GONOSUMDB", "GOPRIVATE", "GOCACHE", "GOMODCACHE"}
+	out, err := output(exec.CommandContext(ctx, "go", append([]string{"env"}, names...)...))
+	if err != nil {
+		return nil, err
+	}
+	for i, value := range strings.SplitN(string(out), "\n", len(names)) {
+		names[i] += "=" + strings.TrimSpace(value)
+	}
+	return names, nil
 }
 
 // changing are the variables that change what Go builds.
