@@ -20,6 +20,11 @@ type file struct {
 	data []byte
 }
 
+// write writes a file of the release to a folder.
+func (f file) write(dir string) error {
+	return os.WriteFile(filepath.Join(dir, f.name), f.data, 0o644)
+}
+
 // tarball packs files into a compressed archive. folder stands before their names. They belong to
 // root and have one time.
 func tarball(folder string, at time.Time, files []file) ([]byte, error) {

@@ -12,6 +12,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 )
@@ -30,7 +31,7 @@ func run() error {
 	var names string
 	flag.StringVar(&o.root, "root", ".", "the clone")
 	flag.StringVar(&o.out, "out", filepath.Join("dist", "release"), "the folder of the results; it is made anew")
-	flag.StringVar(&names, "platforms", strings.Join(platformNames(platforms), ","), "the platforms")
+	flag.StringVar(&names, "platforms", strings.Join(platformNames(), ","), "the platforms")
 	flag.Parse()
 	var err error
 	if o.platforms, err = choose(names); err != nil {
@@ -59,9 +60,9 @@ var platforms = []platform{
 	{"linux", "amd64", "x64"}, {"linux", "arm64", "arm64"}, {"darwin", "amd64", "x64"}, {"darwin", "arm64", "arm64"},
 }
 
-func platformNames(list []platform) []string {
+func platformNames() []string {
 	var names []string
-	for _, p := range list {
+	for _, p := range platforms {
 		names = append(names, p.name())
 	}
 	return names
@@ -70,15 +71,11 @@ func platformNames(list []platform) []string {
 func choose(names string) ([]platform, error) {
 	var chosen []platform
 	for name := range strings.SplitSeq(names, ",") {
-		found := false
-		for _, p := range platforms {
-			if p.name() == name {
-				chosen, found = append(chosen, p), true
-			}
+		at := slices.IndexFunc(platforms, func(p platform) bool { return p.name() == name })
+		if at < 0 {
+			return nil, fmt.Errorf("there is no platform %q; known are %s", name, strings.Join(platformNames(), ", "))
 		}
-		if !found {
-			return nil, fmt.Errorf("there is no platform %q; known are %s", name, strings.Join(platformNames(platforms), ", "))
-		}
+		chosen = append(chosen, platforms[at])
 	}
 	return chosen, nil
 }
@@ -102,70 +99,69 @@ func release(ctx context.Context, o options) (err error) {
 		return err
 	}
 	fmt.Printf("latchkey %s, commit %s\n", src.version, src.commit)
-	var packages []file // of npm
 	for _, p := range o.platforms {
 		fmt.Println(p.name())
-		pkg, err := src.releasePlatform(ctx, o, p, filepath.Join(dir, p.name()))
-		if err != nil {
+		if err := src.releasePlatform(ctx, o, p, filepath.Join(dir, p.name())); err != nil {
 			return fmt.Errorf("%s: %w", p.name(), err)
 		}
-		packages = append(packages, pkg)
 	}
 	launcher, err := src.launcherPackage()
 	if err != nil {
 		return err
 	}
-	for _, pkg := range append(packages, launcher) {
-		if err := os.WriteFile(filepath.Join(o.out, pkg.name), pkg.data, 0o644); err != nil {
-			return err
-		}
+	if err := launcher.write(o.out); err != nil {
+		return err
 	}
 	return writeSums(o.out)
 }
 
-// releasePlatform writes the files of one platform and returns its npm package.
-func (s source) releasePlatform(ctx context.Context, o options, p platform, program string) (pkg file, err error) {
+// releasePlatform writes the files of one platform.
+func (s source) releasePlatform(ctx context.Context, o options, p platform, program string) error {
 	if err := s.build(ctx, p, program); err != nil {
-		return file{}, err
+		return err
 	}
 	binary, err := os.ReadFile(program)
 	if err != nil {
-		return file{}, err
+		return err
 	}
 	parts, err := s.parts(ctx, p)
 	if err != nil {
-		return file{}, err
+		return err
 	}
 	licences, err := licencesOf(parts)
 	if err != nil {
-		return file{}, err
+		return err
 	}
 	own, err := s.read("LICENSE", "README.md", "CHANGELOG.md")
 	if err != nil {
-		return file{}, err
+		return err
 	}
 	base := "latchkey_" + s.version + "_" + p.name()
 	archive, err := tarball(base+"/", s.date, append(own,
 		file{"latchkey", 0o755, binary}, file{thirdParty, 0o644, licences}))
 	if err != nil {
-		return file{}, err
+		return err
 	}
 	bill, err := s.bill(ctx, p, parts)
 	if err != nil {
-		return file{}, err
+		return err
 	}
-	made := []file{{base + ".tar.gz", 0o644, archive}, {base + ".cdx.json", 0o644, bill}}
+	npm, err := s.platformPackage(p, binary, own[0], licences)
+	if err != nil {
+		return err
+	}
+	made := []file{{base + ".tar.gz", 0o644, archive}, {base + ".cdx.json", 0o644, bill}, npm}
 	if p.os == "linux" {
 		deb, err := s.deb(p, program, licences)
 		if err != nil {
-			return file{}, err
+			return err
 		}
 		made = append(made, deb)
 	}
 	for _, f := range made {
-		if err := os.WriteFile(filepath.Join(o.out, f.name), f.data, 0o644); err != nil {
-			return file{}, err
+		if err := f.write(o.out); err != nil {
+			return err
 		}
 	}
-	return s.platformPackage(p, binary, own[0], licences)
+	return nil
 }
