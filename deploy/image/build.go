@@ -2,9 +2,7 @@ package main
 
 import (
 	"fmt"
-	"maps"
 	"path/filepath"
-	"slices"
 	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -23,16 +21,13 @@ type builder struct {
 // image returns the image of a platform.
 func (b builder) image(p platform) (v1.Image, error) {
 	img := mutate.ConfigMediaType(mutate.MediaType(empty.Image, types.OCIManifestSchema1), types.OCIConfigJSON)
-	config, err := img.ConfigFile()
+	config := *b.stage.config.DeepCopy()
+	config.Labels["org.opencontainers.image.version"] = b.version
+	img, err := mutate.ConfigFile(img, &v1.ConfigFile{
+		OS: p.OS, Architecture: p.Architecture, Variant: p.Variant, Created: v1.Time{Time: b.made},
+		Config: config, RootFS: v1.RootFS{Type: "layers"},
+	})
 	if err != nil {
-		return nil, err
-	}
-	config = config.DeepCopy()
-	config.OS, config.Architecture, config.Variant = p.OS, p.Architecture, p.Variant
-	config.Created = v1.Time{Time: b.made}
-	config.Config = *b.stage.config.DeepCopy()
-	config.Config.Labels["org.opencontainers.image.version"] = b.version
-	if img, err = mutate.ConfigFile(img, config); err != nil {
 		return nil, err
 	}
 	for _, c := range b.stage.copies {
@@ -57,16 +52,15 @@ func (b builder) trial(img v1.Image, postgres, shell string) (v1.Image, error) {
 	if img, err = b.add(img, files, "PostgreSQL of npm's @embedded-postgres"); err != nil {
 		return nil, err
 	}
-	config, err := img.ConfigFile()
+	whole, err := img.ConfigFile()
 	if err != nil {
 		return nil, err
 	}
-	config = config.DeepCopy()
-	config.Config.Volumes = map[string]struct{}{"/var/lib/latchkey": {}}
-	config.Config.Labels = maps.Clone(config.Config.Labels)
-	config.Config.Labels["org.opencontainers.image.title"] = "Latchkey with PostgreSQL, for a first try"
-	config.Config.Env = slices.Concat(config.Config.Env, []string{"LATCHKEY_POSTGRES_BIN=/" + postgresFolder + "/bin"})
-	return mutate.ConfigFile(img, config)
+	config := whole.Config.DeepCopy()
+	config.Volumes = map[string]struct{}{"/var/lib/latchkey": {}}
+	config.Labels["org.opencontainers.image.title"] = "Latchkey with PostgreSQL, for a first try"
+	config.Env = append(config.Env, "LATCHKEY_POSTGRES_BIN=/"+postgresFolder+"/bin")
+	return mutate.Config(img, *config)
 }
 
 // add adds a layer.
