@@ -101,7 +101,7 @@ func TestH6_OtherOrigins(t *testing.T) {
 	}
 }
 
-// Each refused origin is reported once an hour, so that an operator learns what to let in. No client
+// Each refused origin is reported once in each hour, so that an operator learns what to let in. No client
 // can make the reports endless.
 func TestCORS_RefusedOriginsAreReportedOnceAnHour(t *testing.T) {
 	t.Parallel()

@@ -37,8 +37,8 @@ type Options struct {
 	// Origins are those whose pages may call the API from a browser, as `https://app.example.com`;
 	// none is the default.
 	Origins []string
-	// OriginRefused is called for each other origin whose page calls the API: once an hour for each,
-	// and for at most 32 of them an hour. The origin is as the client sent it, at most 300 bytes, or
+	// OriginRefused is called for each other origin whose page calls the API: once in each
+	// period of an hour, and for at most 32 of them. The origin is as the client sent it, at most 300 bytes, or
 	// "null" for a page without one. OriginRefused may be nil.
 	OriginRefused func(origin string)
 	// Proxies are the networks of our own proxies, whose word counts on where a request comes from;

@@ -32,12 +32,13 @@ func (s *Server) ListUsers(ctx context.Context, req api.ListUsersRequestObject) 
 }
 
 // nextPage returns the value of Link for the next page of a list (RFC 8288), relative to the address
-// of the request, or nil without a next page.
+// of the request, or nil without a next page. It repeats the operation's own parameters alone: those
+// are bounded, and are no secrets.
 func (r *request) nextPage(cursor string) *string {
 	if cursor == "" {
 		return nil
 	}
-	query := r.url.Query()
+	query := r.operation.OwnQuery(r.url.Query())
 	query.Set("cursor", cursor)
 	return new("<?" + query.Encode() + `>; rel="next"`)
 }

@@ -77,20 +77,21 @@ func grantPassword(ctx context.Context, s *Server, form api.LoginForm) (auth.Gra
 
 // grantRefresh exchanges a refresh token for new tokens of its session (RFC 6749 section 6). The
 // token in the form counts, and the cookie only without one.
-func grantRefresh(ctx context.Context, s *Server, form api.LoginForm) (granted auth.Grant, err error) {
+func grantRefresh(ctx context.Context, s *Server, form api.LoginForm) (auth.Grant, error) {
 	r := requestOf(ctx)
-	defer func() { r.noteOutcome("refresh", granted.User.ID, err) }()
-	if !isRefreshByCookie(form) {
-		return s.auth.Refresh(ctx, r.caller(), secret.New(*form.RefreshToken), value(form.Scope))
+	token, err := secret.New(value(form.RefreshToken)), error(nil)
+	isByCookie := isRefreshByCookie(form)
+	if isByCookie {
+		token, err = s.cookie.token(r)
 	}
-	token, err := s.cookie.token(r)
-	if err != nil {
-		return auth.Grant{}, err
+	var granted auth.Grant
+	if err == nil {
+		granted, err = s.auth.Refresh(ctx, r.caller(), token, value(form.Scope))
+		if isByCookie && isSpent(err) {
+			s.cookie.remove(r)
+		}
 	}
-	granted, err = s.auth.Refresh(ctx, r.caller(), token, value(form.Scope))
-	if isSpent(err) {
-		s.cookie.remove(r)
-	}
+	r.noteOutcome("refresh", granted.User.ID, err)
 	return granted, err
 }
 

@@ -73,6 +73,10 @@ func TestInterruptedImport(t *testing.T) {
 		}
 	}
 	db.await(t, p, 1000)
+	// More than a pipe holds: it is read once the lines of the batch are counted.
+	if _, err := io.WriteString(stdin, strings.Repeat(" ", 128<<10)); err != nil {
+		t.Fatal(err)
+	}
 	if err := p.signal(syscall.SIGINT); err != nil {
 		t.Fatal(err)
 	}

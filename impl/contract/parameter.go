@@ -155,6 +155,17 @@ func (o *Operation) CheckParameters(r *http.Request) Violations {
 	return found
 }
 
+// OwnQuery returns the parameters of a query string that the operation has.
+func (o *Operation) OwnQuery(query url.Values) url.Values {
+	own := url.Values{}
+	for _, p := range o.values {
+		if p.in == openapi3.ParameterInQuery && query.Has(p.name) {
+			own[p.name] = query[p.name]
+		}
+	}
+	return own
+}
+
 func (p *valueParameter) check(sent []string, found *Violations) {
 	pointer := pointerOf([]string{p.in, p.name})
 	switch {

@@ -20,7 +20,10 @@ func isGuessable(text string, context []string) bool {
 	text = strings.ToLower(text)
 	own := []string{"latchkey"}
 	for _, words := range context {
-		words = strings.ToLower(words[:min(len(words), 254)]) // the longest email: RFC 5321 section 4.5.3.1.3
+		if len(words) > 254 {
+			continue // it is no email (RFC 5321 section 4.5.3.1.3)
+		}
+		words = strings.ToLower(words)
 		own = append(append(own, words), strings.FieldsFunc(words, isNoLetter)...)
 	}
 	for _, spelling := range []string{text, leet.Replace(text)} {
@@ -57,7 +60,7 @@ func isCommon(text string) bool {
 }
 
 // unit returns the part that a text repeats, the last time perhaps cut short, or else the text. A
-// password of 1,024 bytes that is almost a repeat takes about 25 µs.
+// password of 1,024 bytes that is almost a repeat takes about 40 µs in all.
 func unit(text string) string {
 	for n := 1; 2*n <= len(text)+n/2; n++ {
 		if strings.HasPrefix(text, text[n:]) {
