@@ -265,6 +265,9 @@ func TestL5_Refreshes(t *testing.T) {
 		a.Header.Get("Retry-After") != "1" {
 		t.Errorf("got %d %v %s", a.Status, a.Header, a.Body)
 	}
+	if log := h.Log.String(); !strings.Contains(log, "refresh=limited") {
+		t.Errorf("the log doesn't tell of the limit: %s", log[max(0, len(log)-1000):])
+	}
 	h.Clock.Advance(time.Second)
 	wantRefreshed(t, refresh(t, h, token))
 	if got := h.Auth.Stats(); got.LimitedBySession != 1 || got.Refreshed != 301 {
