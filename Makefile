@@ -25,8 +25,8 @@ MATRIX   := web/matrix/node_modules/.complete
 CLIENT   := web/client/dist/cjs/package.json
 
 # The steps of make test, in their order, and of each the files that it is made of and judges.
-STEPS := lint lint-contract check-generated unit test-deploy test-client test-matrix lint-web test-web test-generators \
-	test-release specmatic
+STEPS := lint lint-contract check-generated unit test-binary test-deploy test-client test-matrix lint-web test-web \
+	test-generators test-release specmatic
 PASSED := $(STEPS:%=bin/passed/%)
 INPUTS := $(STEPS:%=bin/inputs/%) bin/inputs/client bin/inputs/machine
 LIST    = find Makefile $($*) \( $(MADE) \) -prune -o -type f -exec cksum {} +
@@ -40,6 +40,7 @@ PINS   := web/package.json web/package-lock.json web/.npmrc
 lint            = .golangci.yml go.mod go.sum authn bench cmd deploy gen impl schema web/demo/api
 lint-contract   = openapi.yaml gen $(PINS)
 check-generated = openapi.yaml sqlc.yaml schema queries gen $(PINS)
+test-binary     = $(filter-out bin,$(wildcard *)) .ci
 test-deploy     = $(SERVER) Dockerfile .dockerignore compose.yaml deploy $(PINS)
 client          = web/client/src web/client/commonjs web/client/package.json web/client/tsconfig.json \
 	web/client/tsconfig.build.json gen/ts $(PINS)
@@ -58,8 +59,8 @@ export GOTOOLCHAIN := auto
 export GOFLAGS := $(strip $(filter-out -buildvcs=%,$(shell go env GOFLAGS)) -buildvcs=false)
 
 .PHONY: help build run demo demo-api image test left-out lint lint-contract lint-web check-generated unit \
-	test-deploy test-client test-matrix test-web test-generators test-release specmatic client generate release \
-	release-contract fuzz audit bench clean
+	test-binary test-deploy test-client test-matrix test-web test-generators test-release specmatic client generate \
+	release release-contract fuzz audit bench clean
 
 help: ## lists the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -120,13 +121,16 @@ left-out:
 	  .ci/debian-packages
 	@sh deploy/can.sh
 
-# bench is a module of its own, so that the server's go.mod has nothing that only measuring needs.
 unit: $(NPM) bin/passed/machine
-	go test -race -timeout 20m ./...
-	cd bench && go test -race -timeout 20m ./...
+	go test -race -timeout 20m $$(go list ./... | grep -v /cmd/)
 
-# A module of its own too: it makes the image, and judges what runs it elsewhere. Go doesn't see what these tests, and
-# those of the release, read of the other modules, so it must not cache them.
+# These run programs that read the rest of the project, which Go doesn't see, so it must not cache them. bench is a
+# module of its own, so that the server's go.mod has nothing that only measuring needs.
+test-binary: $(NPM)
+	go test -race -count=1 -timeout 20m ./cmd/...
+	cd bench && go test -race -count=1 -timeout 20m ./...
+
+# A module of its own too: it makes the image, and judges what runs it elsewhere.
 test-deploy: $(NPM)
 	cd deploy && go test -count=1 -timeout 20m ./...
 

@@ -13,7 +13,7 @@ import (
 const (
 	prefix = "latchkey-test-" // a random suffix follows
 	// abandoned is the age at which a folder belongs to tests that were killed.
-	abandoned = 24 * time.Hour
+	abandoned = 2 * time.Hour
 )
 
 // Run runs tests with a folder of their own for temporary files, which it removes after them. Users

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// A folder of killed tests is removed a day later. That of others is left alone.
+// A folder of killed tests is removed two hours later. That of others is left alone.
 func TestAbandonedFolder(t *testing.T) {
 	t.Parallel()
 	parent := t.TempDir()
