@@ -19,8 +19,10 @@ export async function signUp(page: Page, who: ReturnType<typeof somebody>): Prom
   // The login before it has fields of the same names.
   await heading(page, 'Sign up')
   await fill(page, { Email: who.email, Username: who.username, Password: who.password })
+  // A logout before the account was read would make a 401.
+  const read = page.waitForResponse((response) => response.url().endsWith('/api/users/me/') && response.ok())
   await button(page, 'Sign up').click()
-  await heading(page, 'Your account')
+  await Promise.all([read, heading(page, 'Your account')])
 }
 
 export async function fill(page: Page, values: Record<string, string>): Promise<void> {
