@@ -3,7 +3,7 @@ import { defineConfig } from 'vitest/config'
 export default defineConfig({
   test: {
     // Each file has a server, a database and a browser, and waits for them most of its time.
-    maxWorkers: 3,
+    maxWorkers: 2,
     // In ms, on a slow machine. A first start of the browser may unpack it.
     testTimeout: 60_000,
     hookTimeout: 120_000,
