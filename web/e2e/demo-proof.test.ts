@@ -16,6 +16,7 @@ test('signing up is finished by the code of the mail', async () => {
   await loadAxe(page)
   const who = somebody()
   await page.getByRole('link', { name: 'Sign up' }).click()
+  await heading(page, 'Sign up')
   await fill(page, { Email: who.email, Username: who.username, Password: who.password })
   await button(page, 'Sign up').click()
   await heading(page, 'Finish signing up')
