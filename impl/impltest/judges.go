@@ -8,6 +8,7 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -36,15 +37,17 @@ var secondJudge = sync.OnceValue(func() validator.Validator {
 		panic(err)
 	}
 	judge, errs := validator.NewValidator(doc, config.WithFormatAssertions(), config.WithStrictMode(),
-		config.WithStrictIgnoredHeaders(transport...), config.WithStrictIgnorePaths(
-			"$.body.user_metadata.**", "$.body.app_metadata.**",
-			"$.body.users[*].user_metadata.**", "$.body.users[*].app_metadata.**",
-		))
+		config.WithStrictIgnoredHeaders(transport...))
 	if len(errs) > 0 {
 		panic(errors.Join(errs...))
 	}
 	return judge
 })
+
+// ofMetadata matches what the second judge says of a member of the metadata, which may have any
+// members. With WithStrictIgnorePaths the judge compiles its patterns anew for each part of each
+// response: 10.4 s of the 26.5 s that it took in the tests of impl.
+var ofMetadata = regexp.MustCompile(`^\w+ property '.*' at '\$\.body\.(users\[\d+\]\.)?(user|app)_metadata[.\[]`)
 
 // judgeAnswer lets the second judge check the response to a declared operation.
 func judgeAnswer(method, path string, res *http.Response, body []byte) error {
@@ -126,6 +129,9 @@ func canonicalRequest(method, path string, body io.Reader) *http.Request {
 func verdict(found []*judged.ValidationError) error {
 	var all []error
 	for _, e := range found {
+		if e.ValidationSubType == judged.StrictSubTypeProperty && ofMetadata.MatchString(e.Message) {
+			continue
+		}
 		all = append(all, fmt.Errorf("the second judge: %s: %s", e.Message, e.Reason))
 		for _, s := range e.SchemaValidationErrors {
 			all = append(all, fmt.Errorf("%s: %s", s.KeywordLocation, s.Reason))
