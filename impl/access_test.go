@@ -192,28 +192,27 @@ func TestAccessPage(t *testing.T) {
 // more as it was.
 func TestAccessPageFollowsTheContract(t *testing.T) {
 	t.Parallel()
-	read := func() *openapi3.T {
-		contract, err := openapi3.NewLoader().LoadFromData(api.ContractJSON)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return contract
+	contract, err := openapi3.NewLoader().LoadFromData(api.ContractJSON)
+	if err != nil {
+		t.Fatal(err)
 	}
-	page := impltest.AccessPage(read())
+	page := impltest.AccessPage(contract)
 	for _, o := range impltest.Operations() {
 		if !o.IsGuarded() {
 			continue
 		}
+		op := contract.Paths.Value(o.Path).GetOperation(o.Method)
+		declared := op.Security
 		for what, security := range map[string]openapi3.SecurityRequirements{
 			"no scope": {{"OAuth2Password": {}}}, "no token": {},
 		} {
-			changed := read()
-			changed.Paths.Value(o.Path).GetOperation(o.Method).Security = &security
+			op.Security = &security
 			isScoped := len(o.Scopes()) > 0
-			if (impltest.AccessPage(changed) == page) != (what == "no scope" && !isScoped) {
+			if (impltest.AccessPage(contract) == page) != (what == "no scope" && !isScoped) {
 				t.Errorf("%s: the page with %s", o.ID, what)
 			}
 		}
+		op.Security = declared
 	}
 }
 
