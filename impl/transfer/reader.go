@@ -198,7 +198,7 @@ func (r *Reader) mapped(n int, in row) (Line, error) {
 		r.known = true
 		unnamed = made.tidy()
 	}
-	data, err := json.Marshal(made)
+	data, err := json.Marshal(made, json.Deterministic(true))
 	if err != nil { // the texts of CSV
 		return problem(n, "", "malformed", "It is not in UTF-8."), nil //nolint:nilerr // it is this line's alone
 	}
