@@ -177,7 +177,7 @@ test('what a page of another origin posts is refused, and the session goes on', 
     await page.goto(origin)
     const from = server.output().length
     expect(await postEachWay(page)).toEqual([403, 403])
-    // The server writes its log apart from its answers.
+    // A line of the log may come after the response.
     const lines = () => server.output().slice(from).split('\n')
     await expect.poll(() => lines().filter((line) => line.includes(`code=${code}`))).toHaveLength(2)
     expect(await cookieOf(page.context())).toEqual(before)
