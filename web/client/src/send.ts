@@ -43,6 +43,8 @@ export function bearerSender(
     sessions.refuse(used)
     const next = isOnce ? used : await current().catch(() => used)
     if (!next || next.access_token === used.access_token) return first
+    // Unread, it would keep a connection in Node, and the copy of the request's body.
+    first.body?.cancel().catch(() => undefined)
     // A refused request was not carried out, so it may be sent again.
     const second = await sendAs(next, request)
     if (isRefused(second)) hopeless.set(origin, next.since + next.expires_in * 1000)

@@ -14,7 +14,7 @@ export interface Api {
 }
 
 /** What an API does with a request. `uid` is the user's id if the token is good. */
-type Handler = (answer: { request: IncomingMessage; response: ServerResponse; uid: string | undefined }) => void
+export type Handler = (answer: { request: IncomingMessage; response: ServerResponse; uid: string | undefined }) => void
 
 /** What it does unless a test says otherwise. */
 const paths: Record<string, Handler> = {

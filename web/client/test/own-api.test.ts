@@ -3,7 +3,7 @@ import { getEventListeners } from 'node:events'
 import { expect, inject, onTestFinished, test, vi } from 'vitest'
 
 import { AuthError, createClient, memoryStorage, type ClientOptions, type TokenStorage } from '../dist/index.js'
-import { ownApi } from './api.ts'
+import { ownApi, type Handler } from './api.ts'
 import { counting, expire, kept, listening, someone } from './person.ts'
 
 /** A client of somebody who is logged in, and of an API. */
@@ -76,6 +76,22 @@ test.each(['/orders', '/bare'])('a body goes along when %s has refused the first
     expect((await ask()).status).toBe(200)
     expect(api.seen).toEqual([`POST ${path} ${refused} ok`, `POST ${path} ${token()} ok`])
   }
+})
+
+test('the answer that refuses the first token holds no connection', async () => {
+  let closed = false
+  const refuse: Handler = ({ response, uid }) => {
+    if (uid !== undefined) response.end()
+    // Its body never ends.
+    else response.writeHead(401).on('close', () => (closed = true)).write('{')
+  }
+  const api = await ownApi({ '/endless': refuse })
+  const { auth, storage } = await loggedIn(api.origin)
+  spoil(storage)
+  expect((await auth.fetch(`${api.origin}/endless`)).status).toBe(200)
+  await vi.waitFor(() => {
+    expect(closed).toBe(true)
+  })
 })
 
 test('a stream is sent once, and the next call has another token', async () => {
