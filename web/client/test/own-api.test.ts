@@ -83,7 +83,11 @@ test('the answer that refuses the first token holds no connection', async () => 
   const refuse: Handler = ({ response, uid }) => {
     if (uid !== undefined) response.end()
     // Its body never ends.
-    else response.writeHead(401).on('close', () => (closed = true)).write('{')
+    else
+      response
+        .writeHead(401)
+        .on('close', () => (closed = true))
+        .write('{')
   }
   const api = await ownApi({ '/endless': refuse })
   const { auth, storage } = await loggedIn(api.origin)
