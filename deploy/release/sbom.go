@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -17,7 +16,7 @@ import (
 )
 
 // bill returns the bill of materials of a platform's binary with its parts, in CycloneDX's JSON.
-func (s source) bill(ctx context.Context, p platform, parts []module) ([]byte, error) {
+func (s source) bill(ctx context.Context, p platform, parts []part) ([]byte, error) {
 	bom, err := s.gomod(ctx, p)
 	if err != nil {
 		return nil, err
@@ -29,9 +28,13 @@ func (s source) bill(ctx context.Context, p platform, parts []module) ([]byte, e
 		}
 	}
 	bom.Metadata.Timestamp = s.date.Format(time.RFC3339)
+	swagger, err := s.pinned(swaggerUI)
+	if err != nil {
+		return nil, err
+	}
+	url := "pkg:npm/" + swaggerUI + "@" + swagger
 	*bom.Components = append(*bom.Components, cdx.Component{
-		BOMRef: "pkg:npm/swagger-ui-dist@" + s.swaggerUI(), Type: cdx.ComponentTypeLibrary, Name: swaggerUI,
-		Version: s.swaggerUI(), PackageURL: "pkg:npm/swagger-ui-dist@" + s.swaggerUI(),
+		BOMRef: url, Type: cdx.ComponentTypeLibrary, Name: swaggerUI, Version: swagger, PackageURL: url,
 	})
 	if err := licenseComponents(*bom.Components, parts); err != nil {
 		return nil, err
@@ -70,40 +73,33 @@ func (s source) gomod(ctx context.Context, p platform) (*cdx.BOM, error) {
 	return &bom, nil
 }
 
-// licenseComponents adds the licences of components, by the files of the parts.
-func licenseComponents(components []cdx.Component, parts []module) error {
+// licenseComponents adds to components the names of their licences, by the texts of the parts.
+func licenseComponents(components []cdx.Component, parts []part) error {
 	for i := range components {
 		c := &components[i]
 		name := c.Name
 		if name == "std" {
 			name = goItself
 		}
-		at := slices.IndexFunc(parts, func(m module) bool { return m.path == name })
+		at := slices.IndexFunc(parts, func(p part) bool { return p.name == name })
 		if at < 0 {
 			return fmt.Errorf("%s is in the bill, but not in the binary", c.Name)
 		}
-		files, err := licenceFiles(parts[at].dir)
-		if err != nil {
-			return err
-		}
-		var found cdx.Licenses
 		var ids []string
-		for _, file := range files {
-			text, err := os.ReadFile(file)
-			if err != nil {
-				return err
-			}
+		for _, text := range parts[at].licences {
 			for _, match := range licensecheck.Scan(text).Match {
 				if !slices.Contains(ids, match.ID) {
 					ids = append(ids, match.ID)
-					found = append(found, cdx.LicenseChoice{License: &cdx.License{ID: match.ID}})
 				}
 			}
 		}
-		if len(found) == 0 {
+		if len(ids) == 0 {
 			return fmt.Errorf("no licence of %s is known", c.Name)
 		}
-		c.Licenses = &found
+		c.Licenses = &cdx.Licenses{}
+		for _, id := range ids {
+			*c.Licenses = append(*c.Licenses, cdx.LicenseChoice{License: &cdx.License{ID: id}})
+		}
 	}
 	return nil
 }

@@ -113,28 +113,6 @@ func (s source) build(ctx context.Context, p platform, program string) error {
 	return err
 }
 
-// module is a part of the binary, such as a Go module.
-type module struct {
-	path, version, dir string
-}
-
-// modules returns the modules in the binary of a platform, sorted by path.
-func (s source) modules(ctx context.Context, p platform) ([]module, error) {
-	const format = "{{with .Module}}{{if not .Main}}{{.Path}}\t{{.Version}}\t{{.Dir}}{{end}}{{end}}"
-	out, err := s.command(ctx, p, "go", "list", "-deps", "-f", format, "./cmd/latchkey")
-	if err != nil {
-		return nil, err
-	}
-	lines := strings.Split(strings.TrimSpace(string(out)), "\n")
-	slices.Sort(lines)
-	var all []module
-	for _, line := range slices.Compact(lines) {
-		fields := strings.SplitN(line, "\t", 3)
-		all = append(all, module{fields[0], fields[1], fields[2]})
-	}
-	return all, nil
-}
-
 // command runs a program in the source, with the settings of Go that fix the bytes of a binary.
 func (s source) command(ctx context.Context, p platform, name string, args ...string) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, name, args...)
