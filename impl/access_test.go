@@ -23,7 +23,7 @@ var refusals = map[string]refusal{
 
 const accessPage = "../docs/access.md"
 
-// Each operation is sent by each sender, and does what the tables of docs/access.md say.
+// Each sender sends each operation. The outcome is what the tables of docs/access.md say.
 func TestWhoMayDoWhat(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)
@@ -49,7 +49,7 @@ func TestWhoMayDoWhat(t *testing.T) {
 	}
 }
 
-// A token that isn't one, or that is sent in two ways, is refused by each operation that demands one.
+// Each operation that demands a token refuses a token that isn't one, or that is sent in two ways.
 func TestNoOperationTakesABadToken(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)
@@ -99,8 +99,8 @@ func (c cell) send(t *testing.T, h *impltest.Harness, target string) impltest.An
 	return h.Do(t, request)
 }
 
-// senders returns a cell for each of the tables, with a user of its own: what one ends or changes is
-// not the next one's.
+// senders returns a cell for each of the tables. Each has a user of its own, because a request may
+// end or change what its user has.
 func senders(t *testing.T, h *impltest.Harness) []cell {
 	t.Helper()
 	var cells []cell
@@ -188,8 +188,7 @@ func TestAccessPage(t *testing.T) {
 	}
 }
 
-// An operation that loses its scope in the contract, or its security as a whole, isn't on the page any
-// more as it was.
+// The page changes with the contract when an operation loses its scope, or its security as a whole.
 func TestAccessPageFollowsTheContract(t *testing.T) {
 	t.Parallel()
 	contract, err := openapi3.NewLoader().LoadFromData(api.ContractJSON)

@@ -14,7 +14,7 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/secret"
 )
 
-// F-16: every other session ends with the old password, and the one that asks goes on.
+// F-16: every other session ends with the old password. The session that changes it stays.
 func TestChangePassword(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)
@@ -73,7 +73,7 @@ func TestL5_PresentPasswordIsLimited(t *testing.T) {
 	}
 }
 
-// claims returns those of an access token.
+// claims returns the claims of an access token.
 func claims(t *testing.T, token string) (c api.AccessTokenClaims) {
 	t.Helper()
 	payload, err := base64.RawURLEncoding.DecodeString(strings.Split(token, ".")[1])
@@ -120,7 +120,7 @@ func TestM5_StaleSessions(t *testing.T) {
 	if a := refresh(t, h, proved.Text("refresh_token")); a.Status != 200 {
 		t.Errorf("its refresh token got %d %s", a.Status, a.Body)
 	}
-	// A clock that was set back makes no session fresh.
+	// A clock that was set back doesn't make a session fresh.
 	if h.Auth.IsFresh(auth.Principal{AuthTime: h.Clock.Now().Add(10 * time.Minute)}, time.Minute) {
 		t.Error("a proof from the future counts")
 	}
@@ -132,7 +132,7 @@ func TestM5_StaleSessions(t *testing.T) {
 	h.MustRegister(t, "ada") // both are free again
 }
 
-// A proof opens no session that has ended meanwhile.
+// A proof doesn't open a session that has ended meanwhile.
 func TestProofOfAnEndedSession(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)
@@ -157,7 +157,7 @@ func TestProofOfAnEndedSession(t *testing.T) {
 	}
 }
 
-// A guess with a stolen token is recorded as one at the login is.
+// A guess with a stolen token is recorded as a guess at the login is.
 func TestFailedProofsAreRecorded(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)
@@ -169,7 +169,7 @@ func TestFailedProofsAreRecorded(t *testing.T) {
 	}
 }
 
-// F-27: a deletion that fails leaves the session that asks, so that its user can ask again.
+// F-27: a deletion that fails leaves the session of the request, so that the user can try again.
 func TestF27_DeletionThatFails(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)

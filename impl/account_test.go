@@ -36,7 +36,7 @@ func reauthenticate(t *testing.T, h *impltest.Harness, token, pass string) implt
 	return sendJSON(t, h, token, "POST", impltest.ReauthenticationPath, body)
 }
 
-// RFC 7396, by the profile of a user.
+// RFC 7396, on the profile of a user.
 func TestMergePatchOfAUser(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)
@@ -70,7 +70,7 @@ func TestMergePatchOfAUser(t *testing.T) {
 	}
 }
 
-// G-5: what a user may not tell of itself, and what can't be kept.
+// G-5: members that a user may not set, and values that can't be stored.
 func TestG5_PatchesThatAreRefused(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)
@@ -104,7 +104,7 @@ func TestG5_PatchesThatAreRefused(t *testing.T) {
 	if a := patchMe(t, h, token, `{"user_metadata":{"a":"\\u0000","b":9007199254740991,"c":1e-21,"d":0}}`); a.Status != 200 {
 		t.Errorf("got %d %s", a.Status, a.Body)
 	}
-	// Two patches, each of which the contract allows.
+	// The contract allows each of the two patches.
 	members := func(letter string) string {
 		var b strings.Builder
 		for i := range 600 {
@@ -152,7 +152,7 @@ func TestIfMatch(t *testing.T) {
 	}
 }
 
-// The contract shows what these are answered.
+// Requests and responses that the contract shows as examples.
 func TestAccountRequestsAgainstTheContract(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)
@@ -169,7 +169,7 @@ func TestAccountRequestsAgainstTheContract(t *testing.T) {
 	}
 }
 
-// Whether a username is taken is limited as at a registration.
+// Renames are limited as registrations are, because both reveal whether a username is taken.
 func TestRenamesAreLimited(t *testing.T) {
 	t.Parallel()
 	h := limited(t)

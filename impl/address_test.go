@@ -10,7 +10,7 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/impltest"
 )
 
-// remoteOf returns the address that a request is counted under, which stands in the log.
+// remoteOf returns the address in the log, which the request is counted under.
 func remoteOf(t *testing.T, h *impltest.Harness, headers ...string) string {
 	t.Helper()
 	before := len(h.Log.String())
@@ -22,8 +22,8 @@ func remoteOf(t *testing.T, h *impltest.Harness, headers ...string) string {
 	return found[1]
 }
 
-// H-3: what a client says of its address counts only as far as our proxies have written it. The
-// tests come from 127.0.0.1.
+// H-3: forwarding headers count only as far as our own proxies have written them. The tests connect
+// from 127.0.0.1.
 func TestH3_Spoofing(t *testing.T) {
 	t.Parallel()
 	const peer, client, spoofed = "127.0.0.1", "203.0.113.7", "198.51.100.66"
@@ -76,7 +76,7 @@ func TestH3_Spoofing(t *testing.T) {
 	}
 }
 
-// H-3: a peer that isn't a proxy of ours can't leave its budget by naming other addresses.
+// H-3: a peer that isn't our proxy can't leave its budget by naming other addresses.
 func TestH3_SpoofedAddressesShareABudget(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t, impltest.Options{Limits: true})
@@ -98,8 +98,7 @@ func TestH3_SpoofedAddressesShareABudget(t *testing.T) {
 	}
 }
 
-// H-3: a proxy that isn't named is told of in the log, once; whoever is far away can't make it be
-// told.
+// H-3: the log names a proxy that isn't configured, once. A distant client can't cause such a line.
 func TestH3_AProxyThatIsNotNamed(t *testing.T) {
 	t.Parallel()
 	for _, row := range []struct {

@@ -27,8 +27,8 @@ func busyAndIdle(tb testing.TB, h *impltest.Harness) (busy, idle string) {
 	return busy, idle
 }
 
-// fillEvents makes events, one a second. Half of them are of one user, and one in a hundredth of them
-// is a user.updated. The user who is idle has logged in at the beginning only.
+// fillEvents makes events, one a second. Half of them belong to one user. One in a hundred of these
+// is a user.updated. The idle user has logged in only at the beginning.
 func fillEvents(tb testing.TB, h *impltest.Harness, n int, busy, idle string) {
 	tb.Helper()
 	const text = `INSERT INTO events (id, type, user_id, actor, session_id, address, user_agent, data, created_at)
@@ -69,9 +69,9 @@ func everyEventFilter(n int, busy, idle string) (queries []string) {
 	return queries
 }
 
-// A page reads few rows, whatever its filters are: of a user and a type that were seldom seen, or long
-// ago, too. A prepared statement is planned anew for its first uses and then no more, so each filter is
-// asked for as often.
+// A page reads few rows, whatever its filters are, also if a user or a type is rare or its last
+// event is old. PostgreSQL plans a prepared statement anew for its first uses only, so each filter
+// is sent as often.
 func TestEventPagesReadFewRows(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)
@@ -83,7 +83,7 @@ func TestEventPagesReadFewRows(t *testing.T) {
 		for _, query := range everyEventFilter(n, busy, idle) {
 			before := rowsRead(t, h, "events")
 			a := h.Do(t, h.Request(http.MethodGet, impltest.AllEventsPath+"?"+query, "", "Authorization", "Bearer "+token))
-			// The narrowest time has 100, and 20 more are between its ids.
+			// The narrowest range of times has 100 events. 20 more have ids in between.
 			if read := rowsRead(t, h, "events") - before; a.Status != http.StatusOK || read > 130 {
 				t.Errorf("%s: got %d, read %d rows", query, a.Status, read)
 			}

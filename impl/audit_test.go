@@ -18,8 +18,8 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/impltest"
 )
 
-// audit returns a page of the list of events. It fails unless the header Link leads to the next page,
-// without what isn't the operation's own.
+// audit returns a page of the list of events. It fails unless the header Link leads to the next
+// page and has only parameters of the operation.
 func audit(t *testing.T, h *impltest.Harness, token, query string) api.ManagedEventPage {
 	t.Helper()
 	a := as(t, h, token, http.MethodGet, impltest.AllEventsPath+"?undeclared=secret&"+strings.TrimPrefix(query, "?"))
@@ -103,7 +103,7 @@ func TestListEvents(t *testing.T) {
 	}
 }
 
-// A cursor belongs to its filter, and stays where it is when events come.
+// A cursor belongs to its filter, and keeps its place when events are added.
 func TestEventCursor(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)
@@ -161,7 +161,8 @@ func otherLetter(text string, at int) string {
 	return text[:at] + letter + text[at+1:]
 }
 
-// What an operator does to a user has the operator's request. The user learns nothing of the operator.
+// The event of an operator's change has the operator's request. The user sees nothing of the
+// operator.
 func TestOperatorsEvents(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)

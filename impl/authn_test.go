@@ -12,7 +12,8 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/impltest"
 )
 
-// Another service checks tokens by the published keys, through a rotation, and without the server.
+// Another service checks tokens by the published keys, also during a rotation and without the
+// server.
 func TestVerifierThroughARotation(t *testing.T) {
 	t.Parallel()
 	for _, algorithm := range []string{"ES256", "EdDSA", "RS256"} {
@@ -34,7 +35,7 @@ func TestVerifierThroughARotation(t *testing.T) {
 				}
 			}
 			verify(first)
-			// As slowly as time goes: at no moment is a good token refused.
+			// The clock advances in small steps. A good token is never refused.
 			rotate(t, h, 0)
 			for waited := time.Duration(0); waited < keyring.MinLead+time.Minute; waited += 20 * time.Second {
 				h.Clock.Advance(20 * time.Second)
@@ -57,7 +58,7 @@ func TestVerifierThroughARotation(t *testing.T) {
 			if _, err := verifier.Verify(t.Context(), other.MustRegister(t, "ada")); !errors.Is(err, authn.ErrInvalidToken) {
 				t.Errorf("another server's token: got %v", err)
 			}
-			// What the server would refuse too, as far as a signature tells.
+			// The server would refuse these too, as far as the signature shows it.
 			h.Clock.Advance(16 * time.Minute)
 			if _, err := verifier.Verify(t.Context(), first); !errors.Is(err, authn.ErrInvalidToken) {
 				t.Errorf("an expired token: got %v", err)
@@ -66,7 +67,7 @@ func TestVerifierThroughARotation(t *testing.T) {
 	}
 }
 
-// What the middleware answers is what the server does.
+// The middleware's response is the same as the server's.
 func TestVerifierAnswersAsTheServer(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)

@@ -11,7 +11,7 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/secret"
 )
 
-// M-4: a code ends after its time, and when another is asked for.
+// M-4: a code ends after its time, and when another one is requested.
 func TestM4_CodesEnd(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)
@@ -41,15 +41,15 @@ func TestM4_CodesEnd(t *testing.T) {
 		t.Errorf("%d mails whose codes have expired are sent", len(mails))
 	}
 	h.Clock.Advance(time.Millisecond)
-	// The one of the login has ended with the password that it removed.
+	// The login's challenge has ended with the password that the login removed.
 	if n, err := h.Auth.SweepChallenges(t.Context()); n != 1 || err != nil {
 		t.Errorf("swept %d, %v", n, err)
 	}
 	wantInvalidCode(t, "swept", confirmReset(t, h, request, mail.Code.Reveal(), newPassword))
 }
 
-// Codes and requests of before a change of the secret key still count, and a code that is mailed
-// after it.
+// Codes and requests from before a change of the secret key still count, and so does a code that is
+// mailed after the change.
 func TestCodesOutliveAChangeOfTheKey(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)
@@ -70,7 +70,7 @@ func TestCodesOutliveAChangeOfTheKey(t *testing.T) {
 	}
 }
 
-// What codes have done is listed.
+// The events list what codes were used for.
 func TestEventsOfCodes(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)
@@ -103,8 +103,8 @@ func TestEventsOfCodes(t *testing.T) {
 	}
 }
 
-// A code that was mailed before opens nothing after the password was changed, or the account was
-// deactivated and activated again.
+// A code that was mailed before opens nothing after a change of the password, or after the account
+// was deactivated and activated again.
 func TestCodesEndWithThePassword(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]func(*testing.T, *impltest.Harness, string){
@@ -139,7 +139,7 @@ func TestCodesEndWithThePassword(t *testing.T) {
 	}
 }
 
-// A notice that waited for too long is not sent.
+// A notice that has waited for too long is not sent.
 func TestNoticesEnd(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)

@@ -12,7 +12,7 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/impltest"
 )
 
-// M-2: of 50 tries at the same moment at most five are compared. Later ones write nothing.
+// M-2: of 50 parallel tries, at most five are compared. Later tries write nothing.
 func TestM2_FiftyParallelTries(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t, impltest.Options{Patient: true})
@@ -49,8 +49,8 @@ func TestM2_FiftyParallelTries(t *testing.T) {
 	}
 }
 
-// challengeRow returns the number of tries of the challenge for an address, and where its row is
-// stored, which each write changes.
+// challengeRow returns the number of tries of the challenge for an address, and the physical place
+// of its row, which changes with each write.
 func challengeRow(t *testing.T, h *impltest.Harness, email string) (row string) {
 	t.Helper()
 	const query = "SELECT attempts || ' ' || ctid || ' ' || xmin || ' ' || xmax FROM challenges WHERE email_key = $1"
@@ -60,7 +60,7 @@ func challengeRow(t *testing.T, h *impltest.Harness, email string) (row string) 
 	return row
 }
 
-// A wrong code is recorded for the user whose code it was to be, once an hour; for nobody else.
+// A wrong code is recorded once an hour for the user that the code was for, and for no other user.
 func TestWrongCodesAreRecorded(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)

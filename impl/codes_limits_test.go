@@ -21,7 +21,8 @@ func askFrom(t *testing.T, h *impltest.Harness, address, path, email string) imp
 	return h.Do(t, h.Request("POST", path, `{"email":"`+email+`"}`, "Content-Type", mediaJSON, "X-Forwarded-For", address))
 }
 
-// Ten codes an hour for an account, from wherever they are asked for; and the same for nobody.
+// An account gets ten codes an hour, from all addresses together. The same holds for an unknown
+// email.
 func TestL6_TenCodesForAnAccount(t *testing.T) {
 	t.Parallel()
 	h := limited(t)
@@ -57,7 +58,7 @@ func TestL6_TenCodesForAnAccount(t *testing.T) {
 	wantStatus(t, "and once more", askFrom(t, h, home, impltest.RequestResetPath, ada), 429)
 }
 
-// Ten codes an hour for an address, for whomever they are.
+// An address gets ten codes an hour, for all accounts together.
 func TestL5_TenCodesForAnAddress(t *testing.T) {
 	t.Parallel()
 	h := limited(t)
@@ -75,7 +76,7 @@ func TestL5_TenCodesForAnAddress(t *testing.T) {
 	wantStatus(t, "from elsewhere", askFrom(t, h, "2001:db8:1:3::1", impltest.RequestResetPath, ada), 202)
 }
 
-// Whom strangers' guesses keep out gets in by a reset: the account knows the address from then on.
+// A user who is blocked by strangers' guesses gets in by a reset, which makes the address known.
 func TestPasswordResetMakesTheAddressKnown(t *testing.T) {
 	t.Parallel()
 	h := limited(t)
@@ -91,7 +92,7 @@ func TestPasswordResetMakesTheAddressKnown(t *testing.T) {
 	wantStatus(t, "from the address of before", loginFrom(t, h, "192.0.2.1", ada, newPassword), 429)
 }
 
-// A reset that finds too many passwords waiting costs no try.
+// A reset that is refused because too many passwords wait doesn't cost a try.
 func TestPasswordResetOverloaded(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t, impltest.Options{Patient: true})
@@ -120,8 +121,8 @@ func TestPasswordResetOverloaded(t *testing.T) {
 	wantStatus(t, "afterwards", confirmReset(t, h, request, code, newPassword), 204)
 }
 
-// Somebody registers another's address and waits for its owner. The first proof of the mailbox
-// ends what was set before.
+// An attacker registers another person's address and waits for its owner. The first proof of the
+// mailbox ends what the attacker has set.
 func TestPreHijacking(t *testing.T) {
 	t.Parallel()
 	hijacked := func(t *testing.T, h *impltest.Harness) (access, refreshToken string) {
@@ -170,7 +171,7 @@ func TestPreHijacking(t *testing.T) {
 		}
 		wantEnded(t, h, access, refreshToken)
 		wantStatus(t, "the attacker's password", logInWith(t, h, impltest.Password), 401)
-		// Release 0.6 reads the column beside it, and can't read a NULL there.
+		// Release 0.6 reads this column, and can't read a NULL in it.
 		var copies int
 		const query = "SELECT count(*) FROM users u JOIN passwords p ON p.user_id = u.id AND p.hash = u.password_hash " +
 			"WHERE p.hash <> $1"

@@ -21,7 +21,7 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/secret"
 )
 
-// M-1: of several that use one code at the same moment, exactly one succeeds.
+// M-1: of several parallel uses of one code, exactly one succeeds.
 func TestM1_ParallelUseOfOneCode(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t, impltest.Options{Patient: true})
@@ -61,7 +61,7 @@ func TestM1_ParallelUseOfOneCode(t *testing.T) {
 	}
 }
 
-// knownAndUnknown returns the emails of an account, of nobody and of a deactivated account.
+// knownAndUnknown returns the emails of an account, of no account and of a deactivated account.
 func knownAndUnknown(t *testing.T, h *impltest.Harness) []string {
 	t.Helper()
 	h.MustRegister(t, "ada")
@@ -70,8 +70,8 @@ func knownAndUnknown(t *testing.T, h *impltest.Harness) []string {
 	return []string{ada, "nobody@example.com", "eve@example.com"}
 }
 
-// L-6: the answers to requests for a code, and to what follows, are the same for each email, byte
-// for byte but for the ids and the request. Nobody but the account gets a mail.
+// L-6: the responses to requests for a code, and to the steps after them, are the same byte for
+// byte for each email, except for the ids and the request. Only the account gets a mail.
 func TestL6_CodesAreAnsweredTheSame(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)
@@ -102,7 +102,7 @@ func TestL6_CodesAreAnsweredTheSame(t *testing.T) {
 	}
 }
 
-// L-6: the statements are the same for each email, of a request for a code and of what follows.
+// L-6: a request for a code, and the steps after it, run the same statements for each email.
 func TestL6_CodesCostTheSameStatements(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t, impltest.Options{Limits: true})
@@ -125,9 +125,10 @@ func TestL6_CodesCostTheSameStatements(t *testing.T) {
 	}
 }
 
-// L-6: a request for a code, and a registration that asks for one, take the same time for an account
-// and for nobody, but for less than a hundredth of a hash. The two are asked in turns. Other load on the machine disturbs a round, so
-// that one of several has to show it: what takes longer for an account does so in each.
+// L-6: a request for a code, and a registration that sends a code, take the same time for an
+// account and for an unknown email. The difference is less than a hundredth of a hash. The two are
+// requested in turns. Other load on the machine disturbs single rounds, so one good round is
+// enough: a real difference would show in each round.
 func TestL6_CodesTakeTheSameTime(t *testing.T) {
 	h, open := verifiedRegistration(t, impltest.Options{Patient: true})
 	open.MustRegister(t, "ada")
@@ -196,7 +197,7 @@ func median(times int, work func()) time.Duration {
 }
 
 // A dump of all tables, the log and the letters hold no code, link, request, token or password, in
-// any of their forms. The mails go through the queue, so that its tables are part of it.
+// any of their forms. The mails go through the queue, so the dump includes its tables.
 func TestNoDumpOpensAnything(t *testing.T) {
 	t.Parallel()
 	mails := filepath.Join(t.TempDir(), "mails")

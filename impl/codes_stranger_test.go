@@ -16,8 +16,8 @@ func codeFor(t *testing.T, h *impltest.Harness, email string) string {
 	return h.CodeMail(t, email).Code.Reveal()
 }
 
-// A stranger who asks for another's codes again and again ends none that its owner has asked for.
-// Who asks anew from the same network ends its own older one.
+// A stranger who requests another user's codes again and again ends none of the owner's codes. A
+// new request from the same network ends the older one of this network.
 func TestAStrangerEndsNobodysCode(t *testing.T) {
 	t.Parallel()
 	h := limited(t)
@@ -39,8 +39,8 @@ func TestAStrangerEndsNobodysCode(t *testing.T) {
 	wantStatus(t, "the newer", confirmReset(t, h, newer, codeFor(t, h, ada), newPassword), 204)
 }
 
-// The codes that strangers have asked for end with the owner's reset, and are rows as those for
-// nobody are.
+// The codes that strangers have requested end with the owner's reset. Their rows look like those
+// for unknown emails.
 func TestCodesOfStrangersEnd(t *testing.T) {
 	t.Parallel()
 	h := limited(t)

@@ -17,7 +17,7 @@ const (
 	newPassword = "a new correct horse battery staple"
 )
 
-// askCode asks for a code by an email, and returns the request.
+// askCode requests a code by an email, and returns the request.
 func askCode(t *testing.T, h *impltest.Harness, path, email string) string {
 	t.Helper()
 	a := h.PostJSON(t, path, map[string]any{"email": email})
@@ -27,7 +27,7 @@ func askCode(t *testing.T, h *impltest.Harness, path, email string) string {
 	return a.Text("request")
 }
 
-// askVerification asks for a code by a token, and returns the request.
+// askVerification requests a code with a token, and returns the request.
 func askVerification(t *testing.T, h *impltest.Harness, token string) string {
 	t.Helper()
 	a := as(t, h, token, http.MethodPost, impltest.RequestVerificationPath)
@@ -52,7 +52,7 @@ func continueLogin(t *testing.T, h *impltest.Harness, request, code string) impl
 	return h.PostJSON(t, impltest.ContinueLoginPath, map[string]any{"request": request, "factor": "email_code", "code": code})
 }
 
-// confirmReset leaves an empty request out.
+// confirmReset leaves an empty request out of the body.
 func confirmReset(t *testing.T, h *impltest.Harness, request, code, password string) impltest.Answer {
 	t.Helper()
 	body := map[string]any{"code": code, "new_password": password}
@@ -81,7 +81,7 @@ func wantInvalidCode(t *testing.T, what string, a impltest.Answer) {
 	}
 }
 
-// wrong returns a code that isn't the right one.
+// wrong returns a code that differs from the right one.
 func wrong(m auth.CodeMail) string {
 	if code := m.Code.Reveal(); code[0] == '0' {
 		return "1" + code[1:]
@@ -94,7 +94,7 @@ func logInWith(t *testing.T, h *impltest.Harness, password string) impltest.Answ
 	return h.Login(t, "username", ada, "password", password)
 }
 
-// A code and the token of a link log in, each once, beside the request of the browser that asked.
+// A code and the token of a link log in, each once, together with the request of the browser.
 func TestLoginCode(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)
@@ -152,7 +152,7 @@ func TestM4_PasswordReset(t *testing.T) {
 	wantStatus(t, "its password", logInWith(t, h, impltest.Password), 200)
 }
 
-// A password that the policy refuses uses no code up, however often.
+// A password that the policy refuses doesn't use a code up, however often it is sent.
 func TestPasswordResetKeepsThePolicy(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)
@@ -169,12 +169,12 @@ func TestPasswordResetKeepsThePolicy(t *testing.T) {
 			t.Errorf("%s: got %d %s", row.password, a.Status, diff)
 		}
 	}
-	// Who has no right code isn't told what the username is.
+	// A client without the right code doesn't learn the username.
 	wantInvalidCode(t, "a wrong code", confirmReset(t, h, request, wrong(h.CodeMail(t, email)), "ada-lovelace"))
 	wantStatus(t, "a good password", confirmReset(t, h, request, code, newPassword), 204)
 }
 
-// A code and a link verify the email, beside the account's own token.
+// A code and a link verify the email, together with the account's own token.
 func TestEmailVerification(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)
@@ -188,7 +188,7 @@ func TestEmailVerification(t *testing.T) {
 	if me := h.Me(t, token); me.JSON("email_verified") != false {
 		t.Errorf("before: %s", me.Body)
 	}
-	// The code is good for 10 minutes, the link for a day.
+	// The code is valid for 10 minutes, the link for a day.
 	h.Clock.Advance(challenge.CodeTTL)
 	wantStatus(t, "login", logInWith(t, h, impltest.Password), 200)
 	wantInvalidCode(t, "after 10 minutes", confirmVerification(t, h, token, mail.Code.Reveal()))
@@ -208,7 +208,7 @@ func TestEmailVerification(t *testing.T) {
 	wantStatus(t, "with the request", postAs(t, h, eve, impltest.ConfirmVerificationPath, body), 204)
 }
 
-// What breaks the contract is told at once, as the contract's examples say.
+// Each violation of the contract is reported at once, as the contract's examples show.
 func TestCodesAgainstTheContract(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)
@@ -232,7 +232,7 @@ func TestCodesAgainstTheContract(t *testing.T) {
 	}
 }
 
-// A code or a link for one purpose is none for another, and neither is a request.
+// A code, a link or a request for one purpose doesn't count for another.
 func TestCodesArePurposeBound(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)
@@ -274,8 +274,8 @@ func TestCodesArePurposeBound(t *testing.T) {
 	}
 }
 
-// M-2: the sixth try of a request is refused, and so is the right code then. Another request begins
-// anew.
+// M-2: the sixth try of a request is refused, and so is the right code after it. Another request
+// starts with five new tries.
 func TestM2_FiveTries(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)
@@ -314,7 +314,7 @@ func TestM2_FiveTries(t *testing.T) {
 	wantStatus(t, "another request", continueLogin(t, h, request, h.CodeMail(t, ada).Code.Reveal()), 200)
 }
 
-// Who has the link alone, as a scanner of mails does, gains nothing and spoils nothing.
+// The link alone, such as a scanner of mails has, does nothing: it neither opens nor ends anything.
 func TestALinkAloneDoesNothing(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)
@@ -323,7 +323,7 @@ func TestALinkAloneDoesNothing(t *testing.T) {
 	login := h.CodeMail(t, ada)
 	askVerification(t, h, token)
 	verification := h.CodeMail(t, ada)
-	// The scanner makes requests of its own, also for an address of its own.
+	// The scanner makes requests of its own, also for its own address.
 	h.MustRegister(t, "scanner")
 	own := askCode(t, h, impltest.RequestLoginCodePath, "scanner@example.com")
 	for range 2 * challenge.Tries {

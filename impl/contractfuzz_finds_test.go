@@ -8,10 +8,10 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/impltest"
 )
 
-// What TestContractFuzz has found, in its least form.
+// Requests that TestContractFuzz has found, in their smallest form.
 
-// A field whose name is no UTF-8 can't be pointed to; the body as a whole is, and not a field with
-// U+FFFD in its name.
+// A pointer can't name a field whose name isn't UTF-8. It names the whole body then, and not a
+// field with U+FFFD in its name.
 func TestFound_FormNameIsNoUTF8(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)
@@ -28,7 +28,7 @@ func TestFound_FormNameIsNoUTF8(t *testing.T) {
 	}
 }
 
-// A form of no bytes is one without fields: those that are missing are told, and not the body as a
+// An empty form is a form without fields: the missing fields are reported, and not the body as a
 // whole.
 func TestFound_EmptyForm(t *testing.T) {
 	t.Parallel()

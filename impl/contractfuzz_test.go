@@ -16,7 +16,7 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/secret"
 )
 
-// maxBody is what the contract's 413 says, in bytes.
+// maxBody is the limit of the body that the contract's 413 names, in bytes.
 const maxBody = 64 << 10
 
 // Unless the command line sets rapid's flags, each run sends the same few requests of each kind.
@@ -28,14 +28,15 @@ func init() {
 	}
 }
 
-// byMail are the operations that succeed only with a mailed code, which can't be drawn. Their flows
-// have tests of their own.
+// byMail are the operations that succeed only with a mailed code. A code can't be drawn, and these
+// operations have tests of their own.
 var byMail = []string{
 	"CompleteRegistration", "ContinueLogin", "ConfirmPasswordReset", "ConfirmEmailVerification", "ConfirmEmailChange",
 }
 
-// Requests drawn from the contract's schemas: valid ones are not refused for their shape, those
-// that are broken in one place are, none is answered 5xx, and every answer is declared.
+// Requests drawn from the contract's schemas. Valid requests are not refused for their shape.
+// Requests that are broken in one place are refused. None gets a 5xx, and every response is
+// declared.
 func TestContractFuzz(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t, impltest.Options{SessionCookies: true, PublicURL: authOrigin})
@@ -49,7 +50,7 @@ func TestContractFuzz(t *testing.T) {
 		ran       atomic.Int64
 		succeeded sync.Map // operations of which a valid request succeeded
 	)
-	// A user for each request: one may end all of its user's sessions.
+	// Each request has its own user, because one request may end all sessions of its user.
 	credentials := func() (token string, params map[string]string) {
 		name := fmt.Sprintf("fuzzed-%d", users.Add(1))
 		granted, err := h.Auth.Register(t.Context(), auth.Caller{}, auth.Registration{
@@ -61,7 +62,7 @@ func TestContractFuzz(t *testing.T) {
 		access := granted.Grant.Access
 		return access.Text.Reveal(), map[string]string{"session_id": access.Claims.SessionID.String()}
 	}
-	// An operator for each request, and the user whom it is about.
+	// Each request has its own operator, and its own user that it is about.
 	ofOperator := func() (token string, params map[string]string) {
 		name := fmt.Sprintf("operator-%d", users.Add(1))
 		token = h.MustOperator(t, name, auth.RoleSuperuser, impltest.AllScopes)

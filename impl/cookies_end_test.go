@@ -9,7 +9,7 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/impltest"
 )
 
-// A cookie that can't be exchanged is removed; one that may be good stays.
+// A cookie that can't be exchanged is removed. A cookie that may still be valid stays.
 func TestCookie_Removed(t *testing.T) {
 	t.Parallel()
 	h := withCookies(t, true)
@@ -29,7 +29,8 @@ func TestCookie_Removed(t *testing.T) {
 	none := refreshBy(t, h, "a=b")
 	wantRefreshRefused(t, none, "invalid_refresh_token")
 	wantKept(t, none)
-	// Another tab has logged in as somebody else since: the access token isn't of the cookie's user.
+	// Another tab has logged in as another user since: the access token doesn't belong to the
+	// cookie's user.
 	_, token := loginByCookie(t, h)
 	r := byCookie(h, named(token), authOrigin)
 	r.Header.Set("Authorization", "Bearer "+eve)
@@ -53,7 +54,8 @@ func TestCookie_Removed(t *testing.T) {
 	}
 }
 
-// Whatever ends the own session removes the cookie, for a client that holds an access token alone.
+// Each request that ends its own session removes the cookie, also if the client has only an access
+// token.
 func TestCookie_Logout(t *testing.T) {
 	t.Parallel()
 	h := withCookies(t)
@@ -77,7 +79,7 @@ func TestCookie_Logout(t *testing.T) {
 		wantRefusal(t, h.Me(t, access), badToken)
 		wantRefreshRefused(t, refreshBy(t, h, named(token)), "invalid_refresh_token")
 	}
-	// Another session's end leaves the cookie.
+	// The end of another session leaves the cookie.
 	access, token := loginByCookie(t, h)
 	other, _ := login(t, h, "ada")
 	wantKept(t, as(t, h, access, "DELETE", impltest.SessionsPath+fmt.Sprint(decodePart(t, other, 1)["sid"])+"/"))
@@ -88,7 +90,7 @@ func TestCookie_Logout(t *testing.T) {
 	}
 }
 
-// No cookie's value gets into the log, whatever becomes of it.
+// The log never has the value of a cookie, whatever happens to the cookie.
 func TestCookie_Log(t *testing.T) {
 	t.Parallel()
 	h := withCookies(t)

@@ -9,8 +9,9 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/impltest"
 )
 
-// A refresh by the cookie comes from a page of the server's own origin or of one that is let in, and
-// says so exactly once. Nothing is exchanged for any other, so that the token stays good.
+// A refresh by the cookie must come from a page of the server's own origin or of an allowed one,
+// and must name its origin exactly once. Any other request exchanges nothing, so the token stays
+// valid.
 func TestCookie_Origin(t *testing.T) {
 	t.Parallel()
 	h := withCookies(t)
@@ -47,7 +48,7 @@ func TestCookie_Origin(t *testing.T) {
 	}
 }
 
-// A page of another origin that posts a login with the cookie beside is refused as without it.
+// A page of another origin that posts a login is refused, with the cookie as without it.
 func TestCookie_ForeignLogin(t *testing.T) {
 	t.Parallel()
 	h := withCookies(t)
@@ -66,8 +67,9 @@ func TestCookie_ForeignLogin(t *testing.T) {
 	}
 }
 
-// A sibling domain can set a cookie of the same name. None of several is tried, so nobody goes on in
-// a stranger's session, and none is removed, which would leave the stranger's.
+// A sibling domain can set a cookie of the same name. If there are several, none of them is tried,
+// so that nobody continues a stranger's session. None is removed either, because that would leave
+// the stranger's.
 func TestCookie_SeveralOfTheName(t *testing.T) {
 	t.Parallel()
 	h := withCookies(t)
@@ -86,13 +88,12 @@ func TestCookie_SeveralOfTheName(t *testing.T) {
 	r := byCookie(h, named(token), authOrigin)
 	r.Header.Add("Cookie", named(planted))
 	wantRefreshRefused(t, h.Do(t, r), "invalid_refresh_token")
-	// Cookies of other names, or of another case, are none of ours.
+	// Cookies with other names, or with another case, are not ours.
 	wantCookie(t, refreshBy(t, h, "latchkey-refresh="+planted+"; __secure-latchkey-refresh="+planted+"; a=b; "+named(token)))
 	wantRefreshed(t, refresh(t, h, planted))
 }
 
-// The cookie is no bearer token: no operation lets a request in by it, and none but the refresh even
-// sees it.
+// The cookie is not a bearer token: no operation accepts it as one, and only the refresh reads it.
 func TestCookie_ElsewhereIgnored(t *testing.T) {
 	t.Parallel()
 	h := withCookies(t)
@@ -117,15 +118,14 @@ func TestCookie_ElsewhereIgnored(t *testing.T) {
 	if taking != 1 {
 		t.Errorf("%d operations take the cookie, want the login alone", taking)
 	}
-	// By the password, the cookie beside it is nothing.
+	// A login by the password ignores the cookie.
 	r := h.LoginRequest("username", ada, "password", impltest.Password)
 	r.Header.Set("Cookie", named("lkr_x"))
 	wantKept(t, h.Do(t, r))
 	wantCookie(t, refreshBy(t, h, named(token)))
 }
 
-// No cookie gets behind the middleware, whatever its name is, where sessions are kept in cookies and
-// where they aren't.
+// No cookie passes the middleware, whatever its name is, with and without sessions in cookies.
 func TestCookie_IsTakenOut(t *testing.T) {
 	t.Parallel()
 	for _, h := range []*impltest.Harness{withCookies(t), impltest.New(t)} {
@@ -149,8 +149,8 @@ func TestCookie_IsTakenOut(t *testing.T) {
 	}
 }
 
-// Pages of an origin that is let in may send the cookie; no other origin may, and none where sessions
-// aren't kept in cookies.
+// Pages of an allowed origin may send the cookie. No other origin may, and none may on a server
+// that doesn't keep sessions in cookies.
 func TestCookie_CORS(t *testing.T) {
 	t.Parallel()
 	on, off := withCookies(t), letIn(t)
@@ -162,7 +162,7 @@ func TestCookie_CORS(t *testing.T) {
 				}
 				headers := []string{"Origin", origin, "Access-Control-Request-Method", "POST"}
 				for h, want := range map[*impltest.Harness]string{on: want, off: ""} {
-					// Not through Harness.Do: a preflight is no operation of the contract.
+					// Not through Harness.Do: a preflight is not an operation of the contract.
 					res, err := http.DefaultTransport.RoundTrip(h.Request(method, path, "", headers...))
 					if err != nil {
 						t.Fatal(err)

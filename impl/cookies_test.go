@@ -31,7 +31,7 @@ func withCookies(t *testing.T, limits ...bool) *impltest.Harness {
 var cookieForm = regexp.MustCompile(`^__Secure-latchkey-refresh=(lkr_[A-Za-z0-9_-]+); Path=/api/users/login/; ` +
 	`Max-Age=([0-9]+); HttpOnly; Secure; SameSite=Strict$`)
 
-// wantCookie demands an answer that delivers by the cookie, and returns the refresh token.
+// wantCookie demands a response that delivers by the cookie, and returns the refresh token.
 func wantCookie(t *testing.T, a impltest.Answer) string {
 	t.Helper()
 	m := cookieForm.FindStringSubmatch(a.Header.Get("Set-Cookie"))
@@ -50,7 +50,7 @@ func wantRemoved(t *testing.T, a impltest.Answer) {
 	}
 }
 
-// wantKept demands that an answer leaves the browser's cookie alone.
+// wantKept demands that a response leaves the browser's cookie alone.
 func wantKept(t *testing.T, a impltest.Answer) {
 	t.Helper()
 	if got := a.Header.Values("Set-Cookie"); got != nil {
@@ -77,15 +77,15 @@ func byCookie(h *impltest.Harness, cookies, origin string, fields ...string) *ht
 
 func named(token string) string { return cookieOfAuth + "=" + token }
 
-// loginByCookie opens a session of ada's that lives in a cookie.
+// loginByCookie opens a session of ada, which is kept in a cookie.
 func loginByCookie(t *testing.T, h *impltest.Harness) (access, token string) {
 	t.Helper()
 	a := h.Login(t, "username", ada, "password", impltest.Password, "token_delivery", "cookie")
 	return a.Text("access_token"), wantCookie(t, a)
 }
 
-// Each operation that opens a session delivers by the cookie if it is told to, and then has no
-// refresh token in its body.
+// Each operation that opens a session delivers by the cookie if the request asks for it. Its body
+// then has no refresh token.
 func TestCookie_Delivery(t *testing.T) {
 	t.Parallel()
 	h := withCookies(t)
@@ -104,10 +104,10 @@ func TestCookie_Delivery(t *testing.T) {
 	if second == token {
 		t.Error("the cookie's token isn't rotated")
 	}
-	// A session that began in the body goes over to the cookie.
+	// A session that began in the body moves to the cookie.
 	_, plain := login(t, h, "ada")
 	wantCookie(t, refresh(t, h, plain, "token_delivery", "cookie"))
-	// And without being told, all is in the body.
+	// Without the field, everything is in the body.
 	for _, fields := range [][]string{{}, {"token_delivery", "body"}, {"token_delivery", ""}} {
 		a := h.Login(t, append([]string{"username", ada, "password", impltest.Password}, fields...)...)
 		if _, token := wantRefreshed(t, a); token == "" || a.JSON("refresh_expires_in") != 2592000.0 {
@@ -123,7 +123,7 @@ func TestCookie_Delivery(t *testing.T) {
 		"request": waiting, "code": later.CodeMail(t, "eve@example.com").Code.Reveal(), "token_delivery": "cookie",
 	})
 	wantCookie(t, refreshBy(t, later, named(wantCookie(t, a))))
-	// Last, because it removes the password of an account whose email wasn't proved.
+	// This comes last, because it removes the password of an account whose email wasn't proved.
 	request := askCode(t, h, impltest.RequestLoginCodePath, ada)
 	code := h.CodeMail(t, ada).Code.Reveal()
 	wantCookie(t, h.PostJSON(t, impltest.ContinueLoginPath, map[string]any{
@@ -131,8 +131,8 @@ func TestCookie_Delivery(t *testing.T) {
 	}))
 }
 
-// A proof in a session that lives in a cookie shows no refresh token. It sets no cookie either: a
-// refresh beside it may have set a newer one.
+// A proof in a session that is kept in a cookie shows no refresh token. It doesn't set the cookie
+// either, because a parallel refresh may have set a newer one.
 func TestCookie_Reauthentication(t *testing.T) {
 	t.Parallel()
 	h := withCookies(t)
@@ -147,8 +147,8 @@ func TestCookie_Reauthentication(t *testing.T) {
 	wantCookie(t, refreshBy(t, h, named(token)))
 }
 
-// The cookie's path has the prefix of the public URL. Over plain http, on this machine alone, the
-// cookie has no name that a browser would refuse.
+// The cookie's path has the prefix of the public URL. Over plain HTTP, on this machine only, the
+// cookie has a name that browsers accept there.
 func TestCookie_PublicURL(t *testing.T) {
 	t.Parallel()
 	for url, want := range map[string]string{
@@ -174,8 +174,8 @@ func TestCookie_PublicURL(t *testing.T) {
 	}
 }
 
-// A server without the setting refuses the delivery at its field, beside all else that is wrong, and
-// never looks at a cookie.
+// A server without the setting reports the field of the delivery, together with all other
+// violations, and never reads a cookie.
 func TestCookie_Off(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t, impltest.Options{PublicURL: authOrigin})
@@ -219,8 +219,8 @@ func TestCookie_Off(t *testing.T) {
 	}
 }
 
-// The field counts beside the cookie, with no look at the cookie or the origin, and the answer is for
-// whoever sent the field.
+// A refresh token in the field wins over the cookie. The cookie and the origin are not looked at,
+// and the response belongs to the session of the field.
 func TestCookie_FieldBesideIt(t *testing.T) {
 	t.Parallel()
 	h := withCookies(t)
@@ -240,7 +240,7 @@ func TestCookie_FieldBesideIt(t *testing.T) {
 	wantCookie(t, refreshBy(t, h, named(token)))
 }
 
-// A script can't have the cookie's token delivered to itself.
+// A script can't get the cookie's token in a body.
 func TestCookie_NeverInTheBody(t *testing.T) {
 	t.Parallel()
 	h := withCookies(t)
@@ -256,8 +256,8 @@ func TestCookie_NeverInTheBody(t *testing.T) {
 	}
 }
 
-// A browser that lost an answer sends the cookie from before again, and has the same successor. So
-// have two tabs that refresh at the same moment. Later it is a reuse.
+// A browser that lost a response sends the former cookie again, and gets the same successor. So do
+// two tabs that refresh at the same moment. Later the former cookie counts as reused.
 func TestCookie_LostAnswer(t *testing.T) {
 	t.Parallel()
 	h := withCookies(t)

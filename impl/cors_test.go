@@ -26,7 +26,7 @@ func letIn(t *testing.T) *impltest.Harness {
 	return impltest.New(t, impltest.Options{Origins: []string{"http://localhost:5173", appOrigin}})
 }
 
-// accessControl are the headers of the CORS protocol, and what caches need to know of it.
+// accessControl returns the headers of the CORS protocol, and those that caches need to know of it.
 func accessControl(h http.Header) map[string]string {
 	found := map[string]string{}
 	for name, values := range h {
@@ -37,8 +37,8 @@ func accessControl(h http.Header) map[string]string {
 	return found
 }
 
-// Every answer to an origin that is let in says so, errors too: without it the page couldn't read
-// why it failed.
+// Every response to an allowed origin says so, errors too. Otherwise the page couldn't read why it
+// failed.
 func TestCORS_Answers(t *testing.T) {
 	t.Parallel()
 	h := letIn(t)
@@ -62,8 +62,8 @@ func TestCORS_Answers(t *testing.T) {
 	}
 }
 
-// H-6: the answer to an origin that isn't listed exactly is that to a request without one, except for
-// Vary.
+// H-6: an origin that isn't listed exactly gets the same response as a request without an origin,
+// except for Vary.
 func TestH6_OtherOrigins(t *testing.T) {
 	t.Parallel()
 	h := letIn(t)
@@ -101,8 +101,8 @@ func TestH6_OtherOrigins(t *testing.T) {
 	}
 }
 
-// Each refused origin is reported once in each hour, so that an operator learns what to let in. No client
-// can make the reports endless.
+// Each refused origin is reported once an hour, so that an operator learns of a missing setting. No
+// client can make the reports endless.
 func TestCORS_RefusedOriginsAreReportedOnceAnHour(t *testing.T) {
 	t.Parallel()
 	var mu sync.Mutex
@@ -123,7 +123,7 @@ func TestCORS_RefusedOriginsAreReportedOnceAnHour(t *testing.T) {
 		send("OPTIONS", impltest.MePath, "Origin", "http://localhost:5173", "Access-Control-Request-Method", "GET")
 		send("POST", impltest.LoginPath, "Origin", "null", "Sec-Fetch-Site", "cross-site")
 	}
-	// None of these is refused for its origin.
+	// None of these is refused because of its origin.
 	send("GET", impltest.MePath)
 	send("GET", impltest.MePath, "Origin", "")
 	send("GET", impltest.MePath, "Origin", appOrigin)
@@ -173,8 +173,7 @@ func TestCORS_Preflight(t *testing.T) {
 			"Access-Control-Request-Headers",
 			"authorization,traceparent, sentry-trace",
 		)
-		// Not through Harness.Do: a preflight is the browser's business, and no operation of the
-		// contract.
+		// Not through Harness.Do: a preflight is not an operation of the contract.
 		res, err := http.DefaultTransport.RoundTrip(r)
 		if err != nil {
 			t.Fatal(err)

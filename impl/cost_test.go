@@ -12,8 +12,8 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/timetest"
 )
 
-// A costly is a request that is refused, or comes to nothing, before it is charged to a budget.
-// What it sends is made of size bytes.
+// costly is a request that is refused, or does nothing, before it is charged to a budget. Its
+// content has size bytes.
 type costly struct {
 	method, path, contentType string
 	make                      func(size int) (path, body string, head http.Header)
@@ -24,7 +24,7 @@ const (
 	mediaForm = "application/x-www-form-urlencoded"
 )
 
-// inBody makes the body of a prefix, of pieces until there are size bytes, and of a suffix.
+// inBody makes bodies: a prefix, pieces until there are size bytes, and a suffix.
 func inBody(prefix string, piece func(i int) string, suffix string) func(int) (string, string, http.Header) {
 	return func(size int) (string, string, http.Header) {
 		var b strings.Builder
@@ -43,7 +43,7 @@ func inBody(prefix string, piece func(i int) string, suffix string) func(int) (s
 
 func same(piece string) func(int) string { return func(int) string { return piece } }
 
-// costlyRequests are the dearest that we could think of, by operation and kind.
+// costlyRequests are the most expensive requests that we know, by operation and kind.
 func costlyRequests() map[string]costly {
 	all := map[string]costly{}
 	const valid = `"email":"ada@example.com","username":"ada"`
@@ -94,7 +94,7 @@ func costlyRequests() map[string]costly {
 			all[operation+": "+kind] = costly{http.MethodPost, path, mediaForm, make}
 		}
 	}
-	// A head is at most 16 KiB: an eighth and the whole of it are compared.
+	// A head has at most 16 KiB. The test compares an eighth of it with the whole.
 	inHead := func(name string, value func(size int) string) func(int) (string, string, http.Header) {
 		return func(size int) (string, string, http.Header) {
 			return "", "", http.Header{name: {value(size / 5)}}
@@ -150,7 +150,7 @@ func costlyRequests() map[string]costly {
 	return all
 }
 
-// on returns what sends the request, of size bytes, to a server in this process.
+// on returns a function that sends the request, with size bytes, to a server in this process.
 func (c costly) on(tb testing.TB, h *impltest.Harness, size int) func() {
 	tb.Helper()
 	path, body, head := c.make(size)
@@ -187,7 +187,7 @@ func TestH5_CostOfRefusedRequests(t *testing.T) {
 	}
 }
 
-// The bar is 5 ms for each.
+// The limit is 5 ms for each.
 func BenchmarkCostOfRefusedRequests(b *testing.B) {
 	h := impltest.New(b, impltest.Options{Limits: true})
 	for name, c := range costlyRequests() {
@@ -200,7 +200,8 @@ func BenchmarkCostOfRefusedRequests(b *testing.B) {
 	}
 }
 
-// A body of more values or levels than any operation has use for is refused before it is built.
+// A body with more values or levels than any operation needs is refused before it is parsed into
+// values.
 func TestH5_ManyValuesAndDeepBodies(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)

@@ -24,8 +24,8 @@ func changing() map[string]string {
 	return all
 }
 
-// What a page of an origin that isn't let in makes its visitor's browser send is refused, at every
-// operation that changes something, by each of the ways in which a browser says so.
+// A request that a page of a foreign origin makes its visitor's browser send is refused at every
+// operation that changes something, whichever header names the origin.
 func TestCrossOrigin(t *testing.T) {
 	t.Parallel()
 	h := letIn(t)
@@ -79,13 +79,13 @@ func TestCrossOrigin(t *testing.T) {
 			}
 		}
 	}
-	// To read is not to change, whoever asks: the page can't see the answer.
+	// Reading changes nothing, so it is let through: the page can't see the response.
 	if a := h.Do(t, h.Request("GET", impltest.MePath, "", refused["another site"]...)); a.Status != 401 {
 		t.Errorf("GET: got %d %s", a.Status, a.Body)
 	}
 }
 
-// Where a proxy rewrites Host, the address that was set says what our own pages are.
+// If a proxy rewrites Host, the public URL decides which pages are our own.
 func TestCrossOriginOfThePublicURL(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t, impltest.Options{PublicURL: "https://auth.example.com/auth"})
@@ -98,7 +98,7 @@ func TestCrossOriginOfThePublicURL(t *testing.T) {
 	}
 }
 
-// Ten posts of the login's form by a page take nothing from the visitor whose browser sends them.
+// Ten posts of the login's form by a page cost nothing of the budget of the visitor's address.
 func TestL5_CrossOriginIsNotCharged(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t, impltest.Options{Limits: true})
@@ -120,8 +120,8 @@ func TestL5_CrossOriginIsNotCharged(t *testing.T) {
 	}
 }
 
-// A page that is let in may ask for whatever headers its libraries send, and any page may ask for
-// what is public.
+// A page of an allowed origin may send any header that its libraries use. Any page may read what is
+// public.
 func TestCORS_AskedHeaders(t *testing.T) {
 	t.Parallel()
 	h := letIn(t)
@@ -147,8 +147,7 @@ func TestCORS_AskedHeaders(t *testing.T) {
 		if row.asked != "" {
 			r.Header.Set("Access-Control-Request-Headers", row.asked)
 		}
-		// Not through Harness.Do: a preflight is the browser's business, and no operation of the
-		// contract.
+		// Not through Harness.Do: a preflight is not an operation of the contract.
 		res, err := http.DefaultTransport.RoundTrip(r)
 		if err != nil {
 			t.Fatal(err)
@@ -162,8 +161,7 @@ func TestCORS_AskedHeaders(t *testing.T) {
 	}
 }
 
-// RFC 9110 section 9.3.2: HEAD stands beside every GET, with the same status and headers and no
-// body.
+// RFC 9110 section 9.3.2: every GET has a HEAD with the same status and headers and without a body.
 func TestHead(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)

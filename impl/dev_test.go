@@ -20,8 +20,8 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/mail"
 )
 
-// withMails starts a server that shows the mails of a folder, with one mail of the contract's
-// example in it. It returns the name of that mail.
+// withMails starts a server that shows the mails of a folder, which has one mail of the contract's
+// example. It returns the name of that mail.
 func withMails(t *testing.T, o impltest.Options) (h *impltest.Harness, send func(mail.Letter, mail.Content), name string) {
 	t.Helper()
 	folder := mail.NewFolder(filepath.Join(t.TempDir(), "mails"), slog.New(slog.DiscardHandler))
@@ -61,7 +61,7 @@ func mailLetter(n int) mail.Letter {
 	return mail.Letter{Kind: mail.LoginCode, ID: uuid.Must(uuid.NewV7()), To: fmt.Sprintf("user%d@example.com", n), At: at}
 }
 
-// see returns a response as a browser gets it.
+// see returns a response as a browser gets it, with its body.
 func see(t *testing.T, h *impltest.Harness, method, path string, headers ...string) (*http.Response, string) {
 	t.Helper()
 	r := h.Request(method, path, "", headers...)
@@ -77,7 +77,8 @@ func see(t *testing.T, h *impltest.Harness, method, path string, headers ...stri
 	return res, string(body)
 }
 
-// Each page has the mail's code and link, and headers that keep it to itself.
+// Each page has the mail's code and link, and headers that keep caches and other pages away from
+// it.
 func TestDevMails(t *testing.T) {
 	t.Parallel()
 	h, _, name := withMails(t, impltest.Options{Origins: []string{"https://app.example.com"}})
@@ -153,8 +154,8 @@ func TestDevMails_NoOtherPath(t *testing.T) {
 	}
 }
 
-// Others than this machine see no mail: not from another address, nor through a proxy, nor by a name
-// that somebody else has made to lead here.
+// Only this machine sees mails: no other address does, no proxy, and no request for another name,
+// which a stranger's DNS may have led here.
 func TestDevMails_ThisMachineOnly(t *testing.T) {
 	t.Parallel()
 	h, _, name := withMails(t, impltest.Options{})
@@ -205,7 +206,7 @@ func TestDevMails_ThisMachineOnly(t *testing.T) {
 	}
 }
 
-// The list ends at a hundred, and what stands in a mail is text in the page.
+// The list has at most a hundred mails, and the content of a mail is text in the page.
 func TestDevMails_List(t *testing.T) {
 	t.Parallel()
 	h, send, _ := withMails(t, impltest.Options{})

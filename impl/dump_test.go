@@ -38,7 +38,7 @@ func dumpOf(t *testing.T, h *impltest.Harness) string {
 	return strings.ReplaceAll(b.String(), "&quot;", `"`)
 }
 
-// wantNoSecret fails the test for each secret that a place has, as it is or in another form.
+// wantNoSecret fails the test for each secret that a place contains, as it is or in another form.
 func wantNoSecret(t *testing.T, secrets, places map[string]string) {
 	t.Helper()
 	for what, secret := range secrets {
@@ -53,11 +53,11 @@ func wantNoSecret(t *testing.T, secrets, places map[string]string) {
 	}
 }
 
-// digits are a code. Eight digits also stand within ids and hashes by chance, so a code counts only
-// where nothing else of a word is beside it.
+// digits matches a code. Eight digits also occur within ids and hashes by chance, so a code counts
+// only if no letter or digit is beside it.
 var digits = regexp.MustCompile(`^[0-9]+$`)
 
-// hasSecret returns the form in which a text has a secret, or "".
+// hasSecret returns the form in which a text contains a secret, or "".
 func hasSecret(text, secret string) string {
 	if digits.MatchString(secret) {
 		if regexp.MustCompile(`\b` + secret + `\b`).MatchString(text) {
@@ -89,7 +89,7 @@ func hasSecret(text, secret string) string {
 	return ""
 }
 
-// The search finds a secret in each form that it is for.
+// The search finds a secret in each of its forms.
 func TestHasSecret(t *testing.T) {
 	t.Parallel()
 	const code, password = "90210347", "correct horse battery staple"

@@ -21,7 +21,7 @@ func requestEmailChange(t *testing.T, h *impltest.Harness, token, email string) 
 	return postAs(t, h, token, impltest.RequestEmailChangePath, `{"email":"`+email+`"}`)
 }
 
-// askEmailChange asks for a code, and returns it.
+// askEmailChange requests a code for another email, and returns the code.
 func askEmailChange(t *testing.T, h *impltest.Harness, token, email string) string {
 	t.Helper()
 	a := requestEmailChange(t, h, token, email)
@@ -44,7 +44,7 @@ func changeEmail(t *testing.T, h *impltest.Harness, token, email string) {
 	}
 }
 
-// undoOf returns the token in the newest mail to an address that an account has left.
+// undoOf returns the token of the newest mail to an account's former address.
 func undoOf(t *testing.T, h *impltest.Harness, former string) string {
 	t.Helper()
 	for _, data := range slices.Backward(h.Mails(t, former)) {
@@ -67,8 +67,8 @@ func logInAs(t *testing.T, h *impltest.Harness, email, password string) impltest
 	return h.Login(t, "username", email, "password", password)
 }
 
-// A change counts once the code of the new address is entered. The sessions go on, /me/ has the new
-// address at once, and so have tokens from then on.
+// A change takes effect when the code of the new address is entered. The sessions continue. /me/
+// and the tokens from then on have the new address at once.
 func TestEmailChange(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)
@@ -109,7 +109,7 @@ func TestEmailChange(t *testing.T) {
 	}
 }
 
-// The link of the mail counts as the code does, beside the account's own token.
+// The link of the mail counts as the code does, together with the account's own token.
 func TestEmailChangeByLink(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)
@@ -127,8 +127,8 @@ func TestEmailChangeByLink(t *testing.T) {
 	}
 }
 
-// M-4: a code to change the email ends after its time, and when another is asked for, also one for
-// another address.
+// M-4: a code to change the email ends after its time, and when another one is requested, also one
+// for another address.
 func TestM4_EmailChangesEnd(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)
@@ -146,7 +146,7 @@ func TestM4_EmailChangesEnd(t *testing.T) {
 	}
 }
 
-// M-2: the sixth try of a code to change the email is refused, and so is the right code then.
+// M-2: the sixth try of a code to change the email is refused, and so is the right code after it.
 func TestM2_FiveTriesOfAnEmailChange(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)
@@ -158,7 +158,7 @@ func TestM2_FiveTriesOfAnEmailChange(t *testing.T) {
 	wantStatus(t, "the right code then", confirmEmailChange(t, h, token, code), 429)
 }
 
-// M-5: a stolen access token alone changes no email.
+// M-5: a stolen access token alone doesn't change the email.
 func TestM5_EmailChangeOfAStaleSession(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)
@@ -172,8 +172,8 @@ func TestM5_EmailChangeOfAStaleSession(t *testing.T) {
 	wantStatus(t, "after a proof", requestEmailChange(t, h, token, newAda), 202)
 }
 
-// An address that can't be one is refused, and so is the one that the account has. Another spelling
-// of it is a change.
+// An invalid address is refused, and so is the account's present one. Another spelling of it is a
+// change.
 func TestEmailChangeToTheOwnAddress(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)
@@ -203,7 +203,7 @@ func TestEmailChangeToTheOwnAddress(t *testing.T) {
 	}
 }
 
-// What was mailed before to the former address opens nothing after the change.
+// Codes that were mailed to the former address before the change open nothing after it.
 func TestCodesEndWithTheEmail(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)

@@ -15,8 +15,8 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/impltest"
 )
 
-// atOnce sends requests at the same moment, and returns how many were answered with each status and
-// code.
+// atOnce sends requests at the same moment, and returns the number of responses with each status
+// and code.
 func atOnce(t *testing.T, h *impltest.Harness, requests ...*http.Request) map[string]int {
 	t.Helper()
 	var (
@@ -49,7 +49,7 @@ func confirmRequest(h *impltest.Harness, token, code string) *http.Request {
 		"Content-Type", mediaJSON, "Authorization", "Bearer "+token)
 }
 
-// M-1: of several confirmations with one code at the same moment, exactly one succeeds.
+// M-1: of several parallel confirmations with one code, exactly one succeeds.
 func TestM1_ParallelEmailChanges(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t, impltest.Options{Patient: true})
@@ -64,7 +64,7 @@ func TestM1_ParallelEmailChanges(t *testing.T) {
 	}
 }
 
-// Of two accounts that confirm one address at the same moment, exactly one gets it.
+// If two accounts confirm one address at the same moment, exactly one gets it.
 func TestOneAddressForTwoAccounts(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t, impltest.Options{Patient: true})
@@ -82,8 +82,8 @@ func TestOneAddressForTwoAccounts(t *testing.T) {
 	}
 }
 
-// Somebody registers a former address at the moment of the change: nobody gets it but the account
-// that can undo the change.
+// If somebody registers a former address at the moment of the change, nobody gets it but the
+// account that can undo the change.
 func TestRegistrationBesideAnEmailChange(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t, impltest.Options{Patient: true})
@@ -102,8 +102,8 @@ func TestRegistrationBesideAnEmailChange(t *testing.T) {
 	}
 }
 
-// A registration that waits for the transaction of a change gets the address no more than one that
-// comes later.
+// A registration that waits for the transaction of a change doesn't get the address, as one that
+// comes later doesn't.
 func TestRegistrationThatWaitsForAnEmailChange(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t, impltest.Options{Patient: true})
@@ -138,7 +138,7 @@ func TestRegistrationThatWaitsForAnEmailChange(t *testing.T) {
 }
 
 // An undo beside a later change: in the end the account has the address of the undo, and nobody can
-// undo that.
+// undo the undo.
 func TestUndoBesideAnEmailChange(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t, impltest.Options{Patient: true})
@@ -168,8 +168,8 @@ func TestUndoBesideAnEmailChange(t *testing.T) {
 	}
 }
 
-// wanted are the addresses that ada asks for: one that is free, that of another account, of a
-// deactivated one, and one that another account can get back.
+// wanted returns the addresses that ada asks for: a free one, and those of another account, of a
+// deactivated account, and of an account that can still undo its change.
 func wanted(t *testing.T, h *impltest.Harness) (token string, emails []string) {
 	t.Helper()
 	for _, name := range []string{"eve", "gone"} {
@@ -180,8 +180,8 @@ func wanted(t *testing.T, h *impltest.Harness) (token string, emails []string) {
 	return h.MustRegister(t, "ada"), []string{"free@example.org", "eve@example.com", "gone@example.com", "bob@example.com"}
 }
 
-// L-6: requests for another email, and what follows, are answered the same for an address that is
-// free and for others. Only the free one gets a code.
+// L-6: requests for another email, and the steps after them, get the same responses for a free
+// address as for others. Only the free one gets a code.
 func TestL6_EmailChangesAreAnsweredTheSame(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)
@@ -213,7 +213,7 @@ func TestL6_EmailChangesAreAnsweredTheSame(t *testing.T) {
 	}
 }
 
-// L-6: the statements are the same for an address that is free and for others.
+// L-6: the statements are the same for a free address and for others.
 func TestL6_EmailChangesCostTheSameStatements(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t, impltest.Options{Limits: true})
@@ -235,7 +235,7 @@ func TestL6_EmailChangesCostTheSameStatements(t *testing.T) {
 	}
 }
 
-// changeFrom asks for another email from an address.
+// changeFrom requests another email from a network address.
 func changeFrom(t *testing.T, h *impltest.Harness, address, token, email string) impltest.Answer {
 	t.Helper()
 	return h.Do(t, h.Request("POST", impltest.RequestEmailChangePath, `{"email":"`+email+`"}`,
@@ -249,8 +249,8 @@ func wantLimited(t *testing.T, what string, a impltest.Answer, budget string) {
 	}
 }
 
-// L-5: ten requests an hour of an account, to ten addresses, from wherever; and ten for one address,
-// of whichever accounts; and ten from one network.
+// L-5: an account may make ten requests an hour, for all addresses and from all networks together.
+// An address may get ten, from all accounts together. A network may send ten.
 func TestL5_TenEmailChanges(t *testing.T) {
 	t.Parallel()
 	h := limited(t)
@@ -269,7 +269,7 @@ func TestL5_TenEmailChanges(t *testing.T) {
 			continue
 		}
 		wantLimited(t, "new address", a, "account")
-		// What one budget refuses is charged to none.
+		// A request that one budget refuses is not charged to the others.
 		for n := range 10 {
 			a := changeFrom(t, h, fmt.Sprintf("198.51.100.%d", i), other, fmt.Sprintf("other%d@example.org", n))
 			wantStatus(t, fmt.Sprint("another address ", n), a, 202)
@@ -282,8 +282,8 @@ func TestL5_TenEmailChanges(t *testing.T) {
 	wantLimited(t, "and once more", changeFrom(t, h, home, proved, newAda), "account")
 }
 
-// The account knows the address that the change was confirmed from: strangers' guesses at the new
-// email don't keep its user out.
+// The account knows the network address that confirmed the change, so strangers' guesses at the new
+// email don't block its user.
 func TestEmailChangeMakesTheAddressKnown(t *testing.T) {
 	t.Parallel()
 	h := limited(t)

@@ -17,7 +17,7 @@ import (
 
 const third = "third@example.net"
 
-// emailOf returns the email that an account has.
+// emailOf returns an account's email.
 func emailOf(t *testing.T, h *impltest.Harness, username string) string {
 	t.Helper()
 	user, err := h.Auth.FindUser(t.Context(), username)
@@ -27,8 +27,8 @@ func emailOf(t *testing.T, h *impltest.Harness, username string) string {
 	return user.Email
 }
 
-// The former address is told of a change, and undoes it for 72 hours, with a new password. Whoever
-// has changed it is out.
+// The former address gets a mail about the change, and can undo it for 72 hours with a new
+// password. This ends the sessions of whoever made the change.
 func TestUndoOfAnEmailChange(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)
@@ -77,7 +77,7 @@ func TestUndoOfAnEmailChange(t *testing.T) {
 	changeEmail(t, h, h.MustRegister(t, "eve"), newAda) // the address is free at once
 }
 
-// A link alone undoes nothing: it counts with a new password, which the policy judges as always.
+// A link alone undoes nothing: it needs a new password, which the policy checks as always.
 func TestUndoKeepsThePolicy(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)
@@ -105,7 +105,7 @@ func TestUndoKeepsThePolicy(t *testing.T) {
 	wantStatus(t, "with a good password", undo(t, h, link), 204)
 }
 
-// F-27: an undo that the database fails is not lost, however often it fails.
+// F-27: an undo is not used up if the database fails, however often that happens.
 func TestF27_UndoThatFails(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)
@@ -128,7 +128,7 @@ func TestF27_UndoThatFails(t *testing.T) {
 	wantStatus(t, "afterwards", undo(t, h, link), 204)
 }
 
-// An undo expires after 72 hours, and what would be mailed of it.
+// An undo expires after 72 hours, and so does its mail.
 func TestUndoExpires(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)
@@ -141,10 +141,11 @@ func TestUndoExpires(t *testing.T) {
 	}
 }
 
-// An undo outlives what ends other codes. It ends the undos of later changes, and no earlier one.
+// An undo outlives the events that end other codes. It ends the undos of later changes, and not
+// those of earlier ones.
 func TestUndosOfSeveralChanges(t *testing.T) {
 	t.Parallel()
-	// changed is an account that went from ada to newAda to third.
+	// changed returns an account whose email went from ada to newAda to third.
 	changed := func(t *testing.T) (h *impltest.Harness, token, first, second string) {
 		t.Helper()
 		h = impltest.New(t)
@@ -205,7 +206,7 @@ func TestUndosOfSeveralChanges(t *testing.T) {
 	}
 }
 
-// The order of undos is that of the changes, whatever the clocks of the instances are.
+// The undos have the order of the changes, whatever the clocks of the instances show.
 func TestUndosOfInstancesWithDifferentClocks(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)
@@ -219,7 +220,7 @@ func TestUndosOfInstancesWithDifferentClocks(t *testing.T) {
 	wantInvalidCode(t, "the second", undo(t, h, second))
 }
 
-// There is nothing to undo for an account that was deactivated or deleted.
+// The change of an account that was deactivated or deleted can't be undone.
 func TestUndoOfAnAccountThatIsGone(t *testing.T) {
 	t.Parallel()
 	for name, end := range map[string]func(*testing.T, *impltest.Harness, string){
@@ -266,8 +267,8 @@ func registerAs(t *testing.T, h *impltest.Harness, email, username string) implt
 	})
 }
 
-// Nobody else gets an address that an account can get back: not by a registration, a change, or an
-// operator, nor from an instance of release 0.6. Afterwards it is free.
+// Nobody else gets an address that an account can get back: not by a registration, by a change or
+// from an operator, and not from an instance of release 0.6. Afterwards the address is free.
 func TestFormerEmailsAreHeld(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)
@@ -294,13 +295,13 @@ func TestFormerEmailsAreHeld(t *testing.T) {
 	if !errors.Is(err, auth.ErrEmailTaken) {
 		t.Errorf("an operator gets %v", err)
 	}
-	// As release 0.6 inserts a user. It reports the constraint as a taken email.
+	// This is how release 0.6 inserts a user. It reports the constraint as a taken email.
 	const insert = "INSERT INTO users (id, email, email_key, username, username_key, password_hash, created_at, updated_at) " +
 		"VALUES (gen_random_uuid(), $1, $1, 'other', 'other', 'x', $2, $2)"
 	if _, err := h.Pool.Exec(t.Context(), insert, ada, h.Clock.Now()); !isTaken(err) {
 		t.Errorf("release 0.6 gets %v", err)
 	}
-	// Its own account may have it again.
+	// The account itself may take it back.
 	changeEmail(t, h, token, ada)
 	changeEmail(t, h, token, newAda)
 	h.Clock.Advance(72 * time.Hour)
@@ -310,13 +311,13 @@ func TestFormerEmailsAreHeld(t *testing.T) {
 	}
 }
 
-// isTaken reports whether a statement has failed as one of an email that is taken.
+// isTaken reports whether a statement has failed because an email is taken.
 func isTaken(err error) bool {
 	var refused *pgconn.PgError
 	return errors.As(err, &refused) && refused.Code == "23505" && refused.ConstraintName == "users_email_key"
 }
 
-// An undo that has expired and wasn't swept doesn't disturb who has the address since.
+// An expired undo that wasn't swept doesn't disturb the present owner of the address.
 func TestUndoOfWhoHadTheAddressBefore(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)
@@ -332,8 +333,9 @@ func TestUndoOfWhoHadTheAddressBefore(t *testing.T) {
 	}
 }
 
-// Who takes a former address back by a change leaves no undo to the addresses since: they may be those
-// of whoever had taken the account over. Another spelling of the address is a change as any other.
+// An account that takes a former address back by a change ends the undos of the addresses since,
+// because they may belong to an attacker who had taken the account over. Another spelling of the
+// address is an ordinary change.
 func TestTakingAnAddressBackIsAnUndo(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)

@@ -26,7 +26,8 @@ func eventsOf(t *testing.T, h *impltest.Harness, token, query string) api.EventL
 	return list
 }
 
-// What a user and an operator do to an account is listed, the newest first, and nobody else's.
+// A user's list has what the user and operators did to the account, the newest first, and nothing
+// of other accounts.
 func TestEvents(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)
@@ -88,7 +89,7 @@ func TestEvents(t *testing.T) {
 		}
 		query = "?limit=4&cursor=" + *page.Next
 	}
-	// Ids of one millisecond have no order among them.
+	// Ids of the same millisecond have no order.
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
@@ -99,7 +100,7 @@ func TestEvents(t *testing.T) {
 	}
 }
 
-// An event outlives its user, and goes with its retention.
+// An event outlives its user, and is deleted after its retention.
 func TestEventsOutliveTheirUser(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)

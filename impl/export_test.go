@@ -21,7 +21,7 @@ func (s *Server) AddFault() {
 	})
 }
 
-// WatchHeaders has see called with the header of each request as it is behind all middleware.
+// WatchHeaders calls see with the headers of each request behind all middleware.
 func (s *Server) WatchHeaders(see func(http.Header)) {
 	s.echo.Use(func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(ec echo.Context) error {
@@ -31,7 +31,7 @@ func (s *Server) WatchHeaders(see func(http.Header)) {
 	})
 }
 
-// ParseAuthorization is what reads an Authorization header.
+// ParseAuthorization is the function that reads an Authorization header.
 var ParseAuthorization = parseAuthorization
 
 // ErrNotAuthenticated is its only error.

@@ -12,7 +12,7 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/impltest"
 )
 
-// setAppMetadata sets it as an operator does.
+// setAppMetadata sets a user's app_metadata as an operator does.
 func setAppMetadata(t *testing.T, h *impltest.Harness, username, object string) {
 	t.Helper()
 	const text = "UPDATE users SET app_metadata = $2::jsonb WHERE username = $1"
@@ -21,7 +21,8 @@ func setAppMetadata(t *testing.T, h *impltest.Harness, username, object string) 
 	}
 }
 
-// Each token has the members of app_metadata that the settings name, as they are at that moment.
+// Each token has the members of app_metadata that the settings name, with their values at that
+// moment.
 func TestTokenClaims(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t, impltest.Options{TokenClaims: []string{"plan", "roles"}})
@@ -77,8 +78,8 @@ func TestTokenClaimsAreNotTheUsers(t *testing.T) {
 	}
 }
 
-// A token stays below the length that every verifier takes: with the longest of all that can be in it,
-// and without ext where that would be too long.
+// A token stays below the length that every verifier accepts, also with the longest possible
+// claims. It has no ext if ext would make it too long.
 func TestLongestTokenWithClaims(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("a", 255)

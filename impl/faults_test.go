@@ -19,7 +19,7 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/secret"
 )
 
-// requests are one of each operation, each good.
+// requests returns one good request for each operation.
 func requests(token string) map[string][]string {
 	all := map[string][]string{
 		"RegisterUser": {
@@ -112,8 +112,8 @@ func requests(token string) map[string][]string {
 	return all
 }
 
-// goodRequest is a request for a code that the server has made, of a challenge that there isn't any
-// more.
+// goodRequest returns a request for a code that the server could have made. Its challenge doesn't
+// exist.
 func goodRequest(p challenge.Purpose) string {
 	codes, err := challenge.NewCodes(secret.New(impltest.SecretKey), secret.Text{})
 	if err != nil {
@@ -122,13 +122,13 @@ func goodRequest(p challenge.Purpose) string {
 	return codes.Request(p, uuid.MustParse("01981f6e-3f4a-7cc0-8f1e-5d7a4c1b2e90")).Reveal()
 }
 
-// F-24, H-7: a panic is a 500 that says nothing but its id, and the next request is served.
+// F-24, H-7: a panic is a 500 that has nothing but its id, and the next request is served.
 func TestH7_Panics(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)
 	h.Server.AddFault()
 	for name := range requests("") {
-		// What one changes or ends is not the next one's.
+		// Each operation has its own user, because it may change or end what the user has.
 		r := requests(h.MustOperator(t, strings.ToLower(name), "superuser", impltest.AllScopes))[name]
 		req := h.Request(r[0], r[1], r[2], r[3:]...)
 		req.Header.Set(impl.FaultHeader, "CANARY-fault")
@@ -146,8 +146,8 @@ func TestH7_Panics(t *testing.T) {
 	}
 }
 
-// H-7: without its database the service says so, 503 and not 401, which would make clients log out;
-// and lives.
+// H-7: without its database the service responds with 503, and keeps running. A 401 would make
+// clients log out.
 func TestH7_DatabaseGone(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)
@@ -202,8 +202,8 @@ func TestReadiness(t *testing.T) {
 	})
 }
 
-// H-7: a database that refuses the connection, since the role's rights or password were changed,
-// can't answer now: that is no fault of the request.
+// H-7: a database that refuses the connection, because the role's rights or password were changed,
+// is not the fault of the request.
 func TestH7_ConnectionRefusedByTheDatabase(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)
@@ -236,8 +236,8 @@ func TestH7_ConnectionRefusedByTheDatabase(t *testing.T) {
 	}
 }
 
-// F-6: where no statement gets an answer, since another one holds the table, requests end, each
-// with a 503, while the table is still held; and when it is let go, everything is as before.
+// F-6: while another transaction holds the table, no statement returns. Each request ends with a
+// 503 meanwhile. When the table is free again, everything works as before.
 func TestF6_LockedTable(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)
@@ -280,7 +280,7 @@ func TestF6_LockedTable(t *testing.T) {
 	if a := h.Login(t, "username", "ada@example.com", "password", impltest.Password); a.Status != 200 {
 		t.Errorf("login, afterwards: got %d %s", a.Status, a.Body)
 	}
-	// Those that a statement was given up on are closed beside.
+	// Connections whose statement was given up are closed in the background.
 	for deadline := time.Now().Add(30 * time.Second); h.Pool.Stat().AcquiredConns() != 0; runtime.Gosched() {
 		if time.Now().After(deadline) {
 			t.Fatalf("%d connections are still held", h.Pool.Stat().AcquiredConns())
@@ -288,7 +288,8 @@ func TestF6_LockedTable(t *testing.T) {
 	}
 }
 
-// A statement that fails within the database is the server's fault, and nothing of it is told.
+// A statement that fails within the database is the server's fault, and the response shows nothing
+// of it.
 func TestH1_BrokenStatement(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)

@@ -81,8 +81,8 @@ func wantShown(t *testing.T, what string, got []string, want ...string) {
 	}
 }
 
-// A transaction that is committed late shows its events late, and not never: also if its ids are older
-// than what was shown, and if it began before the feed.
+// A feed shows the events of a transaction that is committed late, also if their ids are older than
+// those already shown, and if the transaction began before the feed.
 func TestFeedOfLateTransactions(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)
@@ -110,7 +110,7 @@ func TestFeedOfLateTransactions(t *testing.T) {
 	wantShown(t, "at last", shown(t, feed.Next))
 }
 
-// What was there before is shown once, also if it is committed between the two.
+// Events from before the feed are shown once, also if they are committed between the two reads.
 func TestFeedOfThePast(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)
@@ -131,8 +131,8 @@ func TestFeedOfThePast(t *testing.T) {
 	wantShown(t, "at last", shown(t, feed.Next))
 }
 
-// What was restored from the dump of another server has numbers of its transactions. None of it is
-// new, whatever they are.
+// Rows that were restored from another server's dump have that server's transaction numbers. None
+// of them counts as new, whatever the numbers are.
 func TestFeedAfterARestore(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)
@@ -153,7 +153,8 @@ func TestFeedAfterARestore(t *testing.T) {
 	}
 }
 
-// A feed of a user and a type shows no others. Many events of one transaction take several pages.
+// A feed of a user and a type shows no other events. The many events of one transaction take
+// several pages.
 func TestFeedFilter(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)

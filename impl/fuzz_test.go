@@ -10,7 +10,7 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/impltest"
 )
 
-// FuzzLoginForm sends any body to the token endpoint: it is answered as the contract says, and
+// FuzzLoginForm sends any body to the token endpoint. The response is one of the contract's, and
 // never a 5xx.
 func FuzzLoginForm(f *testing.F) {
 	for _, seed := range []string{
@@ -36,8 +36,8 @@ func FuzzLoginForm(f *testing.F) {
 	})
 }
 
-// FuzzAuthorization reads any header: a token comes out only of the scheme Bearer, and is what
-// follows it.
+// FuzzAuthorization parses any header. A token is returned only for the scheme Bearer, and is the
+// text after it.
 func FuzzAuthorization(f *testing.F) {
 	for _, seed := range []string{"", "Bearer", "Bearer ", "Bearer x", "bearer  x y", "BEARER\tx", "Basic Og==", " Bearer x", "Bearerx", "Bearer \x00"} {
 		f.Add(seed)

@@ -10,7 +10,7 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/secret"
 )
 
-// A user that was imported sees when, and that an operator did it.
+// An imported user sees in the events when the import was, and that an operator did it.
 func TestImportedUserSeesIt(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)

@@ -54,8 +54,8 @@ func TestInvitation(t *testing.T) {
 		t.Errorf("the letter is %+v", last)
 	}
 	mail := h.CodeMail(t, grace)
-	// Nobody but the reader of the mail has anything that sets a password: not the code, which is for
-	// ten minutes and for who has asked.
+	// Only the reader of the mail can set a password: the code doesn't, because it is valid for ten
+	// minutes and needs its request.
 	wantInvalidCode(t, "the code", confirmReset(t, h, "", mail.Code.Reveal(), newPassword))
 	wantInvalidCode(t, "a request of a reset", confirmReset(t, h, askCode(t, h, impltest.RequestResetPath, grace),
 		mail.Code.Reveal(), newPassword))
@@ -75,7 +75,7 @@ func TestInvitation(t *testing.T) {
 	}
 }
 
-// An invitation ends after a week. A reset that an operator sends takes its place, also before.
+// An invitation ends after a week. A reset that an operator sends replaces it, also before that.
 func TestInvitationEnds(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)
@@ -95,7 +95,7 @@ func TestInvitationEnds(t *testing.T) {
 	wantStatus(t, "a login", h.Login(t, "username", grace, "password", newPassword), 200)
 }
 
-// Who is deactivated can't accept an invitation.
+// A deactivated user can't accept an invitation.
 func TestInvitationOfADeactivatedUser(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)
@@ -116,7 +116,7 @@ func TestInvitationOfADeactivatedUser(t *testing.T) {
 	wantInvalidCode(t, "active again", confirmReset(t, h, "", link, newPassword))
 }
 
-// What an invitation must not be made of, and what it makes nothing of.
+// Invitations that are refused, and that leave nothing behind.
 func TestInvitationRefused(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)
@@ -151,8 +151,8 @@ func TestInvitationRefused(t *testing.T) {
 	}
 }
 
-// A reset that an operator sends leaves the password until the user sets another one. The mails to one
-// user are bounded, and those to others are not.
+// A reset that an operator sends keeps the password until the user sets another one. The mails to
+// one user are limited, and don't count for other users.
 func TestOperatorReset(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t, impltest.Options{Limits: true})

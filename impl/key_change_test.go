@@ -12,7 +12,7 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/secret"
 )
 
-// A command doesn't know how long the servers' tokens live, and their key does.
+// A command doesn't know how long the servers' tokens live. Their key knows it.
 func TestR6_RotationByWhoeverHasOtherSettings(t *testing.T) {
 	t.Parallel()
 	const day = 24 * time.Hour
@@ -40,7 +40,7 @@ func TestR6_RotationByWhoeverHasOtherSettings(t *testing.T) {
 	}
 }
 
-// keyringOptions are those of the harness's own keyring.
+// keyringOptions returns the options of the harness's own keyring.
 func keyringOptions(h *impltest.Harness) keyring.Options {
 	return keyring.Options{
 		Lead:      keyring.MinLead,
@@ -52,8 +52,8 @@ func keyringOptions(h *impltest.Harness) keyring.Options {
 	}
 }
 
-// A key that can't be unsealed counts as none, and what others have done to the other keys is
-// followed all the same.
+// A key that can't be unsealed counts as missing. The ring still follows what others do to the
+// other keys.
 func TestAKeyThatCannotBeUnsealed(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)
@@ -74,7 +74,8 @@ func TestAKeyThatCannotBeUnsealed(t *testing.T) {
 	if got := publishedIDs(t, beside); !slices.Equal(got, []string{old}) {
 		t.Errorf("published are %v", got)
 	}
-	// A token that names it may be a good one; one that names a key that nobody has is not.
+	// A token under the unreadable key may be valid, so it gets a 503. A token under a key that
+	// nobody has gets a 401.
 	for kid, want := range map[string]int{bad: 503, "nobody's": 401} {
 		token := sign(t, key.Method, map[string]any{"typ": "at+jwt", "kid": kid}, decodePart(t, access, 1), key.Key)
 		if a := beside.Me(t, token); a.Status != want {
@@ -88,7 +89,7 @@ func TestAKeyThatCannotBeUnsealed(t *testing.T) {
 	if err := beside.Keys.Follow(t.Context()); !errors.Is(err, keyring.ErrSealed) {
 		t.Errorf("got %v", err)
 	}
-	// Which keys there are can't be told, and nothing signs.
+	// The published keys aren't known, and no key signs.
 	for name, a := range map[string]impltest.Answer{
 		"keys":     beside.Do(t, beside.Request("GET", impltest.KeysPath, "")),
 		"metadata": beside.Do(t, beside.Request("GET", impltest.MetadataPath, "")),
@@ -101,8 +102,8 @@ func TestAKeyThatCannotBeUnsealed(t *testing.T) {
 	if a := beside.Do(t, beside.Request("GET", "/readyz", "")); a.Status != 503 || a.Text("code") != "keys_unavailable" {
 		t.Errorf("got %d %s", a.Status, a.Body)
 	}
-	// Nothing signs, so that nothing is rotated: the refresh token is as good as before when there is
-	// a key again.
+	// No key signs, so nothing is rotated: the refresh token is still valid when there is a key
+	// again.
 	for range 2 {
 		if a := refresh(t, beside, token); a.Status != 503 {
 			t.Errorf("got %d %s", a.Status, a.Body)
@@ -114,7 +115,7 @@ func TestAKeyThatCannotBeUnsealed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// It ends as any other does.
+	// The unreadable key can be retired as any other.
 	if err := command.Retire(t.Context(), bad); err != nil {
 		t.Error(err)
 	}
@@ -132,7 +133,7 @@ func execute(t *testing.T, h *impltest.Harness, sql string, args ...any) {
 	}
 }
 
-// Whoever administers the keys changes no algorithm by leaving out a setting.
+// A command that lacks the setting doesn't change the algorithm of the keys.
 func TestOpenKeyringAsIs(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t, impltest.Options{Algorithm: "EdDSA"})
@@ -152,8 +153,8 @@ func TestOpenKeyringAsIs(t *testing.T) {
 	}
 }
 
-// What seals the keys is the secret key, and to change it logs nobody out where the former one is
-// told.
+// The secret key seals the keys. A change of it logs nobody out if the server also gets the former
+// one.
 func TestSecretKeyChange(t *testing.T) {
 	t.Parallel()
 	const former, present = impltest.SecretKey, "Qm7xT2vLk9ZpR4wBn6YcH1sJf8GdU3eKa5XoVtW0iNrMqPyC"
@@ -177,13 +178,13 @@ func TestSecretKeyChange(t *testing.T) {
 			_, token = wantRefreshed(t, refresh(t, changed, token))
 			h.Clock.Advance(time.Hour)
 			follow(t, changed)
-			// From then on the former one is needed no more.
+			// From then on the former secret key isn't needed any more.
 			alone := h.With(t, impltest.Options{Algorithm: algorithm, Secret: present})
 			access, _ = wantRefreshed(t, refresh(t, alone, token))
 			if a := alone.Me(t, access); a.Status != 200 {
 				t.Errorf("got %d %s", a.Status, a.Body)
 			}
-			// Where it is lost, all keys can end, and everybody logs in again.
+			// If the secret key is lost, all keys can be ended, and everybody logs in again.
 			lost := o
 			lost.Secret = secret.New("Zb4nW8rKq1XvM6tYc9PhL3sGj7FdR2eUa5ToQiV0kNxBmJwH")
 			if err := keyring.RetireAll(t.Context(), lost); err != nil {
@@ -199,8 +200,8 @@ func TestSecretKeyChange(t *testing.T) {
 	}
 }
 
-// An instance that was left with the former secret key goes on with the keys that it holds, and
-// makes none that the others couldn't unseal.
+// An instance that still has the former secret key continues with the keys that it holds. It makes
+// no key that the others couldn't unseal.
 func TestSecretKeyChangeBesideAnInstanceWithTheFormerOne(t *testing.T) {
 	t.Parallel()
 	const present = "Qm7xT2vLk9ZpR4wBn6YcH1sJf8GdU3eKa5XoVtW0iNrMqPyC"
@@ -225,7 +226,7 @@ func TestSecretKeyChangeBesideAnInstanceWithTheFormerOne(t *testing.T) {
 	}
 }
 
-// The secret key itself ends only by being changed, and nobody is told otherwise.
+// The secret key itself can't be retired, and the command says so.
 func TestRetirementOfTheSecretKey(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t, impltest.Options{Algorithm: "HS256"})
@@ -245,8 +246,8 @@ func TestRetirementOfTheSecretKey(t *testing.T) {
 	}
 }
 
-// From each algorithm to each other, nobody is logged out, and the new one signs when everybody
-// knows its key.
+// A change from each algorithm to each other logs nobody out. The new key signs when everybody has
+// it.
 func TestAlgorithmChange(t *testing.T) {
 	t.Parallel()
 	for _, from := range keyring.Algorithms {
@@ -274,7 +275,7 @@ func TestAlgorithmChange(t *testing.T) {
 				if headerOf(t, after)["alg"] != to {
 					t.Error("the new key doesn't sign")
 				}
-				// And back again, which makes the former one sign at once where it has not ended.
+				// After a change back, the former key signs at once unless it has ended.
 				back := h.With(t, impltest.Options{Algorithm: from})
 				for _, token := range []string{meanwhile, after} {
 					if a := back.Me(t, token); a.Status != 200 {

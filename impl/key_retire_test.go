@@ -10,7 +10,7 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/impltest"
 )
 
-// A retired key is worth nothing at once, and another one signs; a session goes on by its refresh
+// A retired key is refused at once, and another one signs. A session continues by its refresh
 // token.
 func TestR6_Retirement(t *testing.T) {
 	t.Parallel()
@@ -36,8 +36,7 @@ func TestR6_Retirement(t *testing.T) {
 	if err := h.Keys.Retire(t.Context(), "nothing"); !errors.Is(err, keyring.ErrNoKey) {
 		t.Errorf("got %v", err)
 	}
-	// A successor that waits signs at once, though it isn't known everywhere yet, and no other one is
-	// made.
+	// A waiting successor signs at once, although not everybody has it yet. No other key is made.
 	h.Clock.Advance(time.Minute)
 	rotate(t, h, 0)
 	waiting := publishedIDs(t, h)[1]
@@ -54,8 +53,8 @@ func TestR6_Retirement(t *testing.T) {
 	}
 }
 
-// A key that was superseded verifies still, but signs no more when its successor is retired: its
-// end would come before that of its tokens.
+// A superseded key still verifies. It doesn't sign again when its successor is retired, because it
+// would end before its tokens do.
 func TestR6_RetirementAfterARotation(t *testing.T) {
 	t.Parallel()
 	for name, isWaiting := range map[string]bool{"a new one": false, "the one that waits": true} {
@@ -82,7 +81,7 @@ func TestR6_RetirementAfterARotation(t *testing.T) {
 			if kid := kidOf(t, third); kid == kidOf(t, first) || kid == kidOf(t, second) {
 				t.Errorf("%s signs, not another one", kid)
 			}
-			// The first one verifies until the last token under it has expired, and no longer.
+			// The first key verifies until the last token under it has expired, and no longer.
 			h.Clock.Advance(10 * time.Minute)
 			follow(t, h, beside)
 			for _, token := range []string{last, third} {
@@ -102,8 +101,8 @@ func TestR6_RetirementAfterARotation(t *testing.T) {
 	}
 }
 
-// A successor that is retired before it signs leaves the present key in its place, as if there had
-// been no rotation.
+// If a successor is retired before it signs, the present key stays as if there had been no
+// rotation.
 func TestR6_RetirementOfASuccessor(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)
@@ -128,8 +127,8 @@ func TestR6_RetirementOfASuccessor(t *testing.T) {
 	}
 }
 
-// Of two successors that wait, the retirement of one leaves the present key for as long as it
-// signs, and some more.
+// If one of two waiting successors is retired, the present key signs until the other one begins, and
+// its tokens stay valid.
 func TestR6_RetirementOfOneOfTwoSuccessors(t *testing.T) {
 	t.Parallel()
 	for i, name := range []string{"the first", "the second"} {

@@ -49,7 +49,7 @@ func publishedIDs(t *testing.T, h *impltest.Harness) (ids []string) {
 	return ids
 }
 
-// the public part of what signs, and nothing else.
+// the published keys are the public parts of the keys that sign, and nothing else.
 func TestR6_PublishedKeys(t *testing.T) {
 	t.Parallel()
 	members := map[string][]string{
@@ -119,7 +119,7 @@ func TestMetadata(t *testing.T) {
 				t.Errorf("%s is %v, want %s", name, got[name], want)
 			}
 		}
-		// Nothing offers the password grant to third parties.
+		// The metadata doesn't offer the password grant to third parties.
 		if text := fmt.Sprint(
 			got["grant_types_supported"],
 		); text != "[refresh_token]" ||
@@ -161,8 +161,8 @@ func follow(t *testing.T, instances ...*impltest.Harness) {
 	}
 }
 
-// R-6, F-22: a new key is published for longer than the keys may be kept before it signs, and an
-// old one verifies until the last token under it has expired, on every instance.
+// R-6, F-22: a new key is published for longer than caches may keep the keys before it signs. An
+// old key verifies until the last token under it has expired, on every instance.
 func TestR6_Rotation(t *testing.T) {
 	t.Parallel()
 	for _, algorithm := range []string{"ES256", "EdDSA", "RS256"} {
@@ -222,7 +222,7 @@ func TestR6_Rotation(t *testing.T) {
 	}
 }
 
-// sweptKeys sweeps the keys, and returns those that are left.
+// sweptKeys sweeps the keys, and returns the remaining ones.
 func sweptKeys(t *testing.T, h *impltest.Harness) []keyring.Key {
 	t.Helper()
 	if err := h.Keys.Sweep(t.Context()); err != nil {
@@ -235,7 +235,7 @@ func sweptKeys(t *testing.T, h *impltest.Harness) []keyring.Key {
 	return keys
 }
 
-// Two instances that find the key old make one new key, not two.
+// Two instances that both find the key too old make one new key, not two.
 func TestR6_RotationByAge(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)
@@ -252,8 +252,8 @@ func TestR6_RotationByAge(t *testing.T) {
 	}
 }
 
-// A token under a key that another instance has just made is looked for; the unknown keys that
-// anybody can name are not looked for more than once a second.
+// The ring looks for a key that another instance has just made. It looks for unknown keys, which
+// anybody can name, at most once a second.
 func TestR6_UnknownKeys(t *testing.T) {
 	t.Parallel()
 	var asked counting
@@ -273,7 +273,7 @@ func TestR6_UnknownKeys(t *testing.T) {
 	if got := asked.of("SigningKeyList") - before; got != 1 {
 		t.Errorf("1000 bogus keys made %d statements", got)
 	}
-	// An instance that was not told of a retirement meets the key that signs since.
+	// An instance that hasn't heard of a retirement finds the key that signs since.
 	if err := h.Keys.Retire(t.Context(), kidOf(t, access)); err != nil {
 		t.Fatal(err)
 	}
@@ -282,7 +282,7 @@ func TestR6_UnknownKeys(t *testing.T) {
 	if a := beside.Me(t, next); a.Status != 200 {
 		t.Errorf("got %d %s", a.Status, a.Body)
 	}
-	// Without its database an instance can't tell, and a 401 would log people out.
+	// Without its database an instance can't know, and a 401 would log users out.
 	pool.Close()
 	h.Clock.Advance(time.Second)
 	if a := beside.Me(t, bogus(1)); a.Status != 503 {
@@ -290,7 +290,7 @@ func TestR6_UnknownKeys(t *testing.T) {
 	}
 }
 
-// tracedPool opens the harness's database anew, and tells of its statements.
+// tracedPool opens another pool to the harness's database, whose statements the tracer sees.
 func tracedPool(t *testing.T, h *impltest.Harness, tracer pgx.QueryTracer) *pgxpool.Pool {
 	t.Helper()
 	config := h.Pool.Config()

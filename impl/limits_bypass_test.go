@@ -11,7 +11,7 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/secret"
 )
 
-// A login that can't be any account's is charged to nobody. Otherwise a client that sends no
+// A login that can't belong to any account is charged to nobody. Otherwise a client that sends no
 // credentials could use up the budget of everybody at its address.
 func TestL5_MalformedLoginsAreNotCharged(t *testing.T) {
 	t.Parallel()
@@ -24,7 +24,7 @@ func TestL5_MalformedLoginsAreNotCharged(t *testing.T) {
 	}
 }
 
-// A refusal is remembered for what it was of, and not for longer than it holds.
+// A remembered refusal applies only to what was refused, and only until the budget has room again.
 func TestL5_RememberedRefusals(t *testing.T) {
 	t.Parallel()
 	t.Run("a registration's says nothing of a log-in", func(t *testing.T) {
@@ -68,7 +68,7 @@ func TestL5_RememberedRefusals(t *testing.T) {
 	})
 }
 
-// Instances whose clocks differ share the budgets still.
+// Instances whose clocks differ still share the budgets.
 func TestL5_ClocksThatDiffer(t *testing.T) {
 	t.Parallel()
 	proxies := []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
@@ -87,7 +87,7 @@ func TestL5_ClocksThatDiffer(t *testing.T) {
 	}
 }
 
-// Whoever is behind an address that many accounts know can't try them all.
+// An attacker behind an address that many accounts know can't try them all.
 func TestL5_SprayingFromAKnownAddress(t *testing.T) {
 	t.Parallel()
 	h := limited(t)
@@ -110,7 +110,7 @@ func TestL5_SprayingFromAKnownAddress(t *testing.T) {
 	if let != 300 {
 		t.Errorf("%d of 400 guesses were let through, want 300", let)
 	}
-	// A session isn't held back by its neighbours.
+	// A session isn't limited because of its neighbours.
 	h.Clock.Advance(12 * time.Second)
 	a := loginFrom(t, h, home, "user-1@example.com", impltest.Password)
 	if a.Status != 200 {
@@ -131,7 +131,7 @@ func TestL5_SprayingFromAKnownAddress(t *testing.T) {
 	}
 }
 
-// With the password goes what its thief's address was allowed.
+// A change of the password also ends the own budget of the thief's address.
 func TestL5_AnotherPasswordForgetsAddresses(t *testing.T) {
 	t.Parallel()
 	h := limited(t)
@@ -152,8 +152,8 @@ func TestL5_AnotherPasswordForgetsAddresses(t *testing.T) {
 	}
 }
 
-// An account that has left an address has no budget of its own there: its networks are strangers to
-// whoever has the address next.
+// An account that has left an email has no budget of its own there: its networks are strangers to
+// the next account with this email.
 func TestL5_FormerOwnersAreStrangers(t *testing.T) {
 	t.Parallel()
 	h := limited(t)

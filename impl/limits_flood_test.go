@@ -15,7 +15,7 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/impltest"
 )
 
-// flooded is a harness with limits, on which a line forms.
+// flooded returns a harness with limits on which passwords have to wait.
 func flooded(t *testing.T, hash password.Params) *impltest.Harness {
 	t.Helper()
 	return impltest.New(t, impltest.Options{
@@ -23,14 +23,14 @@ func flooded(t *testing.T, hash password.Params) *impltest.Harness {
 	})
 }
 
-// slow are hashes of which a line is worked off more slowly than it fills.
+// slow are parameters with which passwords arrive faster than they are hashed.
 var slow = password.Params{MemoryKiB: 8192, Passes: 4, Lanes: 1}
 
-// networkLength is how many passwords of one network wait at a harness, at most, to be checked; and
-// as many to be set.
+// networkLength is how many passwords of one network wait at a harness to be checked, at most, and
+// how many wait to be set.
 const networkLength = 16
 
-// charged is how much of all budgets is used up, in seconds until they are whole.
+// charged returns how much of all budgets is used up, in seconds until they are whole.
 func charged(t *testing.T, h *impltest.Harness) (total float64) {
 	t.Helper()
 	const sql = `SELECT coalesce(sum(extract(epoch FROM whole_at - $1::timestamptz)), 0)::float8 FROM rate_limits WHERE whole_at > $1`
@@ -40,8 +40,8 @@ func charged(t *testing.T, h *impltest.Harness) (total float64) {
 	return total
 }
 
-// F-10: a client that knows passwords, of as many accounts as you like, can't keep others from
-// logging in: not from an address that they know, nor from a new one, with a session or without.
+// F-10: a client that knows the passwords of many accounts can't keep others from logging in:
+// neither from an address that their account knows nor from a new one, with a session or without.
 func TestF10_RightPasswordsKeepNobodyOut(t *testing.T) {
 	t.Parallel()
 	for _, row := range []struct {
@@ -78,8 +78,8 @@ func TestF10_RightPasswordsKeepNobodyOut(t *testing.T) {
 							t.Error(err)
 							return
 						}
-						// Whoever is refused leaves the machine to those who are served: what is refused doesn't fill
-						// the line.
+						// A refused client waits before it tries again: refusals must not use the
+						// processor that the others need.
 						if pause = 0; a.Status != http.StatusOK {
 							pause = 50 * time.Millisecond
 						}
@@ -99,8 +99,8 @@ func TestF10_RightPasswordsKeepNobodyOut(t *testing.T) {
 	}
 }
 
-// Whoever was told to try again, since there was no room to hash, is not held back for it: only
-// what got a verdict is charged, and that is charged.
+// A client that was refused because no hash was free isn't charged. Only a login with a verdict is
+// charged.
 func TestL5_OverloadIsNotCharged(t *testing.T) {
 	t.Parallel()
 	h := flooded(t, password.Params{})
@@ -156,8 +156,9 @@ func TestL5_OverloadIsNotCharged(t *testing.T) {
 	}
 }
 
-// F-25: a registration whose client goes while its password is hashed has cost the hash, and is
-// charged; one whose client goes before has not, and isn't. Neither is an error in the log.
+// F-25: a registration whose client disconnects while its password is hashed is charged, because it
+// has cost the hash. If the client disconnects before, it isn't charged. Neither is an error in the
+// log.
 func TestF25_CancelledRegistrations(t *testing.T) {
 	t.Parallel()
 	const each = 12*60 + 72 // seconds, of an account and of an address
@@ -204,7 +205,7 @@ func TestF25_CancelledRegistrations(t *testing.T) {
 	}
 }
 
-// waitFor asks until something is so.
+// waitFor asks until the condition holds.
 func waitFor(t *testing.T, so func() bool) {
 	t.Helper()
 	impltest.Eventually(t, so)

@@ -10,7 +10,8 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/secret"
 )
 
-// Whoever goes on at an account that is held takes nothing from the neighbours at the same address.
+// A client that continues to attack a blocked account takes nothing from its neighbours at the same
+// address.
 func TestL5_RefusalsCostNeighboursNothing(t *testing.T) {
 	t.Parallel()
 	t.Run("at an address that both know", func(t *testing.T) {
@@ -82,8 +83,8 @@ func TestL5_RefusalsCostNeighboursNothing(t *testing.T) {
 	})
 }
 
-// A session vouches as long as it lives, whatever its token says; so that another password ends the
-// guesses that it was good for.
+// A session vouches for its user only as long as it lives, whatever its token says. A change of the
+// password therefore ends the extra guesses.
 func TestL5_DeadSessionsVouchForNothing(t *testing.T) {
 	t.Parallel()
 	h := limited(t)
@@ -131,8 +132,8 @@ func TestL5_DeadSessionsVouchForNothing(t *testing.T) {
 	}
 }
 
-// A login that is recorded while another password is being set leaves no address behind that the
-// account knows.
+// A login that is recorded while another password is being set doesn't make its address known to
+// the account.
 func TestL5_AnotherPasswordBesideALogin(t *testing.T) {
 	t.Parallel()
 	h := flooded(t, password.Params{}) // with no bound on how long the login waits below
@@ -177,7 +178,7 @@ func TestL5_AnotherPasswordBesideALogin(t *testing.T) {
 	if a := loginFrom(t, h, thief, "ada@example.com", "a wrong password"); a.Status != 429 {
 		t.Errorf("from the address of before: got %d", a.Status)
 	}
-	// Whoever logs in from there with the new password is known there again.
+	// A login from there with the new password makes the address known again.
 	h.Clock.Advance(15 * time.Minute)
 	if a := loginFrom(t, h, thief, "ada@example.com", "another correct horse"); a.Status != 200 {
 		t.Fatalf("with the new password: got %d", a.Status)
@@ -188,7 +189,7 @@ func TestL5_AnotherPasswordBesideALogin(t *testing.T) {
 	}
 }
 
-// An instance whose clock is behind makes an address known all the same.
+// An instance whose clock is behind makes an address known as well.
 func TestL5_KnownByAClockThatIsBehind(t *testing.T) {
 	t.Parallel()
 	h := limited(t)

@@ -14,7 +14,7 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/impltest"
 )
 
-// A request ends at its deadline, also where nothing that it waits for has one.
+// A request ends at its deadline, also if nothing that it waits for has a deadline.
 func TestRequestsHaveADeadline(t *testing.T) {
 	t.Parallel()
 	patient := impltest.New(t, impltest.Options{Patient: true})
@@ -28,7 +28,7 @@ func TestRequestsHaveADeadline(t *testing.T) {
 	release()
 }
 
-// More passwords than may wait are refused at once, and everything else goes on.
+// If too many passwords wait, further ones are refused at once. Everything else continues.
 func TestF10_Overload(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t, impltest.Options{Patient: true, Hash: password.Params{MemoryKiB: 4096, Passes: 2, Lanes: 1}})

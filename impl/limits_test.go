@@ -40,8 +40,7 @@ func registerFrom(t *testing.T, h *impltest.Harness, address, username string) i
 	)
 }
 
-// guess guesses so often, each time from another address, and answers how often it was refused by a
-// limit.
+// guess sends wrong passwords, each from another address, and returns how many a limit has refused.
 func guess(t *testing.T, h *impltest.Harness, email string, times int) (refused int) {
 	t.Helper()
 	for i := range times {
@@ -59,7 +58,7 @@ func guess(t *testing.T, h *impltest.Harness, email string, times int) (refused 
 const home = "198.51.100.7"
 
 // A thousand addresses that guess one account get ten guesses, and one more each quarter of an
-// hour. The owner isn't held back.
+// hour. The owner isn't blocked.
 func TestL5_ManyAddressesGuessOneAccount(t *testing.T) {
 	t.Parallel()
 	h := limited(t)
@@ -92,8 +91,8 @@ func TestL5_ManyAddressesGuessOneAccount(t *testing.T) {
 	}
 }
 
-// What an own budget has is bounded too: whoever sits at the owner's address doesn't guess for
-// ever.
+// An account's own budget at a known address is limited too: an attacker at the owner's address
+// can't guess for ever.
 func TestL5_OwnBudget(t *testing.T) {
 	t.Parallel()
 	h := limited(t)
@@ -115,7 +114,7 @@ func TestL5_OwnBudget(t *testing.T) {
 	if a := loginFrom(t, h, home, "ada@example.com", impltest.Password); a.Status != 200 {
 		t.Errorf("five minutes later: got %d %s", a.Status, a.Body)
 	}
-	// An address that was not seen for long is a stranger's again.
+	// An address that wasn't used for long is a stranger again.
 	h.Clock.Advance(91 * 24 * time.Hour)
 	guess(t, h, "ada@example.com", 10)
 	if a := loginFrom(t, h, home, "ada@example.com", impltest.Password); a.Status != 429 {
@@ -123,8 +122,8 @@ func TestL5_OwnBudget(t *testing.T) {
 	}
 }
 
-// One address that guesses a thousand accounts gets a hundred guesses, and one more each 36 s; all
-// of a /64 are one address.
+// One address that guesses a thousand accounts gets a hundred guesses, and one more each 36 s. A
+// whole /64 is one address.
 func TestL5_OneAddressGuessesManyAccounts(t *testing.T) {
 	t.Parallel()
 	h := limited(t)
@@ -143,7 +142,7 @@ func TestL5_OneAddressGuessesManyAccounts(t *testing.T) {
 	if a := loginFrom(t, h, "2001:db8:1:3::1", "user1@example.com", "a wrong password"); a.Status != 401 {
 		t.Errorf("the next network: got %d", a.Status)
 	}
-	// What was refused for the address has cost the accounts nothing.
+	// What was refused because of the address has cost the accounts nothing.
 	if got := guess(t, h, "user900@example.com", 10); got != 0 {
 		t.Errorf("%d of 10 guesses at an account that only the held address has tried were refused", got)
 	}
@@ -153,8 +152,8 @@ func TestL5_OneAddressGuessesManyAccounts(t *testing.T) {
 	}
 }
 
-// L-6: a limit falls on an unknown email as on a known and on a deactivated one: the same statuses,
-// headers and bodies.
+// L-6: a limit applies to an unknown email as to a known one and to a deactivated account: the
+// statuses, headers and bodies are the same.
 func TestL6_LimitsTellNothing(t *testing.T) {
 	t.Parallel()
 	h := limited(t)
@@ -188,8 +187,8 @@ func TestL6_LimitsTellNothing(t *testing.T) {
 	}
 }
 
-// The fields of a 429 tell what is true: after Retry-After the next attempt is let through, and not
-// a second before.
+// The fields of a 429 are true: the next attempt is accepted after Retry-After, and not a second
+// before.
 func TestRetryAfterIsTrue(t *testing.T) {
 	t.Parallel()
 	h := limited(t)
@@ -224,7 +223,7 @@ func TestRetryAfterIsTrue(t *testing.T) {
 	}
 }
 
-// Whoever logs in often is not held back: what succeeds is given back.
+// A user who logs in often isn't blocked, because successful logins are refunded.
 func TestSuccessesAreGivenBack(t *testing.T) {
 	t.Parallel()
 	h := limited(t)
@@ -257,7 +256,7 @@ func TestL5_Registrations(t *testing.T) {
 			t.Errorf("registration %d: got %d %s, want %d", i, a.Status, a.Body, want)
 		}
 	}
-	// Who asks again and again whether an email is taken is held too.
+	// A client that asks again and again whether an email is taken is blocked too.
 	for i := range 7 {
 		want := 409
 		if i >= 4 {
@@ -273,7 +272,7 @@ func TestL5_Registrations(t *testing.T) {
 	}
 }
 
-// Attempts that come at the same moment count one by one.
+// Parallel attempts count one by one.
 func TestL5_GuessesAtOnce(t *testing.T) {
 	t.Parallel()
 	h := limited(t)
@@ -302,7 +301,7 @@ func TestL5_GuessesAtOnce(t *testing.T) {
 	}
 }
 
-// The budgets are the database's, so that three instances don't give three times as many guesses.
+// The budgets are in the database, so three instances don't give three times as many guesses.
 func TestLimitsAreShared(t *testing.T) {
 	t.Parallel()
 	h := limited(t)
@@ -317,8 +316,8 @@ func TestLimitsAreShared(t *testing.T) {
 	}
 }
 
-// Passwords that are sprayed over many accounts from many addresses use up no budget. The figures
-// show them, and no other address loses anything for it.
+// Passwords that are sprayed over many accounts from many addresses use up no budget. The metrics
+// show them, and they cost no other address anything.
 func TestL5_SprayFromManyAddresses(t *testing.T) {
 	t.Parallel()
 	h := limited(t)
@@ -345,7 +344,7 @@ func TestL5_SprayFromManyAddresses(t *testing.T) {
 	}
 }
 
-// A clock that is set back, or runs ahead at another instance, holds nobody for longer than a
+// A clock that is set back, or that is ahead at another instance, blocks nobody for longer than a
 // window.
 func TestLimitsSurviveTheClock(t *testing.T) {
 	t.Parallel()
@@ -359,7 +358,7 @@ func TestLimitsSurviveTheClock(t *testing.T) {
 	}
 }
 
-// The table of budgets forgets those that are whole, however many there are, and nothing else.
+// The sweep deletes the budgets that are whole, however many there are, and no others.
 func TestSweep(t *testing.T) {
 	t.Parallel()
 	h := limited(t)

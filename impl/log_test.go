@@ -10,8 +10,8 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/impltest"
 )
 
-// L-10, L-11: one parsable line a request, whatever the client sends; the outcome of every login,
-// and never a secret.
+// L-10, L-11: each request has one parsable line, whatever the client sends. It has the outcome of
+// every login, and never a secret.
 func TestL10_Log(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t, impltest.Options{LogJSON: true})
@@ -103,7 +103,7 @@ func TestL10_LogNamesTheBudget(t *testing.T) {
 	}
 }
 
-// The line of a request without an access token names the user whose code or refresh token it has.
+// The line of a request without an access token names the user of the code or the refresh token.
 func TestL10_LogNamesTheUser(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t, impltest.Options{})

@@ -7,8 +7,8 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/impltest"
 )
 
-// L-6: each login that fails costs a hash, whatever is wrong with the account, so that the time
-// doesn't report whether there is one. While no worker is free, none of them is answered.
+// L-6: each failed login costs a hash, whatever is wrong with the account, so its time doesn't
+// reveal whether there is an account. While no worker is free, none of them gets a response.
 func TestL6_EveryFailureCostsAHash(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t, impltest.Options{Patient: true})

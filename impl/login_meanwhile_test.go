@@ -15,8 +15,8 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/secret"
 )
 
-// A login whose user is deactivated, deleted or gets another password while the password is hashed
-// opens nothing.
+// A login opens nothing if its user is deactivated, deleted or gets another password while the
+// password is hashed.
 func TestLoginOfAUserThatIsChangedMeanwhile(t *testing.T) {
 	t.Parallel()
 	for name, row := range map[string]struct {
@@ -78,8 +78,8 @@ func TestLoginOfAUserThatIsChangedMeanwhile(t *testing.T) {
 	}
 }
 
-// The same where the change is about to be committed when the session is to be opened: the login
-// waits for it, and sees it.
+// The same if the change is about to be committed when the login opens its session: the login waits
+// for the change, and sees it.
 func TestLoginWaitsForAChangeOfTheUser(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]string{
@@ -124,8 +124,7 @@ func TestLoginWaitsForAChangeOfTheUser(t *testing.T) {
 	}
 }
 
-// Another secret key gives nobody fresh budgets: neither beside the previous one, nor later without
-// it.
+// Another secret key gives nobody fresh budgets, neither while the previous one is set nor later.
 func TestBudgetsOutliveTheSecretKey(t *testing.T) {
 	t.Parallel()
 	h := limited(t)
@@ -175,8 +174,8 @@ func TestSweepsGoByTheDatabasesClock(t *testing.T) {
 	}
 }
 
-// Servers that start at once agree on the key of the budgets, if there is none yet, and if none of
-// them opens the one that is there.
+// Servers that start at the same moment agree on the key of the budgets, also if there is none yet,
+// or if none of them can unseal the present one.
 func TestBudgetKeyIsOneForAllServers(t *testing.T) {
 	t.Parallel()
 	h := limited(t)

@@ -31,8 +31,8 @@ func TestLogin(t *testing.T) {
 	}
 }
 
-// The credentials that must all get the same answer, L-6 (a): byte for byte, the request's id
-// aside.
+// L-6 (a): all of these credentials get the same response, byte for byte except for the request's
+// id.
 func TestL6_EqualAnswers(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)
@@ -75,7 +75,7 @@ func TestL6_EqualAnswers(t *testing.T) {
 	}
 }
 
-// comparable leaves out what may differ between two equal answers.
+// comparable leaves out the parts that may differ between two equal responses.
 func comparable(a impltest.Answer) map[string]any {
 	header := a.Header.Clone()
 	header.Del("X-Request-Id")
@@ -133,7 +133,7 @@ func TestL1_OneOfEachField(t *testing.T) {
 	}
 }
 
-// violations are the pointers and codes of a 422.
+// violations returns the pointers and codes of a 422.
 func violations(a impltest.Answer) [][2]string {
 	var all [][2]string
 	entries, _ := a.JSON("errors").([]any)
@@ -163,7 +163,7 @@ func TestL2_GrantTypes(t *testing.T) {
 	}
 }
 
-// The contract's examples of a login are one for each grant, and each is what the server takes.
+// The contract has one example of a login for each grant, and the server accepts each of them.
 func TestLoginExamples(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)
@@ -319,7 +319,7 @@ func TestL9_MethodsAndMediaTypes(t *testing.T) {
 	}
 }
 
-// A hash with other parameters is renewed by the next login, also when many come at once.
+// The next login renews a hash with other parameters, also if many logins come at the same moment.
 func TestOutdatedHashesAreRenewed(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)
@@ -356,8 +356,7 @@ func TestOutdatedHashesAreRenewed(t *testing.T) {
 	}
 }
 
-// L-6: a hash that nobody can read tells a stranger no more than an email without an account does,
-// and the log tells all.
+// L-6: an unreadable hash reveals to a client no more than an unknown email does. The log names it.
 func TestL6_UnreadableHash(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)

@@ -8,7 +8,8 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	// These tests wait for PostgreSQL half of the time. -parallel on the command line wins.
+	// These tests wait for PostgreSQL half of the time. -parallel on the command line wins over
+	// this.
 	if err := flag.Set("test.parallel", "4"); err != nil {
 		panic(err)
 	}

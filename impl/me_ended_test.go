@@ -30,7 +30,7 @@ func TestB12_DeactivatedDeletedAndChanged(t *testing.T) {
 	}
 	wantRefusal(t, h.Me(t, token), badToken) // what a deactivation ended stays ended
 
-	// In the same second as the change: the old token dies, the new one lives.
+	// In the same second as the change, the old token is refused and the new one accepted.
 	token = h.Login(t, "username", "ada@example.com", "password", impltest.Password).Text("access_token")
 	if a := h.Me(t, token); a.Status != 200 {
 		t.Fatalf("got %d %s", a.Status, a.Body)
@@ -55,8 +55,8 @@ func TestB12_DeactivatedDeletedAndChanged(t *testing.T) {
 	wantRefusal(t, h.Me(t, token), userGone)
 }
 
-// F-16, B-12: a login that has checked the old password, and is written just before the password is
-// changed, is ended by the change, however late its token is made.
+// F-16, B-12: a login has checked the old password, and is written just before the password
+// changes. The change ends its session, however late its token is made.
 func TestB12_LoginThatAChangeOvertakes(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)
@@ -65,7 +65,7 @@ func TestB12_LoginThatAChangeOvertakes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// The row is held, so that both writes wait for it, in the order of their coming.
+	// The row is locked, so both writes wait for it, in the order in which they came.
 	tx, err := h.Pool.Begin(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -104,7 +104,8 @@ func TestB12_LoginThatAChangeOvertakes(t *testing.T) {
 	}
 }
 
-// However often the credentials change within one second, no token of before the last change lives.
+// However often the credentials change within one second, no token from before the last change is
+// valid.
 func TestB12_ChangesWithinOneSecond(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)

@@ -17,7 +17,7 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/impltest"
 )
 
-// what a 401 of /api/users/me/ tells.
+// refusal is what a 401 of /api/users/me/ contains.
 type refusal struct{ detail, code, challenge string }
 
 var (
@@ -84,7 +84,7 @@ func TestB4_SchemeAndRepeatedHeaders(t *testing.T) {
 	wantRefusal(t, h.Do(t, twice), notAuthenticated)
 }
 
-// claims of a good token, to be spoilt.
+// goodClaims returns the claims of a good token, which a test then spoils.
 func goodClaims(h *impltest.Harness, uid, sid any) jwt.MapClaims {
 	now := h.Clock.Now().Unix()
 	return jwt.MapClaims{
@@ -188,7 +188,7 @@ func testBadTokens(t *testing.T, h *impltest.Harness) {
 		"dots":                    strings.Repeat(".", 8<<10),
 	}
 	if key.Method != jwt.SigningMethodHS256 {
-		// The secret key signs only where the server is told so.
+		// The secret key signs only if the settings say so.
 		rows["HS256 with the secret key"] = sign(t, jwt.SigningMethodHS256, header, goodClaims(h, uid, sid), secret)
 	}
 	for name, token := range rows {
@@ -247,7 +247,7 @@ func (anyUUID) Validate(s string) error {
 	return err
 }
 
-// Identity is the uid: not the email, which may pass to somebody else, and not the name.
+// The uid identifies the user: not the email, which may pass to another user, and not the name.
 func TestB14_IdentityIsTheUID(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)
@@ -271,7 +271,7 @@ func TestB14_IdentityIsTheUID(t *testing.T) {
 	}
 }
 
-// Who asks at the same moment shares a statement, and still gets its own user.
+// Parallel requests share a statement, and each still gets its own user.
 func TestLookupsAtOnce(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)
@@ -294,8 +294,8 @@ func TestLookupsAtOnce(t *testing.T) {
 	wg.Wait()
 }
 
-// What is remembered of a token that was found good is bound to its text and to the time, and says
-// nothing of its user.
+// The cache of good tokens is bound to the text of the token and to the time, and has nothing of
+// the user.
 func TestB7_RememberedTokens(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)

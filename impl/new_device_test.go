@@ -11,7 +11,7 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/impltest"
 )
 
-// loginNotices returns the addresses that the mails about logins to an account name, the oldest first.
+// loginNotices returns the addresses in the mails about logins to an account, the oldest first.
 func loginNotices(t *testing.T, h *impltest.Harness, to string) (addresses []string) {
 	t.Helper()
 	for _, data := range h.Mails(t, to) {
@@ -29,8 +29,8 @@ func wantNotices(t *testing.T, h *impltest.Harness, what string, want ...string)
 	}
 }
 
-// A login from a network that the account doesn't know is told by mail; no other login is, and no
-// registration.
+// A login from a network that the account doesn't know causes a mail. Other logins don't, and
+// neither does a registration.
 func TestNewDeviceMails(t *testing.T) {
 	t.Parallel()
 	h := limited(t)
@@ -69,8 +69,8 @@ func TestNewDeviceMails(t *testing.T) {
 	if got := loginNotices(t, h, "eve@example.com"); len(got) != 1 {
 		t.Errorf("a network that another account knows: %v", got)
 	}
-	// The login by code has proved the mailbox. Before that, no text of the client is mailed: whoever had
-	// registered another's email could have its owner read anything.
+	// The login by code has proved the mailbox. Before that, no text of the client is mailed.
+	// Otherwise a client that registers another person's email could send any text to its owner.
 	if data := h.Mails(t, ada)[0].(auth.LoginNotice); data.UserAgent != "Mozilla/5.0 ?" {
 		t.Errorf("once the email is proved: the mail is %+v", data)
 	}
@@ -103,7 +103,7 @@ func TestNewDeviceMailsOfForgottenNetworks(t *testing.T) {
 	wantNotices(t, h, "90 days later", home)
 }
 
-// Without limits no network is known, and no login is told.
+// Without limits no network is known, so no login causes a mail.
 func TestNewDeviceMailsWithoutLimits(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)
@@ -126,7 +126,7 @@ func TestNewDeviceMailsThatEnd(t *testing.T) {
 	}
 }
 
-// A login from a known network runs the statements that it ran before there were such mails.
+// A login from a known network runs no more statements because of these mails.
 func TestLoginFromAKnownNetworkCostsNothingMore(t *testing.T) {
 	t.Parallel()
 	h := limited(t)

@@ -13,7 +13,7 @@ import (
 )
 
 // RFC 6749 sections 4.3, 5.2 and 6: an ordinary OAuth2 client logs in, refreshes by itself when its
-// token has expired, and reports what fails by its own type of error.
+// token has expired, and reports failures as its own type of error.
 func TestOAuth2Client(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t, impltest.Options{Limits: true})
@@ -61,7 +61,7 @@ func TestOAuth2Client(t *testing.T) {
 		me(next)
 		token = next
 	}
-	// Its own type of error has what the server says (RFC 6749 section 5.2).
+	// The client's error has the fields of the response (RFC 6749 section 5.2).
 	refused := func(what string, err error, status int, code string) {
 		t.Helper()
 		var refusal *oauth2.RetrieveError

@@ -8,7 +8,8 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/impltest"
 )
 
-// The invalid requests of operators that the contract shows. The harness looks for the answers that it shows.
+// The contract shows these invalid requests of operators. The harness checks that each example of a
+// response was seen.
 func TestOperatorsInvalidRequests(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)

@@ -2,8 +2,8 @@ package impl_test
 
 import "github.com/latchkey-auth/latchkey/impl/impltest"
 
-// operatorRequests are one of each operation for operators, each good for a token with its scope. The
-// user that a path names doesn't exist.
+// operatorRequests returns one request for each operation of operators, each good for a token with
+// its scope. The user in a path doesn't exist.
 func operatorRequests(token string) map[string][]string {
 	const user = impltest.UsersPath + "01981f6e-3f4a-7cc0-8f1e-5d7a4c1b2e90/"
 	authorization := "Bearer " + token

@@ -11,8 +11,9 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/impltest"
 )
 
-// fillUsers makes users, one a minute. A third of them isn't verified, one in a thousand is inactive,
-// five are both, and one in twenty thousand gives support. Emails begin with a digit of base 16.
+// fillUsers makes users, one a minute. A third of them isn't verified, one in a thousand is
+// inactive, five are both, and one in twenty thousand has the role support. Emails begin with a
+// hexadecimal digit.
 func fillUsers(tb testing.TB, h *impltest.Harness, n int) {
 	tb.Helper()
 	for _, text := range []string{

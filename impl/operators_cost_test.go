@@ -6,10 +6,10 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/impltest"
 )
 
-// rowsRead returns how many rows of tables and of their indexes were read so far.
+// rowsRead returns the number of rows of tables and their indexes that were read so far.
 func rowsRead(t *testing.T, h *impltest.Harness, tables ...string) (n int64) {
 	t.Helper()
-	// Each connection reports what it has read when it is told to, or once a second.
+	// Each connection reports its reads once a second, or when asked.
 	for _, conn := range h.Pool.AcquireAllIdle(t.Context()) {
 		_, err := conn.Exec(t.Context(), "SELECT pg_stat_force_next_flush()")
 		conn.Release()
@@ -26,8 +26,8 @@ func rowsRead(t *testing.T, h *impltest.Harness, tables ...string) (n int64) {
 	return n
 }
 
-// A page reads few rows, whatever its filters are: a rare value doesn't scan the table. It reads at
-// most a page of the four states that a user can have, and then its own users with their roles.
+// A page reads few rows, whatever its filters are: a rare value doesn't cause a scan. It reads at
+// most a page for each of the four states of users, and then its own users with their roles.
 func TestListUsersReadsFewRows(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)

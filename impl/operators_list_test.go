@@ -60,7 +60,7 @@ type listed struct {
 	age                int // in days
 }
 
-// listedUsers are in no order: neither that of their ids, nor of their emails or times.
+// listedUsers returns users whose ids, emails and times each have another order.
 func listedUsers() (users []listed) {
 	for i := range 24 {
 		users = append(users, listed{
@@ -87,7 +87,7 @@ func insertListed(t *testing.T, h *impltest.Harness, users []listed) {
 	}
 }
 
-// Every combination of filters lists exactly its users in their order, whatever the size of a page.
+// Each combination of filters lists exactly its users in their order, whatever the size of a page.
 func TestListUsersFilters(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)
@@ -139,8 +139,8 @@ func TestListUsersFilters(t *testing.T) {
 	}
 }
 
-// A page begins where the one before ended, whatever was created and deleted meanwhile, also the user
-// that the cursor was made from. Users of one moment have an order, too.
+// A page begins where the one before ended, whatever was created and deleted since, also if the
+// user of the cursor was deleted. Users of the same moment have an order, too.
 func TestListUsersMeanwhile(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)
@@ -165,7 +165,7 @@ func TestListUsersMeanwhile(t *testing.T) {
 	}
 }
 
-// A cursor that was forged, cut off or made for other filters is 422, and so is one of another list.
+// A cursor that was forged, truncated or made for other filters or for another list is 422.
 func TestListUsersForgedCursor(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)
@@ -194,7 +194,7 @@ func TestListUsersForgedCursor(t *testing.T) {
 	}
 }
 
-// An operator sees all of a user but secrets, in the list and alone.
+// An operator sees all of a user but secrets, in the list and by id.
 func TestGetUser(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)
@@ -234,8 +234,8 @@ func TestGetUser(t *testing.T) {
 	}
 }
 
-// A prefix is compared as an email is: without regard to case, in NFC, and a whole one by its domain
-// in ASCII. No character of it is a wildcard.
+// A prefix is compared as an email is: without regard to case, in NFC, and the domain of a whole
+// email in ASCII. No character is a wildcard.
 func TestListUsersPrefixes(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)

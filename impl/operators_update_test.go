@@ -36,7 +36,7 @@ func patchUser(t *testing.T, h *impltest.Harness, token, path, ifMatch, body str
 	return h.Do(t, h.Request(http.MethodPatch, path, body, headers...))
 }
 
-// eventsAbout returns the type and the actor of each event of a user, the oldest first.
+// eventsAbout returns the type and the actor of each event about a user, the oldest first.
 func eventsAbout(t *testing.T, h *impltest.Harness, path string) (all []string) {
 	t.Helper()
 	id := strings.Split(path, "/")[3]
@@ -55,7 +55,7 @@ func eventsAbout(t *testing.T, h *impltest.Harness, path string) (all []string) 
 	return all
 }
 
-// Each member of a patch changes what it names and nothing else, and writes its event.
+// Each member of a patch changes only its own value, and writes its event.
 func TestUpdateUser(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)
@@ -124,8 +124,8 @@ func TestUpdateUser(t *testing.T) {
 	}
 }
 
-// A change that isn't made for the user's present state is refused, and so is one that doesn't say so
-// (RFC 6585 section 3). Nothing is written then.
+// A change is refused if If-Match is missing (RFC 6585 section 3) or names another state of the
+// user. Nothing is written then.
 func TestUpdateUserRefusals(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)
@@ -175,8 +175,8 @@ func TestUpdateUserRefusals(t *testing.T) {
 	}
 }
 
-// A locked user's tokens are refused from the next request on, also after it is unlocked. It can't log
-// in meanwhile, and a mailed code doesn't help.
+// A locked user's tokens are refused from the next request on, also after the user is unlocked.
+// Until then the user can't log in, and a mailed code doesn't help.
 func TestLockUser(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)
@@ -215,7 +215,7 @@ func TestLockUser(t *testing.T) {
 	h.MustLogin(t, "ada")
 }
 
-// The event of an operator's request has its address and agent, and the user of it never sees them.
+// The event of an operator's request has its address and user agent. The user never sees them.
 func TestOperatorsEvent(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)
@@ -257,7 +257,8 @@ func TestOperatorsEvent(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	// The user's own change is recorded beside that of the operator, though it is of the same hour.
+	// The user's own change is recorded as well as the operator's, although both are in the same
+	// hour.
 	if a := patchMe(t, h, token, `{"locale":"en"}`); a.Status != 200 {
 		t.Fatalf("got %d %s", a.Status, a.Body)
 	}
@@ -269,7 +270,7 @@ func TestOperatorsEvent(t *testing.T) {
 	}
 }
 
-// A deleted user is gone with its tokens, and its events stay.
+// A deleted user's tokens are refused, and the user's events stay.
 func TestDeleteUser(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)

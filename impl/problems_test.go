@@ -15,8 +15,7 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/impltest"
 )
 
-// Each code of the contract has a page, made from the contract's text on it, and nothing else has
-// one.
+// Each code of the contract has a page, made from the text about it. No other code has one.
 func TestProblemPages(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)
@@ -30,7 +29,7 @@ func TestProblemPages(t *testing.T) {
 			if res.StatusCode != http.StatusOK || res.Header.Get("Content-Type") != "text/html; charset=utf-8" {
 				t.Errorf("%s %s: got %d %q", method, code, res.StatusCode, res.Header.Get("Content-Type"))
 			}
-			// No script, no style, and no frame around it.
+			// The page has no script and no style, and can't be framed.
 			if got := res.Header.Get("Content-Security-Policy"); got != "default-src 'none'; frame-ancestors 'none'" {
 				t.Errorf("%s %s: Content-Security-Policy %q", method, code, got)
 			}
@@ -98,7 +97,7 @@ func TestProblemTypeLeadsToItsPage(t *testing.T) {
 	}
 }
 
-// raw sends a request past the judges, who know nothing of pages, and returns the answer with its
+// raw sends a request without the judges, which don't know pages, and returns the response with its
 // body.
 func raw(t *testing.T, r *http.Request) (*http.Response, string) {
 	t.Helper()

@@ -10,7 +10,7 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/impltest"
 )
 
-// baseOf is where the metadata of a request's answer leads.
+// baseOf returns the base of the URLs in the metadata that a request gets.
 func baseOf(t *testing.T, h *impltest.Harness, headers ...string) string {
 	t.Helper()
 	r := h.Request("GET", impltest.MetadataPath, "", headers...)
@@ -22,8 +22,8 @@ func baseOf(t *testing.T, h *impltest.Harness, headers ...string) string {
 	return base
 }
 
-// H-3: scheme, host and prefix follow the rule of the address: they are those that the proxy has
-// written which has seen the client.
+// H-3: scheme, host and prefix follow the rule of the address: the proxy that the client connected
+// to has written them.
 func TestH3_SchemeAndHost(t *testing.T) {
 	t.Parallel()
 	const asked = "http://asked.example:8000"
@@ -79,7 +79,7 @@ func TestH3_SchemeAndHost(t *testing.T) {
 	}
 }
 
-// The address that is set wins over the issuer's, and that over the request's.
+// The configured public URL wins over the issuer, and the issuer over the request.
 func TestPublicURL(t *testing.T) {
 	t.Parallel()
 	for name, row := range map[string]struct{ public, issuer, want string }{
@@ -97,8 +97,7 @@ func TestPublicURL(t *testing.T) {
 	}
 }
 
-// RFC 8414 section 3.1: the path of an issuer stands behind the well-known one, and no other path
-// does.
+// RFC 8414 section 3.1: the path of an issuer follows the well-known path. Other paths are 404.
 func TestMetadataOfAnIssuerWithAPath(t *testing.T) {
 	t.Parallel()
 	for issuer, paths := range map[string]map[string]int{
@@ -111,7 +110,7 @@ func TestMetadataOfAnIssuerWithAPath(t *testing.T) {
 		h := impltest.New(t, impltest.Options{Tokens: token.Options{Issuer: issuer}})
 		for path, want := range paths {
 			for _, method := range []string{http.MethodGet, http.MethodHead} {
-				// Not through Harness.Do: the contract has the path of no issuer.
+				// Not through Harness.Do: the contract has no path of an issuer.
 				res, err := http.DefaultTransport.RoundTrip(h.Request(method, impltest.MetadataPath+path, ""))
 				if err != nil {
 					t.Fatal(err)

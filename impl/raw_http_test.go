@@ -18,7 +18,7 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/impltest"
 )
 
-// H-4: no two readings of where a request ends.
+// H-4: there is only one reading of where a request ends.
 func TestH4_NoRequestSmuggling(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)
@@ -49,8 +49,8 @@ func TestH4_NoRequestSmuggling(t *testing.T) {
 	}
 }
 
-// What net/http answers by itself, as the contract's introduction tells; no more statuses and no
-// fewer.
+// The responses that net/http writes itself have the statuses of the contract's introduction, no
+// more and no fewer.
 func TestAnswersOfHTTPItself(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)
@@ -104,7 +104,7 @@ func TestAnswersOfHTTPItself(t *testing.T) {
 	if diff := cmp.Diff(told, sent); diff != "" {
 		t.Errorf("(-told +sent):\n%s", diff)
 	}
-	// What is told of a head's length.
+	// The limit of a head's length.
 	fits := "GET /healthz HTTP/1.1\r\n" + host + "Connection: close\r\nX: "
 	fits += strings.Repeat("a", 20<<10-len(fits)-len("\r\n\r\n")) + "\r\n\r\n"
 	if got := statuses(rawAnswers(t, h, "GET /healthz", fits)); !slices.Equal(got, []int{200}) {
@@ -112,7 +112,7 @@ func TestAnswersOfHTTPItself(t *testing.T) {
 	}
 }
 
-// What the contract's introduction tells of caches.
+// The headers for caches are those of the contract's introduction.
 func TestWhatMayBeKept(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)
@@ -142,8 +142,8 @@ func TestPipelining(t *testing.T) {
 	}
 }
 
-// rawAnswers sends a request over a plain connection, and returns all responses until the server closes
-// it. Where what names an operation, each response is held to the contract.
+// rawAnswers sends a request over a plain connection, and returns all responses until the server
+// closes it. If what names an operation, each response is checked against the contract.
 func rawAnswers(t *testing.T, h *impltest.Harness, what, request string) []*http.Response {
 	t.Helper()
 	answers, err := sendRaw(t, h, what, request)
@@ -153,7 +153,7 @@ func rawAnswers(t *testing.T, h *impltest.Harness, what, request string) []*http
 	return answers
 }
 
-// sendRaw is [rawAnswers] for another goroutine than the test's.
+// sendRaw is [rawAnswers] for a goroutine other than the test's.
 func sendRaw(t *testing.T, h *impltest.Harness, what, request string) (answers []*http.Response, err error) {
 	t.Helper()
 	conn, err := net.DialTimeout("tcp", h.Addr, 5*time.Second)

@@ -9,7 +9,7 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/impltest"
 )
 
-// spoil makes every connection of the pool one to a server that takes no writes.
+// spoil makes the server read-only for every connection of the pool.
 func spoil(t *testing.T, pool *pgxpool.Pool) {
 	t.Helper()
 	for _, conn := range pool.AcquireAllIdle(t.Context()) {
@@ -20,8 +20,8 @@ func spoil(t *testing.T, pool *pgxpool.Pool) {
 	}
 }
 
-// F-3: a server that turns read-only costs its connections, since another host may have become the
-// one to ask.
+// F-3: when a server becomes read-only, its connections are closed, because another host may be the
+// primary now.
 func TestF3_ServerThatTurnsReadOnly(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)
@@ -32,7 +32,7 @@ func TestF3_ServerThatTurnsReadOnly(t *testing.T) {
 	if a := register(); a.Status != 503 || a.Text("code") != "unavailable" {
 		t.Errorf("the first write: got %d %s", a.Status, a.Body)
 	}
-	// All of them are new now, and not only the one that met it.
+	// All connections are new, not only the one that noticed it.
 	if a := register(); a.Status != 201 {
 		t.Errorf("the next write: got %d %s", a.Status, a.Body)
 	}

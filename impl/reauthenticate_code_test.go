@@ -18,8 +18,8 @@ func reauthenticateByCode(t *testing.T, h *impltest.Harness, token, request, cod
 	return sendJSON(t, h, token, "POST", impltest.ReauthenticationPath, body)
 }
 
-// M-5: a code that is mailed to the account's own address makes a session fresh, and its link does
-// beside the request.
+// M-5: a code that is mailed to the account's own address makes a session fresh. So does its link,
+// together with the request.
 func TestM5_ReauthenticateByCode(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)
@@ -52,7 +52,7 @@ func TestM5_ReauthenticateByCode(t *testing.T) {
 	if newest[0].Type != "session.reauthenticated" || (*newest[0].Methods)[0] != "otp" || newest[1].Type != "email.verified" {
 		t.Errorf("got the events %+v", newest)
 	}
-	// It is the first proof of the mailbox, as a verification would be.
+	// This is the first proof of the mailbox, as a verification would be.
 	wantRefusal(t, h.Me(t, other), badToken)
 	wantStatus(t, "the password", logInWith(t, h, impltest.Password), 200)
 
@@ -62,7 +62,8 @@ func TestM5_ReauthenticateByCode(t *testing.T) {
 	wantStatus(t, "the deletion", as(t, h, token, "DELETE", impltest.MePath), 204)
 }
 
-// A code proves nothing of another account, for another purpose, or in a session that has ended.
+// A code doesn't prove anything for another account, for another purpose, or in a session that has
+// ended.
 func TestReauthenticationCodesAreBound(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)
@@ -83,7 +84,7 @@ func TestReauthenticationCodesAreBound(t *testing.T) {
 	wantStatus(t, "a sixth try", reauthenticateByCode(t, h, token, request, mail.Code.Reveal()), 429)
 }
 
-// The refusal names what this user can prove: a password that was taken away is none.
+// The refusal names the factors that this user has. A password that was removed is not among them.
 func TestFactorsOfAStaleSession(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)
@@ -111,7 +112,7 @@ func TestFactorsOfAStaleSession(t *testing.T) {
 	want("a user without a password", token, "email_code")
 }
 
-// The factors are looked up for a refusal only.
+// The factors are looked up only for a refusal.
 func TestFactorsCostNothingElse(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)
@@ -131,7 +132,7 @@ func TestFactorsCostNothingElse(t *testing.T) {
 	want("a stale session", 2, 1)
 }
 
-// What stands beside a factor is judged with the rest of the body.
+// The members beside a factor are validated together with the rest of the body.
 func TestMembersOfFactors(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)

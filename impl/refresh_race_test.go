@@ -9,8 +9,8 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/impltest"
 )
 
-// The immediate predecessor gets the same successor for as long as the window is open, and then
-// ends the session.
+// The immediate predecessor gets the same successor while the window is open, and ends the session
+// after that.
 func TestR2_ReuseWindow(t *testing.T) {
 	t.Parallel()
 	for after, want := range map[time.Duration]int{0: 200, 9999 * time.Millisecond: 200, 10 * time.Second: 400} {
@@ -58,7 +58,7 @@ func TestR2_ReuseWindow(t *testing.T) {
 	})
 }
 
-// Instances whose clocks differ agree on the window, since the database's clock judges.
+// Instances whose clocks differ agree on the window, because the database's clock decides.
 func TestF17_ReuseWindowOfInstancesWhoseClocksDiffer(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)
@@ -76,8 +76,8 @@ func TestF17_ReuseWindowOfInstancesWhoseClocksDiffer(t *testing.T) {
 	wantRefreshRefused(t, refresh(t, behind, r1), "refresh_token_reused")
 }
 
-// R-2, F-15: whoever presents one token at the same moment, on whichever instance, gets the same
-// successor, a hundred at a time and 10,000 in all; and nobody is logged out.
+// R-2, F-15: clients that present one token at the same moment, at any instance, get the same
+// successor. A hundred do so at a time, 10,000 in all, and nobody is logged out.
 func TestR2_ConcurrentRefreshes(t *testing.T) {
 	t.Parallel()
 	const rounds, atOnce = 50, 100
@@ -113,7 +113,7 @@ func TestR2_ConcurrentRefreshes(t *testing.T) {
 	}
 }
 
-// refreshAtOnce presents one token n times, and answers the one successor.
+// refreshAtOnce presents one token n times, and returns the one successor.
 func refreshAtOnce(t *testing.T, all []*impltest.Harness, token string, n int) (access, successor string) {
 	t.Helper()
 	var (

@@ -20,7 +20,7 @@ func refresh(t *testing.T, h *impltest.Harness, token string, fields ...string) 
 	return h.Login(t, append([]string{"grant_type", "refresh_token", "refresh_token", token}, fields...)...)
 }
 
-// login opens a session, and answers its tokens.
+// login opens a session, and returns its tokens.
 func login(t *testing.T, h *impltest.Harness, username string) (access, refreshToken string) {
 	t.Helper()
 	a := h.Login(t, "username", username+"@example.com", "password", impltest.Password)
@@ -30,7 +30,7 @@ func login(t *testing.T, h *impltest.Harness, username string) (access, refreshT
 	return a.Text("access_token"), a.Text("refresh_token")
 }
 
-// wantRefreshed demands new tokens, and answers them.
+// wantRefreshed demands new tokens, and returns them.
 func wantRefreshed(t *testing.T, a impltest.Answer) (access, refreshToken string) {
 	t.Helper()
 	if a.Status != 200 || a.Header.Get("Cache-Control") != "no-store" || a.Header.Get("Pragma") != "no-cache" {
@@ -48,8 +48,8 @@ func wantRefreshRefused(t *testing.T, a impltest.Answer, code string) {
 	}
 }
 
-// RFC 9700 section 4.14.2. Each exchange gives another token of the same session, and an old
-// one ends it all.
+// RFC 9700 section 4.14.2. Each exchange returns another token of the same session. A token
+// from before the last exchange ends the session.
 func TestR1_Rotation(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)
@@ -84,7 +84,7 @@ func TestR1_Rotation(t *testing.T) {
 	}
 }
 
-// Whatever is wrong with a refresh token, the answer is the same but for the request's id.
+// Whatever is wrong with a refresh token, the response is the same except for the request's id.
 func TestL2_BadRefreshTokens(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)
@@ -137,17 +137,17 @@ func TestL2_BadRefreshTokens(t *testing.T) {
 			t.Errorf("%s: got %s", name, got)
 		}
 	}
-	// Beside the access token of somebody else.
+	// Together with the access token of another user.
 	r := h.LoginRequest("grant_type", "refresh_token", "refresh_token", good)
 	r.Header.Set("Authorization", "Bearer "+stranger)
 	wantRefreshRefused(t, h.Do(t, r), "invalid_refresh_token")
-	// None of these has ended the session, and beside its own access token it goes on.
+	// None of these has ended the session. With its own access token it continues.
 	r = h.LoginRequest("grant_type", "refresh_token", "refresh_token", good)
 	r.Header.Set("Authorization", "Bearer "+access)
 	wantRefreshed(t, h.Do(t, r))
 }
 
-// A bit flipped anywhere makes it another's, and no spelling but one is taken.
+// A token with any bit flipped is refused, and so is any other spelling of the token.
 func TestEveryBitOfARefreshTokenCounts(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)
@@ -165,7 +165,8 @@ func TestEveryBitOfARefreshTokenCounts(t *testing.T) {
 	wantRefreshed(t, refresh(t, h, good))
 }
 
-// a session ends when nobody refreshes it, and however often somebody does.
+// a session ends if nobody refreshes it, and at its absolute limit however often it is
+// refreshed.
 func TestR7_IdleAndAbsoluteLimits(t *testing.T) {
 	t.Parallel()
 	const day = 24 * time.Hour
@@ -202,7 +203,7 @@ func TestR7_IdleAndAbsoluteLimits(t *testing.T) {
 	wantRefreshRefused(t, refresh(t, h, token), "invalid_refresh_token")
 	wantRefusal(t, h.Me(t, access), badToken)
 
-	// They are forgotten, and what lives is not.
+	// The sweep deletes them, and no living session.
 	alive, _ := login(t, h, "ada")
 	if n, err := h.Auth.SweepSessions(t.Context()); err != nil || n != 3 {
 		t.Errorf("%d sessions were swept, %v", n, err)
@@ -212,8 +213,7 @@ func TestR7_IdleAndAbsoluteLimits(t *testing.T) {
 	}
 }
 
-// R-3, and the issue of a copied database: what is stored gives no token to whoever lacks the
-// secret key.
+// R-3, and the attack of a copied database: without the secret key, the stored data makes no token.
 func TestR3_TheDatabaseAloneLogsInNobody(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)
@@ -246,7 +246,7 @@ func TestR3_TheDatabaseAloneLogsInNobody(t *testing.T) {
 	}
 }
 
-// L-5: a session's refreshes are bounded, above what any client needs.
+// L-5: the refreshes of a session are limited, above the needs of any client.
 func TestL5_Refreshes(t *testing.T) {
 	t.Parallel()
 	h := limited(t)
@@ -275,7 +275,7 @@ func TestL5_Refreshes(t *testing.T) {
 	}
 }
 
-// F-16: no token is given out by a refresh that a change of the password has overtaken.
+// F-16: a refresh that is overtaken by a change of the password returns no token.
 func TestF16_ChangesBesideRefreshes(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)

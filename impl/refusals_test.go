@@ -6,7 +6,7 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/impltest"
 )
 
-// Both token endpoints tell of a field that stands twice, whether they know it or not.
+// Both token endpoints report a repeated field, known or unknown.
 func TestFieldsThatStandTwice(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)

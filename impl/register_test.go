@@ -63,7 +63,7 @@ func TestRegisterTaken(t *testing.T) {
 	}
 }
 
-// G-7, F-14: registrations of one email at once, its case varied, leave exactly one user.
+// G-7, F-14: parallel registrations of one email in different cases leave exactly one user.
 func TestG7_OneEmailAtOnce(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)
@@ -102,7 +102,7 @@ func TestG7_OneEmailAtOnce(t *testing.T) {
 	}
 }
 
-// G-1, G-2, G-4 and what DESIGN says of names: each is one entry for its field.
+// G-1, G-2, G-4 and the names of DESIGN: each violation has one entry, at its field.
 func TestG1_FieldsOfARegistration(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)
@@ -162,8 +162,8 @@ func TestG1_FieldsOfARegistration(t *testing.T) {
 	}
 }
 
-// G-4: what the contract can't say, since it joins fields. Another user may choose these passwords:
-// they are common to nobody.
+// G-4: the rules that the contract can't express, because they combine fields. Another user may
+// choose these passwords, because they are not common.
 func TestG4_PasswordMadeOfTheOtherFields(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)
@@ -204,7 +204,7 @@ func TestEverythingWrongAtOnce(t *testing.T) {
 	}
 }
 
-// What joins fields is told with the rest, though the contract can't say it.
+// Rules that combine fields are reported together with the others.
 func TestPasswordOfABrokenEmail(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)
@@ -236,7 +236,7 @@ func TestG5_NoMassAssignment(t *testing.T) {
 	}
 }
 
-// What isn't the JSON of the contract: one 422, and nothing made.
+// A body that isn't the contract's JSON gets one 422, and makes nothing.
 func TestG10_StrictJSON(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)

@@ -15,8 +15,9 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/impltest"
 )
 
-// L-6, G-8: the answers to a registration, and to what follows, are the same for each email, byte for
-// byte but for the ids and the request. An account gets a mail that says so, without a code.
+// L-6, G-8: the responses to a registration, and to the steps after it, are the same byte for byte
+// for each email, except for the ids and the request. The owner of an account gets a mail that
+// names the attempt and has no code.
 func TestL6_RegistrationsAreAnsweredTheSame(t *testing.T) {
 	t.Parallel()
 	h, open := verifiedRegistration(t, impltest.Options{})
@@ -57,7 +58,8 @@ func TestL6_RegistrationsAreAnsweredTheSame(t *testing.T) {
 	}
 }
 
-// L-6: the statements and the rows are the same for each email, of a registration and of what follows.
+// L-6: a registration, and the steps after it, run the same statements and leave the same rows for
+// each email.
 func TestL6_RegistrationsCostTheSameStatements(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t, impltest.Options{Limits: true})
@@ -84,7 +86,7 @@ func TestL6_RegistrationsCostTheSameStatements(t *testing.T) {
 }
 
 // L-6: each registration costs a hash, whatever its email is. While no worker is free, none of them
-// is answered.
+// gets a response.
 func TestL6_EveryRegistrationCostsAHash(t *testing.T) {
 	t.Parallel()
 	h, open := verifiedRegistration(t, impltest.Options{Patient: true})
@@ -111,8 +113,9 @@ func TestL6_EveryRegistrationCostsAHash(t *testing.T) {
 	}
 }
 
-// L-5: ten registrations an hour for an email and from an address, as of other codes. The same for an
-// email with an account. A taken username counts, so that usernames can't be tried without a limit.
+// L-5: an email and an address get ten registrations an hour, as they get ten codes. An email with
+// an account has the same limit. A taken username counts, so that usernames can't be tried without
+// a limit.
 func TestL5_TenRegistrations(t *testing.T) {
 	t.Parallel()
 	open := limited(t)
@@ -151,7 +154,7 @@ func TestL5_TenRegistrations(t *testing.T) {
 	}
 }
 
-// A dump, the log and the letters hold nothing that completes a registration, and no password.
+// A dump, the log and the letters have nothing that completes a registration, and no password.
 func TestNoDumpCompletesARegistration(t *testing.T) {
 	t.Parallel()
 	h, _ := verifiedRegistration(t, impltest.Options{})

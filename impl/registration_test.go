@@ -18,8 +18,8 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/secret"
 )
 
-// verifiedRegistration starts an instance whose registration is verified, beside one whose
-// registration is open.
+// verifiedRegistration starts an instance with verified registration, beside one with open
+// registration.
 func verifiedRegistration(t *testing.T, o impltest.Options) (verified, open *impltest.Harness) {
 	t.Helper()
 	open = impltest.New(t, o)
@@ -50,8 +50,8 @@ func countRows(t *testing.T, h *impltest.Harness, table string) (n int) {
 	return n
 }
 
-// Where registration is verified there is no user before the code has come. Then it is as in an open
-// registration, and the email is verified.
+// With verified registration there is no user before the code is entered. After that it is as with
+// open registration, and the email is verified.
 func TestVerifiedRegistration(t *testing.T) {
 	t.Parallel()
 	h, _ := verifiedRegistration(t, impltest.Options{})
@@ -110,7 +110,7 @@ func TestVerifiedRegistration(t *testing.T) {
 	}
 }
 
-// In an open registration the locale is kept as well.
+// An open registration keeps the locale, too.
 func TestLocaleOfARegistration(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)
@@ -126,7 +126,7 @@ func TestLocaleOfARegistration(t *testing.T) {
 	}
 }
 
-// Who has the link alone gains nothing and spoils nothing.
+// The link alone registers nobody, and spoils nothing.
 func TestALinkAloneRegistersNobody(t *testing.T) {
 	t.Parallel()
 	h, _ := verifiedRegistration(t, impltest.Options{})
@@ -148,7 +148,7 @@ func TestALinkAloneRegistersNobody(t *testing.T) {
 	wantStatus(t, "beside the request", completeRegistration(t, h, request, mail.Link.Reveal()), 201)
 }
 
-// What breaks the contract is told at once, also of an email that has an account.
+// Each violation of the contract is reported at once, also for an email with an account.
 func TestVerifiedRegistrationIsJudgedInFull(t *testing.T) {
 	t.Parallel()
 	h, open := verifiedRegistration(t, impltest.Options{})
@@ -181,7 +181,7 @@ func TestVerifiedRegistrationIsJudgedInFull(t *testing.T) {
 	}
 }
 
-// M-2: the sixth try is refused, and so is the right code then.
+// M-2: the sixth try is refused, and so is the right code after it.
 func TestM2_FiveTriesOfARegistration(t *testing.T) {
 	t.Parallel()
 	h, _ := verifiedRegistration(t, impltest.Options{})
@@ -200,7 +200,7 @@ func TestM2_FiveTriesOfARegistration(t *testing.T) {
 	wantStatus(t, "another registration", completeRegistration(t, h, request, h.CodeMail(t, ada).Code.Reveal()), 201)
 }
 
-// M-1: of several that complete one registration at the same moment, exactly one succeeds.
+// M-1: of several parallel completions of one registration, exactly one succeeds.
 func TestM1_ParallelCompletion(t *testing.T) {
 	t.Parallel()
 	h, _ := verifiedRegistration(t, impltest.Options{Patient: true})
@@ -235,7 +235,7 @@ func TestM1_ParallelCompletion(t *testing.T) {
 	}
 }
 
-// Whoever gets the email or the username first keeps it.
+// An email or a username that is taken before the code comes stays with the account that has it.
 func TestRegistrationTakenMeanwhile(t *testing.T) {
 	t.Parallel()
 	h, open := verifiedRegistration(t, impltest.Options{})
@@ -286,7 +286,7 @@ func TestM4_RegistrationsEnd(t *testing.T) {
 	}
 }
 
-// A code of a registration is none for anything else, and the reverse.
+// A code of a registration doesn't count for anything else, and no other code for a registration.
 func TestRegistrationCodesArePurposeBound(t *testing.T) {
 	t.Parallel()
 	h, open := verifiedRegistration(t, impltest.Options{})
@@ -302,8 +302,9 @@ func TestRegistrationCodesArePurposeBound(t *testing.T) {
 	wantStatus(t, "registration", completeRegistration(t, h, request, registration.Code.Reveal()), 201)
 }
 
-// Where registration is closed nobody registers, and operators still make users. A registration that
-// waits outlives the change of the setting, but only a server that verifies completes it.
+// With closed registration nobody registers, and operators can still make users. A pending
+// registration outlives a change of the setting, but only a server with verified registration
+// completes it.
 func TestModesOfRegistration(t *testing.T) {
 	t.Parallel()
 	h, open := verifiedRegistration(t, impltest.Options{})
@@ -331,7 +332,8 @@ func TestModesOfRegistration(t *testing.T) {
 	wantStatus(t, "verified again", completeRegistration(t, restarted, request, code), 201)
 }
 
-// An address that an account has left, and can still get back, counts as taken: its mail has no code.
+// An address that an account has left, and can still get back, counts as taken: its mail has no
+// code.
 func TestVerifiedRegistrationOfAHeldAddress(t *testing.T) {
 	t.Parallel()
 	h, open := verifiedRegistration(t, impltest.Options{})

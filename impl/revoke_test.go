@@ -65,7 +65,7 @@ func TestR4_Revocation(t *testing.T) {
 		t.Errorf("GET: got %d", a.Status)
 	}
 	wantRefreshed(t, refresh(t, h, token))
-	// R-4, Fosite GO-2021-0109: what was not done is not told as done.
+	// R-4, Fosite GO-2021-0109: a revocation that failed is not reported as a success.
 	h.Pool.Close()
 	for _, good := range []string{token, access} {
 		if a := revoke("token=" + good); a.Status != 503 || a.Header.Get("Retry-After") == "" {

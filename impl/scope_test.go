@@ -10,7 +10,7 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/impltest"
 )
 
-// wantScope checks the scopes of an answer with tokens: of its member, and of the token's claim.
+// wantScope checks the scopes of a response with tokens: the member `scope`, and the token's claim.
 func wantScope(t *testing.T, what string, a impltest.Answer, want string) {
 	t.Helper()
 	claim, _ := decodePart(t, a.Text("access_token"), 1)["scope"].(string)
@@ -20,7 +20,7 @@ func wantScope(t *testing.T, what string, a impltest.Answer, want string) {
 	}
 }
 
-// A token has what the login asked for, as far as a role holds it.
+// A token has the scopes that the login requested and that a role of the user holds.
 func TestScopesOfALogin(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)
@@ -49,7 +49,7 @@ func TestScopesOfALogin(t *testing.T) {
 	}
 }
 
-// RFC 6749 section 5.2: a scope that isn't known is refused before anything is looked up or counted.
+// RFC 6749 section 5.2: an unknown scope is refused before anything is looked up or counted.
 func TestL2_InvalidScopes(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t, impltest.Options{Limits: true})
@@ -75,8 +75,8 @@ func TestL2_InvalidScopes(t *testing.T) {
 	}
 }
 
-// A refresh has the scopes of the login, as far as the user holds them by then, or narrows them for
-// its one token (RFC 6749 section 6).
+// A refresh returns the scopes of the login that the user still holds. It can narrow them for its
+// own token (RFC 6749 section 6).
 func TestScopesOfARefresh(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)
@@ -98,14 +98,14 @@ func TestScopesOfARefresh(t *testing.T) {
 	h.GiveRole(t, "ada", "superuser")
 	next("after a promotion", "events:read users:read users:write")
 
-	// One that the login didn't ask for is refused, and costs neither token nor session.
+	// A scope that the login didn't request is refused. Token and session stay valid.
 	if b := refresh(t, h, a.Text("refresh_token"), "scope", "users:read sessions:end"); b.Status != 400 || b.Text("error") != "invalid_scope" {
 		t.Errorf("got %d %s", b.Status, b.Body)
 	}
 	h.TakeRole(t, "ada", "superuser")
 	h.TakeRole(t, "ada", "support")
 	next("after a demotion", "")
-	// A token that was exchanged long ago ends its session, whatever scope stands beside it.
+	// A token that was exchanged long ago ends its session, whatever scope is sent with it.
 	old := a.Text("refresh_token")
 	next("in time", "")
 	h.Clock.Advance(time.Minute)
@@ -114,7 +114,7 @@ func TestScopesOfARefresh(t *testing.T) {
 	}
 }
 
-// Each other way to a token.
+// The other operations that return a token.
 func TestScopesOfOtherTokens(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t, impltest.Options{})
@@ -137,7 +137,7 @@ func TestScopesOfOtherTokens(t *testing.T) {
 	}
 }
 
-// What counts is what the token asked for, and what a role of the user holds now.
+// A request needs a scope that its token has and that a role of the user holds now.
 func TestScopesAreEnforced(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)
@@ -158,7 +158,7 @@ func TestScopesAreEnforced(t *testing.T) {
 	for what, token := range map[string]string{"support": support, "superuser": superuser} {
 		wantLetThrough(t, what, list(token))
 	}
-	// At the next request, whatever the token says, and not at the one after it.
+	// A role that is taken away counts from the next request on, whatever the token says.
 	h.TakeRole(t, "ada", "support")
 	h.TakeRole(t, "grace", "superuser")
 	wantInsufficientScope(t, "a former supporter", list(support), "users:read")
@@ -168,7 +168,7 @@ func TestScopesAreEnforced(t *testing.T) {
 	}
 	h.GiveRole(t, "ada", "superuser") // which holds it as well
 	wantLetThrough(t, "ada again", list(support))
-	// A session that has ended says so, and not what it may not do.
+	// A session that has ended is reported as ended, and not as one without the scope.
 	deactivate(t, h, "ada")
 	wantRefusal(t, list(support), userInactive)
 	wantRefusal(t, as(t, h, "e30.e30.e30", "GET", path), badToken)
@@ -181,7 +181,7 @@ func wantLetThrough(t *testing.T, what string, a impltest.Answer) {
 	}
 }
 
-// wantInsufficientScope checks the answer of RFC 6750 section 3.1.
+// wantInsufficientScope checks the response of RFC 6750 section 3.1.
 func wantInsufficientScope(t *testing.T, what string, a impltest.Answer, scope string) {
 	t.Helper()
 	challenge := `Bearer error="insufficient_scope", scope="` + scope + `"`

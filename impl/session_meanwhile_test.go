@@ -11,8 +11,8 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/impltest"
 )
 
-// A change whose session ends after its token was checked is refused as a token of an ended session
-// is. The change waits for the user's row, and the session ends meanwhile.
+// A change whose session ends after its token was checked gets the same refusal as a token of an
+// ended session. The change waits for the user's row, and the session ends meanwhile.
 func TestChangesOfASessionThatEndsMeanwhile(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)
@@ -88,7 +88,8 @@ func TestChangesOfASessionThatEndsMeanwhile(t *testing.T) {
 	}
 }
 
-// A logout waits for a change that has checked its session, so that no change follows the logout.
+// A logout waits for a change that has already checked its session, so no change follows the
+// logout.
 func TestALogoutWaitsForAChange(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)
@@ -126,7 +127,7 @@ func TestALogoutWaitsForAChange(t *testing.T) {
 	answered.Wait()
 }
 
-// The session that has changed the password is shown as opened when it was.
+// The session that changed the password keeps the time when it was opened.
 func TestASessionKeepsItsBeginning(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)

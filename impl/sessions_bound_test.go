@@ -9,7 +9,7 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/impltest"
 )
 
-// count is a number that the database knows.
+// count returns a number from the database.
 func count(t *testing.T, h *impltest.Harness, sql string, args ...any) (n int) {
 	t.Helper()
 	if err := h.Pool.QueryRow(t.Context(), sql, args...).Scan(&n); err != nil {
@@ -20,7 +20,8 @@ func count(t *testing.T, h *impltest.Harness, sql string, args ...any) (n int) {
 
 const sessionCount = "SELECT count(*) FROM sessions s JOIN users u ON u.id = s.user_id WHERE u.username = $1"
 
-// A user has 100 sessions at most. The one that was used least recently goes, and not the oldest.
+// A user has at most 100 sessions. A new one replaces the session that was used least recently, not
+// the oldest.
 func TestSessionsPerUser(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)
@@ -52,7 +53,7 @@ func TestSessionsPerUser(t *testing.T) {
 	}
 }
 
-// Logins at the same moment leave no more than one after another would, on several instances.
+// Parallel logins on several instances leave no more sessions than consecutive ones.
 func TestSessionsPerUserAtOnce(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t, impltest.Options{Patient: true})
@@ -76,7 +77,7 @@ func TestSessionsPerUserAtOnce(t *testing.T) {
 	}
 }
 
-// fill gives a user sessions beyond any bound, as databases from before it have.
+// fill gives a user more sessions than the limit, as databases have from before the limit.
 func fill(t *testing.T, h *impltest.Harness, username string, n int) {
 	t.Helper()
 	_, err := h.Pool.Exec(
@@ -92,8 +93,8 @@ func fill(t *testing.T, h *impltest.Harness, username string, n int) {
 	}
 }
 
-// Whatever ends all sessions of a user does bounded work, and ends them all; so does a login,
-// which comes to the bound in time.
+// Each operation that ends all sessions of a user does bounded work, and ends them all. So does a
+// login, which reaches the limit in several steps.
 func TestEndingManySessions(t *testing.T) {
 	t.Parallel()
 	const many = 20_000
@@ -150,7 +151,8 @@ func TestEndingManySessions(t *testing.T) {
 	})
 }
 
-// Who logs out everywhere under attack can still log in from there: the address stays known.
+// A user who logs out everywhere during an attack can still log in from the same address, which
+// stays known.
 func TestEndAllSessionsKeepsTheAddressKnown(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t, impltest.Options{Limits: true})

@@ -47,7 +47,7 @@ func TestListSessions(t *testing.T) {
 	if len(list) != 2 {
 		t.Fatalf("got %+v", list)
 	}
-	// The newest first; the stranger's is not among them.
+	// The newest session is first, and the stranger's isn't listed.
 	newest, oldest := list[0], list[1]
 	if !newest.IsCurrent || oldest.IsCurrent || newest.ID.String() != decodePart(t, access, 1)["sid"] {
 		t.Errorf("got %+v", list)
@@ -71,7 +71,7 @@ func TestListSessions(t *testing.T) {
 		strings.Contains(string(body), "eyJ") {
 		t.Errorf("a token is listed: %s", body)
 	}
-	// What has expired is not listed, swept or not.
+	// Expired sessions aren't listed, whether they were swept or not.
 	h.Clock.Advance(30*24*time.Hour - 90*time.Minute)
 	last, _ := login(t, h, "ada")
 	if list := sessionsOf(t, h, last); len(list) != 2 {
@@ -79,8 +79,7 @@ func TestListSessions(t *testing.T) {
 	}
 }
 
-// How a session may end, and that its tokens then are refused, by every instance, at the very next
-// request.
+// Each way to end a session: every instance refuses its tokens from the next request on.
 func TestB12_EndedSessions(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)
@@ -150,7 +149,7 @@ func TestB12_EndedSessions(t *testing.T) {
 	}
 }
 
-// A session of another user is one that never was, for whoever asks.
+// Another user's session gets the same response as one that doesn't exist.
 func TestEndSession_OfNobody(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)
@@ -174,7 +173,7 @@ func TestEndSession_OfNobody(t *testing.T) {
 	if a := h.Me(t, stranger); a.Status != 200 {
 		t.Errorf("the stranger's session: got %d %s", a.Status, a.Body)
 	}
-	// Nobody ends anything without a token.
+	// Without a token nothing ends.
 	for _, path := range []string{impltest.SessionsPath, impltest.SessionsPath + sid + "/"} {
 		wantRefusal(t, h.Do(t, h.Request("DELETE", path, "")), notAuthenticated)
 	}
@@ -182,7 +181,7 @@ func TestEndSession_OfNobody(t *testing.T) {
 	wantRefusal(t, h.Do(t, h.Request("POST", impltest.LogoutPath, "")), notAuthenticated)
 }
 
-// B-7: what is one kind of token is no other, anywhere.
+// B-7: a token of one kind isn't accepted as another kind anywhere.
 func TestB7_KindsOfTokens(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)
@@ -226,7 +225,7 @@ func TestSweepOneAtATime(t *testing.T) {
 	}
 }
 
-// What each request costs the database.
+// The statements of each request.
 func TestStatements(t *testing.T) {
 	t.Parallel()
 	var asked counting

@@ -14,7 +14,7 @@ import (
 )
 
 // Until the service can serve, every operation but the liveness check is 503 `starting`, as it
-// declares; then none is.
+// declares. After that none is.
 func TestStarting(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t) // a service to begin with

@@ -7,8 +7,8 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/impltest"
 )
 
-// The metrics count the mails that were not sent, by what they wait for. Those that were sent, and
-// what other programs have in River's table, aren't counted.
+// The metrics count the mails that wait, by what they wait for. Mails that were sent, and other
+// programs' jobs in River's table, aren't counted.
 func TestMailsAreCounted(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)

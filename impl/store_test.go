@@ -11,8 +11,7 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/secret"
 )
 
-// What stands in the database is read and set here as an older release, or another system, would
-// have left it.
+// These helpers read and write rows as an older release, or another system, would have left them.
 
 func setHash(t *testing.T, h *impltest.Harness, username, hash string) {
 	t.Helper()
@@ -22,7 +21,7 @@ func setHash(t *testing.T, h *impltest.Harness, username, hash string) {
 	}
 }
 
-// waitForWaiters returns when so many statements of the test's database wait for a lock.
+// waitForWaiters returns when that number of statements of the test's database wait for a lock.
 func waitForWaiters(t *testing.T, h *impltest.Harness, want int) {
 	t.Helper()
 	const sql = `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`

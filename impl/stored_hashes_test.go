@@ -12,8 +12,8 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/impltest"
 )
 
-// A user whose hash another system has made logs in with the password as it was typed there, and has
-// an argon2id hash from then on. There is one for each format, and one whose password isn't in NFC.
+// A user with a hash of another system logs in with the password as it was typed there, and has an
+// argon2id hash after that. There is one user for each format, and one whose password isn't in NFC.
 func TestHashesOfOtherSystemsAreRenewed(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)

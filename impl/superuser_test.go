@@ -9,8 +9,8 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/impltest"
 )
 
-// The last active superuser can't be deleted, demoted or locked: by itself, by another way or by a
-// command. One that is locked is none.
+// The last active superuser can't be deleted, demoted or locked: not by itself, not by another
+// operation and not by a command. A locked superuser doesn't count.
 func TestLastSuperuser(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)
@@ -41,7 +41,7 @@ func TestLastSuperuser(t *testing.T) {
 	if a := as(t, h, token, "GET", path); fmt.Sprint(a.JSON("roles")) != "[superuser]" || a.Text("locale") != "" {
 		t.Errorf("got %s", a.Body)
 	}
-	// The others can go, and the last one with another beside it.
+	// The others can be removed, and so can the last one while there is another.
 	if a := as(t, h, token, "DELETE", userPath(t, h, "ada")); a.Status != 204 {
 		t.Errorf("an inactive one: got %d %s", a.Status, a.Body)
 	}
@@ -54,8 +54,8 @@ func TestLastSuperuser(t *testing.T) {
 	}
 }
 
-// A superuser who was invited and has not accepted is no other one: the invitation may have gone
-// astray. It counts once it is accepted, and can be taken back before.
+// An invited superuser who hasn't accepted doesn't count, because the invitation may be lost. It
+// counts once it is accepted, and can be withdrawn before.
 func TestInvitedSuperuser(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)
@@ -76,9 +76,9 @@ func TestInvitedSuperuser(t *testing.T) {
 
 func errorOf[T any](_ T, err error) error { return err }
 
-// Two superusers who remove each other, or themselves, at the same moment and on two instances leave
-// one, whatever the two ways are. Nothing fails but with last_superuser, or because the operator is
-// none any more.
+// Two superusers remove each other, or themselves, at the same moment on two instances. One is
+// left, whichever two operations are used. The only failures are last_superuser, and that the
+// operator isn't one any more.
 func TestLastSuperuserRace(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)

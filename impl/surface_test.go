@@ -16,12 +16,12 @@ import (
 
 const form = "application/x-www-form-urlencoded"
 
-// Every route that is served is in the contract, save the pages that show the contract itself.
+// Every served route is in the contract, except the pages that show the contract itself.
 func TestEveryRouteIsDeclared(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)
 	declared := 0
-	// As the router writes a parameter, and as the contract does.
+	// The spellings of a parameter: the router's, and the contract's.
 	parameter := regexp.MustCompile(`:([a-z_]+)`)
 	for _, route := range h.Server.Routes() {
 		method, path, _ := strings.Cut(route, " ")
@@ -45,7 +45,7 @@ func TestEveryRouteIsDeclared(t *testing.T) {
 	}
 }
 
-// H-8: only the contract's own paths are served, with and without their last slash, and nothing is
+// H-8: only the contract's own paths are served, with and without their last slash. Nothing is
 // redirected.
 func TestH8_Paths(t *testing.T) {
 	t.Parallel()
@@ -58,7 +58,7 @@ func TestH8_Paths(t *testing.T) {
 		"/api/users/me;x/": 404, "/api/users/me%2f": 404, "/api/users/%00": 404, "/api/users/me%00": 404, "/API/users/me/": 404,
 		"/api/users/me/x": 404, "/%ff": 404, "/api/users/me/sessions/": 200, "/api/users/me/sessions//": 404,
 	} {
-		// Over a plain connection, as http.Client would tidy some of these paths.
+		// Over a plain connection, because http.Client would clean some of these paths.
 		answers := rawAnswers(
 			t,
 			h,
@@ -71,9 +71,8 @@ func TestH8_Paths(t *testing.T) {
 	}
 }
 
-// Every answer carries the headers that the contract declares once for all, whoever writes it: a
-// handler, the router, the middleware or the pages. The harness holds the answers of operations to
-// them.
+// Every response has the headers that the contract declares once for all, whether a handler, the
+// router, the middleware or a page has written it. The harness checks the operations' responses.
 func TestEveryAnswerCarriesTheCommonHeaders(t *testing.T) {
 	t.Parallel()
 	h := letIn(t)
@@ -134,7 +133,7 @@ func TestEveryAnswerCarriesTheCommonHeaders(t *testing.T) {
 	}
 }
 
-// net/http would answer it by itself, without what every answer carries.
+// net/http would respond to it itself, without the common headers.
 func TestOptionsOfTheServerItself(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)
@@ -171,7 +170,7 @@ func statuses(answers []*http.Response) []int {
 	return all
 }
 
-// H-6: no origin is let in, and none is repeated.
+// H-6: no origin is allowed by default, and none is echoed.
 func TestH6_NoOriginIsLetIn(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)
@@ -189,7 +188,7 @@ func TestH6_NoOriginIsLetIn(t *testing.T) {
 	}
 }
 
-// H-3: nobody but the socket says where a request comes from.
+// H-3: only the socket decides where a request comes from.
 func TestH3_ForwardingHeadersAreNotTrusted(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)
@@ -201,8 +200,8 @@ func TestH3_ForwardingHeadersAreNotTrusted(t *testing.T) {
 	}
 }
 
-// withBody are the media types of the operations that take a body, by method and path. A path names
-// nobody.
+// withBody returns the media types of the operations that take a body, by method and path. The user
+// in a path doesn't exist.
 func withBody() map[string]string {
 	all := map[string]string{}
 	for path, item := range impltest.Contract().Paths.Map() {
@@ -218,7 +217,7 @@ func withBody() map[string]string {
 	return all
 }
 
-// H-5: a body is bounded whether or not its length is told.
+// H-5: a body is bounded, with and without a Content-Length.
 func TestH5_BodyTooLarge(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)
@@ -248,7 +247,7 @@ func TestH5_BodyTooLarge(t *testing.T) {
 	}
 }
 
-// A body that stalls is answered 408, at the time that is set for it.
+// A body that stalls gets a 408 after the configured time.
 func TestStalledBody(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t, impltest.Options{Timeouts: impl.Timeouts{Header: time.Second, Read: 200 * time.Millisecond}})

@@ -20,8 +20,8 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/impltest"
 )
 
-// oauthCodes are the values of `error` by status: those of RFC 6749 section 5.2, and for a server
-// that can't serve those of section 4.1.2.1.
+// oauthCodes are the values of `error` by status: those of RFC 6749 section 5.2 and, for a server
+// that can't serve, those of section 4.1.2.1.
 var oauthCodes = map[int][]string{
 	400: {"invalid_grant", "unsupported_grant_type"},
 	401: {"invalid_grant"},
@@ -35,10 +35,10 @@ var oauthCodes = map[int][]string{
 	503: {"temporarily_unavailable"},
 }
 
-// descriptions are of the characters that RFC 6749 section 5.2 allows.
+// descriptions matches the characters that RFC 6749 section 5.2 allows.
 var descriptions = regexp.MustCompile(`^[\x20-\x21\x23-\x5B\x5D-\x7E]+$`)
 
-// wantOAuthError demands the form of RFC 6749 section 5.2, and beside it that of RFC 9457.
+// wantOAuthError demands the form of RFC 6749 section 5.2 together with that of RFC 9457.
 func wantOAuthError(t *testing.T, a impltest.Answer) {
 	t.Helper()
 	if got := a.Header.Values("Content-Type"); !slices.Equal(got, []string{"application/json"}) {
@@ -64,8 +64,8 @@ func wantOAuthError(t *testing.T, a impltest.Answer) {
 	}
 }
 
-// L-2: every status that the token and the revocation endpoint declare, in the form of RFC 6749
-// section 5.2.
+// L-2: every error status of the token and the revocation endpoint has the form of RFC 6749 section
+// 5.2.
 func TestL2_EveryErrorOfTheTokenEndpoints(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t, impltest.Options{Limits: true})
@@ -112,7 +112,7 @@ func TestL2_EveryErrorOfTheTokenEndpoints(t *testing.T) {
 	}
 }
 
-// refusedGrants are answers of the token endpoint alone.
+// refusedGrants returns errors that only the token endpoint has.
 func refusedGrants(t *testing.T, h *impltest.Harness) []impltest.Answer {
 	t.Helper()
 	_, first := login(t, h, "ada")
@@ -132,7 +132,7 @@ func refusedGrants(t *testing.T, h *impltest.Harness) []impltest.Answer {
 	return answers
 }
 
-// starting is what a server answers before its service can serve.
+// starting returns the response of a server before its service can serve.
 func starting(t *testing.T, path, body string) impltest.Answer {
 	t.Helper()
 	handler, err := impl.New(impl.Options{Logger: slog.New(slog.DiscardHandler), Now: time.Now})
@@ -152,7 +152,7 @@ func starting(t *testing.T, path, body string) impltest.Answer {
 	return a
 }
 
-// unfinishedBody is a body whose end doesn't come while the test runs.
+// unfinishedBody returns a body that doesn't end while the test runs.
 func unfinishedBody(t *testing.T) io.ReadCloser {
 	t.Helper()
 	r, w := io.Pipe()
@@ -160,7 +160,7 @@ func unfinishedBody(t *testing.T) io.ReadCloser {
 	return r
 }
 
-// declaredErrors are the statuses of errors that the contract has for a POST.
+// declaredErrors returns the statuses of errors that the contract declares for a POST.
 func declaredErrors(t *testing.T, path string) []int {
 	t.Helper()
 	var all []int
@@ -176,7 +176,8 @@ func declaredErrors(t *testing.T, path string) []int {
 	return all
 }
 
-// What isn't an operation of the contract is a problem document here too, as the introduction says.
+// Requests that aren't operations of the contract get a problem document here too, as the
+// introduction says.
 func TestOtherMethodsOfTheTokenEndpoints(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)
@@ -197,8 +198,8 @@ func TestOtherMethodsOfTheTokenEndpoints(t *testing.T) {
 	}
 }
 
-// L-1: a form with fields of two grants is refused by name, before anything is charged, used up or
-// looked up. A client that was told invalid_grant would throw its session away.
+// L-1: a form with fields of two grants is refused before anything is charged, used up or looked
+// up. The error isn't invalid_grant, because a client would then drop its session.
 func TestL1_FieldsOfAnotherGrant(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t, impltest.Options{Limits: true})
@@ -237,7 +238,7 @@ func TestL1_FieldsOfAnotherGrant(t *testing.T) {
 	wantRefreshed(t, refresh(t, h, token))
 }
 
-// L-4: RFC 6749 section 3.2. A field without a value, or one that isn't known, makes no difference.
+// L-4: RFC 6749 section 3.2. A field that is empty or unknown makes no difference.
 func TestL4_EmptyAndUnknownFieldsOfEachGrant(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)
@@ -266,7 +267,7 @@ func TestL4_EmptyAndUnknownFieldsOfEachGrant(t *testing.T) {
 	}
 }
 
-// R-4: what the revocation refuses is named as the contract says, and nothing is revoked.
+// R-4: the revocation refuses these forms with the contract's codes, and revokes nothing.
 func TestR4_BrokenForms(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)

@@ -15,8 +15,8 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/impltest"
 )
 
-// Every answer that is written before the body was read reaches its client, which reads nothing
-// until it has sent it all.
+// A response that is written before the body was read reaches its client, even if the client reads
+// nothing until it has sent the whole body.
 func TestEarlyAnswersArrive(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)
@@ -70,7 +70,8 @@ func TestEarlyAnswersArrive(t *testing.T) {
 	}
 }
 
-// A body that is late or cut is answered too, and nobody holds a connection by sending on and on.
+// A body that is late or truncated gets a response too, and no client holds a connection by sending
+// for ever.
 func TestEarlyAnswersOfSlowAndCutBodies(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t, impltest.Options{Timeouts: impl.Timeouts{Read: 300 * time.Millisecond}})
@@ -126,9 +127,9 @@ func TestEarlyAnswersOfSlowAndCutBodies(t *testing.T) {
 	})
 }
 
-// H-4: behind an early answer the connection ends, so that what follows is never taken for a
-// request: neither the rest of the body, sent late, nor a request behind a body that the client was
-// told not to send.
+// H-4: the connection ends after an early response, so that nothing after it is taken for a
+// request: neither the rest of the body, sent late, nor a request after a body that the client was
+// asked not to send.
 func TestH4_EarlyAnswersEndTheConnection(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)
@@ -163,7 +164,8 @@ func TestH4_EarlyAnswersEndTheConnection(t *testing.T) {
 				if _, err := io.Copy(io.Discard, res.Body); err != nil {
 					t.Fatal(err)
 				}
-				// The server reads on, and then ends: what comes in between is the body's.
+				// The server continues to read, and then closes. It discards what comes meanwhile
+				// as part of the body.
 				_, _ = io.WriteString(conn, next) // it may have ended already
 				if res, err := http.ReadResponse(reader, nil); err == nil {
 					t.Errorf("there is a second answer: %d", res.StatusCode)
@@ -173,8 +175,8 @@ func TestH4_EarlyAnswersEndTheConnection(t *testing.T) {
 	}
 }
 
-// H-4: RFC 9112 section 6.1. Behind chunks the connection ends, whatever length was told beside
-// them.
+// H-4: RFC 9112 section 6.1. After a chunked body the connection ends, whatever Content-Length was
+// sent with it.
 func TestH4_ChunksEndTheConnection(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)
@@ -193,7 +195,7 @@ func TestH4_ChunksEndTheConnection(t *testing.T) {
 			t.Errorf("%s: got %v", name, statuses(answers))
 		}
 	}
-	// Behind a body of a length it goes on.
+	// After a body with a Content-Length the connection stays open.
 	answers := rawAnswers(
 		t,
 		h,

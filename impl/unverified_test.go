@@ -17,7 +17,7 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/secret"
 )
 
-// verifiedEmails starts an instance that demands verified emails, beside one that is open.
+// verifiedEmails starts an instance that demands verified emails, beside one that doesn't.
 func verifiedEmails(t *testing.T, o impltest.Options) (demanding, open *impltest.Harness) {
 	t.Helper()
 	open = impltest.New(t, o)
@@ -86,8 +86,8 @@ func TestLoginOfAnUnverifiedUser(t *testing.T) {
 	}
 }
 
-// Pre-hijacking: whoever first proves the mailbox ends the sessions from before. The password stays
-// where it was proved as well. Where it wasn't, a login with it that waits ends too.
+// Pre-hijacking: the first proof of the mailbox ends the sessions from before. The password stays
+// if it was proved as well. Otherwise it is removed, and a login that waits with it ends too.
 func TestPreHijackingOfUnverifiedUsers(t *testing.T) {
 	t.Parallel()
 	t.Run("with the password", func(t *testing.T) {
@@ -116,7 +116,8 @@ func TestPreHijackingOfUnverifiedUsers(t *testing.T) {
 	})
 }
 
-// A code or a request for one way to log in is none for the other, although both continue a login.
+// A code or a request of one way to log in doesn't count for the other, although both continue a
+// login.
 func TestHeldLoginsArePurposeBound(t *testing.T) {
 	t.Parallel()
 	h, open := verifiedEmails(t, impltest.Options{})
@@ -138,8 +139,8 @@ func TestHeldLoginsArePurposeBound(t *testing.T) {
 	wantStatus(t, "the held login", continueLogin(t, h, held, first.Code.Reveal()), 200)
 }
 
-// What was opened before goes on: a session is refreshed and proved again. What proves the mailbox
-// otherwise suffices.
+// Sessions from before the setting continue: they can be refreshed and proved again. Any proof of
+// the mailbox is enough.
 func TestVerifiedEmailsAreDemandedAtTheLoginAlone(t *testing.T) {
 	t.Parallel()
 	h, open := verifiedEmails(t, impltest.Options{})
@@ -161,7 +162,7 @@ func TestVerifiedEmailsAreDemandedAtTheLoginAlone(t *testing.T) {
 	wantStatus(t, "after a reset", h.Login(t, "username", "eve@example.com", "password", newPassword), 200)
 }
 
-// A login that waits ends with the password, and with the user.
+// A waiting login ends with the password and with the user.
 func TestHeldLoginsOfChangedUsers(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]func(*testing.T, *impltest.Harness, string){
@@ -194,7 +195,7 @@ func TestHeldLoginsOfChangedUsers(t *testing.T) {
 	}
 }
 
-// M-1: of several that use the code of one held login at the same moment, exactly one succeeds.
+// M-1: of several parallel uses of the code of one waiting login, exactly one succeeds.
 func TestM1_ParallelUseOfAHeldLogin(t *testing.T) {
 	t.Parallel()
 	h, open := verifiedEmails(t, impltest.Options{Patient: true})
@@ -230,9 +231,9 @@ func TestM1_ParallelUseOfAHeldLogin(t *testing.T) {
 	}
 }
 
-// L-5: the limits of a held login. The right password makes the account's budget whole and costs the
-// address nothing, as any login does. Its codes are limited as others are, and guessed codes have five
-// tries each. Nothing makes the address known before the code has come.
+// L-5: the limits of a waiting login. The right password makes the account's budget whole and costs
+// the address nothing, as in any login. Its codes are limited as others are, with five tries each.
+// The address is known only after the code was entered.
 func TestL5_HeldLogins(t *testing.T) {
 	t.Parallel()
 	o := impltest.Options{Limits: true, Proxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}
@@ -262,7 +263,7 @@ func TestL5_HeldLogins(t *testing.T) {
 	}
 }
 
-// M-2: five tries, as of every code.
+// M-2: five tries, as for every code.
 func TestM2_FiveTriesOfAHeldLogin(t *testing.T) {
 	t.Parallel()
 	h, open := verifiedEmails(t, impltest.Options{})
@@ -277,7 +278,8 @@ func TestM2_FiveTriesOfAHeldLogin(t *testing.T) {
 	wantStatus(t, "another login", continueLogin(t, h, request, h.CodeMail(t, ada).Code.Reveal()), 200)
 }
 
-// A login whose user is changed while its password is hashed asks for no code that it then shouldn't.
+// If a user is changed while the password is hashed, the login requests no code for the former
+// state.
 func TestHeldLoginOfAUserThatIsChangedMeanwhile(t *testing.T) {
 	t.Parallel()
 	for name, row := range map[string]struct {
