@@ -41,7 +41,7 @@ func (a attack) claims(old, other string) string {
 	return a.sign(a.server.header(*a.signer), replaced(goodClaims(), old, other))
 }
 
-// signedWith is signed in another way, and says so where alg does.
+// signedWith returns the token signed in another way, with alg in its header.
 func (a attack) signedWith(alg string, method jwt.SigningMethod, key any) string {
 	signed := b64([]byte(replaced(a.server.header(*a.signer), a.alg, alg))) + "." + a.parts[1]
 	return signed + "." + b64(must(method.Sign(signed, key)))
@@ -97,7 +97,7 @@ func wantInvalid(t *testing.T, v *authn.Verifier, name, token string) {
 	}
 }
 
-// RFC 8725 section 2.1: the signature is another's, of another kind, or not there.
+// RFC 8725 section 2.1: the signature is of another key, of another kind, or missing.
 func badSignatures(a attack, all []signer) map[string]string {
 	p384 := must(ecdsa.GenerateKey(elliptic.P384(), rand.Reader))
 	p521 := must(ecdsa.GenerateKey(elliptic.P521(), rand.Reader))
@@ -139,7 +139,7 @@ func badSignatures(a attack, all []signer) map[string]string {
 	return table
 }
 
-// derSignature is the right signature of the ES256 key, in ASN.1.
+// derSignature returns the right signature of the ES256 key, in ASN.1.
 func derSignature(a attack) []byte {
 	key, ok := a.private.(*ecdsa.PrivateKey)
 	if !ok {

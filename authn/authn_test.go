@@ -37,7 +37,7 @@ func TestVerify(t *testing.T) {
 			if err != nil || !reflect.DeepEqual(got, want) {
 				t.Errorf("got %+v, %v; want %+v", got, err, want)
 			}
-			// A new field of Claims must be filled, and be looked at here.
+			// A new field of Claims must be filled in and checked here.
 			for i, v := 0, reflect.ValueOf(got); i < v.NumField(); i++ {
 				if v.Field(i).IsZero() {
 					t.Errorf("%s is empty", v.Type().Field(i).Name)
@@ -47,7 +47,7 @@ func TestVerify(t *testing.T) {
 	}
 }
 
-// A token begins to be valid at its nbf, but not before its iat.
+// A token is valid from its nbf on, but not before its iat.
 func TestNotBefore(t *testing.T) {
 	t.Parallel()
 	signer := newEdDSA("ed")
@@ -98,7 +98,7 @@ func TestNewVerifierRefusesOptions(t *testing.T) {
 	}
 }
 
-// The slice of algorithms is the caller's, who may change it afterwards.
+// The caller may change its slice of algorithms afterwards.
 func TestAlgorithms(t *testing.T) {
 	t.Parallel()
 	es, ed := newES256("es"), newEdDSA("ed")
@@ -112,7 +112,8 @@ func TestAlgorithms(t *testing.T) {
 	if _, err := v.Verify(t.Context(), s.token(es)); !errors.Is(err, authn.ErrInvalidToken) {
 		t.Errorf("ES256: got %v", err)
 	}
-	// A server with no key for the algorithms is a mistake in the settings, and not the token's fault.
+	// A server without a key for the algorithms is a mistake in the settings, and not the token's
+	// fault.
 	s.publish(ed)
 	_, err := s.verifier(func(o *authn.Options) { o.Algorithms = []string{"ES256"} }).Verify(t.Context(), s.token(es))
 	wantUnavailable(t, err, "for ES256")
@@ -165,7 +166,7 @@ func TestURLWithPath(t *testing.T) {
 	}
 }
 
-// The caller's client stays as it is, and its own policy on redirects doesn't count.
+// The caller's client isn't changed, and its own policy on redirects isn't used.
 func TestClientFollowsNoRedirect(t *testing.T) {
 	t.Parallel()
 	signer := newEdDSA("ed")

@@ -12,15 +12,15 @@ import (
 	"github.com/latchkey-auth/latchkey/authn"
 )
 
-// These run in a bubble with a clock of its own, where it is known when all goroutines wait. A
-// bubble also fails if one of them stays behind. The network has no place in it, so that a
-// transport is the server.
+// These tests run in a bubble of testing/synctest. It has its own clock, knows when all goroutines
+// wait, and fails if one of them stays behind. A bubble can't have a network, so a transport takes
+// the place of the server.
 
 type transport func(*http.Request) (*http.Response, error)
 
 func (f transport) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-// answer is what a handler answers, without the network.
+// answer returns the response of a handler, without a network.
 func answer(h http.Handler, r *http.Request) *http.Response {
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, r)
@@ -67,8 +67,8 @@ func TestSingleFlight(t *testing.T) {
 	})
 }
 
-// A request to a server that never answers ends after the client's timeout, or after 5 s if the client
-// has none. Nothing keeps waiting.
+// A request to a server that never responds ends after the client's timeout, or after 5 s if the
+// client has none. Nothing keeps waiting.
 func TestTimeout(t *testing.T) {
 	t.Parallel()
 	signer := newEdDSA("ed")

@@ -11,7 +11,7 @@ import (
 	"github.com/latchkey-auth/latchkey/authn"
 )
 
-// wantFetches checks how often the keys were fetched, once no fetch is under way.
+// wantFetches checks the number of fetches, once no fetch is in progress.
 func wantFetches(t *testing.T, s *server, v *authn.Verifier, want int) {
 	t.Helper()
 	v.AwaitFetch()
@@ -72,7 +72,7 @@ func TestRotation(t *testing.T) {
 	wantFetches(t, s, v, 3)
 }
 
-// A thousand made-up ids cost the server one fetch in 10 s.
+// A thousand tokens with made-up key ids cause one fetch in 10 s.
 func TestBogusKeyIDs(t *testing.T) {
 	t.Parallel()
 	signer := newEdDSA("ed")
@@ -100,7 +100,7 @@ func TestBogusKeyIDs(t *testing.T) {
 	wantVerified(t, v, s.token(signer))
 }
 
-// The interval holds while no key is known, too.
+// The interval is kept while no key is known, too.
 func TestBogusKeyIDsWhileDown(t *testing.T) {
 	t.Parallel()
 	signer := newEdDSA("ed")
@@ -120,8 +120,8 @@ func TestBogusKeyIDsWhileDown(t *testing.T) {
 	wantVerified(t, v, s.token(signer))
 }
 
-// A stale set is used while it is fetched again: the handler's gate is shut, and the token is
-// verified.
+// A stale set is used while it is fetched again: the token is verified although the handler's gate
+// is closed.
 func TestStaleWhileRevalidate(t *testing.T) {
 	t.Parallel()
 	before, after := newEdDSA("before"), newEdDSA("after")
@@ -146,7 +146,8 @@ func TestStaleWhileRevalidate(t *testing.T) {
 	wantVerified(t, v, s.token(after))
 }
 
-// Whoever comes after a long pause waits for the present keys, but not for a server that is down.
+// The first request after a long pause waits for the present keys, but not for a server that is
+// down.
 func TestIdle(t *testing.T) {
 	t.Parallel()
 	before, after := newEdDSA("before"), newEdDSA("after")
@@ -207,8 +208,8 @@ func TestMaxAge(t *testing.T) {
 	}
 }
 
-// However long the server lets them be kept, keys are fetched again after a day; and then nobody
-// uses what was known.
+// However long the server allows to cache the keys, they are fetched again after a day. After that
+// the former keys aren't used.
 func TestMaxAgeIsBounded(t *testing.T) {
 	t.Parallel()
 	for _, seconds := range []string{"86400", "31536000", "99999999999999999999"} {
@@ -228,8 +229,7 @@ func TestMaxAgeIsBounded(t *testing.T) {
 	}
 }
 
-// Known keys go on being used for a day after the last fetch that succeeded, with an attempt each
-// 10 s.
+// Known keys are used for a day after the last successful fetch, with a try every 10 s.
 func TestStaleWhileDown(t *testing.T) {
 	t.Parallel()
 	for name, down := range map[string]func(*server){
@@ -270,7 +270,7 @@ func TestStaleWhileDown(t *testing.T) {
 	}
 }
 
-// A server that answers, and has no key for us, has withdrawn those that it had.
+// A server whose set has no usable key has withdrawn its former keys.
 func TestWithdrawnKeys(t *testing.T) {
 	t.Parallel()
 	for name, withdraw := range map[string]func(*server){
@@ -293,7 +293,8 @@ func TestWithdrawnKeys(t *testing.T) {
 	}
 }
 
-// The fetch is not the caller's who began it: that one goes away, and the next finds the keys.
+// A fetch doesn't end with the caller who began it: the caller leaves, and the next one finds the
+// keys.
 func TestFetchOutlivesItsCaller(t *testing.T) {
 	t.Parallel()
 	signer := newEdDSA("ed")
@@ -340,7 +341,7 @@ func TestSlowFetchIsTheOnlyOne(t *testing.T) {
 	wantFetches(t, s, v, 1)
 }
 
-// A key that is known needs no waiting, and so no patience.
+// A known key needs no waiting, so an ended context doesn't matter.
 func TestKnownKeyWithEndedContext(t *testing.T) {
 	t.Parallel()
 	signer := newEdDSA("ed")

@@ -17,7 +17,7 @@ func wantUnavailable(t *testing.T, err error, text string) {
 	}
 }
 
-// Keys are taken from where the metadata are, and from nowhere else.
+// Keys are fetched only from the origin of the metadata.
 func TestKeysOfAnotherOrigin(t *testing.T) {
 	t.Parallel()
 	signer := newEdDSA("ed")
@@ -50,8 +50,8 @@ func TestKeysOfAnotherOrigin(t *testing.T) {
 	}
 }
 
-// One origin has several texts (RFC 6454 section 4): a port that goes without saying, and a host in
-// any case.
+// One origin has several spellings (RFC 6454 section 4): with the default port or without, and with
+// any case of the host.
 func TestOneOriginInSeveralTexts(t *testing.T) {
 	t.Parallel()
 	signer := newEdDSA("ed")

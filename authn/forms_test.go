@@ -10,7 +10,7 @@ import (
 	"github.com/latchkey-auth/latchkey/authn/authntest"
 )
 
-// padded is a good token of a length, within three bytes above.
+// padded returns a good token whose length is at least the given one, and at most three bytes more.
 func padded(a attack, length int) string {
 	for pad := 0; ; pad++ {
 		text := a.claims(`{`, `{"pad":"`+strings.Repeat("A", max(0, length-len(a.good)-100)*3/4+pad)+`",`)
@@ -20,7 +20,8 @@ func padded(a attack, length int) string {
 	}
 }
 
-// The longest token that the contract allows is taken: what refuses a longer one is its length.
+// The longest token that the contract allows is accepted, so a longer one is refused for its
+// length.
 func TestLongestToken(t *testing.T) {
 	t.Parallel()
 	signer := newEdDSA("ed")
@@ -62,8 +63,8 @@ func TestEveryBitOfATokenCounts(t *testing.T) {
 	}
 }
 
-// A token is taken from 30 s before it is issued until 30 s after it has expired, and at that very
-// moment no more.
+// A token is accepted from 30 s before it is issued until 30 s after it expires, and not at that
+// very moment.
 func TestLeeway(t *testing.T) {
 	t.Parallel()
 	signer := newEdDSA("ed")

@@ -16,12 +16,12 @@ import (
 	"github.com/latchkey-auth/latchkey/authn"
 )
 
-// set is a JWK Set.
+// set returns a JWK Set.
 func set(members ...any) string {
 	return string(must(json.Marshal(map[string]any{"keys": append([]any{}, members...)})))
 }
 
-// verifyWith asks for a token of signer's, of a server that publishes a set.
+// verifyWith verifies a token of a signer, for a server that publishes a set.
 func verifyWith(t *testing.T, signer signer, keySet string) error {
 	t.Helper()
 	s := newServer(t)
@@ -30,7 +30,7 @@ func verifyWith(t *testing.T, signer signer, keySet string) error {
 	return err
 }
 
-// with is a key with members changed, or taken out where they are nil.
+// with returns a key with changed members. A nil value removes its member.
 func with(j map[string]any, changes map[string]any) map[string]any {
 	j = maps.Clone(j)
 	for name, value := range changes {
@@ -43,7 +43,7 @@ func with(j map[string]any, changes map[string]any) map[string]any {
 
 type m = map[string]any
 
-// A key that isn't ours to use is left out, and the one beside it is used.
+// A key that can't be used for signatures of ours is left out, and the one beside it is used.
 func TestKeysLeftOut(t *testing.T) {
 	t.Parallel()
 	es, ed, rs := newES256("bad"), newEdDSA("bad"), newRS256("bad")
@@ -121,14 +121,14 @@ func TestKeysLeftOut(t *testing.T) {
 				v := s.verifier()
 				wantVerified(t, v, s.token(good))
 				wantError(t, v, s.token(test.signer), authn.ErrInvalidToken)
-				// Not only is the signature another's: by itself it is no key at all.
+				// The key alone isn't usable, so not only its signature is refused.
 				wantUnavailable(t, verifyWith(t, test.signer, set(test.jwk)), "no key that can be used")
 			})
 		}
 	}
 }
 
-// Keys without an id are not two of the same.
+// Two keys without an id don't count as one key twice.
 func TestKeysWithoutID(t *testing.T) {
 	t.Parallel()
 	signer := newEdDSA("ed")
@@ -138,7 +138,7 @@ func TestKeysWithoutID(t *testing.T) {
 	}
 }
 
-// A key of fewer bits signs as well as any.
+// A key with too few bits is refused, although its signatures are right.
 func TestWeakRSA(t *testing.T) {
 	t.Parallel()
 	for bits, ok := range map[int]bool{1024: false, 2040: false, 2048: true} {
@@ -150,7 +150,7 @@ func TestWeakRSA(t *testing.T) {
 	}
 }
 
-// Under a text that is no point of the curve no signature is good.
+// A public key that isn't a point of the curve verifies no signature.
 func TestNoEd25519Point(t *testing.T) {
 	t.Parallel()
 	signer := newEdDSA("ed")
@@ -165,7 +165,7 @@ func TestNoEd25519Point(t *testing.T) {
 	wantInvalid(t, v, "the point itself", a.signature(slices.Concat(point, make([]byte, 32))))
 }
 
-// What is no set for us leaves us without keys, and the error tells why.
+// A document that isn't a usable set leaves no keys, and the error says why.
 func TestUnusableSets(t *testing.T) {
 	t.Parallel()
 	signer := newEdDSA("ed")

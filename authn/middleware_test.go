@@ -96,7 +96,7 @@ func TestMiddlewareRefuses(t *testing.T) {
 	}
 }
 
-// Callers see a 503 alone. The log has the reason, once for each fetch and not for each request.
+// Callers see only a 503. The log has the reason, once for each fetch and not for each request.
 func TestFailedFetchesAreLogged(t *testing.T) {
 	t.Parallel()
 	signer := newEdDSA("ed")
@@ -223,8 +223,8 @@ func TestContext(t *testing.T) {
 	}
 }
 
-// Whatever is sent, the answer is one of the two errors, and a token that is taken is one that the
-// server signed.
+// Whatever is sent, the error is one of the two, and an accepted token is one that the server
+// signed.
 func FuzzVerify(f *testing.F) {
 	signer := newEdDSA("ed")
 	s := newServer(f, signer)

@@ -52,7 +52,7 @@ func isTaken(modulus *big.Int) bool {
 	return err == nil
 }
 
-// CVE-2017-15361: keys that can be factored are left out, and no other ones.
+// CVE-2017-15361: keys that can be factored are left out, and no others.
 func TestROCA(t *testing.T) {
 	t.Parallel()
 	block, _ := pem.Decode([]byte(publishedROCA))
@@ -78,7 +78,7 @@ func TestROCA(t *testing.T) {
 			t.Errorf("a random key is refused: %s", key.N)
 		}
 	}
-	// The form alone, of numbers that needn't be keys.
+	// This checks the form alone, with numbers that needn't be keys.
 	for range 200_000 {
 		modulus, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 2048))
 		if err != nil {

@@ -63,7 +63,7 @@ func TestRequireScopes(t *testing.T) {
 	if w := send("users:write", "events:read", "users:read"); w.Code != http.StatusNoContent {
 		t.Errorf("both: got %d", w.Code)
 	}
-	// NewContext knows no server, so that the problem has no page.
+	// NewContext knows no server, so the problem has no page.
 	wantInsufficient(t, send("users:read"), "about:blank", "users:read", "users:write")
 
 	w := httptest.NewRecorder()
@@ -101,7 +101,7 @@ func wantInsufficient(t *testing.T, w *httptest.ResponseRecorder, page string, s
 	}
 }
 
-// A token of another form isn't one of the server's.
+// A token with these claims in another form isn't one of the server's.
 func TestScopeAndExtOfAnotherForm(t *testing.T) {
 	t.Parallel()
 	signer := newEdDSA("ed")

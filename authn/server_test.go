@@ -36,7 +36,7 @@ const (
 
 var testNow = authntest.Now
 
-// signer is a key of the server's.
+// signer is a key of the server.
 type signer struct {
 	alg, kid string
 	method   jwt.SigningMethod
@@ -52,7 +52,7 @@ func newEdDSA(kid string) signer {
 	return signer{"EdDSA", kid, jwt.SigningMethodEdDSA, must(key, err)}
 }
 
-// rsaKey is made once, since that takes long under the race detector.
+// rsaKey is made once, because that takes long under the race detector.
 var rsaKey = sync.OnceValue(func() *rsa.PrivateKey { return must(rsa.GenerateKey(rand.Reader, 2048)) })
 
 func newRS256(kid string) signer { return signer{"RS256", kid, jwt.SigningMethodRS256, rsaKey()} }
@@ -74,7 +74,7 @@ func (s signer) sign(header, claims string) string {
 	return signed + "." + b64(must(s.method.Sign(signed, s.private)))
 }
 
-// jwk is the public half, as the server writes it.
+// jwk returns the public part, as the server writes it.
 func (s signer) jwk() map[string]any {
 	j := map[string]any{"kid": s.kid, "alg": s.alg, "use": "sig"}
 	switch key := s.private.Public().(type) {
@@ -90,7 +90,7 @@ func (s signer) jwk() map[string]any {
 	return j
 }
 
-// goodClaims are those of a token that is taken, to be spoilt in one place.
+// goodClaims returns the claims of a valid token. A test spoils one of them.
 func goodClaims() string { return claimsAt(testNow) }
 
 func claimsAt(now time.Time) string {
@@ -110,7 +110,7 @@ func replaced(s, old, other string) string {
 	return strings.Replace(s, old, other, 1)
 }
 
-// server is Latchkey, as far as a verifier sees it. Its fields are changed by change.
+// server is Latchkey as a verifier sees it. Its fields are changed by change.
 type server struct {
 	tb  testing.TB
 	url string
@@ -121,7 +121,7 @@ type server struct {
 	issuer string
 	prefix string
 	keys   []map[string]any
-	// keysURI is the metadata's jwks_uri: the right one where it is empty, none where it is "-".
+	// keysURI is the metadata's jwks_uri: the right one if it is empty, none if it is "-".
 	keysURI string
 	// metadata and keySet replace a document.
 	metadata, keySet string
@@ -129,7 +129,7 @@ type server struct {
 	age              string // nothing where it is empty
 	status           int
 	redirect         string
-	// entered is sent to by each request, which then waits for gate, where they are not nil.
+	// If they are not nil, each request sends to entered, and then waits for gate.
 	entered, gate chan struct{}
 }
 
@@ -166,14 +166,14 @@ func (s *server) clock() time.Time {
 
 func (s *server) advance(d time.Duration) { s.change(func() { s.now = s.now.Add(d) }) }
 
-// requests are the paths that were asked for.
+// requests returns the paths that were requested.
 func (s *server) requests() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.asked)
 }
 
-// fetches reports how often the keys were asked for.
+// fetches returns how often the keys were requested.
 func (s *server) fetches() int {
 	count := 0
 	for _, path := range s.requests() {
@@ -201,7 +201,7 @@ func (s *server) header(signer signer) string {
 	return fmt.Sprintf(`{"alg":%q,"kid":%q,"typ":"at+jwt"}`, signer.alg, signer.kid)
 }
 
-// token is one that was issued now.
+// token returns a token that is issued now.
 func (s *server) token(signer signer) string {
 	return signer.sign(s.header(signer), claimsAt(s.clock()))
 }

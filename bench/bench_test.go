@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// TestRun measures everything for a moment and asks whether every row has its figures. What the
-// times are does not matter here.
+// TestRun measures everything for a moment and checks that every row has its figures. The figures
+// themselves don't matter here.
 func TestRun(t *testing.T) {
 	binary := filepath.Join(t.TempDir(), "latchkey")
 	build := exec.Command("go", "build", "-buildvcs=false", "-o", binary, "./cmd/latchkey")

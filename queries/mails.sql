@@ -1,6 +1,6 @@
 -- name: MailCount :one
--- Counts the mails that wait for their first attempt, those that failed and are tried again, and those that were given
--- up in the last days. The states are listed so that those that were sent are not read.
+-- Counts the mails that wait for their first attempt, those that failed and are tried again, and
+-- those that were given up in the last days. The states are listed so that sent mails are not read.
 SELECT
     count(*) FILTER (WHERE state IN ('available', 'pending', 'running', 'scheduled')) AS waiting,
     count(*) FILTER (WHERE state = 'retryable') AS retrying,

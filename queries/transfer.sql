@@ -15,8 +15,9 @@ WHERE email_key = ANY(sqlc.arg(email_keys)::text[]) AND purpose = 'undo_email_ch
 GROUP BY email_key;
 
 -- name: UserCopy :copyfrom
--- Adds users. A trigger of the users table adds their passwords, as for releases up to 0.6: were they added here, the
--- trigger of the passwords table would write every user and its entries in the indexes a second time.
+-- Adds users. A trigger of the users table adds their passwords, as for releases up to 0.6. If they
+-- were added here, the trigger of the passwords table would write every user and its entries in the
+-- indexes a second time.
 INSERT INTO users (
     id, external_id, email, email_key, username, username_key, email_verified, is_active, is_superuser, display_name, locale,
     user_metadata, app_metadata, last_login_at, created_at, updated_at, password_hash

@@ -11,7 +11,8 @@ CREATE TABLE users (
     email_verified    boolean     NOT NULL DEFAULT false,
     is_active         boolean     NOT NULL DEFAULT true,
     is_superuser      boolean     NOT NULL DEFAULT false,
-    -- An access token issued in this second or before it is refused; set when the password changes and when the user is deactivated.
+    -- An access token that was issued in this second or before it is refused. It is set when the
+    -- password changes and when the user is deactivated.
     tokens_not_before timestamptz,
     last_login_at     timestamptz,
     created_at        timestamptz NOT NULL,

@@ -1,7 +1,8 @@
 -- +goose Up
 -- Oldest binary beside it: schema 3
--- A session is what a login opens and its refresh tokens go on with. No token is kept: the one of a generation is made of the
--- session's id, the generation and the secret key, so that this table alone logs in nobody.
+-- A login opens a session, and its refresh tokens continue it. No token is stored: the token of a
+-- generation is derived from the session's id, the generation and the secret key. Without the
+-- secret key this table logs in nobody.
 CREATE TABLE sessions (
     id           uuid        PRIMARY KEY,
     user_id      uuid        NOT NULL REFERENCES users (id) ON DELETE CASCADE,
@@ -11,7 +12,8 @@ CREATE TABLE sessions (
     -- When it ends unless it is refreshed, never after ends_at.
     expires_at   timestamptz NOT NULL,
     ends_at      timestamptz NOT NULL,
-    -- What the sweep finds it by. A refresh seldom changes it, and so no index: most leave a row's neighbours alone (HOT).
+    -- The sweep finds a session by it. A refresh seldom changes it, so that most refreshes change
+    -- no index (HOT).
     expires_on   date        GENERATED ALWAYS AS ((expires_at AT TIME ZONE 'UTC')::date) STORED NOT NULL,
     -- When its budget of refreshes is whole again.
     budget_at    timestamptz NOT NULL,

@@ -1,12 +1,15 @@
 -- +goose Up
 -- Oldest binary beside it: schema 4
--- The keys that access tokens are signed with. Each is sealed under a key made of the secret key, so that this table alone signs nothing.
+-- The keys that sign access tokens. Each is sealed under a key derived from the secret key, so this
+-- table alone signs nothing.
 CREATE TABLE signing_keys (
-    -- The thumbprint of its public part (RFC 7638); for HS256, whose key is the secret key itself, a name made with it.
+    -- The thumbprint of the public part (RFC 7638). For HS256, whose key is the secret key, an id
+    -- that is derived from it.
     kid            text        PRIMARY KEY,
     algorithm      text        NOT NULL,
     sealed         bytea       NOT NULL,
-    -- It is published from the beginning, signs from here on until a later one does, and verifies until then and some more.
+    -- The key is published from the beginning. It signs from this time on until a later key does.
+    -- It verifies for some time after that.
     signs_from     timestamptz NOT NULL,
     verifies_until timestamptz,
     created_at     timestamptz NOT NULL

@@ -1,6 +1,7 @@
 -- +goose Up
 -- Oldest binary beside it: schema 5
--- Which addresses an account knows ends with its password: else whoever has had that would go on with a budget of their own.
+-- An account forgets its known addresses with its password. Otherwise a thief of the former password
+-- would keep a budget of their own.
 TRUNCATE known_addresses;
 ALTER TABLE known_addresses ADD COLUMN user_id uuid NOT NULL REFERENCES users (id) ON DELETE CASCADE;
 CREATE INDEX known_addresses_user_id ON known_addresses (user_id);

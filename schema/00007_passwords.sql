@@ -8,7 +8,8 @@ CREATE TABLE passwords (
 );
 ALTER TABLE users ALTER COLUMN password_hash DROP NOT NULL;
 
--- Releases up to 0.6 read and write users.password_hash. Until none of them runs, the two follow each other.
+-- Releases up to 0.6 read and write users.password_hash. While one of them may run, two triggers
+-- keep both columns equal.
 -- +goose StatementBegin
 CREATE FUNCTION passwords_follow_users() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -34,7 +35,8 @@ CREATE TRIGGER passwords_follow_users AFTER UPDATE OF password_hash ON users
 CREATE TRIGGER users_follow_passwords AFTER INSERT OR UPDATE OF hash ON passwords
     FOR EACH ROW WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION users_follow_passwords();
 
--- When the user of a session last proved who it is, NULL for when the session was opened; and how (RFC 8176).
+-- When the user of a session last proved who it is, and how (RFC 8176). NULL means when the session
+-- was opened.
 ALTER TABLE sessions ADD COLUMN authenticated_at timestamptz;
 ALTER TABLE sessions ADD COLUMN methods text[] NOT NULL DEFAULT '{pwd}';
 

@@ -5,7 +5,8 @@ ALTER TABLE users ADD COLUMN display_name text;
 ALTER TABLE users ADD COLUMN locale text;
 ALTER TABLE users ADD COLUMN user_metadata jsonb NOT NULL DEFAULT '{}';
 
--- What happened to accounts. An event outlives its user, so nothing here refers to the users table. It never has a secret.
+-- What happened to accounts. An event outlives its user, so nothing here refers to the users table.
+-- An event never has a secret.
 CREATE TABLE events (
     id         uuid        PRIMARY KEY,
     type       text        NOT NULL,

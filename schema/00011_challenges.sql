@@ -1,9 +1,11 @@
 -- +goose Up
 -- Oldest binary beside it: schema 6
--- What was mailed to an address and waits for its answer. Neither the code nor the token of the link is kept: both are
--- made of the id, the purpose and the secret key, so that this table alone opens nothing.
+-- Codes that were mailed to an address and wait for an answer. Neither the code nor the token of
+-- the link is stored: both are derived from the id, the purpose and the secret key. Without the
+-- secret key this table opens nothing.
 CREATE TABLE challenges (
-    -- Another request of the same purpose for the same address replaces the id, which ends the one before it.
+    -- Another request of the same purpose for the same address replaces the id, which ends the
+    -- former request.
     id         uuid        PRIMARY KEY,
     purpose    text        NOT NULL,
     -- NULL for an address without an account, for which the same row is written.

@@ -1,7 +1,8 @@
 -- +goose Up
 -- Oldest binary beside it: schema 6
--- The tables of River, the queue that sends mails (github.com/riverqueue/river). They are what River's own
--- migrations 2 to 8 end with, and a test compares the two. River's list of migrations is left out: goose keeps it.
+-- The tables of River, the queue that sends mails (github.com/riverqueue/river). They equal the
+-- result of River's own migrations 2 to 8, and a test compares the two. River's list of migrations
+-- is left out, because goose keeps it.
 CREATE TYPE river_job_state AS ENUM (
     'available', 'cancelled', 'completed', 'discarded', 'pending', 'retryable', 'running', 'scheduled'
 );

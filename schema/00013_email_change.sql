@@ -3,10 +3,11 @@
 -- The address that an account got, for the mail to the address that it had before.
 ALTER TABLE challenges ADD COLUMN new_email text;
 
--- An account that has left an address can get it back until the undo of the change expires. Until then nobody else
--- gets the address. A release that knows nothing of it reports the address as taken, because the error is that of the
--- unique constraint. The trigger runs after the row was written: a statement that has waited for the address then sees
--- the undo of the transaction that has left it. updated_at is the time of the change, by the clock of who makes it.
+-- An account that has left an address can get it back until the undo of the change expires. Until
+-- then nobody else gets the address. An older release reports it as a taken address, because the
+-- error is that of the unique constraint. The trigger runs after the row was written: a statement
+-- that has waited for the address then sees the undo of the transaction that has left it.
+-- updated_at is the time of the change, by the clock of the instance that makes it.
 -- +goose StatementBegin
 CREATE FUNCTION users_leave_held_emails() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN

@@ -11,8 +11,8 @@ import (
 	"github.com/latchkey-auth/latchkey/schema"
 )
 
-// later returns the migrations of this binary and some that come after them. Each of these is named
-// by how far its oldest binary is from this one: 0 is this one, 1 has the next migration too.
+// later returns the migrations of this binary and some later ones. Each later one is given by the
+// distance of its oldest binary from this one: 0 is this binary, 1 has the next migration too.
 func later(t *testing.T, oldest ...int64) fstest.MapFS {
 	t.Helper()
 	files := fstest.MapFS{}

@@ -14,8 +14,8 @@ import (
 // frozen is the last migration from before the rule that migrations only expand.
 const frozen = "00006"
 
-// Binaries of two releases run on one schema. Nothing that the older one uses may go or change its
-// form, and nothing that it doesn't know may be demanded of it.
+// Binaries of two releases run on one schema. Nothing that the older one uses may be removed or
+// changed, and nothing that it doesn't know may be required.
 func TestMigrationsOnlyExpand(t *testing.T) {
 	t.Parallel()
 	names, err := fs.Glob(schema.Files, "*.sql")
@@ -92,19 +92,19 @@ var (
 	inner      = regexp.MustCompile(`\([^()]*\)`)
 )
 
-// contractions returns what the Up part of a migration takes from a binary that runs beside it, or
-// demands of it.
+// contractions returns what the Up part of a migration removes, or requires, of a binary that runs
+// beside it.
 func contractions(text string) []string {
 	up, _, _ := strings.Cut(text, "-- +goose Down")
 	up = strings.ToUpper(strings.Join(strings.Fields(comment.ReplaceAllString(up, " ")), " "))
-	// What stands in parentheses has commas and NOT NULLs of its own.
+	// Parentheses contain commas and NOT NULLs of their own.
 	for inner.MatchString(up) {
 		up = inner.ReplaceAllString(up, "")
 	}
 	var found []string
 	for _, match := range drop.FindAllStringSubmatch(up, -1) {
-		// Fewer rules and fewer indexes break no statement, or TestStatementsOfTheLastRelease finds
-		// it.
+		// Removing a rule or an index breaks no statement, or else TestStatementsOfTheLastRelease
+		// finds it.
 		if !slices.Contains([]string{"NOT", "CONSTRAINT", "INDEX"}, match[1]) {
 			found = append(found, match[0])
 		}

@@ -20,7 +20,7 @@ func Check(files fs.FS) error {
 // IsInTheWay reports whether a migration that failed with err is tried again.
 func IsInTheWay(err error) bool { return isInTheWay(err) }
 
-// MigrateFiles is [Migrate] of a binary that has other migrations, and less patience.
+// MigrateFiles is [Migrate] with other migrations, and with less patience.
 func MigrateFiles(ctx context.Context, config *pgx.ConnConfig, files fs.FS) (applied int, err error) {
 	m, err := read(files)
 	if err != nil {

@@ -15,8 +15,8 @@ import (
 	"github.com/latchkey-auth/latchkey/schema"
 )
 
-// A migration of a table that a transaction uses waits for it, and doesn't stop the statements
-// behind it.
+// A migration waits for a transaction that uses its table, and doesn't block the statements that
+// come after it.
 func TestMigrateWaitsForATable(t *testing.T) {
 	t.Parallel()
 	w := newWaiting(t)
@@ -57,7 +57,7 @@ func TestMigrateIsCancelledWhileItWaits(t *testing.T) {
 	}
 }
 
-// Nothing is tried again that would fail again.
+// A migration that would fail again isn't tried again.
 func TestMigrateFails(t *testing.T) {
 	t.Parallel()
 	url := postgrestest.New(t)

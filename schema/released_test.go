@@ -13,7 +13,8 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/postgres/postgrestest"
 )
 
-// The last release runs beside this one, on its schema. gen/release.sh saves what it asks.
+// The last release runs beside this one, on its schema. gen/release.sh saves the statements of a
+// release.
 func TestStatementsOfTheLastRelease(t *testing.T) {
 	t.Parallel()
 	for name, err := range broken(t, postgrestest.New(t)) {
@@ -21,7 +22,7 @@ func TestStatementsOfTheLastRelease(t *testing.T) {
 	}
 }
 
-// What breaks a statement is found, also what only the planner sees.
+// The test finds a broken statement, also one that only the planner refuses.
 func TestBrokenStatements(t *testing.T) {
 	t.Parallel()
 	for contraction, want := range map[string]string{

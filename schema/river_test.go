@@ -40,7 +40,7 @@ func TestRiver(t *testing.T) {
 	}
 }
 
-// riverCatalog returns what the database knows of River's tables, types and functions, but for its
+// riverCatalog returns what the catalog has of River's tables, types and functions, without its
 // list of migrations.
 func riverCatalog(t *testing.T, pool *pgxpool.Pool) []string {
 	t.Helper()

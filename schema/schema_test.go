@@ -108,14 +108,14 @@ func TestMigrateWaitsForTheLock(t *testing.T) {
 	if err := schema.Current(t.Context(), pool); !errors.Is(err, schema.ErrOutdated) {
 		t.Errorf("Current: %v; want ErrOutdated, since nothing may have been applied", err)
 	}
-	// Of a server that was killed while it migrated, the lock ends by itself.
+	// The lock of a server that was killed during a migration expires.
 	exec(t, pool, "UPDATE latchkey_schema_lock SET lease_expires_at = now() - interval '1 second'")
 	if n, err := schema.Migrate(t.Context(), parse(t, url)); n == 0 || err != nil {
 		t.Errorf("Migrate after a killed server: %d, %v", n, err)
 	}
 }
 
-// The table of versions has our name. Our own one of before is taken over, and another program's
+// The table of versions has our name. Our own former table is taken over, and another program's is
 // left alone.
 func TestVersionTable(t *testing.T) {
 	t.Parallel()
@@ -187,7 +187,7 @@ func TestVersionTable(t *testing.T) {
 	})
 }
 
-// Where nothing can be written the schema's version counts for nothing.
+// If the database is read-only, the version of its schema doesn't matter.
 func TestReadOnly(t *testing.T) {
 	t.Parallel()
 	pool := connect(t, postgrestest.New(t)+"&default_transaction_read_only=on")
@@ -224,7 +224,8 @@ func TestNewerDatabaseIsRefused(t *testing.T) {
 	for name, url := range map[string]string{"migrated": postgrestest.New(t), "pending": postgrestest.NewEmpty(t)} {
 		pool := connect(t, url)
 		if name == "pending" {
-			// A later line of versions that never had ours: goose would apply what it misses.
+			// Versions of another program, which go further than ours: goose would apply the
+			// missing ones.
 			exec(
 				t,
 				pool,
@@ -249,7 +250,8 @@ func TestNewerDatabaseIsRefused(t *testing.T) {
 	}
 }
 
-// contents is what a migration would change: the relations with their columns, and goose's rows.
+// contents returns what a migration would change: the relations with their columns, and goose's
+// rows.
 func contents(t *testing.T, pool *pgxpool.Pool) []string {
 	t.Helper()
 	rows, err := pool.Query(t.Context(), `

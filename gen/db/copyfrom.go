@@ -90,8 +90,9 @@ func (r iteratorForUserCopy) Err() error {
 	return nil
 }
 
-// Adds users. A trigger of the users table adds their passwords, as for releases up to 0.6: were they added here, the
-// trigger of the passwords table would write every user and its entries in the indexes a second time.
+// Adds users. A trigger of the users table adds their passwords, as for releases up to 0.6. If they
+// were added here, the trigger of the passwords table would write every user and its entries in the
+// indexes a second time.
 func (q *Queries) UserCopy(ctx context.Context, arg []UserCopyParams) (int64, error) {
 	return q.db.CopyFrom(ctx, []string{"users"}, []string{"id", "external_id", "email", "email_key", "username", "username_key", "email_verified", "is_active", "is_superuser", "display_name", "locale", "user_metadata", "app_metadata", "last_login_at", "created_at", "updated_at", "password_hash"}, &iteratorForUserCopy{rows: arg})
 }

@@ -24,8 +24,8 @@ type MailCountRow struct {
 	GivenUp  int64
 }
 
-// Counts the mails that wait for their first attempt, those that failed and are tried again, and those that were given
-// up in the last days. The states are listed so that those that were sent are not read.
+// Counts the mails that wait for their first attempt, those that failed and are tried again, and
+// those that were given up in the last days. The states are listed so that sent mails are not read.
 func (q *Queries) MailCount(ctx context.Context) (MailCountRow, error) {
 	row := q.db.QueryRow(ctx, mailCount)
 	var i MailCountRow

@@ -76,7 +76,7 @@ func TestCheckParameters(t *testing.T) {
 	}
 }
 
-// The text about a value outside an enum names the values that are in it, ten at most.
+// The detail of a value outside an enum names the allowed values, ten at most.
 func TestCheckParameters_NamesTheValues(t *testing.T) {
 	t.Parallel()
 	for enum, want := range map[string]string{
@@ -96,7 +96,7 @@ func TestCheckParameters_NamesTheValues(t *testing.T) {
 	}
 }
 
-// A flood of parameters is not looked at one by one.
+// Many parameters are refused together, and not looked at one by one.
 func TestCheckParameters_Many(t *testing.T) {
 	t.Parallel()
 	op := mustPlan(t, document("", parameters(parameter("query", "q", text)), ""), Rules{})
@@ -163,8 +163,8 @@ func TestBind_MergePatch(t *testing.T) {
 	}
 }
 
-// A rule holds for bodies with its property, and is called for each form and for a JSON body that
-// breaks its schema or another rule. One that is always called sees every JSON body.
+// A rule applies to bodies with its property. It is called for each form, and for a JSON body that
+// breaks its schema or another rule. A rule that is always called sees every JSON body.
 func TestBind_Rules(t *testing.T) {
 	t.Parallel()
 	rules := Rules{Bodies: []BodyRule{
@@ -213,7 +213,7 @@ func TestBind_Rules(t *testing.T) {
 	}
 }
 
-// The contract allows 100 entries, and their cost doesn't grow with what was sent.
+// The contract allows 100 entries. Their cost doesn't grow with the size of the request.
 func TestViolations_Bound(t *testing.T) {
 	t.Parallel()
 	op := mustPlan(t, document("", body(mediaForm, `{"type":"object","properties":{}}`), ""), Rules{})

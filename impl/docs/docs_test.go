@@ -36,8 +36,8 @@ func docsServer(t *testing.T) *httptest.Server {
 	return srv
 }
 
-// getDocs asks with the given header fields and no others: the client neither asks for gzip nor
-// undoes it.
+// getDocs sends a request with the given header fields and no others. The client neither asks for
+// gzip nor decompresses.
 func getDocs(t *testing.T, srv *httptest.Server, path string, fields ...string) (*http.Response, []byte) {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, srv.URL+path, nil)
@@ -129,7 +129,7 @@ func TestDocs_EachPage(t *testing.T) {
 				if again.StatusCode != http.StatusNotModified || len(rest) != 0 {
 					t.Errorf("asked again: got %d with %d bytes", again.StatusCode, len(rest))
 				}
-				// What a cache keeps is refreshed by these (RFC 9110 section 15.4.5).
+				// A 304 refreshes these headers in a cache (RFC 9110 section 15.4.5).
 				for _, name := range []string{"ETag", "Cache-Control", "Vary", "Content-Security-Policy"} {
 					if again.Header.Get(name) != res.Header.Get(name) {
 						t.Errorf("asked again: %s is %q", name, again.Header.Get(name))
@@ -218,8 +218,8 @@ func TestDocs_IfNoneMatch(t *testing.T) {
 	}
 }
 
-// A range is one of the plain form, also for a client that takes gzip: a part of a compressed page
-// can't be read by itself.
+// A range belongs to the uncompressed page, also if the client accepts gzip, because a part of a
+// compressed page can't be read by itself.
 func TestDocs_Range(t *testing.T) {
 	t.Parallel()
 	srv := docsServer(t)
@@ -274,8 +274,8 @@ func TestDocs_AcceptEncoding(t *testing.T) {
 	}
 }
 
-// The policy would stop all of these in the browser: this test finds them
-// earlier. A reference to another host would also reveal the readers of the page to that host.
+// The policy would block all of these in the browser. This test finds them earlier. A reference to
+// another host would also reveal the readers of the page to that host.
 func TestDocs_OwnFilesKeepToThePolicy(t *testing.T) {
 	t.Parallel()
 	srv := docsServer(t)
@@ -294,7 +294,7 @@ func TestDocs_OwnFilesKeepToThePolicy(t *testing.T) {
 	}
 	for _, path := range []string{"/docs", "/docs/initializer.js", "/docs/docs.css"} {
 		_, body := getDocs(t, srv, path)
-		// The namespace is a name that nothing asks for, and the icon needs it.
+		// The namespace is a name that no browser requests, and the icon needs it.
 		body = bytes.ReplaceAll(body, []byte("http://www.w3.org/2000/svg"), nil)
 		if found := regexp.MustCompile(`(?i)https?:|["'(=]//`).Find(body); found != nil {
 			t.Errorf("%s refers to another host: %s", path, found)
@@ -307,7 +307,7 @@ func TestDocs_OwnFilesKeepToThePolicy(t *testing.T) {
 	}
 }
 
-// The demo and this page have one key.
+// The demo and this page show the same key.
 func TestDocs_Key(t *testing.T) {
 	t.Parallel()
 	_, own := getDocs(t, docsServer(t), "/docs/latchkey.svg")

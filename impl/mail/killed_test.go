@@ -102,8 +102,8 @@ func TestKilled(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		// What a dead client has begun to send is not taken: this is a test of what happens before a mail is
-		// sent.
+		// The server accepts nothing from a dead client, because this test is about what happens
+		// before a mail is sent.
 		var isDead atomic.Bool
 		kill := func(command string) error {
 			if command == when {
@@ -124,8 +124,8 @@ func TestKilled(t *testing.T) {
 			t.Fatalf("the victim says %q", lines.Text())
 		}
 		_ = kill(committed) // the error is for the server
-		// A victim that had begun to send before the server was told is killed by the next command, or
-		// else here, with all its mails sent.
+		// A victim that began to send before the server was told to kill it is killed at the next
+		// command, or here, when all its mails are sent.
 		done := make(chan struct{})
 		go func() {
 			defer close(done)

@@ -26,8 +26,8 @@ func (c *counter) Send(_ context.Context, m *Message) error {
 	return nil
 }
 
-// A recipient gets one mail a minute and ten an hour of each kind. What is more waits, and is sent
-// then: one after ten and then one each six minutes.
+// A recipient gets one mail a minute and ten an hour of each kind. Further mails wait, and are sent
+// later: after the first ten, one each six minutes.
 func TestQueueLimits(t *testing.T) {
 	t.Parallel()
 	var (

@@ -94,7 +94,7 @@ func parts(tb testing.TB, mail *netmail.Message) map[string]string {
 	}
 }
 
-// The sender's domain is in ASCII wherever it stands.
+// The domain of the sender is in ASCII in all headers.
 func TestSendersDomain(t *testing.T) {
 	t.Parallel()
 	sender := netmail.Address{Name: "Ä", Address: "auth@Bücher.example"}
@@ -109,13 +109,13 @@ func TestSendersDomain(t *testing.T) {
 	}
 }
 
-// breaks are texts that would end a header, or begin another.
+// breaks are texts that would end a header or begin another one.
 var breaks = []string{
 	"\r\nBcc: eve@example.com", "\nBcc: eve@example.com", "\rBcc: eve@example.com", "\r\n\r\nBody", "\u2028Bcc: eve@example.com",
 	"\u0085Bcc: eve@example.com", "\x00\r\n\tBcc: eve@example.com", "=?utf-8?q?=0D=0ABcc:_eve@example.com?=",
 }
 
-// Nothing that a stranger chooses makes a header.
+// No text of a client becomes a header.
 func TestHeaderInjection(t *testing.T) {
 	t.Parallel()
 	all := templates(t)
@@ -177,7 +177,7 @@ func headers(mail *netmail.Message) []string {
 	return names
 }
 
-// What a stranger writes is text in a page, and no part of it.
+// A text of a client is text in the page, and no markup.
 func TestHTMLIsEscaped(t *testing.T) {
 	t.Parallel()
 	content, err := templates(t).Write(NewDevice, "en", api.MailNewDevice{UserAgent: `<img src="https://a.example">`})

@@ -116,7 +116,7 @@ func TestStop(t *testing.T) {
 	}
 }
 
-// What a queue is made of is required.
+// All options of a queue are required.
 func TestNew(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, nil)

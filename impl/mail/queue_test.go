@@ -171,7 +171,7 @@ func TestQueue(t *testing.T) {
 	}
 }
 
-// Nothing that the mail has but its letter is in the database.
+// The database has only the letter of a mail, and nothing else of it.
 func TestQueueHoldsNoCode(t *testing.T) {
 	t.Parallel()
 	var isDown atomic.Bool
@@ -199,8 +199,7 @@ func TestQueueHoldsNoCode(t *testing.T) {
 	}
 }
 
-// A recipient that doesn't exist gets one attempt. Everything else that a server refuses is tried
-// again.
+// A recipient that doesn't exist gets one attempt. Any other refusal is tried again.
 func TestServerRefuses(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -233,7 +232,7 @@ func TestServerRefuses(t *testing.T) {
 	}
 }
 
-// An address that is none is given up at once.
+// A mail to an invalid address is given up at once.
 func TestBadRecipient(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, nil)
@@ -244,7 +243,8 @@ func TestBadRecipient(t *testing.T) {
 	eventuallyStates(t, q, "cancelled 1 1")
 }
 
-// A server that breaks off, or that takes too long, gets the mail with the next attempt, and once.
+// A server that drops the connection, or that takes too long, gets the mail with the next attempt,
+// and only once.
 func TestServerDropsAndDelays(t *testing.T) {
 	t.Parallel()
 	for _, isDrop := range []bool{true, false} {
@@ -281,7 +281,7 @@ func TestServerDropsAndDelays(t *testing.T) {
 	}
 }
 
-// inTurn sends the first mail in one way and all others in another.
+// inTurn sends the first mail by one sender and all others by another.
 type inTurn struct {
 	first, then Sender
 	sent        atomic.Int32
@@ -294,7 +294,7 @@ func (i *inTurn) Send(ctx context.Context, m *Message) error {
 	return i.then.Send(ctx, m)
 }
 
-// A server that breaks off once it has taken a mail has it, and doesn't get it again.
+// A server that drops the connection after it has accepted a mail doesn't get the mail again.
 func TestServerDropsAfterTheMail(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, nil)

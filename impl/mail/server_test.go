@@ -16,10 +16,10 @@ import (
 type server struct {
 	*smtp.Server
 	addr string
-	// change may refuse or delay a command: "MAIL", "RCPT", "DATA" or "DONE", which is before the
-	// server says that it has taken a mail.
+	// change may refuse or delay a command: "MAIL", "RCPT", "DATA" or "DONE", which comes before
+	// the server confirms a mail.
 	change func(command, argument string) error
-	// afterMail is called once the server has said that it has taken a mail.
+	// afterMail is called when the server has confirmed a mail.
 	afterMail func()
 	// isImplicit is TLS from the beginning.
 	isImplicit bool
@@ -70,7 +70,7 @@ func (s *server) serve(tb testing.TB) {
 	})
 }
 
-// mails returns the mails that were taken.
+// mails returns the mails that the server has accepted.
 func (s *server) mails() []*received {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -135,7 +135,7 @@ type discard struct{}
 func (discard) Printf(string, ...any) {}
 func (discard) Println(...any)        {}
 
-// dropAll breaks off all connections.
+// dropAll closes all connections.
 func (s *server) dropAll() {
 	s.conns.mu.Lock()
 	defer s.conns.mu.Unlock()
@@ -167,7 +167,7 @@ func (r *remembering) Accept() (net.Conn, error) {
 	return conn, err
 }
 
-// count returns the number of mails that were taken.
+// count returns the number of accepted mails.
 func (s *server) count() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -21,7 +21,8 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/secret"
 )
 
-// certificate returns a certificate for the name mail.example and for 127.0.0.1, and what trusts it.
+// certificate returns a certificate for the name mail.example and for 127.0.0.1, and a pool that
+// trusts it.
 func certificate(tb testing.TB) (tls.Certificate, *x509.CertPool) {
 	tb.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -45,8 +46,8 @@ func certificate(tb testing.TB) (tls.Certificate, *x509.CertPool) {
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, trust
 }
 
-// Elsewhere than on this machine nothing is sent without TLS, to nobody but the named host, and no
-// password before.
+// A server on another machine gets nothing without TLS, only the named host gets a mail, and no
+// password is sent before TLS.
 func TestTLSIsDemanded(t *testing.T) {
 	t.Parallel()
 	cert, trust := certificate(t)

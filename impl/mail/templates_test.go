@@ -32,7 +32,7 @@ func example(tb testing.TB, kind Kind) any {
 	return data
 }
 
-// The two forms of a mail say the same, with and without what is optional.
+// The two forms of a mail have the same content, with and without the optional parts.
 func TestTextAndHTMLAreTheSame(t *testing.T) {
 	t.Parallel()
 	all := templates(t)
@@ -102,8 +102,8 @@ func TestReplacedTemplate(t *testing.T) {
 	}
 }
 
-// A folder may be what Kubernetes makes of a ConfigMap: links into a hidden folder that is swapped.
-// Other hidden files are left out too.
+// A folder may be a mounted ConfigMap of Kubernetes: links into a hidden folder that is replaced as
+// a whole. Other hidden files are left out too.
 func TestMountedTemplates(t *testing.T) {
 	t.Parallel()
 	for name, links := range map[string]map[string]string{

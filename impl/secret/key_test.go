@@ -46,8 +46,8 @@ var keyForms = map[string]func([]byte) string{
 	"decimal":   func(b []byte) string { return new(big.Int).SetBytes(b).String() },
 }
 
-// keysOfEachForm is for make fuzz, or by hand: go test ./impl/secret -run B13_Random -random-keys
-// 1000000
+// keysOfEachForm is set by make fuzz, or by hand: go test ./impl/secret -run B13_Random
+// -random-keys 1000000
 var keysOfEachForm = flag.Int("random-keys", 2000, "random keys of each form that must be taken")
 
 // No random key in any usual encoding is refused.

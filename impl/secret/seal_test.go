@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// What is sealed opens under the same key, purpose and name alone, and not with a bit changed.
+// A sealed text opens only under the same key, purpose and name, and not with a changed bit.
 func TestSeal(t *testing.T) {
 	t.Parallel()
 	key, other := New("Xq7ZrKd9wvPb2tXq7ZrKd9wvPb2t0123"), New("another-Kd9wvPb2tXq7ZrKd9wvPb2t0")

@@ -17,7 +17,8 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/transfer"
 )
 
-// Who collides with a user of the database, or of a line before, is reported, and changes nothing.
+// A user who collides with one of the database, or of an earlier line, is reported and changes
+// nothing.
 func TestCollisions(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t, impltest.Options{Patient: true})
@@ -76,7 +77,8 @@ line 17: /password_hash unusable_hash
 	}
 }
 
-// A dry run reports the same as the import, also of users who collide with one of a batch before.
+// A dry run reports the same as the import, also for users who collide with one of an earlier
+// batch.
 func TestDryRunOverBatches(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t, impltest.Options{Patient: true})
@@ -124,7 +126,7 @@ func TestRenamed(t *testing.T) {
 	}
 }
 
-// An email that a user has left, and can get back, goes to nobody else.
+// An email that a user has left, and can still get back, goes to nobody else.
 func TestHeldEmail(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t, impltest.Options{Patient: true})
@@ -142,7 +144,7 @@ func TestHeldEmail(t *testing.T) {
 	}
 }
 
-// Registrations in between cost an import nothing but the users who have registered.
+// Registrations during an import cost it only the users who have registered.
 func TestImportBesideRegistrations(t *testing.T) {
 	t.Parallel()
 	const users, clients = 400, 4
@@ -182,8 +184,8 @@ func TestImportBesideRegistrations(t *testing.T) {
 	}
 }
 
-// A registration that is about to be committed holds an import up, and is then one user that it
-// leaves as it is. However many there are, the import gets to its end.
+// A registration that is about to be committed blocks an import. After that it is a user that the
+// import leaves alone. However many there are, the import ends.
 func TestImportWaitsForRegistrations(t *testing.T) {
 	t.Parallel()
 	const users, others = 1000, 5

@@ -59,7 +59,7 @@ func readAll(r io.Reader, system string) (emails []string, problems [][2]any, er
 	return emails, problems, err
 }
 
-// A time that is none in UTC would break each answer that has its user, and the export.
+// A time that can't be written in UTC would break each response with its user, and the export.
 func TestTimesWithoutUTC(t *testing.T) {
 	t.Parallel()
 	const early, late = `":"0000-01-01T00:00:00+14:00"}`, `":"9999-12-31T23:59:59-14:00"}`
@@ -75,7 +75,7 @@ func TestTimesWithoutUTC(t *testing.T) {
 
 const good = `{"email":"ada@example.com"}`
 
-// A hostile file takes memory for one item, and costs nobody else's line.
+// A hostile file takes the memory of one item, and doesn't affect other lines.
 func TestHostileFiles(t *testing.T) {
 	const (
 		large = 64 << 20 // each long file is larger than the memory that it may take
@@ -154,7 +154,7 @@ func TestHostileFiles(t *testing.T) {
 	}
 }
 
-// Each line that is broken is reported by itself, with its place.
+// Each broken line is reported by itself, with its place.
 func TestBrokenLines(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -210,7 +210,7 @@ func TestBrokenLines(t *testing.T) {
 	}
 }
 
-// A file that can't be what it is said to be is refused before anything is imported.
+// A file that can't have the named format is refused before anything is imported.
 func TestRefusedFiles(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ system, file, want string }{
@@ -242,7 +242,7 @@ func TestRefusedFiles(t *testing.T) {
 	}
 }
 
-// Whatever the file, reading ends and never fails but by an error.
+// Reading any file ends, and fails only with an error.
 func FuzzReader(f *testing.F) {
 	for _, seed := range []string{good, "[" + good + "]", `{"users":[` + good + `]}`, "email,roles\nada@example.com,support\n", "\"\n\"\"", `{"a":[1],"users":[{"\"":[}]`} {
 		f.Add("", []byte(seed))

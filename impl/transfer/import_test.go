@@ -56,7 +56,7 @@ func load(t *testing.T, h *impltest.Harness, system string, file []byte, dryRun 
 	return oneLine(r) + "\n" + problems.String()
 }
 
-// oneLine returns what is not zero in a report.
+// oneLine returns the counts of a report that are not zero.
 func oneLine(r *transfer.Report) string {
 	parts := []string{fmt.Sprintf("imported %d", r.Imported)}
 	for _, count := range []struct {

@@ -9,7 +9,7 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/transfer"
 )
 
-// mappings are what other systems write in rare cases, and what becomes of it.
+// mappings are rare cases of other systems' files, and their results.
 var mappings = []struct{ name, system, file, want string }{
 	{
 		"a long id isn't rounded", "django",

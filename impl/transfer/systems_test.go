@@ -19,8 +19,8 @@ import (
 
 func TestMain(m *testing.M) { impltest.Main(m, "") }
 
-// systems are files that other systems have exported. testdata/README.md says where each comes from.
-// want/ has what becomes of each: the report, the problems, and the users as they are exported.
+// systems are files that other systems have exported. testdata/README.md names the source of each.
+// want/ has the results: the report, the problems, and the users as they are exported.
 var systems = []system{
 	{"fastapi-users", "fastapi-users.csv", []string{"ada@fastapi.example"}},
 	{"tutorial", "tutorial.csv", []string{"ada@tutorial.example"}},
@@ -40,7 +40,8 @@ type system struct {
 	logIn []string
 }
 
-// Whoever could log in to the other system can log in here with the same password, and nobody else.
+// A user of the other system can log in here with the same password. A user who couldn't log in
+// there can't here either.
 func TestSystems(t *testing.T) {
 	t.Parallel()
 	for _, s := range systems {
@@ -75,7 +76,7 @@ func sorted(text string) string {
 	return strings.Join(lines, "")
 }
 
-// volatile are members that differ each time, or are told by the login.
+// volatile matches members that differ each time, or that a login changes.
 var volatile = regexp.MustCompile(`"id":"[^"]*",|,"password_hash":"[^"]*"`)
 
 func read(t *testing.T, name string) []byte {
@@ -87,7 +88,7 @@ func read(t *testing.T, name string) []byte {
 	return file
 }
 
-// logInAll checks who of the exported users can log in.
+// logInAll checks which of the exported users can log in.
 func (s system) logInAll(t *testing.T, h *impltest.Harness, exported string) {
 	t.Helper()
 	for _, email := range regexp.MustCompile(`"email":"([^"]*)"`).FindAllStringSubmatch(exported, -1) {

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// SECURITY, "Identity normalisation": for each spelling, the account that it means, or that it is
-// refused.
+// SECURITY, "Identity normalisation": for each spelling, the account that it belongs to, or its
+// refusal.
 func TestCanonicalEmail(t *testing.T) {
 	t.Parallel()
 	for typed, want := range map[string]string{
@@ -108,8 +108,8 @@ func TestCanonicalUsername(t *testing.T) {
 	}
 }
 
-// What has a canonical form has one: the form's own is itself, and it has the shape that Kratos,
-// too, fuzzes for.
+// A canonical form is its own canonical form, and has the shape that Kratos checks in its fuzz
+// tests, too.
 func FuzzCanonicalEmail(f *testing.F) {
 	for _, seed := range []string{"Admin@Example.com", "ADMİN@example.com", "a@中国.example", "ﬁ@ﬁ.com", "\u1e9e@straße.de", "Ω\u0301@example.com", "a@b.c", "Σ@ς.gr", "x@１.com", "a\u037eb@example.com"} {
 		f.Add(seed)

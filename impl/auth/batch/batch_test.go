@@ -13,7 +13,7 @@ import (
 // nobody is a key without a value.
 const nobody = -1
 
-// database returns a value for each key but nobody, when it is let.
+// database returns a value for each key but nobody, once it may.
 type database struct {
 	let   chan error
 	mu    sync.Mutex

@@ -36,7 +36,7 @@ func seal(t *testing.T, s *cursor.Sealer) string {
 	return text
 }
 
-// A cursor opens for its list and its filter alone, and nothing of it can be read.
+// A cursor opens only for its own list and filter, and nothing in it can be read.
 func TestSealedCursor(t *testing.T) {
 	t.Parallel()
 	s := sealer(t, key, secret.Text{})

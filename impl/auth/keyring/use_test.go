@@ -54,7 +54,7 @@ func TestSignAndFind(t *testing.T) {
 	}
 }
 
-// A key that has ended neither signs nor verifies, nor does one that never was.
+// A key that has ended neither signs nor verifies, and neither does one that never existed.
 func TestEndedKey(t *testing.T) {
 	t.Parallel()
 	key, err := newSigningKey("EdDSA", secret.Text{})

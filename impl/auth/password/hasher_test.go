@@ -39,7 +39,7 @@ func hash(tb testing.TB, h *Hasher, password string) string {
 	return s
 }
 
-// bcrypted is the bcrypt hash of what bcrypt reads of a password.
+// bcrypted returns the bcrypt hash of the part of a password that bcrypt reads.
 func bcrypted(tb testing.TB, password string) string {
 	tb.Helper()
 	b, err := bcrypt.GenerateFromPassword([]byte(password[:min(len(password), 72)]), bcrypt.MinCost)
@@ -49,8 +49,7 @@ func bcrypted(tb testing.TB, password string) string {
 	return string(b)
 }
 
-// A hash that another implementation has made: the vector of argon2's reference in the parameters
-// of the PHC format.
+// A hash of another implementation: the vector of argon2's reference, written in the PHC format.
 func TestVerifyForeignHash(t *testing.T) {
 	t.Parallel()
 	// argon2id, "password", "somesalt", t=2, m=65536, p=1, from the reference implementation's test.c.
@@ -107,8 +106,8 @@ func TestL7_PasswordVerifiedExactly(t *testing.T) {
 	}
 }
 
-// A stored hash that can't be read, or asks for more than the bounds allow, is the server's fault
-// and not a wrong password.
+// A stored hash that can't be read, or that exceeds the bounds, is the server's fault and not a
+// wrong password.
 func TestStoredHashesAreBounded(t *testing.T) {
 	t.Parallel()
 	h := newHasher(t, cheap, 1)
@@ -150,16 +149,16 @@ func TestParamsBounds(t *testing.T) {
 	}
 }
 
-// L-6: an unknown user costs what a known one does: the same parameters go through the same
-// function.
+// L-6: an unknown user costs what a known one does: the same function runs with the same
+// parameters.
 func TestL6_UnknownUsersCostAHash(t *testing.T) {
 	t.Parallel()
 	h := newHasher(t, cheap, 1)
 	if h.dummy.params != h.params || len(h.dummy.key) != keyBytes {
 		t.Errorf("the dummy is %v", h.dummy)
 	}
-	// What a cheaper hash leaves of the time is spent as well: the two add up to the present
-	// parameters' work.
+	// The rest of the time that a cheaper hash leaves is spent as well: both together are the work
+	// of the present parameters.
 	for spent, want := range map[uint64]Params{
 		0: {64, 1, 1}, 16: {48, 1, 1}, 63: {1, 1, 1}, 64: {0, 1, 1}, 1 << 40: {0, 1, 1},
 	} {
@@ -179,13 +178,14 @@ func TestL6_UnknownUsersCostAHash(t *testing.T) {
 	}
 }
 
-// L-6: what a cheaper hash leaves of the time is spent after each comparison that doesn't match.
+// L-6: the rest of the time that a cheaper hash leaves is spent after each comparison that doesn't
+// match.
 func TestL6_CheaperHashesCostAsMuch(t *testing.T) {
 	t.Parallel()
 	for spent, want := range map[uint64]uint64{16: 48 << 10, 64: 0, 1 << 40: 0} {
 		h := newHasher(t, cheap, 1)
 		w := watched{spent: spent, memory: new([]uint64)}
-		// The second spelling finds the memory of what came after the first one.
+		// The second spelling finds the memory that the work after the first one used.
 		match, err := h.compare(t.Context(), "", w, secret.New("cafe\u0301 noir"))
 		if got := *w.memory; match || err != nil || !slices.Equal(got, []uint64{0, want}) {
 			t.Errorf("after %d: %d bytes, %t, %v; want 0 and then %d", spent, got, match, err, want)
@@ -193,7 +193,7 @@ func TestL6_CheaperHashesCostAsMuch(t *testing.T) {
 	}
 }
 
-// watched is a hash that no password has. It records how much memory each comparison finds.
+// watched is a hash that no password fits. It records how much memory each comparison finds.
 type watched struct {
 	spent  uint64
 	memory *[]uint64
@@ -247,7 +247,7 @@ func BenchmarkPasswordHash(b *testing.B) {
 	}
 }
 
-// BenchmarkArgon2id is the bare function, which [BenchmarkPasswordHash] is to be measured by.
+// BenchmarkArgon2id is the bare function, to compare [BenchmarkPasswordHash] with.
 func BenchmarkArgon2id(b *testing.B) {
 	p, salt := DefaultParams, make([]byte, saltBytes)
 	b.ReportAllocs()

@@ -21,7 +21,7 @@ func newPolicy(tb testing.TB, minLength int) Policy {
 	return p
 }
 
-// codeOf is the code of a refusal, or empty.
+// codeOf returns the code of a refusal, or an empty text.
 func codeOf(tb testing.TB, err error) string {
 	tb.Helper()
 	var broken *PolicyError
@@ -71,7 +71,8 @@ func TestG1_Length(t *testing.T) {
 	}
 }
 
-// Every common password of 8 characters and more, as it is or, one in ten, as people vary it.
+// Every common password with at least 8 characters is refused as it is. One in ten is also tried
+// with the usual variations.
 func TestG2_CommonPasswordsAreRefused(t *testing.T) {
 	t.Parallel()
 	policy := newPolicy(t, 8)
@@ -96,7 +97,7 @@ func TestG2_CommonPasswordsAreRefused(t *testing.T) {
 	}
 }
 
-// G-2: the ranking is another one than the list was made of, so that a hole in the list shows.
+// G-2: this ranking isn't the one that the list was made of, so that a gap in the list shows.
 func TestG2_TheMostCommonOfAnotherList(t *testing.T) {
 	t.Parallel()
 	policy := newPolicy(t, 8)
@@ -171,8 +172,8 @@ func TestG2_RandomPassphrasesAreTaken(t *testing.T) {
 	}
 }
 
-// The check runs outside the queue of hashes and is charged to nobody, so that its work must grow
-// no faster than the password.
+// The check runs outside the queue of hashes and is charged to nobody, so its work must grow no
+// faster than the password.
 func TestPolicyCostsLittleForAnyPassword(t *testing.T) {
 	t.Parallel()
 	policy := newPolicy(t, 8)
@@ -229,7 +230,7 @@ func TestG4_ContextWords(t *testing.T) {
 		if got := codeOf(t, policy.Check(secret.New(password), context...)); got != want {
 			t.Errorf("%q: got %q, want %q", password, got, want)
 		}
-		// Nothing else refuses it, unless it has the product's name.
+		// The policy accepts it otherwise, unless it has the product's name.
 		if got := codeOf(t, policy.Check(secret.New(password))); got != "" && !isOurs(password) {
 			t.Errorf("%q, of another user: got %q", password, got)
 		}

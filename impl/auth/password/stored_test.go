@@ -18,7 +18,7 @@ import (
 // vector is a hash that another system's library has made.
 type vector struct{ Library, Format, Password, Stored string }
 
-// vectors are all that testdata/stored holds.
+// vectors returns all vectors in testdata/stored.
 func vectors(tb testing.TB) []vector {
 	tb.Helper()
 	var all []vector
@@ -36,7 +36,7 @@ func vectors(tb testing.TB) []vector {
 	return all
 }
 
-// The hashes of other systems' own libraries are recognised, and are those of their passwords.
+// The hashes that other systems' own libraries have made are recognised, and fit their passwords.
 func TestHashesOfOtherSystems(t *testing.T) {
 	t.Parallel()
 	h := newHasher(t, cheap, 2)
@@ -64,8 +64,8 @@ func TestHashesOfOtherSystems(t *testing.T) {
 	}
 }
 
-// F-10: a comparison takes no more memory than the queue is told. scrypt and argon2 take it from the
-// worker. The password is a wrong one, which no hash may fit.
+// F-10: a comparison takes no more memory than the queue counts for it. scrypt and argon2 use the
+// worker's memory. The password is wrong for every hash.
 func TestF10_StoredHashesTakeTheBytesThatAreCounted(t *testing.T) {
 	t.Parallel()
 	seen := map[string]bool{}
@@ -90,7 +90,7 @@ func TestF10_StoredHashesTakeTheBytesThatAreCounted(t *testing.T) {
 	}
 }
 
-// A password is tried as it was typed and in NFC. better-auth alone has hashed it in NFKC.
+// A password is tried as typed and in NFC. Only better-auth has hashed it in NFKC.
 func TestSpellingsOfAPassword(t *testing.T) {
 	t.Parallel()
 	for typed, want := range map[string][]string{
@@ -119,7 +119,8 @@ func TestSpellingsOfAPassword(t *testing.T) {
 	t.Error("no vector of better-auth has a password that NFKC changes")
 }
 
-// L-7: no byte of a password is ignored, though bcrypt reads 72 and the salt column stands behind it.
+// L-7: no byte of a password is ignored, although bcrypt reads 72 bytes and the column of the salt
+// is appended.
 func TestL7_SaltedBcryptReadsAllOfAPassword(t *testing.T) {
 	t.Parallel()
 	h := newHasher(t, cheap, 1)
@@ -135,7 +136,8 @@ func TestL7_SaltedBcryptReadsAllOfAPassword(t *testing.T) {
 		"byte 72":               {strings.Repeat("a", 71) + "X", strings.Repeat("a", 71) + "Y", false},
 		"byte 73":               {strings.Repeat("a", 72), strings.Repeat("a", 73), false},
 		"part of the salt fits": {strings.Repeat("a", 60), strings.Repeat("a", 60), true},
-		// What bcrypt reads is the same. Only who knows the password and the salt can do this.
+		// bcrypt reads the same bytes here. Only somebody who knows the password and the salt can
+		// do this.
 		"as much of the salt as bcrypt reads": {strings.Repeat("a", 60), strings.Repeat("a", 60) + salt[:12], true},
 	} {
 		stored := Salted(salt, bcrypted(t, row.hashed+salt))
@@ -149,7 +151,7 @@ func TestL7_SaltedBcryptReadsAllOfAPassword(t *testing.T) {
 	}
 }
 
-// Each format is spelled in one way. Its parameters are bounded before they are used.
+// Each format has one spelling, and its parameters are checked before they are used.
 func TestStoredHashesOfOtherSystemsAreBounded(t *testing.T) {
 	t.Parallel()
 	h := newHasher(t, cheap, 1)
@@ -211,8 +213,8 @@ func TestStoredHashesOfOtherSystemsAreBounded(t *testing.T) {
 	}
 }
 
-// Nothing that is recognised takes more than the bounds, or is read with something behind it.
-// A server whose own hashes are dearer than those of other systems may be takes them back.
+// A hash that exceeds the bounds isn't recognised, and neither is one with something after it. A
+// server whose own hashes are more expensive than foreign ones may be recognises its own.
 func TestOwnHashesAreRecognised(t *testing.T) {
 	t.Parallel()
 	dear := Params{MemoryKiB: 512 << 10, Passes: 1, Lanes: 1}

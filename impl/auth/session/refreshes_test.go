@@ -12,8 +12,8 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/auth/store"
 )
 
-// A token waits for nobody who presents another one, also one of the same session, or one beside
-// another user's access token. What a statement panics with is an error of those who wait for it.
+// A refresh never waits for one with another token, also of the same session or beside another
+// user's access token. If a statement panics, those who wait for it get an error.
 func TestRefreshesAreSharedByToken(t *testing.T) {
 	t.Parallel()
 	var r refreshes

@@ -11,8 +11,8 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// An error that speaks of the database's state is an [ErrUnavailable], so that a client tries
-// again. One that speaks of the statement is a fault of the server.
+// An error about the state of the database is an [ErrUnavailable], so that a client tries again. An
+// error about the statement is a fault of the server.
 func TestError(t *testing.T) {
 	t.Parallel()
 	for code, isPassing := range map[string]bool{

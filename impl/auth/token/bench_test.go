@@ -18,7 +18,7 @@ func BenchmarkTokenIssue(b *testing.B) {
 	}
 }
 
-// A token that was found good is remembered; first is what it costs the first time.
+// A token that was found valid is remembered. first is the cost of the first check.
 func BenchmarkTokenCheck(b *testing.B) {
 	for _, algorithm := range keyring.Algorithms {
 		f := newForger(b, algorithm)

@@ -15,7 +15,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 )
 
-// otherKey is a key of ours for another algorithm, which this server doesn't use.
+// otherKey returns a key of ours for another algorithm, which this server doesn't use.
 func otherKey(f forger) signingKey {
 	if f.algorithm == "EdDSA" {
 		return testKeys()["ES256"]
@@ -28,8 +28,8 @@ func (f forger) forgeAs(key signingKey) string {
 	return forger{signingKey: key}.forge(forger{signingKey: key}.header(), goodClaims())
 }
 
-// confusions are tokens that are signed with something that the server has published, or in another
-// form (RFC 8725 sections 2.1, 3.1 and 3.2).
+// confusions returns tokens that are signed with something that the server has published, or in
+// another form (RFC 8725 sections 2.1, 3.1 and 3.2).
 func (f forger) confusions(t *testing.T, parts []string) map[string]string {
 	t.Helper()
 	as := func(algorithm string) string {

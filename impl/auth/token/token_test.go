@@ -79,7 +79,7 @@ func newForger(tb testing.TB, algorithm string) forger {
 	return forger{key, tokens}
 }
 
-// forEachAlgorithm runs a test with each.
+// forEachAlgorithm runs a test for each algorithm.
 func forEachAlgorithm(t *testing.T, test func(*testing.T, forger)) {
 	for _, algorithm := range keyring.Algorithms {
 		t.Run(algorithm, func(t *testing.T) {
@@ -155,7 +155,7 @@ func rawSignature(method jwt.SigningMethod, key any, signed string) []byte {
 	return signature
 }
 
-// signer makes the tokens that any strict check has to take or refuse.
+// signer makes the tokens that any strict check must accept or refuse.
 func (f forger) signer(tb testing.TB) authntest.Signer {
 	tb.Helper()
 	published, err := f.ring.Published()
@@ -259,7 +259,7 @@ func TestL8_TokensDiffer(t *testing.T) {
 	}
 }
 
-// The header names a key without telling of it, and nothing else.
+// The header has the id of the key, and nothing about the key itself.
 func TestHeader(t *testing.T) {
 	t.Parallel()
 	forEachAlgorithm(t, func(t *testing.T, f forger) {
@@ -279,7 +279,7 @@ func TestHeader(t *testing.T) {
 	})
 }
 
-// No reason repeats what the token says, and nothing is read before the signature is verified.
+// No reason repeats a text of the token, and no claim is read before the signature is verified.
 func TestReasonsRepeatNothing(t *testing.T) {
 	t.Parallel()
 	f := newForger(t, "ES256")

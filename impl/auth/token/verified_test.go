@@ -10,7 +10,7 @@ import (
 	"github.com/latchkey-auth/latchkey/authn"
 )
 
-// A token that was found good is refused all the same before and after its time.
+// A remembered token is still refused before and after its time.
 func TestRememberedTokenHasItsTime(t *testing.T) {
 	t.Parallel()
 	f := newForger(t, "ES256")

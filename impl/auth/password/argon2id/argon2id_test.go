@@ -10,7 +10,8 @@ import (
 	"golang.org/x/crypto/argon2"
 )
 
-// It derives what golang.org/x/crypto/argon2 derives, with memory that is used again and again.
+// The keys are the same as those of golang.org/x/crypto/argon2, also in memory that was used
+// before.
 func TestKeyIsThatOfTheLibrary(t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(1, 2))
@@ -49,8 +50,7 @@ func TestSelfTest(t *testing.T) {
 	}
 }
 
-// What passwords leave behind is gone from the memory once it is cleared, and from core dumps at
-// all times.
+// Data of passwords is gone from the memory once it is cleared, and never gets into a core dump.
 func TestMemoryIsCleared(t *testing.T) {
 	t.Parallel()
 	for _, m := range []*Memory{{}, {own: make([]block, 64)}} {
@@ -96,7 +96,7 @@ func TestKeysAtOnce(t *testing.T) {
 	wg.Wait()
 }
 
-// Where the system has no memory to map, Go's own does.
+// If the system has no memory to map, Go's own is used.
 func TestMemoryOfTheHeap(t *testing.T) {
 	t.Parallel()
 	m := Memory{own: make([]block, 64)}

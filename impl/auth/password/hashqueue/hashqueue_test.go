@@ -12,7 +12,7 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/auth/password/argon2id"
 )
 
-// share is what the work of these tests takes, in bytes.
+// share is the memory of a work in these tests, in bytes.
 const share = 64 << 10
 
 func newQueue(t *testing.T, workers int, wait time.Duration) *Queue {
@@ -43,7 +43,7 @@ func occupy(t *testing.T, q *Queue) (release func()) {
 	}
 }
 
-// enqueue puts work into a line, and returns when it stands there.
+// enqueue puts work into a line, and returns when it waits there.
 func enqueue(t *testing.T, wg *sync.WaitGroup, q *Queue, line Line, network string, work func(*argon2id.Memory)) {
 	t.Helper()
 	before := q.Stats().Waiting
@@ -55,7 +55,7 @@ func enqueue(t *testing.T, wg *sync.WaitGroup, q *Queue, line Line, network stri
 	eventually(t, func() bool { return q.Stats().Waiting != before })
 }
 
-// eventually returns when something is so.
+// eventually returns when the condition holds.
 func eventually(t *testing.T, so func() bool) {
 	t.Helper()
 	tick := time.NewTicker(time.Millisecond)
@@ -87,8 +87,8 @@ func TestNew(t *testing.T) {
 	}
 }
 
-// F-25: nothing is hashed for a caller that has given up, even where a worker is free, and it
-// leaves the line at once.
+// F-25: the work of a caller that has given up isn't done, even if a worker is free. It leaves the
+// line at once.
 func TestF25_NothingIsHashedForTheGone(t *testing.T) {
 	t.Parallel()
 	q := newQueue(t, 1, time.Minute)
@@ -139,8 +139,8 @@ func TestLineIsBounded(t *testing.T) {
 	wantStats(t, slow, 0, 1)
 }
 
-// F-10: a network takes a part of a line, so that a flood from one leaves room for all others. An
-// operator has no bound.
+// F-10: a network gets a part of a line, so that a flood from one leaves room for the others. An
+// operator has no limit.
 func TestF10_NetworkTakesAPartOfALine(t *testing.T) {
 	t.Parallel()
 	q := newQueue(t, 1, time.Minute)
@@ -167,7 +167,7 @@ func TestF10_NetworkTakesAPartOfALine(t *testing.T) {
 	wantStats(t, q, 0, 2)
 }
 
-// First come, first served; and neither line waits for the other's end.
+// First come, first served, and neither line has to wait until the other is empty.
 func TestOrder(t *testing.T) {
 	t.Parallel()
 	q := newQueue(t, 1, time.Minute)
@@ -190,7 +190,7 @@ func TestOrder(t *testing.T) {
 	}
 }
 
-// No more is hashed at once than there are workers, so that memory is bounded.
+// There are never more hashes at once than workers, so memory is bounded.
 func TestWorkers(t *testing.T) {
 	t.Parallel()
 	const workers = 3
@@ -223,7 +223,7 @@ func TestWorkers(t *testing.T) {
 	}
 }
 
-// A panic is that of the request whose work it was. The worker lives on.
+// A panic belongs to the request whose work it was. The worker continues.
 func TestPanic(t *testing.T) {
 	t.Parallel()
 	q := newQueue(t, 1, time.Minute)

@@ -11,7 +11,7 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/auth/password/argon2id"
 )
 
-// gauge counts memory that is in use at once.
+// gauge counts the memory that is in use at the same time.
 type gauge struct {
 	mu            sync.Mutex
 	now, greatest uint64
@@ -81,7 +81,7 @@ func TestF10_BytesStayWithinTheBudget(t *testing.T) {
 	eventually(t, func() bool { return q.Stats().Bytes == 0 }) // what was kept is freed
 }
 
-// Work of several sizes runs at once, as long as it fits.
+// Work of several sizes runs at the same time, as long as it fits.
 func TestAsMuchRunsAsFits(t *testing.T) {
 	t.Parallel()
 	q := newQueue(t, 4, time.Minute)
@@ -103,7 +103,7 @@ func TestAsMuchRunsAsFits(t *testing.T) {
 	wg.Wait()
 }
 
-// Work that has to wait for memory isn't overtaken, and what stands behind it runs when it is done.
+// Work that waits for memory isn't overtaken. The work behind it runs when it is done.
 func TestLargeWorkIsNotOvertaken(t *testing.T) {
 	t.Parallel()
 	q := newQueue(t, 2, time.Minute)
@@ -145,7 +145,7 @@ func TestLargeWorkIsNotOvertaken(t *testing.T) {
 	}
 }
 
-// When work that waits for memory is given up, what stands behind it runs.
+// When work that waits for memory is given up, the work behind it runs.
 func TestWorkBehindLargeWorkThatIsGivenUp(t *testing.T) {
 	t.Parallel()
 	q := newQueue(t, 2, time.Minute)

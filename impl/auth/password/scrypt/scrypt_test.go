@@ -10,7 +10,8 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/auth/password/argon2id"
 )
 
-// It derives what golang.org/x/crypto/scrypt derives, with memory that is used again and again.
+// The keys are the same as those of golang.org/x/crypto/scrypt, also in memory that was used
+// before.
 func TestKeyIsThatOfTheLibrary(t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(1, 2))
