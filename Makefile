@@ -1,5 +1,5 @@
-# Latchkey's targets. Everything that they need beside Go, a C compiler, Node and make, they install from the project's
-# own files. Written for GNU make 3.81 and later, so that macOS's own will do.
+# Latchkey's targets. They need Go, a C compiler, Node and make, and install everything else from
+# the project's own files. GNU make 3.81, as macOS has it, is enough.
 
 SHELL := bash
 .DEFAULT_GOAL := help
@@ -8,14 +8,15 @@ TOOLS    := bin/tools
 FUZZTIME ?= 10s
 BENCH    ?=
 RELEASE  ?=
-# The clone may belong to another user (a container's mount), of which git tells nothing unless it is named as safe;
-# without git, or without its history, there is still a version.
+# The clone may belong to another user, as a container's mount does. git refuses such a clone unless
+# it is named as safe. Without git or its history there is still a version.
 GIT      := git -c "safe.directory=$(CURDIR)"
 VERSION   = $(shell $(GIT) describe --tags --always --dirty 2>/dev/null || echo dev)
 COMMIT    = $(shell TZ=UTC $(GIT) log -1 --date=format-local:%Y-%m-%dT%H:%M:%SZ --format='%H %cd' 2>/dev/null)
 KNOWN     = -X main.version=$(VERSION) -X main.commit=$(word 1,$(COMMIT)) -X main.date=$(word 2,$(COMMIT))
-# All npm packages, and the few that the server and the demo run with. npm's own record is a stamp: it is written last.
-# The matrix is a project of its own, for its test alone.
+# NPM are all packages; NPM_RUN are the few that the server and the demo need to run. npm writes its
+# own record last, so it serves as a stamp. The matrix is a project of its own, used by its test
+# only.
 NPM      := web/node_modules/.complete
 NPM_RUN  := web/node_modules/.package-lock.json
 # Other people's generators of clients, which only one test needs.
@@ -24,7 +25,7 @@ NPM_PINS := web/package.json web/package-lock.json $(patsubst %,web/%/package.js
 MATRIX   := web/matrix/node_modules/.complete
 CLIENT   := web/client/dist/cjs/package.json
 
-# The steps of make test, in their order, and of each the files that it is made of and judges.
+# The steps of make test, in their order, and the inputs of each step.
 STEPS := lint lint-contract check-generated unit test-binary test-deploy test-client test-matrix lint-web test-web \
 	test-generators test-release specmatic
 PASSED := $(STEPS:%=bin/passed/%)
@@ -32,7 +33,7 @@ INPUTS := $(STEPS:%=bin/inputs/%) bin/inputs/client bin/inputs/machine
 LIST    = find Makefile $($*) \( $(MADE) \) -prune -o -type f -exec cksum {} +
 MADE   := -name node_modules -o -name dist -o -name .work -o -name made -o -name screenshots -o \
 	-path web/client/src/api.ts -o -path web/client/commonjs/src
-# What the binary is built of.
+# The inputs of the binary.
 SERVER  = go.mod go.sum $(shell find authn cmd impl schema gen/api gen/db gen/swagger-ui \
 	-name testdata -prune -o -name '*test' -prune -o -type f ! -name '*_test.go' -print)
 PINS   := web/package.json web/package-lock.json web/.npmrc
@@ -53,8 +54,9 @@ test-generators = $(SERVER) web/generators web/e2e/server.ts web/e2e/tsconfig.js
 test-release    = $(SERVER) web/npm deploy LICENSE README.md CHANGELOG.md openapi.yaml $(PINS)
 specmatic       = $(SERVER) gen/specmatic gen/specmatic.sh $(PINS)
 
-# Go itself asks git too, and fails in such a clone. The version is in the binary by our own means.
-# go.mod names the version of Go that is built with; an environment that forbids to switch would leave known holes open.
+# Go asks git too, and fails in such a clone. The binary gets its version by -ldflags instead.
+# go.mod names the version of Go to build with, and GOTOOLCHAIN=local would build with another one,
+# which may have known vulnerabilities.
 export GOTOOLCHAIN := auto
 export GOFLAGS := $(strip $(filter-out -buildvcs=%,$(shell go env GOFLAGS)) -buildvcs=false)
 
@@ -72,7 +74,8 @@ build: ## builds bin/latchkey
 run: $(NPM_RUN) build ## starts the server with its database, and shows its mails at /dev/mails/
 	./bin/latchkey serve --dev
 
-# The other entries of the client need packages that the demo has no use for.
+# Only this entry of the client is built, because the others need packages that the demo doesn't
+# use.
 demo: $(NPM_RUN) demo-api ## starts the demo, its page and its API, for a server that runs already
 	npm --prefix web/client run --silent build:browser
 	node web/demo/start.mjs bin/demo-api
@@ -81,15 +84,16 @@ demo-api:
 	@mkdir -p bin
 	go build -trimpath -o bin/demo-api ./web/demo/api
 
-# The date of all files in the images is that of the commit, so that the same commit gives the same images.
+# All files in the images have the commit's date, so that the same commit gives the same images.
 image: $(NPM_RUN) ## makes the container images in bin/image, without Docker
 	SOURCE_DATE_EPOCH=$$($(GIT) log -1 --format=%ct 2>/dev/null) sh deploy/image/make.sh '$(VERSION)' bin/image $(COMMIT)
 	@ls bin/image/*.tar
 
 test: left-out $(NPM) $(PASSED) ## installs what the tests need, and runs all that has changed since it passed
 
-# A step that has passed is done again only if bin/inputs has something new of it: other files, other contents, or
-# another machine. That is written before the step begins, so that a change in its midst counts for the next time.
+# A step that has passed runs again only if its list in bin/inputs has changed: other files, other
+# contents or another machine. The list is written before the step begins, so a change during the
+# step counts for the next time.
 $(PASSED): bin/passed/%: bin/inputs/% bin/inputs/machine
 	@printf '\n== %s\n' $*
 	@$(MAKE) --no-print-directory $*
@@ -101,11 +105,11 @@ $(INPUTS): bin/inputs/%: FORCE
 	@set -eo pipefail; { $(LIST); } | LC_ALL=C sort >$@.new
 	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
 
-# The reason for which something is left out may name a folder of this session.
+# The reason for which something is left out may name a temporary folder, so it is cut off.
 bin/inputs/machine: LIST = $(MAKE) --no-print-directory left-out | cut -d : -f 1,2; node --version; \
 	java -version 2>&1 || true; env | sed -n '/^CI=/p; /^LATCHKEY_/p'
 
-# Go's own cache knows which of its tests have to run again, but not which programs they have not found.
+# Go's cache knows which tests have to run again, but not that a program was installed since.
 bin/passed/unit: FORCE
 bin/passed/machine: bin/inputs/machine
 	go clean -testcache
@@ -115,7 +119,7 @@ bin/passed/machine: bin/inputs/machine
 FORCE:
 .NOTPARALLEL:
 
-# Names what is not there of this machine: the Debian programs that some tests go through, and the rights of others.
+# Prints what this machine lacks: Debian programs that some tests use, and rights.
 left-out:
 	@awk '!/^#/ && NF == 2 && system("test -e " $$2) != 0 {print "left out: the tests that go through " $$1 ", which is not installed"}' \
 	  .ci/debian-packages
@@ -124,19 +128,19 @@ left-out:
 unit: $(NPM) bin/passed/machine
 	go test -race -timeout 20m $$(go list ./... | grep -v /cmd/)
 
-# These run programs that read the rest of the project, which Go doesn't see, so it must not cache them. bench is a
-# module of its own, so that the server's go.mod has nothing that only measuring needs.
+# These tests run programs that read the rest of the project. Go doesn't see that, so it must not
+# cache them. bench is a module of its own, which keeps its dependencies out of the server's go.mod.
 test-binary: $(NPM)
 	go test -race -count=1 -timeout 20m ./cmd/...
 	cd bench && go test -race -count=1 -timeout 20m ./...
 
-# A module of its own too: it makes the image, and judges what runs it elsewhere.
+# deploy is a module of its own, too. It makes the image, and tests the files that run it elsewhere.
 test-deploy: $(NPM)
 	cd deploy && go test -count=1 -timeout 20m ./...
 
 client: $(CLIENT)
 
-# The last file that the build writes.
+# The target is the last file that the build writes.
 $(CLIENT): bin/inputs/client | $(NPM)
 	npm --prefix web/client run --silent build
 
@@ -146,7 +150,7 @@ test-client: build client
 test-matrix: build client $(MATRIX)
 	npm --prefix web/matrix test
 
-# Types its files by the client that is built.
+# The linter reads the types of the built client.
 lint-web: client $(MATRIX)
 	npm --prefix web run --silent lint
 
@@ -156,14 +160,14 @@ test-web: build client demo-api
 test-generators: $(NPM) $(GENERATORS) build $(TOOLS)/.generators
 	npm --prefix web/generators test
 
-# The npm packages run with the PostgreSQL that npm has brought.
+# The npm packages run with npm's PostgreSQL.
 test-release: $(NPM)
 	cd deploy/release && go test -count=1 .
 
 specmatic: $(NPM) build
 	bash gen/specmatic.sh
 
-# The linter has all of go vet's analyses, but passes over what is generated.
+# The linter has all of go vet's analyses, but skips generated code.
 lint: $(TOOLS)/.lint ## runs golangci-lint, and go vet on what is generated
 	go vet ./gen/...
 	$(TOOLS)/golangci-lint run
@@ -183,7 +187,7 @@ generate: $(TOOLS)/.generators $(NPM) ## makes everything below gen that is made
 check-generated: $(TOOLS)/.generators $(NPM) ## deletes what is generated, generates it and asks git
 	@bash gen/check.sh || { $(GIT) --no-pager diff -- gen; exit 1; }
 
-# The Go that go.mod names: another one would make other bytes.
+# It runs with the Go that go.mod names, because another version would make other bytes.
 release: ## makes the files of a release of the last commit in dist/release (RELEASE='-platforms linux_amd64')
 	GOTOOLCHAIN=$$(sed -n 's/^toolchain //p' go.mod) go -C deploy/release run . -root "$(CURDIR)" -out "$(CURDIR)/dist/release" \
 	  $(RELEASE)
@@ -228,7 +232,7 @@ $(MATRIX): web/matrix/package.json web/matrix/package-lock.json
 	cd web/matrix && npm ci --ignore-scripts --no-fund --no-audit
 	@touch $@
 
-# One stamp for each module of tools, which is made anew when its pins change.
+# Each module of tools has a stamp, and is built again when its pins change.
 $(TOOLS)/.generators: gen/tools/go.mod gen/tools/go.sum
 	@mkdir -p $(TOOLS)
 	cd gen/tools && go build -o "$(CURDIR)/$(TOOLS)/" tool

@@ -1,6 +1,7 @@
 #!/bin/sh
-# Tries what some tests need of this machine: can.sh images|package|unit. It prints what is missing, and fails. Without
-# an argument it tries all, prints a line for what is left out, and succeeds.
+# Checks what some tests need of this machine: can.sh images|package|unit. It prints what is
+# missing, and fails then. Without an argument it checks all, prints a line for what is left out,
+# and succeeds.
 set -eu
 
 try() {

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Asks for what is known of the dependencies today: vulnerabilities, by the database's newest version, and licences. It stands
-# beside the tests, which must not fail for a finding of tomorrow. The database comes as a Go module, so that nothing but
-# the module proxy is needed.
+# Looks for known vulnerabilities of the dependencies, by the newest version of the database, and
+# for their licences. It isn't part of the tests, which must not fail because of a later finding.
+# The database is a Go module, so the script needs only the module proxy.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 status=0

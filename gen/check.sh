@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Fails when what is committed below gen is not what the generators make, down to a file that nothing makes any more.
-# sqlc's own check passes over such orphans, so everything is deleted first.
+# Fails if the committed files below gen differ from what the generators make, or if no generator
+# makes them any more. sqlc's own check doesn't see such orphans, so everything is deleted first.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Makes everything below gen that is made: from openapi.yaml, from schema and queries, and from swagger-ui-dist.
+# Makes all generated files below gen: from openapi.yaml, from schema and queries, and from
+# swagger-ui-dist.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 npm=web/node_modules/.bin

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Lints the contract with Redocly and Spectral. A warning fails as an error does. Another folder that has an openapi.yaml, a
-# gen/lint and a web as this one may be named: the exceptions in gen/lint hold for the file at that place only.
+# Lints the contract with Redocly and Spectral. A warning fails as an error does. The argument may
+# be another folder with an openapi.yaml, a gen/lint and a web like here: the exceptions in gen/lint
+# apply only to the file at that place.
 set -uo pipefail
 npm=$(cd "$(dirname "$0")/../web/node_modules/.bin" && pwd) || exit 1
 cd "${1:-$(dirname "$0")/..}" || exit 1

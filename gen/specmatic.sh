@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Lets Specmatic judge bin/latchkey by the contract: it makes its own requests, valid ones and broken ones. It needs a Java
-# runtime of version 17 or later. Where there is none this judge is left out, but not in CI (CI=true).
+# Specmatic checks bin/latchkey against the contract with its own requests, valid and broken ones.
+# It needs a Java runtime of version 17 or later. Without one it is left out, except in CI
+# (CI=true).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Breaks a copy of the contract in several places, and asks whether gen/lint.sh finds each of them.
+# Breaks a copy of the contract in several places, and checks that gen/lint.sh finds each of them.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs the package FIRST, upgrades it to SECOND, removes and purges it, in a layer over this system that vanishes with
-# the mount namespace it runs in. deb.sh FIRST SECOND FOLDER
+# deb.sh FIRST SECOND FOLDER installs the package FIRST, upgrades it to SECOND, removes it and
+# purges it. All changes are in a layer over this system, which ends with its mount namespace.
 set -eu
 layer=$3
 mount -t tmpfs none "$layer"
