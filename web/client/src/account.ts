@@ -90,7 +90,7 @@ export interface Account {
   changePassword: (change: Schemas['PasswordChange'], options?: CallOptions) => Calling<undefined, ChangePasswordError>
   /** Deletes the account. The session ends, here as after a logout. */
   delete: (options?: CallOptions) => Calling<undefined, DeleteError>
-  /** Proves again who the user is, where a call has failed with `reauthentication_required`. The session goes on with new tokens. */
+  /** Proves again who the user is, after a call has failed with `reauthentication_required`. The session continues with new tokens. */
   reauthenticate: (proof: Proof, options?: CallOptions) => Calling<undefined, ReauthenticateError>
   /** Lists what happened to the account, the newest first. `next` is the `cursor` of the next page; absent after the last. */
   events: (options?: CallOptions & { cursor?: string; limit?: number }) => Calling<Schemas['EventList'], EventsError>

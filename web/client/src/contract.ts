@@ -127,7 +127,7 @@ function filled(path: string, values: Parameters = {}): string {
   })
 }
 
-/** Leaves out what is undefined. */
+/** Returns the values as a form, without those that are undefined. */
 function formOf(values: unknown = {}): string {
   // From an object rather than a list of pairs, of which some releases of React Native make something else.
   return new URLSearchParams(JSON.parse(JSON.stringify(values)) as Record<string, string>).toString()
@@ -140,7 +140,7 @@ async function parsed(response: Response, parseAs: ParseAs = 'json'): Promise<un
   return text ? JSON.parse(text) : undefined
 }
 
-/** JSON if it is such, else the text itself. */
+/** Returns the parsed text, or the text itself if it isn't JSON. */
 function attempt(text: string): unknown {
   try {
     return JSON.parse(text)

@@ -3,7 +3,7 @@ import type { components, operations } from './api.ts'
 
 type Responses<Op extends keyof operations> = operations[Op]['responses']
 
-/** The body of an answer, in whatever media type the operation has for it. */
+/** The body of an answer, in the operation's media type. */
 type BodyOf<R> = R extends { content: infer Content } ? Content[keyof Content] : never
 
 /** The bodies of all answers of an operation; only those of its failures have a `code`. */
@@ -71,7 +71,7 @@ export interface UnexpectedAnswer {
 /** The errors that any call can have beside those of the server. */
 export type ClientError = NetworkError | Offline | TimedOut | Aborted | UnexpectedAnswer
 
-/** The access token has expired, and this client never refreshes (`refresh: 'never'`). The session goes on. */
+/** The access token has expired, and this client never refreshes (`refresh: 'never'`). The session continues. */
 export interface SessionStale {
   code: 'session_stale'
 }

@@ -165,7 +165,7 @@ export function operators(auth: Client): Operators {
   }
 }
 
-/** Asks for a page, and for each next one when the loop before has taken what is there. */
+/** Requests a page, and each next page when a loop over the result needs it. */
 function pages<T extends { next?: string }, E>(
   begin: string | undefined,
   ask: (at: { cursor?: string }) => Calling<T, E>,

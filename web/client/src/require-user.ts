@@ -12,7 +12,7 @@ export type Outcome = { user: Claims; refusal?: undefined } | { user?: undefined
 
 /** The part of Node's `http.IncomingMessage` that is read. */
 export interface IncomingHead {
-  /** Names and values in turn, as received: `headers` would hide that one came twice. */
+  /** Names and values in turn, as received. `headers` would hide a repeated header. */
   readonly rawHeaders: readonly string[]
   readonly url?: string | undefined
 }

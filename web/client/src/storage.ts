@@ -9,33 +9,34 @@ export interface TokenStorage {
   set(value: string): void
   remove(): void
   /**
-   * Set where other tabs of the origin may have what is kept, or a copy of it: a name for it among them. Their clients then refresh
-   * in turns.
+   * A name for the session, if other tabs of the origin may have the same session or a copy of it. The tabs' clients then refresh one
+   * after the other.
    */
   readonly sharedAs?: string | undefined
-  /** Set to `joinTabs` beside `sharedAs`: the clients of the tabs then send each other new tokens, by a `BroadcastChannel`. */
+  /** `joinTabs`, if `sharedAs` is set. The tabs' clients then send each other new tokens by a `BroadcastChannel`. */
   readonly join?: typeof joinTabs
   /**
-   * Set where another tab may begin with a copy of what is kept, instead of having the same. As a copy grows old, the client waits
-   * longer for what other tabs have, a second at most.
+   * Set if another tab may begin with a copy of the session instead of sharing it. A copy may be old, so the client waits longer for
+   * the tabs with a later one, at most a second.
    */
   readonly isCopied?: boolean
   /** Set if the refresh token is in a cookie that no script can read. The text then has only the access token. */
   readonly isInCookie?: boolean
   /**
-   * Waits until `get` returns what is kept, where it is read asynchronously or other tabs have it. Returns undefined if there is
-   * nothing to wait for.
+   * Waits until `get` returns the session, if it is read asynchronously or other tabs have it. Returns undefined if there is nothing
+   * to wait for.
    */
   load?(): Promise<void> | undefined
   /** The object that holds the text. Clients in one page notice each other's changes if their storages have the same area. */
   readonly area?: object | undefined
   /**
-   * Calls the listener after another tab has changed what is kept, with `lost` if that was not a client. Returns what ends that.
+   * Calls the listener after another tab has changed the text, with `lost` if no client has changed it. Returns a function that ends
+   * this.
    */
   subscribe?(listener: (reason?: 'lost') => void): () => void
 }
 
-/** Keeps the session until the page is left or reloaded, where no other script can read it. The default. */
+/** Keeps the session in a variable until the page is left or reloaded. No other script can read it. The default. */
 export function memoryStorage(): TokenStorage {
   let kept: string | null = null
   return {
@@ -51,8 +52,8 @@ export function memoryStorage(): TokenStorage {
 
 /**
  * Keeps the session in `sessionStorage` (until the tab is closed; a tab that is duplicated, or opened by the page, begins with a
- * copy) or `localStorage` (until it ends, for all tabs). Every script of the page's origin can read it there. Where there is no page,
- * as on a server, or the page may not use it, the session is in memory.
+ * copy) or `localStorage` (until it ends, for all tabs). Every script of the page's origin can read it there. On a server, or if the
+ * page may not use the storage, the session is in memory.
  */
 export function webStorage(kind: 'local' | 'session', key = 'latchkey'): TokenStorage {
   let opened: TokenStorage | undefined

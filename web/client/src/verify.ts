@@ -50,7 +50,7 @@ const clockTolerance = 30
 /** The longest token that is decoded, in characters: as at the server. */
 const longestToken = 4096
 
-/** The form of a token. jose also reads padding and white space, so that one token would have many texts. */
+/** The form of a token. jose also reads padding and white space, so one token would have many spellings. */
 const tokenForm = /^[\w-]+\.[\w-]+\.[\w-]+$/
 
 /** The members that a header may have. A token with another one is refused, such as `crit` (RFC 7515 section 4.1.11). */
@@ -58,7 +58,7 @@ const members = ['alg', 'kid', 'typ']
 
 /**
  * Makes a function that checks access tokens by the server's published keys, without a request to the server for each
- * token. It needs `fetch` and Web Crypto, and nothing of Node.
+ * token. It needs only `fetch` and Web Crypto.
  *
  * The keys are kept for five minutes, and for a day while the server can't be reached. A token under an unknown key
  * causes a fetch, at most one in ten seconds. The function doesn't learn that a session was ended: it accepts the
