@@ -20,8 +20,8 @@ const (
 	maxBeside = time.Minute
 	// minFresh is for how long a set of keys is kept at least, if the server asks for less.
 	minFresh = time.Minute
-	// maxStale is for how long after the last fetch that succeeded keys are used at all, whatever the
-	// server asks for.
+	// maxStale is how long keys are used after the last successful fetch, whatever the server
+	// allows.
 	maxStale = 24 * time.Hour
 )
 

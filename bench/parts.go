@@ -125,7 +125,7 @@ func (b *bench) measureRefresh(ctx context.Context, t *table) error {
 	})
 }
 
-// The flood: logins without a pause, and beside them a steady rate of the cheapest request.
+// The flood: logins without a pause, together with a steady rate of the cheapest request.
 const (
 	floodLogins = 16
 	floodMes    = 500

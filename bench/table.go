@@ -8,7 +8,7 @@ import (
 	"text/tabwriter"
 )
 
-// Who is measured. The last one stands in the last column.
+// The columns. The last one shows argon2id.
 const (
 	tree   = "tree"
 	before = "before"
@@ -26,7 +26,7 @@ const (
 	count
 )
 
-// table collects figures: each is of one row, and of who or what was measured.
+// table collects figures. Each belongs to a row and to a column.
 type table struct{ rows []*row }
 
 type row struct {

@@ -95,7 +95,7 @@ func (s *Server) reauthenticate(ctx context.Context, body api.Reauthentication) 
 	return grant, err
 }
 
-// factorMembers are the members that stand beside each factor.
+// factorMembers are the members that belong to each factor.
 var factorMembers = map[string][]string{
 	string(auth.FactorPassword):  {"password"},
 	string(auth.FactorEmailCode): {"request", "code"},

@@ -14,8 +14,8 @@ import (
 // forwarding are the headers by which a proxy says that it is one.
 var forwarding = []string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-Ip", "Via"}
 
-// serveDev serves what is for development, to this machine only. Everybody else gets what a path
-// gets that isn't served.
+// serveDev serves pages for development, to this machine only. All other clients get the response
+// of a path that isn't served.
 func (s *Server) serveDev(serve func(http.ResponseWriter, *http.Request) error) echo.HandlerFunc {
 	return func(ec echo.Context) error {
 		hr := ec.Request()

@@ -103,7 +103,8 @@ var problems = []struct {
 	err error
 	problem
 }{
-	// A login failed: a wrong password, an unknown email, an inactive user. The client isn't told which.
+	// A login failed: a wrong password, an unknown email, an inactive user. The client doesn't
+	// learn which.
 	{auth.ErrInvalidCredentials, problem{
 		status: 401, code: "invalid_credentials", oauth: oauthInvalidGrant, detail: "Authentication was unsuccessful.",
 	}},

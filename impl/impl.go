@@ -1,10 +1,11 @@
-// Package impl is the thin layer between the contract and the auth service: it turns requests that
-// the contract allows into calls of [auth.Service], and its answers and errors into the contract's.
+// Package impl is the thin layer between the contract and the auth service. It turns requests that
+// the contract allows into calls of [auth.Service], and the results and errors into the contract's
+// responses.
 //
 // A request passes the middleware that [New] lists, then the generated stub, then one method of
-// [Server], a file for each tag of the contract. Errors are returned, never written, by all of
-// these: errors.go has the one table that says which status, code and header an error gets. An answer
-// that a method returns beside an error is not sent.
+// [Server], a file for each tag of the contract. All of them return errors and never write them.
+// The one table in errors.go has the status, the code and the headers of each error. A response
+// that a method returns together with an error is not sent.
 package impl
 
 import (
@@ -49,13 +50,13 @@ type Options struct {
 	PublicURL string
 	// SessionCookies lets clients have the refresh token in a cookie. PublicURL is then required.
 	SessionCookies bool
-	// Dev serves what is below /dev/, to this machine only. It fails with [fs.ErrNotExist] for a path
-	// that isn't served. Nil serves nothing.
+	// Dev serves the paths below /dev/, to this machine only. It fails with [fs.ErrNotExist] for a
+	// path that isn't served. Nil serves nothing.
 	Dev func(http.ResponseWriter, *http.Request) error
 	// Timeouts bound what a client or the database may take; zero values are replaced by
 	// [DefaultTimeouts].
 	Timeouts Timeouts
-	// Observe is called after each answer with the id of its operation, which is empty for a path
+	// Observe is called after each response with the id of its operation, which is empty for a path
 	// that the contract doesn't have. Requests wait for it. Nil observes nothing.
 	Observe func(operation string, status int, took time.Duration)
 }
@@ -92,8 +93,8 @@ var _ api.StrictServerInterface = (*Server)(nil)
 // readContract reads the contract once for all servers of the process.
 var readContract = sync.OnceValues(func() (*contract.Document, error) { return contract.Read(api.ContractJSON) })
 
-// New makes a [Server] whose service can't serve yet. Until [Server.Begin] it answers the liveness
-// check, and everything else with 503. New fails without a logger or a clock.
+// New makes a [Server] whose service can't serve yet. Until [Server.Begin] only the liveness check
+// succeeds, and everything else gets a 503. New fails without a logger or a clock.
 func New(o Options) (*Server, error) {
 	switch {
 	case o.Logger == nil:

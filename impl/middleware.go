@@ -54,7 +54,7 @@ func sentMethod(r *http.Request) string {
 	return r.Method
 }
 
-// account logs one line for each request and tells the observer, after the response was written.
+// account logs one line for each request and calls the observer, after the response was written.
 func (s *Server) account(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(ec echo.Context) error {
 		client := ec.Request().Context()

@@ -15,10 +15,10 @@ type members struct {
 	Errors []api.FieldError `json:"errors,omitempty"`
 	// MaxAge is in seconds, of a session that has to prove again who its user is.
 	MaxAge int `json:"max_age,omitempty"`
-	// Request and ExpiresIn are of the code that a login goes on with.
+	// Request and ExpiresIn belong to the code that a login continues with.
 	Request   string `json:"request,omitempty"`
 	ExpiresIn int64  `json:"expires_in,omitempty"`
-	// Factors are what a login goes on with, or what a session can prove anew who its user is with.
+	// Factors are the factors that a login continues with, or that a session can be proved with.
 	Factors []auth.Factor `json:"factors,omitempty"`
 	// Scopes are those that a token needs.
 	Scopes []string `json:"scopes,omitempty"`

@@ -38,7 +38,8 @@ func (t Timeouts) orDefault() Timeouts {
 	}
 }
 
-// maxHeaderBytes bounds a request's head. net/http adds 4 KiB of slack, and answers 431 beyond.
+// maxHeaderBytes bounds a request's head. net/http adds 4 KiB, and responds with 431 to a longer
+// one.
 const maxHeaderBytes = 16 << 10
 
 // HTTPServer returns the HTTP server for s. It bounds everything that a client could delay.

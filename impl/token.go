@@ -135,8 +135,8 @@ func (s *Server) RevokeToken(
 	return api.RevokeToken200Response{}, nil
 }
 
-// noCache is the Pragma that RFC 6749 section 5.1 demands of an answer that carries a token, beside
-// the Cache-Control that [setSecurityHeaders] gives to all.
+// noCache is the Pragma that RFC 6749 section 5.1 requires of a response with a token, in addition
+// to the Cache-Control that [setSecurityHeaders] sets for all.
 const noCache = "no-cache"
 
 // tokenBody returns the tokens of a grant, the refresh token only if it is delivered in the body.

@@ -132,7 +132,7 @@ func (s Signer) compact(signed string) string {
 
 func encode(text string) string { return base64.RawURLEncoding.EncodeToString([]byte(text)) }
 
-// placeholder is a value, a slice of it, and what is done to it: <kid>, <claims[:9]>, <alg|lower>,
+// placeholder matches a value, a slice of it, and a change of it: <kid>, <claims[:9]>, <alg|lower>,
 // <A*100>, <0xff>.
 var placeholder = regexp.MustCompile(`<(\w+)(?:\[(-?\d*):(-?\d*)\])?(?:\|(\w+))?(?:\*(\d+))?>`)
 

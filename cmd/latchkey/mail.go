@@ -53,8 +53,8 @@ func warnOfUnsent(s settings, logger *slog.Logger) {
 	}
 }
 
-// devMails returns what shows the mails for `serve --dev`, nil without it. The mails have the codes
-// of every account, so devMails refuses whatever others than this machine may reach.
+// devMails returns the handler that shows the mails for `serve --dev`, nil without it. The mails
+// have the codes of every account, so devMails fails if another machine could reach them.
 func devMails(
 	s settings, dev bool, addr net.Addr, logger *slog.Logger,
 ) (func(http.ResponseWriter, *http.Request) error, error) {

@@ -69,7 +69,7 @@ var poolFigures = map[string]func(*pgxpool.Stat) float64{
 // database doesn't respond.
 const mailsTimeout = 2 * time.Second
 
-// writeMails writes the metrics of the queue of mails, or none if the database doesn't tell.
+// writeMails writes the metrics of the queue of mails, or none if the database doesn't respond.
 func writeMails(ctx context.Context, w io.Writer, count func(context.Context) (auth.Mails, error)) {
 	ctx, cancel := context.WithTimeout(ctx, mailsTimeout)
 	defer cancel()

@@ -7,9 +7,9 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/auth"
 )
 
-// tokenClaims returns the members of app_metadata that LATCHKEY_TOKEN_CLAIMS names, and what is wrong
-// with it. Only app_metadata can be named: what the user may write must not look like what an operator
-// has decided.
+// tokenClaims returns the members of app_metadata that LATCHKEY_TOKEN_CLAIMS names, or a problem
+// with it. Only app_metadata can be named: a value that the user may write must not look like a
+// decision of an operator.
 func tokenClaims(texts []string) (names []string, problem string) {
 	for _, text := range texts {
 		name, ok := strings.CutPrefix(text, "app_metadata.")

@@ -27,7 +27,7 @@ type file struct {
 }
 
 // filesBelow returns everything below a folder, for the folder to in the image. The modes don't
-// depend on the umask of whoever has made the files. Only a folder may be closed to others.
+// depend on the umask under which the files were made. Only a folder may be closed to others.
 func filesBelow(folder, to string, owner int) ([]file, error) {
 	var files []file
 	err := filepath.WalkDir(folder, func(source string, entry fs.DirEntry, err error) error {

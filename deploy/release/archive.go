@@ -25,8 +25,8 @@ func (f file) write(dir string) error {
 	return os.WriteFile(filepath.Join(dir, f.name), f.data, 0o644)
 }
 
-// tarball packs files into a compressed archive. folder stands before their names. They belong to
-// root and have one time.
+// tarball packs files into a compressed archive. folder is prepended to their names. They belong to
+// root and have the same time.
 func tarball(folder string, at time.Time, files []file) ([]byte, error) {
 	var packed bytes.Buffer
 	zip, err := gzip.NewWriterLevel(&packed, gzip.BestCompression)

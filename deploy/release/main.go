@@ -80,8 +80,7 @@ func choose(names string) ([]platform, error) {
 	return chosen, nil
 }
 
-// release makes the files in a clone of the last commit. So it is the same whatever else lies in
-// the developer's folder.
+// release makes the files in a clone of the last commit, so that uncommitted files don't matter.
 func release(ctx context.Context, o options) (err error) {
 	dir, err := os.MkdirTemp("", "latchkey-release-")
 	if err != nil {

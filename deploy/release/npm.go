@@ -60,7 +60,7 @@ func (s source) pinned(name string) (string, error) {
 }
 
 // launcherPackage returns the npm package that users name. It depends on the packages of all
-// platforms, whichever of them are made.
+// platforms, also of those that aren't made.
 func (s source) launcherPackage() (file, error) {
 	files, err := s.read("LICENSE", "web/npm/README.md", "web/npm/latchkey.js")
 	if err != nil {

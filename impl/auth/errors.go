@@ -90,8 +90,8 @@ func (e *LoginError) Error() string { return ErrInvalidCredentials.Error() + ": 
 // Unwrap makes every LoginError an [ErrInvalidCredentials].
 func (e *LoginError) Unwrap() error { return ErrInvalidCredentials }
 
-// UnverifiedError reports that a login goes on with a mailed code: its password was right, and its user
-// has never proved its mailbox.
+// UnverifiedError reports that a login has to continue with a mailed code: its password was right,
+// and its user has never proved its mailbox.
 type UnverifiedError struct {
 	// Code is what [Service.ContinueLogin] takes the code with.
 	Code   CodeRequest
@@ -100,7 +100,7 @@ type UnverifiedError struct {
 
 func (*UnverifiedError) Error() string { return "the user has never proved its mailbox" }
 
-// FieldError is what is wrong with one field of an input.
+// FieldError is a problem with one field of an input.
 type FieldError struct {
 	// Field is email, username, password or new_password.
 	Field string

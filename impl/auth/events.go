@@ -58,7 +58,7 @@ func (s *Service) record(ctx context.Context, tx store.Tx, c Caller, e event.Eve
 	return event.Add(ctx, tx, s.told(c, e))
 }
 
-// told returns an event with what is known of the caller.
+// told returns an event with what is known about the caller.
 func (s *Service) told(c Caller, e event.Event) event.Event {
 	e.CreatedAt = s.opts.Now()
 	e.Address, e.UserAgent = c.address(), session.ShortUserAgent(c.UserAgent)
@@ -73,9 +73,9 @@ func (s *Service) noteFailedLogin(c Caller, err error) {
 	}
 }
 
-// noteFailure records a guess at an account, at most once an hour of each type. It does so beside
-// the request: otherwise its time would tell that the account exists. An event is lost if many fail
-// at once.
+// noteFailure records a guess at an account, at most once an hour for each type. It runs outside
+// the request, whose time would otherwise reveal that the account exists. An event is lost if many
+// fail at once.
 func (s *Service) noteFailure(c Caller, what event.Type, user uuid.UUID) {
 	failed := s.told(c, event.Event{Type: what, UserID: user, Actor: event.Unknown})
 	s.beside.TryGo(func() error { return event.AddSampled(context.Background(), s.queries, failed) })

@@ -35,9 +35,9 @@ func CheckTokenClaims(names []string) error {
 	return nil
 }
 
-// ext returns the claim `ext` of a user's tokens: the members of app_metadata that the service was told
-// to put there. It is nil if the user has none of them. isDropped reports that they are too long for a
-// token, and ext is nil then too: a token without them is better than none, and than half of them.
+// ext returns the claim `ext` of a user's tokens: the members of app_metadata that the settings
+// name. It is nil if the user has none of them. It is also nil, and isDropped is true, if they are
+// too long for a token: a token without them is better than none, and than one with half of them.
 func (s *Service) ext(appMetadata []byte) (ext json.RawMessage, isDropped bool, err error) {
 	if len(s.opts.TokenClaims) == 0 || len(appMetadata) == 0 {
 		return nil, false, nil

@@ -182,7 +182,7 @@ type preparedUser struct {
 	keys accountKeys
 	// names are the usernames that the user may get, the first that is free.
 	names []string
-	// refused is why the user can't be imported, whoever else there is.
+	// refused is why the user can't be imported, apart from other users.
 	refused    []FieldError
 	hashFormat string
 	hashErr    error

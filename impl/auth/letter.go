@@ -50,7 +50,7 @@ type Letter struct {
 	To string
 	// Language is empty for the default.
 	Language string
-	// At is when that happened which the mail tells of.
+	// At is when the event of the mail happened.
 	At time.Time
 }
 
@@ -61,8 +61,8 @@ type Enqueue func(context.Context, pgx.Tx, Letter) error
 // again would have mails sent for weeks, because a recipient gets ten an hour.
 const noticeLife = 24 * time.Hour
 
-// Notice is a mail that says no more than its letter. That of a [LetterCompleteRegistration] says that
-// the address has an account.
+// Notice is the data of a mail that has nothing beyond its letter. A notice of a
+// [LetterCompleteRegistration] says that the address has an account.
 type Notice struct {
 	Email string
 	At    time.Time
@@ -74,7 +74,7 @@ type LoginNotice struct {
 	Username, Address, UserAgent string
 }
 
-// notify has a user told of what has happened to the account.
+// notify sends the user a mail about an event of the account.
 func (s *Service) notify(ctx context.Context, tx store.Tx, kind LetterKind, user db.User) error {
 	id, err := uuid.NewV7()
 	if err != nil {
@@ -123,7 +123,8 @@ func (s *Service) MailData(ctx context.Context, l Letter) (any, bool, error) {
 	return nil, false, fmt.Errorf("there is no letter of the kind %q", l.Kind)
 }
 
-// loginNotice returns what is known of a login by its event. It returns false if the user was deleted.
+// loginNotice returns the data of the mail about a login, from its event. It returns false if the
+// user was deleted.
 func (s *Service) loginNotice(ctx context.Context, login uuid.UUID, notice Notice) (any, bool, error) {
 	row, err := s.queries.EventGetLogin(ctx, login)
 	if err = store.Error(err); errors.Is(err, store.ErrNotFound) {

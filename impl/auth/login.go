@@ -56,8 +56,8 @@ func (s *Service) login(ctx context.Context, c Caller, email string, pass secret
 	return grant, err
 }
 
-// loginAttempts bounds how often a login starts anew because its user was changed beside it: once
-// for a hash that another login has just renewed, and once to spare.
+// loginAttempts bounds how often a login starts again because its user was changed meanwhile: once
+// for a hash that another login has just renewed, and once more.
 const loginAttempts = 3
 
 // loginCharged goes from the first factor to a session. It starts anew if the user was changed
@@ -140,8 +140,8 @@ func (s *Service) provePassword(ctx context.Context, network, emailKey string, p
 	return p, nil
 }
 
-// refuseUnknown takes as long as a wrong password, so that a client learns no more than of an email
-// without an account.
+// refuseUnknown takes as long as a wrong password, so that a client doesn't learn whether the email
+// has an account.
 func (s *Service) refuseUnknown(ctx context.Context, network string, pass secret.Text, reason LoginError) error {
 	if err := s.opts.Hasher.VerifyUnknown(ctx, network, pass); err != nil {
 		return busy(err)
@@ -250,9 +250,9 @@ type beginning struct {
 	why             event.Type
 }
 
-// openSession is the one place that opens sessions, and records why it does. The transaction has
-// locked the user's row. The account knows the address from then on. A login from an address that it
-// didn't know is told to the user by mail.
+// openSession is the one place that opens sessions, and records their cause. The transaction has
+// locked the user's row. The account knows the address from then on. If it didn't before, the user
+// gets a mail about the login.
 func (s *Service) openSession(
 	ctx context.Context,
 	tx store.Tx,
@@ -302,9 +302,9 @@ func (s *Service) knowAddress(ctx context.Context, tx store.Tx, user db.User, ke
 // errNotHashed reports that an attempt ended before its password was hashed.
 var errNotHashed = errors.New("no password was hashed")
 
-// outcome returns what the limits record of an attempt that ended with an error, or of one that
-// succeeded. A demand for a code is a success: only the right password leads to it, so it can't serve
-// to guess one, and the user who is asked isn't held back for it. The codes have limits of their own.
+// outcome returns the outcome for the limits, of an attempt that failed with an error or that
+// succeeded. A demand for a code is a success: only the right password leads to it, so it can't be
+// used for guesses, and it must not block the user. The codes have limits of their own.
 func outcome(ctx context.Context, err error, success ratelimit.Outcome) ratelimit.Outcome {
 	var unverified *UnverifiedError
 	switch {

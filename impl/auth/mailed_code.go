@@ -89,7 +89,7 @@ func (s *Service) mailOpened(ctx context.Context, tx store.Tx, p challenge.Purpo
 	}))
 }
 
-// codeTries is the limit of one challenge, as the client is told of it.
+// codeTries is the limit of one challenge, as the client sees it.
 var codeTries = Budget{Name: "request", Quota: challenge.Tries, Step: challenge.CodeTTL / challenge.Tries}
 
 // maxRetryAfter is what the contract promises.

@@ -14,7 +14,7 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/auth/store"
 )
 
-// ManagedUpdate is a JSON merge patch of a user by an operator. A nil member leaves what is there.
+// ManagedUpdate is a JSON merge patch of a user by an operator. A nil member changes nothing.
 type ManagedUpdate struct {
 	UserUpdate
 	// ExternalID is removed by an empty text.
@@ -42,7 +42,7 @@ func (u ManagedUpdate) rolesAfter(before []string) []string {
 	return slices.Compact(after)
 }
 
-// changesProfile reports whether the update has a member that [event.UserUpdated] stands for.
+// changesProfile reports whether the update has a member whose change is an [event.UserUpdated].
 func (u ManagedUpdate) changesProfile() bool {
 	return u.Username != nil || u.DisplayName != nil || u.Locale != nil || u.Metadata != nil ||
 		u.ExternalID != nil || u.AppMetadata != nil

@@ -100,7 +100,7 @@ func (s *Service) findUsers(ctx context.Context, f UserFilter, after userPositio
 	}))
 }
 
-// states returns the states that the filter lets in: is_active, and email_verified beside it.
+// states returns the states that the filter accepts: is_active, and email_verified at the same index.
 func (f UserFilter) states() (active, verified []bool) {
 	both := [2]bool{true, false}
 	for _, a := range both {

@@ -16,7 +16,7 @@ type Operator struct {
 	UserID, SessionID uuid.UUID
 }
 
-// operated returns an event that an operator has caused, with what is known of the operator.
+// operated returns an event that an operator has caused, with what is known about the operator.
 func (s *Service) operated(op Operator, what event.Type, user uuid.UUID) event.Event {
 	e := event.Event{Type: what, UserID: user, Actor: event.Operator, ActorID: op.UserID, SessionID: op.SessionID}
 	if op.UserID == uuid.Nil {

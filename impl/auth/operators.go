@@ -111,7 +111,7 @@ func (s *Service) DeleteOwnUser(ctx context.Context, c Caller, p Principal) erro
 
 // deleteLocked deletes the user of an event in a transaction that has locked the user's row.
 func (s *Service) deleteLocked(ctx context.Context, tx store.Tx, e event.Event) (db.User, error) {
-	// The foreign key deletes what is left, in one statement.
+	// The foreign keys delete the rest, in one statement.
 	if err := s.opts.Sessions.DeleteAll(ctx, tx, e.UserID); err != nil {
 		return db.User{}, err
 	}

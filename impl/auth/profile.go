@@ -19,7 +19,7 @@ import (
 // ErrChangedSince reports that a user isn't in the state that a change was made for.
 var ErrChangedSince = errors.New("the user has another ETag")
 
-// UserUpdate is a JSON merge patch of a user (RFC 7396). A nil member leaves what is there.
+// UserUpdate is a JSON merge patch of a user (RFC 7396). A nil member changes nothing.
 type UserUpdate struct {
 	Username *string
 	// DisplayName and Locale are removed by an empty text.
@@ -89,7 +89,8 @@ func (s *Service) UpdateUser(
 	})
 }
 
-// of returns the members of a user after the update, and adds what is wrong with it.
+// of returns the members of a user after the update, and adds the problems of the update to
+// invalid.
 func (u UserUpdate) of(row db.User, invalid *InvalidInputError) db.UserUpdateParams {
 	params := db.UserUpdateParams{
 		ID: row.ID, Username: row.Username, UsernameKey: row.UsernameKey,
@@ -117,7 +118,8 @@ func replaced(before, update *string) *string {
 	return update
 }
 
-// mergeMetadata returns the metadata of a field after a merge patch, and adds what is wrong with it.
+// mergeMetadata returns the metadata of a field after a merge patch, and adds its problems to
+// invalid.
 func mergeMetadata(field string, before []byte, patch json.RawMessage, invalid *InvalidInputError) []byte {
 	merged, code, detail := mergedMetadata(before, patch)
 	if code != "" {
@@ -126,7 +128,7 @@ func mergeMetadata(field string, before []byte, patch json.RawMessage, invalid *
 	return merged
 }
 
-// mergedMetadata returns the metadata after a merge patch, or the code and the detail of what is wrong
+// mergedMetadata returns the metadata after a merge patch, or the code and the detail of a problem
 // with it.
 func mergedMetadata(before []byte, patch json.RawMessage) (merged []byte, code, detail string) {
 	if patch == nil {
@@ -177,7 +179,7 @@ func merge(target, patch any) any {
 	return merged
 }
 
-// anywhere reports whether a value of JSON, one within it, or a name is of a kind.
+// anywhere reports whether is returns true for a JSON value, for a value within it, or for a name.
 func anywhere(value any, is func(any) bool) bool {
 	if is(value) {
 		return true

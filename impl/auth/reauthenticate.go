@@ -211,7 +211,7 @@ func (s *Service) proveAgain(
 	return notProved(err)
 }
 
-// notProved returns what a user who is logged in is told of a failed proof.
+// notProved returns the error of a failed proof for a user who is logged in.
 func notProved(err error) error {
 	var failed *LoginError
 	switch {

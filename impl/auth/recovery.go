@@ -62,7 +62,7 @@ func (s *Service) resetPurpose(code secret.Text) challenge.Purpose {
 	return challenge.ResetPassword
 }
 
-// checkNewPassword judges a new password beside what a guesser would know of its user.
+// checkNewPassword checks a new password, also against what a guesser would know about its user.
 func (s *Service) checkNewPassword(pass secret.Text, known ...string) error {
 	err := s.opts.Policy.Check(pass, known...)
 	if err == nil {
@@ -73,8 +73,8 @@ func (s *Service) checkNewPassword(pass secret.Text, known ...string) error {
 	return &invalid
 }
 
-// hashReset judges the new password beside email and username, and hashes it. Nobody but the owner
-// of the mailbox gets this far: a refusal would tell others what the username is.
+// hashReset checks the new password against email and username, and hashes it. Only the owner of
+// the mailbox gets this far, because a refusal would reveal the username to others.
 func (s *Service) hashReset(ctx context.Context, c Caller, p challenge.Proved, pass secret.Text) (string, error) {
 	user, err := s.queries.UserGetByID(ctx, p.UserID)
 	if err != nil {
@@ -87,7 +87,7 @@ func (s *Service) hashReset(ctx context.Context, c Caller, p challenge.Proved, p
 	return hash, busy(err)
 }
 
-// resetPassword uses the challenge up, and replaces whatever was set before, in one transaction.
+// resetPassword uses the challenge up, and replaces the former password, in one transaction.
 func (s *Service) resetPassword(ctx context.Context, c Caller, p challenge.Proved, hash string) error {
 	return store.InTx(ctx, s.opts.DB, func(tx store.Tx) error {
 		user, err := s.redeem(ctx, tx, p)

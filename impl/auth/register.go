@@ -25,7 +25,7 @@ type RegistrationMode string
 
 // The modes.
 const (
-	// RegistrationOpen makes the account at once, and tells whether an email is taken.
+	// RegistrationOpen makes the account at once, and reveals whether an email is taken.
 	RegistrationOpen RegistrationMode = "open"
 	// RegistrationVerified makes the account once the code has come that was mailed to its address.
 	RegistrationVerified RegistrationMode = "verified"

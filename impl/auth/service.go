@@ -1,8 +1,8 @@
 // Package auth is the auth service: register, log in, refresh, sessions, operators. It knows
 // nothing of HTTP.
 //
-// Each use case is a sequence of named steps. What the steps are made of is in the packages below:
-// accounts, passwords, sessions, tokens and their keys, budgets.
+// Each use case is a sequence of named steps. The packages below contain the parts: accounts,
+// passwords, sessions, tokens and their keys, budgets.
 package auth
 
 import (
@@ -71,7 +71,7 @@ type Service struct {
 	queries  *db.Queries
 	callers  *batch.Loader[sessionKey, db.UserListBySessionRow]
 	counters counters
-	// beside runs what no client may be able to measure.
+	// beside runs the work whose time clients must not measure.
 	beside errgroup.Group
 }
 
@@ -114,10 +114,10 @@ func New(o Options) (*Service, error) {
 	return s, nil
 }
 
-// besideAtOnce bounds what runs beside the requests.
+// besideAtOnce bounds the work that runs beside the requests.
 const besideAtOnce = 4
 
-// Wait waits for what runs beside the requests, before the database is closed.
+// Wait waits for the work beside the requests, before the database is closed.
 func (s *Service) Wait() { _ = s.beside.Wait() }
 
 // KeyLead is how long a new signing key is published before it signs.
@@ -136,7 +136,7 @@ type Session = session.Session
 type Caller struct {
 	// Address is where the request comes from.
 	Address netip.Addr
-	// Session is what a valid access token says that was sent beside, or nil.
+	// Session has the claims of the valid access token that was sent with the request, or is nil.
 	Session *token.Claims
 	// UserAgent is what the client calls itself.
 	UserAgent string

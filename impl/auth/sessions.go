@@ -16,10 +16,11 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/secret"
 )
 
-// Refresh exchanges a refresh token for new tokens. scope, unless it is empty, narrows the scopes of the
-// access token (RFC 6749 section 6). It fails with [ErrInvalidScope], [ErrInvalidRefresh], also beside a
-// valid access token of another user, [ErrRefreshReused], a [*LimitedError] or [ErrUnavailable]. A
-// failure has the id of the user whose token it was, if that is known.
+// Refresh exchanges a refresh token for new tokens. scope, unless it is empty, narrows the scopes
+// of the access token (RFC 6749 section 6). It fails with [ErrInvalidScope], [ErrInvalidRefresh],
+// [ErrRefreshReused], a [*LimitedError] or [ErrUnavailable]. A valid access token of another user
+// makes a refresh token invalid. The grant of a failure has the id of the refresh token's user, if
+// it is known.
 func (s *Service) Refresh(ctx context.Context, c Caller, token secret.Text, scope string) (Grant, error) {
 	grant, err := s.refresh(ctx, c, token, scope)
 	s.counters.countRefresh(err)

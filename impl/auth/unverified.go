@@ -10,10 +10,10 @@ import (
 )
 
 // demandCode has a code mailed to a user whose password was right, and fails with an
-// [*UnverifiedError], which [Service.ContinueLogin] goes on from. It is charged as a mailed code: so
-// whoever knows the password can't fill the mailbox. A login that this limit refuses counts as failed,
-// which bounds its hashes too. It fails with errChanged if the user was changed
-// or has proved its mailbox meanwhile.
+// [*UnverifiedError]. [Service.ContinueLogin] continues from there. The code is charged as a mailed
+// code, so that somebody who knows the password can't fill the mailbox. A login that this limit
+// refuses counts as failed, which bounds its hashes too. demandCode fails with errChanged if the
+// user was changed or has proved its mailbox meanwhile.
 func (s *Service) demandCode(ctx context.Context, c Caller, p proof) (Grant, error) {
 	attempt, err := s.opts.Limiter.Code(ctx, string(challenge.ContinueLogin), c.who(p.emailKey))
 	if err != nil {

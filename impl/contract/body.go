@@ -108,8 +108,8 @@ func (b *Body) IsAnnounced(h http.Header) bool {
 	return true
 }
 
-// Bind holds the bytes of a body to the contract, and puts what the generated stub reads in their
-// place. It returns what is wrong.
+// Bind checks the bytes of a body against the contract, and replaces them by the value that the
+// generated stub reads. It returns the violations.
 func (b *Body) Bind(r *http.Request, data []byte) Violations {
 	if b.MediaType == mediaForm {
 		return b.bindForm(r, data)
@@ -127,8 +127,8 @@ func (b *Body) judge(body any, always bool, found *Violations) {
 	}
 }
 
-// validatedBody is a JSON body that was held to the contract. The generated stub binds the value
-// itself, by exact names. encoding/json would match names without case and let "PASSWORD" override
+// validatedBody is a JSON body that fits the contract. The generated stub binds the value itself,
+// by exact names. encoding/json would match names without case and let "PASSWORD" override
 // "password".
 type validatedBody struct {
 	io.Reader
@@ -182,7 +182,7 @@ func (b *Body) bindJSON(r *http.Request, data []byte) Violations {
 }
 
 // read reads strictly: no duplicate names, no invalid UTF-8 (lone surrogates included), nothing
-// behind the value. It returns the value, or what is wrong.
+// after the value. It returns the value, or violations.
 func (b *Body) read(data []byte) (any, Violations) {
 	var (
 		body  any

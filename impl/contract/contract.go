@@ -76,10 +76,10 @@ type Operation struct {
 	values []valueParameter
 }
 
-// Rules are what the service means by the contract. The zero value knows nothing of its own.
+// Rules are the service's part of the plan. The zero value has no rules.
 type Rules struct {
-	// Formats judge a text by the format of its schema. A format returns what is wrong in its own
-	// words, which never repeat the text, or "".
+	// Formats check a text by the format of its schema. A format returns the detail of a violation,
+	// which never repeats the text, or "".
 	Formats map[string]func(text string) (detail string)
 	// Absent has the error for each parameter of a path whose value can't be one.
 	Absent map[string]error

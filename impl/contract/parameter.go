@@ -22,7 +22,7 @@ type pathParameter struct {
 	absent error
 }
 
-// valueParameter stands in the query string or in a header.
+// valueParameter is a parameter of the query string or a header.
 type valueParameter struct {
 	in, name string
 	required bool
@@ -111,7 +111,7 @@ var reservedHeaders = []string{
 	"Accept", "Authorization", "Content-Type", "Content-Length", "Cookie", "Host", "Trailer", "Transfer-Encoding",
 }
 
-// isPrimitive reports whether a schema is of one type whose values have one spelling.
+// isPrimitive reports whether a schema has one type whose values have one spelling.
 func isPrimitive(schema *openapi3.Schema) bool {
 	types := schema.Type.Slice()
 	if schema.Nullable || len(types) != 1 {
@@ -131,7 +131,7 @@ func (o *Operation) CheckPath(value func(name string) string) error {
 	return nil
 }
 
-// CheckParameters returns what is wrong with the query string and with the headers.
+// CheckParameters returns the violations of the query string and of the headers.
 func (o *Operation) CheckParameters(r *http.Request) Violations {
 	var found Violations
 	if o.OAuth && r.URL.RawQuery != "" {

@@ -16,7 +16,7 @@ const extensionRoles = extensionPrefix + "roles"
 // Roles are the scopes that each role holds, by the role's name.
 type Roles map[string][]string
 
-// ReadRoles returns the roles of a contract, which is JSON. It checks nothing: [New] does.
+// ReadRoles returns the roles of a contract, which is JSON. It doesn't check them, as [New] does.
 func ReadRoles(document []byte) (Roles, error) {
 	var root struct {
 		Roles Roles `json:"x-latchkey-roles"`

@@ -2,8 +2,7 @@ package contract
 
 import "fmt"
 
-// Schema is a schema of the contract that values outside of requests are held to, such as the lines
-// of a file.
+// Schema is a schema of the contract for values outside of requests, such as the lines of a file.
 type Schema struct{ body Body }
 
 // Schema returns a schema by its name below `components/schemas`.
@@ -15,8 +14,8 @@ func (d *Document) Schema(name string, rules Rules) (*Schema, error) {
 	return &Schema{Body{MediaType: mediaJSON, Required: true, schema: ref.Value, options: rules.schemaOptions()}}, nil
 }
 
-// Check holds a JSON text to the schema, as strictly as the body of a request. It returns what is
-// wrong, sorted by pointer.
+// Check checks a JSON text against the schema, as strictly as the body of a request. It returns the
+// violations, sorted by pointer.
 func (s *Schema) Check(data []byte) Violations {
 	_, found := s.body.read(data)
 	return found.Sorted()

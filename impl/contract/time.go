@@ -2,9 +2,9 @@ package contract
 
 import "time"
 
-// CheckTime is a check of the format date-time: the text is a time of RFC 3339 whose year in UTC is 1
-// to 9999. An offset may move a time out of these years, and then no JSON could have it in UTC. The
-// function returns what is wrong, or an empty text.
+// CheckTime checks the format date-time: the text must be a time of RFC 3339 whose year in UTC is 1
+// to 9999. An offset may move a time out of these years, and then JSON couldn't have it in UTC. The
+// function returns the problem, or an empty text.
 func CheckTime(text string) string {
 	at, err := time.Parse(time.RFC3339, text)
 	switch {

@@ -14,7 +14,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// Violation is what is wrong with one field of a request. It never repeats what was sent, but for
+// Violation is a problem with one field of a request. It never repeats the sent text, except for
 // the names of fields.
 type Violation struct{ Pointer, Code, Detail string }
 
@@ -96,7 +96,7 @@ func isClosed(schema *openapi3.Schema) bool {
 	return schema.AdditionalProperties.Has != nil && !*schema.AdditionalProperties.Has
 }
 
-// exclusion is a pattern that says which characters a text may not have, and nothing of its form.
+// exclusion matches a pattern that only excludes characters, and says nothing about the form.
 var exclusion = regexp.MustCompile(`^\^\[\^[^]]+]\*\$$`)
 
 func describe(broken *openapi3.SchemaError) (code, detail string) {

@@ -1,5 +1,5 @@
 // Package docs serves the interactive page, the contract byte for byte, and a page about each
-// problem. Every page has a strong ETag for each of its encodings, answers If-None-Match, and sends
+// problem. Every page has a strong ETag for each of its encodings. It supports If-None-Match, and
 // ranges of its uncompressed form.
 package docs
 
@@ -48,7 +48,7 @@ var interactive = map[string]*page{
 	"/docs/swagger-ui.css":       newPage(typeCSS, file(swaggerui.Files, "swagger-ui.css")),
 }
 
-// Pages returns what is served by GET, by its path.
+// Pages returns the handlers of the pages by their paths, for GET.
 func Pages(contract Contract, problems map[string]Problem) map[string]http.Handler {
 	pages := map[string]http.Handler{
 		// Relative, so that they lead to the page under the prefix of a proxy too.
@@ -83,8 +83,8 @@ type page struct {
 	gzipped     func() variant
 }
 
-// variant is one encoding of a page. Each has a tag of its own, because a strong ETag stands for
-// the bytes that are sent.
+// variant is one encoding of a page. Each has its own tag, because a strong ETag identifies the
+// bytes that are sent.
 type variant struct {
 	body []byte
 	etag string

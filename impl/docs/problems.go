@@ -10,7 +10,7 @@ import (
 )
 
 // Problem is what the extension x-latchkey-problems of the contract has for a code: the title of
-// its answers, and the words of its page.
+// its responses, and the text of its page.
 type Problem struct {
 	Title   string `json:"title"`
 	Meaning string `json:"meaning"`
@@ -42,7 +42,7 @@ func ReadProblems(extension any) (map[string]Problem, error) {
 // served.
 const ProblemPath = "/problems/"
 
-// problemPage has no script, style or image, so the Content-Security-Policy of all answers allows
+// problemPage has no script, style or image, so the Content-Security-Policy of all responses allows
 // it.
 var problemPage = template.Must(template.New("problem").Parse(`<!doctype html>
 <html lang="en">

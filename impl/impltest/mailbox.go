@@ -15,9 +15,9 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/wire"
 )
 
-// Mailbox collects the letters that the service enqueues, for whoever they are. A letter stays in
-// it although its transaction was rolled back, or its challenge has ended: [Harness.Mails] leaves
-// those out, as what sends mails does.
+// Mailbox collects all letters that the service enqueues. A letter stays in it even if its
+// transaction was rolled back or its challenge has ended. [Harness.Mails] leaves those out, as the
+// sender of mails does.
 type Mailbox struct {
 	mu      sync.Mutex
 	letters []auth.Letter

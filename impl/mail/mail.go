@@ -73,7 +73,7 @@ type Letter struct {
 	At time.Time `json:"at"`
 }
 
-// kindOf returns the kind whose data is of a type.
+// kindOf returns the kind that has data of a type.
 func kindOf(data any) Kind {
 	for kind, of := range dataOf {
 		if reflect.TypeOf(data) == of {

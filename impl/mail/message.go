@@ -56,8 +56,9 @@ func CheckAddress(address string) error {
 	return err
 }
 
-// recipient returns an address as it stands in a header, its domain in ASCII. What net/mail reads as
-// anything but this one address is refused, so that an address can't add a recipient or a header.
+// recipient returns an address as it is written in a header, with its domain in ASCII. It refuses a
+// text that net/mail doesn't read as exactly this address, so that an address can't add a recipient
+// or a header.
 func recipient(address string) (string, error) {
 	parsed, err := netmail.ParseAddress(address)
 	if err != nil || parsed.Address != address || parsed.Name != "" || oneLine(address) != address ||

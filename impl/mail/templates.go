@@ -227,8 +227,8 @@ func oneLine(text string) string {
 	}), " ")
 }
 
-// try executes a template with the contract's example, and with the example without what is
-// optional.
+// try executes a template with the contract's example, and with the example without its optional
+// parts.
 func try(t template, kind Kind) error {
 	example, err := Example(kind)
 	if err != nil {

@@ -10,11 +10,11 @@ import (
 )
 
 // Text is a text that must not be shown: a password, a key, a token. It prints as [redacted] under
-// every verb, in JSON, as text and in slog; only [Text.Reveal] gives it away, so that each place
-// that does can be found.
+// every verb, in JSON, as text and in slog. Only [Text.Reveal] returns it, so that each place that
+// reads it can be found.
 //
-// The text stands behind a pointer: fmt can't call Format on an unexported field of another struct,
-// and prints its parts instead; of a pointer it prints the address. Hence two Texts must not be
+// The text is behind a pointer. fmt can't call Format on an unexported field of another struct, and
+// prints its parts instead. Of a pointer it prints the address. Therefore two Texts must not be
 // compared by ==.
 type Text struct{ text *string }
 

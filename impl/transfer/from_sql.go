@@ -77,7 +77,7 @@ func fromPocketBase(in row, _ mapping) (record, string) {
 	return r, ""
 }
 
-// fromBetterAuth reads better-auth's table user beside the password of its table account.
+// fromBetterAuth reads better-auth's table user together with the password of its table account.
 func fromBetterAuth(in row, m mapping) (record, string) {
 	if in.isSet("isAnonymous") {
 		return nil, anonymous

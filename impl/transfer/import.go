@@ -1,5 +1,5 @@
-// Package transfer moves users in from a file and out to one. A line of such a file is a UserRecord
-// of the contract, and is held to it. Files of other systems are mapped onto it.
+// Package transfer imports users from a file and exports them to one. A line of such a file is a
+// UserRecord of the contract, and is checked against it. Files of other systems are mapped to it.
 package transfer
 
 import (
@@ -25,8 +25,9 @@ type Options struct {
 }
 
 // Import imports the users of a file, a batch in one transaction. Lines with problems are reported,
-// and the others imported. It fails if the file can't be read further, the database doesn't answer
-// or the context ends. What was imported by then stays, and a repeated import goes on behind it.
+// and the others imported. It fails if the file can't be read further, the database doesn't respond
+// or the context ends. Users that were imported by then stay, and a repeated import continues after
+// them.
 //
 // The next batch is read while the database works on one. A read that blocks outlives the context.
 func Import(ctx context.Context, service *auth.Service, reader *Reader, o Options) (*Report, error) {

@@ -12,7 +12,7 @@ import (
 // is read to its end and dropped, so that memory doesn't grow with it.
 const maxItem = 1 << 20
 
-// itemError is what is wrong with one item. The items behind it can be read.
+// itemError is a problem with one item. The items after it can be read.
 type itemError string
 
 func (e itemError) Error() string { return string(e) }
@@ -34,8 +34,8 @@ func newInput(r io.Reader) *input {
 	return in
 }
 
-// isUTF16 reports whether the file begins as a text in UTF-16 does: with its mark, or with a zero
-// byte beside the first character.
+// isUTF16 reports whether the file begins as a text in UTF-16 does: with a byte order mark, or with
+// a zero byte in the first character.
 func (in *input) isUTF16() bool {
 	head, _ := in.Peek(2)
 	return len(head) == 2 && (head[0] == 0 || head[1] == 0 || string(head) == "\xff\xfe" || string(head) == "\xfe\xff")

@@ -16,7 +16,7 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/contract"
 )
 
-// Problem is what is wrong with a line. It never repeats a value of the file.
+// Problem is a problem with a line. It never repeats a value of the file.
 type Problem struct {
 	Line int `json:"line"`
 	// Imported reports that the user was imported all the same.

@@ -30,7 +30,7 @@ type Record struct {
 	LastLoginAt       *time.Time      `json:"last_login_at,omitempty"`
 }
 
-// user returns the user of a record that was held to the contract.
+// user returns the user of a record that fits the contract.
 func (r *Record) user(line int, mayRename bool) (auth.ImportedUser, error) {
 	user := auth.ImportedUser{
 		Line: line, ExternalID: r.ExternalID, Email: r.Email, Username: r.Username, MayRename: mayRename,

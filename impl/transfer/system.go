@@ -20,7 +20,7 @@ type System struct {
 	record func(row, mapping) (r record, reason string)
 }
 
-// mapping is what a mapper needs beside the row.
+// mapping is what a mapper needs in addition to the row.
 type mapping struct {
 	now      time.Time
 	firebase *FirebaseHash

@@ -1,5 +1,5 @@
-// Package wire puts the service together, for `serve`, for the other commands and for the tests:
-// what is tested is what runs.
+// Package wire puts the service together for `serve`, for the other commands and for the tests, so
+// that the tests run the real service.
 package wire
 
 import (
@@ -65,7 +65,7 @@ type Config struct {
 	DatabaseNow func() time.Time
 }
 
-// Parts is the service and what is seen of it from outside.
+// Parts is the service, and the parts of it that others use.
 type Parts struct {
 	pool *pgxpool.Pool
 	Auth *auth.Service

@@ -92,7 +92,7 @@ func canonicalLocal(local string) (string, error) {
 // isLocalRune takes what can be seen, and none of the characters that quote, group or separate
 // addresses (RFC 5322 section 3.2.3).
 func isLocalRune(r rune) bool {
-	// U+FFFD stands for what could not be read: a lone surrogate, by way of a JSON decoder.
+	// U+FFFD replaces what could not be decoded, such as a lone surrogate in JSON.
 	if r == utf8.RuneError || strings.ContainsRune(`()<>[]:;\,"`, r) {
 		return false
 	}

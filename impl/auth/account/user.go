@@ -71,7 +71,7 @@ func OrEmpty(text *string) string {
 	return *text
 }
 
-// Error returns what an error of a statement on users means, beside what [store.Error] says.
+// Error translates an error of a statement on users. Other errors are those of [store.Error].
 func Error(err error) error {
 	err = store.Error(err)
 	var taken *store.TakenError
@@ -88,8 +88,9 @@ func Error(err error) error {
 	return err
 }
 
-// ValidFrom returns the time by which whatever a login opens is dated: after the last change of the
-// credentials, whatever the server's clock says. Otherwise it would be dead from the beginning.
+// ValidFrom returns the time for everything that a login opens: after the last change of the
+// credentials, whatever the server's clock says. An earlier time would make it invalid from the
+// beginning.
 func ValidFrom(row db.User) time.Time {
 	at := row.CreatedAt
 	if row.LastLoginAt != nil {

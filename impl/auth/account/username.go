@@ -23,8 +23,9 @@ func CanonicalUsername(typed string) (string, error) {
 	return strings.ToLower(typed), nil
 }
 
-// ProposedUsername makes a username from an email for a user who hasn't chosen one: what is left of
-// the local part, and eight digits of the hash of the email, so that it is the same each time.
+// ProposedUsername makes a username from an email for a user who hasn't chosen one: the allowed
+// characters of the local part, and eight digits of the hash of the email, so that it is the same
+// each time.
 func ProposedUsername(emailKey string) string {
 	local, _, _ := strings.Cut(emailKey, "@")
 	kept := strings.Map(func(c rune) rune {

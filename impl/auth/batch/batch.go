@@ -87,8 +87,8 @@ func (l *Loader[K, V]) take() *batch[K, V] {
 	return b
 }
 
-// lead runs one query in the caller's goroutine, which is woken by nobody then, and those that
-// follow in another one.
+// lead runs one query in the goroutine of the caller, which nobody has to wake then. It runs the
+// following ones in another goroutine.
 func (l *Loader[K, V]) lead() {
 	if b := l.take(); b != nil {
 		l.run(b)

@@ -1,8 +1,8 @@
-// Package challenge is what is mailed to an address and has to come back: a code, or the token of a
-// link. Nothing that is stored opens anything, because both are derived from the secret key.
+// Package challenge is about codes and tokens of links, which are mailed to an address and have to
+// come back. Nothing that is stored opens anything, because both are derived from the secret key.
 //
-// Who asks for a challenge gets a request, and keeps it. A code counts only for the challenge of
-// its request, and at most [Tries] are compared.
+// A client that asks for a challenge gets a request, and keeps it. A code counts only for the
+// challenge of its request, and at most [Tries] codes are compared.
 package challenge
 
 import (
@@ -46,7 +46,7 @@ const (
 	// CodeTTL is how long a code is good: ASVS 6.5.5 has 10 minutes at most for what goes out of band.
 	CodeTTL = 10 * time.Minute
 	// verifyLinkTTL is for the link of a verification, which people open when they next read their
-	// mail. It counts only beside the account's own access token.
+	// mail. It counts only together with the account's own access token.
 	verifyLinkTTL = 24 * time.Hour
 	// UndoTTL is how long a change of an email can be undone: a long weekend.
 	UndoTTL = 72 * time.Hour
@@ -221,11 +221,11 @@ type Proved struct {
 	CreatedAt       time.Time
 }
 
-// Try judges an answer. It counts the try before it compares, whatever becomes of the rest.
+// Try checks an answer. It counts the try before it compares, whatever happens after that.
 //
-// The token of a link names its challenge. A code is that of the request. A client that has proved
-// whose address it asks for may leave the request out, and emailKey names that address; it is empty
-// for anybody else. It fails with [ErrWrong], a [*GuessError], a [*TriesError] or
+// The token of a link names its challenge. A code belongs to the challenge of the request. A client
+// that has proved its own address may leave the request out. emailKey is that address, and empty
+// for any other client. Try fails with [ErrWrong], a [*GuessError], a [*TriesError] or
 // [store.ErrUnavailable].
 func (c *Challenges) Try(ctx context.Context, p Purpose, a Answer, emailKey string) (Proved, error) {
 	id, isLink, err := c.named(ctx, p, a, emailKey)

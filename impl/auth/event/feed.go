@@ -19,9 +19,9 @@ const foreignAfter = 24 * time.Hour
 
 // Feed returns each event once, as soon as it can be seen.
 //
-// Ids can't tell what is new: a transaction that made an event earlier may be committed later. A feed
-// therefore asks for the events of those transactions that its last snapshot of the database didn't
-// see. So it loses none, however long a transaction takes and whatever the clocks show.
+// Ids don't show what is new: a transaction that made an event earlier may be committed later. A
+// feed therefore asks for the events of the transactions that its last snapshot of the database
+// didn't see. It loses none, however long a transaction takes and whatever the clocks show.
 type Feed struct {
 	queries *db.Queries
 	filter  Filter
@@ -71,7 +71,7 @@ func (f *Feed) Past(ctx context.Context, show func(Event) error) error {
 }
 
 // Next calls show with the events that were committed since the last call, in the order of their
-// transactions. After an error the feed is of no more use.
+// transactions. After an error the feed can't be used any more.
 func (f *Feed) Next(ctx context.Context, show func(Event) error) error {
 	now, err := f.queries.EventSnapshot(ctx)
 	if err != nil {

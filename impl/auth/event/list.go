@@ -20,9 +20,9 @@ type Filter struct {
 	Since, Until time.Time
 }
 
-// List returns a page of events, the newest first: those before an event, or the newest for the zero
-// UUID. next is the last one's id, or the zero UUID where there are no more. The work is that of one
-// page, whatever the filter is and however many events there are.
+// List returns a page of events, the newest first: those before an event, or the newest for the
+// zero UUID. next is the id of the last one, or the zero UUID if there are no more. The work is
+// that of one page, whatever the filter is and however many events there are.
 func List(
 	ctx context.Context, queries *db.Queries, f Filter, before uuid.UUID, page int,
 ) (events []Event, next uuid.UUID, err error) {

@@ -46,7 +46,7 @@ func NewHasher(params Params, queue *hashqueue.Queue) (*Hasher, error) {
 // Queue returns the queue that the hashes go through.
 func (h *Hasher) Queue() *hashqueue.Queue { return h.queue }
 
-// Verdict is whether a password fits a stored hash, and whether that hash is of another kind than
+// Verdict reports whether a password fits a stored hash, and whether the hash differs in kind from
 // new ones.
 type Verdict struct{ Match, Outdated bool }
 
@@ -71,13 +71,13 @@ func (h *Hasher) Hash(ctx context.Context, network string, password secret.Text)
 }
 
 // Verify compares a password with a stored hash, in constant time. A stored hash that can't be
-// read, or asks for more than the bounds allow, is an error, an ErrStoredHash: it is the server's
-// fault, not the client's. It waits for a slot, at most as long as ctx.
+// read, or that exceeds the bounds, is an error, an ErrStoredHash: it is the server's fault, not
+// the client's. Verify waits for a slot, at most until ctx ends.
 //
-// Accepted weakness: until its user logs in once, when the hash is renewed, a hash that is dearer
-// than the present parameters takes longer, so that a stranger who measures can tell that the email
-// has an account. That is bcrypt of cost 9 and more and most of PBKDF2 and scrypt, by default. Equal
-// times for all would make every login as slow as the slowest hash in the database.
+// Accepted weakness: a hash that is more expensive than the present parameters takes longer, until
+// its user logs in once and the hash is renewed. Until then its time reveals that the email has an
+// account. By default this applies to bcrypt with a cost of 9 and more, and to most of PBKDF2 and
+// scrypt. Equal times for all would make every login as slow as the slowest hash in the database.
 func (h *Hasher) Verify(ctx context.Context, network, stored string, password secret.Text) (Verdict, error) {
 	hash, err := read(stored)
 	if err != nil {
@@ -177,9 +177,9 @@ func normalisePassword(password secret.Text) (string, bool) {
 	return text, len(text) <= maxPasswordBytes
 }
 
-// spellings are the texts that a stored hash may be of: the password in the form that this service
-// hashes, and as it was typed where that differs, because other systems hash what is typed. It
-// returns false for what no user can have, with one text.
+// spellings returns the texts that a stored hash may be made of: the password in the form that this
+// service hashes, and as typed if that differs, because other systems hash the typed text. It
+// returns false, with one text, for a password that no user can have.
 func spellings(password secret.Text) ([]string, bool) {
 	text, valid := normalisePassword(password)
 	if typed := password.Reveal(); valid && typed != text {

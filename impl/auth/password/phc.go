@@ -24,8 +24,8 @@ type Params struct {
 // DefaultParams are the second choice of OWASP's cheat sheet: 19 MiB, 2 passes, 1 lane.
 var DefaultParams = Params{MemoryKiB: 19456, Passes: 2, Lanes: 1}
 
-// Bounds of [Params], for the settings and for what stands in the database: a stored hash must not
-// be able to take all of the memory or of the time.
+// Bounds of [Params], for the settings and for hashes in the database: a stored hash must not be
+// able to take all memory or all processor time.
 const (
 	maxMemoryKiB = 1 << 20 // 1 GiB
 	maxPasses    = 64

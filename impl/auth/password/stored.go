@@ -132,7 +132,7 @@ func bound(hash storedHash) error {
 // saltedPrefix begins the hashes that [Salted] makes.
 const saltedPrefix = "$bcrypt-salted$"
 
-// Salted returns a stored hash for a database that keeps a salt of its own beside the bcrypt hash of
+// Salted returns a stored hash for a database that has a salt of its own beside the bcrypt hash of
 // password and salt.
 func Salted(salt, hash string) string {
 	return saltedPrefix + base64.RawStdEncoding.EncodeToString([]byte(salt)) + "$" + hash

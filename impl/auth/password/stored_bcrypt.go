@@ -19,9 +19,9 @@ const (
 	// maxBcryptBytes is what bcrypt reads of its input. A longer password never matches a bcrypt hash,
 	// because the rest would be ignored.
 	maxBcryptBytes = 72
-	// bcryptWork is the work of one of bcrypt's 2^cost rounds in the measure of [Params.work]: 57 µs
-	// are to 0.49 µs, as measured on one machine. On another the ratio differs by a factor below two,
-	// and so does what is left of the difference.
+	// bcryptWork is the work of one of bcrypt's 2^cost rounds in the unit of [Params.work]: 57 µs
+	// compared with 0.49 µs on one machine. On other machines the ratio differs by a factor below
+	// two, and the rest of the time is wrong by the same factor.
 	bcryptWork = 116
 	// maxBcryptCost is the greatest cost within the bounds: 2^14 rounds are about a second.
 	maxBcryptCost = 14

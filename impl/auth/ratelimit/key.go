@@ -18,7 +18,7 @@ const (
 
 // OpenKey returns the key that names budgets, which is made once. It is in the database, sealed
 // under the secret key, so that another secret key gives nobody fresh budgets. A key that only the
-// previous secret key opens is sealed again; one that neither opens is replaced, which makes all
+// previous secret key opens is sealed again. A key that neither opens is replaced, which makes all
 // budgets whole once.
 func OpenKey(ctx context.Context, on store.DB, master, previous secret.Text, now time.Time) ([]byte, error) {
 	queries := db.New(on)

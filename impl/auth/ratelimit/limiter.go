@@ -58,8 +58,8 @@ type Who struct {
 	Address netip.Addr
 	// Account is the email, in its canonical form, that the attempt is on.
 	Account string
-	// Session is the session of that account whose token was sent beside, or zero. Whether it lives is
-	// asked where it is charged.
+	// Session is the session of that account whose access token was sent with the attempt, or zero.
+	// The charge checks whether the session is alive.
 	Session uuid.UUID
 }
 
@@ -242,8 +242,8 @@ const (
 	// LoggedIn is given back to the address, and makes the account's budget whole: guesses count while
 	// they fail.
 	LoggedIn
-	// NotTried is given back: nothing was hashed, or the database has failed. A client that was told
-	// to try again must not be held back for it.
+	// NotTried is refunded: nothing was hashed, or the database has failed. A client that was asked
+	// to try again must not be limited for it.
 	NotTried
 )
 

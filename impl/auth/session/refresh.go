@@ -36,7 +36,7 @@ type Refreshed struct {
 
 // Presenter is who presents a refresh token.
 type Presenter struct {
-	// Owner is the user of an access token that was sent beside it, or zero.
+	// Owner is the user of an access token that was sent with the refresh, or zero.
 	Owner              uuid.UUID
 	Address, UserAgent string
 	// Scopes are those that the access token is narrowed to, or none for all of the session.

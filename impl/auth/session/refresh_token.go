@@ -24,9 +24,9 @@ const (
 	refreshBytes     = refreshBodyBytes + sha256.Size
 )
 
-// refreshTokens makes refresh tokens and reads them. A token is the session's id, the generation,
-// and an HMAC of both under a key that is derived from the secret key: each can be made again by
-// whoever has that key, and by nobody who has the database alone.
+// refreshTokens makes and reads refresh tokens. A token is the session's id, the generation, and an
+// HMAC of both under a key that is derived from the secret key. With the secret key each token can
+// be made again. With the database alone none can.
 type refreshTokens struct {
 	key []byte
 	// former is the key of tokens that are taken and no longer made; nil for none.
@@ -54,8 +54,8 @@ func (t refreshTokens) issue(session uuid.UUID, generation int32) secret.Text {
 	return secret.New(RefreshPrefix + refreshEncoding.EncodeToString(append(body, sign(t.key, body)...)))
 }
 
-// read returns what a token is of. Nothing of it is believed before the HMAC, which is compared in
-// constant time.
+// read returns the session and the generation of a token. It uses nothing of the token before it
+// has checked the HMAC, in constant time.
 func (t refreshTokens) read(token secret.Text) (session uuid.UUID, generation int32, err error) {
 	text, ok := strings.CutPrefix(token.Reveal(), RefreshPrefix)
 	if !ok || len(text) != base64.RawURLEncoding.EncodedLen(refreshBytes) {

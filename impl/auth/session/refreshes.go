@@ -15,8 +15,8 @@ import (
 // each holds a connection and waits for the row's lock: a client with 100 tabs would take the pool.
 type refreshes struct{ group singleflight.Group }
 
-// refreshKey is what makes two refreshes the same: the token, the user of the access token beside it,
-// and the scopes that are asked for.
+// refreshKey identifies a refresh: the token, the user of the access token that was sent with it,
+// and the requested scopes.
 type refreshKey struct {
 	session, owner uuid.UUID
 	generation     int32

@@ -30,10 +30,10 @@ import (
 var (
 	// ErrNone reports that the user has no such session.
 	ErrNone = errors.New("no such session")
-	// ErrInvalidRefresh reports that a refresh token can't be exchanged, whatever is wrong with it.
+	// ErrInvalidRefresh reports that a refresh token can't be exchanged, for any reason.
 	ErrInvalidRefresh = errors.New("invalid refresh token")
-	// ErrOtherOwner reports an [ErrInvalidRefresh] of a token that may be good: the access token
-	// beside it belongs to another user.
+	// ErrOtherOwner reports an [ErrInvalidRefresh] of a token that may be valid: the access token
+	// that was sent with it belongs to another user.
 	ErrOtherOwner = errors.New("the token of another user")
 	// ErrRefreshReused reports that a refresh token was exchanged before, and that its session was
 	// ended for that reason. Two clients had the token, and one of them was not its owner.
@@ -112,13 +112,13 @@ type Beginning struct {
 	UserAgent, Address string
 }
 
-// Tokens is what a client gets of a session, beside its access token.
+// Tokens is what a client gets of a session, apart from its access token.
 type Tokens struct {
 	SessionID uuid.UUID
 	// AuthTime is when the user last proved who it is, and Methods how (RFC 8176).
 	AuthTime time.Time
 	Methods  []string
-	// Scopes are those that the session was asked for, whatever the user holds.
+	// Scopes are the scopes that the login requested, also those that the user doesn't hold.
 	Scopes    []string
 	Refresh   secret.Text
 	ExpiresIn time.Duration
@@ -180,10 +180,10 @@ type Session struct {
 	ExpiresAt time.Time
 }
 
-// maxUserAgent bounds what is kept of a client's own name, in bytes.
+// maxUserAgent bounds the stored part of a client's name, in bytes.
 const maxUserAgent = 256
 
-// ShortUserAgent returns what is kept of a client's name: printable, and not too long.
+// ShortUserAgent returns the stored part of a client's name: printable, and not too long.
 func ShortUserAgent(text string) string {
 	text = strings.Map(func(r rune) rune {
 		if r < ' ' || r > '~' {

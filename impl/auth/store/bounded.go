@@ -20,17 +20,17 @@ const (
 	statementTimeout = 5 * time.Second
 )
 
-// Bounded makes every statement on a pool end: one that gets no connection within 1 s, or no answer
-// within 5 s, fails with an [ErrUnavailable]. A transaction has these 5 s for all of its
+// Bounded makes every statement on a pool end. A statement that gets no connection within 1 s, or
+// no result within 5 s, fails with an [ErrUnavailable]. A transaction has these 5 s for all of its
 // statements.
 //
-// A statement that was sent is not given up with its context, whose client may have gone: that
-// would cost the connection. So the driver needs no goroutine that watches over the context; the
-// bound is the connection's own deadline.
+// A statement that was sent doesn't end with its context, whose client may have disconnected: that
+// would cost the connection. So the driver needs no goroutine that watches the context. The bound
+// is the deadline of the connection.
 //
-// A connection whose server turns read-only or shuts down is of no use any more, and neither are
-// the others to that server: where several hosts are named, another one may have taken its place.
-// So all are made anew, at most once a second.
+// A connection whose server becomes read-only or shuts down is closed, and so are the others to
+// that server: if several hosts are named, another one may be the primary now. All are made again,
+// at most once a second.
 func Bounded(pool *pgxpool.Pool) DB { return &bounded{pool: pool} }
 
 type bounded struct {

@@ -1,5 +1,5 @@
-// Package store is what the packages of the service know of the database beside their queries: how
-// long a statement may take, how a transaction is run, and what the driver's errors mean.
+// Package store holds what the packages of the service need of the database besides their queries:
+// the longest time of a statement, transactions, and the meaning of the driver's errors.
 package store
 
 import (
@@ -48,8 +48,8 @@ type Options struct {
 	Secret, Previous secret.Text
 	// Now is the clock.
 	Now func() time.Time
-	// DatabaseNow replaces the database's clock in tests, by which refresh tokens are judged and rows
-	// deleted, because instances agree on that one; nil for its own.
+	// DatabaseNow replaces the database's clock in tests; nil means its own. Refresh tokens are
+	// checked, and rows deleted, by the database's clock, because all instances share it.
 	DatabaseNow func() time.Time
 }
 

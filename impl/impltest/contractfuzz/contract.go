@@ -21,7 +21,7 @@ const (
 	contentType   = "Content-Type"
 )
 
-// operation is what is needed of one operation of the contract.
+// operation is the part of an operation of the contract that is needed here.
 type operation struct {
 	*openapi3.Operation
 	method, path string
@@ -151,7 +151,7 @@ func checkSchema(schema *openapi3.Schema, kind string, keywords ...string) error
 	return err
 }
 
-// usual is how long a text is at most if its length is not what is tried.
+// usual is the longest length of a text, in a request that doesn't test the length.
 const usual = 48
 
 // characters matches a pattern that says only which characters a text has, and how many.

@@ -128,7 +128,7 @@ var exceptions = map[string]bool{
 	"401 invalid_credentials": false, "401 invalid_code": true, "409 email_verified": true, "403 wrong_password": false,
 }
 
-// together are the fields that an operation demands beside some value of another field.
+// together are the fields that an operation requires for some value of another field.
 var together = map[string][]fieldError{
 	"Login":          {{"/refresh_token", "required"}},
 	"Reauthenticate": {{"/password", "required"}, {"/request", "required"}, {"/code", "required"}},

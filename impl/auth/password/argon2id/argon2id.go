@@ -134,8 +134,8 @@ func (f *filling) fill() {
 
 func (f *filling) fillSegment(pass, slice, lane uint32) {
 	var pseudo addresses
-	// The first half of the first pass, and all of argon2i, looks where the password can't tell
-	// (section 3.4.1.3).
+	// The first half of the first pass, and all of argon2i, reads blocks whose places don't depend
+	// on the password (section 3.4.1.3).
 	independent := f.kind == Argon2i || pass == 0 && slice < slices/2
 	if independent {
 		pseudo.input = block{

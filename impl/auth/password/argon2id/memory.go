@@ -2,16 +2,16 @@ package argon2id
 
 import "unsafe"
 
-// Memory is what keys are derived in, one after the other. Its zero value is ready, and grows to
-// what the largest of them needs. It is of the system and not of Go's heap, so that the collector
-// doesn't take it for what lives.
+// Memory is the memory in which keys are derived, one after the other. Its zero value is ready, and
+// grows to the size of the largest key's work. It comes from the system and not from Go's heap, so
+// that the garbage collector doesn't count it.
 type Memory struct {
 	mapped []byte
 	// own is in place of it where the system gives none.
 	own []block
 }
 
-// blocks returns so many blocks. They still hold what was derived before.
+// blocks returns n blocks. They still contain the data of the former key.
 func (m *Memory) blocks(n int) []block {
 	size := n * int(unsafe.Sizeof(block{}))
 	if len(m.mapped) < size && len(m.own) < n {
@@ -27,7 +27,7 @@ func (m *Memory) blocks(n int) []block {
 	return unsafe.Slice((*block)(unsafe.Pointer(unsafe.SliceData(m.mapped))), n)
 }
 
-// Words returns so many words, for another algorithm. They still hold what was derived before.
+// Words returns n words, for another algorithm. They still contain the data of the former key.
 func (m *Memory) Words(n int) []uint32 {
 	blocks := m.blocks((4*n + int(unsafe.Sizeof(block{})) - 1) / int(unsafe.Sizeof(block{})))
 	return unsafe.Slice((*uint32)(unsafe.Pointer(unsafe.SliceData(blocks))), n)

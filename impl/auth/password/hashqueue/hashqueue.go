@@ -40,19 +40,19 @@ const (
 	// perWorker is how much work may stand in a line for each worker: 0.8 s of it with the default
 	// parameters.
 	perWorker = 32
-	// networkShare is the part of a line that one network may take, as a divisor. A flood from three
-	// networks keeps nobody else out.
+	// networkShare is the part of a line that one network may take, as a divisor. A flood from
+	// three networks keeps no other network out.
 	networkShare = 4
 	// linger is how long memory is kept for more work after the last one.
 	linger = time.Second
 )
 
-// Queue is two lines of work, first come, first served, and their workers. It is safe for
+// Queue is two lines of work, each first come, first served, and their workers. It is safe for
 // concurrent use.
 //
-// The budget is what all workers take with ordinary work, which is a hash with the present
-// parameters. Work that takes more waits until so much of the budget is free. Work that takes more
-// than the budget runs alone. No other work overtakes it, so that it isn't left waiting.
+// The budget is the memory of all workers with ordinary work, which is a hash with the present
+// parameters. Larger work waits until enough of the budget is free. Work that is larger than the
+// budget runs alone. No other work overtakes it, so that it isn't left waiting.
 type Queue struct {
 	workers int    // at most
 	share   uint64 // of the budget, of one worker, in bytes
@@ -64,15 +64,15 @@ type Queue struct {
 	turn    Line
 	running int    // jobs
 	used    uint64 // by the running jobs, in bytes
-	// kept is cleared memory of workers that have ended, a share each at most. With it, what is used
-	// stays within the budget.
+	// kept is cleared memory of workers that have ended, at most a share each. The memory in use
+	// and the kept memory together stay within the budget.
 	kept    []*argon2id.Memory
 	keeper  *time.Timer // frees it
 	refused atomic.Uint64
 }
 
-// New returns a [Queue] with at most so many workers, in which work waits so long at most. share is
-// what ordinary work takes, in bytes.
+// New returns a [Queue] with at most that many workers, in which work waits for at most that time.
+// share is the memory of ordinary work, in bytes.
 func New(workers int, share uint64, wait time.Duration) (*Queue, error) {
 	if workers < 1 || share < 1 || wait <= 0 {
 		return nil, fmt.Errorf("hashqueue: %d workers, %d bytes each and a wait of %s", workers, share, wait)

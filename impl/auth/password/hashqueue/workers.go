@@ -82,10 +82,10 @@ func (q *Queue) next() *job {
 	return nil
 }
 
-// held is the memory that is used or kept, in bytes. q.mu is held.
+// held returns the memory that is used or kept, in bytes. q.mu is held.
 func (q *Queue) held() uint64 { return q.used + uint64(len(q.kept))*q.share }
 
-// waiting is how much work stands in line. q.mu is held.
+// waiting returns the number of works in the lines. q.mu is held.
 func (q *Queue) waiting() (n int) {
 	for _, line := range q.lines {
 		n += len(line)
@@ -101,7 +101,7 @@ func (q *Queue) keep(memory *argon2id.Memory) {
 	}
 }
 
-// free frees kept memory until the rest is within a number of bytes, with what is used. q.mu is held.
+// free frees kept memory until used and kept memory are within a number of bytes. q.mu is held.
 func (q *Queue) free(within uint64) {
 	for len(q.kept) > 0 && q.held() > within {
 		last := len(q.kept) - 1
