@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -54,8 +55,8 @@ func chooseAccount(cluster string) (account, error) {
 // its own. So an interrupt from the terminal reaches only us, and we decide the order of the
 // shutdown. Of the environment it gets only the variables that find libraries. The rest contains
 // our secrets, and PG* variables that would change what it does.
-func (a account) command(program string, args ...string) *exec.Cmd {
-	cmd := exec.Command(program, args...)
+func (a account) command(ctx context.Context, program string, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, program, args...)
 	cmd.Dir = "/"
 	cmd.Env = []string{"LC_ALL=C", "PATH=" + os.Getenv("PATH")}
 	for _, name := range []string{"LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH"} {

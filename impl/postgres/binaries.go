@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -94,11 +95,11 @@ func probe(dir string, a account) (install, error) {
 		return install{}, fmt.Errorf("there is no initdb in %s", dir)
 	}
 	copied := false
-	output, err := a.command(program, "--version").Output()
+	output, err := a.command(context.Background(), program, "--version").Output()
 	if errors.Is(err, fs.ErrPermission) && a.dropped {
 		copied = true
 		a.dropped = false
-		output, err = a.command(program, "--version").Output()
+		output, err = a.command(context.Background(), program, "--version").Output()
 	}
 	if err != nil {
 		return install{}, fmt.Errorf("%s --version: %w", program, err)

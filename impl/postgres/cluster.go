@@ -1,7 +1,6 @@
 package postgres
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -121,26 +120,21 @@ func SyncFolder(path string) error {
 // run runs a program as the account and waits for its end. The program ends with us and with ctx.
 // The error contains the program's output.
 func (f folder) run(ctx context.Context, program string, args ...string) error {
-	cmd := f.account.command(program, args...)
-	var output bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &output, &output
+	cmd := f.account.command(ctx, program, args...)
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	endWithParent(cmd.SysProcAttr, syscall.SIGTERM)
 	// The kernel signals the program when this thread ends, so this goroutine keeps the thread to
 	// itself.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	err := cmd.Start()
-	if err == nil {
-		defer context.AfterFunc(ctx, func() { _ = cmd.Process.Signal(syscall.SIGTERM) })()
-		err = cmd.Wait()
-	}
+	output, err := cmd.CombinedOutput()
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
 	if err == nil {
 		return nil
 	}
-	text := strings.TrimSpace(output.String())
+	text := strings.TrimSpace(string(output))
 	if strings.Contains(text, "could not look up effective user ID") {
 		err = fmt.Errorf("%w: its user needs an entry in the passwd file: %w", ErrNoAccount, err)
 	}

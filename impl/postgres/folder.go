@@ -147,7 +147,7 @@ func (f folder) openLog(path string) (*os.File, error) {
 			return nil, fmt.Errorf("put PostgreSQL's log aside: %w", err)
 		}
 	}
-	log, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND|syscall.O_NOFOLLOW, 0o600)
+	log, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_APPEND|syscall.O_NOFOLLOW, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("open PostgreSQL's log: %w", err)
 	}

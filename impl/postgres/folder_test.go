@@ -124,7 +124,7 @@ func TestStalePID(t *testing.T) {
 	options := testOptions(t, usedFolder(t))
 	f := openTestFolder(t, options.DataDir)
 	// A process of PostgreSQL's own user: PostgreSQL would take it for a server.
-	other := f.account.command("sleep", "600")
+	other := f.account.command(context.Background(), "sleep", "600")
 	if err := other.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -161,7 +161,7 @@ func TestOrphanIsStopped(t *testing.T) {
 	f := first.folder
 	// A postmaster without a parent that watches it. On some systems the kernel doesn't end it with
 	// its parent.
-	orphan := f.account.command(filepath.Join(first.install.bin, "postgres"), first.parameters(f.path("socket"))...)
+	orphan := f.account.command(context.Background(), filepath.Join(first.install.bin, "postgres"), first.parameters(f.path("socket"))...)
 	if err := orphan.Start(); err != nil {
 		t.Fatal(err)
 	}

@@ -16,7 +16,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -55,18 +54,16 @@ var (
 
 // Server is a running embedded PostgreSQL. After [Attach] it may belong to another process.
 type Server struct {
-	url      string
-	folder   folder
-	install  install
-	options  Options
-	lock     *folderLock // nil if another process runs the server
-	stopping chan struct{}
-	forced   chan struct{}
-	done     chan struct{} // closed when the child and the supervisor have ended
-	failed   chan error    // why the first start failed
-	ready    atomic.Bool
-	stopOnce sync.Once
-	quitOnce sync.Once
+	url     string
+	folder  folder
+	install install
+	options Options
+	lock    *folderLock   // nil if another process runs the server
+	stop    func()        // requests the fast shutdown
+	force   func()        // requests the immediate shutdown
+	done    chan struct{} // closed when the child and the supervisor have ended
+	failed  chan error    // why the first start failed
+	ready   atomic.Bool
 }
 
 // Start starts the server for this process, and returns when the server accepts connections. It
@@ -109,12 +106,12 @@ func (s *Server) Stop(ctx context.Context) error {
 	if s.lock == nil {
 		return nil
 	}
-	s.stopOnce.Do(func() { close(s.stopping) })
+	s.stop()
 	var err error
 	select {
 	case <-s.done:
 	case <-ctx.Done():
-		s.quitOnce.Do(func() { close(s.forced) })
+		s.force()
 		<-s.done
 		err = fmt.Errorf("PostgreSQL was stopped before it had finished: %w", ctx.Err())
 	}
@@ -160,9 +157,12 @@ func start(ctx context.Context, f folder, lock *folderLock, options Options) (s 
 	options.Progress(fmt.Sprintf("starting PostgreSQL %s", in.version))
 	s = &Server{
 		url: databaseURL(socket, databaseName), folder: f, install: in, options: options, lock: lock,
-		stopping: make(chan struct{}), forced: make(chan struct{}), done: make(chan struct{}), failed: make(chan error, 1),
+		done: make(chan struct{}), failed: make(chan error, 1),
 	}
-	go s.supervise(socket)
+	var stopping, forced context.Context
+	stopping, s.stop = context.WithCancel(context.Background())
+	forced, s.force = context.WithCancel(context.Background())
+	go s.supervise(stopping, forced, socket)
 	if err := s.await(ctx, socket); err != nil {
 		bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 		defer cancel()

@@ -342,7 +342,7 @@ func TestLogIsPutAside(t *testing.T) {
 func TestChildSeesNoSettings(t *testing.T) {
 	t.Setenv("LATCHKEY_SECRET_KEY", "a-secret")
 	t.Setenv("PGPORT", "1")
-	for _, variable := range (account{}).command("true").Env {
+	for _, variable := range (account{}).command(t.Context(), "true").Env {
 		if name, _, _ := strings.Cut(variable, "="); strings.HasPrefix(name, "LATCHKEY") || strings.HasPrefix(name, "PG") {
 			t.Errorf("a child gets %s", name)
 		}

@@ -8,7 +8,6 @@ import (
 	"maps"
 	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -85,31 +84,21 @@ func (s *Server) parameters(socket string) []string {
 	return args
 }
 
-// child is one process of postgres.
-type child struct {
-	cmd     *exec.Cmd
-	exited  chan struct{}
-	log     string
-	logFrom int64
-}
-
-// supervise runs the server until it is told to stop. It keeps its thread to itself, because Linux
-// signals a child when the thread that started the child ends.
-func (s *Server) supervise(socket string) {
+// supervise runs the server until stopping ends. When forced ends, it stops the server at once. It
+// keeps its thread to itself, because Linux signals a child when the thread that started the child
+// ends.
+func (s *Server) supervise(stopping, forced context.Context, socket string) {
 	runtime.LockOSThread()
 	defer close(s.done)
 	const shortest, longest = 100 * time.Millisecond, 5 * time.Second
 	backoff, giveUp := shortest, time.Now().Add(orphanWait)
 	for {
 		started := time.Now()
-		c, err := s.launch(socket)
-		if err == nil {
-			if s.watch(c) {
-				return
-			}
-			err = c.failure()
+		err := s.serve(stopping, forced, socket)
+		if stopping.Err() != nil {
+			return
 		}
-		if !s.ready.Load() && (c == nil || !c.blocked() || time.Now().After(giveUp)) {
+		if !s.ready.Load() && (!isBlocked(err) || time.Now().After(giveUp)) {
 			s.failed <- err
 			return
 		}
@@ -117,88 +106,56 @@ func (s *Server) supervise(socket string) {
 			backoff = shortest
 		}
 		s.options.Logger.Error("PostgreSQL ended unexpectedly; starting it again", "error", err, "in", backoff)
-		select {
-		case <-time.After(backoff):
-		case <-s.stopping:
+		if pause(stopping, backoff) != nil {
 			return
 		}
 		backoff = min(2*backoff, longest)
 	}
 }
 
-// watch waits until the child has ended, and reports whether Stop ended it.
-func (s *Server) watch(c *child) (stopped bool) {
-	select {
-	case <-c.exited:
-		return false
-	case <-s.stopping:
-	}
-	_ = c.cmd.Process.Signal(syscall.SIGINT) // the fast shutdown
-	select {
-	case <-c.exited:
-		return true
-	case <-s.forced:
-	}
-	_ = c.cmd.Process.Signal(syscall.SIGQUIT) // the immediate shutdown
-	select {
-	case <-c.exited:
-	case <-time.After(10 * time.Second):
-		_ = c.cmd.Process.Kill()
-		<-c.exited
-	}
-	return true
-}
-
-func (s *Server) launch(socket string) (*child, error) {
-	c := &child{log: s.folder.path("postgres.log"), exited: make(chan struct{})}
-	log, err := s.folder.openLog(c.log)
+// serve runs the server once. It returns how the server ended, with the last lines of its log.
+func (s *Server) serve(stopping, forced context.Context, socket string) error {
+	path := s.folder.path("postgres.log")
+	log, err := s.folder.openLog(path)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer log.Close()
-	if c.logFrom, err = log.Seek(0, io.SeekEnd); err != nil {
-		return nil, err
+	begin, err := log.Seek(0, io.SeekEnd)
+	if err != nil {
+		return err
 	}
-	c.cmd = s.folder.account.command(filepath.Join(s.install.bin, "postgres"), s.parameters(socket)...)
-	c.cmd.Stdout, c.cmd.Stderr = log, log
-	endWithParent(c.cmd.SysProcAttr, syscall.SIGINT)
-	if err := c.cmd.Start(); err != nil {
-		return nil, fmt.Errorf("start PostgreSQL: %w", err)
+	cmd := s.folder.account.command(forced, filepath.Join(s.install.bin, "postgres"), s.parameters(socket)...)
+	cmd.Stdout, cmd.Stderr = log, log
+	// SIGQUIT requests the immediate shutdown.
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGQUIT) }
+	cmd.WaitDelay = 10 * time.Second
+	endWithParent(cmd.SysProcAttr, syscall.SIGINT)
+	if err := cmd.Start(); err != nil {
+		return fmt.Errorf("start PostgreSQL: %w", err)
 	}
-	release := guard(c.cmd.Process.Pid)
-	go func() {
-		_ = c.cmd.Wait() // its result is in ProcessState
-		release()
-		close(c.exited)
-	}()
-	return c, nil
+	defer guard(cmd.Process.Pid)()
+	// SIGINT requests the fast shutdown.
+	defer context.AfterFunc(stopping, func() { _ = cmd.Process.Signal(syscall.SIGINT) })()
+	_ = cmd.Wait() // its result is in ProcessState
+	return fmt.Errorf("PostgreSQL ended with %s; the end of %s:\n%s", cmd.ProcessState, path, tail(log, begin))
 }
 
-// failure returns how the child ended, with the last lines of its log.
-func (c *child) failure() error {
-	return fmt.Errorf("PostgreSQL ended with %s; the end of %s:\n%s", c.cmd.ProcessState, c.log, c.logTail())
-}
-
-// blocked reports whether the child ended because a killed server's processes still run. They end
+// isBlocked reports whether the server ended because a killed server's processes still run. They end
 // soon.
-func (c *child) blocked() bool {
-	tail := c.logTail()
-	return strings.Contains(tail, "is still in use") || strings.Contains(tail, "already exists")
+func isBlocked(err error) bool {
+	return strings.Contains(err.Error(), "is still in use") || strings.Contains(err.Error(), "already exists")
 }
 
-func (c *child) logTail() string {
+// tail returns the last lines of a log, of those after the position begin.
+func tail(log *os.File, begin int64) string {
 	const size, lines = 4096, 12
-	f, err := os.Open(c.log)
+	end, err := log.Seek(0, io.SeekEnd)
 	if err != nil {
 		return err.Error()
 	}
-	defer f.Close()
-	end, err := f.Seek(0, io.SeekEnd)
-	if err != nil {
-		return err.Error()
-	}
-	from := max(c.logFrom, end-size)
-	text, err := io.ReadAll(io.NewSectionReader(f, from, end-from))
+	begin = max(begin, end-size)
+	text, err := io.ReadAll(io.NewSectionReader(log, begin, end-begin))
 	if err != nil {
 		return err.Error()
 	}
