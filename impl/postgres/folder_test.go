@@ -168,7 +168,7 @@ func TestOrphanIsStopped(t *testing.T) {
 	ended := make(chan struct{})
 	go func() { _ = orphan.Wait(); close(ended) }()
 	t.Cleanup(func() { _ = orphan.Process.Kill(); <-ended })
-	eventually(t, "the orphan answers", func() bool { return ping(t.Context(), first.URL()) == nil })
+	eventually(t, "the orphan answers", func() bool { return execute(t.Context(), first.URL(), "") == nil })
 	s := mustStart(t, options)
 	select {
 	case <-ended:

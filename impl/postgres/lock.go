@@ -59,7 +59,7 @@ func (f folder) acquire(ctx context.Context, role string) (lock *folderLock, run
 			limit = recordGrace
 		case holder.Role == roleServe && holder.Socket != "":
 			running = databaseURL(holder.Socket, databaseName)
-			if why = ping(ctx, running); why == nil {
+			if why = execute(ctx, running, ""); why == nil {
 				return nil, running, nil
 			}
 		}

@@ -24,8 +24,6 @@ const (
 	port         = "5432" // part of the socket's name; nothing listens on TCP
 
 	invalidCatalogName = "3D000"
-	duplicateDatabase  = "42P04"
-	uniqueViolation    = "23505"
 
 	// logLimit is the size in bytes above which a start renames the log.
 	logLimit = 8 << 20
@@ -169,9 +167,9 @@ func (s *Server) await(ctx context.Context, socket string) error {
 	defer cancel()
 	report := time.Now().Add(startReport)
 	for {
-		err := ping(ctx, s.url)
+		err := execute(ctx, s.url, "")
 		if pgErr := (*pgconn.PgError)(nil); errors.As(err, &pgErr) && pgErr.Code == invalidCatalogName {
-			err = createDatabase(ctx, databaseURL(socket, "postgres"))
+			err = execute(ctx, databaseURL(socket, "postgres"), "CREATE DATABASE "+databaseName)
 		}
 		if err == nil {
 			s.ready.Store(true)
@@ -193,29 +191,16 @@ func (s *Server) await(ctx context.Context, socket string) error {
 	}
 }
 
-// ping opens a session and ends it.
-func ping(ctx context.Context, databaseURL string) error {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+// execute runs a statement in a session of its own. An empty statement only shows that the server
+// accepts connections. A server that is frozen would never reply.
+func execute(ctx context.Context, databaseURL, sql string) error {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	conn, err := pgconn.Connect(ctx, databaseURL)
 	if err != nil {
 		return err
 	}
-	return conn.Close(ctx)
-}
-
-func createDatabase(ctx context.Context, maintenanceURL string) error {
-	conn, err := pgconn.Connect(ctx, maintenanceURL)
-	if err != nil {
-		return err
-	}
 	defer conn.Close(ctx)
-	_, err = conn.Exec(ctx, "CREATE DATABASE "+databaseName).ReadAll()
-	// An earlier start may have been killed after CREATE DATABASE. Then the database exists
-	// already.
-	pgErr := (*pgconn.PgError)(nil)
-	if errors.As(err, &pgErr) && (pgErr.Code == duplicateDatabase || pgErr.Code == uniqueViolation) {
-		return nil
-	}
+	_, err = conn.Exec(ctx, sql).ReadAll()
 	return err
 }
