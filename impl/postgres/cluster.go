@@ -6,10 +6,10 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
 	"runtime"
-	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -141,70 +141,70 @@ func (f folder) run(ctx context.Context, program string, args ...string) error {
 	return fmt.Errorf("%s: %w\n%s", filepath.Base(program), err, text)
 }
 
-// stopOrphans ends the processes that a killed server has left in the cluster. It also removes a
-// pid file that names another program's process, because PostgreSQL takes any process of its user
-// for a running server. We hold the data folder's lock, so the processes don't belong to a server
-// in use.
-func (f folder) stopOrphans(ctx context.Context, logger *slog.Logger) error {
+// stopOrphan ends the server that a killed process has left in the cluster. We hold the data folder's
+// lock, so no process uses the server. What a killed server has left needs no signal: it ends soon by
+// itself, and the start waits for it.
+func (f folder) stopOrphan(ctx context.Context, logger *slog.Logger) error {
 	for _, step := range []struct {
-		signal syscall.Signal
+		signal string
 		wait   time.Duration
-	}{{syscall.SIGINT, 15 * time.Second}, {syscall.SIGQUIT, 5 * time.Second}, {syscall.SIGKILL, 5 * time.Second}} {
-		pids, sure := f.clusterProcesses()
-		if len(pids) == 0 {
-			return f.removeStalePID(logger, sure)
+	}{{"INT", 15 * time.Second}, {"QUIT", 5 * time.Second}, {"KILL", 5 * time.Second}} {
+		pid := f.orphan()
+		if pid == 0 {
+			break
 		}
-		// Only the postmaster can do a fast shutdown. Its children end with it, or when they notice
-		// that it is gone.
-		targets := pids
-		if postmaster := f.postmasterPID(); step.signal == syscall.SIGINT {
-			targets = nil
-			if slices.Contains(pids, postmaster) {
-				targets = []int{postmaster}
-			}
-		}
-		logger.Warn("stopping a PostgreSQL that a killed process has left", "pids", pids, "signal", step.signal.String())
-		for _, pid := range targets {
-			_ = syscall.Kill(pid, step.signal)
-		}
-		for deadline := time.Now().Add(step.wait); len(pids) > 0 && time.Now().Before(deadline); {
+		logger.Warn("stopping a PostgreSQL that a killed process has left", "pid", pid, "signal", step.signal)
+		// The account sends the signal. It may write any process id into its pid file, and root could
+		// signal every process.
+		_ = f.run(ctx, "/bin/sh", "-c", `kill -s "$0" "$1"`, step.signal, strconv.Itoa(pid)) // the server may be gone
+		// The last thing that a server does is to remove its pid file.
+		for deadline := time.Now().Add(step.wait); f.postmasterPID() == pid && time.Now().Before(deadline); {
 			if err := pause(ctx, 10*time.Millisecond); err != nil {
 				return err
 			}
-			pids, _ = f.clusterProcesses()
 		}
 	}
-	if pids, _ := f.clusterProcesses(); len(pids) > 0 {
-		return fmt.Errorf("a killed process has left a PostgreSQL in %s, and its processes don't end: %v", f.cluster(), pids)
+	if pid := f.orphan(); pid != 0 {
+		return fmt.Errorf("a killed process has left a PostgreSQL in %s, and it doesn't end: process %d", f.cluster(), pid)
 	}
-	return nil
+	return f.removeStalePID(logger)
+}
+
+func (f folder) pidFile() string { return filepath.Join(f.cluster(), "postmaster.pid") }
+
+// orphan returns the process id of the server that runs in the cluster, or 0. A server names itself,
+// its cluster and the folder of its socket in the pid file, and accepts connections until it ends.
+func (f folder) orphan() int {
+	text, _ := os.ReadFile(f.pidFile()) // a stopped server has none
+	lines := strings.Split(string(text), "\n")
+	if len(lines) < 5 || lines[1] != f.cluster() {
+		return 0
+	}
+	conn, err := net.Dial("unix", filepath.Join(lines[4], ".s.PGSQL."+port))
+	if err != nil {
+		return 0
+	}
+	_ = conn.Close()
+	return f.postmasterPID()
 }
 
 // postmasterPID returns the process id in the pid file, or 0 if there is none.
-func (f folder) postmasterPID() int {
-	text, err := os.ReadFile(filepath.Join(f.cluster(), "postmaster.pid"))
-	if err != nil {
-		return 0
-	}
-	line, _, _ := strings.Cut(string(text), "\n")
-	pid, err := strconv.Atoi(strings.TrimSpace(line))
-	if err != nil {
-		return 0
-	}
+func (f folder) postmasterPID() (pid int) {
+	text, _ := os.ReadFile(f.pidFile())
+	_, _ = fmt.Sscan(string(text), &pid) // 0 if it isn't a number
 	return max(pid, 0)
 }
 
-// removeStalePID removes a pid file that would keep PostgreSQL from starting although no process
-// works in the cluster. That is:
+// removeStalePID removes a pid file that would keep PostgreSQL from starting although no server runs
+// in the cluster. That is:
 //
-//   - a file that names a live process, if sure is true: no process of the cluster can have been
-//     overlooked
+//   - a file that names a live process, because PostgreSQL takes any process of its user for a running
+//     server. If processes of a killed server still run, PostgreSQL notices their shared memory.
 //   - an empty file, which only a power cut leaves
 //
 // PostgreSQL itself removes the file of a dead process.
-func (f folder) removeStalePID(logger *slog.Logger, sure bool) error {
-	path := filepath.Join(f.cluster(), "postmaster.pid")
-	info, err := os.Lstat(path)
+func (f folder) removeStalePID(logger *slog.Logger) error {
+	info, err := os.Lstat(f.pidFile())
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -212,10 +212,9 @@ func (f folder) removeStalePID(logger *slog.Logger, sure bool) error {
 		return err
 	}
 	pid := f.postmasterPID()
-	alive := pid != 0 && syscall.Kill(pid, 0) == nil
-	if info.Size() > 0 && !(alive && sure) {
+	if isAlive := pid != 0 && syscall.Kill(pid, 0) == nil; info.Size() > 0 && !isAlive {
 		return nil
 	}
-	logger.Warn("removing a pid file that a killed PostgreSQL has left", "file", path, "pid", pid)
-	return os.Remove(path)
+	logger.Warn("removing a pid file that a killed PostgreSQL has left", "file", f.pidFile(), "pid", pid)
+	return os.Remove(f.pidFile())
 }

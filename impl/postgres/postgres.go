@@ -144,7 +144,7 @@ func start(ctx context.Context, f folder, lock *folderLock, options Options) (s 
 		if err := f.initialise(ctx, in, options); err != nil {
 			return nil, err
 		}
-	} else if err := f.stopOrphans(ctx, options.Logger); err != nil {
+	} else if err := f.stopOrphan(ctx, options.Logger); err != nil {
 		return nil, err
 	}
 	socket, err := f.socketFolder()

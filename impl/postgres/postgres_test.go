@@ -106,8 +106,7 @@ func TestKilledParent(t *testing.T) {
 		t.Fatal(err)
 	}
 	eventually(t, "PostgreSQL ends with its parent", func() bool {
-		pids, _ := f.clusterProcesses()
-		return len(pids) == 0
+		return f.orphan() == 0
 	})
 	s := mustStart(t, testOptions(t, dir))
 	mustQuery(t, s.URL(), "SELECT * FROM kept")

@@ -3,12 +3,8 @@
 package postgres
 
 import (
-	"net"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"strconv"
-	"strings"
 	"syscall"
 )
 
@@ -38,24 +34,4 @@ func guard(pid int) (release func()) {
 		_ = pipe.Close()
 		_ = cmd.Wait()
 	}
-}
-
-// clusterProcesses returns the postmaster in the pid file if its socket accepts connections. It
-// can't find other processes, so sure is false.
-func (f folder) clusterProcesses() (pids []int, sure bool) {
-	text, err := os.ReadFile(filepath.Join(f.cluster(), "postmaster.pid"))
-	lines := strings.Split(string(text), "\n")
-	if err != nil || len(lines) < 5 {
-		return nil, false
-	}
-	pid, err := strconv.Atoi(strings.TrimSpace(lines[0]))
-	if err != nil || pid <= 1 || syscall.Kill(pid, 0) != nil {
-		return nil, false
-	}
-	conn, err := net.Dial("unix", filepath.Join(lines[4], ".s.PGSQL."+strings.TrimSpace(lines[3])))
-	if err != nil {
-		return nil, false
-	}
-	_ = conn.Close()
-	return []int{pid}, false
 }
