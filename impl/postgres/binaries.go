@@ -8,12 +8,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"runtime"
 	"slices"
-	"strconv"
 	"strings"
-	"syscall"
 )
 
 // oldestMajor is the oldest supported version. Some older versions lack settings that we use, and
@@ -25,8 +22,7 @@ type install struct {
 	bin     string // the folder of postgres and initdb
 	version string // the full version, as in 15.12 (Debian 15.12-1)
 	major   int
-	copied  bool   // it must be copied before it can run
-	pkg     string // the folder of the npm package, if it is one
+	copied  bool // it must be copied before it can run
 }
 
 // find returns the binaries in binDir. If binDir is empty, it returns the first installed ones, or
@@ -41,7 +37,7 @@ func find(binDir string, f folder, major int) (install, error) {
 		}
 		dirs = []string{dir}
 	}
-	var others []install
+	var others []string
 	var problems []error
 	for _, dir := range dirs {
 		in, err := probe(dir, f.account)
@@ -51,11 +47,12 @@ func find(binDir string, f folder, major int) (install, error) {
 		case major == 0 || in.major == major:
 			return in, nil
 		default:
-			others = append(others, in)
+			others = append(others, fmt.Sprintf("%s in %s", in.version, dir))
 		}
 	}
 	if len(others) > 0 {
-		return install{}, otherMajor(f, major, others)
+		return install{}, fmt.Errorf("%w: %s was made by PostgreSQL %d, found: %s; nothing was changed; install PostgreSQL %d",
+			ErrOtherMajor, f.cluster(), major, strings.Join(others, ", "), major)
 	}
 	if binDir != "" {
 		return install{}, fmt.Errorf("%w in %s: %w", ErrNotFound, dirs[0], errors.Join(problems...))
@@ -67,34 +64,53 @@ func find(binDir string, f folder, major int) (install, error) {
 	return install{}, err
 }
 
-func otherMajor(f folder, major int, found []install) error {
-	var names []string
-	for _, in := range found {
-		names = append(names, fmt.Sprintf("%s in %s", in.version, in.bin))
-	}
-	return fmt.Errorf("%w: %s was made by PostgreSQL %d, found: %s; nothing was changed; install PostgreSQL %d",
-		ErrOtherMajor, f.cluster(), major, strings.Join(names, ", "), major)
-}
-
 func isFile(path string) bool {
 	info, err := os.Stat(path)
 	return err == nil && info.Mode().IsRegular()
 }
 
-var versionLine = regexp.MustCompile(`^postgres \(PostgreSQL\) ((\d+)\S*.*)\n?$`)
-
-// probe runs the binaries to get their version, as the account that will run them. Binaries that
-// root can run but the account can't must be copied. An example are binaries in a home of mode
-// 0700.
-func probe(dir string, a account) (install, error) {
-	if pkg := filepath.Dir(filepath.Dir(dir)); isFile(filepath.Join(dir, "..", "pg-symlinks.json")) {
-		return probePackage(pkg)
+// probe returns the version of the binaries in a folder, if it is one that we can use.
+func probe(dir string, a account) (in install, err error) {
+	in.bin = dir
+	if isFile(filepath.Join(dir, "..", linksFile)) {
+		// The package lacks its links, so its programs can't run before it has been copied.
+		in.copied = true
+		in.version, err = packageVersion(filepath.Join(dir, "..", "..", "package.json"))
+	} else {
+		in.version, in.copied, err = programVersion(dir, a)
 	}
+	if err != nil {
+		return install{}, err
+	}
+	if _, err := fmt.Sscan(in.version, &in.major); err != nil {
+		return install{}, fmt.Errorf("%s/postgres has version %q", dir, in.version)
+	}
+	if in.major < oldestMajor {
+		return install{}, fmt.Errorf("%s/postgres is PostgreSQL %d, older than %d", dir, in.major, oldestMajor)
+	}
+	return in, nil
+}
+
+// packageVersion returns the version of an npm package.
+func packageVersion(file string) (string, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return "", err
+	}
+	var manifest struct{ Version string }
+	if err := json.Unmarshal(text, &manifest); err != nil {
+		return "", fmt.Errorf("%s: %w", file, err)
+	}
+	return manifest.Version, nil
+}
+
+// programVersion runs a program to get its version, as the account that will run it. Binaries that
+// root can run but the account can't must be copied. An example are binaries in a home of mode 0700.
+func programVersion(dir string, a account) (version string, copied bool, err error) {
 	program := filepath.Join(dir, "postgres")
 	if !isFile(filepath.Join(dir, "initdb")) {
-		return install{}, fmt.Errorf("there is no initdb in %s", dir)
+		return "", false, fmt.Errorf("there is no initdb in %s", dir)
 	}
-	copied := false
 	output, err := a.command(context.Background(), program, "--version").Output()
 	if errors.Is(err, fs.ErrPermission) && a.dropped {
 		copied = true
@@ -102,20 +118,13 @@ func probe(dir string, a account) (install, error) {
 		output, err = a.command(context.Background(), program, "--version").Output()
 	}
 	if err != nil {
-		return install{}, fmt.Errorf("%s --version: %w", program, err)
+		return "", false, fmt.Errorf("%s --version: %w", program, err)
 	}
-	match := versionLine.FindSubmatch(output)
-	if match == nil {
-		return install{}, fmt.Errorf("%s --version says %q", program, output)
+	version, ok := strings.CutPrefix(strings.TrimSpace(string(output)), "postgres (PostgreSQL) ")
+	if !ok {
+		return "", false, fmt.Errorf("%s --version says %q", program, output)
 	}
-	major, err := strconv.Atoi(string(match[2]))
-	if err != nil {
-		return install{}, err
-	}
-	if major < oldestMajor {
-		return install{}, fmt.Errorf("%s is PostgreSQL %d, older than %d", program, major, oldestMajor)
-	}
-	return install{bin: dir, version: strings.TrimSpace(string(match[1])), major: major, copied: copied}, nil
+	return version, copied, nil
 }
 
 // installPatterns match the folders of the systems' PostgreSQL packages.
@@ -130,29 +139,22 @@ var installPatterns = []string{
 // installedFolders returns the folders that contain a postgres. Those in PATH come first, then
 // those of the systems' packages, newest first.
 func installedFolders() []string {
+	candidates := filepath.SplitList(os.Getenv("PATH"))
+	for _, pattern := range installPatterns {
+		candidates = append(candidates, newestFirst(pattern)...)
+	}
 	var dirs []string
-	add := func(dir string) {
+	for _, dir := range candidates {
 		// PATH may contain a link, but PostgreSQL finds its files relative to its real path.
 		program, err := filepath.EvalSymlinks(filepath.Join(dir, "postgres"))
-		if err != nil {
-			return
+		if err != nil || !filepath.IsAbs(dir) {
+			continue
 		}
-		real := filepath.Dir(program)
-		if isFile(filepath.Join(real, "initdb")) {
+		if real := filepath.Dir(program); isFile(filepath.Join(real, "initdb")) {
 			dir = real
 		}
 		if !slices.Contains(dirs, dir) {
 			dirs = append(dirs, dir)
-		}
-	}
-	for _, dir := range filepath.SplitList(os.Getenv("PATH")) {
-		if filepath.IsAbs(dir) {
-			add(dir)
-		}
-	}
-	for _, pattern := range installPatterns {
-		for _, dir := range newestFirst(pattern) {
-			add(dir)
 		}
 	}
 	return dirs
@@ -169,10 +171,7 @@ func newestFirst(pattern string) []string {
 // packageName returns the name of the npm package for this system. It uses Node.js' names of
 // systems.
 func packageName() string {
-	arch := map[string]string{"amd64": "x64", "386": "ia32"}[runtime.GOARCH]
-	if arch == "" {
-		arch = runtime.GOARCH
-	}
+	arch := strings.NewReplacer("amd64", "x64", "386", "ia32").Replace(runtime.GOARCH)
 	return filepath.Join("@embedded-postgres", runtime.GOOS+"-"+arch)
 }
 
@@ -181,38 +180,29 @@ func packageName() string {
 // the executable. For root a package counts only if root, the working folder's owner or the
 // executable's owner owns it. In a folder such as /tmp any user may have put a package above us.
 func packageFolders() []string {
-	var dirs []string
-	add := func(modules string, owners ...uint32) {
-		dir := filepath.Join(modules, packageName(), "native", "bin")
-		program, err := os.Stat(filepath.Join(dir, "postgres"))
-		if err != nil || slices.Contains(dirs, dir) {
-			return
-		}
-		if os.Geteuid() == 0 && !slices.Contains(append(owners, 0), program.Sys().(*syscall.Stat_t).Uid) {
-			return
-		}
-		dirs = append(dirs, dir)
-	}
+	var modules []string
+	trusted := []uint32{0}
 	if dir, err := os.Getwd(); err == nil {
-		var owners []uint32
 		if info, err := os.Stat(dir); err == nil {
-			owners = append(owners, info.Sys().(*syscall.Stat_t).Uid)
+			trusted = append(trusted, owner(info))
 		}
-		for ; ; dir = filepath.Dir(dir) {
-			add(filepath.Join(dir, "web", "node_modules"), owners...)
-			if dir == filepath.Dir(dir) {
-				break
-			}
+		for above := ""; dir != above; above, dir = dir, filepath.Dir(dir) {
+			modules = append(modules, filepath.Join(dir, "web", "node_modules"))
 		}
 	}
 	if program, err := os.Executable(); err == nil {
-		add(filepath.Join(filepath.Dir(program), "web", "node_modules"))
-		owner, err := os.Stat(program)
-		if err != nil {
-			return dirs
+		if info, err := os.Stat(program); err == nil {
+			trusted = append(trusted, owner(info))
 		}
-		for _, modules := range modulesAround(program) {
-			add(modules, owner.Sys().(*syscall.Stat_t).Uid)
+		modules = append(modules, filepath.Join(filepath.Dir(program), "web", "node_modules"))
+		modules = append(modules, modulesAround(program)...)
+	}
+	var dirs []string
+	for _, folder := range modules {
+		dir := filepath.Join(folder, packageName(), "native", "bin")
+		program, err := os.Stat(filepath.Join(dir, "postgres"))
+		if err == nil && !slices.Contains(dirs, dir) && (os.Geteuid() != 0 || slices.Contains(trusted, owner(program))) {
+			dirs = append(dirs, dir)
 		}
 	}
 	return dirs
@@ -228,25 +218,4 @@ func modulesAround(path string) []string {
 		}
 	}
 	return found
-}
-
-// probePackage reads the version of an npm package from its package.json. The package lacks its
-// links, so its programs can't run before it has been copied.
-func probePackage(dir string) (install, error) {
-	text, err := os.ReadFile(filepath.Join(dir, "package.json"))
-	if err != nil {
-		return install{}, err
-	}
-	var manifest struct{ Version string }
-	if err := json.Unmarshal(text, &manifest); err != nil {
-		return install{}, fmt.Errorf("%s/package.json: %w", dir, err)
-	}
-	first, _, _ := strings.Cut(manifest.Version, ".")
-	major, err := strconv.Atoi(first)
-	if err != nil {
-		return install{}, fmt.Errorf("%s/package.json: version %q", dir, manifest.Version)
-	}
-	return install{
-		bin: filepath.Join(dir, "native", "bin"), version: manifest.Version, major: major, copied: true, pkg: dir,
-	}, nil
 }

@@ -85,7 +85,7 @@ func TestBinariesInClosedHome(t *testing.T) {
 	t.Parallel()
 	options := testOptions(t, dataFolder(t))
 	f := openTestFolder(t, options.DataDir)
-	in, err := probePackage(npmPackage(t))
+	in, err := probe(filepath.Join(npmPackage(t), "native", "bin"), f.account)
 	if err == nil {
 		in, err = f.materialise(in)
 	}

@@ -110,6 +110,9 @@ func realPath(path string) (string, error) {
 	return filepath.Join(above, filepath.Base(path)), err
 }
 
+// owner returns the user that a file belongs to.
+func owner(info fs.FileInfo) uint32 { return info.Sys().(*syscall.Stat_t).Uid }
+
 // own makes the account the owner of a file that root has created for it.
 func (f folder) own(path string) error {
 	if !f.account.dropped {
@@ -195,8 +198,7 @@ func (f folder) safeTemp(dir string) error {
 	if err != nil {
 		return err
 	}
-	uid := info.Sys().(*syscall.Stat_t).Uid
-	if uid != 0 && uid != uint32(os.Geteuid()) || info.Mode().Perm()&0o022 != 0 && info.Mode()&fs.ModeSticky == 0 {
+	if uid := owner(info); uid != 0 && uid != uint32(os.Geteuid()) || info.Mode().Perm()&0o022 != 0 && info.Mode()&fs.ModeSticky == 0 {
 		return fmt.Errorf("other users may rename what is in %s", dir)
 	}
 	if barrier, err := f.account.barrier(dir); err != nil || barrier != "" {
@@ -215,7 +217,7 @@ func (f folder) private(path string) error {
 	if err != nil {
 		return fmt.Errorf("make a private folder: %w", err)
 	}
-	uid := info.Sys().(*syscall.Stat_t).Uid
+	uid := owner(info)
 	// A folder of root's is our own, perhaps from an interrupted start.
 	if !info.IsDir() || uid != f.account.uid && (uid != 0 || os.Geteuid() != 0) {
 		return fmt.Errorf("%s is not a folder of user %s", path, f.account.name)

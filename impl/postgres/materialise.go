@@ -11,10 +11,12 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 )
 
-const binariesDir = "postgres-bin"
+const (
+	binariesDir = "postgres-bin"
+	linksFile   = "pg-symlinks.json" // the npm package's list of its missing links
+)
 
 // materialise copies binaries that can't run in their place into the data folder. The copy's name
 // is derived from the version, and from the size and time of the program, so that a later start
@@ -28,38 +30,28 @@ func (f folder) materialise(in install) (install, error) {
 		in.bin, in.version, program.Size(), program.ModTime().UnixNano()))
 	version, _, _ := strings.Cut(in.version, " ")
 	dest := f.path(filepath.Join(binariesDir, version+"-"+hex.EncodeToString(sum[:6])))
-	out := in
-	out.bin, out.copied = filepath.Join(dest, "bin"), false
 	// A copy that a power cut has damaged doesn't run, and is replaced.
-	if _, err := probe(out.bin, f.account); err == nil {
+	if out, err := probe(filepath.Join(dest, "bin"), f.account); err == nil {
 		return out, nil
 	}
 	if err := f.copyInstall(in, dest); err != nil {
 		return in, fmt.Errorf("prepare PostgreSQL's binaries: %w", err)
 	}
-	if _, err := probe(out.bin, f.account); err != nil {
-		return in, fmt.Errorf("%w: the copy of %s doesn't run: %w", ErrNotFound, in.bin, err)
+	out, err := probe(filepath.Join(dest, "bin"), f.account)
+	if err != nil {
+		err = fmt.Errorf("%w: the copy of %s doesn't run: %w", ErrNotFound, in.bin, err)
 	}
-	return out, nil
+	return out, err
 }
 
 // copyInstall replaces all copies by one of this install. None is in use, because we hold the lock.
 func (f folder) copyInstall(in install, dest string) error {
 	all := f.path(binariesDir)
-	if err := os.RemoveAll(all); err != nil {
-		return err
-	}
-	if err := mkdir(all); err != nil {
-		return err
-	}
-	dir, err := os.MkdirTemp(all, ".new-")
-	if err != nil {
+	dir := filepath.Join(all, "new")
+	if err := errors.Join(os.RemoveAll(all), mkdir(all), mkdir(dir)); err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	if err := os.Chmod(dir, 0o755); err != nil {
-		return err
-	}
 	prefix := filepath.Dir(in.bin)
 	// As root we may be copying another user's files. Nothing outside of this folder is read,
 	// whatever its links name.
@@ -68,30 +60,15 @@ func (f folder) copyInstall(in install, dest string) error {
 		return err
 	}
 	defer root.Close()
-	trees := []string{"bin", "lib", "share"}
-	if shared := filepath.Join("share", "postgresql"); isDir(filepath.Join(prefix, shared)) {
-		// If other programs use the same prefix, their shares are in the same folder.
-		if err := mkdir(filepath.Join(dir, "share")); err != nil {
-			return err
-		}
-		trees[2] = shared
-	}
-	for _, tree := range trees {
+	for _, tree := range []string{"bin", "lib", "share"} {
 		if err := copyTree(root, tree, filepath.Join(dir, tree)); err != nil {
 			return err
 		}
 	}
-	if in.pkg != "" {
-		if err := makeLinks(filepath.Join(in.pkg, "native", "pg-symlinks.json"), dir); err != nil {
-			return err
-		}
+	if err := makeLinks(filepath.Join(prefix, linksFile), dir); err != nil {
+		return err
 	}
 	return os.Rename(dir, dest)
-}
-
-func isDir(path string) bool {
-	info, err := os.Stat(path)
-	return err == nil && info.IsDir()
 }
 
 // mkdir makes a folder that everybody may read, whatever the umask.
@@ -110,18 +87,15 @@ func copyTree(root *os.Root, tree, to string) error {
 		if err != nil {
 			return err
 		}
-		name, err := filepath.Rel(tree, path)
-		if err != nil {
-			return err
-		}
+		copied := filepath.Join(to, strings.TrimPrefix(path, tree))
 		if entry.IsDir() {
-			return mkdir(filepath.Join(to, name))
+			return mkdir(copied)
 		}
 		info, err := root.Stat(path)
 		if err != nil || !info.Mode().IsRegular() || filepath.Ext(path) == ".a" {
 			return nil //nolint:nilerr // a link to nowhere, which the package's own list mends
 		}
-		return place(root, path, filepath.Join(to, name))
+		return place(root, path, copied)
 	})
 }
 
@@ -137,24 +111,23 @@ func place(root *os.Root, from, to string) error {
 	if err != nil {
 		return err
 	}
-	mode := info.Mode().Perm()
-	owner := info.Sys().(*syscall.Stat_t).Uid
-	if folder, err := root.Stat("."); err != nil || owner != folder.Sys().(*syscall.Stat_t).Uid && mode&0o004 == 0 {
+	if folder, err := root.Stat("."); err != nil || owner(info) != owner(folder) && info.Mode()&0o004 == 0 {
 		return errors.Join(err, fmt.Errorf("%s belongs to another user, and others can't read it", in.Name()))
 	}
-	if filepath.Base(filepath.Dir(from)) == "bin" || mode&0o100 != 0 {
-		mode |= 0o111
+	mode := fs.FileMode(0o644)
+	if filepath.Base(filepath.Dir(from)) == "bin" || info.Mode()&0o100 != 0 {
+		mode = 0o755
 	}
 	out, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
 	}
 	_, err = io.Copy(out, in)
-	return errors.Join(err, out.Chmod(mode&^0o022|0o444), out.Close())
+	return errors.Join(err, out.Chmod(mode), out.Close())
 }
 
-// makeLinks makes the links that the npm package lists in a file. Both ends of a link must be paths
-// in the package.
+// makeLinks makes the links that the npm package lists in a file. Both ends of a link must be in the
+// package.
 func makeLinks(list, dir string) error {
 	text, err := os.ReadFile(list)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -167,22 +140,22 @@ func makeLinks(list, dir string) error {
 	if err := json.Unmarshal(text, &links); err != nil {
 		return fmt.Errorf("%s: %w", list, err)
 	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
 	for _, link := range links {
-		source, okSource := strings.CutPrefix(link.Source, "native/")
-		target, okTarget := strings.CutPrefix(link.Target, "native/")
-		if !okSource || !okTarget || !filepath.IsLocal(source) || !filepath.IsLocal(target) {
-			return fmt.Errorf("%s: a link from %q to %q leads out of the package", list, link.Target, link.Source)
-		}
-		to := filepath.Join(dir, target)
-		if _, err := os.Lstat(to); err == nil {
-			continue // the package's own script has made it
-		}
+		source, target := strings.TrimPrefix(link.Source, "native/"), strings.TrimPrefix(link.Target, "native/")
 		text, err := filepath.Rel(filepath.Dir(target), source)
-		if err != nil {
-			return err
+		if err == nil {
+			_, err = root.Stat(source)
 		}
-		if err := os.Symlink(text, to); err != nil {
-			return err
+		if err == nil {
+			err = root.Symlink(text, target)
+		}
+		if err != nil && !errors.Is(err, fs.ErrExist) { // the package's own script may have made the link
+			return fmt.Errorf("%s: %w", list, err)
 		}
 	}
 	return nil
