@@ -8,8 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"os/user"
-	"path/filepath"
-	"strconv"
 	"strings"
 	"syscall"
 )
@@ -38,13 +36,12 @@ func chooseAccount(cluster string) (account, error) {
 		if err != nil {
 			continue
 		}
-		uid, errUID := strconv.ParseUint(u.Uid, 10, 32)
-		gid, errGID := strconv.ParseUint(u.Gid, 10, 32)
-		if err := errors.Join(errUID, errGID); err != nil {
+		a := account{name: name, dropped: true}
+		if _, err := fmt.Sscan(u.Uid+" "+u.Gid, &a.uid, &a.gid); err != nil {
 			return account{}, fmt.Errorf("the ids of user %s: %w", name, err)
 		}
-		if uid != 0 {
-			return account{uid: uint32(uid), gid: uint32(gid), name: name, dropped: true}, nil
+		if a.uid != 0 {
+			return a, nil
 		}
 	}
 	return account{}, fmt.Errorf("%w: it refuses to run as root, and there is no user postgres or nobody; "+
@@ -83,22 +80,30 @@ func (a account) canEnter(info fs.FileInfo) bool {
 	return info.IsDir() && info.Mode()&bit != 0
 }
 
-// barrier returns the first folder on the way to path that the account can't enter, or "". The way
-// includes path itself. A folder that doesn't exist yet is no barrier.
-func (a account) barrier(path string) (string, error) {
-	if path != filepath.Dir(path) {
-		if above, err := a.barrier(filepath.Dir(path)); above != "" || err != nil {
-			return above, err
+// reach returns an error that names the first folder on the way to path that the account can't enter.
+// The way includes path itself. A folder that doesn't exist yet is no obstacle. Our own user finds its
+// obstacles itself.
+func (a account) reach(path string) error {
+	if !a.dropped {
+		return nil
+	}
+	for end, char := range path + "/" {
+		if char != '/' {
+			continue
+		}
+		dir := path[:max(end, 1)]
+		info, err := os.Stat(dir)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			return nil
+		case err != nil:
+			return err
+		case !a.canEnter(info):
+			return fmt.Errorf("started by root, PostgreSQL runs as user %s, which can't enter %s on the way to %s",
+				a.name, dir, path)
 		}
 	}
-	info, err := os.Stat(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return "", nil
-	}
-	if err != nil || a.canEnter(info) {
-		return "", err
-	}
-	return path, nil
+	return nil
 }
 
 // ForgetEnvironment removes the variables of libpq, such as PGHOST and PGSERVICE, from this

@@ -51,8 +51,8 @@ func find(binDir string, f folder, major int) (install, error) {
 		}
 	}
 	if len(others) > 0 {
-		return install{}, fmt.Errorf("%w: %s was made by PostgreSQL %d, found: %s; nothing was changed; install PostgreSQL %d",
-			ErrOtherMajor, f.cluster(), major, strings.Join(others, ", "), major)
+		return install{}, fmt.Errorf("%w: %s was made by PostgreSQL %d, found: %s; nothing was changed; "+
+			"install PostgreSQL %d", ErrOtherMajor, f.cluster(), major, strings.Join(others, ", "), major)
 	}
 	if binDir != "" {
 		return install{}, fmt.Errorf("%w in %s: %w", ErrNotFound, dirs[0], errors.Join(problems...))

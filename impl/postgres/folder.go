@@ -43,45 +43,34 @@ func openFolder(dataDir string) (folder, error) {
 	if f.account, err = chooseAccount(f.cluster()); err != nil {
 		return folder{}, err
 	}
-	if !f.account.dropped {
-		if err := os.MkdirAll(root, 0o700); err != nil {
-			return folder{}, fmt.Errorf("%w: %w", ErrDataFolder, err)
-		}
-		return f, nil
-	}
-	barrier, err := f.account.barrier(root)
-	if err != nil {
+	if err := f.create(); err != nil {
 		return folder{}, fmt.Errorf("%w: %w", ErrDataFolder, err)
 	}
-	if barrier != "" && (barrier != root || !f.ours()) {
-		return folder{}, fmt.Errorf("%w: started by root, PostgreSQL runs as user %s, which can't enter %s on the way to %s",
-			ErrDataFolder, f.account.name, barrier, root)
-	}
-	return f, f.makePassable()
+	return f, nil
 }
 
-// makePassable lets the account pass through a data folder that root owns, but not list it.
-func (f folder) makePassable() error {
-	_, err := os.Lstat(f.root)
-	missing := errors.Is(err, fs.ErrNotExist)
-	if err := os.MkdirAll(f.root, 0o755); err != nil {
-		return fmt.Errorf("%w: %w", ErrDataFolder, err)
+// create creates a missing data folder. It lets the account pass through a folder that root owns, but
+// not list it.
+func (f folder) create() error {
+	if !f.account.dropped {
+		return os.MkdirAll(f.root, 0o700)
 	}
-	if missing {
-		// Chmod ignores the umask. MkdirAll doesn't.
-		err = os.Chmod(f.root, 0o711)
-	} else if info, statErr := os.Stat(f.root); statErr != nil {
-		err = statErr
-	} else if !f.account.canEnter(info) {
-		err = os.Chmod(f.root, info.Mode().Perm()|0o111)
+	if err := f.account.reach(filepath.Dir(f.root)); err != nil {
+		return err
 	}
+	if err := os.MkdirAll(f.root, 0o711); err != nil {
+		return err
+	}
+	info, err := os.Stat(f.root)
 	if err != nil {
-		return fmt.Errorf("%w: %w", ErrDataFolder, err)
+		return err
 	}
-	if barrier, err := f.account.barrier(f.root); err != nil || barrier != "" {
-		return fmt.Errorf("%w: user %s can't enter %s (%v)", ErrDataFolder, f.account.name, barrier, err)
+	if !f.account.canEnter(info) && f.ours() {
+		if err := os.Chmod(f.root, info.Mode().Perm()|0o111); err != nil {
+			return err
+		}
 	}
-	return nil
+	return f.account.reach(f.root)
 }
 
 // ours reports whether the folder belongs to Latchkey alone, so that its mode may be changed. That
@@ -198,13 +187,11 @@ func (f folder) safeTemp(dir string) error {
 	if err != nil {
 		return err
 	}
-	if uid := owner(info); uid != 0 && uid != uint32(os.Geteuid()) || info.Mode().Perm()&0o022 != 0 && info.Mode()&fs.ModeSticky == 0 {
+	uid := owner(info)
+	if uid != 0 && uid != uint32(os.Geteuid()) || info.Mode().Perm()&0o022 != 0 && info.Mode()&fs.ModeSticky == 0 {
 		return fmt.Errorf("other users may rename what is in %s", dir)
 	}
-	if barrier, err := f.account.barrier(dir); err != nil || barrier != "" {
-		return fmt.Errorf("user %s can't enter %s (%v)", f.account.name, barrier, err)
-	}
-	return nil
+	return f.account.reach(dir)
 }
 
 // private makes a folder of mode 0700 that the account owns. An existing one must have this mode
@@ -222,10 +209,8 @@ func (f folder) private(path string) error {
 	if !info.IsDir() || uid != f.account.uid && (uid != 0 || os.Geteuid() != 0) {
 		return fmt.Errorf("%s is not a folder of user %s", path, f.account.name)
 	}
-	if uid != f.account.uid {
-		if err := f.own(path); err != nil {
-			return err
-		}
+	if err := f.own(path); err != nil {
+		return err
 	}
 	if info.Mode().Perm() != 0o700 {
 		// Before, it may have been open to others, so it may contain a socket of theirs.
