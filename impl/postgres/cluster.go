@@ -149,7 +149,7 @@ func (f folder) stopOrphan(ctx context.Context, logger *slog.Logger) error {
 		signal string
 		wait   time.Duration
 	}{{"INT", 15 * time.Second}, {"QUIT", 5 * time.Second}, {"KILL", 5 * time.Second}} {
-		pid := f.orphan()
+		pid, _ := f.running()
 		if pid == 0 {
 			break
 		}
@@ -164,7 +164,7 @@ func (f folder) stopOrphan(ctx context.Context, logger *slog.Logger) error {
 			}
 		}
 	}
-	if pid := f.orphan(); pid != 0 {
+	if pid, _ := f.running(); pid != 0 {
 		return fmt.Errorf("a killed process has left a PostgreSQL in %s, and it doesn't end: process %d", f.cluster(), pid)
 	}
 	return f.removeStalePID(logger)
@@ -172,20 +172,21 @@ func (f folder) stopOrphan(ctx context.Context, logger *slog.Logger) error {
 
 func (f folder) pidFile() string { return filepath.Join(f.cluster(), "postmaster.pid") }
 
-// orphan returns the process id of the server that runs in the cluster, or 0. A server names itself,
-// its cluster and the folder of its socket in the pid file, and accepts connections until it ends.
-func (f folder) orphan() int {
+// running returns the process id of the server that runs in the cluster, and the folder of its socket.
+// If there is none, it returns 0. A server names itself, its cluster and the socket's folder in the pid
+// file, and accepts connections until it ends.
+func (f folder) running() (pid int, socket string) {
 	text, _ := os.ReadFile(f.pidFile()) // a stopped server has none
 	lines := strings.Split(string(text), "\n")
 	if len(lines) < 5 || lines[1] != f.cluster() {
-		return 0
+		return 0, ""
 	}
 	conn, err := net.Dial("unix", filepath.Join(lines[4], ".s.PGSQL."+port))
 	if err != nil {
-		return 0
+		return 0, ""
 	}
 	_ = conn.Close()
-	return f.postmasterPID()
+	return f.postmasterPID(), lines[4]
 }
 
 // postmasterPID returns the process id in the pid file, or 0 if there is none.

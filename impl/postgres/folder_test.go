@@ -271,7 +271,7 @@ func TestLockOfDeadProcessIsFree(t *testing.T) {
 	if err := os.WriteFile(f.path(lockFile), []byte(stale), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	lock, _, err := f.acquire(testContext(t), roleServe)
+	release, _, err := f.acquire(testContext(t), roleServe)
 	if err != nil {
 		t.Fatalf("acquire: %v", err)
 	}
@@ -280,14 +280,14 @@ func TestLockOfDeadProcessIsFree(t *testing.T) {
 	if _, _, err := f.acquire(ctx, roleServe); !errors.Is(err, ErrInUse) {
 		t.Errorf("acquire of a held lock: %v; want ErrInUse", err)
 	}
-	if err := errors.Join(lock.release(), lock.release()); err != nil {
+	if err := errors.Join(release(), release()); err != nil {
 		t.Errorf("release: %v", err)
 	}
 	again, _, err := f.acquire(ctx, roleServe)
 	if err != nil {
 		t.Fatalf("acquire after release: %v", err)
 	}
-	if err := again.release(); err != nil {
+	if err := again(); err != nil {
 		t.Error(err)
 	}
 }

@@ -58,7 +58,7 @@ type Server struct {
 	folder  folder
 	install install
 	options Options
-	lock    *folderLock   // nil if another process runs the server
+	release func() error  // releases the data folder; nil if another process runs the server
 	stop    func()        // requests the fast shutdown
 	force   func()        // requests the immediate shutdown
 	done    chan struct{} // closed when the child and the supervisor have ended
@@ -82,18 +82,31 @@ func Attach(ctx context.Context, options Options) (*Server, error) {
 }
 
 func take(ctx context.Context, options Options, role string) (*Server, error) {
-	f, options, err := open(options)
+	if options.DataDir == "" {
+		return nil, errors.New("postgres: no data folder")
+	}
+	if options.Logger == nil {
+		options.Logger = slog.New(slog.DiscardHandler)
+	}
+	if options.Progress == nil {
+		options.Progress = func(string) {}
+	}
+	f, err := openFolder(options.DataDir)
 	if err != nil {
 		return nil, err
 	}
-	lock, running, err := f.acquire(ctx, role)
+	release, running, err := f.acquire(ctx, role)
 	if err != nil {
 		return nil, err
 	}
-	if lock == nil {
+	if release == nil {
 		return &Server{url: running}, nil
 	}
-	return start(ctx, f, lock, options)
+	s := &Server{folder: f, options: options, release: release, done: make(chan struct{}), failed: make(chan error, 1)}
+	if err := s.start(ctx); err != nil {
+		return nil, errors.Join(err, release())
+	}
+	return s, nil
 }
 
 // URL returns the URL of the database, for pgxpool.ParseConfig.
@@ -103,7 +116,7 @@ func (s *Server) URL() string { return s.url }
 // server is stopped at once and recovers at its next start. Committed data is never lost. Stop may
 // be called several times, also concurrently.
 func (s *Server) Stop(ctx context.Context) error {
-	if s.lock == nil {
+	if s.release == nil {
 		return nil
 	}
 	s.stop()
@@ -115,50 +128,40 @@ func (s *Server) Stop(ctx context.Context) error {
 		<-s.done
 		err = fmt.Errorf("PostgreSQL was stopped before it had finished: %w", ctx.Err())
 	}
-	return errors.Join(err, s.lock.release())
+	return errors.Join(err, s.release())
 }
 
-// start owns the lock. It releases the lock if it fails. Otherwise Stop does.
-func start(ctx context.Context, f folder, lock *folderLock, options Options) (s *Server, err error) {
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, lock.release())
-		}
-	}()
+// start prepares the data folder, and starts the server there.
+func (s *Server) start(ctx context.Context) error {
+	f, options := s.folder, s.options
 	major, err := f.clusterMajor()
 	if err != nil {
-		return nil, err
+		return err
 	}
-	in, err := find(options.BinDir, f, major)
-	if err != nil {
-		return nil, err
+	if s.install, err = find(options.BinDir, f, major); err != nil {
+		return err
 	}
-	if in.copied {
+	if s.install.copied {
 		options.Progress("preparing PostgreSQL's binaries")
-		if in, err = f.materialise(in); err != nil {
-			return nil, err
+		if s.install, err = f.materialise(s.install); err != nil {
+			return err
 		}
 	}
 	if major == 0 {
-		options.Progress(fmt.Sprintf("making a database with PostgreSQL %s", in.version))
-		if err := f.initialise(ctx, in, options); err != nil {
-			return nil, err
-		}
-	} else if err := f.stopOrphan(ctx, options.Logger); err != nil {
-		return nil, err
+		options.Progress(fmt.Sprintf("making a database with PostgreSQL %s", s.install.version))
+		err = f.initialise(ctx, s.install, options)
+	} else {
+		err = f.stopOrphan(ctx, options.Logger)
+	}
+	if err != nil {
+		return err
 	}
 	socket, err := f.socketFolder()
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if err := lock.record(socket); err != nil {
-		return nil, err
-	}
-	options.Progress(fmt.Sprintf("starting PostgreSQL %s", in.version))
-	s = &Server{
-		url: databaseURL(socket, databaseName), folder: f, install: in, options: options, lock: lock,
-		done: make(chan struct{}), failed: make(chan error, 1),
-	}
+	options.Progress(fmt.Sprintf("starting PostgreSQL %s", s.install.version))
+	s.url = databaseURL(socket, databaseName)
 	var stopping, forced context.Context
 	stopping, s.stop = context.WithCancel(context.Background())
 	forced, s.force = context.WithCancel(context.Background())
@@ -167,24 +170,9 @@ func start(ctx context.Context, f folder, lock *folderLock, options Options) (s 
 		bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 		defer cancel()
 		_ = s.Stop(bounded) // err says why it didn't start
-		return nil, err
+		return err
 	}
-	return s, nil
-}
-
-// open fills in the defaults and prepares the data folder.
-func open(options Options) (folder, Options, error) {
-	if options.DataDir == "" {
-		return folder{}, options, errors.New("postgres: no data folder")
-	}
-	if options.Logger == nil {
-		options.Logger = slog.New(slog.DiscardHandler)
-	}
-	if options.Progress == nil {
-		options.Progress = func(string) {}
-	}
-	f, err := openFolder(options.DataDir)
-	return f, options, err
+	return nil
 }
 
 // pause waits for d, or until ctx ends.

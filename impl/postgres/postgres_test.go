@@ -106,7 +106,8 @@ func TestKilledParent(t *testing.T) {
 		t.Fatal(err)
 	}
 	eventually(t, "PostgreSQL ends with its parent", func() bool {
-		return f.orphan() == 0
+		pid, _ := f.running()
+		return pid == 0
 	})
 	s := mustStart(t, testOptions(t, dir))
 	mustQuery(t, s.URL(), "SELECT * FROM kept")
