@@ -35,32 +35,9 @@ func (f folder) clusterMajor() (int, error) {
 	return major, nil
 }
 
-// removeLeft removes the folder of a start that was killed. A program of that start may still write to
-// it while it notices the end of its parent.
-func removeLeft(ctx context.Context, dir string) error {
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
-	defer cancel()
-	for {
-		err := os.RemoveAll(dir)
-		if !errors.Is(err, syscall.ENOTEMPTY) || pause(ctx, 10*time.Millisecond) != nil {
-			return err
-		}
-	}
-}
-
 // initialise makes the cluster in a temporary folder. It moves it to its place when it is complete
 // and on the disk, so that a crash leaves either all of it or none.
 func (f folder) initialise(ctx context.Context, in install, options Options) error {
-	left, err := filepath.Glob(f.path(newCluster + "*"))
-	if err != nil {
-		return err
-	}
-	for _, dir := range left {
-		options.Logger.Warn("removing a half-made database", "folder", dir)
-		if err := removeLeft(ctx, dir); err != nil {
-			return fmt.Errorf("remove a half-made database: %w", err)
-		}
-	}
 	if err := f.clearPlace(options.Logger); err != nil {
 		return err
 	}
@@ -68,7 +45,9 @@ func (f folder) initialise(ctx context.Context, in install, options Options) err
 	if err != nil {
 		return fmt.Errorf("make the database: %w", err)
 	}
-	defer os.RemoveAll(dir)
+	// Of a start that was killed, a program may still have written while it noticed the end of its
+	// parent. It has ended by now.
+	defer f.removeHalfMade(options.Logger)
 	if err := f.own(dir); err != nil {
 		return fmt.Errorf("make the database: %w", err)
 	}
@@ -87,6 +66,17 @@ func (f folder) initialise(ctx context.Context, in install, options Options) err
 		return fmt.Errorf("make the database: %w", err)
 	}
 	return SyncFolder(f.root)
+}
+
+// removeHalfMade removes the clusters that starts haven't completed.
+func (f folder) removeHalfMade(logger *slog.Logger) {
+	left, _ := fs.Glob(os.DirFS(f.root), newCluster+"*") // the pattern is valid
+	for _, name := range left {
+		logger.Warn("removing a half-made database", "folder", f.path(name))
+		if err := os.RemoveAll(f.path(name)); err != nil {
+			logger.Warn("a half-made database can't be removed", "error", err)
+		}
+	}
 }
 
 // clearPlace moves a folder aside that is in the cluster's place but isn't a cluster. It has no

@@ -147,18 +147,11 @@ func isBlocked(err error) bool {
 
 // tail returns the last lines of a log, of those after the position begin.
 func tail(log *os.File, begin int64) string {
-	const size, lines = 4096, 12
-	end, err := log.Seek(0, io.SeekEnd)
-	if err != nil {
-		return err.Error()
-	}
-	begin = max(begin, end-size)
-	text, err := io.ReadAll(io.NewSectionReader(log, begin, end-begin))
-	if err != nil {
-		return err.Error()
-	}
-	all := strings.Split(strings.TrimSpace(string(text)), "\n")
-	return strings.Join(all[max(0, len(all)-lines):], "\n")
+	text := make([]byte, 4096)
+	end, _ := log.Seek(0, io.SeekEnd)
+	n, _ := log.ReadAt(text, max(begin, end-int64(len(text)))) // what can't be read is left out
+	lines := strings.Split(strings.TrimSpace(string(text[:n])), "\n")
+	return strings.Join(lines[max(0, len(lines)-12):], "\n")
 }
 
 // await returns when the server accepts connections and its database exists.
