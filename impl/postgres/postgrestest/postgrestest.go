@@ -23,17 +23,15 @@ import (
 
 const template = "latchkey_template"
 
-// instance is the PostgreSQL of the test process. It starts with the first test that requests a
-// database.
-type instance struct {
-	server *postgres.Server
-	err    error
-	start  sync.Once
-	names  atomic.Int64
-}
+var (
+	isRunning bool // inside [Run]
 
-// current is nil outside [Run].
-var current atomic.Pointer[instance]
+	// server is the PostgreSQL of the test process. It starts with the first test that requests a
+	// database.
+	server *postgres.Server
+	start  = sync.OnceValue(open)
+	names  atomic.Int64
+)
 
 // Main is for a package's TestMain: func TestMain(m *testing.M) { postgrestest.Main(m) }.
 func Main(m *testing.M) { os.Exit(Run(m)) }
@@ -41,17 +39,20 @@ func Main(m *testing.M) { os.Exit(Run(m)) }
 // Run runs the tests, with temporary files in memory. Then it stops PostgreSQL if a test has started
 // it. It returns the exit status of the process.
 func Run(m *testing.M) int {
-	return temptest.Run(func() (status int) {
+	return temptest.Run(func() int {
 		postgres.ForgetEnvironment()
-		in := &instance{}
-		current.Store(in)
-		defer func() {
-			if err := in.stop(); err != nil {
-				fmt.Fprintln(os.Stderr, "postgrestest:", err)
-				status = max(status, 1)
-			}
-		}()
-		return m.Run()
+		isRunning = true
+		status := m.Run()
+		if server == nil {
+			return status
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+		defer cancel()
+		if err := server.Stop(ctx); err != nil {
+			fmt.Fprintln(os.Stderr, "postgrestest:", err)
+			status = max(status, 1)
+		}
+		return status
 	})
 }
 
@@ -71,67 +72,54 @@ func NewEmpty(tb testing.TB) string {
 
 func create(tb testing.TB, with string) string {
 	tb.Helper()
-	in := current.Load()
-	if in == nil {
+	if !isRunning {
 		tb.Fatal("postgrestest: TestMain doesn't call postgrestest.Main, which stops PostgreSQL")
 	}
-	in.start.Do(in.open)
-	if in.err != nil {
-		tb.Fatalf("postgrestest: %v", in.err)
+	if err := start(); err != nil {
+		tb.Fatalf("postgrestest: %v", err)
 	}
-	name := "test_" + strconv.FormatInt(in.names.Add(1), 10)
-	if err := in.exec("CREATE DATABASE " + name + " " + with); err != nil {
+	name := "test_" + strconv.FormatInt(names.Add(1), 10)
+	if err := exec("CREATE DATABASE " + name + " " + with); err != nil {
 		tb.Fatalf("postgrestest: %v", err)
 	}
 	tb.Cleanup(func() {
-		if err := in.exec("DROP DATABASE " + name + " WITH (FORCE)"); err != nil {
+		if err := exec("DROP DATABASE " + name + " WITH (FORCE)"); err != nil {
 			tb.Errorf("postgrestest: %v", err)
 		}
 	})
-	return in.url(name)
+	return urlOf(name)
 }
 
 // open starts PostgreSQL and makes the template. Durability is off, because it costs time.
-func (in *instance) open() {
-	in.err = func() (err error) {
-		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
-		defer cancel()
-		in.server, err = postgres.Start(ctx, postgres.Options{
-			DataDir: filepath.Join(os.TempDir(), "postgres"),
-			BinDir:  os.Getenv("LATCHKEY_POSTGRES_BIN"),
-			Parameters: map[string]string{
-				"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off",
-				"max_connections": "300", "shared_buffers": "64MB", "autovacuum": "off",
-				"max_wal_senders": "0", "wal_level": "minimal",
-			},
-		})
-		if err != nil {
-			return err
-		}
-		if err := in.exec("CREATE DATABASE " + template); err != nil {
-			return err
-		}
-		config, err := pgx.ParseConfig(in.url(template))
-		if err != nil {
-			return err
-		}
-		_, err = schema.Migrate(ctx, config)
-		return err
-	}()
-}
-
-func (in *instance) stop() error {
-	if in.server == nil {
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+func open() (err error) {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
-	return in.server.Stop(ctx)
+	server, err = postgres.Start(ctx, postgres.Options{
+		DataDir: filepath.Join(os.TempDir(), "postgres"),
+		BinDir:  os.Getenv("LATCHKEY_POSTGRES_BIN"),
+		Parameters: map[string]string{
+			"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off",
+			"max_connections": "300", "shared_buffers": "64MB", "autovacuum": "off",
+			"max_wal_senders": "0", "wal_level": "minimal",
+		},
+	})
+	if err != nil {
+		return err
+	}
+	if err := exec("CREATE DATABASE " + template); err != nil {
+		return err
+	}
+	config, err := pgx.ParseConfig(urlOf(template))
+	if err != nil {
+		return err
+	}
+	_, err = schema.Migrate(ctx, config)
+	return err
 }
 
-// url returns the URL of another database of the same server.
-func (in *instance) url(database string) string {
-	u, err := url.Parse(in.server.URL())
+// urlOf returns the URL of another database of the same server.
+func urlOf(database string) string {
+	u, err := url.Parse(server.URL())
 	if err != nil {
 		panic(err) // the package made the URL
 	}
@@ -139,10 +127,10 @@ func (in *instance) url(database string) string {
 	return u.String()
 }
 
-func (in *instance) exec(sql string) error {
+func exec(sql string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	conn, err := pgx.Connect(ctx, in.server.URL())
+	conn, err := pgx.Connect(ctx, server.URL())
 	if err != nil {
 		return err
 	}
