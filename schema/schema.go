@@ -206,16 +206,12 @@ type state struct {
 }
 
 func ask(ctx context.Context, db Querier) (s state, err error) {
-	var version, oldest *int64 // NULL in an empty table
-	err = db.QueryRow(ctx, versionSQL).Scan(&version, &oldest, &s.isReadOnly)
+	err = db.QueryRow(ctx, versionSQL).Scan(&s.version, &s.oldest, &s.isReadOnly)
 	if pgErr := (*pgconn.PgError)(nil); errors.As(err, &pgErr) && pgErr.Code == undefinedTable {
 		return state{}, nil
 	}
 	if err != nil {
 		return state{}, fmt.Errorf("read the schema's version: %w", err)
-	}
-	if version != nil && oldest != nil {
-		s.version, s.oldest = *version, *oldest
 	}
 	return s, nil
 }
