@@ -41,14 +41,14 @@ func (f folder) initialise(ctx context.Context, in install, options Options) err
 	if err := f.clearPlace(options.Logger); err != nil {
 		return err
 	}
-	dir, err := os.MkdirTemp(f.root, newCluster)
-	if err != nil {
-		return fmt.Errorf("make the database: %w", err)
-	}
-	// Of a start that was killed, a program may still have written while it noticed the end of its
-	// parent. It has ended by now.
+	// A program of a killed start may still write while it notices the end of its parent. It has ended
+	// by the time that a cluster takes.
 	defer f.removeHalfMade(options.Logger)
-	if err := f.own(dir); err != nil {
+	dir, err := os.MkdirTemp(f.root, newCluster)
+	if err == nil {
+		err = f.own(dir)
+	}
+	if err != nil {
 		return fmt.Errorf("make the database: %w", err)
 	}
 	// With locale C the order of text doesn't depend on the machine's locales. An upgrade of the

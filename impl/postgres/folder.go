@@ -23,9 +23,6 @@ type folder struct {
 func (f folder) path(name string) string { return filepath.Join(f.root, name) }
 func (f folder) cluster() string         { return f.path("postgres") }
 
-// clusterName returns the name that marks the cluster's processes in a list of processes.
-func (f folder) clusterName() string { return "latchkey-" + f.hash() }
-
 // hash returns a short name for the data folder.
 func (f folder) hash() string {
 	sum := sha256.Sum256([]byte(f.root))

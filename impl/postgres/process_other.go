@@ -3,7 +3,7 @@
 package postgres
 
 import (
-	"os/exec"
+	"context"
 	"strconv"
 	"syscall"
 )
@@ -18,20 +18,14 @@ func endWithParent(*syscall.SysProcAttr, syscall.Signal) {}
 // the fast shutdown when the pipe closes. Without a shell PostgreSQL would outlive us, and the next
 // start would stop it.
 func guard(pid int) (release func()) {
-	cmd := exec.Command("/bin/sh", "-c", `read -r word; [ "$word" = done ] || kill -INT "$1"`, "sh", strconv.Itoa(pid))
-	cmd.Dir, cmd.Env = "/", []string{}
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	pipe, err := cmd.StdinPipe()
-	if err != nil {
-		return func() {}
-	}
-	if cmd.Start() != nil {
-		_ = pipe.Close()
+	ctx, cancel := context.WithCancel(context.Background())
+	cmd := account{}.command(ctx, "/bin/sh", "-c", `read -r end; kill -INT "$1"`, "sh", strconv.Itoa(pid))
+	if _, err := cmd.StdinPipe(); err != nil || cmd.Start() != nil {
+		cancel()
 		return func() {}
 	}
 	return func() {
-		_, _ = pipe.Write([]byte("done\n"))
-		_ = pipe.Close()
+		cancel() // kills the shell before the pipe closes
 		_ = cmd.Wait()
 	}
 }

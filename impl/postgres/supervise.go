@@ -57,7 +57,7 @@ func (s *Server) parameters(socket string) []string {
 		"port":                    port,
 		"unix_socket_directories": socket,
 		"unix_socket_permissions": "0700",
-		"cluster_name":            s.folder.clusterName(),
+		"cluster_name":            "latchkey-" + s.folder.hash(), // a list of processes shows it
 		"timezone":                "UTC",
 		"log_timezone":            "UTC",
 		"jit":                     "off", // every query is short
