@@ -27,16 +27,6 @@ type patience struct {
 // The service's requests wait for a connection for 1 s, and for a statement for 5 s.
 var defaultPatience = patience{lock: time.Second, pause: 4 * time.Second}
 
-// wait reports whether ctx lasted for the whole pause.
-func (p patience) wait(ctx context.Context) bool {
-	select {
-	case <-ctx.Done():
-		return false
-	case <-time.After(p.pause):
-		return true
-	}
-}
-
 // isInTheWay reports whether a migration failed because another transaction has locked its table:
 // the wait was too long, or the two have waited for each other.
 func isInTheWay(err error) bool {

@@ -135,8 +135,13 @@ func (m migrations) migrate(ctx context.Context, db *sql.DB, p patience) (applie
 	for {
 		n, err := m.apply(ctx, db, p)
 		applied += n
-		if !isInTheWay(err) || !p.wait(ctx) {
+		if !isInTheWay(err) {
 			return applied, err
+		}
+		select {
+		case <-ctx.Done():
+			return applied, err
+		case <-time.After(p.pause):
 		}
 	}
 }
