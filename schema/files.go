@@ -103,18 +103,6 @@ type store struct {
 	beside map[int64]int64
 }
 
-func newStore(m migrations) (*store, error) {
-	inner, err := database.NewStore(database.DialectPostgres, versionTable)
-	if err != nil {
-		return nil, err
-	}
-	extended, ok := inner.(database.StoreExtender)
-	if !ok {
-		return nil, fmt.Errorf("goose's %T can't look for its table", inner)
-	}
-	return &store{StoreExtender: extended, beside: m.beside}, nil
-}
-
 // Insert records a version in the transaction that applies it. It adds the column first where an
 // earlier release has made the table.
 func (s *store) Insert(ctx context.Context, db database.DBTxConn, request database.InsertRequest) error {

@@ -24,6 +24,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
+	"github.com/pressly/goose/v3/database"
 	"github.com/pressly/goose/v3/lock"
 )
 
@@ -149,7 +150,7 @@ func (m migrations) migrate(ctx context.Context, db *sql.DB, p patience) (applie
 // apply applies the pending migrations up to the first that fails, and returns the number of those
 // that were applied.
 func (m migrations) apply(ctx context.Context, db *sql.DB, p patience) (applied int, err error) {
-	store, err := newStore(m)
+	versions, err := database.NewStore(database.DialectPostgres, versionTable)
 	if err != nil {
 		return 0, err
 	}
@@ -158,7 +159,8 @@ func (m migrations) apply(ctx context.Context, db *sql.DB, p patience) (applied 
 		all = append(all, p.migration(version, statements))
 	}
 	provider, err := goose.NewProvider(goose.DialectCustom, db, nil,
-		goose.WithDisableGlobalRegistry(true), goose.WithStore(store), goose.WithGoMigrations(all...))
+		goose.WithDisableGlobalRegistry(true), goose.WithGoMigrations(all...),
+		goose.WithStore(&store{versions.(database.StoreExtender), m.beside})) // PostgreSQL's can look for its table
 	if err != nil {
 		return 0, err
 	}
