@@ -39,13 +39,13 @@ func (s *Server) ListEvents(
 	}
 	found, err := s.auth.ListEvents(ctx, filter, value(p.Cursor), cmp.Or(orZero(p.Limit), defaultPage))
 	return api.ListEvents200JSONResponse{
-		Body:    api.ManagedEventPage{Events: bodies(found.Events, managedEventBody), Next: optional(found.Next)},
+		Body:    api.ManagedEventPage{Events: bodies(found.Events, ManagedEventBody), Next: optional(found.Next)},
 		Headers: api.ListEvents200ResponseHeaders{Link: requestOf(ctx).nextPage(found.Next)},
 	}, err
 }
 
-// managedEventBody returns an event as operators see it.
-func managedEventBody(e event.Event) api.ManagedEvent {
+// ManagedEventBody returns an event as the contract shows it to operators.
+func ManagedEventBody(e event.Event) api.ManagedEvent {
 	own := eventBody(e)
 	body := api.ManagedEvent{
 		ID: own.ID, Type: own.Type, UserID: e.UserID, Actor: api.ManagedEventActor(own.Actor), SessionID: own.SessionID,

@@ -20,7 +20,7 @@ func (s *Server) CreateUser(
 	}
 	r.note(slog.String("invited", invited.ID.String()))
 	return api.CreateUser201JSONResponse{
-		Body: managedUserBody(invited),
+		Body: ManagedUserBody(invited),
 		Headers: api.CreateUser201ResponseHeaders{
 			ETag: auth.ETag(invited.User), Location: r.userPath(invited.ID.String()),
 		},

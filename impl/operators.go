@@ -26,7 +26,7 @@ func (s *Server) ListUsers(ctx context.Context, req api.ListUsersRequestObject) 
 	}
 	page, err := s.auth.ListUsers(ctx, filter, value(p.Cursor), cmp.Or(orZero(p.Limit), defaultPage))
 	return api.ListUsers200JSONResponse{
-		Body:    api.UserPage{Users: bodies(page.Users, managedUserBody), Next: optional(page.Next)},
+		Body:    api.UserPage{Users: bodies(page.Users, ManagedUserBody), Next: optional(page.Next)},
 		Headers: api.ListUsers200ResponseHeaders{Link: requestOf(ctx).nextPage(page.Next)},
 	}, err
 }
@@ -47,7 +47,7 @@ func (r *request) nextPage(cursor string) *string {
 func (s *Server) GetUser(ctx context.Context, req api.GetUserRequestObject) (api.GetUserResponseObject, error) {
 	user, err := s.auth.GetUser(ctx, req.UserID)
 	return api.GetUser200JSONResponse{
-		Body: managedUserBody(user), Headers: api.GetUser200ResponseHeaders{ETag: auth.ETag(user.User)},
+		Body: ManagedUserBody(user), Headers: api.GetUser200ResponseHeaders{ETag: auth.ETag(user.User)},
 	}, err
 }
 
@@ -66,7 +66,7 @@ func (s *Server) UpdateUser(
 	}
 	r.note(slog.String("updated", user.ID.String()))
 	return api.UpdateUser200JSONResponse{
-		Body: managedUserBody(user), Headers: api.UpdateUser200ResponseHeaders{ETag: auth.ETag(user.User)},
+		Body: ManagedUserBody(user), Headers: api.UpdateUser200ResponseHeaders{ETag: auth.ETag(user.User)},
 	}, nil
 }
 
@@ -97,8 +97,9 @@ func (s *Server) DeleteUser(
 	return api.DeleteUser204Response{}, nil
 }
 
-// managedUserBody repeats [userBody], because the generator flattens the contract's allOf.
-func managedUserBody(u auth.ManagedUser) api.ManagedUser {
+// ManagedUserBody returns a user as the contract shows it to operators. It repeats [userBody], because
+// the generator flattens the contract's allOf.
+func ManagedUserBody(u auth.ManagedUser) api.ManagedUser {
 	return api.ManagedUser{
 		ID:            u.ID,
 		Email:         u.Email,

@@ -9,43 +9,10 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/latchkey-auth/latchkey/impl"
 	"github.com/latchkey-auth/latchkey/impl/auth"
 	"github.com/latchkey-auth/latchkey/impl/auth/event"
 )
-
-// eventRecord is an event as JSON, with the contract's names of the fields.
-type eventRecord struct {
-	ID        uuid.UUID  `json:"id"`
-	Type      event.Type `json:"type"`
-	UserID    uuid.UUID  `json:"user_id"`
-	Actor     string     `json:"actor"`
-	ActorID   *uuid.UUID `json:"actor_id,omitempty"`
-	SessionID *uuid.UUID `json:"session_id,omitempty"`
-	Address   string     `json:"address,omitempty"`
-	UserAgent *string    `json:"user_agent,omitempty"`
-	Methods   []string   `json:"methods,omitempty"`
-	Roles     []string   `json:"roles,omitzero"`
-	CreatedAt time.Time  `json:"created_at"`
-}
-
-func recordOfEvent(e event.Event) eventRecord {
-	record := eventRecord{
-		ID: e.ID, Type: e.Type, UserID: e.UserID, Actor: string(e.Actor), ActorID: idOrNil(e.ActorID),
-		SessionID: idOrNil(e.SessionID), Address: e.Address, Methods: e.Methods, Roles: e.Roles,
-		CreatedAt: e.CreatedAt,
-	}
-	if e.Address != "" {
-		record.UserAgent = &e.UserAgent
-	}
-	return record
-}
-
-func idOrNil(id uuid.UUID) *uuid.UUID {
-	if id == uuid.Nil {
-		return nil
-	}
-	return &id
-}
 
 // eventList prints events, each on a line: in columns or as a JSON object. Each line is written at
 // once, because nobody knows when the next one comes.
@@ -68,7 +35,7 @@ func newEventList(out io.Writer, asJSON bool) (eventList, error) {
 
 func (l eventList) add(e event.Event) error {
 	if l.asJSON {
-		return json.NewEncoder(l.out).Encode(recordOfEvent(e))
+		return json.NewEncoder(l.out).Encode(impl.ManagedEventBody(e))
 	}
 	operator := "-"
 	if e.ActorID != uuid.Nil {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/latchkey-auth/latchkey/impl"
 	"github.com/latchkey-auth/latchkey/impl/auth"
 )
 
@@ -43,7 +44,7 @@ func (r *root) userListCommand() *cobra.Command {
 			return r.withService(cmd.Context(), false, func(service *auth.Service) error {
 				l := newList(r.out, asJSON, "ID", "EMAIL", "USERNAME", "ACTIVE", "ROLES", "LAST LOGIN", "CREATED")
 				add := func(u auth.ManagedUser) error {
-					return l.add(recordOf(u), u.ID.String(), u.Email, u.Username, yesNo(u.IsActive),
+					return l.add(impl.ManagedUserBody(u), u.ID.String(), u.Email, u.Username, yesNo(u.IsActive),
 						cmp.Or(strings.Join(u.Roles, ","), "-"), loginTime(u), u.CreatedAt.Format(time.RFC3339))
 				}
 				if err := eachUser(cmd.Context(), service, filter, limit, add); err != nil {

@@ -9,47 +9,15 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"github.com/google/uuid"
-
+	"github.com/latchkey-auth/latchkey/gen/api"
+	"github.com/latchkey-auth/latchkey/impl"
 	"github.com/latchkey-auth/latchkey/impl/auth"
 	"github.com/latchkey-auth/latchkey/impl/secret"
 )
 
-// userRecord is the contract's ManagedUser.
-type userRecord struct {
-	ID            uuid.UUID       `json:"id"`
-	Email         string          `json:"email"`
-	Username      string          `json:"username"`
-	EmailVerified bool            `json:"email_verified"`
-	IsActive      bool            `json:"is_active"`
-	IsSuperuser   bool            `json:"is_superuser"`
-	Roles         []string        `json:"roles"`
-	HasPassword   bool            `json:"has_password"`
-	DisplayName   string          `json:"display_name,omitempty"`
-	Locale        string          `json:"locale,omitempty"`
-	ExternalID    string          `json:"external_id,omitempty"`
-	UserMetadata  json.RawMessage `json:"user_metadata"`
-	AppMetadata   json.RawMessage `json:"app_metadata"`
-	LastLoginAt   *time.Time      `json:"last_login_at,omitempty"`
-	CreatedAt     time.Time       `json:"created_at"`
-	UpdatedAt     time.Time       `json:"updated_at"`
-	Password      string          `json:"password,omitempty"` // only if it was made just now
-}
-
-func recordOf(u auth.ManagedUser) userRecord {
-	return userRecord{
-		ID: u.ID, Email: u.Email, Username: u.Username,
-		EmailVerified: u.EmailVerified, IsActive: u.IsActive, IsSuperuser: u.IsSuperuser,
-		Roles: append([]string{}, u.Roles...), HasPassword: u.HasPassword,
-		DisplayName: u.DisplayName, Locale: u.Locale, ExternalID: u.ExternalID,
-		UserMetadata: u.Metadata, AppMetadata: u.AppMetadata,
-		LastLoginAt: u.LastLoginAt, CreatedAt: u.CreatedAt, UpdatedAt: u.UpdatedAt,
-	}
-}
-
 func printUser(w io.Writer, u auth.ManagedUser, asJSON bool) error {
 	if asJSON {
-		return json.NewEncoder(w).Encode(recordOf(u))
+		return json.NewEncoder(w).Encode(impl.ManagedUserBody(u))
 	}
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, row := range [][2]string{
@@ -88,9 +56,10 @@ func (r *root) printChanged(what string, u auth.ManagedUser, asJSON bool) error 
 // can't be read again.
 func (r *root) printCreated(u auth.ManagedUser, password secret.Text, asJSON bool) error {
 	if asJSON {
-		record := recordOf(u)
-		record.Password = password.Reveal()
-		return json.NewEncoder(r.out).Encode(record)
+		return json.NewEncoder(r.out).Encode(struct {
+			api.ManagedUser
+			Password string `json:"password,omitempty"`
+		}{impl.ManagedUserBody(u), password.Reveal()})
 	}
 	if err := r.printDone("created", u.User); err != nil {
 		return err
