@@ -36,14 +36,15 @@ func (r *root) userCommand() *cobra.Command {
 	return cmd
 }
 
-// withService runs f on the service.
+// withService runs f on the service. It rewrites an error of the service for the person at the
+// terminal.
 func (r *root) withService(ctx context.Context, mayMake bool, f func(*auth.Service) error) error {
 	return r.withDatabase(ctx, mayMake, func(s settings, db *database) error {
 		service, err := wire.NewForOperator(serviceConfig(s, db))
 		if err != nil {
 			return err
 		}
-		return f(service)
+		return refused(f(service))
 	})
 }
 
@@ -85,11 +86,11 @@ func (r *root) userCreateCommand() *cobra.Command {
 			return r.withService(cmd.Context(), true, func(service *auth.Service) error {
 				user, err := service.CreateUser(cmd.Context(), registration, superuser)
 				if err != nil {
-					return refused(err)
+					return err
 				}
 				created, err := service.GetUser(cmd.Context(), user.ID)
 				if err != nil {
-					return refused(err)
+					return err
 				}
 				return r.printCreated(created, source.generated(password), asJSON)
 			})
@@ -131,7 +132,7 @@ func (r *root) userShowCommand() *cobra.Command {
 			return r.withUser(cmd.Context(), args[0], func(service *auth.Service, user auth.User) error {
 				shown, err := service.GetUser(cmd.Context(), user.ID)
 				if err != nil {
-					return refused(err)
+					return err
 				}
 				return printUser(r.out, shown, asJSON)
 			})

@@ -28,7 +28,7 @@ func (r *root) userChangeCommand(
 			return r.withUser(cmd.Context(), args[0], func(service *auth.Service, user auth.User) error {
 				after, err := change(service, cmd.Context(), auth.Operator{}, user.ID)
 				if err != nil {
-					return refused(err)
+					return err
 				}
 				return r.printChanged(name+"d", after, asJSON)
 			})
@@ -59,10 +59,10 @@ func (r *root) userDeleteCommand() *cobra.Command {
 			return r.withUser(cmd.Context(), who, func(service *auth.Service, user auth.User) error {
 				deleted, err := service.GetUser(cmd.Context(), user.ID)
 				if err != nil {
-					return refused(err)
+					return err
 				}
 				if _, err := service.DeleteUser(cmd.Context(), auth.Operator{}, user.ID); err != nil {
-					return refused(err)
+					return err
 				}
 				return r.printChanged("deleted", deleted, asJSON)
 			})
@@ -118,7 +118,7 @@ func (r *root) userSetPasswordCommand() *cobra.Command {
 			return r.withUser(cmd.Context(), args[0], func(service *auth.Service, user auth.User) error {
 				user, err = service.SetPassword(cmd.Context(), user, password)
 				if err != nil {
-					return refused(err)
+					return err
 				}
 				if err := r.printDone("set the password of", user); err != nil {
 					return err

@@ -36,7 +36,7 @@ func (r *root) userInviteCommand() *cobra.Command {
 			return r.withService(cmd.Context(), true, func(service *auth.Service) error {
 				user, err := service.Invite(cmd.Context(), auth.Operator{}, invitation)
 				if err != nil {
-					return refused(err)
+					return err
 				}
 				return r.printChanged("invited", user, asJSON)
 			})

@@ -21,13 +21,13 @@ func (r *root) userSessionsCommand() *cobra.Command {
 			return r.withUser(cmd.Context(), args[0], func(service *auth.Service, user auth.User) error {
 				if end {
 					if err := service.EndUserSessions(cmd.Context(), auth.Operator{}, user.ID); err != nil {
-						return refused(err)
+						return err
 					}
 					return r.printDone("ended the sessions of", user)
 				}
 				sessions, err := service.UserSessions(cmd.Context(), user.ID)
 				if err != nil {
-					return refused(err)
+					return err
 				}
 				return printSessions(r.out, sessions, asJSON)
 			})

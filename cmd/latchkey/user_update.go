@@ -42,7 +42,7 @@ func (r *root) userUpdateCommand() *cobra.Command {
 			return r.withUser(cmd.Context(), args[0], func(service *auth.Service, user auth.User) error {
 				after, err := service.UpdateManagedUser(cmd.Context(), auth.Operator{}, user.ID, "", update)
 				if err != nil {
-					return refused(err)
+					return err
 				}
 				return r.printChanged("updated", after, asJSON)
 			})
@@ -106,7 +106,7 @@ func (r *root) userRoleCommand(name, short string, update func(role string) auth
 			return r.withUser(cmd.Context(), args[0], func(service *auth.Service, user auth.User) error {
 				after, err := service.UpdateManagedUser(cmd.Context(), auth.Operator{}, user.ID, "", update(role))
 				if err != nil {
-					return refused(err)
+					return err
 				}
 				if err := r.printChanged(name+"d", after, asJSON); err != nil || asJSON {
 					return err
