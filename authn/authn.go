@@ -14,9 +14,9 @@
 // a key for HS256 can't be shared. Keys are fetched at the first use and looked at again as often
 // as the server asks for.
 //
-// A verifier doesn't learn that a session was ended or that a user was deactivated: it accepts a token
-// until the token expires. Where that matters, ask the server. Identify users by [Claims].UserID,
-// because another user may get the same email or username later.
+// A verifier doesn't learn that a session was ended or that a user was deactivated: it accepts a
+// token until the token expires. Where that matters, ask the server. Identify users by
+// [Claims].UserID, because another user may get the same email or username later.
 package authn
 
 import (
@@ -37,8 +37,8 @@ var (
 	// ErrInvalidToken reports that a text is not an access token that is valid now. The error that
 	// wraps it has the reason, for the log, and never shows the token.
 	ErrInvalidToken = errors.New("invalid token")
-	// ErrUnavailable reports that a token can't be checked: no key is known and none can be fetched,
-	// or the caller's context ended while it waited for one.
+	// ErrUnavailable reports that a token can't be checked: no key is known and none can be
+	// fetched, or the caller's context ended while it waited for one.
 	ErrUnavailable = errors.New("the keys are unavailable")
 )
 
@@ -54,21 +54,21 @@ type Options struct {
 	// URL is the address of the server, such as https://auth.example.com. Over http, anybody in the
 	// network between can replace the keys.
 	URL string
-	// Issuer is the `iss` demanded of each token. If it is empty, the issuer of the server's metadata is
-	// demanded.
+	// Issuer is the `iss` demanded of each token. If it is empty, the issuer of the server's
+	// metadata is demanded.
 	Issuer string
 	// Audience is the `aud` demanded of each token. It is required.
 	Audience string
-	// Client fetches metadata and keys. A copy of it is used. The copy follows no redirect, which would
-	// bypass the check of the keys' origin. Its timeout is 5 s if the client has none.
+	// Client fetches metadata and keys. A copy of it is used. The copy follows no redirect, which
+	// would bypass the check of the keys' origin. Its timeout is 5 s if the client has none.
 	Client *http.Client
 	// Algorithms are the accepted ones of ES256, EdDSA and RS256. If it is empty, all three are.
 	Algorithms []string
 	// Now is the clock. If it is nil, time.Now is used.
 	Now func() time.Time
-	// Logger gets a warning with the reason for each fetch of the keys that fails. While the server is
-	// down, that is at most one a second if no key is known, and one in ten seconds otherwise. If it is
-	// nil, slog.Default is used.
+	// Logger gets a warning with the reason for each fetch of the keys that fails. While the server
+	// is down, that is at most one a second if no key is known, and one in ten seconds otherwise.
+	// If it is nil, slog.Default is used.
 	Logger *slog.Logger
 }
 

@@ -10,13 +10,13 @@ import (
 )
 
 const (
-	// fetchInterval is the shortest time between two fetches, whatever tokens are sent. A client that
-	// invents key ids causes two requests to the server in that time.
+	// fetchInterval is the shortest time between two fetches, whatever tokens are sent. A client
+	// that invents key ids causes two requests to the server in that time.
 	fetchInterval = 10 * time.Second
 	// coldInterval is the same while no key is known, when every token waits for one.
 	coldInterval = time.Second
-	// maxBeside is for how long a stale set is used while the next one is fetched. After that, a request
-	// waits for the fetch, unless the last fetch has failed.
+	// maxBeside is for how long a stale set is used while the next one is fetched. After that, a
+	// request waits for the fetch, unless the last fetch has failed.
 	maxBeside = time.Minute
 	// minFresh is for how long a set of keys is kept at least, if the server asks for less.
 	minFresh = time.Minute
@@ -34,13 +34,13 @@ var errOverdue = errors.New("the keys are overdue")
 // keyCache keeps the server's keys.
 //
 // A known key is used without waiting, even if the set has just become stale. The next set is then
-// fetched at the same time. Accepted weakness: a key that was withdrawn is accepted until that fetch
-// has ended, and while the server can't be reached, for maxStale at most. After a longer pause, a
-// request waits for the fetch, unless the last fetch has failed.
+// fetched at the same time. Accepted weakness: a key that was withdrawn is accepted until that
+// fetch has ended, and while the server can't be reached, for maxStale at most. After a longer
+// pause, a request waits for the fetch, unless the last fetch has failed.
 //
 // An unknown key causes a fetch, at most once in fetchInterval, or in coldInterval while no key is
-// known. A client that sends invented key ids can therefore delay a new key by that time, unless the
-// server publishes the key before it signs.
+// known. A client that sends invented key ids can therefore delay a new key by that time, unless
+// the server publishes the key before it signs.
 type keyCache struct {
 	fetch  func(context.Context) (*keySet, time.Duration, error)
 	now    func() time.Time
@@ -71,8 +71,8 @@ func (c *keyCache) find(ctx context.Context, kid string) (publicKey, string, err
 	return c.look(kid, c.now())
 }
 
-// lookAndFetch returns the known key of an id. It also returns the present fetch, or nil. It starts a
-// fetch if the key is unknown or the set is stale.
+// lookAndFetch returns the known key of an id. It also returns the present fetch, or nil. It starts
+// a fetch if the key is unknown or the set is stale.
 func (c *keyCache) lookAndFetch(kid string) (publicKey, string, <-chan struct{}, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -108,7 +108,8 @@ func (c *keyCache) look(kid string, now time.Time) (publicKey, string, error) {
 	return key, c.set.issuer, nil
 }
 
-// refresh fetches the keys, and logs why it can't. The known keys stay if the server can't be reached.
+// refresh fetches the keys, and logs why it can't. The known keys stay if the server can't be
+// reached.
 func (c *keyCache) refresh(ctx context.Context, began time.Time, done chan<- struct{}) {
 	set, maxAge, err := c.fetch(ctx)
 	if err != nil {

@@ -21,15 +21,15 @@ type Claims struct {
 	// Subject is the email, and Username the name, when the token was issued.
 	Subject, Username string
 	Issuer            string
-	// Scopes are what the token may do at the server, from its `scope`; none in an everyday token. See
-	// [RequireScope].
+	// Scopes are what the token may do at the server, from its `scope`; none in an everyday token.
+	// See [RequireScope].
 	Scopes []string
-	// Ext are the members of the user's app_metadata that the server puts into tokens, with the types of
-	// encoding/json; nil without any.
+	// Ext are the members of the user's app_metadata that the server puts into tokens, with the
+	// types of encoding/json; nil without any.
 	Ext map[string]any
-	// IssuedAt and ExpiresAt are in whole seconds. NotBefore is the token's `nbf` where that is after
-	// IssuedAt, and else IssuedAt. A token is taken [Leeway] before NotBefore and until [Leeway] after
-	// ExpiresAt, because clocks differ.
+	// IssuedAt and ExpiresAt are in whole seconds. NotBefore is the token's `nbf` where that is
+	// after IssuedAt, and else IssuedAt. A token is taken [Leeway] before NotBefore and until
+	// [Leeway] after ExpiresAt, because clocks differ.
 	IssuedAt, NotBefore, ExpiresAt time.Time
 }
 
@@ -60,8 +60,8 @@ type claims struct {
 	Unknown   map[string]jsontext.Value `json:",embed"`
 }
 
-// parseClaims demands the claims of the contract, each of its type. It accepts unknown claims, so that
-// a later release of the server can add one. It refuses a known name in another case.
+// parseClaims demands the claims of the contract, each of its type. It accepts unknown claims, so
+// that a later release of the server can add one. It refuses a known name in another case.
 func parseClaims(data []byte, want Demands) (Claims, error) {
 	var c claims
 	if err := json.Unmarshal(data, &c); err != nil {

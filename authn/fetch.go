@@ -42,8 +42,8 @@ func (f *fetcher) fetch(ctx context.Context) (*keySet, time.Duration, error) {
 	if metadata.Keys == "" {
 		return nil, 0, fmt.Errorf("%w: its metadata have no jwks_uri, as when it signs with HS256", errNoKeys)
 	}
-	// An attacker that can change the metadata must not be able to send us to another host, or into our
-	// own network.
+	// An attacker that can change the metadata must not be able to send us to another host, or into
+	// our own network.
 	address, err := url.Parse(metadata.Keys)
 	if err != nil || address.User != nil || !sameOrigin(address, f.base) {
 		return nil, 0, errors.New("the server's metadata have a jwks_uri of another origin")

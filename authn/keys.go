@@ -17,9 +17,11 @@ import (
 )
 
 const (
-	// maxKeys is the largest number of keys in a set. A server has one key, and two while it rotates.
+	// maxKeys is the largest number of keys in a set. A server has one key, and two while it
+	// rotates.
 	maxKeys = 100
-	// minRSABits is the minimum of RFC 7518 section 3.3. maxRSABits bounds the cost of one signature.
+	// minRSABits is the minimum of RFC 7518 section 3.3. maxRSABits bounds the cost of one
+	// signature.
 	minRSABits, maxRSABits = 2048, 8192
 	// minRSAExponent is FIPS 186-5's least (appendix A.1.1), and maxRSAExponent the most that
 	// crypto/rsa takes.
@@ -64,9 +66,9 @@ type jwk struct {
 
 var errKey = errors.New("not a key to be used")
 
-// parseKeys returns the keys for the algorithms. It leaves out weak keys and keys of another kind (RFC
-// 7517 section 5), so that the server can add a key of a new kind. Tokens under such a key are refused
-// as tokens under an unknown key.
+// parseKeys returns the keys for the algorithms. It leaves out weak keys and keys of another kind
+// (RFC 7517 section 5), so that the server can add a key of a new kind. Tokens under such a key are
+// refused as tokens under an unknown key.
 func parseKeys(document jwkSet, algorithms []string) (map[string]publicKey, error) {
 	if document.Keys == nil {
 		return nil, errors.New("the server's keys are not a JWK set")

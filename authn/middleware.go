@@ -72,15 +72,15 @@ func FromContext(ctx context.Context) (Claims, bool) {
 	return claims, ok
 }
 
-// NewContext returns a copy of ctx from which [FromContext] returns the claims. It is for middlewares
-// of one's own and for tests of handlers: it doesn't check the claims.
+// NewContext returns a copy of ctx from which [FromContext] returns the claims. It is for
+// middlewares of one's own and for tests of handlers: it doesn't check the claims.
 func NewContext(ctx context.Context, claims Claims) context.Context {
 	return context.WithValue(ctx, contextKey{}, claims)
 }
 
 // Middleware lets a request through to next if it has a valid token, whose claims [FromContext]
-// then returns. It refuses any other request as the server itself would, with a problem document and
-// the challenge of RFC 6750.
+// then returns. It refuses any other request as the server itself would, with a problem document
+// and the challenge of RFC 6750.
 func (v *Verifier) Middleware(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		claims, err := v.authenticate(r)
@@ -132,8 +132,8 @@ func problemOf(err error) problem {
 	return unavailable
 }
 
-// writeProblem writes a problem, with a reference to the server's page about it. pages is the address
-// of the pages, or nil if it isn't known.
+// writeProblem writes a problem, with a reference to the server's page about it. pages is the
+// address of the pages, or nil if it isn't known.
 func writeProblem(w http.ResponseWriter, p problem, pages *url.URL) {
 	h := w.Header()
 	if p.challenge != "" {

@@ -2,9 +2,9 @@ package authn
 
 import "math/big"
 
-// rocaPrimes identify the moduli of an Infineon library, which can be factored (CVE-2017-15361). Each
-// of those moduli is a power of 65537 modulo each of these primes. The chance that a random modulus
-// is one too is below one in a hundred million.
+// rocaPrimes identify the moduli of an Infineon library, which can be factored (CVE-2017-15361).
+// Each of those moduli is a power of 65537 modulo each of these primes. The chance that a random
+// modulus is one too is below one in a hundred million.
 var rocaPrimes = []int64{
 	3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71, 73, 79, 83, 89, 97,
 	101, 103, 107, 109, 113, 127, 131, 137, 139, 149, 151, 157, 163, 167,

@@ -12,15 +12,15 @@ func (c Claims) Has(scopes ...string) bool {
 	return !slices.ContainsFunc(scopes, func(scope string) bool { return !slices.Contains(c.Scopes, scope) })
 }
 
-// RequireScope returns a middleware that lets a request through if its token has all of the scopes. It
-// goes behind [Verifier.Middleware]. It refuses any other request as the server itself would: with 403
-// and the challenge of RFC 6750 section 3.1, or with 401 if nothing has checked a token.
+// RequireScope returns a middleware that lets a request through if its token has all of the scopes.
+// It goes behind [Verifier.Middleware]. It refuses any other request as the server itself would:
+// with 403 and the challenge of RFC 6750 section 3.1, or with 401 if nothing has checked a token.
 //
-// A token keeps its scopes until it expires, also if its user has lost the role. The server itself asks
-// for the role at each request.
+// A token keeps its scopes until it expires, also if its user has lost the role. The server itself
+// asks for the role at each request.
 //
-// It panics without a scope, or if one is no scope of RFC 6749 section 3.3: a list that was meant to
-// have one, and is empty, must not let everybody in.
+// It panics without a scope, or if one is no scope of RFC 6749 section 3.3: a list that was meant
+// to have one, and is empty, must not let everybody in.
 func RequireScope(scopes ...string) func(http.Handler) http.Handler {
 	if len(scopes) == 0 || slices.ContainsFunc(scopes, isNoScope) {
 		panic("authn: RequireScope needs scopes, such as users:read")

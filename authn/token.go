@@ -47,8 +47,8 @@ type Unverified struct {
 	payload, signature []byte
 }
 
-// Parse splits a token in compact form (RFC 7515 section 7.1) and decodes its parts. It accepts only
-// the spelling and the header that the server writes. It fails with [ErrInvalidToken].
+// Parse splits a token in compact form (RFC 7515 section 7.1) and decodes its parts. It accepts
+// only the spelling and the header that the server writes. It fails with [ErrInvalidToken].
 func Parse(text string) (Unverified, error) {
 	if len(text) > MaxTokenBytes {
 		return Unverified{}, invalid(errTokenSize)
@@ -95,8 +95,8 @@ func parseHeader(data []byte) (kid, algorithm string, err error) {
 	return header.KeyID, header.Algorithm, nil
 }
 
-// Verify returns the claims of the token if the signature is the key's and the claims are as demanded.
-// It reads no claim before the signature is verified. It fails with [ErrInvalidToken].
+// Verify returns the claims of the token if the signature is the key's and the claims are as
+// demanded. It reads no claim before the signature is verified. It fails with [ErrInvalidToken].
 //
 // The caller has found the key by the token's KeyID. algorithm is the key's, with which the token
 // has to agree (RFC 8725 section 3.1). signature fails if a signature of a text is not the key's.

@@ -135,7 +135,8 @@ func (b *bench) measureFlood(ctx context.Context, t *table) error {
 	return b.withServers(ctx, nil, func(servers []*process) error {
 		for range b.rounds {
 			for _, p := range servers {
-				// A user that logs in without a pause loses the session that was used least recently.
+				// A user that logs in without a pause loses the session that was used least
+				// recently.
 				eve, err := register(p, "eve")
 				if err != nil {
 					return err
@@ -183,7 +184,8 @@ func (b *bench) measureStart(ctx context.Context, t *table) error {
 		for _, r := range b.releases {
 			own := release{name: r.name, binary: r.binary}
 			data := "LATCHKEY_DATA_DIR=" + filepath.Join(b.dir, fmt.Sprintf("%s-%d", r.name, i))
-			// With -only start, the first start applies the migrations. The median of three leaves it out.
+			// With -only start, the first start applies the migrations. The median of three leaves
+			// it out.
 			err := errors.Join(
 				start(r, "database running"),
 				start(own, "own database, first start", data),

@@ -41,7 +41,8 @@ func (b *bench) startServer(ctx context.Context, r release, settings ...string) 
 		return nil, err
 	}
 	cmd.Stdout, cmd.Stderr = log, log
-	// In a group of its own: Ctrl-C reaches this process alone, which then stops the others in order.
+	// In a group of its own: Ctrl-C reaches this process alone, which then stops the others in
+	// order.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	started := time.Now()
 	if err := errors.Join(cmd.Start(), log.Close()); err != nil {

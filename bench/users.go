@@ -20,8 +20,8 @@ const (
 	// usersSessions is the number of sessions, of random users, that /api/users/me/ is asked with.
 	usersSessions = 4096
 	// insertUsers makes the users numbered from $1 to $2, with hashes of the same password: $3 for
-	// even numbers, and $4 for odd ones. Their ids are UUIDv7. Their emails are verified, because the
-	// first login by code of another user takes its password away.
+	// even numbers, and $4 for odd ones. Their ids are UUIDv7. Their emails are verified, because
+	// the first login by code of another user takes its password away.
 	insertUsers = `INSERT INTO users
 			(id, email, email_key, username, username_key, password_hash, is_active, email_verified, created_at, updated_at)
 		SELECT ('019a0000-' || lpad(to_hex(n >> 12), 4, '0') || '-7' || lpad(to_hex(n & 4095), 3, '0') ||

@@ -108,7 +108,8 @@ func TestManifestsAreValid(t *testing.T) {
 	}
 }
 
-// schemas returns a folder with a JSON schema of each kind, made of Kubernetes' own OpenAPI document.
+// schemas returns a folder with a JSON schema of each kind, made of Kubernetes' own OpenAPI
+// document.
 func schemas(t *testing.T) string {
 	t.Helper()
 	cmd := exec.Command("go", "mod", "download", "-json", kubernetesModule)

@@ -20,8 +20,8 @@ import (
 // patience bounds every wait of these tests.
 const patience = 90 * time.Second
 
-// serveDatabase runs a server with a database of its own, whose socket every user can use. It returns
-// the server's secret key.
+// serveDatabase runs a server with a database of its own, whose socket every user can use. It
+// returns the server's secret key.
 func serveDatabase(t *testing.T, dir string) (key string) {
 	t.Helper()
 	data := filepath.Join(dir, "data")

@@ -17,8 +17,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// inSystemd is the variable that makes this test binary the beginning of a systemd. It is the folder
-// that boot has filled. inGroup is the variable with its control group.
+// inSystemd is the variable that makes this test binary the beginning of a systemd. It is the
+// folder that boot has filled. inGroup is the variable with its control group.
 const (
 	inSystemd = "LATCHKEY_TEST_SYSTEMD"
 	inGroup   = "LATCHKEY_TEST_GROUP"
@@ -32,8 +32,9 @@ func init() {
 }
 
 // boot starts a systemd that runs the unit and nothing else. Its root is this machine's, with an
-// overlay for what is written, and its processes are in a namespace and a control group that end with
-// the test. files are written into the root. It returns a function that reads a file of the root.
+// overlay for what is written, and its processes are in a namespace and a control group that end
+// with the test. files are written into the root. It returns a function that reads a file of the
+// root.
 func boot(t *testing.T, dir string, files map[string]string) func(name string) string {
 	t.Helper()
 	for name, content := range files {

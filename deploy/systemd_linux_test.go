@@ -96,8 +96,8 @@ func TestUnitSettings(t *testing.T) {
 	checkSettings(t, environ, files)
 }
 
-// installed leaves the test out if a program of a Debian package in .ci/debian-packages is missing. With
-// CI=true that is a failure.
+// installed leaves the test out if a program of a Debian package in .ci/debian-packages is missing.
+// With CI=true that is a failure.
 func installed(t *testing.T, path string) {
 	t.Helper()
 	if _, err := os.Stat(path); err != nil {

@@ -32,8 +32,8 @@ func (s *Server) UpdateCurrentUser(
 	}, err
 }
 
-// nullable returns a text of a merge patch that fits the contract: nil for an absent one, and an empty
-// one for null. It panics if the member is anything else.
+// nullable returns a text of a merge patch that fits the contract: nil for an absent one, and an
+// empty one for null. It panics if the member is anything else.
 func nullable(member json.RawMessage) *string {
 	if member == nil {
 		return nil

@@ -20,9 +20,9 @@ type source struct {
 
 // sourceOf returns where a request comes from. The address is that of the socket's peer, unless the
 // peer is one of our proxies. Then it is the last address in Forwarded (RFC 7239) or
-// X-Forwarded-For that is not one of our proxies: anybody may have written the entries before it. An
-// entry that is no address ends the search at the proxy that passed it on. Scheme and host are those
-// that the proxy wrote which saw the address.
+// X-Forwarded-For that is not one of our proxies: anybody may have written the entries before it.
+// An entry that is no address ends the search at the proxy that passed it on. Scheme and host are
+// those that the proxy wrote which saw the address.
 //
 // A proxy writes one of the two headers, and passes the other one on as the client sent it. If both
 // headers are there and differ, neither is used, and the address is that of the proxy.
@@ -85,9 +85,9 @@ func (s *source) take(scheme, host, prefix string) {
 	}
 }
 
-// warnOfProxy logs once that a request seems to come through a proxy that isn't trusted: a peer with
-// a private address has sent a forwarding header. The header is ignored, so all clients of that
-// proxy count as one address.
+// warnOfProxy logs once that a request seems to come through a proxy that isn't trusted: a peer
+// with a private address has sent a forwarding header. The header is ignored, so all clients of
+// that proxy count as one address.
 func (s *Server) warnOfProxy(r *http.Request) {
 	if r.Header["X-Forwarded-For"] == nil && r.Header["Forwarded"] == nil {
 		return

@@ -91,8 +91,8 @@ func TestEventPagesReadFewRows(t *testing.T) {
 	}
 }
 
-// BenchmarkListEvents measures a page of 1,000,000 events with every combination of filters: a request
-// through the whole handler.
+// BenchmarkListEvents measures a page of 1,000,000 events with every combination of filters: a
+// request through the whole handler.
 func BenchmarkListEvents(b *testing.B) {
 	h := impltest.New(b)
 	token := h.MustOperator(b, "zoe", "support", "events:read")

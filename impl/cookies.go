@@ -26,8 +26,8 @@ const (
 	cookiePath = "/api/users/login/"
 )
 
-// refreshCookie is the cookie that keeps a session's refresh token in a browser, where no script can
-// read it. Everything about it is derived from the public URL, and nothing from a request.
+// refreshCookie is the cookie that keeps a session's refresh token in a browser, where no script
+// can read it. Everything about it is derived from the public URL, and nothing from a request.
 type refreshCookie struct {
 	name, path string
 	isSecure   bool

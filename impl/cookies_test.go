@@ -20,7 +20,8 @@ const (
 	cookieOfAuth = "__Secure-latchkey-refresh"
 )
 
-// withCookies is a server that keeps sessions in cookies, for its own pages and those of one origin.
+// withCookies is a server that keeps sessions in cookies, for its own pages and those of one
+// origin.
 func withCookies(t *testing.T, limits ...bool) *impltest.Harness {
 	t.Helper()
 	return impltest.New(t, impltest.Options{

@@ -14,13 +14,13 @@ import (
 )
 
 const (
-	// preflightAge is how long a browser may reuse the response to a preflight. Browsers cap it at two
-	// hours.
+	// preflightAge is how long a browser may reuse the response to a preflight. Browsers cap it at
+	// two hours.
 	preflightAge = 10 * time.Minute
 	// maxAskedHeaders bounds how many headers a preflight may ask for.
 	maxAskedHeaders = 64
-	// maxReportedOrigins bounds how many refused origins are reported in each reportPeriod, because a
-	// client can send any number of them.
+	// maxReportedOrigins bounds how many refused origins are reported in each reportPeriod, because
+	// a client can send any number of them.
 	maxReportedOrigins = 32
 	reportPeriod       = time.Hour
 	// maxOrigin is more bytes than a browser's Origin has: a host has at most 253.
@@ -29,10 +29,11 @@ const (
 	exposedHeaders = "ETag,Link,Location,RateLimit,RateLimit-Policy,Retry-After,WWW-Authenticate,X-Request-Id"
 )
 
-// letOriginsIn implements the CORS protocol (Fetch standard). Below /api it allows the given origins,
-// below /.well-known every origin. Any other origin gets the same response as without CORS: a
-// preflight is refused, as every OPTIONS request is. Credentials in the protocol's sense are cookies.
-// The given origins may send them only if sessions are kept in cookies, and no other origin ever.
+// letOriginsIn implements the CORS protocol (Fetch standard). Below /api it allows the given
+// origins, below /.well-known every origin. Any other origin gets the same response as without
+// CORS: a preflight is refused, as every OPTIONS request is. Credentials in the protocol's sense
+// are cookies. The given origins may send them only if sessions are kept in cookies, and no other
+// origin ever.
 func letOriginsIn(origins []string, withCookies bool) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(ec echo.Context) error {
@@ -93,8 +94,8 @@ func answerPreflight(ec echo.Context, origin string) error {
 	return ec.NoContent(http.StatusNoContent)
 }
 
-// askedHeaders returns the names of the headers that a preflight asks for. It returns none if one of
-// them isn't a valid name.
+// askedHeaders returns the names of the headers that a preflight asks for. It returns none if one
+// of them isn't a valid name.
 func askedHeaders(h http.Header) []string {
 	var names []string
 	for _, name := range splitList(h.Values("Access-Control-Request-Headers")) {
@@ -123,9 +124,9 @@ func newCrossOrigin(origins []string, publicURL string) (crossOrigin, error) {
 	return crossOrigin{check}, nil
 }
 
-// refuse checks Sec-Fetch-Site, or Origin if the browser doesn't send Sec-Fetch-Site. A request with
-// neither header doesn't come from a page. If the request has the cookie of a session, the refusal
-// says that its origin may not use it.
+// refuse checks Sec-Fetch-Site, or Origin if the browser doesn't send Sec-Fetch-Site. A request
+// with neither header doesn't come from a page. If the request has the cookie of a session, the
+// refusal says that its origin may not use it.
 func (c crossOrigin) refuse(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(ec echo.Context) error {
 		hr := ec.Request()
@@ -139,9 +140,9 @@ func (c crossOrigin) refuse(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// report calls f for each origin that isn't let in and whose page calls the API: once for each origin
-// in each [reportPeriod], and at most [maxReportedOrigins] times in all. The origin of a page that has
-// none is "null".
+// report calls f for each origin that isn't let in and whose page calls the API: once for each
+// origin in each [reportPeriod], and at most [maxReportedOrigins] times in all. The origin of a
+// page that has none is "null".
 func (c crossOrigin) report(f func(origin string), now func() time.Time) echo.MiddlewareFunc {
 	var (
 		mu       sync.Mutex

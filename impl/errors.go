@@ -64,7 +64,8 @@ type problem struct {
 	detail string
 	// oauth is the code of RFC 6749 section 5.2, where the status doesn't say it.
 	oauth string
-	// challenge is the value of WWW-Authenticate (RFC 6750 section 3), where it isn't that of every 401.
+	// challenge is the value of WWW-Authenticate (RFC 6750 section 3), where it isn't that of every
+	// 401.
 	challenge string
 	// retryAfter is in seconds.
 	retryAfter int
@@ -73,8 +74,8 @@ type problem struct {
 	members
 }
 
-// oauthError returns the code of RFC 6749 section 5.2 or 4.1.2.1, sent at the token and the revocation
-// endpoint only.
+// oauthError returns the code of RFC 6749 section 5.2 or 4.1.2.1, sent at the token and the
+// revocation endpoint only.
 func (p problem) oauthError() string {
 	switch {
 	case p.oauth != "":
@@ -97,8 +98,8 @@ const (
 	mediaProblem = "application/problem+json"
 )
 
-// problems is the one table from an error to its problem document. The first row that matches is used.
-// An error that matches no row is a 500.
+// problems is the one table from an error to its problem document. The first row that matches is
+// used. An error that matches no row is a 500.
 var problems = []struct {
 	err error
 	problem

@@ -1,6 +1,7 @@
 package impl
 
-// value returns an optional text. An absent text is the same as an empty one (RFC 6749 section 3.2).
+// value returns an optional text. An absent text is the same as an empty one (RFC 6749 section
+// 3.2).
 func value[S ~string](text *S) string { return string(orZero(text)) }
 
 // orZero returns an optional field, or its zero value if it is absent.

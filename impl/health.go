@@ -7,15 +7,15 @@ import (
 	"github.com/latchkey-auth/latchkey/gen/api"
 )
 
-// The reasons why the service can't serve, which the readiness check returns. Any other error of the
-// check means that the database can't be reached.
+// The reasons why the service can't serve, which the readiness check returns. Any other error of
+// the check means that the database can't be reached.
 var (
 	ErrSchemaOutdated = errors.New("the database's schema is older than this server")
 	ErrSchemaTooNew   = errors.New("the database's schema is newer than this server")
 	// ErrReadOnly reports that nothing can be written to the database.
 	ErrReadOnly = errors.New("the database is read-only")
-	// ErrKeysUnavailable reports that no key signs, for example because they are sealed under another
-	// secret key.
+	// ErrKeysUnavailable reports that no key signs, for example because they are sealed under
+	// another secret key.
 	ErrKeysUnavailable = errors.New("no key signs")
 
 	errShuttingDown = errors.New("shutting down")

@@ -38,15 +38,15 @@ type Options struct {
 	// Origins are those whose pages may call the API from a browser, as `https://app.example.com`;
 	// none is the default.
 	Origins []string
-	// OriginRefused is called for each other origin whose page calls the API: once in each
-	// period of an hour, and for at most 32 of them. The origin is as the client sent it, at most 300 bytes, or
-	// "null" for a page without one. OriginRefused may be nil.
+	// OriginRefused is called for each other origin whose page calls the API: once in each period
+	// of an hour, and for at most 32 of them. The origin is as the client sent it, at most 300
+	// bytes, or "null" for a page without one. OriginRefused may be nil.
 	OriginRefused func(origin string)
 	// Proxies are the networks of our own proxies, whose word counts on where a request comes from;
 	// none is the default.
 	Proxies []netip.Prefix
-	// PublicURL is where clients find the service, such as `https://example.com/auth`; empty where a
-	// request says it.
+	// PublicURL is where clients find the service, such as `https://example.com/auth`; empty where
+	// a request says it.
 	PublicURL string
 	// SessionCookies lets clients have the refresh token in a cookie. PublicURL is then required.
 	SessionCookies bool
@@ -77,12 +77,14 @@ type Server struct {
 	cookie *refreshCookie
 	// problems are the contract's texts on each code of an error.
 	problems map[string]docs.Problem
-	// issuerPath is the path of an issuer that is an address, under which its metadata is found too.
+	// issuerPath is the path of an issuer that is an address, under which its metadata is found
+	// too.
 	issuerPath string
 	// started is set once auth and ready are.
 	started  atomic.Bool
 	draining atomic.Bool
-	// probedStart and probedStop are set once the log has a probe of the starting or stopping server.
+	// probedStart and probedStop are set once the log has a probe of the starting or stopping
+	// server.
 	probedStart, probedStop atomic.Bool
 	// unnamedProxy limits the warning about a proxy that is not named to one.
 	unnamedProxy sync.Once

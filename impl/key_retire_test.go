@@ -127,8 +127,8 @@ func TestR6_RetirementOfASuccessor(t *testing.T) {
 	}
 }
 
-// If one of two waiting successors is retired, the present key signs until the other one begins, and
-// its tokens stay valid.
+// If one of two waiting successors is retired, the present key signs until the other one begins,
+// and its tokens stay valid.
 func TestR6_RetirementOfOneOfTwoSuccessors(t *testing.T) {
 	t.Parallel()
 	for i, name := range []string{"the first", "the second"} {

@@ -29,8 +29,8 @@ func (s *Server) GetKeys(context.Context, api.GetKeysRequestObject) (api.GetKeys
 	}, nil
 }
 
-// GetMetadata returns the authorization server metadata (RFC 8414 section 3). The password grant is for first
-// parties, and isn't named.
+// GetMetadata returns the authorization server metadata (RFC 8414 section 3). The password grant is
+// for first parties, and isn't named.
 func (s *Server) GetMetadata(
 	ctx context.Context,
 	_ api.GetMetadataRequestObject,
@@ -65,8 +65,8 @@ func (s *Server) GetMetadata(
 // metadataPath is where RFC 8414 section 3 has the metadata of an issuer without a path.
 const metadataPath = "/.well-known/oauth-authorization-server"
 
-// ofIssuer removes the path of the issuer from the end of the metadata's path, where RFC 8414 section
-// 3.1 puts it.
+// ofIssuer removes the path of the issuer from the end of the metadata's path, where RFC 8414
+// section 3.1 puts it.
 func (s *Server) ofIssuer(u *url.URL) {
 	if rest, ok := strings.CutPrefix(u.Path, metadataPath); ok && rest != "" && rest == s.issuerPath {
 		u.Path, u.RawPath = metadataPath, ""

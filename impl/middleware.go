@@ -15,9 +15,9 @@ import (
 	"github.com/labstack/echo/v4"
 )
 
-// addTrailingSlash adds the last slash to a path below /api before it is routed, so that the path is
-// served with and without the slash. A redirect would make the client send the password twice, or
-// not at all.
+// addTrailingSlash adds the last slash to a path below /api before it is routed, so that the path
+// is served with and without the slash. A redirect would make the client send the password twice,
+// or not at all.
 func addTrailingSlash(u *url.URL) {
 	if !strings.HasPrefix(u.Path, "/api/") || strings.HasSuffix(sentPath(u), "/") {
 		return
@@ -135,7 +135,8 @@ var securityHeaders = http.Header{
 	"X-Content-Type-Options":  {"nosniff"},
 }
 
-// setSecurityHeaders sets [securityHeaders]. /docs replaces the policy by one that allows its files.
+// setSecurityHeaders sets [securityHeaders]. /docs replaces the policy by one that allows its
+// files.
 func setSecurityHeaders(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(ec echo.Context) error {
 		maps.Copy(ec.Response().Header(), securityHeaders)
@@ -143,9 +144,9 @@ func setSecurityHeaders(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// limitTime gives a request a deadline, after which it fails with 503. An operation with a token and
-// without a body gets none. It waits for one or two statements, which have bounds of their own, and a
-// deadline would cost a tenth of the first statement's time.
+// limitTime gives a request a deadline, after which it fails with 503. An operation with a token
+// and without a body gets none. It waits for one or two statements, which have bounds of their own,
+// and a deadline would cost a tenth of the first statement's time.
 func (s *Server) limitTime(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(ec echo.Context) error {
 		hr := ec.Request()
@@ -178,8 +179,8 @@ func limitBody(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// allowed returns the methods of the path, as Allow lists them, and true, if the path doesn't have the
-// request's method. echo also lists OPTIONS, which we don't serve.
+// allowed returns the methods of the path, as Allow lists them, and true, if the path doesn't have
+// the request's method. echo also lists OPTIONS, which we don't serve.
 func allowed(ec echo.Context) (methods string, ok bool) {
 	methods, ok = ec.Get(echo.ContextKeyHeaderAllow).(string)
 	methods = strings.TrimPrefix(methods, "OPTIONS, ")
@@ -208,8 +209,8 @@ func (s *Server) refuseWhileStarting(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// refuseEmptySegments refuses a path such as /api/users/me/sessions// as not found. echo would accept
-// an empty id.
+// refuseEmptySegments refuses a path such as /api/users/me/sessions// as not found. echo would
+// accept an empty id.
 func refuseEmptySegments(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(ec echo.Context) error {
 		if strings.Contains(sentPath(ec.Request().URL), "//") {

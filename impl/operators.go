@@ -31,9 +31,9 @@ func (s *Server) ListUsers(ctx context.Context, req api.ListUsersRequestObject) 
 	}, err
 }
 
-// nextPage returns the value of Link for the next page of a list (RFC 8288), relative to the address
-// of the request, or nil without a next page. It repeats the operation's own parameters alone: those
-// are bounded, and are no secrets.
+// nextPage returns the value of Link for the next page of a list (RFC 8288), relative to the
+// address of the request, or nil without a next page. It repeats the operation's own parameters
+// alone: those are bounded, and are no secrets.
 func (r *request) nextPage(cursor string) *string {
 	if cursor == "" {
 		return nil
@@ -97,8 +97,8 @@ func (s *Server) DeleteUser(
 	return api.DeleteUser204Response{}, nil
 }
 
-// ManagedUserBody returns a user as the contract shows it to operators. It repeats [userBody], because
-// the generator flattens the contract's allOf.
+// ManagedUserBody returns a user as the contract shows it to operators. It repeats [userBody],
+// because the generator flattens the contract's allOf.
 func ManagedUserBody(u auth.ManagedUser) api.ManagedUser {
 	return api.ManagedUser{
 		ID:            u.ID,

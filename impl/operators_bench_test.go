@@ -61,8 +61,8 @@ func everyFilter() (queries []string) {
 	return queries
 }
 
-// BenchmarkListUsers measures the first page, a later one and the last one of 1,000,000 users, and the
-// first page of every combination of filters: a request through the whole handler.
+// BenchmarkListUsers measures the first page, a later one and the last one of 1,000,000 users, and
+// the first page of every combination of filters: a request through the whole handler.
 func BenchmarkListUsers(b *testing.B) {
 	h := impltest.New(b)
 	token := h.MustOperator(b, "zoe", "support", "users:read")

@@ -9,8 +9,8 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/contract"
 )
 
-// ReadManagedUpdate reads a merge patch of a user that is no request's, but a command's. It holds the
-// patch to the contract's ManagedUserUpdate, and fails with an [*auth.InvalidInputError].
+// ReadManagedUpdate reads a merge patch of a user that is no request's, but a command's. It holds
+// the patch to the contract's ManagedUserUpdate, and fails with an [*auth.InvalidInputError].
 func ReadManagedUpdate(patch []byte) (auth.ManagedUpdate, error) {
 	body, err := readAs[api.ManagedUserUpdate]("ManagedUserUpdate", patch)
 	if err != nil {

@@ -65,8 +65,8 @@ func invalidInput(err *auth.InvalidInputError) contract.Violations {
 }
 
 // problemType returns the reference to the page of a code (RFC 9457 section 3.1.1). It begins with
-// the path under which the client finds the service: that of the public URL, or else the prefix that
-// a proxy sent.
+// the path under which the client finds the service: that of the public URL, or else the prefix
+// that a proxy sent.
 func (s *Server) problemType(r *request, code string) string {
 	prefix := r.prefix
 	if s.publicURL != "" {

@@ -85,21 +85,21 @@ func (r *request) isProbe() bool {
 // opLiveness is the only operation that is served before [Server.Begin].
 const opLiveness = "GetLiveness"
 
-// note adds attributes to the request's line in the log. They must not contain a secret, and what the
-// client chose only if it is needed.
+// note adds attributes to the request's line in the log. They must not contain a secret, and what
+// the client chose only if it is needed.
 func (r *request) note(attrs ...slog.Attr) { r.attrs = append(r.attrs, attrs...) }
 
-// noteUser adds the user to the request's line in the log, unless there is none, or the token of the
-// request has added it.
+// noteUser adds the user to the request's line in the log, unless there is none, or the token of
+// the request has added it.
 func (r *request) noteUser(id uuid.UUID) {
 	if id != uuid.Nil && r.principal.User.ID == uuid.Nil {
 		r.note(slog.String("user", id.String()))
 	}
 }
 
-// noteOutcome adds the outcome of a login, a refresh or a mailed code to the request's line in the log,
-// and the user, or the one whose account was tried. Of a failure the log has what the client must not
-// learn: the reason, and whose account it was. user may be zero.
+// noteOutcome adds the outcome of a login, a refresh or a mailed code to the request's line in the
+// log, and the user, or the one whose account was tried. Of a failure the log has what the client
+// must not learn: the reason, and whose account it was. user may be zero.
 func (r *request) noteOutcome(what string, user uuid.UUID, err error) {
 	var (
 		failed  *auth.LoginError
@@ -140,8 +140,8 @@ func init() { uuid.EnableRandPool() }
 const headerRequestID = "X-Request-Id"
 
 // startRequest finds the operation that the router has matched, gives the request an id, and calls
-// the middleware. It builds the chain of middleware once; echo would build it for each request. An id
-// that the client sends is ignored, because it would let a stranger forge lines of the log.
+// the middleware. It builds the chain of middleware once; echo would build it for each request. An
+// id that the client sends is ignored, because it would let a stranger forge lines of the log.
 func (s *Server) startRequest(known routes, middleware ...echo.MiddlewareFunc) echo.MiddlewareFunc {
 	chain := func(ec echo.Context) error { return requestOf(ec.Request().Context()).handler(ec) }
 	for _, m := range slices.Backward(middleware) {

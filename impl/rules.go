@@ -34,7 +34,8 @@ func (s *Server) rules() contract.Rules {
 		Bodies: []contract.BodyRule{
 			{Property: "password", Format: formatNewPassword, Check: s.checkPassword("password")},
 			{Property: "new_password", Format: formatNewPassword, Check: s.checkPassword("new_password")},
-			// Of a reauthentication: no other body has this property with this format beside a factor.
+			// Of a reauthentication: no other body has this property with this format beside a
+			// factor.
 			{Property: "password", Format: "password", Check: checkFactor},
 			// Any other grant type is 400 (RFC 6749 section 5.2), and not 422.
 			{Property: "grant_type", AnyValue: true, Check: s.checkGrant},
@@ -53,8 +54,8 @@ func judgeEmail(text string) string {
 	return ""
 }
 
-// checkPassword adds what the policy has against the password in a field, where the schema has found
-// something else already and the service never sees the request.
+// checkPassword adds what the policy has against the password in a field, where the schema has
+// found something else already and the service never sees the request.
 func (s *Server) checkPassword(field string) func(fields map[string]any, found *contract.Violations) {
 	return func(fields map[string]any, found *contract.Violations) {
 		text := func(name string) string {
@@ -100,8 +101,8 @@ func newRoutes(plan *contract.Plan) routes {
 func hasParameter(route string) bool { return strings.Contains(route, ":") }
 
 // taken returns the methods of a path that isn't a value of the parameter of the route that the
-// router has matched: the contract has the path itself, without the request's method. To the router,
-// GET /api/users/complete/ asks for a user.
+// router has matched: the contract has the path itself, without the request's method. To the
+// router, GET /api/users/complete/ asks for a user.
 func (n routes) taken(route, path string) (methods string, ok bool) {
 	if hasParameter(route) {
 		methods, ok = n.allow[path]

@@ -53,7 +53,8 @@ func (s *Server) HTTPServer() *http.Server {
 		MaxHeaderBytes:    maxHeaderBytes,
 		// net/http would answer OPTIONS * by itself, without what every answer carries.
 		DisableGeneralOptionsHandler: true,
-		// What net/http has to say is about single connections: a client that broke off, a bad handshake.
+		// What net/http has to say is about single connections: a client that broke off, a bad
+		// handshake.
 		ErrorLog: slog.NewLogLogger(s.logger.Handler(), slog.LevelDebug),
 	}
 }

@@ -119,8 +119,8 @@ func (s *Server) Login(ctx context.Context, req api.LoginRequestObject) (api.Log
 	}, nil
 }
 
-// RevokeToken ends the session that a token belongs to. The response to an invalid token is the same
-// (RFC 7009 section 2.2).
+// RevokeToken ends the session that a token belongs to. The response to an invalid token is the
+// same (RFC 7009 section 2.2).
 func (s *Server) RevokeToken(
 	ctx context.Context,
 	req api.RevokeTokenRequestObject,

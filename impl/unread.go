@@ -18,8 +18,8 @@ const (
 //
 // A client that is still sending doesn't read. If the connection is closed with bytes unread, it is
 // reset and the client loses the response (RFC 9112 section 9.6). So the rest of the body is read
-// after the response, for a bounded time. Then the connection is closed, because its next bytes could
-// belong to the body.
+// after the response, for a bounded time. Then the connection is closed, because its next bytes
+// could belong to the body.
 type unread struct {
 	io.ReadCloser
 	isRead  bool

@@ -35,7 +35,8 @@ func heldLogin(t *testing.T, h *impltest.Harness) string {
 	return a.Text("request")
 }
 
-// A right password of a user whose email was never proved leads to a code, and the code to a session.
+// A right password of a user whose email was never proved leads to a code, and the code to a
+// session.
 func TestLoginOfAnUnverifiedUser(t *testing.T) {
 	t.Parallel()
 	h, open := verifiedEmails(t, impltest.Options{})
@@ -249,7 +250,8 @@ func TestL5_HeldLogins(t *testing.T) {
 	for i := range 9 {
 		wantStatus(t, fmt.Sprint("login ", i), loginFrom(t, h, home, ada, impltest.Password), 403)
 	}
-	// 19 guesses from 10 addresses, ten of them on the account, and ten codes for it and from two addresses.
+	// 19 guesses from 10 addresses, ten of them on the account, and ten codes for it and from two
+	// addresses.
 	want := float64(10*15*60 + 19*36 + 20*6*60)
 	if got := charged(t, h) - before; got != want {
 		t.Errorf("%.0f s were charged, want %.0f", got, want)

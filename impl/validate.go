@@ -12,9 +12,9 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/contract"
 )
 
-// validateRequest checks the path, the query string, the headers and the body of a request against the
-// contract, before the generated stub reads them. It reports everything that is wrong at once, as
-// [contract.Violations], unless the path names nothing.
+// validateRequest checks the path, the query string, the headers and the body of a request against
+// the contract, before the generated stub reads them. It reports everything that is wrong at once,
+// as [contract.Violations], unless the path names nothing.
 //
 // The strict server validates nothing by itself: a missing field would be "", and another content
 // type would pass.
@@ -65,6 +65,7 @@ func readBody(ec echo.Context, plan *contract.Body) ([]byte, error) {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return nil, fmt.Errorf("%w: %w", errBodyTimeout, err)
 	}
-	// A body that ended early, or whose chunks can't be read. The reason could repeat what was sent.
+	// A body that ended early, or whose chunks can't be read. The reason could repeat what was
+	// sent.
 	return nil, contract.Violations{{Code: "malformed", Detail: "The body did not arrive as its head announced it."}}
 }

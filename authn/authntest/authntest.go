@@ -38,8 +38,8 @@ type vectors struct {
 
 // vector is a change of the good token.
 type vector struct {
-	// Header and Claims replace a part of the header or the claims. HeaderIs and ClaimsIs replace all
-	// of it.
+	// Header and Claims replace a part of the header or the claims. HeaderIs and ClaimsIs replace
+	// all of it.
 	Header, Claims     [2]string
 	HeaderIs, ClaimsIs *string
 	// Unsigned leaves the signature empty.

@@ -14,8 +14,8 @@ import (
 )
 
 // sweepEvery is the interval between purges of refilled budgets, ended sessions, expired challenges
-// and expired keys. The purges bound every table: by the attempts in one window, or by the logins in one session
-// lifetime.
+// and expired keys. The purges bound every table: by the attempts in one window, or by the logins
+// in one session lifetime.
 const sweepEvery = time.Minute
 
 // followKeysEvery is the interval at which changes of the keys are loaded. Tests shorten it.
@@ -60,8 +60,8 @@ func inBackground(ctx context.Context, s settings, b background) (stop func() er
 		cancel()
 		running.Wait()
 		b.Auth.Wait()
-		// The last requests have ended. What they have enqueued is sent now, or by another instance, or
-		// at the next start.
+		// The last requests have ended. What they have enqueued is sent now, or by another
+		// instance, or at the next start.
 		bounded, cancel := context.WithTimeout(mailing, drainTimeout)
 		defer cancel()
 		return errors.Join(b.Mail.Stop(bounded), stopMetrics())

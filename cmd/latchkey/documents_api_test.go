@@ -28,8 +28,8 @@ var (
 var (
 	// makingClient is held while the client's package is built or something runs that builds it.
 	makingClient sync.Mutex
-	// clientIsBuilt is set once the package was built whole. What builds it anew leaves this package in
-	// its place.
+	// clientIsBuilt is set once the package was built whole. What builds it anew leaves this
+	// package in its place.
 	clientIsBuilt bool
 )
 
@@ -100,8 +100,8 @@ func (d *document) serveAPI(t *testing.T, script string) {
 	}
 }
 
-// installClient copies the client's package to where npm would install it, because other tests build
-// it again.
+// installClient copies the client's package to where npm would install it, because other tests
+// build it again.
 func (d *document) installClient(t *testing.T) {
 	t.Helper()
 	modules := filepath.Join(d.dir, "node_modules")

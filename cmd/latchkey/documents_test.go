@@ -156,8 +156,8 @@ var languages = []string{"go", "js", "nginx", "python", "text", "ts", "tsx"}
 const (
 	// prelude is run before each script.
 	prelude = "source \"$ROOT/cmd/latchkey/testdata/documents.sh\"\n"
-	// inCheckout is run before a script that runs in the checkout. `make` doesn't install npm's packages
-	// there: other tests run with the packages that are installed.
+	// inCheckout is run before a script that runs in the checkout. `make` doesn't install npm's
+	// packages there: other tests run with the packages that are installed.
 	inCheckout = "make() { command make --old-file=web/node_modules/.package-lock.json \"$@\"; }\n"
 )
 
@@ -311,8 +311,8 @@ func (d *document) serve(t *testing.T, script string) {
 	}
 }
 
-// openPage starts the demo, or a page of the reader's, on a port of its own. It requests the page, and
-// its script if the page has one to be compiled.
+// openPage starts the demo, or a page of the reader's, on a port of its own. It requests the page,
+// and its script if the page has one to be compiled.
 func (d *document) openPage(t *testing.T, dir, command, script string) {
 	t.Helper()
 	makingClient.Lock()

@@ -84,7 +84,8 @@ func isKnown(name string, known []setting) bool {
 }
 
 // nearest returns the name of the setting that has the most words of a name, and of several the one
-// that is the fewest edits away. It returns "" if no setting has one of the words or is spelled alike.
+// that is the fewest edits away. It returns "" if no setting has one of the words or is spelled
+// alike.
 func nearest(name string, known []setting) string {
 	base, isFile := strings.CutSuffix(name, "_FILE")
 	words := strings.Split(strings.TrimPrefix(base, prefix), "_")

@@ -17,8 +17,8 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/postgres/postgrestest"
 )
 
-// --follow prints each event once, while transactions are committed in another order than their events
-// were made in, and ends with status 0 when it is interrupted.
+// --follow prints each event once, while transactions are committed in another order than their
+// events were made in, and ends with status 0 when it is interrupted.
 func TestEventsFollow(t *testing.T) {
 	t.Parallel()
 	dir, url := openFolder(t), postgrestest.NewEmpty(t)

@@ -124,8 +124,8 @@ func TestFastAPI(t *testing.T) {
 	want(down, "a text that needs no key, while the server is down", "Bearer x", 401, `Bearer error="invalid_token"`)
 }
 
-// checkAuthorize checks that Authorize in FastAPI's documentation can log in: its request is that of
-// Swagger UI, to the address in the application's own contract.
+// checkAuthorize checks that Authorize in FastAPI's documentation can log in: its request is that
+// of Swagger UI, to the address in the application's own contract.
 func checkAuthorize(t *testing.T, d *document, origin string) {
 	t.Helper()
 	res, err := client.Get("http://" + d.api + "/openapi.json")
@@ -162,8 +162,8 @@ func checkAuthorize(t *testing.T, d *document, origin string) {
 	}
 }
 
-// forgeries returns changes of a token, by name: without a signature, and with signatures that others
-// can make.
+// forgeries returns changes of a token, by name: without a signature, and with signatures that
+// others can make.
 func forgeries(t *testing.T, url, good string) map[string]string {
 	t.Helper()
 	res, err := client.Get(url + "/.well-known/jwks.json")
@@ -226,9 +226,9 @@ func ecKey(t *testing.T) *ecdsa.PrivateKey {
 }
 
 // lenient are the tokens of authntest that the page's code accepts, although authn refuses them, by
-// the beginnings of their names. PyJWT reads JSON as Python does, and asks little of a claim. Only the
-// server could sign such tokens; it doesn't. The one with other unused bits says the same as the
-// token that it was made of.
+// the beginnings of their names. PyJWT reads JSON as Python does, and asks little of a claim. Only
+// the server could sign such tokens; it doesn't. The one with other unused bits says the same as
+// the token that it was made of.
 var lenient = regexp.MustCompile(`^(an unused bit|unused bits|(claims|header) with a BOM|` +
 	`alg twice|an unknown one twice|exp twice|sid twice|sub twice|uid twice|` +
 	`Aud beside|Sid beside|iss with long s|sub with a long s|sub a lone surrogate|` +

@@ -14,8 +14,8 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// healthTimeout bounds the whole question. It is shorter than the time limit that containers' health
-// checks usually have, so that our message is shown. Tests shorten it.
+// healthTimeout bounds the whole question. It is shorter than the time limit that containers'
+// health checks usually have, so that our message is shown. Tests shorten it.
 var healthTimeout = 3 * time.Second
 
 // maxHealthBody is the largest number of bytes that is read of an answer. Ours have some hundred.

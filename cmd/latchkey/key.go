@@ -59,7 +59,8 @@ func (r *root) withKeys(ctx context.Context, f func(*keyring.Ring) error) error 
 		if err != nil {
 			return err
 		}
-		// A command must not change the algorithm because it was started without the server's settings.
+		// A command must not change the algorithm because it was started without the server's
+		// settings.
 		keys, err := keyring.OpenAsIs(ctx, keyringOptions(s, db, key))
 		if err != nil {
 			return explainKeys(err)

@@ -23,7 +23,8 @@ var (
 )
 
 // The links of each page lead to files and headings that exist. Each test that a page names exists.
-// No table is split, and no section comes twice. docs/contract.md is compared with the tests by TestMatrix.
+// No table is split, and no section comes twice. docs/contract.md is compared with the tests by
+// TestMatrix.
 func TestPagesLead(t *testing.T) {
 	t.Parallel()
 	root := filepath.Join("..", "..")

@@ -71,9 +71,9 @@ func clip(text string) string {
 	return fmt.Sprintf("%s… (%d bytes)", text[:end], len(text))
 }
 
-// isInvisible reports whether slog leaves a character as it is that can't be seen. Such are DEL and, in
-// JSON, C1 controls, marks of the writing direction and the like. They occur only within texts, so that
-// an escape is always valid.
+// isInvisible reports whether slog leaves a character as it is that can't be seen. Such are DEL
+// and, in JSON, C1 controls, marks of the writing direction and the like. They occur only within
+// texts, so that an escape is always valid.
 func isInvisible(r rune) bool { return r >= 0x7f && !unicode.IsPrint(r) }
 
 // logWriter collects lines and writes them in order, each at most [logDelay] later. If nobody reads

@@ -14,8 +14,8 @@ import (
 // delays a request or the shutdown.
 func TestLogWithoutReader(t *testing.T) {
 	t.Parallel()
-	// A line of a request for path has more than 2 KiB. The pipe (64 KiB) and the waiting lines (1 MiB)
-	// hold fewer lines than the sleeping reader gets.
+	// A line of a request for path has more than 2 KiB. The pipe (64 KiB) and the waiting lines (1
+	// MiB) hold fewer lines than the sleeping reader gets.
 	path := "/api/" + strings.Repeat("%7F", 507)
 	for name, row := range map[string]struct {
 		requests int

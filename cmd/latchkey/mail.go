@@ -77,8 +77,8 @@ func devMails(
 	return devmail.New(mailFolder(s, logger)).Serve, nil
 }
 
-// isLocalURL reports whether a public URL, which was checked before, leads to this machine. An empty
-// one is where requests come from.
+// isLocalURL reports whether a public URL, which was checked before, leads to this machine. An
+// empty one is where requests come from.
 func isLocalURL(text string) bool {
 	u, err := url.Parse(text)
 	return err == nil && (text == "" || isLoopback(net.JoinHostPort(u.Hostname(), "0")))

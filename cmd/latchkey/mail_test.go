@@ -32,8 +32,8 @@ func getDev(t *testing.T, target string) (answer, error) {
 	return answer{res.StatusCode, string(text)}, err
 }
 
-// serve --dev shows the mail of a flow with its code and link. The log names the mail's file, and has
-// neither.
+// serve --dev shows the mail of a flow with its code and link. The log names the mail's file, and
+// has neither.
 func TestServeDev(t *testing.T) {
 	t.Parallel()
 	dir := openFolder(t)

@@ -31,8 +31,8 @@ const patience = 90 * time.Second
 // testKey is the secret key of servers on a test's database.
 const testKey = "hV3kq8Zr1wXtN6yPbC0mJ4sLgE9dFuA7oT5iRvQ2KxWnYzHj"
 
-// isImpatient is the variable of a server that loads changes of its keys within a tenth of a second, and
-// waits two seconds for a body instead of ten.
+// isImpatient is the variable of a server that loads changes of its keys within a tenth of a
+// second, and waits two seconds for a body instead of ten.
 const isImpatient = "TEST_IS_IMPATIENT"
 
 // TestMain puts the real binary into PATH as latchkey. The binary is this test binary, which runs
@@ -62,8 +62,8 @@ func (w withPostgres) run() int {
 	return postgrestest.Run(w.m)
 }
 
-// dataFolder is the data folder of processes that have no other one. The default of a process of root
-// would be /var/lib/latchkey, which belongs to a server of the machine.
+// dataFolder is the data folder of processes that have no other one. The default of a process of
+// root would be /var/lib/latchkey, which belongs to a server of the machine.
 var dataFolder string
 
 // migratedCluster is an embedded database with the newest schema and no rows, which is made once.
@@ -73,8 +73,8 @@ var migratedCluster struct {
 	err    error
 }
 
-// makeCluster makes [migratedCluster]. The PostgreSQL of its copies doesn't wait for the disk either,
-// so they survive a kill of all processes, but no power cut.
+// makeCluster makes [migratedCluster]. The PostgreSQL of its copies doesn't wait for the disk
+// either, so they survive a kill of all processes, but no power cut.
 func makeCluster() error {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
@@ -100,8 +100,8 @@ func makeCluster() error {
 	return errors.Join(err, file.Close())
 }
 
-// dataFolderIn makes a data folder in dir with a copy of [migratedCluster]. Where a test is about the
-// first start, serve makes its database itself.
+// dataFolderIn makes a data folder in dir with a copy of [migratedCluster]. Where a test is about
+// the first start, serve makes its database itself.
 func dataFolderIn(tb testing.TB, dir string) string {
 	tb.Helper()
 	migratedCluster.make.Do(func() { migratedCluster.err = makeCluster() })

@@ -7,8 +7,8 @@ import (
 	"unicode"
 )
 
-// escaping writes the characters that escaped reports as in JSON, such as \u009b. JSON stays the same,
-// because only its strings can have such characters.
+// escaping writes the characters that escaped reports as in JSON, such as \u009b. JSON stays the
+// same, because only its strings can have such characters.
 type escaping struct {
 	to      io.Writer
 	escaped func(rune) bool
@@ -37,8 +37,9 @@ func (e escaping) Write(text []byte) (int, error) {
 	return len(text), nil
 }
 
-// isCommand reports whether a terminal does more with a character than to show it, such as a control
-// character or one that turns the direction of the text around. Users choose their names and metadata.
+// isCommand reports whether a terminal does more with a character than to show it, such as a
+// control character or one that turns the direction of the text around. Users choose their names
+// and metadata.
 func isCommand(c rune) bool {
 	return c != '\n' && c != '\t' && unicode.IsControl(c) || unicode.Is(unicode.Bidi_Control, c) ||
 		c == '\u2028' || c == '\u2029'

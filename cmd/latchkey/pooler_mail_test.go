@@ -8,8 +8,8 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/postgres/postgrestest"
 )
 
-// Behind a pooler in transaction mode LISTEN doesn't work. Each mail is sent all the same, by one of
-// two instances, and the log has nothing to complain of.
+// Behind a pooler in transaction mode LISTEN doesn't work. Each mail is sent all the same, by one
+// of two instances, and the log has nothing to complain of.
 func TestPooler_Mails(t *testing.T) {
 	t.Parallel()
 	bouncer := startPooler(t, postgrestest.NewEmpty(t))

@@ -23,8 +23,8 @@ import (
 	"github.com/latchkey-auth/latchkey/schema"
 )
 
-// Each script runs the real binary, save for what stands behind `here`: that is [run] in this process,
-// with the same settings. In addition to testscript's own commands there are:
+// Each script runs the real binary, save for what stands behind `here`: that is [run] in this
+// process, with the same settings. In addition to testscript's own commands there are:
 //
 //	database            name an empty database of its own in LATCHKEY_DATABASE_URL, and a key in LATCHKEY_SECRET_KEY
 //	outdate             take the database's schema back to none

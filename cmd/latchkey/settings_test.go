@@ -241,8 +241,8 @@ func TestNearest(t *testing.T) {
 	}
 }
 
-// runHere runs a command in this process, without settings, and returns what it prints. The scripts run
-// the binary.
+// runHere runs a command in this process, without settings, and returns what it prints. The scripts
+// run the binary.
 func runHere(args ...string) (string, error) {
 	var out strings.Builder
 	err := run(context.Background(), args, nil, strings.NewReader(""), &out, &out)

@@ -92,7 +92,8 @@ func isExcusedAccount(name string) bool {
 	return is && slices.Contains([]string{"overloaded", "invalid_request"}, code)
 }
 
-// prepareAccounts asks for codes for ada, eve and the user limited, and makes the session of the user stale an old one.
+// prepareAccounts asks for codes for ada, eve and the user limited, and makes the session of the
+// user stale an old one.
 func prepareAccounts(t *testing.T, s *shownServer) {
 	s.execute(t, "", "UPDATE users SET email_verified = true WHERE username = 'stale'",
 		"UPDATE sessions SET authenticated_at = now() - interval '1 hour' "+

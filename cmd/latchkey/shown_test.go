@@ -27,8 +27,8 @@ const formType = "application/x-www-form-urlencoded"
 // shownServer is a server with its database and tokens of its users.
 type shownServer struct {
 	url, database string
-	// verifiedURL and closedURL are servers on the same database whose registration is so. The first
-	// demands verified emails.
+	// verifiedURL and closedURL are servers on the same database whose registration is so. The
+	// first demands verified emails.
 	verifiedURL, closedURL   string
 	environ                  []string
 	ada, inactive, gone, eve grant
@@ -36,8 +36,8 @@ type shownServer struct {
 	stale grant
 	// limited is a user whose attempts are used up.
 	limited grant
-	// root is a superuser who asked for every scope, and staleRoot a session of it that proved two hours
-	// ago who its user is.
+	// root is a superuser who asked for every scope, and staleRoot a session of it that proved two
+	// hours ago who its user is.
 	root, staleRoot grant
 	rootID          string
 	// requests are requests for codes, by the path that they were asked for at and the user.

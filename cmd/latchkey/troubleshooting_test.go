@@ -19,8 +19,9 @@ var (
 	between = regexp.MustCompile(`[…=]|[:;,] |"`)
 )
 
-// The messages in the first column of docs/troubleshooting.md are those of the program, the contract
-// or the client. A reader searches the page for them. Words of other programs are not in code spans.
+// The messages in the first column of docs/troubleshooting.md are those of the program, the
+// contract or the client. A reader searches the page for them. Words of other programs are not in
+// code spans.
 func TestTroubleshooting(t *testing.T) {
 	t.Parallel()
 	root := filepath.Join("..", "..")

@@ -18,8 +18,8 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/transfer"
 )
 
-// An import that is killed anywhere and run again ends as one that was never killed. No batch is half
-// done.
+// An import that is killed anywhere and run again ends as one that was never killed. No batch is
+// half done.
 func TestKilledImport(t *testing.T) {
 	t.Parallel()
 	const users, batch = 4000, 1000

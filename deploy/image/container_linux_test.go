@@ -22,8 +22,8 @@ import (
 const inContainer = "LATCHKEY_TEST_CONTAINER"
 
 // container is an unpacked image, run as `docker run --read-only --cap-drop ALL --network host
-// --security-opt no-new-privileges` does. For root the image's user is a user of its own. For anybody
-// else it is the user of the tests, in a user namespace.
+// --security-opt no-new-privileges` does. For root the image's user is a user of its own. For
+// anybody else it is the user of the tests, in a user namespace.
 type container struct {
 	Root   string
 	Config v1.Config
@@ -68,8 +68,8 @@ func (c container) command(t *testing.T, env []string, args ...string) *exec.Cmd
 	return cmd
 }
 
-// replaced returns the variables of an image with some replaced. A process that gets a variable twice
-// may take the first.
+// replaced returns the variables of an image with some replaced. A process that gets a variable
+// twice may take the first.
 func replaced(variables, by []string) []string {
 	kept := slices.DeleteFunc(slices.Clone(variables), func(variable string) bool {
 		name, _, _ := strings.Cut(variable, "=")

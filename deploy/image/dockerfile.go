@@ -29,8 +29,8 @@ type copied struct {
 
 var errNotScratch = errors.New("the last stage must begin with FROM scratch")
 
-// readDockerfile returns the last stage of a Dockerfile. It fails for an instruction that would need
-// Docker.
+// readDockerfile returns the last stage of a Dockerfile. It fails for an instruction that would
+// need Docker.
 func readDockerfile(path string) (stage, error) {
 	f, err := os.Open(path)
 	if err != nil {

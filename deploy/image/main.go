@@ -1,6 +1,6 @@
 // Command image makes the container image of Latchkey without Docker. It reads the image's settings
-// from the last stage of the Dockerfile, and takes its files from the folders that root.sh has made.
-// The same input gives the same bytes.
+// from the last stage of the Dockerfile, and takes its files from the folders that root.sh has
+// made. The same input gives the same bytes.
 package main
 
 import (

@@ -30,8 +30,8 @@ var loaded = []string{"bin/postgres", "bin/initdb", "lib/postgresql/plpgsql.so",
 
 var errMissingLibrary = errors.New("a shared library is missing")
 
-// postgresFiles returns the PostgreSQL of the npm package, with its links, and the libraries of this
-// machine that it loads.
+// postgresFiles returns the PostgreSQL of the npm package, with its links, and the libraries of
+// this machine that it loads.
 func postgresFiles(pkg string) ([]file, error) {
 	native, err := filepath.Abs(filepath.Join(pkg, "native"))
 	if err != nil {

@@ -30,8 +30,8 @@ type part struct {
 	licences      [][]byte
 }
 
-// parts returns what is in the binary of a platform: Go itself, Swagger UI, and the modules by their
-// paths. It fails if one of them has no licence.
+// parts returns what is in the binary of a platform: Go itself, Swagger UI, and the modules by
+// their paths. It fails if one of them has no licence.
 func (s source) parts(ctx context.Context, p platform) ([]part, error) {
 	goroot, err := s.command(ctx, p, "go", "env", "GOROOT")
 	if err != nil {

@@ -56,8 +56,8 @@ func npm(t *testing.T, dir string, args ...string) []byte {
 	return out
 }
 
-// command is a command of the user, whose npm has no cache of ours. Their system has no PostgreSQL, if
-// this machine lets us hide its own.
+// command is a command of the user, whose npm has no cache of ours. Their system has no PostgreSQL,
+// if this machine lets us hide its own.
 func command(dir, name string, args ...string) *exec.Cmd {
 	cmd := exec.Command(name, args...)
 	const postgres = "/usr/lib/postgresql"
@@ -193,8 +193,8 @@ func (s *server) register(t *testing.T, name string) {
 	}
 }
 
-// end sends a signal to a process or a group, checks that nothing of the server is left, and returns
-// how the launcher has ended.
+// end sends a signal to a process or a group, checks that nothing of the server is left, and
+// returns how the launcher has ended.
 func (s *server) end(t *testing.T, to int, by syscall.Signal) (ended error) {
 	t.Helper()
 	if err := syscall.Kill(to, by); err != nil {

@@ -141,8 +141,9 @@ func (validatedBody) Close() error { return nil }
 func (b validatedBody) ValidatedValue() any { return b.value }
 
 const (
-	// maxValues bounds the members and elements of a JSON body, and the fields of a form. Each costs
-	// an entry of a map, many times its bytes: 64 KiB of them cost 4.5 ms, and of levels 8.4 ms.
+	// maxValues bounds the members and elements of a JSON body, and the fields of a form. Each
+	// costs an entry of a map, many times its bytes: 64 KiB of them cost 4.5 ms, and of levels 8.4
+	// ms.
 	maxValues = 1000
 	// maxDepth bounds how deep a JSON body is nested.
 	maxDepth = 32

@@ -60,11 +60,13 @@ type Operation struct {
 	Authenticated bool
 	// OptionalToken reports whether a token that is sent without demand is looked at.
 	OptionalToken bool
-	// TakesCookie reports whether `security` lets the operation look at the cookie of [Rules.Cookie].
+	// TakesCookie reports whether `security` lets the operation look at the cookie of
+	// [Rules.Cookie].
 	TakesCookie bool
 	// Scopes are those that the token must have, sorted.
 	Scopes []string
-	// MaxAge is how long ago the session may have proved who its user is; 0 for any time (RFC 9470).
+	// MaxAge is how long ago the session may have proved who its user is; 0 for any time (RFC
+	// 9470).
 	MaxAge time.Duration
 	// OAuth reports whether errors carry the members of RFC 6749 section 5.2 too. Such an operation
 	// takes no query string.
@@ -88,8 +90,8 @@ type Rules struct {
 	// Scopes reports that the caller checks [Operation.Scopes]. If it doesn't, a contract that
 	// demands a scope is refused.
 	Scopes bool
-	// Cookie is the name of the one cookie that the caller reads, or empty. A contract that declares
-	// another one is refused.
+	// Cookie is the name of the one cookie that the caller reads, or empty. A contract that
+	// declares another one is refused.
 	Cookie string
 }
 

@@ -40,9 +40,9 @@ func isRoles(value any) bool {
 	return ok
 }
 
-// planRoles returns the roles of a document, whose extensions were checked. It fails unless the roles
-// and the flows of the security schemes name the same scopes: what only a role has would let nobody
-// in, and nobody would hold what only a flow has.
+// planRoles returns the roles of a document, whose extensions were checked. It fails unless the
+// roles and the flows of the security schemes name the same scopes: what only a role has would let
+// nobody in, and nobody would hold what only a flow has.
 func planRoles(doc *openapi3.T) (Roles, error) {
 	declared := map[string]bool{}
 	if doc.Components != nil {

@@ -28,7 +28,8 @@ const (
 	// pagePolicy lets in the style sheet, the empty icon and the frame with the HTML of a mail.
 	pagePolicy = "default-src 'none'; style-src 'self'; img-src data:; frame-src 'self'; base-uri 'none'; " +
 		"form-action 'none'; frame-ancestors 'none'"
-	// mailPolicy is for the HTML of a mail, which may be anything: no script runs, and nothing is loaded.
+	// mailPolicy is for the HTML of a mail, which may be anything: no script runs, and nothing is
+	// loaded.
 	mailPolicy = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; " +
 		"form-action 'none'; frame-ancestors 'self'"
 )

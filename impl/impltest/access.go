@@ -72,8 +72,8 @@ func Senders(o Operation) []Sender {
 }
 
 // Refusal returns the code that refuses an operation to a sender, by the contract: its `security`,
-// its `x-latchkey-max-age`, the parameters of its path, and `x-latchkey-roles`. It is empty where the
-// operation is allowed.
+// its `x-latchkey-max-age`, the parameters of its path, and `x-latchkey-roles`. It is empty where
+// the operation is allowed.
 func Refusal(o Operation, s Sender) string {
 	if !o.IsGuarded() {
 		return ""

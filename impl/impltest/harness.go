@@ -70,8 +70,8 @@ type Options struct {
 	Ready func(context.Context) error
 	// Dev serves what is below /dev/.
 	Dev func(http.ResponseWriter, *http.Request) error
-	// Mails is a folder that the mails are written to, by way of the queue in the database. They go to
-	// the [Mailbox] alone where it is empty.
+	// Mails is a folder that the mails are written to, by way of the queue in the database. They go
+	// to the [Mailbox] alone where it is empty.
 	Mails string
 	// Patient is for tests that load the harness more than a slow machine can bear. A wait for a
 	// connection, a worker or a response then takes up to a minute, because waiting isn't what such

@@ -70,8 +70,8 @@ func page(test func(outcome) string) string {
 	return b.String()
 }
 
-// matrix returns the page for the recorded tests. It keeps what the page before it says and is still
-// true.
+// matrix returns the page for the recorded tests. It keeps what the page before it says and is
+// still true.
 func (c *coverage) matrix(before string) string {
 	named := readMatrix(before)
 	return page(func(o outcome) string {

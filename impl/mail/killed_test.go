@@ -88,8 +88,8 @@ func TestKilled(t *testing.T) {
 	})
 	database := postgrestest.New(t)
 	for round := range rounds {
-		// The victim is killed at its commit, or when the server has the first or the second command of a
-		// mail.
+		// The victim is killed at its commit, or when the server has the first or the second
+		// command of a mail.
 		when := []string{committed, "MAIL", "DATA"}[round%3]
 		cmd := exec.CommandContext(t.Context(), os.Args[0])
 		cmd.Env = append(os.Environ(), victimDatabase+"="+database, victimServer+"="+s.addr)

@@ -65,8 +65,8 @@ func TestQueueLimits(t *testing.T) {
 			mu.Lock()
 			now = now.Add(time.Minute)
 			mu.Unlock()
-			// River doesn't use the test's clock. So make its waiting jobs due, and notify it: by itself
-			// it looks only once a second.
+			// River doesn't use the test's clock. So make its waiting jobs due, and notify it: by
+			// itself it looks only once a second.
 			for _, statement := range []string{
 				"UPDATE river_job SET state = 'available', scheduled_at = now() WHERE state = 'scheduled'",
 				`SELECT pg_notify(current_schema() || '.river_insert', '{"queue": "mail"}')`,

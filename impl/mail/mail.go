@@ -63,7 +63,8 @@ func Kinds() []Kind { return sortedKeys(dataOf) }
 // anything.
 type Letter struct {
 	Kind Kind `json:"kind"`
-	// ID is the challenge of a mail with a code, or the event of a notice. The Message-ID is made of it.
+	// ID is the challenge of a mail with a code, or the event of a notice. The Message-ID is made
+	// of it.
 	ID uuid.UUID `json:"id"`
 	// To is the address as stored with the account.
 	To string `json:"to"`
@@ -84,9 +85,9 @@ func kindOf(data any) Kind {
 }
 
 // Data returns the data of a letter's templates, a struct of the contract such as
-// [api.MailResetPassword]. It decides which mail is sent: for a taken address a [CompleteRegistration]
-// becomes an [EmailTaken]. If ok is false the mail is dropped, because its code has expired or was
-// used.
+// [api.MailResetPassword]. It decides which mail is sent: for a taken address a
+// [CompleteRegistration] becomes an [EmailTaken]. If ok is false the mail is dropped, because its
+// code has expired or was used.
 type Data func(ctx context.Context, l Letter) (data any, ok bool, err error)
 
 // Allow returns how long a mail to a recipient must wait. It returns 0 if the mail may be sent now,
@@ -97,9 +98,9 @@ type Allow func(ctx context.Context, to string, kind Kind) (wait time.Duration, 
 var ErrUnknownKind = errors.New("mail: unknown kind")
 
 // Link returns the address that a mail leads to. The page of the application is a path below the
-// public URL, or a whole address. The token is in the fragment, which browsers send to no server. Link
-// returns nil for a path without a public URL. A mail never leads to where a request came from,
-// because anybody can set a Host header.
+// public URL, or a whole address. The token is in the fragment, which browsers send to no server.
+// Link returns nil for a path without a public URL. A mail never leads to where a request came
+// from, because anybody can set a Host header.
 func Link(publicURL, page string, kind Kind, token string) *string {
 	if strings.HasPrefix(page, "/") {
 		if publicURL == "" {

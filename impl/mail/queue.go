@@ -18,8 +18,8 @@ const (
 	// workers is how many mails one instance sends at once. Each holds a connection to the database
 	// only while it asks for data and when it is done.
 	workers = 8
-	// fetchPause is the shortest time between two looks at the queue. With River's 100 ms, 8 workers
-	// would send 80 mails a second.
+	// fetchPause is the shortest time between two looks at the queue. With River's 100 ms, 8
+	// workers would send 80 mails a second.
 	fetchPause = 5 * time.Millisecond
 	// sendTimeout bounds one attempt. A mail of an instance that was killed is tried again after
 	// rescueAfter, which must be longer: until then the instance might still be sending it.
@@ -27,7 +27,8 @@ const (
 	rescueAfter = time.Minute
 	// maxAttempts are tried over two days: the n-th pause is n⁴ seconds.
 	maxAttempts = 15
-	// A letter has an address, so what was sent is soon forgotten. What failed is kept for a look at it.
+	// A letter has an address, so what was sent is soon forgotten. What failed is kept for a look
+	// at it.
 	keepSent, keepFailed = time.Hour, 7 * 24 * time.Hour
 	// cutOff is how long mails may take to give up once a stop is out of patience.
 	cutOff = 5 * time.Second
@@ -94,7 +95,8 @@ func New(o Options) (*Queue, error) {
 	return q, nil
 }
 
-// NewOutbox returns a queue that takes letters and never sends one, for commands: a server sends them.
+// NewOutbox returns a queue that takes letters and never sends one, for commands: a server sends
+// them.
 func NewOutbox(pool *pgxpool.Pool) (*Queue, error) {
 	client, err := river.NewClient(riverpgxv5.New(pool), &river.Config{})
 	if err != nil {
@@ -117,7 +119,8 @@ func (q *Queue) Enqueue(ctx context.Context, tx pgx.Tx, l Letter) error {
 func (q *Queue) Start(ctx context.Context) error { return q.client.Start(context.WithoutCancel(ctx)) }
 
 // Stop takes no more letters from the queue, and returns when those that were taken are sent. When
-// ctx ends it breaks off those that are still being sent. They stay in the queue and are tried again.
+// ctx ends it breaks off those that are still being sent. They stay in the queue and are tried
+// again.
 func (q *Queue) Stop(ctx context.Context) error {
 	err := q.client.Stop(ctx)
 	if ctx.Err() == nil {
@@ -191,8 +194,8 @@ func (w *worker) complete(ctx context.Context, j *river.Job[job]) {
 	}
 }
 
-// atLeast drops the records below a level: what River has to say about each job is nobody's concern.
-// River adds no attributes to its logger, so their handlers need no level.
+// atLeast drops the records below a level: what River has to say about each job is nobody's
+// concern. River adds no attributes to its logger, so their handlers need no level.
 type atLeast struct {
 	slog.Handler
 	level slog.Level

@@ -98,8 +98,8 @@ func (s *SMTP) Send(ctx context.Context, m *Message) error {
 	stop := context.AfterFunc(ctx, func() { _ = connection.Text.Close() })
 	defer stop()
 	err = s.client.SendWithSMTPClient(connection, m.msg)
-	// The server has taken the mail, or it has not. What it says to RSET and QUIT changes neither, and
-	// a second mail would be one too many.
+	// The server has taken the mail, or it has not. What it says to RSET and QUIT changes neither,
+	// and a second mail would be one too many.
 	_ = s.client.CloseWithSMTPClient(connection)
 	var failed *gomail.SendError
 	switch {
@@ -108,7 +108,8 @@ func (s *SMTP) Send(ctx context.Context, m *Message) error {
 	case errors.As(err, &failed) && failed.Reason == gomail.ErrSMTPRcptTo && failed.ErrorCode()/100 == 5:
 		return fmt.Errorf("%w: %w", ErrRefused, err)
 	case errors.As(err, &failed) && failed.Reason == gomail.ErrSMTPDataClose:
-		// The server has seen the mail, and may repeat a link that it doesn't like. River would store it.
+		// The server has seen the mail, and may repeat a link that it doesn't like. River would
+		// store it.
 		return fmt.Errorf("mail: send: %s: the server answered %d", failed.Reason, failed.ErrorCode())
 	}
 	return fmt.Errorf("mail: send: %w", err)

@@ -44,11 +44,11 @@ type Content struct {
 }
 
 // LoadTemplates returns the embedded templates, each replaced by the file of the same name in
-// folder if there is one: `<language>/<kind>.txt` and `<language>/<kind>.html`. An empty folder name
-// replaces none. A language that isn't embedded needs a file for each kind.
+// folder if there is one: `<language>/<kind>.txt` and `<language>/<kind>.html`. An empty folder
+// name replaces none. A language that isn't embedded needs a file for each kind.
 //
-// Each template is executed with the contract's example. The error names the file, and the line of a
-// field that the data doesn't have.
+// Each template is executed with the contract's example. The error names the file, and the line of
+// a field that the data doesn't have.
 func LoadTemplates(folder string) (*Templates, error) {
 	sources, err := readSources(folder)
 	if err != nil {
@@ -123,8 +123,8 @@ func readSources(folder string) (map[string]map[string]source, error) {
 	return sources, errors.Join(missing...)
 }
 
-// addSources adds the files in the folders of root. It follows links and leaves out names that begin
-// with a dot, because Kubernetes mounts a ConfigMap as links into a folder `..data`.
+// addSources adds the files in the folders of root. It follows links and leaves out names that
+// begin with a dot, because Kubernetes mounts a ConfigMap as links into a folder `..data`.
 func addSources(sources map[string]map[string]source, files fs.FS, root, shown string) error {
 	languages, err := visible(files, root, shown)
 	if err != nil {
@@ -194,8 +194,8 @@ func isLanguage(name string) bool {
 	return len(name) >= 2 && len(name) <= 16 && !strings.ContainsFunc(name, isOdd)
 }
 
-// parse parses the two files of a mail. The first line of the text is the subject. The text keeps an
-// empty line in its place, so that the lines in errors are those of the file.
+// parse parses the two files of a mail. The first line of the text is the subject. The text keeps
+// an empty line in its place, so that the lines in errors are those of the file.
 func parse(text, html source) (template, error) {
 	subject, body, _ := strings.Cut(text.text, "\n")
 	var t template

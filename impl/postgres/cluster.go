@@ -41,8 +41,8 @@ func (f folder) initialise(ctx context.Context, in install, options Options) err
 	if err := f.clearPlace(options.Logger); err != nil {
 		return err
 	}
-	// A program of a killed start may still write while it notices the end of its parent. It has ended
-	// by the time that a cluster takes.
+	// A program of a killed start may still write while it notices the end of its parent. It has
+	// ended by the time that a cluster takes.
 	defer f.removeHalfMade(options.Logger)
 	dir, err := os.MkdirTemp(f.root, newCluster)
 	if err == nil {
@@ -131,9 +131,9 @@ func (f folder) run(ctx context.Context, program string, args ...string) error {
 	return fmt.Errorf("%s: %w\n%s", filepath.Base(program), err, text)
 }
 
-// stopOrphan ends the server that a killed process has left in the cluster. We hold the data folder's
-// lock, so no process uses the server. What a killed server has left needs no signal: it ends soon by
-// itself, and the start waits for it.
+// stopOrphan ends the server that a killed process has left in the cluster. We hold the data
+// folder's lock, so no process uses the server. What a killed server has left needs no signal: it
+// ends soon by itself, and the start waits for it.
 func (f folder) stopOrphan(ctx context.Context, logger *slog.Logger) error {
 	for _, step := range []struct {
 		signal string
@@ -144,8 +144,8 @@ func (f folder) stopOrphan(ctx context.Context, logger *slog.Logger) error {
 			break
 		}
 		logger.Warn("stopping a PostgreSQL that a killed process has left", "pid", pid, "signal", step.signal)
-		// The account sends the signal. It may write any process id into its pid file, and root could
-		// signal every process.
+		// The account sends the signal. It may write any process id into its pid file, and root
+		// could signal every process.
 		_ = f.run(ctx, "/bin/sh", "-c", `kill -s "$0" "$1"`, step.signal, strconv.Itoa(pid)) // the server may be gone
 		// The last thing that a server does is to remove its pid file.
 		for deadline := time.Now().Add(step.wait); f.postmasterPID() == pid && time.Now().Before(deadline); {
@@ -162,9 +162,9 @@ func (f folder) stopOrphan(ctx context.Context, logger *slog.Logger) error {
 
 func (f folder) pidFile() string { return filepath.Join(f.cluster(), "postmaster.pid") }
 
-// running returns the process id of the server that runs in the cluster, and the folder of its socket.
-// If there is none, it returns 0. A server names itself, its cluster and the socket's folder in the pid
-// file, and accepts connections until it ends.
+// running returns the process id of the server that runs in the cluster, and the folder of its
+// socket. If there is none, it returns 0. A server names itself, its cluster and the socket's
+// folder in the pid file, and accepts connections until it ends.
 func (f folder) running() (pid int, socket string) {
 	text, _ := os.ReadFile(f.pidFile()) // a stopped server has none
 	lines := strings.Split(string(text), "\n")
@@ -186,8 +186,8 @@ func (f folder) postmasterPID() (pid int) {
 	return max(pid, 0)
 }
 
-// removeStalePID removes a pid file that would keep PostgreSQL from starting although no server runs
-// in the cluster. That is:
+// removeStalePID removes a pid file that would keep PostgreSQL from starting although no server
+// runs in the cluster. That is:
 //
 //   - a file that names a live process, because PostgreSQL takes any process of its user for a running
 //     server. If processes of a killed server still run, PostgreSQL notices their shared memory.

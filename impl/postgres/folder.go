@@ -46,8 +46,8 @@ func openFolder(dataDir string) (folder, error) {
 	return f, nil
 }
 
-// create creates a missing data folder. It lets the account pass through a folder that root owns, but
-// not list it.
+// create creates a missing data folder. It lets the account pass through a folder that root owns,
+// but not list it.
 func (f folder) create() error {
 	if !f.account.dropped {
 		return os.MkdirAll(f.root, 0o700)
@@ -107,8 +107,8 @@ func (f folder) own(path string) error {
 	return os.Lchown(path, int(f.account.uid), int(f.account.gid))
 }
 
-// GiveToOwner makes the owner of a folder the owner of a file that root has created there. The owner
-// may start the server the next time, without being root.
+// GiveToOwner makes the owner of a folder the owner of a file that root has created there. The
+// owner may start the server the next time, without being root.
 func GiveToOwner(file *os.File) error {
 	if os.Geteuid() != 0 {
 		return nil

@@ -67,10 +67,11 @@ func (f folder) acquire(ctx context.Context, role string) (release func() error,
 	}
 }
 
-// tryLock takes the exclusive lock on the data folder, or returns the process that holds it. That is
-// the zero holder while the file has no record. The kernel releases the lock when the process dies, so
-// it never becomes stale. PostgreSQL doesn't inherit it, because Go opens files with O_CLOEXEC. The
-// file stays, because two processes could lock a file that is removed and created again.
+// tryLock takes the exclusive lock on the data folder, or returns the process that holds it. That
+// is the zero holder while the file has no record. The kernel releases the lock when the process
+// dies, so it never becomes stale. PostgreSQL doesn't inherit it, because Go opens files with
+// O_CLOEXEC. The file stays, because two processes could lock a file that is removed and created
+// again.
 func (f folder) tryLock(role string) (release func() error, other holder, err error) {
 	file, err := os.OpenFile(f.path(lockFile), os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
 	if err != nil {

@@ -78,8 +78,8 @@ var madeFolder = sync.OnceValues(func() (string, error) {
 	return dir, s.Stop(context.Background())
 })
 
-// usedFolder returns a copy of a data folder that was used once. To copy one costs a tenth of making
-// its cluster.
+// usedFolder returns a copy of a data folder that was used once. To copy one costs a tenth of
+// making its cluster.
 func usedFolder(t *testing.T) string {
 	t.Helper()
 	from, err := madeFolder()

@@ -126,8 +126,8 @@ func place(root *os.Root, from, to string) error {
 	return errors.Join(err, out.Chmod(mode), out.Close())
 }
 
-// makeLinks makes the links that the npm package lists in a file. Both ends of a link must be in the
-// package.
+// makeLinks makes the links that the npm package lists in a file. Both ends of a link must be in
+// the package.
 func makeLinks(list, dir string) error {
 	text, err := os.ReadFile(list)
 	if errors.Is(err, fs.ErrNotExist) {

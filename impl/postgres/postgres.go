@@ -45,8 +45,8 @@ var (
 	ErrOtherMajor = errors.New("the data folder was made by another major version of PostgreSQL")
 	// ErrNotFound is returned if there are no usable PostgreSQL binaries.
 	ErrNotFound = errors.New("PostgreSQL was not found")
-	// ErrDataFolder is returned if the data folder can't be made, or if the user that PostgreSQL runs
-	// as can't enter it.
+	// ErrDataFolder is returned if the data folder can't be made, or if the user that PostgreSQL
+	// runs as can't enter it.
 	ErrDataFolder = errors.New("the data folder can't be used")
 	// ErrNoAccount is returned if there is no user that PostgreSQL can run as.
 	ErrNoAccount = errors.New("PostgreSQL has no user to run as")

@@ -139,8 +139,8 @@ func (s *Server) serve(stopping, forced context.Context, socket string) error {
 	return fmt.Errorf("PostgreSQL ended with %s; the end of %s:\n%s", cmd.ProcessState, path, tail(log, begin))
 }
 
-// isBlocked reports whether the server ended because a killed server's processes still run. They end
-// soon.
+// isBlocked reports whether the server ended because a killed server's processes still run. They
+// end soon.
 func isBlocked(err error) bool {
 	return strings.Contains(err.Error(), "is still in use") || strings.Contains(err.Error(), "already exists")
 }

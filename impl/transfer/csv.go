@@ -38,8 +38,8 @@ func newTable(in *input) (table, error) {
 	return t, nil
 }
 
-// separator returns what the first line separates its columns by. Where the decimal sign is a comma,
-// Excel writes a semicolon.
+// separator returns what the first line separates its columns by. Where the decimal sign is a
+// comma, Excel writes a semicolon.
 func (in *input) separator() byte {
 	head, _ := in.Peek(in.Buffered()) // no more than was read
 	head, _, _ = bytes.Cut(head, []byte{'\n'})

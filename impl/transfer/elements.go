@@ -6,8 +6,8 @@ import (
 	"io"
 )
 
-// errNotJSON reports a file that breaks off, or isn't JSON between its elements. Nothing behind it can
-// be read.
+// errNotJSON reports a file that breaks off, or isn't JSON between its elements. Nothing behind it
+// can be read.
 var errNotJSON = errors.New("the file is not JSON, or breaks off")
 
 // elements reads the elements of an array one by one: of a file that is an array, or of a member of

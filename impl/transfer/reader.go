@@ -55,7 +55,8 @@ type Reader struct {
 		next() (data []byte, line int, err error)
 	} // nil for CSV
 	table table
-	// known reports that a user had the members without which the file can't be what the system exports.
+	// known reports that a user had the members without which the file can't be what the system
+	// exports.
 	known bool
 }
 

@@ -15,10 +15,10 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/auth/account"
 )
 
-// row is a user as another system writes it: a record of CSV, whose cells are texts, or an object of
-// JSON. Its methods return what a UserRecord has in the place, or the value itself where it can't be
-// read, so that the contract's validator reports it. A number is a [jsontext.Value], because a float64
-// would round a long id.
+// row is a user as another system writes it: a record of CSV, whose cells are texts, or an object
+// of JSON. Its methods return what a UserRecord has in the place, or the value itself where it
+// can't be read, so that the contract's validator reports it. A number is a [jsontext.Value],
+// because a float64 would round a long id.
 type row map[string]any
 
 // keepNumbers makes a [jsontext.Value] of a number that is read into an any.
@@ -74,8 +74,8 @@ var times = []string{
 	"2006-01-02T15:04:05.999999999",
 }
 
-// time returns a member that is a time. A number counts the milliseconds since 1970, or the seconds if
-// it would otherwise be in 1973 or before.
+// time returns a member that is a time. A number counts the milliseconds since 1970, or the seconds
+// if it would otherwise be in 1973 or before.
 func (r row) time(name string) any {
 	text := r.text(name)
 	if text == "" {

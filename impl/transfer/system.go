@@ -11,10 +11,11 @@ import (
 // System is another system that users come from.
 type System struct {
 	name string
-	// member is the member of an exported object that has the users. It is empty for lines. An array
-	// is always read.
+	// member is the member of an exported object that has the users. It is empty for lines. An
+	// array is always read.
 	member string
-	// needs are columns, or members of the first user, without which the file can't be what the system exports.
+	// needs are columns, or members of the first user, without which the file can't be what the
+	// system exports.
 	needs []string
 	// record returns the UserRecord of a row. A user who stays behind has none, and a reason.
 	record func(row, mapping) (r record, reason string)

@@ -137,7 +137,8 @@ func (m *Mail) emailChanged(said auth.CodeMail) api.MailEmailChanged {
 	}
 }
 
-// invitation returns the data of a mail whose token alone sets a password. kind is that of its link.
+// invitation returns the data of a mail whose token alone sets a password. kind is that of its
+// link.
 func (m *Mail) invitation(said auth.CodeMail, kind mail.Kind) api.MailInvitation {
 	token := said.Link.Reveal()
 	return api.MailInvitation{

@@ -41,8 +41,8 @@ type Config struct {
 	AccessTokenTTL   time.Duration
 	KeyLead          time.Duration
 	Hash             password.Params
-	// HashWorkers is how many passwords are hashed at once, and HashWait how long one waits for that
-	// at most.
+	// HashWorkers is how many passwords are hashed at once, and HashWait how long one waits for
+	// that at most.
 	HashWorkers       int
 	HashWait          time.Duration
 	PasswordMinLength int

@@ -37,8 +37,8 @@ var keyboard = []string{
 // MinRun is the least length of a run, in characters.
 const MinRun = 3
 
-// Run returns the length of the run that a text begins with, or 0: a character repeated, steps up or
-// down the alphabet or the digits, a row of the keyboard, or a year. The text must not be empty.
+// Run returns the length of the run that a text begins with, or 0: a character repeated, steps up
+// or down the alphabet or the digits, a row of the keyboard, or a year. The text must not be empty.
 func Run(text []rune) int {
 	longest := 0
 	for _, step := range []rune{-1, 0, 1} {

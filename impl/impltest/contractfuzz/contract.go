@@ -157,8 +157,8 @@ const usual = 48
 // characters matches a pattern that says only which characters a text has, and how many.
 var characters = regexp.MustCompile(`^\^(\[.+\])([*+]|\{\d+,\d+\})\$$`)
 
-// valuesOf returns all values of a boolean, and of a list of some texts those that have none, one or
-// all of them.
+// valuesOf returns all values of a boolean, and of a list of some texts those that have none, one
+// or all of them.
 func valuesOf(schema *openapi3.Schema) ([]string, error) {
 	if schema.Type.Is("boolean") {
 		return []string{"true", "false"}, checkSchema(schema, "boolean")

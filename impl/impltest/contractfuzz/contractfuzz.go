@@ -157,7 +157,8 @@ func (c *Case) Judge(status int, body []byte) error {
 	}
 	isEvenKnown, isException := exceptions[fmt.Sprint(status, " ", answer.Code)]
 	rest := slices.DeleteFunc(slices.Clone(answer.Errors), func(e fieldError) bool {
-		// How easily a password is guessed, and which fields go together, is not for a schema to say.
+		// How easily a password is guessed, and which fields go together, is not for a schema to
+		// say.
 		return e.Code == "common_password" || e.Code == "not_allowed" || slices.Contains(together[c.Operation], e)
 	})
 	switch {

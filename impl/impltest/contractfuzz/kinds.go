@@ -44,7 +44,8 @@ func addValid(op *operation, add adder) {
 	}
 	for i, example := range op.examples {
 		for _, style := range styles {
-			// Its credentials are a user's, so the answer shows whether a value was read as it was written.
+			// Its credentials are a user's, so the answer shows whether a value was read as it was
+			// written.
 			add(fmt.Sprint("example ", i, " ", style), want{known: true}, func(d *draft) {
 				d.fields, d.style = nil, style
 				for _, m := range op.members {

@@ -36,8 +36,8 @@ var (
 // Main is for a package's TestMain: func TestMain(m *testing.M) { postgrestest.Main(m) }.
 func Main(m *testing.M) { os.Exit(Run(m)) }
 
-// Run runs the tests, with temporary files in memory. Then it stops PostgreSQL if a test has started
-// it. It returns the exit status of the process.
+// Run runs the tests, with temporary files in memory. Then it stops PostgreSQL if a test has
+// started it. It returns the exit status of the process.
 func Run(m *testing.M) int {
 	return temptest.Run(func() int {
 		postgres.ForgetEnvironment()

@@ -36,8 +36,8 @@ func Run(tests func() int) (status int) {
 	return tests()
 }
 
-// folder makes a folder in parent, or in the system's folder for temporary files if parent is empty.
-// It removes what killed tests have left beside it, because memory is scarcer than the disk.
+// folder makes a folder in parent, or in the system's folder for temporary files if parent is
+// empty. It removes what killed tests have left beside it, because memory is scarcer than the disk.
 func folder(parent string) (string, error) {
 	if parent == "" {
 		parent = os.TempDir()

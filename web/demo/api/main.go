@@ -1,6 +1,6 @@
 // Command api is the demo's own API: notes that each user sees alone. It shows how a backend takes
-// Latchkey's access tokens. It imports only the authn package and the standard library, so that it can
-// be copied.
+// Latchkey's access tokens. It imports only the authn package and the standard library, so that it
+// can be copied.
 package main
 
 import (
@@ -115,9 +115,9 @@ func newHandler(verifier *authn.Verifier, origin string, now func() time.Time) h
 	return allowOrigin(origin, routes)
 }
 
-// allowOrigin lets pages of one origin read the responses (the CORS protocol of the Fetch standard).
-// It stands before the check of the token, because a browser sends preflights without one, and because
-// the page has to be able to read a 401.
+// allowOrigin lets pages of one origin read the responses (the CORS protocol of the Fetch
+// standard). It stands before the check of the token, because a browser sends preflights without
+// one, and because the page has to be able to read a 401.
 func allowOrigin(origin string, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()

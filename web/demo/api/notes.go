@@ -35,8 +35,8 @@ type notes struct {
 	now func() time.Time
 
 	mu sync.Mutex
-	// byUser has the notes of each user by the `uid` of the token, the oldest first. Unlike an email or a
-	// username, a `uid` is never given to another user.
+	// byUser has the notes of each user by the `uid` of the token, the oldest first. Unlike an
+	// email or a username, a `uid` is never given to another user.
 	byUser map[string][]note
 }
 
