@@ -39,8 +39,8 @@ func (s *Server) authenticate(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// stale returns the refusal of a session that has to prove again who its user is. It looks the factors
-// up, which a request that isn't refused never needs.
+// stale returns the refusal of a session that has to prove again who its user is. It looks the
+// factors up, which a request that isn't refused never needs.
 func (s *Server) stale(ctx context.Context, p auth.Principal, maxAge time.Duration) error {
 	factors, err := s.auth.Factors(ctx, p.User.ID)
 	if err != nil {

@@ -35,8 +35,8 @@ func (s *Server) serveDev(serve func(http.ResponseWriter, *http.Request) error) 
 //
 //   - The peer must be this machine.
 //   - No proxy may be in front, because its peer may be anybody.
-//   - The Host header must name this machine. A page of a stranger's whose name was made to lead here
-//     (DNS rebinding) has the stranger's name in it.
+//   - The Host header must name this machine. A page of a stranger's whose name was made to lead
+//     here (DNS rebinding) has the stranger's name in it.
 func notLocal(r *http.Request) string {
 	peer, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil || !peer.Addr().Unmap().IsLoopback() {

@@ -4,8 +4,8 @@
 // Servers of the last release run beside a new schema while the new release is rolled out. These
 // rules make a migration safe for them:
 //
-//   - Its head names the oldest binary that may run beside it. That binary stays ready. An older one
-//     stops being ready, and doesn't start ([ErrNewer]).
+//   - Its head names the oldest binary that may run beside it. That binary stays ready. An older
+//     one stops being ready, and doesn't start ([ErrNewer]).
 //   - It only expands: expand_test.go refuses what takes something from an older binary.
 //   - released_test.go plans each statement of the last release on the new schema.
 //   - It waits for a lock for a second at most, and is tried again after a pause (patience.go).
@@ -73,11 +73,12 @@ const (
 // Latest returns the version of the newest migration in this binary.
 func Latest() int64 { return own.latest }
 
-// Migrate applies the pending migrations and returns their number. It ends with ctx, or after an hour.
-//   - Any number of servers may call it at once on one database, also through a connection pooler: one
-//     works, and the others wait.
-//   - A migration waits for a lock for a second at most, so that it doesn't stop those who use the table,
-//     and is tried again after a pause.
+// Migrate applies the pending migrations and returns their number. It ends with ctx, or after an
+// hour.
+//   - Any number of servers may call it at once on one database, also through a connection pooler:
+//     one works, and the others wait.
+//   - A migration waits for a lock for a second at most, so that it doesn't stop those who use the
+//     table, and is tried again after a pause.
 //   - A newer database is left as it is, even if its schema allows this binary beside it.
 //
 // It fails with [ErrNewer] if the schema doesn't allow this binary, and with [ErrForeign] on a

@@ -5,7 +5,8 @@
 // What is wrong with a request is reported as [Violations], all at once. Each has a JSON pointer:
 //
 //   - `/password` and `/address/city` are members of the body, or fields of a form;
-//   - `/query/limit` is the parameter `limit` of the query string, `/query` the query string itself;
+//   - `/query/limit` is the parameter `limit` of the query string, `/query` the query string
+//     itself;
 //   - `/header/If-Match` is a header, spelled as in the contract;
 //   - the empty pointer is the body as a whole.
 //
@@ -18,18 +19,19 @@
 //   - A security scheme is a bearer token: `oauth2`, or `http` with `bearer`. Only `oauth2` has
 //     scopes. Each scope is declared in a flow of the scheme, and all alternatives of an operation
 //     demand the same scopes. The caller says whether it checks them ([Rules.Scopes]).
-//   - The roles of `x-latchkey-roles` hold the scopes that the flows declare: no other, and each scope
-//     is held by a role.
+//   - The roles of `x-latchkey-roles` hold the scopes that the flows declare: no other, and each
+//     scope is held by a role.
 //   - One other scheme is known: `apiKey` in `cookie`, with the name that the caller reads
 //     ([Rules.Cookie]). It is an alternative to nothing at all (`{}`) and stands alone, because a
 //     browser sends a cookie unasked: a cookie lets nobody in where a bearer token would be needed.
-//   - A parameter is in the path, the query string or a header, is of one primitive type, and has the
-//     default style. A parameter of the path is text, is declared for a place in the path, and the
-//     caller has an error for its absence. Parameters that aren't declared are ignored.
+//   - A parameter is in the path, the query string or a header, is of one primitive type, and has
+//     the default style. A parameter of the path is text, is declared for a place in the path, and
+//     the caller has an error for its absence. Parameters that aren't declared are ignored.
 //   - A body has one media type: application/json, application/merge-patch+json or
 //     application/x-www-form-urlencoded. A merge patch is a closed object (RFC 7396); its null
 //     members pass where their schema is nullable. The fields of a form are text.
-//   - An extension `x-latchkey-*` is one of a closed list, at its own place, with a value of its type.
+//   - An extension `x-latchkey-*` is one of a closed list, at its own place, with a value of its
+//     type.
 package contract
 
 import (

@@ -189,8 +189,9 @@ func (f folder) postmasterPID() (pid int) {
 // removeStalePID removes a pid file that would keep PostgreSQL from starting although no server
 // runs in the cluster. That is:
 //
-//   - a file that names a live process, because PostgreSQL takes any process of its user for a running
-//     server. If processes of a killed server still run, PostgreSQL notices their shared memory.
+//   - a file that names a live process, because PostgreSQL takes any process of its user for a
+//     running server. If processes of a killed server still run, PostgreSQL notices their shared
+//     memory.
 //   - an empty file, which only a power cut leaves
 //
 // PostgreSQL itself removes the file of a dead process.
