@@ -1,4 +1,5 @@
-// What the house asks of its TypeScript. Types are checked by tsc in each workspace; here they are only used.
+// What the house asks of its TypeScript. Types are checked by tsc in each workspace; here they are
+// only used.
 import tseslint from 'typescript-eslint'
 
 export default tseslint.config(

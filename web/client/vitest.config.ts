@@ -5,7 +5,8 @@ export default defineConfig({
     globalSetup: 'test/server.ts',
     // Most of its time a file waits for a clock: a token's end, or a patience.
     maxWorkers: 4,
-    // A server makes a database cluster at its first start, and npm asks its registry, on a slow machine.
+    // A server makes a database cluster at its first start, and npm asks its registry, on a slow
+    // machine.
     testTimeout: 180_000,
     hookTimeout: 180_000,
   },

@@ -1,5 +1,5 @@
-// Runs the page by Vite's development server, and the notes' API beside it: `node start.mjs PATH-OF-THE-API`.
-// Both end with Ctrl-C, with the API, and with this process.
+// Runs the page by Vite's development server, and the notes' API beside it: `node start.mjs
+// PATH-OF-THE-API`. Both end with Ctrl-C, with the API, and with this process.
 import { spawn } from 'node:child_process'
 import { join } from 'node:path'
 import { createServer } from 'vite'

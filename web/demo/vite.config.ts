@@ -2,9 +2,9 @@ import { join } from 'node:path'
 import { defineConfig, loadEnv, type Plugin } from 'vite'
 
 /**
- * Returns what the built page may do: load its own files, and call its two services. A script that gets in can send the
- * password nowhere else. Trusted Types make the browser refuse `innerHTML` and the like. A form can't be sent without
- * script, so that nothing that is typed gets into a URL.
+ * Returns what the built page may do: load its own files, and call its two services. A script that
+ * gets in can send the password nowhere else. Trusted Types make the browser refuse `innerHTML` and
+ * the like. A form can't be sent without script, so that nothing that is typed gets into a URL.
  */
 function contentSecurityPolicy(services: readonly string[]): string {
   return [
@@ -38,12 +38,14 @@ function policyInPage(policy: string): Plugin {
 export default defineConfig(({ mode }) => {
   const env = loadEnv(mode, import.meta.dirname, 'VITE_')
   const services = [env.VITE_LATCHKEY_URL, env.VITE_NOTES_URL].map((url) => new URL(url ?? '').origin)
-  // One fixed origin for `dev` and `preview`, since the server is told exactly which origins may call it.
+  // One fixed origin for `dev` and `preview`, since the server is told exactly which origins may
+  // call it.
   const listen = { host: '127.0.0.1', port: Number(process.env.DEMO_PORT ?? 5173), strictPort: true }
   return {
     root: import.meta.dirname,
     plugins: [policyInPage(contentSecurityPolicy(services))],
-    // One small script needs no preloading, and an asset as a data: URL would be against the policy.
+    // One small script needs no preloading, and an asset as a data: URL would be against the
+    // policy.
     build: {
       modulePreload: false,
       assetsInlineLimit: 0,

@@ -7,7 +7,8 @@ import { findChromium } from './chromium.ts'
 const screenshots = join(import.meta.dirname, 'screenshots')
 
 const flags = [
-  // Nothing of the browser's own leaves the machine, nor anything that a page lets slip: no name is resolved.
+  // Nothing of the browser's own leaves the machine, nor anything that a page lets slip: no name is
+  // resolved.
   '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1, EXCLUDE 127.0.0.2',
   '--disable-background-networking',
   '--disable-component-update',
@@ -20,8 +21,8 @@ const flags = [
 const waitBound = 15_000
 
 /**
- * Starts Chromium without a window: the one that `LATCHKEY_CHROMIUM` names, else one that is installed, else (or with
- * `LATCHKEY_CHROMIUM=npm`) the one in the npm package.
+ * Starts Chromium without a window: the one that `LATCHKEY_CHROMIUM` names, else one that is
+ * installed, else (or with `LATCHKEY_CHROMIUM=npm`) the one in the npm package.
  */
 export async function launchBrowser(): Promise<Browser> {
   const { executablePath, env } = await findChromium()
@@ -30,7 +31,8 @@ export async function launchBrowser(): Promise<Browser> {
   // Chromium refuses to sandbox what root runs.
   if (process.getuid?.() === 0) return launch(false)
   return launch(true).catch((error: unknown) => {
-    // Containers, and kernels that keep namespaces from whom they don't know, allow no sandbox. What runs here is ours.
+    // Containers, and kernels that keep namespaces from whom they don't know, allow no sandbox.
+    // What runs here is ours.
     if (error instanceof Error && /sandbox|namespace/i.test(error.message)) return launch(false)
     throw error
   })
@@ -57,8 +59,9 @@ export interface Expected extends BrowserContextOptions {
 }
 
 /**
- * Opens an empty page, with storage of its own. When the test ends, the page is closed, and the test fails if the page
- * did what `expected` doesn't name. A screenshot of a page that failed stays in `screenshots`.
+ * Opens an empty page, with storage of its own. When the test ends, the page is closed, and the
+ * test fails if the page did what `expected` doesn't name. A screenshot of a page that failed stays
+ * in `screenshots`.
  */
 export async function openPage(browser: Browser, expected: Expected): Promise<{ page: Page; seen: Seen }> {
   const { origins, errors = [], violations = [], ...options } = expected

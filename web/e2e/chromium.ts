@@ -31,9 +31,10 @@ export async function findChromium(): Promise<Chromium> {
 }
 
 /**
- * Unpacks the Chromium that `@sparticuz/chromium` carries, with the libraries and the fonts that a bare machine lacks,
- * beside the package: some 200 MB that stay until the next `npm ci`. The package itself would unpack it to fixed names in
- * the folder for temporary files, where anybody may have put something else before.
+ * Unpacks the Chromium that `@sparticuz/chromium` carries, with the libraries and the fonts that a
+ * bare machine lacks, beside the package: some 200 MB that stay until the next `npm ci`. The
+ * package itself would unpack it to fixed names in the folder for temporary files, where anybody
+ * may have put something else before.
  */
 async function unpacked(): Promise<Chromium> {
   if (process.platform !== 'linux' || process.arch !== 'x64') {
@@ -58,8 +59,8 @@ async function unpack(cache: string, folder: string): Promise<void> {
   await mkdir(cache, { recursive: true })
   const draft = await mkdtemp(join(cache, 'unpacking-'))
   try {
-    // A process of its own, as the package reads where to unpack from the environment. It unpacks the libraries only
-    // if it believes to be in AWS Lambda.
+    // A process of its own, as the package reads where to unpack from the environment. It unpacks
+    // the libraries only if it believes to be in AWS Lambda.
     const script = 'import chromium from "@sparticuz/chromium"; await chromium.executablePath()'
     await promisify(execFile)(process.execPath, ['--input-type=module', '-e', script], {
       cwd: import.meta.dirname,

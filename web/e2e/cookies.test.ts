@@ -169,7 +169,8 @@ test('what a page of another origin posts is refused, and the session goes on', 
   await logIn(page)
   const before = await cookieOf(page.context())
 
-  // The browser sends the cookie for a page of the same site, and for one of another site it doesn't.
+  // The browser sends the cookie for a page of the same site, and for one of another site it
+  // doesn't.
   for (const [origin, code] of [
     [sibling, 'origin_not_allowed'],
     [foreign, 'cross_origin'],

@@ -24,8 +24,8 @@ export interface DemoSite {
 }
 
 /**
- * Listens on a free port first and is built later: the server has to know the page's origin when it starts, and the
- * page has to know the server's URL when it is built.
+ * Listens on a free port first and is built later: the server has to know the page's origin when it
+ * starts, and the page has to know the server's URL when it is built.
  */
 export async function openDemoSite(): Promise<DemoSite> {
   const folder = await mkdtemp(join(tmpdir(), 'latchkey-demo-'))
@@ -43,7 +43,8 @@ export async function openDemoSite(): Promise<DemoSite> {
   if (address === null || typeof address === 'string') throw new Error('the preview listens on no port')
   return {
     origin: `http://127.0.0.1:${address.port}`,
-    // A process of its own: the test runner's NODE_ENV would build another page than the one that people get.
+    // A process of its own: the test runner's NODE_ENV would build another page than the one that
+    // people get.
     build: async (server, notes) => {
       const env = { PATH: process.env['PATH'], VITE_LATCHKEY_URL: server, VITE_NOTES_URL: notes }
       const vite = join(installed, 'vite', 'bin', 'vite.js')
@@ -57,8 +58,9 @@ export async function openDemoSite(): Promise<DemoSite> {
 }
 
 /**
- * Copies the demo to a folder where it finds the client as an installed package: packed, with only the files of the package.
- * In the workspace it is a link to the client's folder, where all of its files are found. The client has to be built.
+ * Copies the demo to a folder where it finds the client as an installed package: packed, with only
+ * the files of the package. In the workspace it is a link to the client's folder, where all of its
+ * files are found. The client has to be built.
  */
 async function copyWithPackedClient(folder: string): Promise<string> {
   const demo = join(folder, 'demo')
@@ -106,7 +108,10 @@ export async function closeStage({ site, server, api, browser }: Stage): Promise
   await Promise.all([site.stop(), api.stop(), server.stop()])
 }
 
-/** An answer in this test that a browser's console shows as an error; 0 for no answer. The path is the server's, or a whole URL. */
+/**
+ * An answer in this test that a browser's console shows as an error; 0 for no answer. The path is
+ * the server's, or a whole URL.
+ */
 export type Failure = readonly [status: number, path: string]
 
 /** Opens the demo. The test fails if an answer fails that isn't named here, or if one that is named doesn't come. */

@@ -39,7 +39,8 @@ test('the demo knows in every tab who is logged in, also once somebody else is',
     await said(page, 'You are logged in.')
   }
 
-  // In a tab that still shows the form, since the others' news is on its way, somebody logs in over the one before.
+  // In a tab that still shows the form, since the others' news is on its way, somebody logs in over
+  // the one before.
   await third.evaluate(
     async ({ url, email, password }) => {
       const body = new URLSearchParams({ username: email, password })

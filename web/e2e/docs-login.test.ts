@@ -145,7 +145,8 @@ describe('/docs', () => {
     const login = await fillIn(page, { username: ada.email, password: ada.password })
     expect(login).toMatchObject({ status: '200', body: { token_type: 'bearer' } })
     const { refresh_token } = login.body as { refresh_token: string }
-    // The fields that were typed before are sent too: the page shows the error, and the session stays.
+    // The fields that were typed before are sent too: the page shows the error, and the session
+    // stays.
     expect(await fillIn(page, { grant_type: 'refresh_token', refresh_token })).toMatchObject({
       status: '422',
       body: { errors: [{ pointer: '/password' }, { pointer: '/username' }] },
@@ -230,7 +231,8 @@ describe('/docs', () => {
     await authorizeButton(page).focus()
     await page.keyboard.press('Enter')
     await dialog(page).waitFor()
-    // Around the dialog and the browser's own controls, where the page has no focus, and never behind the dialog.
+    // Around the dialog and the browser's own controls, where the page has no focus, and never
+    // behind the dialog.
     const passed: (string | undefined)[] = []
     while (passed.length < 11) {
       passed.push(

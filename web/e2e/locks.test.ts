@@ -53,7 +53,8 @@ test('a tab that keeps the lock, as one does that is frozen while it refreshes, 
       password: 'correct horse battery staple',
     }),
   )
-  // The refresh of the first is under way, and holds the lock. A browser without a window freezes no tab: its answer is kept back instead.
+  // The refresh of the first is under way, and holds the lock. A browser without a window freezes
+  // no tab: its answer is kept back instead.
   let letGo: () => void = () => undefined
   const held = new Promise<void>((resolve) => {
     letGo = resolve

@@ -13,8 +13,9 @@ export interface Mail {
 const waitBound = 15_000
 
 /**
- * Waits for a mail of this kind to an address, and returns the newest. `dataDir` is the data folder of a server without
- * `LATCHKEY_SMTP_URL`, which writes its mails there. `after` is a mail that came before, with another code.
+ * Waits for a mail of this kind to an address, and returns the newest. `dataDir` is the data folder
+ * of a server without `LATCHKEY_SMTP_URL`, which writes its mails there. `after` is a mail that
+ * came before, with another code.
  */
 export async function mailTo(dataDir: string, address: string, kind: string, after?: Mail): Promise<Mail> {
   let newest: Mail | undefined

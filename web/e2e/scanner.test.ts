@@ -12,17 +12,22 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { launchBrowser, openPage } from './browser.ts'
 import { startServer, type Server } from './server.ts'
 
-// Scanners of mail open every link, run the scripts of the page behind it, fill its fields and press its buttons. Nothing
-// that they do so may verify an address, open a session, change a password, or spoil a code for its owner.
+// Scanners of mail open every link, run the scripts of the page behind it, fill its fields and
+// press its buttons. Nothing that they do so may verify an address, open a session, change a
+// password, or spoil a code for its owner.
 
-/** Each round sends a link's token nine times to each operation. A request has five tries: if these counted, none were left. */
+/**
+ * Each round sends a link's token nine times to each operation. A request has five tries: if these
+ * counted, none were left.
+ */
 const rounds = 2
 
 const password = 'correct horse battery staple'
 
 /**
- * The worst page of an application: it sends the token of the link to each operation that takes a code, when it is
- * loaded and with each button, without the request of the browser that asked. One button sends what was typed.
+ * The worst page of an application: it sends the token of the link to each operation that takes a
+ * code, when it is loaded and with each button, without the request of the browser that asked. One
+ * button sends what was typed.
  */
 const page = `<!doctype html>
 <html lang="en">
@@ -214,8 +219,9 @@ test('a scanner gains nothing and spoils nothing', async () => {
   expect(changed.status).toBe(204)
 })
 
-// A link for a forgotten password counts with a new password, wherever it was asked for. So a program that makes one up
-// sets it, as docs/mail.md says. It is not logged in by that, and the owner is told.
+// A link for a forgotten password counts with a new password, wherever it was asked for. So a
+// program that makes one up sets it, as docs/mail.md says. It is not logged in by that, and the
+// owner is told.
 test('a scanner that makes up a password sets it, is not logged in, and the owner is told', async () => {
   const { email, token, mails } = await account('eve')
   const statuses = await scan(mails, { text: '12345678', password: 'made up by a scanner' })

@@ -36,8 +36,8 @@ export interface Server {
 }
 
 /**
- * Starts the binary that `LATCHKEY_BIN` names, or else `bin/latchkey`, and answers when it listens. `env` adds settings
- * to it or replaces them; `flags` are those of `serve`.
+ * Starts the binary that `LATCHKEY_BIN` names, or else `bin/latchkey`, and answers when it listens.
+ * `env` adds settings to it or replaces them; `flags` are those of `serve`.
  */
 export async function startServer(env: Record<string, string> = {}, flags: readonly string[] = []): Promise<Server> {
   const binary = resolve(process.env['LATCHKEY_BIN'] ?? join(repository, 'bin', 'latchkey'))
@@ -107,7 +107,10 @@ function inherited(): NodeJS.ProcessEnv {
   return Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(LATCHKEY_|PG)/.test(name)))
 }
 
-/** Answers the URL of the start line, which has another form in a log of JSON, or rejects with the output if that doesn't come. */
+/**
+ * Answers the URL of the start line, which has another form in a log of JSON, or rejects with the
+ * output if that doesn't come.
+ */
 function listening(child: ChildProcess, output: () => string): Promise<string> {
   return new Promise((resolve, reject) => {
     const fail = (why: string) => {

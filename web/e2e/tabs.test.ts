@@ -87,7 +87,10 @@ test('two tabs of which one has begun with a copy of the other’s session stay 
     await opened.waitForFunction(() => 'changes' in window)
     return opened
   }
-  /** Refreshes twice, so that the token from before is worth nothing, and ends the session, whatever the server's window. */
+  /**
+   * Refreshes twice, so that the token from before is worth nothing, and ends the session, whatever
+   * the server's window.
+   */
   const refreshTwice = (page: Page) =>
     page.evaluate(async () => {
       const answers = []

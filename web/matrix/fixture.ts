@@ -21,7 +21,10 @@ export function entries(): string[] {
     .map((entry) => join('@latchkey-auth/client', entry))
 }
 
-/** Makes a folder of the given files, and of those of `fixtures/` by its name. All of node_modules is found from there. */
+/**
+ * Makes a folder of the given files, and of those of `fixtures/` by its name. All of node_modules
+ * is found from there.
+ */
 export function folder(name: string, files: Record<string, string> = {}): string {
   const made = join(root, '.work', name)
   mkdirSync(made, { recursive: true })
@@ -45,7 +48,10 @@ export async function run(cwd: string, command: string, args: string[], env: Rec
   }
 }
 
-/** Starts a server of one's own until the test ends, and returns its origin once it answers. What it has written is shown if the test fails. */
+/**
+ * Starts a server of one's own until the test ends, and returns its origin once it answers. What it
+ * has written is shown if the test fails.
+ */
 export async function serve(cwd: string, args: (port: string) => string[], env: Record<string, string> = {}) {
   const port = await freePort()
   const origin = `http://localhost:${port}`

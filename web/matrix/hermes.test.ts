@@ -32,7 +32,10 @@ globalThis.use = async ({ baseUrl, email, password }) => {
   return join(app, 'dist', 'bundle.js')
 }
 
-/** What React Native has of a browser's globals. There is no DOMException, BroadcastChannel, localStorage nor Web Locks. */
+/**
+ * What React Native has of a browser's globals. There is no DOMException, BroadcastChannel,
+ * localStorage nor Web Locks.
+ */
 function reactNative() {
   const { console, fetch, Headers, Request, Response, AbortController, URL, URLSearchParams } = globalThis
   const { setTimeout, clearTimeout, queueMicrotask } = globalThis

@@ -18,7 +18,10 @@ const client = resolve(import.meta.dirname, '..', 'client')
 const work = resolve(import.meta.dirname, '.work')
 const installed = resolve(import.meta.dirname, 'node_modules', '@latchkey-auth', 'client')
 
-/** Packs the client as it was built, and installs what was packed where all fixtures resolve it. Then starts the servers. */
+/**
+ * Packs the client as it was built, and installs what was packed where all fixtures resolve it.
+ * Then starts the servers.
+ */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   rmSync(work, { recursive: true, force: true })
   mkdirSync(work)

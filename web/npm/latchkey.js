@@ -1,5 +1,6 @@
 #!/usr/bin/env node
-// Runs the program of this platform with the arguments, the streams and the environment of the call, and ends as it ends.
+// Runs the program of this platform with the arguments, the streams and the environment of the
+// call, and ends as it ends.
 import { spawn } from 'node:child_process'
 import { createRequire } from 'node:module'
 

@@ -80,7 +80,10 @@ export const areFactors: [Factor] extends [Proof['factor']] ? true : never = tru
 /** A call's promise of a result. */
 type Calling<T, E> = Promise<Result<T, E>>
 
-/** The account of the user who is logged in, and the ways back into an account. Nothing is thrown: each call returns a value. */
+/**
+ * The account of the user who is logged in, and the ways back into an account. Nothing is thrown:
+ * each call returns a value.
+ */
 export interface Account {
   /** Returns the user, and its state for `ifMatch`. */
   read: (options?: CallOptions) => Calling<Version, MeError>
@@ -90,9 +93,15 @@ export interface Account {
   changePassword: (change: Schemas['PasswordChange'], options?: CallOptions) => Calling<undefined, ChangePasswordError>
   /** Deletes the account. The session ends, here as after a logout. */
   delete: (options?: CallOptions) => Calling<undefined, DeleteError>
-  /** Proves again who the user is, after a call has failed with `reauthentication_required`. The session continues with new tokens. */
+  /**
+   * Proves again who the user is, after a call has failed with `reauthentication_required`. The
+   * session continues with new tokens.
+   */
   reauthenticate: (proof: Proof, options?: CallOptions) => Calling<undefined, ReauthenticateError>
-  /** Lists what happened to the account, the newest first. `next` is the `cursor` of the next page; absent after the last. */
+  /**
+   * Lists what happened to the account, the newest first. `next` is the `cursor` of the next page;
+   * absent after the last.
+   */
   events: (options?: CallOptions & { cursor?: string; limit?: number }) => Calling<Schemas['EventList'], EventsError>
 
   /** Lists where the user is logged in, the newest first. */
@@ -109,7 +118,10 @@ export interface Account {
 
   /** Has a code mailed to the new email. The result is the same if the email belongs to another account. */
   requestEmailChange: (email: string, options?: CallOptions) => Calling<CodeRequested, RequestEmailChangeError>
-  /** Changes the email. The former email gets a mail that can undo the change for 72 hours, by `confirmPasswordReset`. */
+  /**
+   * Changes the email. The former email gets a mail that can undo the change for 72 hours, by
+   * `confirmPasswordReset`.
+   */
   confirmEmailChange: (code: Code, options?: CallOptions) => Calling<undefined, ConfirmEmailChangeError>
 
   /** Has a code mailed for a new password. The result is the same if no account has the email. */
@@ -170,14 +182,16 @@ export function account(auth: Client): Account {
     delete: (options) => ending(done<DeleteError>(codes.DeleteCurrentUser, api.DELETE('/api/users/me/', as(options)))),
     reauthenticate: (body, options = {}) =>
       within(options, async (signal) => {
-        // Refreshed before, so that the tokens of the answer are known to be of this state of the session.
+        // Refreshed before, so that the tokens of the answer are known to be of this state of the
+        // session.
         const before = current()
         const sent = before.then(() =>
           api.POST('/api/users/me/reauthentication/', { body: { ...body, ...delivery }, ...as({ signal }) }),
         )
         const result = await call<Schemas['Token'], ReauthenticateError>(codes.Reauthenticate, sent, tokenOf)
         if (!result.ok) return result
-        // A session that was refreshed meanwhile has newer tokens. The server has recorded the proof all the same.
+        // A session that was refreshed meanwhile has newer tokens. The server has recorded the
+        // proof all the same.
         const session = await before
         if (session) sessions.renew(session, result.data)
         return { ok: true, data: undefined }

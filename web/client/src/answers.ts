@@ -28,7 +28,8 @@ export const userMembers: Members<Schemas['User']> = {
 
 const fieldError: Members<Schemas['FieldError']> = { pointer: 'string', code: 'string', detail: 'string' }
 
-// Each of these throws if the value isn't what the contract says. Members that the contract doesn't have are allowed.
+// Each of these throws if the value isn't what the contract says. Members that the contract doesn't
+// have are allowed.
 
 export function userOf(value: unknown): Schemas['User'] {
   return withMembers(value, userMembers)

@@ -17,7 +17,10 @@ type Asked = {
 /** The operations that get the session's token, as `METHOD path`. */
 const asked = /^(GET \/api\/users\/$|[A-Z]+ \/api\/(events|users\/(me|logout|invitations|\{user_id\}))\/[\w{}/-]*$)/
 
-/** The compiler holds them to be those of the contract that ask for one: each such operation is among them, and no other is. */
+/**
+ * The compiler holds them to be those of the contract that ask for one: each such operation is
+ * among them, and no other is.
+ */
 type Places = 'events' | `users/${'me' | 'logout' | 'invitations' | '{user_id}'}`
 type IsAsked = 'GET /api/users/' | `${string} /api/${Places}/${string}`
 type Operations = { [P in keyof paths]: `${Uppercase<MethodOf<P>>} ${P}` }[keyof paths]
@@ -25,8 +28,9 @@ export const isComplete: [Asked] extends [IsAsked] ? true : never = true
 export const isExact: [Extract<Operations, IsAsked>] extends [Asked] ? true : never = true
 
 /**
- * Reports whether a request may carry the session's token: its operation, such as `GET /api/users/me/`, needs
- * a token, and its URL is below the client's own `baseUrl`, whatever base a single call names.
+ * Reports whether a request may carry the session's token: its operation, such as `GET
+ * /api/users/me/`, needs a token, and its URL is below the client's own `baseUrl`, whatever base a
+ * single call names.
  */
 export function takesToken(baseUrl: string, operation: string, { url }: Request): boolean {
   // With the slash, no longer host and no longer path begins like it.
@@ -49,10 +53,10 @@ export function atOrigins(origins: readonly string[], baseUrl: string): (url: st
 }
 
 /**
- * Returns the origin of an HTTP URL in the normal form of the URL standard. The URL of a request has this
- * form, except in React Native. A URL that isn't normal, or that two parsers could read differently, has
- * no origin here: one with a user, a password, a backslash, a space, a capital letter, or the default
- * port of its scheme.
+ * Returns the origin of an HTTP URL in the normal form of the URL standard. The URL of a request
+ * has this form, except in React Native. A URL that isn't normal, or that two parsers could read
+ * differently, has no origin here: one with a user, a password, a backslash, a space, a capital
+ * letter, or the default port of its scheme.
  */
 export function originOf(url: string): string | undefined {
   return /^https?:\/\/(\[[\da-f:.]+\]|[a-z\d_.-]+)(:(?!80\b|443\b)\d+)?(?=[/?#]|$)/.exec(url)?.[0]
@@ -64,8 +68,8 @@ function absolute(baseUrl: string): string {
 }
 
 /**
- * Returns a `baseUrl` that is empty or a path below the page's own origin. A `<base>` of the page, which may be somebody else's, would
- * lead elsewhere.
+ * Returns a `baseUrl` that is empty or a path below the page's own origin. A `<base>` of the page,
+ * which may be somebody else's, would lead elsewhere.
  */
 export function belowPage(baseUrl: string): string {
   const own = originOf((globalThis as { location?: { origin?: string } }).location?.origin ?? '') ?? ''

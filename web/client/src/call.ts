@@ -11,7 +11,10 @@ export interface Fetched {
 /** Returns the further members of an error; true if it has none. */
 type Beside = true | ((body: Record<string, unknown>) => object)
 
-/** Returns the result of a call that has failed. It fits every type of error. The caller knows which ones are possible. */
+/**
+ * Returns the result of a call that has failed. It fits every type of error. The caller knows which
+ * ones are possible.
+ */
 export function failed(error: object): { ok: false; error: never } {
   return { ok: false, error: error as never }
 }
@@ -23,8 +26,8 @@ export function errorOf(cause: unknown): AuthError['error'] {
 
 /**
  * Turns an answer or a rejection into a result. Anything that isn't in the contract becomes
- * `unexpected_answer`: `check` throws if the body or a header of a success isn't in it, and `codes` are
- * those that the call can fail with.
+ * `unexpected_answer`: `check` throws if the body or a header of a success isn't in it, and `codes`
+ * are those that the call can fail with.
  */
 export async function call<T, E extends { code: string }>(
   codes: Partial<Codes<E>>,

@@ -67,11 +67,12 @@ interface AnyOptions extends Omit<RequestInit, 'body'> {
 const contentType = 'Content-Type'
 
 /**
- * Returns the operations of the contract, for a client's session. Operations that need a token get that
- * of the session. Each rejects with an `AuthError` if nothing answers, and returns an answer unchecked.
+ * Returns the operations of the contract, for a client's session. Operations that need a token get
+ * that of the session. Each rejects with an `AuthError` if nothing answers, and returns an answer
+ * unchecked.
  *
- * The types are those of openapi-fetch. Its code isn't used: its hooks and its styles of parameters would
- * double the size, and nothing here needs them.
+ * The types are those of openapi-fetch. Its code isn't used: its hooks and its styles of parameters
+ * would double the size, and nothing here needs them.
  */
 export function contract(auth: Client): Contract {
   const inner = internals.get(auth)
@@ -129,7 +130,8 @@ function filled(path: string, values: Parameters = {}): string {
 
 /** Returns the values as a form, without those that are undefined. */
 function formOf(values: unknown = {}): string {
-  // From an object rather than a list of pairs, of which some releases of React Native make something else.
+  // From an object rather than a list of pairs, of which some releases of React Native make
+  // something else.
   return new URLSearchParams(JSON.parse(JSON.stringify(values)) as Record<string, string>).toString()
 }
 

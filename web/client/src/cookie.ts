@@ -8,10 +8,10 @@ const hearing = 100
 const question = ''
 
 /**
- * Leaves the refresh token in a cookie that no script can read (`LATCHKEY_SESSION_COOKIES`), and keeps
- * the access token in memory. The tabs of the origin send it to each other, so that they are logged in
- * and out together. After a reload, `resume` continues the session. Pages of one origin that must not
- * share their session need different keys.
+ * Leaves the refresh token in a cookie that no script can read (`LATCHKEY_SESSION_COOKIES`), and
+ * keeps the access token in memory. The tabs of the origin send it to each other, so that they are
+ * logged in and out together. After a reload, `resume` continues the session. Pages of one origin
+ * that must not share their session need different keys.
  */
 export function cookieStorage(key = 'latchkey'): TokenStorage {
   const kept = memoryStorage()

@@ -37,7 +37,10 @@ export type ServerError<Op extends keyof operations> = EachCode<Bodies<Op>>
 /** The error of one field of a request. */
 export type FieldError = components['schemas']['FieldError']
 
-/** Nothing has answered: the server can't be reached, or the browser has refused the request because the server doesn't let the page's origin in. */
+/**
+ * Nothing has answered: the server can't be reached, or the browser has refused the request because
+ * the server doesn't let the page's origin in.
+ */
 export interface NetworkError {
   code: 'network_error'
   cause: unknown
@@ -54,7 +57,10 @@ export interface TimedOut {
   code: 'timeout'
 }
 
-/** The `signal` of the call has ended it. The server may have carried it out all the same. `cause` is the signal's reason. */
+/**
+ * The `signal` of the call has ended it. The server may have carried it out all the same. `cause`
+ * is the signal's reason.
+ */
 export interface Aborted {
   code: 'aborted'
   cause: unknown
@@ -81,7 +87,10 @@ export interface SignedOut {
   code: 'signed_out'
 }
 
-/** The request goes to an origin that is neither among the client's `apiOrigins` nor that of its `baseUrl`. Nothing was sent. */
+/**
+ * The request goes to an origin that is neither among the client's `apiOrigins` nor that of its
+ * `baseUrl`. Nothing was sent.
+ */
 export interface WrongOrigin {
   code: 'wrong_origin'
   /** The URL that was asked for, resolved against the page's. */
@@ -181,8 +190,8 @@ function heldOf(problem: Record<string, unknown>) {
 }
 
 /**
- * The codes of each call. The compiler compares them with the contract, and those of a refresh with the
- * type above.
+ * The codes of each call. The compiler compares them with the contract, and those of a refresh with
+ * the type above.
  */
 export const codes = {
   RegisterUser: {

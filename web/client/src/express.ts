@@ -2,7 +2,8 @@ import { authenticateNode, demand, type IncomingHead, type Refusal } from './req
 import type { Claims, Verify } from './verify.ts'
 
 declare global {
-  // Express and the types of its middlewares share these names: a namespace is how they are extended.
+  // Express and the types of its middlewares share these names: a namespace is how they are
+  // extended.
   // eslint-disable-next-line @typescript-eslint/no-namespace
   namespace Express {
     // eslint-disable-next-line @typescript-eslint/no-empty-object-type -- merges with what else is declared of a user
@@ -21,11 +22,12 @@ export interface OutgoingResponse {
 }
 
 /**
- * Makes a middleware for Express, and for everything that has middlewares of this form. It lets a request through if
- * the request has a valid access token, whose claims are then `req.user`.
+ * Makes a middleware for Express, and for everything that has middlewares of this form. It lets a
+ * request through if the request has a valid access token, whose claims are then `req.user`.
  *
- * It refuses any other request, whatever its method, with a problem document: 401 with a challenge (RFC 6750 section
- * 3), or 503 with `Retry-After` where the keys can't be fetched. Mount the middleware for CORS before this one.
+ * It refuses any other request, whatever its method, with a problem document: 401 with a challenge
+ * (RFC 6750 section 3), or 503 with `Retry-After` where the keys can't be fetched. Mount the
+ * middleware for CORS before this one.
  */
 export function requireUser(verify: Verify) {
   return async (
@@ -49,9 +51,9 @@ export function requireUser(verify: Verify) {
 }
 
 /**
- * Makes a middleware that lets a request through if its access token has all of the scopes, such as `users:read`. It goes
- * behind {@link requireUser}. It refuses any other request with 403 `insufficient_scope` and a challenge that names the
- * scopes (RFC 6750 section 3.1).
+ * Makes a middleware that lets a request through if its access token has all of the scopes, such as
+ * `users:read`. It goes behind {@link requireUser}. It refuses any other request with 403
+ * `insufficient_scope` and a challenge that names the scopes (RFC 6750 section 3.1).
  *
  * A token keeps its scopes until it expires, also if its user has lost the role.
  *

@@ -17,11 +17,12 @@ export interface Reply {
 }
 
 /**
- * Makes a hook for Fastify's `onRequest`, of an application or of one route. It lets a request through if the request
- * has a valid access token, whose claims are then `request.user`.
+ * Makes a hook for Fastify's `onRequest`, of an application or of one route. It lets a request
+ * through if the request has a valid access token, whose claims are then `request.user`.
  *
- * It refuses any other request, whatever its method, with a problem document: 401 with a challenge (RFC 6750 section
- * 3), or 503 with `Retry-After` where the keys can't be fetched. Register the plugin for CORS before this hook.
+ * It refuses any other request, whatever its method, with a problem document: 401 with a challenge
+ * (RFC 6750 section 3), or 503 with `Retry-After` where the keys can't be fetched. Register the
+ * plugin for CORS before this hook.
  */
 export function requireUser(verify: Verify) {
   return async (request: { raw: IncomingHead; user?: Claims | undefined }, reply: Reply): Promise<unknown> => {
@@ -33,9 +34,9 @@ export function requireUser(verify: Verify) {
 }
 
 /**
- * Makes a hook that lets a request through if its access token has all of the scopes, such as `users:read`. It goes
- * behind {@link requireUser}. It refuses any other request with 403 `insufficient_scope` and a challenge that names the
- * scopes (RFC 6750 section 3.1).
+ * Makes a hook that lets a request through if its access token has all of the scopes, such as
+ * `users:read`. It goes behind {@link requireUser}. It refuses any other request with 403
+ * `insufficient_scope` and a challenge that names the scopes (RFC 6750 section 3.1).
  *
  * A token keeps its scopes until it expires, also if its user has lost the role.
  *

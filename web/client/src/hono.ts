@@ -10,11 +10,12 @@ export interface UserVariables {
 }
 
 /**
- * Makes a middleware for Hono. It lets a request through if the request has a valid access token, whose claims are then
- * `c.get('user')`.
+ * Makes a middleware for Hono. It lets a request through if the request has a valid access token,
+ * whose claims are then `c.get('user')`.
  *
- * It refuses any other request, whatever its method, with a problem document: 401 with a challenge (RFC 6750 section
- * 3), or 503 with `Retry-After` where the keys can't be fetched. Mount `cors()` before this one.
+ * It refuses any other request, whatever its method, with a problem document: 401 with a challenge
+ * (RFC 6750 section 3), or 503 with `Retry-After` where the keys can't be fetched. Mount `cors()`
+ * before this one.
  */
 export function requireUser(verify: Verify): MiddlewareHandler<{ Variables: UserVariables }> {
   return async (c, next) => {
@@ -27,9 +28,9 @@ export function requireUser(verify: Verify): MiddlewareHandler<{ Variables: User
 }
 
 /**
- * Makes a middleware that lets a request through if its access token has all of the scopes, such as `users:read`. It goes
- * behind {@link requireUser}. It refuses any other request with 403 `insufficient_scope` and a challenge that names the
- * scopes (RFC 6750 section 3.1).
+ * Makes a middleware that lets a request through if its access token has all of the scopes, such as
+ * `users:read`. It goes behind {@link requireUser}. It refuses any other request with 403
+ * `insufficient_scope` and a challenge that names the scopes (RFC 6750 section 3.1).
  *
  * A token keeps its scopes until it expires, also if its user has lost the role.
  *

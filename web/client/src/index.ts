@@ -62,7 +62,10 @@ export type Registration = components['schemas']['Registration']
 export interface Credentials {
   email: string
   password: string
-  /** The scopes that an operator asks for, with a space between two. The session gets those that the roles of the user hold. */
+  /**
+   * The scopes that an operator asks for, with a space between two. The session gets those that the
+   * roles of the user hold.
+   */
   scope?: string
 }
 
@@ -80,20 +83,21 @@ export interface ClientOptions {
   /** Replaces `fetch`. */
   fetch?: typeof globalThis.fetch
   /**
-   * The origins of your own APIs, such as `https://api.example.com`, each as `location.origin` has it.
-   * `fetch` of the client sends the access token to them. An `http:` origin gets it in clear text.
-   * `createClient` throws a `TypeError` for an entry that isn't an origin.
+   * The origins of your own APIs, such as `https://api.example.com`, each as `location.origin` has
+   * it. `fetch` of the client sends the access token to them. An `http:` origin gets it in clear
+   * text. `createClient` throws a `TypeError` for an entry that isn't an origin.
    */
   apiOrigins?: readonly string[]
   /**
-   * `auto` by default. With `never` no call refreshes the session, as in a Server Component, which can't
-   * keep the new tokens. A call fails with `session_stale` if the access token has expired. A call whose
-   * token is refused isn't sent again.
+   * `auto` by default. With `never` no call refreshes the session, as in a Server Component, which
+   * can't keep the new tokens. A call fails with `session_stale` if the access token has expired. A
+   * call whose token is refused isn't sent again.
    */
   refresh?: 'auto' | 'never'
   /**
-   * How long a call takes at most, in milliseconds; 15,000 by default. The refresh and the wait for other
-   * tabs before it count, and so does reading the answer. A call that takes longer fails with `timeout`.
+   * How long a call takes at most, in milliseconds; 15,000 by default. The refresh and the wait for
+   * other tabs before it count, and so does reading the answer. A call that takes longer fails with
+   * `timeout`.
    */
   timeout?: number
 }
@@ -108,57 +112,77 @@ export interface FetchOptions extends RequestInit {
   timeout?: number
 }
 
-/** A client of one server, with one session at most. Its functions need no `this`, so they can be passed on as they are. */
+/**
+ * A client of one server, with one session at most. Its functions need no `this`, so they can be
+ * passed on as they are.
+ */
 export interface Client {
   /**
-   * Creates an account and logs the user in. If the server demands a proof of the email first, it logs
-   * nobody in, and returns the `request` that `completeRegistration` of the account takes with the code.
+   * Creates an account and logs the user in. If the server demands a proof of the email first, it
+   * logs nobody in, and returns the `request` that `completeRegistration` of the account takes with
+   * the code.
    */
   register: (registration: Registration, options?: CallOptions) => Promise<Result<User | CodeRequested, RegisterError>>
-  /** Logs in, and ends the session before, if there is one. The new session ends at `expiresAt` unless it is used before. */
+  /**
+   * Logs in, and ends the session before, if there is one. The new session ends at `expiresAt`
+   * unless it is used before.
+   */
   login: (credentials: Credentials, options?: CallOptions) => Promise<Result<Begun, LoginError>>
   /**
-   * Continues the session after a reload, and reports whether there is one. A page with `cookieStorage` or
-   * `asyncStorage` calls it first. With another storage it returns at once.
+   * Continues the session after a reload, and reports whether there is one. A page with
+   * `cookieStorage` or `asyncStorage` calls it first. With another storage it returns at once.
    */
   resume: () => Promise<boolean>
   /** Returns the user of the session, from the server. */
   me: (options?: CallOptions) => Promise<Result<User, MeError>>
   /**
-   * Ends the session here at once, and then at the server. The server's answer is ignored. A `login` or
-   * `register` that is under way returns as usual, but logs nobody in: its session is ended too.
+   * Ends the session here at once, and then at the server. The server's answer is ignored. A
+   * `login` or `register` that is under way returns as usual, but logs nobody in: its session is
+   * ended too.
    */
   logout: () => Promise<void>
   /**
-   * The user of the session as the client knows it: from `register`, `me`, or `read` and `update` of the
-   * account, here or in another tab or client that shares the storage. Null if there is no session, or no
-   * such answer yet. Reading it calls no listener and changes nothing. It is the same object until the
-   * user has changed.
+   * The user of the session as the client knows it: from `register`, `me`, or `read` and `update`
+   * of the account, here or in another tab or client that shares the storage. Null if there is no
+   * session, or no such answer yet. Reading it calls no listener and changes nothing. It is the
+   * same object until the user has changed.
    */
   readonly user: User | null
-  /** Reports whether there is a session that has not ended. It calls no listener and changes nothing. The server may refuse the session. */
+  /**
+   * Reports whether there is a session that has not ended. It calls no listener and changes
+   * nothing. The server may refuse the session.
+   */
   isAuthenticated: () => boolean
   /**
-   * Calls the listener whenever the session changes, also by the clock, in another tab, or in another client
-   * of the storage. Returns a function that ends this. An error of a listener becomes an uncaught error, and
-   * changes nothing else.
+   * Calls the listener whenever the session changes, also by the clock, in another tab, or in
+   * another client of the storage. Returns a function that ends this. An error of a listener
+   * becomes an uncaught error, and changes nothing else.
    */
   onAuthChange: (listener: (change: AuthChange) => void) => () => void
   /**
-   * Calls your own API as `fetch` does, with the session's access token. It refreshes the token first if
-   * necessary. If the API refuses the token, it refreshes, and sends the request once more.
+   * Calls your own API as `fetch` does, with the session's access token. It refreshes the token
+   * first if necessary. If the API refuses the token, it refreshes, and sends the request once
+   * more.
    *
-   * The token goes to the origins of `apiOrigins` and to that of `baseUrl`. A request to another origin isn't
-   * sent, and rejects with `wrong_origin`. An `Authorization` header of the caller is replaced. The caller's
-   * `signal` also ends reading the answer. The timeout ends only the wait for its head.
+   * The token goes to the origins of `apiOrigins` and to that of `baseUrl`. A request to another
+   * origin isn't sent, and rejects with `wrong_origin`. An `Authorization` header of the caller is
+   * replaced. The caller's `signal` also ends reading the answer. The timeout ends only the wait
+   * for its head.
    *
-   * @throws {@link AuthError} if there is no answer, with its `code`; and a `TypeError`, as `fetch` does, if it
+   * @throws {@link AuthError} if there is no answer, with its `code`; and a `TypeError`, as `fetch`
+   * does, if it
    *   can't make a request of its arguments.
    */
   fetch: (input: string | URL | Request, init?: FetchOptions) => Promise<Response>
-  /** Returns the access token, after a refresh if necessary. It is for what `fetch` can't send, such as a message of a WebSocket. */
+  /**
+   * Returns the access token, after a refresh if necessary. It is for what `fetch` can't send, such
+   * as a message of a WebSocket.
+   */
   getAccessToken: (options?: CallOptions) => Promise<Result<string, AccessTokenError>>
-  /** Stops the timer, and leaves the other tabs. No listener is called any more. The session stays, in its storage and at the server. */
+  /**
+   * Stops the timer, and leaves the other tabs. No listener is called any more. The session stays,
+   * in its storage and at the server.
+   */
   close: () => void
 }
 
@@ -221,7 +245,8 @@ export function createClient({
     const result = await exchange(refresh_token, since)
     if (result.ok) return result.data
     const { error } = result
-    // The token can't be exchanged, or was before: the session has ended. Contract 0.5 has 401 for it, later ones 400.
+    // The token can't be exchanged, or was before: the session has ended. Contract 0.5 has 401 for
+    // it, later ones 400.
     if ('detail' in error && error.status <= 401) return null
     throw new AuthError(error as AccessTokenError)
   })
@@ -238,9 +263,9 @@ export function createClient({
   ): Promise<Result<T, E>> => bounded(timeout, signal, work).catch((cause: unknown) => failed(errorOf(cause)))
 
   /**
-   * Ends a session at the server, by the refresh token, because the access token may have expired. The page
-   * may be left before the answer. A session in a cookie is revoked by its access token. The answer then
-   * removes the cookie, unless the cookie belongs to another session by now.
+   * Ends a session at the server, by the refresh token, because the access token may have expired.
+   * The page may be left before the answer. A session in a cookie is revoked by its access token.
+   * The answer then removes the cookie, unless the cookie belongs to another session by now.
    */
   const revoke = async (session: Session, ownsCookie = true) => {
     let token = session.refresh_token ?? session.access_token

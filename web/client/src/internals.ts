@@ -17,7 +17,10 @@ export interface Internals {
   readonly delivery: { token_delivery?: 'cookie' }
   /** Returns the session, after a refresh if necessary. */
   readonly current: () => Promise<Session | null>
-  /** Returns the user in the body of an answer, and keeps it with the session of that call. Throws if the body has no user. */
+  /**
+   * Returns the user in the body of an answer, and keeps it with the session of that call. Throws
+   * if the body has no user.
+   */
   readonly learnUser: (body: unknown, response: Response) => User
   /** Bounds the time of a call that waits for more than one request. */
   readonly within: <T, E>(

@@ -63,14 +63,15 @@ export interface ManagedVersion {
 type Calling<T, E> = Promise<Result<T, E>>
 
 /**
- * A list in pages. Awaited, it is the page that was asked for. In a `for await` it is this page and all that follow, up to the
- * last or to the first that fails.
+ * A list in pages. Awaited, it is the page that was asked for. In a `for await` it is this page and
+ * all that follow, up to the last or to the first that fails.
  */
 export type Pages<T, E> = Calling<T, E> & AsyncIterable<Result<T, E>>
 
 /**
- * What operators do with other people's accounts. The session needs the scopes of the calls: `login` asks for them. A call whose
- * scope the session lacks fails with `insufficient_scope`. Nothing is thrown: each call returns a value.
+ * What operators do with other people's accounts. The session needs the scopes of the calls:
+ * `login` asks for them. A call whose scope the session lacks fails with `insufficient_scope`.
+ * Nothing is thrown: each call returns a value.
  */
 export interface Operators {
   /** Lists users, the newest first; with `email_prefix` by email. */

@@ -29,8 +29,9 @@ const AuthContext = createContext<Auth | null>(null)
 const retryAfter = 5000
 
 /**
- * Gives the components below it the session of a client. When mounted it resumes the session, and asks for the user if the client
- * doesn't know it yet. It renders again when the user logs in or out, or has changed, here or in another tab.
+ * Gives the components below it the session of a client. When mounted it resumes the session, and
+ * asks for the user if the client doesn't know it yet. It renders again when the user logs in or
+ * out, or has changed, here or in another tab.
  */
 export function AuthProvider({ client, children }: { client: Client; children?: ReactNode }): ReactElement {
   const [resumed, setResumed] = useState<Client>()

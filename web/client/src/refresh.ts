@@ -18,9 +18,9 @@ export interface Locks {
 const margin = 10_000
 
 /**
- * How long a tab waits for another tab that refreshes, in milliseconds. The browser may have frozen the
- * other tab. A second refresh logs nobody out: within the server's window (see below) both tabs get the
- * same tokens.
+ * How long a tab waits for another tab that refreshes, in milliseconds. The browser may have frozen
+ * the other tab. A second refresh logs nobody out: within the server's window (see below) both tabs
+ * get the same tokens.
  */
 export const lockWait = 3000
 
@@ -30,7 +30,8 @@ export const lockWait = 3000
  *
  * - Callers at the same moment share one refresh.
  * - With Web Locks, all tabs that have the session or a copy share one refresh.
- * - If a refresh fails, the session stays. The function rejects with the cause if the access token has expired.
+ * - If a refresh fails, the session stays. The function rejects with the cause if the access token
+ *   has expired.
  */
 export function refresher(sessions: Sessions, refresh: Refresh, locks = globalLocks()): () => Promise<Session | null> {
   let inFlight: Promise<Session | null> | undefined
@@ -66,8 +67,8 @@ export function refresher(sessions: Sessions, refresh: Refresh, locks = globalLo
 }
 
 /**
- * Works once: under the lock, or without it after {@link lockWait}. It works at once if the page may
- * have no lock, as in a sandboxed frame. A lock that is granted later is released.
+ * Works once: under the lock, or without it after {@link lockWait}. It works at once if the page
+ * may have no lock, as in a sandboxed frame. A lock that is granted later is released.
  */
 async function inTurn<T>(locks: Locks, name: string, work: () => Promise<T>): Promise<T> {
   let working: Promise<T> | undefined

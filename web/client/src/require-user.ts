@@ -53,10 +53,12 @@ function refusal(
 const scopeForm = /^[!#-[\]-~]+$/
 
 /**
- * Returns a function that refuses a user whose token lacks one of the scopes (RFC 6750 section 3.1). Without a user, it
- * refuses the request as one without a token: nothing has checked the token before.
+ * Returns a function that refuses a user whose token lacks one of the scopes (RFC 6750 section
+ * 3.1). Without a user, it refuses the request as one without a token: nothing has checked the
+ * token before.
  *
- * @throws TypeError without a scope, or if one isn't of the form: a list that is empty by mistake must not let everybody in.
+ * @throws TypeError without a scope, or if one isn't of the form: a list that is empty by mistake
+ * must not let everybody in.
  */
 export function demand(scopes: readonly string[]): (user: Claims | undefined) => Refusal | undefined {
   if (scopes.length === 0 || !scopes.every((scope) => scopeForm.test(scope))) {
@@ -77,11 +79,12 @@ export function demand(scopes: readonly string[]): (user: Claims | undefined) =>
 }
 
 /**
- * Checks the one `Authorization: Bearer` header of a request (RFC 6750 section 2.1). `authorization` is its value, and
- * `url` the request's, with or without an origin.
+ * Checks the one `Authorization: Bearer` header of a request (RFC 6750 section 2.1).
+ * `authorization` is its value, and `url` the request's, with or without an origin.
  *
- * The scheme is compared without case. A token in the query string is never accepted, and is refused beside one in the
- * header. Rejects only with an error that `verify` isn't documented to have.
+ * The scheme is compared without case. A token in the query string is never accepted, and is
+ * refused beside one in the header. Rejects only with an error that `verify` isn't documented to
+ * have.
  */
 export async function authenticate(verify: Verify, authorization: string | undefined, url: string): Promise<Outcome> {
   if (authorization === undefined) return { refusal: notAuthenticated }

@@ -8,9 +8,9 @@ const invalidToken = 'invalid_token'
 export const answered = new WeakMap<Response, Session>()
 
 /**
- * Returns a function that sends a request with the token of a session. If the token is refused, it sends
- * the request once more with a new token. A request that `isOnce` isn't sent again, because its body is a
- * stream.
+ * Returns a function that sends a request with the token of a session. If the token is refused, it
+ * sends the request once more with a new token. A request that `isOnce` isn't sent again, because
+ * its body is a stream.
  */
 export function bearerSender(
   sessions: Sessions,
@@ -19,8 +19,9 @@ export function bearerSender(
   refreshes: boolean,
 ): (request: Request, used: Session, isOnce?: boolean) => Promise<Response> {
   /**
-   * For each origin that has refused a new token, the time when that token expires, in milliseconds since 1970. Until then no refresh is
-   * made for the origin: two such origins would refuse each other's new tokens without end.
+   * For each origin that has refused a new token, the time when that token expires, in milliseconds
+   * since 1970. Until then no refresh is made for the origin: two such origins would refuse each
+   * other's new tokens without end.
    */
   const hopeless = new Map<string | undefined, number>()
   const sendAs = async (session: Session, request: Request) => {
@@ -33,7 +34,8 @@ export function bearerSender(
     const origin = originOf(request.url)
     const isRefused = ({ status, headers, redirected, url }: Response) =>
       status === 401 &&
-      // An API may send no challenge, or may not expose it to other origins. A challenge for another reason isn't about the token.
+      // An API may send no challenge, or may not expose it to other origins. A challenge for
+      // another reason isn't about the token.
       (headers.get('WWW-Authenticate') ?? (isOnce ? '' : invalidToken)).includes(invalidToken) &&
       // Behind a redirect to another origin, the token was not sent.
       !(redirected && originOf(url) !== origin)

@@ -34,8 +34,9 @@ export interface Told extends Session {
 export type SignedOutReason = 'logout' | 'expired' | 'refused' | 'lost'
 
 /**
- * A change of the session: by a call, by the clock, in another tab or client that shares the storage, or of the storage itself.
- * `signed_in` also occurs if another user, or the same one again, logs in.
+ * A change of the session: by a call, by the clock, in another tab or client that shares the
+ * storage, or of the storage itself. `signed_in` also occurs if another user, or the same one
+ * again, logs in.
  */
 export type AuthChange =
   | { type: 'signed_in' }
@@ -44,8 +45,8 @@ export type AuthChange =
   | { type: 'user_updated'; user: User }
 
 /**
- * How far ahead the clock may be that a session was received by, in milliseconds: each server of a site has its own clock, and a clock
- * is corrected.
+ * How far ahead the clock may be that a session was received by, in milliseconds: each server of a
+ * site has its own clock, and a clock is corrected.
  */
 const skew = 5000
 
@@ -56,17 +57,23 @@ export interface Sessions {
   /** Returns the session, or null if there is none or it has expired. It calls no listener and changes nothing. */
   peek(): Session | null
   /**
-   * Waits until an asynchronous storage has been read. Returns undefined if there is nothing to wait for. With a session in a cookie,
-   * only a page that resumes waits for the other tabs.
+   * Waits until an asynchronous storage has been read. Returns undefined if there is nothing to
+   * wait for. With a session in a cookie, only a page that resumes waits for the other tabs.
    */
   load(isResuming?: boolean): Promise<void> | undefined
   /** Returns what begins a session with tokens, unless there is a logout until then. */
   opening(): (token: Token, user?: User) => Opened
-  /** Continues a session with other tokens, unless it has ended or another has begun meanwhile. Null ends it as refused. */
+  /**
+   * Continues a session with other tokens, unless it has ended or another has begun meanwhile. Null
+   * ends it as refused.
+   */
   renew(session: Session, token: Token | null): void
   /** Marks the access token of a session as refused by the server, so that it has to be refreshed. */
   refuse(session: Session): void
-  /** Reports whether the access token can be used for `ms` milliseconds more: not expired, not refused, and not from the future. */
+  /**
+   * Reports whether the access token can be used for `ms` milliseconds more: not expired, not
+   * refused, and not from the future.
+   */
   isFresh(session: Session, ms: number): boolean
   /** Keeps the user that the server has returned to a session, unless another session has begun meanwhile. */
   learn(session: Session | undefined, user: User): void
@@ -74,7 +81,10 @@ export interface Sessions {
   readonly sharedAs: string | undefined
   /** Takes over a later state of the session that another tab has. */
   catchUp(): Promise<void>
-  /** Ends the session and returns it. A session that the storage has lost is returned as well, for the server to end it. */
+  /**
+   * Ends the session and returns it. A session that the storage has lost is returned as well, for
+   * the server to end it.
+   */
   logout(): Session | null
   listen(listener: (change: AuthChange) => void): () => void
   /** Stops the timer, and leaves the other tabs and clients. No listener is called any more. The session stays. */
@@ -146,7 +156,8 @@ export function openSessions(storage: TokenStorage, baseUrl = ''): Sessions {
       try {
         listener(change)
       } catch (error) {
-        // It is the listener's mistake: it becomes an uncaught error, and reaches neither the caller nor the other listeners.
+        // It is the listener's mistake: it becomes an uncaught error, and reaches neither the
+        // caller nor the other listeners.
         queueMicrotask(() => {
           throw error
         })
@@ -191,8 +202,8 @@ export function openSessions(storage: TokenStorage, baseUrl = ''): Sessions {
   }
 
   /**
-   * Sets the timer that reads again when the session has expired. Without listeners there is none: on a server it would only keep the
-   * client of each request.
+   * Sets the timer that reads again when the session has expired. Without listeners there is none:
+   * on a server it would only keep the client of each request.
    */
   const watch = () => {
     clearTimeout(timer)
@@ -303,7 +314,10 @@ export function openSessions(storage: TokenStorage, baseUrl = ''): Sessions {
   }
 }
 
-/** Returns when the session ends unless it is refreshed before, in milliseconds since 1970; Infinity if a cookie keeps it. */
+/**
+ * Returns when the session ends unless it is refreshed before, in milliseconds since 1970; Infinity
+ * if a cookie keeps it.
+ */
 export function endOf(session: Session): number {
   return session.since + (session.refresh_expires_in ?? Infinity) * 1000
 }
@@ -317,7 +331,10 @@ function isEqual(one: unknown, other: unknown): boolean {
   return JSON.stringify(one) === JSON.stringify(other)
 }
 
-/** Parses a stored session. It returns null for any other text. A session of an older release has no turn and no user. */
+/**
+ * Parses a stored session. It returns null for any other text. A session of an older release has no
+ * turn and no user.
+ */
 export function parse(text: unknown): Told | null {
   try {
     const { user, ...session } = tokenOf(JSON.parse(text as string)) as Told

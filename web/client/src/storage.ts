@@ -1,37 +1,41 @@
 import { joinTabs } from './tabs.ts'
 
 /**
- * TokenStorage is the place where a client keeps its session, which is one text. Anybody who can read the
- * text can act as the user. If a storage throws, the session is kept, or forgotten, in memory.
+ * TokenStorage is the place where a client keeps its session, which is one text. Anybody who can
+ * read the text can act as the user. If a storage throws, the session is kept, or forgotten, in
+ * memory.
  */
 export interface TokenStorage {
   get(): string | null
   set(value: string): void
   remove(): void
   /**
-   * A name for the session, if other tabs of the origin may have the same session or a copy of it. The tabs' clients then refresh one
-   * after the other.
+   * A name for the session, if other tabs of the origin may have the same session or a copy of it.
+   * The tabs' clients then refresh one after the other.
    */
   readonly sharedAs?: string | undefined
   /** `joinTabs`, if `sharedAs` is set. The tabs' clients then send each other new tokens by a `BroadcastChannel`. */
   readonly join?: typeof joinTabs
   /**
-   * Set if another tab may begin with a copy of the session instead of sharing it. A copy may be old, so the client waits longer for
-   * the tabs with a later one, at most a second.
+   * Set if another tab may begin with a copy of the session instead of sharing it. A copy may be
+   * old, so the client waits longer for the tabs with a later one, at most a second.
    */
   readonly isCopied?: boolean
   /** Set if the refresh token is in a cookie that no script can read. The text then has only the access token. */
   readonly isInCookie?: boolean
   /**
-   * Waits until `get` returns the session, if it is read asynchronously or other tabs have it. Returns undefined if there is nothing
-   * to wait for.
+   * Waits until `get` returns the session, if it is read asynchronously or other tabs have it.
+   * Returns undefined if there is nothing to wait for.
    */
   load?(): Promise<void> | undefined
-  /** The object that holds the text. Clients in one page notice each other's changes if their storages have the same area. */
+  /**
+   * The object that holds the text. Clients in one page notice each other's changes if their
+   * storages have the same area.
+   */
   readonly area?: object | undefined
   /**
-   * Calls the listener after another tab has changed the text, with `lost` if no client has changed it. Returns a function that ends
-   * this.
+   * Calls the listener after another tab has changed the text, with `lost` if no client has changed
+   * it. Returns a function that ends this.
    */
   subscribe?(listener: (reason?: 'lost') => void): () => void
 }
@@ -51,9 +55,10 @@ export function memoryStorage(): TokenStorage {
 }
 
 /**
- * Keeps the session in `sessionStorage` (until the tab is closed; a tab that is duplicated, or opened by the page, begins with a
- * copy) or `localStorage` (until it ends, for all tabs). Every script of the page's origin can read it there. On a server, or if the
- * page may not use the storage, the session is in memory.
+ * Keeps the session in `sessionStorage` (until the tab is closed; a tab that is duplicated, or
+ * opened by the page, begins with a copy) or `localStorage` (until it ends, for all tabs). Every
+ * script of the page's origin can read it there. On a server, or if the page may not use the
+ * storage, the session is in memory.
  */
 export function webStorage(kind: 'local' | 'session', key = 'latchkey'): TokenStorage {
   let opened: TokenStorage | undefined
@@ -115,7 +120,10 @@ function openArea(kind: 'local' | 'session', key: string): TokenStorage {
   }
 }
 
-/** Returns the page's storage. Outside of a page it returns undefined: that of Node or Deno is shared by all users of a server. */
+/**
+ * Returns the page's storage. Outside of a page it returns undefined: that of Node or Deno is
+ * shared by all users of a server.
+ */
 function areaOf(kind: 'local' | 'session'): Storage | undefined {
   try {
     return typeof document === 'undefined' ? undefined : globalThis[`${kind}Storage`]
@@ -133,8 +141,9 @@ export interface AsyncStore {
 }
 
 /**
- * Keeps the session in an asynchronous storage, such as React Native's AsyncStorage, and a copy in memory. The first call of the client
- * waits until it has been read, as does `resume`. Where it can't be read or written, the session is in memory.
+ * Keeps the session in an asynchronous storage, such as React Native's AsyncStorage, and a copy in
+ * memory. The first call of the client waits until it has been read, as does `resume`. Where it
+ * can't be read or written, the session is in memory.
  */
 export function asyncStorage(store: AsyncStore, key = 'latchkey'): TokenStorage {
   const memory = memoryStorage()

@@ -45,7 +45,10 @@ export interface Tabs {
 /** The time in milliseconds that other tabs have to answer, and the browser to show them a change of the storage. */
 const hearing = 100
 
-/** The same for a session that may be an old copy, whose use would end it. The tab with the latest state may be busy. */
+/**
+ * The same for a session that may be an old copy, whose use would end it. The tab with the latest
+ * state may be busy.
+ */
 const longHearing = 1000
 
 /** Joins the tabs that share a session, or with `isCopied` have copies of it, under a name. */

@@ -6,19 +6,25 @@ import type { components } from './api.ts'
 export type Claims = components['schemas']['AccessTokenClaims']
 
 /**
- * Checks an access token, and returns its claims. Rejects with {@link InvalidToken}, or with {@link KeysUnavailable}
- * where the keys can't be fetched.
+ * Checks an access token, and returns its claims. Rejects with {@link InvalidToken}, or with {@link
+ * KeysUnavailable} where the keys can't be fetched.
  */
 export type Verify = (token: string) => Promise<Claims>
 
-/** Reports whether a token has all of the scopes. It keeps them until it expires, also if its user has lost the role. */
+/**
+ * Reports whether a token has all of the scopes. It keeps them until it expires, also if its user
+ * has lost the role.
+ */
 export function hasScopes({ scope }: Claims, ...scopes: string[]): boolean {
   const held = typeof scope === 'string' ? scope.split(' ') : []
   return scopes.every((each) => held.includes(each))
 }
 
 export interface VerifierOptions {
-  /** Where the server is, such as `https://auth.example.com`. Its keys are fetched from there, and from nowhere else. */
+  /**
+   * Where the server is, such as `https://auth.example.com`. Its keys are fetched from there, and
+   * from nowhere else.
+   */
   url: string
   /** The required `iss`: the server's `LATCHKEY_JWT_ISSUER`. */
   issuer: string
@@ -53,27 +59,31 @@ const longestToken = 4096
 /** The form of a token. jose also reads padding and white space, so one token would have many spellings. */
 const tokenForm = /^[\w-]+\.[\w-]+\.[\w-]+$/
 
-/** The members that a header may have. A token with another one is refused, such as `crit` (RFC 7515 section 4.1.11). */
+/**
+ * The members that a header may have. A token with another one is refused, such as `crit` (RFC 7515
+ * section 4.1.11).
+ */
 const members = ['alg', 'kid', 'typ']
 
 /**
- * Makes a function that checks access tokens by the server's published keys, without a request to the server for each
- * token. It needs only `fetch` and Web Crypto.
+ * Makes a function that checks access tokens by the server's published keys, without a request to
+ * the server for each token. It needs only `fetch` and Web Crypto.
  *
- * The keys are kept for five minutes, and for a day while the server can't be reached. A token under an unknown key
- * causes a fetch, at most one in ten seconds. The function doesn't learn that a session was ended: it accepts the
- * session's access tokens until they expire.
+ * The keys are kept for five minutes, and for a day while the server can't be reached. A token
+ * under an unknown key causes a fetch, at most one in ten seconds. The function doesn't learn that
+ * a session was ended: it accepts the session's access tokens until they expire.
  *
  * @throws TypeError if `url` is not a URL, or `issuer` or `audience` is missing.
  */
 export function createVerifier({ url, issuer, audience }: VerifierOptions): Verify {
-  // jose doesn't check what it has no value for, such as a variable of the environment that isn't set.
+  // jose doesn't check what it has no value for, such as a variable of the environment that isn't
+  // set.
   if (!issuer || !audience) throw new TypeError('issuer and audience are required')
   const keysUrl = new URL(`${url.replace(/\/$/, '')}/.well-known/jwks.json`)
   const algorithms = ['ES256', 'EdDSA', 'RS256']
   const requiredClaims = ['iat', 'exp', 'jti', 'sub', 'username', 'uid', 'sid']
-  // jose is an ES module, which CommonJS can only import at run time on Node before 20.19. So it is imported at the
-  // first call.
+  // jose is an ES module, which CommonJS can only import at run time on Node before 20.19. So it is
+  // imported at the first call.
   let loaded: Promise<[Jose, JWTVerifyGetKey]> | undefined
   const load = async (): Promise<[Jose, JWTVerifyGetKey]> => {
     const jose = await import('jose')

@@ -8,9 +8,10 @@ export function wait(ms: number): Promise<void> {
 }
 
 /**
- * Works until it is done, the time is over or the caller's signal aborts it. The last two reject with an
- * {@link AuthError}, even if the work ignores the signal that it gets. If `isLeft`, something remains to
- * do with the result, such as to read a body. The caller's signal ends that too, and the time doesn't.
+ * Works until it is done, the time is over or the caller's signal aborts it. The last two reject
+ * with an {@link AuthError}, even if the work ignores the signal that it gets. If `isLeft`,
+ * something remains to do with the result, such as to read a body. The caller's signal ends that
+ * too, and the time doesn't.
  */
 export async function bounded<T>(
   ms: number,

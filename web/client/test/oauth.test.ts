@@ -1,5 +1,6 @@
-// The token endpoint, as other people's OAuth2 clients see it: each logs in, refreshes and fails, and reports a refresh token
-// that is good for nothing by its own type of error as `invalid_grant` (RFC 6749 section 5.2).
+// The token endpoint, as other people's OAuth2 clients see it: each logs in, refreshes and fails,
+// and reports a refresh token that is good for nothing by its own type of error as `invalid_grant`
+// (RFC 6749 section 5.2).
 import * as oauth4webapi from 'oauth4webapi'
 import { ErrorResponse, User, UserManager } from 'oidc-client-ts'
 import * as openid from 'openid-client'

@@ -6,7 +6,10 @@ import { kept, listening } from './person.ts'
 
 type Answer = readonly [status: number, body: unknown, headers?: Record<string, string>]
 
-/** What an operator can do at something that gives these answers, the last of them again and again. `sent` has what has arrived. */
+/**
+ * What an operator can do at something that gives these answers, the last of them again and again.
+ * `sent` has what has arrived.
+ */
 function told(...answers: Answer[]) {
   const sent: string[] = []
   const storage = memoryStorage()

@@ -18,7 +18,10 @@ function temporaryFolder(): string {
   return folder
 }
 
-/** Writes what the documents show of the client into a folder. A block whose first line names its file is in that one of its page. */
+/**
+ * Writes what the documents show of the client into a folder. A block whose first line names its
+ * file is in that one of its page.
+ */
 function writeDocumentedCode(folder: string): void {
   const pages = [
     join(root, 'README.md'),

@@ -139,7 +139,8 @@ test.each<[string, () => Response]>([
   )
   const registered = await auth.register(someone())
   expect(await auth.me()).toEqual(registered)
-  // Two answers were lost, and one was not. On a slow machine a try may be given up before it is answered, and then there are more.
+  // Two answers were lost, and one was not. On a slow machine a try may be given up before it is
+  // answered, and then there are more.
   expect(lose).toBeLessThan(0)
   expect(refreshes()).toBeGreaterThanOrEqual(3)
   expect(changes).toEqual([{ type: 'signed_in' }])

@@ -11,7 +11,10 @@ import { someone } from './person.ts'
 
 type Modules = typeof clientModule & typeof accountModule
 
-/** Loads the client into a context, as a bundler makes one script of it. It has the language, and what `globals` name. */
+/**
+ * Loads the client into a context, as a bundler makes one script of it. It has the language, and
+ * what `globals` name.
+ */
 async function loaded(globals: object): Promise<{ modules: Modules; context: Context }> {
   const bundle = await build({
     stdin: {
@@ -63,7 +66,10 @@ class PlainController extends AbortController {
   }
 }
 
-/** What React Native has of the web, as far as the client asks for it. Its `URL` has hardly any parts, so that there is none here. */
+/**
+ * What React Native has of the web, as far as the client asks for it. Its `URL` has hardly any
+ * parts, so that there is none here.
+ */
 const native = {
   fetch,
   Request: PlainRequest,

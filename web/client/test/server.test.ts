@@ -7,7 +7,10 @@ import { createClient } from '../dist/index.js'
 import { cookieJarStorage, type CookieAttributes } from '../dist/server.js'
 import { expire, kept, someone } from './person.ts'
 
-/** The cookies of one browser, as Next's and SvelteKit's jars keep them: a value that was set stands in the next request's. */
+/**
+ * The cookies of one browser, as Next's and SvelteKit's jars keep them: a value that was set stands
+ * in the next request's.
+ */
 function jar() {
   const cookies = new Map<string, { value: string; attributes: CookieAttributes }>()
   const set = (name: string, value: string, attributes: CookieAttributes) => {

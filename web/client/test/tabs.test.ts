@@ -44,7 +44,8 @@ test('a tab with a copy of the session goes on with what the first has refreshed
     expire(other.storage)
     const before = other.refreshes()
     expect(await other.auth.me()).toEqual(registered)
-    // It may have heard of it before it expired by its own clock, and then refreshes what it has heard of.
+    // It may have heard of it before it expired by its own clock, and then refreshes what it has
+    // heard of.
     expect(other.refreshes() - before).toBeLessThanOrEqual(1)
   }
   expect(first.changes).toEqual([{ type: 'signed_in' }])
@@ -128,7 +129,10 @@ test('a tab takes nothing over that is of another login, of another server, olde
   expect(sessions.current()).toMatchObject(later)
 })
 
-/** A client of a storage that holds this, of which the tabs have copies unless it is told otherwise; time stands still for it. */
+/**
+ * A client of a storage that holds this, of which the tabs have copies unless it is told otherwise;
+ * time stands still for it.
+ */
 function waiting(text: string, isCopied = true) {
   const storage = { ...memoryStorage(), sharedAs: randomUUID(), isCopied, join: joinTabs }
   storage.set(text)

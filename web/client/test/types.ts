@@ -1,4 +1,5 @@
-// Compiled, not run: what a switch over a result's code must and may leave out is the compiler's to say.
+// Compiled, not run: what a switch over a result's code must and may leave out is the compiler's to
+// say.
 import type { Account, DeleteError } from '../dist/account.js'
 import type { Contract } from '../dist/contract.js'
 import type { GetUserError, Operators, Scope } from '../dist/operators.js'

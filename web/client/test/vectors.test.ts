@@ -8,9 +8,10 @@ import { createVerifier, InvalidToken } from '../dist/verify.js'
 import { acceptedTokens, refusedTokens, vectorKey, vectorTime } from './vectors.ts'
 
 /**
- * The tokens that are accepted, although authn refuses them, by the beginnings of their names: jose reads JSON as
- * JavaScript does, and asks little of a claim. Only the server could sign such tokens; it doesn't. The one with other
- * unused bits says the same as the token that it was made of.
+ * The tokens that are accepted, although authn refuses them, by the beginnings of their names: jose
+ * reads JSON as JavaScript does, and asks little of a claim. Only the server could sign such
+ * tokens; it doesn't. The one with other unused bits says the same as the token that it was made
+ * of.
  */
 const lenient = new RegExp(
   [

@@ -117,7 +117,8 @@ test('a rotation disturbs nobody: tokens under the former key stay good, and the
     vi.useRealTimers()
   })
   vi.setSystemTime(fetched + 1_000)
-  // The set from before the rotation is less than ten seconds old: it is not fetched again for who names another key.
+  // The set from before the rotation is less than ten seconds old: it is not fetched again for who
+  // names another key.
   expect(await refusal(next)).toBeInstanceOf(errors.JWKSNoMatchingKey)
   expect(await verify(token)).toEqual(claims)
   vi.setSystemTime(fetched + 20_000)
@@ -125,7 +126,8 @@ test('a rotation disturbs nobody: tokens under the former key stay good, and the
   expect(await refusal(next)).toBeInstanceOf(errors.JWSSignatureVerificationFailed)
   expect(await refusal('nobody-s')).toBeInstanceOf(errors.JWKSNoMatchingKey)
   for (const each of [verify, createVerifier({ url, ...names })]) expect(await each(token)).toEqual(claims)
-  // What is issued now is still under the former key: those who keep the former set need not know the next.
+  // What is issued now is still under the former key: those who keep the former set need not know
+  // the next.
   const issued = await tokenOf(server)
   expect(decodeProtectedHeader(issued).kid).toBe(former)
   expect(await verify(issued)).toMatchObject({ iss: 'latchkey' })

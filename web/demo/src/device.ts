@@ -16,7 +16,10 @@ const systems = [
   [/\bLinux\b/, 'Linux'],
 ] as const
 
-/** Names the browser of a User-Agent header, as "Firefox on Windows". The order counts: Edge also calls itself Chrome. */
+/**
+ * Names the browser of a User-Agent header, as "Firefox on Windows". The order counts: Edge also
+ * calls itself Chrome.
+ */
 export function deviceOf(userAgent: string): string {
   const find = (known: readonly (readonly [RegExp, string])[]) => known.find(([form]) => form.test(userAgent))?.[1]
   const browser = find(browsers)

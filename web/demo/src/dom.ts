@@ -15,8 +15,9 @@ export function isBusy(button: HTMLButtonElement): boolean {
 }
 
 /**
- * Marks a button as waiting for an answer, or no longer. It isn't `disabled`, because a browser takes the focus away from a disabled
- * button, and a person who uses the keyboard would begin at the top of the page again.
+ * Marks a button as waiting for an answer, or no longer. It isn't `disabled`, because a browser
+ * takes the focus away from a disabled button, and a person who uses the keyboard would begin at
+ * the top of the page again.
  */
 export function setBusy(button: HTMLButtonElement, busy: boolean): void {
   for (const name of ['aria-disabled', 'aria-busy']) {
@@ -26,8 +27,9 @@ export function setBusy(button: HTMLButtonElement, busy: boolean): void {
 }
 
 /**
- * Makes an element. Children that are strings become text, never markup, so no value from a person or a server can
- * bring an element of its own. Attributes are for literals: a value from outside must not get into `href` or `src`.
+ * Makes an element. Children that are strings become text, never markup, so no value from a person
+ * or a server can bring an element of its own. Attributes are for literals: a value from outside
+ * must not get into `href` or `src`.
  */
 export function el<K extends keyof HTMLElementTagNameMap>(
   tag: K,

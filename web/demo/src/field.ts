@@ -82,9 +82,10 @@ function valueOf({ value }: Field<string>['input'], kind: FieldOptions<string>['
 }
 
 /**
- * An email's input is of type `text`: one of type `email` hands its value on with the domain changed to Punycode.
- * There is no `maxlength`: it would cut a pasted password short without a word. Spell checkers are kept away, since
- * some send what they check to a server, and a password that is shown is text to them.
+ * An email's input is of type `text`: one of type `email` hands its value on with the domain
+ * changed to Punycode. There is no `maxlength`: it would cut a pasted password short without a
+ * word. Spell checkers are kept away, since some send what they check to a server, and a password
+ * that is shown is text to them.
  */
 function makeInput({ name, kind, autocomplete, value, isOptional }: FieldOptions<string>): HTMLInputElement {
   return el('input', {

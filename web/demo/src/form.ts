@@ -11,15 +11,18 @@ export interface FormOptions<Name extends string> {
   readonly busy: string
   /** How the button looks; `primary` by default. */
   readonly look?: 'secondary' | 'danger'
-  /** Sends what was typed. Returns what went wrong, or undefined if the view is about to change or has said the result. */
+  /**
+   * Sends what was typed. Returns what went wrong, or undefined if the view is about to change or
+   * has said the result.
+   */
   send(values: Readonly<Record<Name, string>>): Promise<AppError | undefined>
   /** Returns where the focus goes after an error that belongs to no field. By default it stays where it is. */
   readonly focusAfterError?: (error: AppError) => Name | undefined
 }
 
 /**
- * Makes a form. It checks that nothing is missing. Everything else the server checks, so that no rule of the contract is written
- * a second time.
+ * Makes a form. It checks that nothing is missing. Everything else the server checks, so that no
+ * rule of the contract is written a second time.
  */
 export function makeForm<Name extends string>(options: FormOptions<Name>): HTMLFormElement {
   const fields = options.fields.map((field) => makeField(field))
@@ -46,7 +49,8 @@ export function makeForm<Name extends string>(options: FormOptions<Name>): HTMLF
     const bad = showError(fields, wrong.told)
     const name = options.focusAfterError?.(wrong.error)
     const next = bad ?? fields.find((field) => field.name === name)
-    // A person who has moved on to something else in the page is left there. In Safari a clicked button has no focus.
+    // A person who has moved on to something else in the page is left there. In Safari a clicked
+    // button has no focus.
     const at = document.activeElement
     if (at === document.body || form.contains(at)) next?.input.focus()
   }

@@ -20,8 +20,9 @@ export interface Link {
 let held: Link | undefined
 
 /**
- * Takes the token of a mail's link out of the address, so that it stays neither in the address bar nor in the history. Nothing is
- * sent: what the link is for happens when the person presses a button, which no scanner of mails does for them with effect.
+ * Takes the token of a mail's link out of the address, so that it stays neither in the address bar
+ * nor in the history. Nothing is sent: what the link is for happens when the person presses a
+ * button, which no scanner of mails does for them with effect.
  */
 export function takeLink(): void {
   const [, kind, token] = /^#(\w+)=(lkl_[\w-]+)$/.exec(location.hash) ?? []

@@ -8,8 +8,8 @@ import { routeFor, views, type Route } from './routes.ts'
 let shown: Route | undefined
 
 /**
- * Shows what the address asks for. The address is corrected in place, so that Back never leads into a loop. A view that is shown already
- * stays as it is, unless it has to be made anew.
+ * Shows what the address asks for. The address is corrected in place, so that Back never leads into
+ * a loop. A view that is shown already stays as it is, unless it has to be made anew.
  */
 function render(isAnew = false): void {
   const route = routeFor(location.hash)

@@ -10,8 +10,9 @@ export interface Pending {
 const key = (purpose: Purpose) => `latchkey-demo ${purpose}`
 
 /**
- * Keeps a request for all tabs, as the mail's link opens in another one. Who reads it can do nothing with it without the mail. A
- * browser that keeps nothing for this site keeps it until the page is left.
+ * Keeps a request for all tabs, as the mail's link opens in another one. Who reads it can do
+ * nothing with it without the mail. A browser that keeps nothing for this site keeps it until the
+ * page is left.
  */
 export function keepPending(purpose: Purpose, pending: Pending): void {
   memory.set(purpose, pending)

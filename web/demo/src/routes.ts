@@ -66,8 +66,8 @@ const linked: Record<LinkKind, Route> = {
 }
 
 /**
- * Returns the view that a person may see. Notes and account are for a person who is logged in, the other views for everybody else.
- * This is for convenience: what guards an account is the server.
+ * Returns the view that a person may see. Notes and account are for a person who is logged in, the
+ * other views for everybody else. This is for convenience: what guards an account is the server.
  */
 export function routeFor(hash: string): Route {
   const link = heldLink()

@@ -30,8 +30,8 @@ export interface Told {
 export const checkFields = 'Please check the marked fields.'
 
 /**
- * Turns an error into words for the person who sees it. The switch has every code of the contract. If the contract gets another one,
- * the call of `otherwise` no longer compiles.
+ * Turns an error into words for the person who sees it. The switch has every code of the contract.
+ * If the contract gets another one, the call of `otherwise` no longer compiles.
  */
 export function tell(error: AppError): Told {
   switch (error.code) {
@@ -144,8 +144,8 @@ function tellNotes({ reason, detail }: NotesProblem): Told {
 }
 
 /**
- * Returns what is wrong with one field. A server can demand longer passwords, so the length comes from the server's own words. The
- * form of a username is the same at every server.
+ * Returns what is wrong with one field. A server can demand longer passwords, so the length comes
+ * from the server's own words. The form of a username is the same at every server.
  */
 function tellField(field: FieldError): string {
   switch (field.code) {

@@ -2,7 +2,10 @@ import type { FieldOptions } from '../field.ts'
 import { makeForm } from '../form.ts'
 import { hashOf } from './address.ts'
 
-/** A form that narrows a list. What is chosen goes into the address, so a list can be kept as a bookmark. `kept` goes there too. */
+/**
+ * A form that narrows a list. What is chosen goes into the address, so a list can be kept as a
+ * bookmark. `kept` goes there too.
+ */
 export function makeFilter<Name extends string>(
   path: `/${string}`,
   fields: readonly FieldOptions<Name>[],

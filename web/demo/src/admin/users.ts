@@ -8,7 +8,10 @@ import { choice, makeFilter } from './filter.ts'
 import { pager } from './pager.ts'
 import { roleWords, timeOf } from './words.ts'
 
-/** A page of the users whom the address asks for. The server refuses what is no filter, such as a cursor that was changed. */
+/**
+ * A page of the users whom the address asks for. The server refuses what is no filter, such as a
+ * cursor that was changed.
+ */
 export function usersView(query: URLSearchParams): View {
   const body = loading({
     ask: () => admin.listUsers({ limit: 20, ...Object.fromEntries(query) }),

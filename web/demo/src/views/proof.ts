@@ -8,8 +8,9 @@ import { codeField } from './code-field.ts'
 type Work = () => Promise<AppError | undefined>
 
 /**
- * Does work that may demand a fresh proof of who the person is. If it does, `form` is replaced by one that asks for such a proof,
- * and the work is then done again. `mine` is the account of the person.
+ * Does work that may demand a fresh proof of who the person is. If it does, `form` is replaced by
+ * one that asks for such a proof, and the work is then done again. `mine` is the account of the
+ * person.
  */
 export async function proving(mine: Account, form: HTMLElement, work: Work): Promise<AppError | undefined> {
   const error = await work()

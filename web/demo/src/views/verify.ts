@@ -5,7 +5,10 @@ import { heldLink } from '../link.ts'
 import { goTo, type View } from '../page.ts'
 import { back } from './back.ts'
 
-/** Where the link of a mail leads that verifies an email, or a new one. Nothing is sent before the button is pressed. */
+/**
+ * Where the link of a mail leads that verifies an email, or a new one. Nothing is sent before the
+ * button is pressed.
+ */
 export function verifyView(): View {
   const change = heldLink('change_email')
   const code = (change ?? heldLink('verify_email'))?.token ?? ''
