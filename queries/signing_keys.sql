@@ -6,19 +6,13 @@ SELECT * FROM signing_keys ORDER BY signs_from, created_at, kid;
 -- Blocks other changes of the keys until the transaction ends.
 LOCK TABLE signing_keys IN SHARE ROW EXCLUSIVE MODE;
 
--- name: SigningKeyInsert :exec
--- The key of HS256 may exist already, because it is derived from the secret key.
-INSERT INTO signing_keys (kid, algorithm, sealed, signs_from, token_ttl, created_at)
-VALUES (@kid, @algorithm, @sealed, @signs_from, @token_ttl, @created_at)
+-- name: SigningKeyPut :exec
+-- Adds a key, or changes its times and its seal. A key that was there keeps the time when it was made.
+INSERT INTO signing_keys (kid, algorithm, sealed, signs_from, verifies_until, created_at, token_ttl)
+VALUES (@kid, @algorithm, @sealed, @signs_from, sqlc.narg(verifies_until), @created_at, @token_ttl)
 ON CONFLICT (kid) DO UPDATE SET
-    sealed = excluded.sealed, signs_from = excluded.signs_from, token_ttl = excluded.token_ttl, verifies_until = NULL;
-
--- name: SigningKeyUpdate :exec
--- Changes the times of a key.
-UPDATE signing_keys SET signs_from = @signs_from, verifies_until = @verifies_until, token_ttl = @token_ttl WHERE kid = @kid;
-
--- name: SigningKeyReseal :exec
-UPDATE signing_keys SET sealed = @sealed WHERE kid = @kid;
+    sealed = excluded.sealed, signs_from = excluded.signs_from, verifies_until = excluded.verifies_until,
+    token_ttl = excluded.token_ttl;
 
 -- name: SigningKeySweep :exec
 -- Deletes keys that ended a while ago, by the database's clock. A test may pass another.

@@ -19,35 +19,6 @@ func (q *Queries) SigningKeyDeleteAll(ctx context.Context) error {
 	return err
 }
 
-const signingKeyInsert = `-- name: SigningKeyInsert :exec
-INSERT INTO signing_keys (kid, algorithm, sealed, signs_from, token_ttl, created_at)
-VALUES ($1, $2, $3, $4, $5, $6)
-ON CONFLICT (kid) DO UPDATE SET
-    sealed = excluded.sealed, signs_from = excluded.signs_from, token_ttl = excluded.token_ttl, verifies_until = NULL
-`
-
-type SigningKeyInsertParams struct {
-	Kid       string
-	Algorithm string
-	Sealed    []byte
-	SignsFrom time.Time
-	TokenTtl  time.Duration
-	CreatedAt time.Time
-}
-
-// The key of HS256 may exist already, because it is derived from the secret key.
-func (q *Queries) SigningKeyInsert(ctx context.Context, arg SigningKeyInsertParams) error {
-	_, err := q.db.Exec(ctx, signingKeyInsert,
-		arg.Kid,
-		arg.Algorithm,
-		arg.Sealed,
-		arg.SignsFrom,
-		arg.TokenTtl,
-		arg.CreatedAt,
-	)
-	return err
-}
-
 const signingKeyList = `-- name: SigningKeyList :many
 SELECT kid, algorithm, sealed, signs_from, verifies_until, created_at, token_ttl FROM signing_keys ORDER BY signs_from, created_at, kid
 `
@@ -91,17 +62,35 @@ func (q *Queries) SigningKeyLock(ctx context.Context) error {
 	return err
 }
 
-const signingKeyReseal = `-- name: SigningKeyReseal :exec
-UPDATE signing_keys SET sealed = $1 WHERE kid = $2
+const signingKeyPut = `-- name: SigningKeyPut :exec
+INSERT INTO signing_keys (kid, algorithm, sealed, signs_from, verifies_until, created_at, token_ttl)
+VALUES ($1, $2, $3, $4, $5, $6, $7)
+ON CONFLICT (kid) DO UPDATE SET
+    sealed = excluded.sealed, signs_from = excluded.signs_from, verifies_until = excluded.verifies_until,
+    token_ttl = excluded.token_ttl
 `
 
-type SigningKeyResealParams struct {
-	Sealed []byte
-	Kid    string
+type SigningKeyPutParams struct {
+	Kid           string
+	Algorithm     string
+	Sealed        []byte
+	SignsFrom     time.Time
+	VerifiesUntil *time.Time
+	CreatedAt     time.Time
+	TokenTtl      time.Duration
 }
 
-func (q *Queries) SigningKeyReseal(ctx context.Context, arg SigningKeyResealParams) error {
-	_, err := q.db.Exec(ctx, signingKeyReseal, arg.Sealed, arg.Kid)
+// Adds a key, or changes its times and its seal. A key that was there keeps the time when it was made.
+func (q *Queries) SigningKeyPut(ctx context.Context, arg SigningKeyPutParams) error {
+	_, err := q.db.Exec(ctx, signingKeyPut,
+		arg.Kid,
+		arg.Algorithm,
+		arg.Sealed,
+		arg.SignsFrom,
+		arg.VerifiesUntil,
+		arg.CreatedAt,
+		arg.TokenTtl,
+	)
 	return err
 }
 
@@ -118,27 +107,5 @@ type SigningKeySweepParams struct {
 // Deletes keys that ended a while ago, by the database's clock. A test may pass another.
 func (q *Queries) SigningKeySweep(ctx context.Context, arg SigningKeySweepParams) error {
 	_, err := q.db.Exec(ctx, signingKeySweep, arg.DatabaseNow, arg.KeepEnded)
-	return err
-}
-
-const signingKeyUpdate = `-- name: SigningKeyUpdate :exec
-UPDATE signing_keys SET signs_from = $1, verifies_until = $2, token_ttl = $3 WHERE kid = $4
-`
-
-type SigningKeyUpdateParams struct {
-	SignsFrom     time.Time
-	VerifiesUntil *time.Time
-	TokenTtl      time.Duration
-	Kid           string
-}
-
-// Changes the times of a key.
-func (q *Queries) SigningKeyUpdate(ctx context.Context, arg SigningKeyUpdateParams) error {
-	_, err := q.db.Exec(ctx, signingKeyUpdate,
-		arg.SignsFrom,
-		arg.VerifiesUntil,
-		arg.TokenTtl,
-		arg.Kid,
-	)
 	return err
 }

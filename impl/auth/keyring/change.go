@@ -22,65 +22,65 @@ var (
 	ErrSecretSigns = errors.New("HS256 signs with the secret key; change that one")
 )
 
-// lock runs f in a transaction that no other instance or command can change the keys beside.
-func (r *Ring) lock(ctx context.Context, f func(context.Context, *db.Queries) error) error {
+// change is a change of the keys in progress. Its keys are those that have not ended. They are not
+// unsealed, so that a key that can't be unsealed doesn't prevent the change.
+type change struct {
+	ring    *Ring
+	queries *db.Queries
+	now     time.Time
+	keys    keySet // in the order in which they sign
+	// spare is a new key, in case that the change needs one. It is made before the lock is taken,
+	// because making an RSA key takes long.
+	spare *signingKey
+}
+
+// lock lets f change the keys in a transaction that no other instance or command can change the keys
+// beside. It then settles the ends of the keys and writes them.
+func (r *Ring) lock(ctx context.Context, f func(context.Context, *change) error) error {
+	spare, err := newSigningKey(r.opts.Algorithm, r.opts.Secret)
+	if err != nil {
+		return err
+	}
+	spare.TokenTtl = r.opts.TokenTTL
+	if spare.Sealed, err = spare.seal(r.opts.Secret); err != nil {
+		return err
+	}
 	ctx, cancel := context.WithTimeout(ctx, changeTimeout)
 	defer cancel()
 	return store.InTx(ctx, r.opts.DB, func(tx store.Tx) error {
 		if err := tx.SigningKeyLock(ctx); err != nil {
 			return store.Error(err)
 		}
-		return f(ctx, tx.Queries)
-	})
-}
-
-// change is a change of the keys in progress. Its keys are those that have not ended, with their
-// times only, so that a key that can't be unsealed doesn't prevent the change.
-type change struct {
-	now  time.Time
-	keys keySet // in the order in which they sign
-	// spare is a new key, in case that the change needs one. It is made before the lock is taken,
-	// because making an RSA key takes long.
-	spare  *signingKey
-	sealed []byte // the spare key
-	lead   time.Duration
-}
-
-// prepare makes what a change needs before the lock is taken.
-func (r *Ring) prepare() (c change, err error) {
-	if c.spare, err = newSigningKey(r.opts.Algorithm, r.opts.Secret); err != nil {
-		return c, err
-	}
-	c.spare.tokenTTL, c.lead = r.opts.TokenTTL, r.opts.Lead
-	c.sealed, err = c.spare.seal(r.opts.Secret)
-	return c, err
-}
-
-// change lets f change the keys, settles their ends, writes them, and reads the result. It fails
-// with [ErrSealed] if all keys are sealed under another secret key, because the other instances
-// could not unseal a key of this one.
-func (r *Ring) change(ctx context.Context, f func(*change) error) error {
-	c, err := r.prepare()
-	if err != nil {
-		return err
-	}
-	err = r.lock(ctx, func(ctx context.Context, q *db.Queries) error {
-		rows, err := q.SigningKeyList(ctx)
+		rows, err := tx.SigningKeyList(ctx)
 		if err != nil {
 			return store.Error(err)
 		}
-		c.now = r.opts.Now()
-		rows = unended(rows, c.now)
-		if err := r.reseal(ctx, q, rows); err != nil {
+		c := &change{ring: r, queries: tx.Queries, now: r.opts.Now(), spare: spare}
+		for _, row := range unended(rows, c.now) {
+			c.keys = append(c.keys, &signingKey{SigningKey: row})
+		}
+		if err := f(ctx, c); err != nil {
 			return err
 		}
-		for _, row := range rows {
-			c.keys = append(c.keys, (&signingKey{kid: row.Kid, algorithm: row.Algorithm}).timedBy(row))
+		c.keys.settle(c.now)
+		for _, key := range c.keys {
+			if err := tx.SigningKeyPut(ctx, db.SigningKeyPutParams(key.SigningKey)); err != nil {
+				return store.Error(err)
+			}
 		}
-		if err := f(&c); err != nil {
+		return nil
+	})
+}
+
+// change lets f change the keys, seals them under the present secret key, and reads the result. It
+// fails with [ErrSealed] if all keys are sealed under another secret key, because the other instances
+// could not unseal a key of this one.
+func (r *Ring) change(ctx context.Context, f func(*change) error) error {
+	err := r.lock(ctx, func(_ context.Context, c *change) error {
+		if err := c.reseal(); err != nil {
 			return err
 		}
-		return c.write(ctx, q)
+		return f(c)
 	})
 	if err != nil {
 		return err
@@ -91,101 +91,62 @@ func (r *Ring) change(ctx context.Context, f func(*change) error) error {
 	return nil
 }
 
-// reseal seals the keys of the previous secret key under the present one. It fails with [ErrSealed]
-// if there are keys and neither secret key unseals any.
-func (r *Ring) reseal(ctx context.Context, q *db.Queries, rows []db.SigningKey) error {
+// reseal seals the keys under the present secret key, also those of the previous one. It fails with
+// [ErrSealed] if there are keys and neither secret key unseals any.
+func (c *change) reseal() error {
 	ours := 0
-	for _, row := range rows {
-		_, err := unseal(row, r.opts.Secret)
-		if err == nil {
-			ours++
-			continue
-		}
-		if r.opts.Previous.IsZero() || !errors.Is(err, ErrSealed) {
-			continue
-		}
-		key, err := unseal(row, r.opts.Previous)
+	for _, key := range c.keys {
+		unsealed, err := c.ring.unseal(key.SigningKey)
 		if err != nil {
 			continue
 		}
 		ours++
-		if key.algorithm == algorithmHS256 {
+		if key.Algorithm == algorithmHS256 {
 			continue // its key is the secret key that it was sealed under
 		}
-		sealed, err := key.seal(r.opts.Secret)
-		if err != nil {
+		if key.Sealed, err = unsealed.seal(c.ring.opts.Secret); err != nil {
 			return err
 		}
-		if err := q.SigningKeyReseal(ctx, db.SigningKeyResealParams{Kid: key.kid, Sealed: sealed}); err != nil {
-			return store.Error(err)
-		}
 	}
-	if ours == 0 && len(rows) > 0 {
+	if ours == 0 && len(c.keys) > 0 {
 		return ErrSealed
 	}
 	return nil
 }
 
-// write settles the ends of the keys and stores them all.
-func (c *change) write(ctx context.Context, q *db.Queries) error {
-	c.keys.settle(c.now)
-	for _, key := range c.keys {
-		if key == c.spare {
-			if err := q.SigningKeyInsert(ctx, db.SigningKeyInsertParams{
-				Kid:       key.kid,
-				Algorithm: key.algorithm,
-				Sealed:    c.sealed,
-				SignsFrom: key.signsFrom,
-				TokenTtl:  key.tokenTTL,
-				CreatedAt: c.now,
-			}); err != nil {
-				return store.Error(err)
-			}
-		}
-		params := db.SigningKeyUpdateParams{Kid: key.kid, SignsFrom: key.signsFrom, TokenTtl: key.tokenTTL}
-		if !key.verifiesUntil.IsZero() {
-			params.VerifiesUntil = &key.verifiesUntil
-		}
-		if err := q.SigningKeyUpdate(ctx, params); err != nil {
-			return store.Error(err)
-		}
-	}
-	return nil
-}
-
-// lengthen raises the tokens' lifetime of each key to the one of the settings.
-func (c *change) lengthen(ttl time.Duration) {
-	for _, key := range c.keys {
-		key.tokenTTL = max(key.tokenTTL, ttl)
-	}
-}
-
 // retire ends a key.
-func (c *change) retire(key *signingKey) { key.verifiesUntil = c.now }
+func (c *change) retire(key *signingKey) { key.VerifiesUntil = new(c.now) }
 
 // waiting returns the keys that have not begun to sign.
 func (c *change) waiting() (keys keySet) {
 	for _, key := range c.keys {
-		if key.verifies(c.now) && c.now.Before(key.signsFrom) {
+		if key.verifies(c.now) && c.now.Before(key.SignsFrom) {
 			keys = append(keys, key)
 		}
 	}
 	return keys
 }
 
-// turnTo makes the keys follow the settings of a ring: a wanted present key goes on to sign, and
+// adapt makes the keys follow the settings. It raises the tokens' lifetime of each key to the one of
+// the settings. If the newest key is not the wanted one, a wanted present key goes on to sign, and
 // its waiting successors are retired. Any other present key gets a successor.
-func (c *change) turnTo(r *Ring) {
+func (c *change) adapt() error {
+	for _, key := range c.keys {
+		key.TokenTtl = max(key.TokenTtl, c.ring.opts.TokenTTL)
+	}
 	present := c.keys.signing(c.now)
-	if present == nil || !r.isWanted(present) {
-		c.succeed()
-		return
-	}
-	for _, key := range c.waiting() {
-		if key != present {
-			c.retire(key) // it has signed nothing
+	switch {
+	case c.ring.isWanted(c.keys.newest()): // perhaps another instance was faster
+	case c.ring.isWanted(present):
+		for _, key := range c.waiting() {
+			if key != present {
+				c.retire(key) // it has signed nothing
+			}
 		}
+	default:
+		c.succeed()
 	}
+	return nil
 }
 
 // succeed adds the spare key. It signs at once if no key signs now, else after the lead.
@@ -193,21 +154,21 @@ func (c *change) succeed() {
 	if c.keys.signing(c.now) == nil {
 		c.add(c.now)
 	} else {
-		c.add(c.now.Add(c.lead))
+		c.add(c.now.Add(c.ring.opts.Lead))
 	}
 }
 
 // add adds the spare key, which signs from a time on, and after all other keys.
 func (c *change) add(from time.Time) {
-	c.spare.signsFrom = from
+	c.spare.CreatedAt, c.spare.SignsFrom = c.now, from
 	for _, key := range c.keys {
-		c.spare.tokenTTL = max(c.spare.tokenTTL, key.tokenTTL)
-		if key.verifies(c.now) && !key.signsFrom.Before(c.spare.signsFrom) {
-			c.spare.signsFrom = key.signsFrom.Add(time.Millisecond) // the clock that made it is ahead
+		c.spare.TokenTtl = max(c.spare.TokenTtl, key.TokenTtl)
+		if key.verifies(c.now) && !key.SignsFrom.Before(c.spare.SignsFrom) {
+			c.spare.SignsFrom = key.SignsFrom.Add(time.Millisecond) // the clock that made it is ahead
 		}
 	}
 	// The key of HS256 may be here already, because it is the secret key.
-	c.keys = append(slices.DeleteFunc(c.keys, func(key *signingKey) bool { return key.kid == c.spare.kid }), c.spare)
+	c.keys = append(slices.DeleteFunc(c.keys, func(key *signingKey) bool { return key.Kid == c.spare.Kid }), c.spare)
 }
 
 // Rotate makes a new key, which signs after the lead; the present key signs until then. It does
@@ -219,7 +180,7 @@ func (r *Ring) Rotate(ctx context.Context, age time.Duration) (rotated bool, err
 	}
 	isDue := func(keys keySet) bool {
 		newest := keys.newest()
-		return newest == nil || age == 0 || r.opts.Now().Sub(newest.signsFrom) >= age
+		return newest == nil || age == 0 || r.opts.Now().Sub(newest.SignsFrom) >= age
 	}
 	if !isDue(r.loaded()) {
 		return false, nil
@@ -239,7 +200,7 @@ func (r *Ring) Rotate(ctx context.Context, age time.Duration) (rotated bool, err
 // key that signs, the key that waits signs at once, or else a new key. If it was a key that waits,
 // the present key goes on. It fails with [ErrNoKey], and with [ErrSecretSigns] for the secret key.
 func (r *Ring) Retire(ctx context.Context, kid string) error {
-	if r.opts.Algorithm == algorithmHS256 && kid == keyID([]byte(r.opts.Secret.Reveal())) {
+	if r.isSecret(kid) {
 		return ErrSecretSigns
 	}
 	return r.change(ctx, func(c *change) error {
@@ -253,7 +214,7 @@ func (r *Ring) Retire(ctx context.Context, kid string) error {
 			return nil
 		}
 		if waiting := c.waiting(); len(waiting) > 0 {
-			waiting[0].signsFrom = c.now
+			waiting[0].SignsFrom = c.now
 			return nil
 		}
 		// A superseded key still verifies, but not for long enough to sign.
@@ -271,29 +232,18 @@ func RetireAll(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	c, err := r.prepare()
-	if err != nil {
-		return err
-	}
-	return r.lock(ctx, func(ctx context.Context, q *db.Queries) error {
-		rows, err := q.SigningKeyList(ctx)
-		if err != nil {
-			return store.Error(err)
-		}
-		c.now = r.opts.Now()
-		for _, row := range unended(rows, c.now) {
+	return r.lock(ctx, func(ctx context.Context, c *change) error {
+		for _, key := range c.keys {
 			switch {
-			case r.opts.Algorithm == algorithmHS256 && row.Kid == keyID([]byte(r.opts.Secret.Reveal())):
+			case r.isSecret(key.Kid):
 				return ErrSecretSigns
-			case row.VerifiesUntil == nil && row.Algorithm != r.opts.Algorithm:
-				return otherAlgorithm(row.Algorithm, r.opts.Algorithm)
+			case key.VerifiesUntil == nil && key.Algorithm != r.opts.Algorithm:
+				return otherAlgorithm(key.Algorithm, r.opts.Algorithm)
 			}
 		}
-		if err := q.SigningKeyDeleteAll(ctx); err != nil {
-			return store.Error(err)
-		}
+		c.keys = nil
 		c.succeed()
-		return c.write(ctx, q)
+		return store.Error(c.queries.SigningKeyDeleteAll(ctx))
 	})
 }
 

@@ -90,14 +90,7 @@ func Open(ctx context.Context, o Options) (*Ring, error) {
 	if r.opts.Previous.IsZero() && !r.needsChange(r.loaded()) {
 		return r, nil
 	}
-	return r, r.change(ctx, func(c *change) error {
-		c.lengthen(r.opts.TokenTTL)
-		if !r.needsSuccessor(c.keys) {
-			return nil // another instance was faster
-		}
-		c.turnTo(r)
-		return nil
-	})
+	return r, r.change(ctx, (*change).adapt)
 }
 
 // OpenAsIs is [Open] for commands that administer the keys. It changes nothing and allows keys that
@@ -111,8 +104,8 @@ func OpenAsIs(ctx context.Context, o Options) (*Ring, error) {
 	if err := r.Follow(ctx); err != nil && !errors.Is(err, ErrUnreadable) {
 		return nil, err
 	}
-	if newest := r.loaded().newest(); newest != nil && newest.algorithm != r.opts.Algorithm {
-		return nil, otherAlgorithm(newest.algorithm, r.opts.Algorithm)
+	if newest := r.loaded().newest(); newest != nil && newest.Algorithm != r.opts.Algorithm {
+		return nil, otherAlgorithm(newest.Algorithm, r.opts.Algorithm)
 	}
 	return r, nil
 }
@@ -144,9 +137,6 @@ func newRing(o Options) (*Ring, error) {
 // NewMemory makes a ring of one key that is in no database. private is an *ecdsa.PrivateKey, an
 // ed25519.PrivateKey, an *rsa.PrivateKey, or the bytes of a key for HS256.
 func NewMemory(algorithm string, private any, now func() time.Time) (*Ring, error) {
-	if !slices.Contains(Algorithms, algorithm) {
-		return nil, fmt.Errorf("there is no JWT algorithm %q here", algorithm)
-	}
 	key, err := signingKeyOf(algorithm, private, nil)
 	if err != nil {
 		return nil, err
@@ -156,23 +146,22 @@ func NewMemory(algorithm string, private any, now func() time.Time) (*Ring, erro
 	return r, nil
 }
 
-// needsSuccessor reports whether the newest key is not the one that the settings ask for.
-func (r *Ring) needsSuccessor(keys keySet) bool {
-	newest := keys.newest()
-	return newest == nil || !r.isWanted(newest)
-}
-
 // needsChange reports whether the keys differ from the settings.
 func (r *Ring) needsChange(keys keySet) bool {
-	return r.needsSuccessor(keys) ||
-		slices.ContainsFunc(keys, func(key *signingKey) bool { return key.tokenTTL < r.opts.TokenTTL })
+	return !r.isWanted(keys.newest()) ||
+		slices.ContainsFunc(keys, func(key *signingKey) bool { return key.TokenTtl < r.opts.TokenTTL })
 }
 
-// isWanted reports whether a key has the algorithm of the settings and, for HS256, is the secret
-// key.
+// isWanted reports whether there is a key that has the algorithm of the settings and, for HS256, is
+// the secret key.
 func (r *Ring) isWanted(key *signingKey) bool {
-	return key.algorithm == r.opts.Algorithm &&
-		(key.algorithm != algorithmHS256 || key.kid == keyID([]byte(r.opts.Secret.Reveal())))
+	return key != nil && key.Algorithm == r.opts.Algorithm &&
+		(key.Algorithm != algorithmHS256 || r.isSecret(key.Kid))
+}
+
+// isSecret reports whether a key is the secret key, which signs with HS256.
+func (r *Ring) isSecret(kid string) bool {
+	return r.opts.Algorithm == algorithmHS256 && kid == keyID([]byte(r.opts.Secret.Reveal()))
 }
 
 // Follow reads the keys from the database. If it fails with [store.ErrUnavailable], the ring keeps
@@ -207,7 +196,9 @@ func (r *Ring) read(rows []db.SigningKey) (keys keySet, failed error) {
 				continue
 			}
 		}
-		keys = append(keys, key.timedBy(row))
+		current := *key
+		current.SigningKey = row
+		keys = append(keys, &current)
 	}
 	switch {
 	case len(unreadable) == 0:

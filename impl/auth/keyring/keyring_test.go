@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/latchkey-auth/latchkey/authn"
+	"github.com/latchkey-auth/latchkey/gen/db"
 )
 
 var now = time.Date(2026, 1, 5, 9, 30, 0, 123456789, time.UTC)
@@ -13,9 +14,9 @@ func TestWhichKeySigns(t *testing.T) {
 	t.Parallel()
 	at := func(minutes int) time.Time { return now.Add(time.Duration(minutes) * time.Minute) }
 	key := func(kid string, from int, until ...int) *signingKey {
-		k := &signingKey{kid: kid, signsFrom: at(from), tokenTTL: 15 * time.Minute}
+		k := &signingKey{SigningKey: db.SigningKey{Kid: kid, SignsFrom: at(from), TokenTtl: 15 * time.Minute}}
 		if len(until) > 0 {
-			k.verifiesUntil = at(until[0])
+			k.VerifiesUntil = new(at(until[0]))
 		}
 		return k
 	}
@@ -37,7 +38,7 @@ func TestWhichKeySigns(t *testing.T) {
 	} {
 		got := ""
 		if k := row.keys.signing(now); k != nil {
-			got = k.kid
+			got = k.Kid
 		}
 		if got != row.want {
 			t.Errorf("%s: %q signs, want %q", name, got, row.want)
@@ -51,7 +52,11 @@ func TestWhenKeysEnd(t *testing.T) {
 	never := time.Time{}
 	const afterwards = 15*time.Minute + FollowInterval + authn.Leeway
 	key := func(from int, until time.Time) *signingKey {
-		return &signingKey{signsFrom: at(from), verifiesUntil: until, tokenTTL: 15 * time.Minute}
+		k := &signingKey{SigningKey: db.SigningKey{SignsFrom: at(from), TokenTtl: 15 * time.Minute}}
+		if until != never {
+			k.VerifiesUntil = &until
+		}
+		return k
 	}
 	for name, row := range map[string]struct {
 		keys keySet
@@ -74,7 +79,11 @@ func TestWhenKeysEnd(t *testing.T) {
 	} {
 		row.keys.settle(now)
 		for i, want := range row.want {
-			if got := row.keys[i].verifiesUntil; !got.Equal(want) {
+			got := never
+			if until := row.keys[i].VerifiesUntil; until != nil {
+				got = *until
+			}
+			if !got.Equal(want) {
 				t.Errorf("%s: key %d verifies until %s, want %s", name, i, got, want)
 			}
 		}

@@ -13,7 +13,7 @@ type keySet []*signingKey
 // find returns the key with an id, or nil.
 func (s keySet) find(kid string) *signingKey {
 	for _, key := range s {
-		if key.kid == kid {
+		if key.Kid == kid {
 			return key
 		}
 	}
@@ -30,15 +30,15 @@ func (s keySet) signing(now time.Time) *signingKey {
 	var superseded *signingKey
 	for _, key := range slices.Backward(s) {
 		switch {
-		case now.Before(key.signsFrom) || !key.verifies(now):
-		case key.verifies(now.Add(key.tokenTTL)):
+		case now.Before(key.SignsFrom) || !key.verifies(now):
+		case key.verifies(now.Add(key.TokenTtl)):
 			return key
 		case superseded == nil:
 			superseded = key
 		}
 	}
 	for _, key := range s {
-		if now.Before(key.signsFrom) && key.verifies(now) {
+		if now.Before(key.SignsFrom) && key.verifies(now) {
 			return key
 		}
 	}
@@ -48,7 +48,7 @@ func (s keySet) signing(now time.Time) *signingKey {
 // newest returns the key that signs now or next, whose end isn't known, or nil.
 func (s keySet) newest() *signingKey {
 	for _, key := range slices.Backward(s) {
-		if key.verifiesUntil.IsZero() {
+		if key.VerifiesUntil == nil {
 			return key
 		}
 	}
@@ -58,17 +58,17 @@ func (s keySet) newest() *signingKey {
 // settle sorts the keys and gives each an end: the time when the last token under it has expired.
 // The newest key has no end. A key that no longer signs keeps its end.
 func (s keySet) settle(now time.Time) {
-	slices.SortStableFunc(s, func(a, b *signingKey) int { return a.signsFrom.Compare(b.signsFrom) })
+	slices.SortStableFunc(s, func(a, b *signingKey) int { return a.SignsFrom.Compare(b.SignsFrom) })
 	var successor *signingKey
 	for _, key := range slices.Backward(s) {
 		switch {
 		case !key.verifies(now):
 			continue // it was retired
 		case successor == nil:
-			key.verifiesUntil = time.Time{}
-		case key.verifiesUntil.IsZero() || now.Before(successor.signsFrom):
+			key.VerifiesUntil = nil
+		case key.VerifiesUntil == nil || now.Before(successor.SignsFrom):
 			// An instance that doesn't know the successor yet learns of it within FollowInterval.
-			key.verifiesUntil = successor.signsFrom.Add(FollowInterval + key.tokenTTL + authn.Leeway)
+			key.VerifiesUntil = new(successor.SignsFrom.Add(FollowInterval + key.TokenTtl + authn.Leeway))
 		}
 		successor = key
 	}

@@ -36,7 +36,7 @@ func List(ctx context.Context, conn store.DB, now time.Time) ([]Key, error) {
 	}
 	set := make(keySet, len(rows))
 	for i, row := range rows {
-		set[i] = (&signingKey{kid: row.Kid}).timedBy(row)
+		set[i] = &signingKey{SigningKey: row}
 	}
 	keys, signing := make([]Key, len(rows)), set.signing(now)
 	for i, key := range set {
@@ -46,15 +46,15 @@ func List(ctx context.Context, conn store.DB, now time.Time) ([]Key, error) {
 			state = Ended
 		case key == signing:
 			state = Signs
-		case now.Before(key.signsFrom):
+		case now.Before(key.SignsFrom):
 			state = Waits
 		}
 		keys[i] = Key{
-			ID: key.kid, Algorithm: rows[i].Algorithm, State: state,
-			CreatedAt: rows[i].CreatedAt.UTC(), SignsFrom: key.signsFrom.UTC(), VerifiesUntil: key.verifiesUntil.UTC(),
+			ID: key.Kid, Algorithm: key.Algorithm, State: state,
+			CreatedAt: key.CreatedAt.UTC(), SignsFrom: key.SignsFrom.UTC(),
 		}
-		if key.verifiesUntil.IsZero() {
-			keys[i].VerifiesUntil = time.Time{}
+		if key.VerifiesUntil != nil {
+			keys[i].VerifiesUntil = key.VerifiesUntil.UTC()
 		}
 	}
 	return keys, nil

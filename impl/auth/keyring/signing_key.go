@@ -42,31 +42,18 @@ var ErrSealed = errors.New("the signing keys in the database were sealed under a
 
 // signingKey is a key that signs access tokens with one algorithm only (RFC 8725 section 3.1).
 type signingKey struct {
-	kid, algorithm string
-	method         jwt.SigningMethod
-	private        any // what the method signs with
-	public         any // what it verifies with
-	// signsFrom is when it begins to sign; until then it is only published.
-	signsFrom time.Time
-	// verifiesUntil is when it ends to verify; zero if no end is known.
-	verifiesUntil time.Time
-	// tokenTTL is the longest lifetime of the tokens under it.
-	tokenTTL time.Duration
-}
-
-// timedBy returns the key with the times of its row.
-func (k *signingKey) timedBy(row db.SigningKey) *signingKey {
-	timed := *k
-	timed.signsFrom, timed.verifiesUntil, timed.tokenTTL = row.SignsFrom, time.Time{}, row.TokenTtl
-	if row.VerifiesUntil != nil {
-		timed.verifiesUntil = *row.VerifiesUntil
-	}
-	return &timed
+	// SigningKey is the key's row. SignsFrom is when it begins to sign; until then it is only
+	// published. VerifiesUntil is when it ends to verify, nil if no end is known. TokenTtl is the
+	// longest lifetime of the tokens under it.
+	db.SigningKey
+	method  jwt.SigningMethod
+	private any // what the method signs with
+	public  any // what it verifies with
 }
 
 // verifies reports whether tokens under the key are valid.
 func (k *signingKey) verifies(now time.Time) bool {
-	return k.verifiesUntil.IsZero() || now.Before(k.verifiesUntil)
+	return k.VerifiesUntil == nil || now.Before(*k.VerifiesUntil)
 }
 
 // verify fails if a signature is not the key's.
@@ -97,9 +84,10 @@ func signingKeyOf(algorithm string, private any, err error) (*signingKey, error)
 	if err != nil {
 		return nil, fmt.Errorf("make a key for %s: %w", algorithm, err)
 	}
-	key := &signingKey{algorithm: algorithm, method: jwt.GetSigningMethod(algorithm), private: private, public: private}
+	key := &signingKey{method: jwt.GetSigningMethod(algorithm), private: private, public: private}
+	key.Algorithm = algorithm
 	if secret, ok := private.([]byte); ok && algorithm == algorithmHS256 {
-		key.kid = keyID(secret)
+		key.Kid = keyID(secret)
 		return key, nil
 	}
 	signer, ok := private.(crypto.Signer)
@@ -114,7 +102,7 @@ func signingKeyOf(algorithm string, private any, err error) (*signingKey, error)
 	if jwk.KeyType != keyTypes[algorithm] {
 		return nil, fmt.Errorf("a %T is no key for %s", private, algorithm)
 	}
-	key.kid = jwk.KeyID
+	key.Kid = jwk.KeyID
 	return key, nil
 }
 
@@ -138,7 +126,7 @@ type JWK struct {
 // jwk returns the public part. Its id is its thumbprint (RFC 7638).
 func (k *signingKey) jwk() (JWK, error) {
 	encode := base64.RawURLEncoding.EncodeToString
-	jwk := JWK{Algorithm: k.algorithm}
+	jwk := JWK{Algorithm: k.Algorithm}
 	var thumbed string // the members that RFC 7638 section 3.2 demands, in its order
 	switch public := k.public.(type) {
 	case *ecdsa.PublicKey:
@@ -170,13 +158,13 @@ func (k *signingKey) jwk() (JWK, error) {
 // an empty text, which only shows whether the secret key is the right one.
 func (k *signingKey) seal(master secret.Text) ([]byte, error) {
 	var plain []byte
-	if k.algorithm != algorithmHS256 {
+	if k.Algorithm != algorithmHS256 {
 		var err error
 		if plain, err = x509.MarshalPKCS8PrivateKey(k.private); err != nil {
 			return nil, err
 		}
 	}
-	return secret.Seal(master, sealPurpose, sealedAs(k.kid, k.algorithm), plain)
+	return secret.Seal(master, sealPurpose, sealedAs(k.Kid, k.Algorithm), plain)
 }
 
 const sealPurpose = "latchkey signing keys"
@@ -200,7 +188,7 @@ func unseal(row db.SigningKey, master secret.Text) (*signingKey, error) {
 	if err != nil {
 		return nil, err
 	}
-	if key.kid != row.Kid || key.method == nil {
+	if key.Kid != row.Kid {
 		return nil, fmt.Errorf("the signing key %s is not what its row says", row.Kid)
 	}
 	return key, nil

@@ -36,7 +36,7 @@ func (r *Ring) Sign(now time.Time, text func(algorithm, kid string) (string, err
 	if err != nil {
 		return "", err
 	}
-	signed, err := text(key.algorithm, key.kid)
+	signed, err := text(key.Algorithm, key.Kid)
 	if err != nil {
 		return "", err
 	}
@@ -75,7 +75,7 @@ func (r *Ring) Find(ctx context.Context, kid string, now time.Time) (
 	if key == nil || !key.verifies(now) {
 		return "", nil, errUnknownKey
 	}
-	return key.algorithm, key.verify, nil
+	return key.Algorithm, key.verify, nil
 }
 
 // look calls [Ring.Follow] once for all concurrent callers, and at most once a second. Within that
@@ -116,7 +116,7 @@ func (r *Ring) Published() ([]JWK, error) {
 	}
 	var published []JWK
 	for _, key := range r.loaded() {
-		if key.algorithm == algorithmHS256 || !key.verifies(now) {
+		if key.Algorithm == algorithmHS256 || !key.verifies(now) {
 			continue
 		}
 		jwk, err := key.jwk()

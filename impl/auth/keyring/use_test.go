@@ -35,8 +35,8 @@ func TestSignAndFind(t *testing.T) {
 				return "text of " + with, nil
 			})
 			text, signature, _ := strings.Cut(signed, ".")
-			if err != nil || text != "text of "+algorithm || kid != key.kid || strings.ContainsAny(signature, "=+/.") {
-				t.Fatalf("got %q by the key %q, %v; want the key %q", signed, kid, err, key.kid)
+			if err != nil || text != "text of "+algorithm || kid != key.Kid || strings.ContainsAny(signature, "=+/.") {
+				t.Fatalf("got %q by the key %q, %v; want the key %q", signed, kid, err, key.Kid)
 			}
 			found, verify, err := ring.Find(t.Context(), kid, now)
 			if err != nil || found != algorithm || !ring.Verifies(kid, now) {
@@ -61,7 +61,7 @@ func TestEndedKey(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	key.verifiesUntil = now
+	key.VerifiesUntil = &now
 	ring := &Ring{opts: Options{Now: clock}}
 	ring.keys.Store(&keySet{key})
 	text := func(string, string) (string, error) { t.Error("a text was asked for"); return "", nil }
@@ -71,7 +71,7 @@ func TestEndedKey(t *testing.T) {
 	if _, err := ring.Published(); !errors.Is(err, store.ErrUnavailable) {
 		t.Errorf("Published: got %v", err)
 	}
-	for _, kid := range []string{key.kid, "other"} {
+	for _, kid := range []string{key.Kid, "other"} {
 		if _, _, err := ring.Find(
 			t.Context(),
 			kid,
@@ -84,7 +84,7 @@ func TestEndedKey(t *testing.T) {
 			t.Errorf("%s verifies", kid)
 		}
 	}
-	if !ring.Verifies(key.kid, now.Add(-1)) {
+	if !ring.Verifies(key.Kid, now.Add(-1)) {
 		t.Error("it didn't verify before it ended")
 	}
 }
