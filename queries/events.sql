@@ -19,7 +19,7 @@ WHERE NOT EXISTS (
 -- Returns a page of all events, the newest first: those between two ids, and of a time. The time is
 -- written so that the planner has no statistics of it, and takes most rows for matching. Then it walks
 -- along the ids, which ends with the page, and never sorts all that match.
-SELECT id, type, user_id, actor, actor_id, session_id, address, user_agent, data, created_at
+SELECT *
 FROM events
 WHERE id < sqlc.arg(before)::uuid AND id >= sqlc.arg(after)::uuid
     AND (created_at + interval '0' < sqlc.arg(since)::timestamptz) IS NOT TRUE
@@ -31,7 +31,7 @@ LIMIT sqlc.arg(page_size)::integer;
 -- Is [EventList] for one user. The array keeps the planner from taking the user for a constant. So
 -- only the index of users has the order, and not that of all ids: walking along them could take a
 -- second for a user without events.
-SELECT id, type, user_id, actor, actor_id, session_id, address, user_agent, data, created_at
+SELECT *
 FROM events
 WHERE user_id = ANY (ARRAY[sqlc.arg(user_id)::uuid]) AND id < sqlc.arg(before)::uuid AND id >= sqlc.arg(after)::uuid
     AND (created_at + interval '0' < sqlc.arg(since)::timestamptz) IS NOT TRUE
@@ -41,7 +41,7 @@ LIMIT sqlc.arg(page_size)::integer;
 
 -- name: EventListByType :many
 -- Is [EventList] for one type, as [EventListByUser] is for a user.
-SELECT id, type, user_id, actor, actor_id, session_id, address, user_agent, data, created_at
+SELECT *
 FROM events
 WHERE type = ANY (ARRAY[sqlc.arg(type)::text]) AND id < sqlc.arg(before)::uuid AND id >= sqlc.arg(after)::uuid
     AND (created_at + interval '0' < sqlc.arg(since)::timestamptz) IS NOT TRUE
@@ -52,7 +52,7 @@ LIMIT sqlc.arg(page_size)::integer;
 -- name: EventListByUserAndType :many
 -- Is [EventList] for one type of a user. Both are one key of an index, because the planner would take
 -- an index of one of them, and read all its rows, where it expects few.
-SELECT id, type, user_id, actor, actor_id, session_id, address, user_agent, data, created_at
+SELECT *
 FROM events
 WHERE type || ' ' || user_id::text = ANY (ARRAY[sqlc.arg(type)::text || ' ' || sqlc.arg(user_id)::uuid::text])
     AND id < sqlc.arg(before)::uuid AND id >= sqlc.arg(after)::uuid
@@ -64,7 +64,7 @@ LIMIT sqlc.arg(page_size)::integer;
 -- name: EventListFrom :many
 -- Returns a page of the events since a time, the oldest first, after an event. It reads all of them,
 -- whatever the filter: for the command that prints them.
-SELECT id, type, user_id, actor, actor_id, session_id, address, user_agent, data, created_at
+SELECT *
 FROM events
 WHERE id > sqlc.arg(after)::uuid AND (created_at + interval '0' < sqlc.arg(since)::timestamptz) IS NOT TRUE
     AND (sqlc.narg(user_id)::uuid IS NULL OR user_id = sqlc.narg(user_id)::uuid)
@@ -80,7 +80,7 @@ SELECT pg_current_snapshot()::text AS snapshot, pg_snapshot_xmin(pg_current_snap
 -- Returns a page of the events of transactions that one snapshot doesn't see and a later one does, in
 -- the order of the transactions, after an event. The time leaves out what was restored from another
 -- server, whose transactions had numbers of their own.
-SELECT id, type, user_id, actor, actor_id, session_id, address, user_agent, data, created_at, transaction_id::text AS transaction
+SELECT *
 FROM events
 WHERE transaction_id >= sqlc.arg(after_transaction)::text::xid8
     AND (transaction_id, id) > (sqlc.arg(after_transaction)::text::xid8, sqlc.arg(after)::uuid)

@@ -112,7 +112,7 @@ func (q *Queries) EventGetLogin(ctx context.Context, id uuid.UUID) (EventGetLogi
 }
 
 const eventList = `-- name: EventList :many
-SELECT id, type, user_id, actor, actor_id, session_id, address, user_agent, data, created_at
+SELECT id, type, user_id, actor, session_id, address, user_agent, data, created_at, actor_id, transaction_id
 FROM events
 WHERE id < $1::uuid AND id >= $2::uuid
     AND (created_at + interval '0' < $3::timestamptz) IS NOT TRUE
@@ -129,23 +129,10 @@ type EventListParams struct {
 	PageSize int32
 }
 
-type EventListRow struct {
-	ID        uuid.UUID
-	Type      string
-	UserID    uuid.UUID
-	Actor     string
-	ActorID   *uuid.UUID
-	SessionID *uuid.UUID
-	Address   *string
-	UserAgent *string
-	Data      []byte
-	CreatedAt time.Time
-}
-
 // Returns a page of all events, the newest first: those between two ids, and of a time. The time is
 // written so that the planner has no statistics of it, and takes most rows for matching. Then it walks
 // along the ids, which ends with the page, and never sorts all that match.
-func (q *Queries) EventList(ctx context.Context, arg EventListParams) ([]EventListRow, error) {
+func (q *Queries) EventList(ctx context.Context, arg EventListParams) ([]Event, error) {
 	rows, err := q.db.Query(ctx, eventList,
 		arg.Before,
 		arg.After,
@@ -157,20 +144,21 @@ func (q *Queries) EventList(ctx context.Context, arg EventListParams) ([]EventLi
 		return nil, err
 	}
 	defer rows.Close()
-	var items []EventListRow
+	var items []Event
 	for rows.Next() {
-		var i EventListRow
+		var i Event
 		if err := rows.Scan(
 			&i.ID,
 			&i.Type,
 			&i.UserID,
 			&i.Actor,
-			&i.ActorID,
 			&i.SessionID,
 			&i.Address,
 			&i.UserAgent,
 			&i.Data,
 			&i.CreatedAt,
+			&i.ActorID,
+			&i.TransactionID,
 		); err != nil {
 			return nil, err
 		}
@@ -183,7 +171,7 @@ func (q *Queries) EventList(ctx context.Context, arg EventListParams) ([]EventLi
 }
 
 const eventListBetween = `-- name: EventListBetween :many
-SELECT id, type, user_id, actor, actor_id, session_id, address, user_agent, data, created_at, transaction_id::text AS transaction
+SELECT id, type, user_id, actor, session_id, address, user_agent, data, created_at, actor_id, transaction_id
 FROM events
 WHERE transaction_id >= $1::text::xid8
     AND (transaction_id, id) > ($1::text::xid8, $2::uuid)
@@ -207,24 +195,10 @@ type EventListBetweenParams struct {
 	PageSize         int32
 }
 
-type EventListBetweenRow struct {
-	ID          uuid.UUID
-	Type        string
-	UserID      uuid.UUID
-	Actor       string
-	ActorID     *uuid.UUID
-	SessionID   *uuid.UUID
-	Address     *string
-	UserAgent   *string
-	Data        []byte
-	CreatedAt   time.Time
-	Transaction string
-}
-
 // Returns a page of the events of transactions that one snapshot doesn't see and a later one does, in
 // the order of the transactions, after an event. The time leaves out what was restored from another
 // server, whose transactions had numbers of their own.
-func (q *Queries) EventListBetween(ctx context.Context, arg EventListBetweenParams) ([]EventListBetweenRow, error) {
+func (q *Queries) EventListBetween(ctx context.Context, arg EventListBetweenParams) ([]Event, error) {
 	rows, err := q.db.Query(ctx, eventListBetween,
 		arg.AfterTransaction,
 		arg.After,
@@ -239,21 +213,21 @@ func (q *Queries) EventListBetween(ctx context.Context, arg EventListBetweenPara
 		return nil, err
 	}
 	defer rows.Close()
-	var items []EventListBetweenRow
+	var items []Event
 	for rows.Next() {
-		var i EventListBetweenRow
+		var i Event
 		if err := rows.Scan(
 			&i.ID,
 			&i.Type,
 			&i.UserID,
 			&i.Actor,
-			&i.ActorID,
 			&i.SessionID,
 			&i.Address,
 			&i.UserAgent,
 			&i.Data,
 			&i.CreatedAt,
-			&i.Transaction,
+			&i.ActorID,
+			&i.TransactionID,
 		); err != nil {
 			return nil, err
 		}
@@ -266,7 +240,7 @@ func (q *Queries) EventListBetween(ctx context.Context, arg EventListBetweenPara
 }
 
 const eventListByType = `-- name: EventListByType :many
-SELECT id, type, user_id, actor, actor_id, session_id, address, user_agent, data, created_at
+SELECT id, type, user_id, actor, session_id, address, user_agent, data, created_at, actor_id, transaction_id
 FROM events
 WHERE type = ANY (ARRAY[$1::text]) AND id < $2::uuid AND id >= $3::uuid
     AND (created_at + interval '0' < $4::timestamptz) IS NOT TRUE
@@ -284,21 +258,8 @@ type EventListByTypeParams struct {
 	PageSize int32
 }
 
-type EventListByTypeRow struct {
-	ID        uuid.UUID
-	Type      string
-	UserID    uuid.UUID
-	Actor     string
-	ActorID   *uuid.UUID
-	SessionID *uuid.UUID
-	Address   *string
-	UserAgent *string
-	Data      []byte
-	CreatedAt time.Time
-}
-
 // Is [EventList] for one type, as [EventListByUser] is for a user.
-func (q *Queries) EventListByType(ctx context.Context, arg EventListByTypeParams) ([]EventListByTypeRow, error) {
+func (q *Queries) EventListByType(ctx context.Context, arg EventListByTypeParams) ([]Event, error) {
 	rows, err := q.db.Query(ctx, eventListByType,
 		arg.Type,
 		arg.Before,
@@ -311,20 +272,21 @@ func (q *Queries) EventListByType(ctx context.Context, arg EventListByTypeParams
 		return nil, err
 	}
 	defer rows.Close()
-	var items []EventListByTypeRow
+	var items []Event
 	for rows.Next() {
-		var i EventListByTypeRow
+		var i Event
 		if err := rows.Scan(
 			&i.ID,
 			&i.Type,
 			&i.UserID,
 			&i.Actor,
-			&i.ActorID,
 			&i.SessionID,
 			&i.Address,
 			&i.UserAgent,
 			&i.Data,
 			&i.CreatedAt,
+			&i.ActorID,
+			&i.TransactionID,
 		); err != nil {
 			return nil, err
 		}
@@ -337,7 +299,7 @@ func (q *Queries) EventListByType(ctx context.Context, arg EventListByTypeParams
 }
 
 const eventListByUser = `-- name: EventListByUser :many
-SELECT id, type, user_id, actor, actor_id, session_id, address, user_agent, data, created_at
+SELECT id, type, user_id, actor, session_id, address, user_agent, data, created_at, actor_id, transaction_id
 FROM events
 WHERE user_id = ANY (ARRAY[$1::uuid]) AND id < $2::uuid AND id >= $3::uuid
     AND (created_at + interval '0' < $4::timestamptz) IS NOT TRUE
@@ -355,23 +317,10 @@ type EventListByUserParams struct {
 	PageSize int32
 }
 
-type EventListByUserRow struct {
-	ID        uuid.UUID
-	Type      string
-	UserID    uuid.UUID
-	Actor     string
-	ActorID   *uuid.UUID
-	SessionID *uuid.UUID
-	Address   *string
-	UserAgent *string
-	Data      []byte
-	CreatedAt time.Time
-}
-
 // Is [EventList] for one user. The array keeps the planner from taking the user for a constant. So
 // only the index of users has the order, and not that of all ids: walking along them could take a
 // second for a user without events.
-func (q *Queries) EventListByUser(ctx context.Context, arg EventListByUserParams) ([]EventListByUserRow, error) {
+func (q *Queries) EventListByUser(ctx context.Context, arg EventListByUserParams) ([]Event, error) {
 	rows, err := q.db.Query(ctx, eventListByUser,
 		arg.UserID,
 		arg.Before,
@@ -384,20 +333,21 @@ func (q *Queries) EventListByUser(ctx context.Context, arg EventListByUserParams
 		return nil, err
 	}
 	defer rows.Close()
-	var items []EventListByUserRow
+	var items []Event
 	for rows.Next() {
-		var i EventListByUserRow
+		var i Event
 		if err := rows.Scan(
 			&i.ID,
 			&i.Type,
 			&i.UserID,
 			&i.Actor,
-			&i.ActorID,
 			&i.SessionID,
 			&i.Address,
 			&i.UserAgent,
 			&i.Data,
 			&i.CreatedAt,
+			&i.ActorID,
+			&i.TransactionID,
 		); err != nil {
 			return nil, err
 		}
@@ -410,7 +360,7 @@ func (q *Queries) EventListByUser(ctx context.Context, arg EventListByUserParams
 }
 
 const eventListByUserAndType = `-- name: EventListByUserAndType :many
-SELECT id, type, user_id, actor, actor_id, session_id, address, user_agent, data, created_at
+SELECT id, type, user_id, actor, session_id, address, user_agent, data, created_at, actor_id, transaction_id
 FROM events
 WHERE type || ' ' || user_id::text = ANY (ARRAY[$1::text || ' ' || $2::uuid::text])
     AND id < $3::uuid AND id >= $4::uuid
@@ -430,22 +380,9 @@ type EventListByUserAndTypeParams struct {
 	PageSize int32
 }
 
-type EventListByUserAndTypeRow struct {
-	ID        uuid.UUID
-	Type      string
-	UserID    uuid.UUID
-	Actor     string
-	ActorID   *uuid.UUID
-	SessionID *uuid.UUID
-	Address   *string
-	UserAgent *string
-	Data      []byte
-	CreatedAt time.Time
-}
-
 // Is [EventList] for one type of a user. Both are one key of an index, because the planner would take
 // an index of one of them, and read all its rows, where it expects few.
-func (q *Queries) EventListByUserAndType(ctx context.Context, arg EventListByUserAndTypeParams) ([]EventListByUserAndTypeRow, error) {
+func (q *Queries) EventListByUserAndType(ctx context.Context, arg EventListByUserAndTypeParams) ([]Event, error) {
 	rows, err := q.db.Query(ctx, eventListByUserAndType,
 		arg.Type,
 		arg.UserID,
@@ -459,20 +396,21 @@ func (q *Queries) EventListByUserAndType(ctx context.Context, arg EventListByUse
 		return nil, err
 	}
 	defer rows.Close()
-	var items []EventListByUserAndTypeRow
+	var items []Event
 	for rows.Next() {
-		var i EventListByUserAndTypeRow
+		var i Event
 		if err := rows.Scan(
 			&i.ID,
 			&i.Type,
 			&i.UserID,
 			&i.Actor,
-			&i.ActorID,
 			&i.SessionID,
 			&i.Address,
 			&i.UserAgent,
 			&i.Data,
 			&i.CreatedAt,
+			&i.ActorID,
+			&i.TransactionID,
 		); err != nil {
 			return nil, err
 		}
@@ -485,7 +423,7 @@ func (q *Queries) EventListByUserAndType(ctx context.Context, arg EventListByUse
 }
 
 const eventListFrom = `-- name: EventListFrom :many
-SELECT id, type, user_id, actor, actor_id, session_id, address, user_agent, data, created_at
+SELECT id, type, user_id, actor, session_id, address, user_agent, data, created_at, actor_id, transaction_id
 FROM events
 WHERE id > $1::uuid AND (created_at + interval '0' < $2::timestamptz) IS NOT TRUE
     AND ($3::uuid IS NULL OR user_id = $3::uuid)
@@ -502,22 +440,9 @@ type EventListFromParams struct {
 	PageSize int32
 }
 
-type EventListFromRow struct {
-	ID        uuid.UUID
-	Type      string
-	UserID    uuid.UUID
-	Actor     string
-	ActorID   *uuid.UUID
-	SessionID *uuid.UUID
-	Address   *string
-	UserAgent *string
-	Data      []byte
-	CreatedAt time.Time
-}
-
 // Returns a page of the events since a time, the oldest first, after an event. It reads all of them,
 // whatever the filter: for the command that prints them.
-func (q *Queries) EventListFrom(ctx context.Context, arg EventListFromParams) ([]EventListFromRow, error) {
+func (q *Queries) EventListFrom(ctx context.Context, arg EventListFromParams) ([]Event, error) {
 	rows, err := q.db.Query(ctx, eventListFrom,
 		arg.After,
 		arg.Since,
@@ -529,20 +454,21 @@ func (q *Queries) EventListFrom(ctx context.Context, arg EventListFromParams) ([
 		return nil, err
 	}
 	defer rows.Close()
-	var items []EventListFromRow
+	var items []Event
 	for rows.Next() {
-		var i EventListFromRow
+		var i Event
 		if err := rows.Scan(
 			&i.ID,
 			&i.Type,
 			&i.UserID,
 			&i.Actor,
-			&i.ActorID,
 			&i.SessionID,
 			&i.Address,
 			&i.UserAgent,
 			&i.Data,
 			&i.CreatedAt,
+			&i.ActorID,
+			&i.TransactionID,
 		); err != nil {
 			return nil, err
 		}

@@ -24,6 +24,20 @@ type Challenge struct {
 	Network   string
 }
 
+type Event struct {
+	ID            uuid.UUID
+	Type          string
+	UserID        uuid.UUID
+	Actor         string
+	SessionID     *uuid.UUID
+	Address       *string
+	UserAgent     *string
+	Data          []byte
+	CreatedAt     time.Time
+	ActorID       *uuid.UUID
+	TransactionID *uint64
+}
+
 type SigningKey struct {
 	Kid           string
 	Algorithm     string

@@ -2,6 +2,7 @@ package event
 
 import (
 	"context"
+	"strconv"
 	"time"
 
 	"github.com/google/uuid"
@@ -59,7 +60,7 @@ func (f *Feed) Past(ctx context.Context, show func(Event) error) error {
 			if r.CreatedAt.After(f.since) {
 				f.shown[r.ID] = true
 			}
-			if err := showRow(row(r), show); err != nil {
+			if err := showRow(r, show); err != nil {
 				return err
 			}
 		}
@@ -87,11 +88,11 @@ func (f *Feed) Next(ctx context.Context, show func(Event) error) error {
 			return store.Error(err)
 		}
 		for _, r := range rows {
-			params.AfterTransaction, params.After = r.Transaction, r.ID
+			params.AfterTransaction, params.After = strconv.FormatUint(*r.TransactionID, 10), r.ID
 			if f.shown[r.ID] {
 				continue
 			}
-			if err := showRow(rowOf(r), show); err != nil {
+			if err := showRow(r, show); err != nil {
 				return err
 			}
 		}
@@ -103,15 +104,7 @@ func (f *Feed) Next(ctx context.Context, show func(Event) error) error {
 	}
 }
 
-// rowOf returns a row without its transaction.
-func rowOf(r db.EventListBetweenRow) row {
-	return row{
-		ID: r.ID, Type: r.Type, UserID: r.UserID, Actor: r.Actor, ActorID: r.ActorID, SessionID: r.SessionID,
-		Address: r.Address, UserAgent: r.UserAgent, Data: r.Data, CreatedAt: r.CreatedAt,
-	}
-}
-
-func showRow(r row, show func(Event) error) error {
+func showRow(r db.Event, show func(Event) error) error {
 	e, err := of(r)
 	if err != nil {
 		return err

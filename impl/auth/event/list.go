@@ -1,6 +1,7 @@
 package event
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -37,9 +38,6 @@ func List(
 	return events, next, err
 }
 
-// newest is greater than the id of any event.
-var newest = uuid.Max
-
 // idSlack is how far the time in an event's id is at most from the time of the event. [NewID] takes it
 // from the event. Elsewhere, as in older releases, the id is made a moment later.
 const idSlack = 10 * time.Second
@@ -49,10 +47,7 @@ type idRange struct{ after, before uuid.UUID }
 
 // ids returns between which ids the events of a filter are, so that no others are read.
 func (f Filter) ids(before uuid.UUID) idRange {
-	r := idRange{before: newest}
-	if before != uuid.Nil {
-		r.before = before
-	}
+	r := idRange{before: cmp.Or(before, uuid.Max)}
 	if !f.Until.IsZero() {
 		if last := idAt(f.Until.Add(idSlack)); less(last, r.before) {
 			r.before = last
@@ -69,47 +64,33 @@ func less(a, b uuid.UUID) bool { return string(a[:]) < string(b[:]) }
 // endOfTime is after each event.
 var endOfTime = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// row is a row of an event. All lists have the same columns.
-type row = db.EventListRow
-
 // rows reads one page. Each filter has a query of its own, because each needs an index of its own.
-func (f Filter) rows(ctx context.Context, queries *db.Queries, ids idRange, size int32) ([]row, error) {
+func (f Filter) rows(ctx context.Context, queries *db.Queries, ids idRange, size int32) ([]db.Event, error) {
 	since, until := f.Since, f.Until
 	if until.IsZero() {
 		until = endOfTime
 	}
 	switch {
 	case f.UserID != uuid.Nil && f.Type != "":
-		return same(queries.EventListByUserAndType(ctx, db.EventListByUserAndTypeParams{
+		return queries.EventListByUserAndType(ctx, db.EventListByUserAndTypeParams{
 			UserID: f.UserID, Type: string(f.Type),
 			Before: ids.before, After: ids.after, Since: since, Until: until, PageSize: size,
-		}))
+		})
 	case f.UserID != uuid.Nil:
-		return same(queries.EventListByUser(ctx, db.EventListByUserParams{
+		return queries.EventListByUser(ctx, db.EventListByUserParams{
 			UserID: f.UserID, Before: ids.before, After: ids.after, Since: since, Until: until, PageSize: size,
-		}))
+		})
 	case f.Type != "":
-		return same(queries.EventListByType(ctx, db.EventListByTypeParams{
+		return queries.EventListByType(ctx, db.EventListByTypeParams{
 			Type: string(f.Type), Before: ids.before, After: ids.after, Since: since, Until: until, PageSize: size,
-		}))
+		})
 	}
 	return queries.EventList(ctx, db.EventListParams{
 		Before: ids.before, After: ids.after, Since: since, Until: until, PageSize: size,
 	})
 }
 
-// same returns rows of one query as those of another.
-func same[R db.EventListByUserAndTypeRow | db.EventListByUserRow | db.EventListByTypeRow](
-	rows []R, err error,
-) ([]row, error) {
-	converted := make([]row, len(rows))
-	for i, r := range rows {
-		converted[i] = row(r)
-	}
-	return converted, err
-}
-
-func all(rows []row) ([]Event, error) {
+func all(rows []db.Event) ([]Event, error) {
 	events := make([]Event, len(rows))
 	for i, r := range rows {
 		var err error
@@ -120,7 +101,7 @@ func all(rows []row) ([]Event, error) {
 	return events, nil
 }
 
-func of(r row) (Event, error) {
+func of(r db.Event) (Event, error) {
 	e := Event{ID: r.ID, Type: Type(r.Type), UserID: r.UserID, Actor: Actor(r.Actor), CreatedAt: r.CreatedAt.UTC()}
 	var d details
 	if err := json.Unmarshal(r.Data, &d); err != nil {
