@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -35,9 +36,9 @@ var tokenEncoding = base64.RawURLEncoding.Strict()
 // and of the challenge's id, under a key of its own that is derived from the secret key. So
 // somebody who has the database alone can make none of them. The zero Codes isn't usable.
 type Codes struct {
-	current keys
-	// previous are the keys of texts that are accepted and no longer made; nil for none.
-	previous *keys
+	// keys are those of the secret key, which make texts, and those of the previous one, if any, whose
+	// texts are still accepted.
+	keys []keys
 }
 
 // keys are the keys of one secret key.
@@ -48,65 +49,57 @@ func NewCodes(key, previous secret.Text) (Codes, error) {
 	if err := secret.CheckKey(key); err != nil {
 		return Codes{}, err
 	}
-	current, err := deriveKeys(key)
-	if err != nil || previous.IsZero() {
-		return Codes{current: current}, err
-	}
-	former, err := deriveKeys(previous)
-	return Codes{current, &former}, err
-}
-
-func deriveKeys(key secret.Text) (k keys, err error) {
-	for _, use := range []struct {
-		key     *[]byte
-		purpose string
-	}{
-		{&k.request, "latchkey challenge requests"},
-		{&k.code, "latchkey challenge codes"},
-		{&k.link, "latchkey challenge links"},
-	} {
-		if *use.key, err = secret.Derive(key, use.purpose); err != nil {
-			return keys{}, err
+	var c Codes
+	for _, master := range []secret.Text{key, previous} {
+		if master.IsZero() {
+			continue
 		}
+		request, requestErr := secret.Derive(master, "latchkey challenge requests")
+		code, codeErr := secret.Derive(master, "latchkey challenge codes")
+		link, linkErr := secret.Derive(master, "latchkey challenge links")
+		if err := errors.Join(requestErr, codeErr, linkErr); err != nil {
+			return Codes{}, err
+		}
+		c.keys = append(c.keys, keys{request, code, link})
 	}
-	return k, nil
+	return c, nil
 }
 
 // Request returns what the client that asked for a challenge keeps.
 func (c Codes) Request(p Purpose, id uuid.UUID) secret.Text {
-	return token(RequestPrefix, c.current.request, p, id)
+	return token(RequestPrefix, c.keys[0].request, p, id)
 }
 
 // Link returns the token of the link in the mail, of 256 bits.
 func (c Codes) Link(p Purpose, id uuid.UUID) secret.Text {
-	return token(LinkPrefix, c.current.link, p, id)
+	return token(LinkPrefix, c.keys[0].link, p, id)
 }
 
 // Code returns the code in the mail.
-func (c Codes) Code(p Purpose, id uuid.UUID) secret.Text { return code(c.current.code, p, id) }
+func (c Codes) Code(p Purpose, id uuid.UUID) secret.Text { return code(c.keys[0].code, p, id) }
 
 // ReadRequest returns the challenge that a request belongs to. ok is false unless it is a request
 // of this purpose.
 func (c Codes) ReadRequest(p Purpose, request secret.Text) (id uuid.UUID, ok bool) {
-	return c.read(request, RequestPrefix, p, func(k *keys) []byte { return k.request })
+	return c.read(request, RequestPrefix, p, func(k keys) []byte { return k.request })
 }
 
 // ReadLink returns the challenge that the token of a link belongs to. ok is false unless it is a
 // token of this purpose.
 func (c Codes) ReadLink(p Purpose, link secret.Text) (id uuid.UUID, ok bool) {
-	return c.read(link, LinkPrefix, p, func(k *keys) []byte { return k.link })
+	return c.read(link, LinkPrefix, p, func(k keys) []byte { return k.link })
 }
 
 // IsCode reports whether a text is the code of a challenge.
 func (c Codes) IsCode(p Purpose, id uuid.UUID, text secret.Text) bool {
-	is := equal(text, code(c.current.code, p, id))
-	if c.previous != nil {
-		is = equal(text, code(c.previous.code, p, id)) || is
+	is := false
+	for _, k := range c.keys {
+		is = equal(text, code(k.code, p, id)) || is // always compared
 	}
 	return is
 }
 
-func (c Codes) read(text secret.Text, prefix string, p Purpose, key func(*keys) []byte) (uuid.UUID, bool) {
+func (c Codes) read(text secret.Text, prefix string, p Purpose, key func(keys) []byte) (uuid.UUID, bool) {
 	encoded, ok := strings.CutPrefix(text.Reveal(), prefix)
 	if !ok || len(encoded) != base64.RawURLEncoding.EncodedLen(tokenBytes) {
 		return uuid.Nil, false
@@ -117,9 +110,10 @@ func (c Codes) read(text secret.Text, prefix string, p Purpose, key func(*keys) 
 	}
 	// Nothing of it is believed before the HMAC.
 	id := uuid.UUID(raw[:len(uuid.UUID{})])
-	if equal(text, token(prefix, key(&c.current), p, id)) ||
-		c.previous != nil && equal(text, token(prefix, key(c.previous), p, id)) {
-		return id, true
+	for _, k := range c.keys {
+		if equal(text, token(prefix, key(k), p, id)) {
+			return id, true
+		}
 	}
 	return uuid.Nil, false
 }
