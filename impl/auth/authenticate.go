@@ -8,7 +8,6 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/latchkey-auth/latchkey/gen/db"
-	"github.com/latchkey-auth/latchkey/impl/auth/account"
 	"github.com/latchkey-auth/latchkey/impl/auth/batch"
 	"github.com/latchkey-auth/latchkey/impl/auth/keyring"
 	"github.com/latchkey-auth/latchkey/impl/auth/session"
@@ -104,8 +103,8 @@ func (s *Service) Authenticate(ctx context.Context, text string, scopes []string
 		EmailVerified: row.EmailVerified,
 		IsActive:      row.IsActive,
 		IsSuperuser:   row.IsSuperuser,
-		DisplayName:   account.OrEmpty(row.DisplayName),
-		Locale:        account.OrEmpty(row.Locale),
+		DisplayName:   store.OrZero(row.DisplayName),
+		Locale:        store.OrZero(row.Locale),
 		Metadata:      row.UserMetadata,
 		AppMetadata:   row.AppMetadata,
 		CreatedAt:     row.CreatedAt.UTC(),

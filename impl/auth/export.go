@@ -8,6 +8,7 @@ import (
 
 	"github.com/latchkey-auth/latchkey/gen/db"
 	"github.com/latchkey-auth/latchkey/impl/auth/account"
+	"github.com/latchkey-auth/latchkey/impl/auth/store"
 	"github.com/latchkey-auth/latchkey/impl/secret"
 )
 
@@ -49,9 +50,9 @@ func (s *Service) EachExported(ctx context.Context, f func(ExportedUser) error) 
 
 func exported(row db.UserListExportRow) ExportedUser {
 	user := ExportedUser{
-		User: account.Of(row.User), ExternalID: account.OrEmpty(row.User.ExternalID),
+		User: account.Of(row.User), ExternalID: store.OrZero(row.User.ExternalID),
 		Roles:        account.Roles(row.User.IsSuperuser, row.Roles),
-		PasswordHash: secret.New(account.OrEmpty(row.Hash)),
+		PasswordHash: secret.New(store.OrZero(row.Hash)),
 	}
 	if row.ChangedAt != nil {
 		at := row.ChangedAt.UTC()

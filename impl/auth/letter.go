@@ -10,7 +10,6 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/latchkey-auth/latchkey/gen/db"
-	"github.com/latchkey-auth/latchkey/impl/auth/account"
 	"github.com/latchkey-auth/latchkey/impl/auth/challenge"
 	"github.com/latchkey-auth/latchkey/impl/auth/store"
 )
@@ -86,7 +85,7 @@ func (s *Service) notify(ctx context.Context, tx store.Tx, kind LetterKind, user
 // notifyOf is [Service.notify] of something that has an id.
 func (s *Service) notifyOf(ctx context.Context, tx store.Tx, kind LetterKind, user db.User, id uuid.UUID) error {
 	return store.Error(s.opts.Enqueue(ctx, tx.Raw, Letter{
-		Kind: kind, ID: id, To: user.Email, Language: account.OrEmpty(user.Locale), At: s.opts.Now(),
+		Kind: kind, ID: id, To: user.Email, Language: store.OrZero(user.Locale), At: s.opts.Now(),
 	}))
 }
 
@@ -134,6 +133,6 @@ func (s *Service) loginNotice(ctx context.Context, login uuid.UUID, notice Notic
 	}
 	return LoginNotice{
 		Notice: notice, Username: row.Username,
-		Address: account.OrEmpty(row.Address), UserAgent: row.UserAgent,
+		Address: store.OrZero(row.Address), UserAgent: row.UserAgent,
 	}, true, nil
 }

@@ -110,7 +110,7 @@ func (s *Service) openRegistered(
 		return user, tokens, store.ErrorOr(err, ErrInvalidCode) // taken or replaced meanwhile
 	}
 	user, err = s.createUser(ctx, tx, newUser{
-		Registration: Registration{Email: row.Email, Username: row.Username, Locale: account.OrEmpty(row.Locale)},
+		Registration: Registration{Email: row.Email, Username: row.Username, Locale: store.OrZero(row.Locale)},
 		keys:         accountKeys{row.EmailKey, row.UsernameKey}, hash: row.Hash, isVerified: true, loggedInAt: &now,
 	})
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/latchkey-auth/latchkey/gen/db"
+	"github.com/latchkey-auth/latchkey/impl/auth/store"
 )
 
 // RoleSuperuser is the role of [User.IsSuperuser]. Each other role has a row of its own.
@@ -29,7 +30,7 @@ func ManagedOf(row db.ManagedUserListRow) Managed {
 			UserMetadata: row.UserMetadata, AppMetadata: row.AppMetadata,
 		}),
 		Roles:      Roles(row.IsSuperuser, row.Roles),
-		ExternalID: OrEmpty(row.ExternalID), HasPassword: row.HasPassword,
+		ExternalID: store.OrZero(row.ExternalID), HasPassword: row.HasPassword,
 	}
 }
 

@@ -49,8 +49,8 @@ func Of(row db.User) User {
 		EmailVerified: row.EmailVerified,
 		IsActive:      row.IsActive,
 		IsSuperuser:   row.IsSuperuser,
-		DisplayName:   OrEmpty(row.DisplayName),
-		Locale:        OrEmpty(row.Locale),
+		DisplayName:   store.OrZero(row.DisplayName),
+		Locale:        store.OrZero(row.Locale),
 		Metadata:      row.UserMetadata,
 		AppMetadata:   row.AppMetadata,
 		CreatedAt:     row.CreatedAt.UTC(),
@@ -61,14 +61,6 @@ func Of(row db.User) User {
 		u.LastLoginAt = &at
 	}
 	return u
-}
-
-// OrEmpty returns the text of a column that may be NULL.
-func OrEmpty(text *string) string {
-	if text == nil {
-		return ""
-	}
-	return *text
 }
 
 // Error translates an error of a statement on users. Other errors are those of [store.Error].

@@ -163,11 +163,9 @@ func (c *Challenges) Open(
 }
 
 func (c *Challenges) opened(p Purpose, id uuid.UUID, email string, locale *string, at time.Time) Opened {
-	o := Opened{Request: Request{c.Request(p, id), CodeTTL}, ID: id, Email: email, At: at}
-	if locale != nil {
-		o.Language = *locale
+	return Opened{
+		Request: Request{c.Request(p, id), CodeTTL}, ID: id, Email: email, Language: store.OrZero(locale), At: at,
 	}
-	return o
 }
 
 // Own is what a challenge of a user is made of, if its mail may go to another address than the user's.
@@ -188,13 +186,10 @@ func (c *Challenges) OpenOwn(ctx context.Context, tx store.Tx, p Purpose, own Ow
 		return Opened{}, err
 	}
 	now := c.now()
-	params := db.ChallengeOpenOwnParams{
-		ID: id, Purpose: string(p), UserID: own.User, Email: own.Email, Now: now, ExpiresAt: now.Add(p.ttl()),
-	}
-	if own.NewEmail != "" {
-		params.NewEmail = &own.NewEmail
-	}
-	row, err := tx.ChallengeOpenOwn(ctx, params)
+	row, err := tx.ChallengeOpenOwn(ctx, db.ChallengeOpenOwnParams{
+		ID: id, Purpose: string(p), UserID: own.User, Email: own.Email, NewEmail: store.Null(own.NewEmail), Now: now,
+		ExpiresAt: now.Add(p.ttl()),
+	})
 	if err != nil {
 		return Opened{}, store.Error(err)
 	}
@@ -340,10 +335,7 @@ func (c *Challenges) Mail(ctx context.Context, id uuid.UUID) (Mail, error) {
 		return Mail{}, store.ErrorOr(err, ErrNoMail)
 	}
 	mail := c.MailOf(Purpose(row.Purpose), id, row.Email, row.Username, row.CreatedAt, row.ExpiresAt)
-	mail.UserID = row.UserID
-	if row.NewEmail != nil {
-		mail.NewEmail = *row.NewEmail
-	}
+	mail.UserID, mail.NewEmail = row.UserID, store.OrZero(row.NewEmail)
 	return mail, nil
 }
 

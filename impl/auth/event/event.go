@@ -124,13 +124,8 @@ func (e Event) row() (db.EventAddParams, error) {
 		return db.EventAddParams{}, err
 	}
 	row := db.EventAddParams{
-		ID: e.ID, Type: string(e.Type), UserID: e.UserID, Actor: string(e.Actor), Data: data, CreatedAt: e.CreatedAt,
-	}
-	if e.SessionID != uuid.Nil {
-		row.SessionID = &e.SessionID
-	}
-	if e.ActorID != uuid.Nil {
-		row.ActorID = &e.ActorID
+		ID: e.ID, Type: string(e.Type), UserID: e.UserID, Actor: string(e.Actor), ActorID: store.Null(e.ActorID),
+		SessionID: store.Null(e.SessionID), Data: data, CreatedAt: e.CreatedAt,
 	}
 	if e.Address != "" {
 		row.Address, row.UserAgent = &e.Address, &e.UserAgent

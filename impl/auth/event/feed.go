@@ -49,7 +49,7 @@ func Follow(ctx context.Context, queries *db.Queries, f Filter, now time.Time) (
 // [Feed.Next] leaves them out.
 func (f *Feed) Past(ctx context.Context, show func(Event) error) error {
 	params := db.EventListFromParams{
-		After: f.filter.ids(uuid.Nil).after, Since: f.filter.Since, UserID: f.user(), Type: f.what(), PageSize: feedPage,
+		After: f.filter.ids(uuid.Nil).after, Since: f.filter.Since, UserID: store.Null(f.filter.UserID), Type: store.Null(string(f.filter.Type)), PageSize: feedPage,
 	}
 	for {
 		rows, err := f.queries.EventListFrom(ctx, params)
@@ -80,7 +80,7 @@ func (f *Feed) Next(ctx context.Context, show func(Event) error) error {
 	}
 	params := db.EventListBetweenParams{
 		Earlier: f.seen.Snapshot, Later: now.Snapshot, AfterTransaction: f.seen.Oldest, Since: f.since,
-		UserID: f.user(), Type: f.what(), PageSize: feedPage,
+		UserID: store.Null(f.filter.UserID), Type: store.Null(string(f.filter.Type)), PageSize: feedPage,
 	}
 	for {
 		rows, err := f.queries.EventListBetween(ctx, params)
@@ -110,19 +110,4 @@ func showRow(r db.Event, show func(Event) error) error {
 		return err
 	}
 	return show(e)
-}
-
-// user and what return the filter as the queries take it, nil for no filter.
-func (f *Feed) user() *uuid.UUID {
-	if f.filter.UserID == uuid.Nil {
-		return nil
-	}
-	return &f.filter.UserID
-}
-
-func (f *Feed) what() *string {
-	if f.filter.Type == "" {
-		return nil
-	}
-	return new(string(f.filter.Type))
 }

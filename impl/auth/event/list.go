@@ -102,20 +102,13 @@ func all(rows []db.Event) ([]Event, error) {
 }
 
 func of(r db.Event) (Event, error) {
-	e := Event{ID: r.ID, Type: Type(r.Type), UserID: r.UserID, Actor: Actor(r.Actor), CreatedAt: r.CreatedAt.UTC()}
 	var d details
 	if err := json.Unmarshal(r.Data, &d); err != nil {
 		return Event{}, errors.New("the data of an event can't be read")
 	}
-	e.Methods, e.Roles = d.Methods, d.Roles
-	if r.ActorID != nil {
-		e.ActorID = *r.ActorID
-	}
-	if r.SessionID != nil {
-		e.SessionID = *r.SessionID
-	}
-	if r.Address != nil && r.UserAgent != nil {
-		e.Address, e.UserAgent = *r.Address, *r.UserAgent
-	}
-	return e, nil
+	return Event{
+		ID: r.ID, Type: Type(r.Type), UserID: r.UserID, Actor: Actor(r.Actor), ActorID: store.OrZero(r.ActorID),
+		SessionID: store.OrZero(r.SessionID), Address: store.OrZero(r.Address), UserAgent: store.OrZero(r.UserAgent),
+		Methods: d.Methods, Roles: d.Roles, CreatedAt: r.CreatedAt.UTC(),
+	}, nil
 }
