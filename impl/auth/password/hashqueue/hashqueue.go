@@ -177,7 +177,7 @@ func (q *Queue) enter(line Line, j *job) bool {
 		return false
 	}
 	q.lines[line] = append(q.lines[line], j)
-	q.begin()
+	q.begin(nil)
 	return true
 }
 
@@ -190,6 +190,6 @@ func (q *Queue) leave(line Line, j *job) bool {
 		return false
 	}
 	q.lines[line] = slices.Delete(q.lines[line], i, i+1)
-	q.begin() // what fits behind it
+	q.begin(nil) // what fits behind it
 	return true
 }

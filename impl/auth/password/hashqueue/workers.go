@@ -6,36 +6,30 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/auth/password/argon2id"
 )
 
-// begin starts workers for all the work whose turn it is and that fits. q.mu is held.
-func (q *Queue) begin() {
-	for {
-		j := q.next()
-		if j == nil {
-			return
-		}
-		memory := &argon2id.Memory{}
-		if last := len(q.kept) - 1; last >= 0 {
+// begin starts workers for all the work whose turn it is and that fits. The first of them takes the
+// memory, nil for none. begin returns the memory if no worker took it. q.mu is held.
+func (q *Queue) begin(memory *argon2id.Memory) *argon2id.Memory {
+	for j := q.next(); j != nil; j = q.next() {
+		if last := len(q.kept) - 1; memory == nil && last >= 0 {
 			memory, q.kept = q.kept[last], q.kept[:last]
+		}
+		if memory == nil {
+			memory = &argon2id.Memory{}
 		}
 		q.free(q.budget())
 		go q.run(j, memory)
+		memory = nil
 	}
+	return memory
 }
 
-// run does a job, and then others as long as their turn comes.
-func (q *Queue) run(j *job, memory *argon2id.Memory) {
-	for j != nil {
-		j.run(memory)
-		if memory.Bytes() > q.share {
-			memory.Free()
-		}
-		j = q.after(j, memory)
-	}
-}
-
-// after ends a job, and returns the one that its worker does next. Without one it keeps the memory,
+// run does a job, and begins those that have room then. If none of them takes the memory, it is kept,
 // cleared of what passwords have left there.
-func (q *Queue) after(j *job, memory *argon2id.Memory) *job {
+func (q *Queue) run(j *job, memory *argon2id.Memory) {
+	j.run(memory)
+	if memory.Bytes() > q.share {
+		memory.Free()
+	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	isIdle := q.waiting() == 0
@@ -46,17 +40,13 @@ func (q *Queue) after(j *job, memory *argon2id.Memory) *job {
 	}
 	q.running--
 	q.used -= j.bytes
-	next := q.next()
-	switch {
-	case next != nil:
-		q.free(q.budget())
+	switch memory = q.begin(memory); {
+	case memory == nil:
 	case isIdle:
 		q.keep(memory)
 	default:
 		memory.Free() // a large job waits for it
 	}
-	q.begin() // after a large job, several have room
-	return next
 }
 
 // next takes the oldest job of the line whose turn it is, and counts it as running. It returns nil
