@@ -21,34 +21,26 @@ func (q *Queries) SealedKeyGet(ctx context.Context, name string) ([]byte, error)
 	return sealed, err
 }
 
-const sealedKeyInsert = `-- name: SealedKeyInsert :exec
-INSERT INTO sealed_keys (name, sealed, created_at) VALUES ($1, $2, $3) ON CONFLICT (name) DO NOTHING
+const sealedKeyPut = `-- name: SealedKeyPut :exec
+INSERT INTO sealed_keys (name, sealed, created_at) VALUES ($1, $2, $3)
+ON CONFLICT (name) DO UPDATE SET sealed = excluded.sealed WHERE sealed_keys.sealed = $4::bytea
 `
 
-type SealedKeyInsertParams struct {
+type SealedKeyPutParams struct {
 	Name   string
 	Sealed []byte
 	Now    time.Time
-}
-
-// If two servers make a key at the same moment, the first one wins.
-func (q *Queries) SealedKeyInsert(ctx context.Context, arg SealedKeyInsertParams) error {
-	_, err := q.db.Exec(ctx, sealedKeyInsert, arg.Name, arg.Sealed, arg.Now)
-	return err
-}
-
-const sealedKeyReplace = `-- name: SealedKeyReplace :exec
-UPDATE sealed_keys SET sealed = $1 WHERE name = $2 AND sealed = $3
-`
-
-type SealedKeyReplaceParams struct {
-	Sealed []byte
-	Name   string
 	Former []byte
 }
 
-// Replaces a key unless another server has replaced it meanwhile.
-func (q *Queries) SealedKeyReplace(ctx context.Context, arg SealedKeyReplaceParams) error {
-	_, err := q.db.Exec(ctx, sealedKeyReplace, arg.Sealed, arg.Name, arg.Former)
+// Adds a key, or replaces the former one, NULL for none. If two servers do it at the same moment, the
+// first one wins.
+func (q *Queries) SealedKeyPut(ctx context.Context, arg SealedKeyPutParams) error {
+	_, err := q.db.Exec(ctx, sealedKeyPut,
+		arg.Name,
+		arg.Sealed,
+		arg.Now,
+		arg.Former,
+	)
 	return err
 }

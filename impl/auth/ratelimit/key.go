@@ -22,28 +22,20 @@ const (
 // budgets whole once.
 func OpenKey(ctx context.Context, on store.DB, master, previous secret.Text, now time.Time) ([]byte, error) {
 	queries := db.New(on)
-	sealed, err := queries.SealedKeyGet(ctx, keyName)
-	if err = store.Error(err); errors.Is(err, store.ErrNotFound) {
-		if sealed, err = newKey(master); err != nil {
-			return nil, err
+	former, err := queries.SealedKeyGet(ctx, keyName)
+	if err = store.Error(err); err == nil {
+		key, err := secret.Open(master, keyName, keyName, former)
+		if !errors.Is(err, secret.ErrSealed) {
+			return key, err
 		}
-		err = queries.SealedKeyInsert(ctx, db.SealedKeyInsertParams{Name: keyName, Sealed: sealed, Now: now})
-		if err == nil {
-			sealed, err = queries.SealedKeyGet(ctx, keyName) // perhaps another server's
-		}
+	} else if !errors.Is(err, store.ErrNotFound) {
+		return nil, err
 	}
-	if err != nil {
-		return nil, store.Error(err)
-	}
-	key, err := secret.Open(master, keyName, keyName, sealed)
-	if !errors.Is(err, secret.ErrSealed) {
-		return key, err
-	}
-	replacement, err := resealed(master, previous, sealed)
+	sealed, err := resealed(master, previous, former)
 	if err != nil {
 		return nil, err
 	}
-	err = queries.SealedKeyReplace(ctx, db.SealedKeyReplaceParams{Name: keyName, Sealed: replacement, Former: sealed})
+	err = queries.SealedKeyPut(ctx, db.SealedKeyPutParams{Name: keyName, Sealed: sealed, Former: former, Now: now})
 	if err == nil {
 		sealed, err = queries.SealedKeyGet(ctx, keyName) // perhaps another server's
 	}
@@ -54,22 +46,16 @@ func OpenKey(ctx context.Context, on store.DB, master, previous secret.Text, now
 }
 
 // resealed returns the key under the secret key, if the previous one opens it, and else a new key.
-func resealed(master, previous secret.Text, sealed []byte) ([]byte, error) {
-	if previous.IsZero() {
-		return newKey(master)
-	}
-	key, err := secret.Open(previous, keyName, keyName, sealed)
-	if errors.Is(err, secret.ErrSealed) {
-		return newKey(master)
-	}
-	if err != nil {
-		return nil, err
-	}
-	return secret.Seal(master, keyName, keyName, key)
-}
-
-func newKey(master secret.Text) ([]byte, error) {
+func resealed(master, previous secret.Text, former []byte) ([]byte, error) {
 	key := make([]byte, keyBytes)
 	rand.Read(key)
+	if !previous.IsZero() {
+		known, err := secret.Open(previous, keyName, keyName, former)
+		if err == nil {
+			key = known
+		} else if !errors.Is(err, secret.ErrSealed) {
+			return nil, err
+		}
+	}
 	return secret.Seal(master, keyName, keyName, key)
 }
