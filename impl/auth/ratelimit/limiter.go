@@ -141,10 +141,7 @@ func (l *Limiter) EmailChange(ctx context.Context, user string, who Who) (Attemp
 	a := l.strangers(what, who, codeAccount, codeAddress)
 	a.wide = append(a.wide, charge{codeAccount, l.keyOf(what, "user", user)})
 	a.refused = l.keyOf(what, "refused", Network(who.Address), who.Account, user)
-	if err := l.remembered(a.refused); err != nil {
-		return Attempt{}, err
-	}
-	return a, l.take(ctx, a)
+	return l.try(ctx, a)
 }
 
 // Rename charges an attempt to take another username. Account is the id of the user. It fails as
@@ -159,7 +156,11 @@ func (l *Limiter) stranger(ctx context.Context, what string, who Who, account, a
 	if l == nil {
 		return Attempt{}, nil
 	}
-	a := l.strangers(what, who, account, address)
+	return l.try(ctx, l.strangers(what, who, account, address))
+}
+
+// try charges an attempt, unless its last refusal still holds.
+func (l *Limiter) try(ctx context.Context, a Attempt) (Attempt, error) {
 	if err := l.remembered(a.refused); err != nil {
 		return Attempt{}, err
 	}
