@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/latchkey-auth/latchkey/impl/auth/keyring"
+	"github.com/latchkey-auth/latchkey/impl/auth/store"
 	"github.com/latchkey-auth/latchkey/impl/auth/token"
 	"github.com/latchkey-auth/latchkey/impl/impltest"
 	"github.com/latchkey-auth/latchkey/impl/secret"
@@ -43,12 +44,10 @@ func TestR6_RotationByWhoeverHasOtherSettings(t *testing.T) {
 // keyringOptions returns the options of the harness's own keyring.
 func keyringOptions(h *impltest.Harness) keyring.Options {
 	return keyring.Options{
+		Options:   store.Options{DB: h.Pool, Secret: secret.New(impltest.SecretKey), Now: h.Clock.Now},
 		Lead:      keyring.MinLead,
-		DB:        h.Pool,
-		Secret:    secret.New(impltest.SecretKey),
 		Algorithm: "ES256",
 		TokenTTL:  15 * time.Minute,
-		Now:       h.Clock.Now,
 	}
 }
 
@@ -165,8 +164,8 @@ func TestSecretKeyChange(t *testing.T) {
 			h.MustRegister(t, "ada")
 			access, token := login(t, h, "ada")
 			o := keyring.Options{
-				Lead: keyring.MinLead,
-				DB:   h.Pool, Secret: secret.New(present), Algorithm: algorithm, TokenTTL: 15 * time.Minute, Now: h.Clock.Now,
+				Options: store.Options{DB: h.Pool, Secret: secret.New(present), Now: h.Clock.Now},
+				Lead:    keyring.MinLead, Algorithm: algorithm, TokenTTL: 15 * time.Minute,
 			}
 			if _, err := keyring.Open(t.Context(), o); !errors.Is(err, keyring.ErrSealed) {
 				t.Errorf("got %v", err)

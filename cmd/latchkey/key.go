@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/latchkey-auth/latchkey/impl/auth/keyring"
+	"github.com/latchkey-auth/latchkey/impl/auth/store"
 	"github.com/latchkey-auth/latchkey/impl/secret"
 )
 
@@ -31,13 +32,10 @@ func explainKeys(err error) error {
 
 func keyringOptions(s settings, db *database, key secret.Text) keyring.Options {
 	return keyring.Options{
-		DB:        db.pool,
-		Secret:    key,
-		Previous:  s.SecretKeyPrevious,
+		Options:   store.Options{DB: db.pool, Secret: key, Previous: s.SecretKeyPrevious, Now: time.Now},
 		Algorithm: s.JWTAlgorithm,
 		TokenTTL:  s.AccessTokenTTL,
 		Lead:      s.KeyLead,
-		Now:       time.Now,
 	}
 }
 

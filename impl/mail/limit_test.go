@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/latchkey-auth/latchkey/impl/auth/ratelimit"
+	"github.com/latchkey-auth/latchkey/impl/auth/store"
 )
 
 // counter counts the mails of each recipient and kind.
@@ -41,7 +42,9 @@ func TestQueueLimits(t *testing.T) {
 	}
 	sent := &counter{sent: map[string]int{}}
 	o := options(t, sent)
-	limiter, err := ratelimit.New(o.Pool, bytes.Repeat([]byte{7}, 32), clock, clock)
+	limiter, err := ratelimit.New(
+		store.Options{DB: o.Pool, Now: clock, DatabaseNow: clock}, bytes.Repeat([]byte{7}, 32),
+	)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -83,14 +83,10 @@ func New(ctx context.Context, c Config) (*Parts, error) {
 		return nil, errors.New("wire: a pool and a clock are needed")
 	}
 	keys, err := keyring.Open(ctx, keyring.Options{
-		DB:          c.Pool,
-		Secret:      c.Secret,
-		Previous:    c.Previous,
-		Algorithm:   c.Algorithm,
-		TokenTTL:    c.AccessTokenTTL,
-		Lead:        c.KeyLead,
-		Now:         c.Now,
-		DatabaseNow: c.DatabaseNow,
+		Options:   c.stored(c.Pool),
+		Algorithm: c.Algorithm,
+		TokenTTL:  c.AccessTokenTTL,
+		Lead:      c.KeyLead,
 	})
 	if err != nil {
 		return nil, err
@@ -101,7 +97,7 @@ func New(ctx context.Context, c Config) (*Parts, error) {
 		if err != nil {
 			return nil, err
 		}
-		if limiter, err = ratelimit.New(c.database(), key, c.Now, c.DatabaseNow); err != nil {
+		if limiter, err = ratelimit.New(c.stored(c.database()), key); err != nil {
 			return nil, err
 		}
 	}
@@ -173,6 +169,11 @@ func (c Config) hasher() (*password.Hasher, *hashqueue.Queue, error) {
 	return hasher, queue, err
 }
 
+// stored returns the options of what keeps something in a database.
+func (c Config) stored(on store.DB) store.Options {
+	return store.Options{DB: on, Secret: c.Secret, Previous: c.Previous, Now: c.Now, DatabaseNow: c.DatabaseNow}
+}
+
 func (c Config) build(keys *keyring.Ring, limiter *ratelimit.Limiter) (*Parts, error) {
 	hasher, queue, err := c.hasher()
 	if err != nil {
@@ -188,9 +189,7 @@ func (c Config) build(keys *keyring.Ring, limiter *ratelimit.Limiter) (*Parts, e
 	if err != nil {
 		return nil, err
 	}
-	stored := store.Options{
-		DB: c.database(), Secret: c.Secret, Previous: c.Previous, Now: c.Now, DatabaseNow: c.DatabaseNow,
-	}
+	stored := c.stored(c.database())
 	sessions, err := session.New(session.Options{Options: stored, Times: c.Sessions, PerUser: c.SessionsPerUser})
 	if err != nil {
 		return nil, err

@@ -103,9 +103,8 @@ func (*GuessError) Unwrap() error { return ErrWrong }
 // Challenges makes challenges and checks the answers to them. It is safe for concurrent use.
 type Challenges struct {
 	Codes
-	queries     *db.Queries
-	now         func() time.Time
-	databaseNow func() *time.Time
+	opts    store.Options
+	queries *db.Queries
 }
 
 // New returns [Challenges], and refuses a missing dependency.
@@ -117,9 +116,7 @@ func New(o store.Options) (*Challenges, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Challenges{
-		Codes: codes, queries: db.New(o.DB), now: o.Now, databaseNow: store.Clock(o.DatabaseNow),
-	}, nil
+	return &Challenges{Codes: codes, opts: o, queries: db.New(o.DB)}, nil
 }
 
 // Request is what a client gets that has asked for a code. It is the same for an address without an
@@ -152,7 +149,7 @@ func (c *Challenges) Open(
 	if err != nil {
 		return Opened{}, err
 	}
-	now := c.now()
+	now := c.opts.Now()
 	row, err := tx.ChallengeOpen(ctx, db.ChallengeOpenParams{
 		ID: id, Purpose: string(p), EmailKey: emailKey, Email: email, Network: network, Now: now, ExpiresAt: now.Add(p.ttl()),
 	})
@@ -185,7 +182,7 @@ func (c *Challenges) OpenOwn(ctx context.Context, tx store.Tx, p Purpose, own Ow
 	if err != nil {
 		return Opened{}, err
 	}
-	now := c.now()
+	now := c.opts.Now()
 	row, err := tx.ChallengeOpenOwn(ctx, db.ChallengeOpenOwnParams{
 		ID: id, Purpose: string(p), UserID: own.User, Email: own.Email, NewEmail: store.Null(own.NewEmail), Now: now,
 		ExpiresAt: now.Add(p.ttl()),
@@ -227,7 +224,7 @@ func (c *Challenges) Try(ctx context.Context, p Purpose, a Answer, emailKey stri
 	if err != nil {
 		return Proved{}, err
 	}
-	now := c.now()
+	now := c.opts.Now()
 	row, err := c.queries.ChallengeTry(ctx, db.ChallengeTryParams{ID: id, Purpose: string(p), Tries: Tries, Now: now})
 	if err = store.Error(err); errors.Is(err, store.ErrNotFound) {
 		return Proved{}, c.whyNot(ctx, p, id, now)
@@ -287,7 +284,7 @@ func (c *Challenges) GiveBack(ctx context.Context, p Proved) error {
 // Use uses a challenge up, in the transaction of what it opens, which has locked the user's row. Of
 // several that have proved the same challenge, all but one fail with [ErrWrong].
 func (c *Challenges) Use(ctx context.Context, tx store.Tx, p Proved) error {
-	now := c.now()
+	now := c.opts.Now()
 	n, err := tx.ChallengeUse(ctx, db.ChallengeUseParams{ID: p.ID, UserID: &p.UserID, Now: &now})
 	if err == nil && n == 0 {
 		return ErrWrong
@@ -310,7 +307,7 @@ func (c *Challenges) EndUndos(ctx context.Context, tx store.Tx, user uuid.UUID, 
 // TakeBack ends the undos of a user's email changes since the user has left an address, and reports
 // whether it has ended any. The transaction has locked the user's row.
 func (c *Challenges) TakeBack(ctx context.Context, tx store.Tx, user uuid.UUID, emailKey string) (bool, error) {
-	n, err := tx.ChallengeTakeBack(ctx, db.ChallengeTakeBackParams{UserID: user, EmailKey: emailKey, Now: c.now()})
+	n, err := tx.ChallengeTakeBack(ctx, db.ChallengeTakeBackParams{UserID: user, EmailKey: emailKey, Now: c.opts.Now()})
 	return n > 0, store.Error(err)
 }
 
@@ -330,7 +327,7 @@ type Mail struct {
 // Mail returns what the mail of a challenge says. It fails with [ErrNoMail] or
 // [store.ErrUnavailable].
 func (c *Challenges) Mail(ctx context.Context, id uuid.UUID) (Mail, error) {
-	row, err := c.queries.ChallengeGetMail(ctx, db.ChallengeGetMailParams{ID: id, Now: c.now()})
+	row, err := c.queries.ChallengeGetMail(ctx, db.ChallengeGetMailParams{ID: id, Now: c.opts.Now()})
 	if err != nil {
 		return Mail{}, store.ErrorOr(err, ErrNoMail)
 	}
@@ -350,6 +347,6 @@ func (c *Challenges) MailOf(p Purpose, id uuid.UUID, email, username string, at,
 // Sweep deletes challenges that have expired, in batches. It returns how many it has deleted.
 func (c *Challenges) Sweep(ctx context.Context) (int64, error) {
 	return store.InBatches(func(batch int32) (int64, error) {
-		return c.queries.ChallengeSweep(ctx, db.ChallengeSweepParams{DatabaseNow: c.databaseNow(), Batch: batch})
+		return c.queries.ChallengeSweep(ctx, db.ChallengeSweepParams{DatabaseNow: c.opts.DatabaseTime(), Batch: batch})
 	})
 }

@@ -255,6 +255,6 @@ func otherAlgorithm(present, wanted string) error {
 func (r *Ring) Sweep(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, loadTimeout)
 	defer cancel()
-	params := db.SigningKeySweepParams{KeepEnded: keepEnded, DatabaseNow: r.databaseNow()}
+	params := db.SigningKeySweepParams{KeepEnded: keepEnded, DatabaseNow: r.opts.DatabaseTime()}
 	return store.Error(r.queries.SigningKeySweep(ctx, params))
 }

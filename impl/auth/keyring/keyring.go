@@ -42,32 +42,24 @@ const (
 	keepEnded = 7 * 24 * time.Hour
 )
 
-// Options are what a [Ring] is made of. All are required, except Previous and DatabaseNow.
+// Options are what a [Ring] is made of. All are required, except Previous and DatabaseNow. Secret seals
+// the keys and is the key of HS256. It has at least 32 bytes. Keys that are sealed under Previous are
+// sealed anew under Secret.
 type Options struct {
-	DB store.DB
-	// Secret seals the keys and is the key of HS256. It has at least 32 bytes.
-	Secret secret.Text
-	// Previous is the former secret key. Keys that are sealed under it are sealed anew under Secret.
-	Previous secret.Text
+	store.Options
 	// Algorithm is one of [Algorithms].
 	Algorithm string
 	// TokenTTL is how long access tokens live.
 	TokenTTL time.Duration
 	// Lead is how long a new key is published before it signs, at least [MinLead].
 	Lead time.Duration
-	// Now is the clock.
-	Now func() time.Time
-	// DatabaseNow replaces the database's clock, by which keys are deleted, in tests; nil for its own.
-	DatabaseNow func() time.Time
 }
 
 // Ring holds the signing keys in memory. It is safe for concurrent use.
 type Ring struct {
 	opts    Options
 	queries *db.Queries
-	// databaseNow returns nil for the database's own clock.
-	databaseNow func() *time.Time
-	keys        atomic.Pointer[keySet]
+	keys    atomic.Pointer[keySet]
 	// loading is held while the keys are read, so that a slow read can't replace a newer one.
 	loading sync.Mutex
 
@@ -129,7 +121,7 @@ func newRing(o Options) (*Ring, error) {
 			return nil, err
 		}
 	}
-	r := &Ring{opts: o, queries: db.New(o.DB), databaseNow: store.Clock(o.DatabaseNow)}
+	r := &Ring{opts: o, queries: db.New(o.DB)}
 	r.keys.Store(&keySet{})
 	return r, nil
 }
@@ -141,7 +133,7 @@ func NewMemory(algorithm string, private any, now func() time.Time) (*Ring, erro
 	if err != nil {
 		return nil, err
 	}
-	r := &Ring{opts: Options{Algorithm: algorithm, Lead: MinLead, Now: now}}
+	r := &Ring{opts: Options{Options: store.Options{Now: now}, Algorithm: algorithm, Lead: MinLead}}
 	r.keys.Store(&keySet{key})
 	return r, nil
 }

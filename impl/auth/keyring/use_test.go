@@ -62,7 +62,7 @@ func TestEndedKey(t *testing.T) {
 		t.Fatal(err)
 	}
 	key.VerifiesUntil = &now
-	ring := &Ring{opts: Options{Now: clock}}
+	ring := &Ring{opts: Options{Options: store.Options{Now: clock}}}
 	ring.keys.Store(&keySet{key})
 	text := func(string, string) (string, error) { t.Error("a text was asked for"); return "", nil }
 	if _, err := ring.Sign(now, text); !errors.Is(err, store.ErrUnavailable) {

@@ -30,25 +30,22 @@ const (
 // Limiter charges attempts to budgets. All instances share the budgets, which are in the database.
 // A nil Limiter bounds nothing. It is safe for concurrent use.
 type Limiter struct {
+	opts    store.Options
 	queries *db.Queries
 	key     []byte
-	now     func() time.Time
-	// databaseNow replaces the database's clock in tests.
-	databaseNow func() *time.Time
 	// refused spares the database clients that go on at an account whose budget is used up.
 	refused *recent.Map[budgetKey, refusal]
 }
 
 type budgetKey [16]byte
 
-// New returns a [Limiter] with the key that [OpenKey] returns. databaseNow may be nil, for the
-// database's own clock.
-func New(on store.DB, key []byte, now, databaseNow func() time.Time) (*Limiter, error) {
-	if on == nil || now == nil || len(key) != keyBytes {
+// New returns a [Limiter] with the key that [OpenKey] returns. It needs no secret key.
+func New(o store.Options, key []byte) (*Limiter, error) {
+	if o.DB == nil || o.Now == nil || len(key) != keyBytes {
 		return nil, fmt.Errorf("ratelimit: a database, a clock and a key of %d bytes are needed", keyBytes)
 	}
 	return &Limiter{
-		queries: db.New(on), key: key, now: now, databaseNow: store.Clock(databaseNow),
+		opts: o, queries: db.New(o.DB), key: key,
 		refused: recent.New[budgetKey, refusal](refusedKeys),
 	}, nil
 }
@@ -95,7 +92,7 @@ func (l *Limiter) Login(ctx context.Context, who Who) (Attempt, error) {
 	}
 	isSession, err := l.queries.AttemptVouch(ctx, db.AttemptVouchParams{
 		SessionID: who.Session, EmailKey: who.Account, PairKey: a.AddressKey,
-		Now: l.now(), KnownSince: l.now().Add(-KnownFor),
+		Now: l.opts.Now(), KnownSince: l.opts.Now().Add(-KnownFor),
 	})
 	switch err = store.Error(err); {
 	case errors.Is(err, store.ErrNotFound): // a stranger
@@ -191,7 +188,7 @@ func (l *Limiter) take(ctx context.Context, a Attempt) error {
 }
 
 func (l *Limiter) takeOne(ctx context.Context, c charge, refused budgetKey) error {
-	now := l.now()
+	now := l.opts.Now()
 	n, err := l.queries.BudgetTake(
 		ctx,
 		db.BudgetTakeParams{Key: c.key[:], Now: now, Step: c.Step, WindowLength: c.Window()},
@@ -223,7 +220,7 @@ type refusal struct {
 // future was made before the clock was set back.
 func (l *Limiter) remembered(key budgetKey) error {
 	r, ok := l.refused.Get(key)
-	now := l.now()
+	now := l.opts.Now()
 	if since := now.Sub(r.at); !ok || since < 0 || since >= refusedFor || !now.Before(r.until) {
 		return nil
 	}
@@ -327,7 +324,7 @@ func (l *Limiter) Sweep(ctx context.Context) (total int64, err error) {
 	for page := int64(0); page < pages; page += sweepPages {
 		n, err := l.queries.BudgetSweep(
 			ctx,
-			db.BudgetSweepParams{DatabaseNow: l.databaseNow(), FirstPage: page, EndPage: page + sweepPages},
+			db.BudgetSweepParams{DatabaseNow: l.opts.DatabaseTime(), FirstPage: page, EndPage: page + sweepPages},
 		)
 		total += n
 		if err != nil {
@@ -336,7 +333,7 @@ func (l *Limiter) Sweep(ctx context.Context) (total int64, err error) {
 	}
 	addresses, err := store.InBatches(func(batch int32) (int64, error) {
 		return l.queries.AddressSweep(
-			ctx, db.AddressSweepParams{DatabaseNow: l.databaseNow(), KnownFor: KnownFor, Batch: batch},
+			ctx, db.AddressSweepParams{DatabaseNow: l.opts.DatabaseTime(), KnownFor: KnownFor, Batch: batch},
 		)
 	})
 	return total + addresses, err

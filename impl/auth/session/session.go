@@ -73,11 +73,10 @@ type Options struct {
 
 // Sessions opens, refreshes, lists and ends sessions. It is safe for concurrent use.
 type Sessions struct {
-	opts        Options
-	queries     *db.Queries
-	tokens      refreshTokens
-	refreshes   refreshes
-	databaseNow func() *time.Time
+	opts      Options
+	queries   *db.Queries
+	tokens    refreshTokens
+	refreshes refreshes
 }
 
 // New returns [Sessions], and refuses a missing dependency.
@@ -92,12 +91,7 @@ func New(o Options) (*Sessions, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Sessions{
-		opts:        o,
-		queries:     db.New(o.DB),
-		tokens:      tokens,
-		databaseNow: store.Clock(o.DatabaseNow),
-	}, nil
+	return &Sessions{opts: o, queries: db.New(o.DB), tokens: tokens}, nil
 }
 
 // Beginning is what a session begins with.
@@ -238,13 +232,13 @@ func (s *Sessions) OfRefreshToken(token secret.Text) (uuid.UUID, bool) {
 // batches. It returns how many it has deleted.
 func (s *Sessions) Sweep(ctx context.Context) (int64, error) {
 	expired, err := store.InBatches(func(batch int32) (int64, error) {
-		return s.queries.SessionSweep(ctx, db.SessionSweepParams{DatabaseNow: s.databaseNow(), Batch: batch})
+		return s.queries.SessionSweep(ctx, db.SessionSweepParams{DatabaseNow: s.opts.DatabaseTime(), Batch: batch})
 	})
 	if err != nil {
 		return expired, err
 	}
 	ended, err := store.InBatches(func(batch int32) (int64, error) {
-		return s.queries.SessionSweepEnded(ctx, db.SessionSweepEndedParams{DatabaseNow: s.databaseNow(), Batch: batch})
+		return s.queries.SessionSweepEnded(ctx, db.SessionSweepEndedParams{DatabaseNow: s.opts.DatabaseTime(), Batch: batch})
 	})
 	return expired + ended, err
 }

@@ -73,15 +73,12 @@ func InTx(ctx context.Context, on DB, f func(Tx) error) error {
 	return Error(tx.Commit(ctx))
 }
 
-// Clock returns a clock for statements. If now is nil, it returns nil, and the database uses its own
-// clock.
-func Clock(now func() time.Time) func() *time.Time {
-	return func() *time.Time {
-		if now == nil {
-			return nil
-		}
-		return new(now())
+// DatabaseTime returns the time for statements that go by the database's clock: nil for its own.
+func (o Options) DatabaseTime() *time.Time {
+	if o.DatabaseNow == nil {
+		return nil
 	}
+	return new(o.DatabaseNow())
 }
 
 // Error is the one place that turns the driver's errors into the service's: into an [ErrNotFound],
