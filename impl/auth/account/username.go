@@ -7,18 +7,17 @@ import (
 	"strings"
 )
 
+// usernameChars are the characters of usernames in their canonical form.
+const usernameChars = "abcdefghijklmnopqrstuvwxyz0123456789_-"
+
 // CanonicalUsername returns the form by which a username is compared: lower case. It must be 3 to
 // 64 of the characters A-Z, a-z, 0-9, _ and -; otherwise it fails with an [*InvalidError].
 func CanonicalUsername(typed string) (string, error) {
 	if len(typed) < 3 || len(typed) > 64 {
 		return "", &InvalidError{"It must have 3 to 64 characters."}
 	}
-	for _, c := range []byte(typed) {
-		switch {
-		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '_', c == '-':
-		default:
-			return "", &InvalidError{"It may have the letters A to Z, digits, _ and - only."}
-		}
+	if strings.Trim(typed, usernameChars+"ABCDEFGHIJKLMNOPQRSTUVWXYZ") != "" {
+		return "", &InvalidError{"It may have the letters A to Z, digits, _ and - only."}
 	}
 	return strings.ToLower(typed), nil
 }
@@ -29,8 +28,7 @@ func CanonicalUsername(typed string) (string, error) {
 func ProposedUsername(emailKey string) string {
 	local, _, _ := strings.Cut(emailKey, "@")
 	kept := strings.Map(func(c rune) rune {
-		switch {
-		case 'a' <= c && c <= 'z', '0' <= c && c <= '9', c == '_', c == '-':
+		if strings.ContainsRune(usernameChars, c) {
 			return c
 		}
 		return -1

@@ -49,7 +49,8 @@ func Follow(ctx context.Context, queries *db.Queries, f Filter, now time.Time) (
 // [Feed.Next] leaves them out.
 func (f *Feed) Past(ctx context.Context, show func(Event) error) error {
 	params := db.EventListFromParams{
-		After: f.filter.ids(uuid.Nil).after, Since: f.filter.Since, UserID: store.Null(f.filter.UserID), Type: store.Null(string(f.filter.Type)), PageSize: feedPage,
+		After: f.filter.ids(uuid.Nil).after, Since: f.filter.Since,
+		UserID: store.Null(f.filter.UserID), Type: store.Null(string(f.filter.Type)), PageSize: feedPage,
 	}
 	for {
 		rows, err := f.queries.EventListFrom(ctx, params)

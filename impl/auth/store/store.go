@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -91,26 +93,23 @@ func Error(err error) error {
 	if errors.Is(err, pgx.ErrNoRows) {
 		return ErrNotFound
 	}
-	// A connection that the database refuses has no statement that could be wrong: its password, its
-	// role or its name has been changed beneath us (28P01, 28000, 3D000).
 	var connect *pgconn.ConnectError
-	if errors.As(err, &connect) {
-		return fmt.Errorf("%w: %w", ErrUnavailable, err)
-	}
 	var refused *pgconn.PgError
-	if errors.As(err, &refused) {
-		switch {
-		case refused.Code == uniqueViolation:
+	switch {
+	case errors.As(err, &connect):
+		// A connection that the database refuses has no statement that could be wrong: its password, its
+		// role or its name has been changed beneath us (28P01, 28000, 3D000).
+	case errors.As(err, &refused):
+		if refused.Code == uniqueViolation {
 			return &TakenError{Constraint: refused.ConstraintName}
-		case isPassing(refused.Code):
-			return fmt.Errorf("%w: %w", ErrUnavailable, err)
 		}
+		if !isPassing(refused.Code) {
+			return err
+		}
+	case !isConnectionLoss(err):
 		return err
 	}
-	if isConnectionLoss(err) {
-		return fmt.Errorf("%w: %w", ErrUnavailable, err)
-	}
-	return err
+	return fmt.Errorf("%w: %w", ErrUnavailable, err)
 }
 
 // ErrorOr is [Error] that returns another error in place of [ErrNotFound].
@@ -121,23 +120,14 @@ func ErrorOr(err, missing error) error {
 	return err
 }
 
-// isPassing reports whether a SQLSTATE speaks of the database's state and not of the statement: 08
-// connection, 53 resources (53300 too many connections, 53100 disk full), 57 operator (57P01
-// shutdown, 57P03 starting up), 58 system; 40001 and 40P01 serialization and deadlock, 55P03 lock
-// not available, 25006 read-only (a standby), 23503 a row was deleted meanwhile.
+// passing are the SQLSTATEs, or the classes of them, that speak of the database's state and not of the
+// statement: 08 connection, 53 resources (53300 too many connections, 53100 disk full), 57 operator
+// (57P01 shutdown, 57P03 starting up), 58 system; 40001 and 40P01 serialization and deadlock, 55P03
+// lock not available, 25006 read-only (a standby), 23503 a row was deleted meanwhile.
+var passing = []string{"08", "53", "57", "58", "40001", "40P01", "55P03", "25006", "23503"}
+
 func isPassing(code string) bool {
-	switch code {
-	case "40001", "40P01", "55P03", "25006", "23503":
-		return true
-	}
-	if len(code) < 2 {
-		return false
-	}
-	switch code[:2] {
-	case "08", "53", "57", "58":
-		return true
-	}
-	return false
+	return slices.ContainsFunc(passing, func(state string) bool { return strings.HasPrefix(code, state) })
 }
 
 func isConnectionLoss(err error) bool {

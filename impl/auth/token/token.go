@@ -51,11 +51,8 @@ type Options struct {
 
 // Issuer issues access tokens, and checks whether it issued a token. It is safe for concurrent use.
 type Issuer struct {
-	keys           Keys
-	name, audience string
-	ttl            time.Duration
-	now            func() time.Time
-	verified       *verified
+	opts     Options
+	verified *verified
 }
 
 // New makes an [Issuer] and refuses a missing option.
@@ -70,14 +67,11 @@ func New(o Options) (*Issuer, error) {
 	case o.Now == nil:
 		return nil, errors.New("tokens need a clock")
 	}
-	return &Issuer{
-		keys: o.Keys, name: o.Issuer, audience: o.Audience, ttl: o.TTL, now: o.Now,
-		verified: recent.New[tokenDigest, verifiedToken](verifiedTokens),
-	}, nil
+	return &Issuer{opts: o, verified: recent.New[tokenDigest, verifiedToken](verifiedTokens)}, nil
 }
 
 // Name is the `iss` of the tokens.
-func (i *Issuer) Name() string { return i.name }
+func (i *Issuer) Name() string { return i.opts.Issuer }
 
 // Subject is whom a token is issued to.
 type Subject struct {
@@ -119,12 +113,12 @@ func (i *Issuer) Issue(s Subject) (Issued, error) {
 	if err != nil {
 		return Issued{}, err
 	}
-	now := i.now()
+	now := i.opts.Now()
 	issued := now.Unix()
-	expires := issued + int64(i.ttl/time.Second)
-	text, err := i.keys.Sign(now, func(algorithm, kid string) (string, error) {
+	expires := issued + int64(i.opts.TTL/time.Second)
+	text, err := i.opts.Keys.Sign(now, func(algorithm, kid string) (string, error) {
 		claims := jwt.MapClaims{
-			"iss": i.name, "aud": i.audience, "iat": issued, "exp": expires, "jti": id.String(),
+			"iss": i.opts.Issuer, "aud": i.opts.Audience, "iat": issued, "exp": expires, "jti": id.String(),
 			"sub": s.Email, "username": s.Username, "uid": s.UserID.String(), "sid": s.SessionID.String(),
 			"auth_time": s.AuthTime.Unix(), "amr": s.Methods,
 		}
@@ -159,9 +153,9 @@ func (i *Issuer) Check(ctx context.Context, text string) (Claims, error) {
 		_, err := authn.Parse(text) // which says why, before anything of the text is read
 		return Claims{}, err
 	}
-	now := i.now()
+	now := i.opts.Now()
 	digest := tokenDigest(sha256.Sum256([]byte(text)))
-	if known, ok := i.verified.Get(digest); ok && known.holds(now) && i.keys.Verifies(known.kid, now) {
+	if known, ok := i.verified.Get(digest); ok && known.holds(now) && i.opts.Keys.Verifies(known.kid, now) {
 		return known.claims, nil
 	}
 	known, err := i.verify(ctx, text, now)
@@ -178,14 +172,15 @@ func (i *Issuer) verify(ctx context.Context, text string, now time.Time) (verifi
 	if err != nil {
 		return verifiedToken{}, err
 	}
-	algorithm, signature, err := i.keys.Find(ctx, parsed.KeyID, now)
+	algorithm, signature, err := i.opts.Keys.Find(ctx, parsed.KeyID, now)
 	if errors.Is(err, store.ErrUnavailable) {
 		return verifiedToken{}, err
 	}
 	if err != nil {
 		return verifiedToken{}, fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
-	said, err := parsed.Verify(algorithm, signature, authn.Demands{Issuer: i.name, Audience: i.audience, Now: now})
+	demands := authn.Demands{Issuer: i.opts.Issuer, Audience: i.opts.Audience, Now: now}
+	said, err := parsed.Verify(algorithm, signature, demands)
 	if err != nil {
 		return verifiedToken{}, err
 	}
