@@ -16,8 +16,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/sync/singleflight"
-
 	"github.com/latchkey-auth/latchkey/gen/db"
 	"github.com/latchkey-auth/latchkey/impl/auth/store"
 	"github.com/latchkey-auth/latchkey/impl/secret"
@@ -63,7 +61,7 @@ type Ring struct {
 	// loading is held while the keys are read, so that a slow read can't replace a newer one.
 	loading sync.Mutex
 
-	looks    singleflight.Group // reads for unknown keys; the next two fields belong to it
+	looking  sync.Mutex // held while an unknown key is looked for; the next two fields belong to it
 	lookedAt time.Time
 	lookErr  error
 }
