@@ -6,6 +6,7 @@
 package challenge
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -59,21 +60,16 @@ const (
 	Tries = 5
 )
 
-// ttl is how long a challenge can be answered at all.
-func (p Purpose) ttl() time.Duration {
-	switch p {
-	case VerifyEmail:
-		return verifyLinkTTL
-	case UndoEmailChange:
-		return UndoTTL
-	case Invitation:
-		return InvitationTTL
-	case OperatorReset:
-		return OperatorResetTTL
-	default:
-		return CodeTTL
-	}
+// ttls are for the purposes whose challenges can be answered after their code has expired.
+var ttls = map[Purpose]time.Duration{
+	VerifyEmail:     verifyLinkTTL,
+	UndoEmailChange: UndoTTL,
+	Invitation:      InvitationTTL,
+	OperatorReset:   OperatorResetTTL,
 }
+
+// ttl is how long a challenge can be answered at all.
+func (p Purpose) ttl() time.Duration { return cmp.Or(ttls[p], CodeTTL) }
 
 var (
 	// ErrWrong reports that an answer is wrong, or that its challenge has expired, was used or was
