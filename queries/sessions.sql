@@ -102,7 +102,7 @@ FOR KEY SHARE OF s;
 -- name: SessionListByUser :many
 -- Returns a user's live sessions, the newest first, because ids are of version 7. The limit is the
 -- contract's.
-SELECT s.id, s.user_agent, s.address, coalesce(s.opened_at, s.created_at)::timestamptz AS created_at, s.rotated_at, s.expires_at
+SELECT s.id, s.user_agent, s.address, coalesce(s.opened_at, s.created_at)::timestamptz AS created_at, s.rotated_at AS used_at, s.expires_at
 FROM sessions s
 JOIN users u ON u.id = s.user_id
 WHERE s.user_id = sqlc.arg(user_id) AND s.expires_at > sqlc.arg(now) AND (u.tokens_not_before IS NULL OR s.created_at > u.tokens_not_before)

@@ -112,7 +112,7 @@ func (q *Queries) SessionKeep(ctx context.Context, arg SessionKeepParams) error 
 }
 
 const sessionListByUser = `-- name: SessionListByUser :many
-SELECT s.id, s.user_agent, s.address, coalesce(s.opened_at, s.created_at)::timestamptz AS created_at, s.rotated_at, s.expires_at
+SELECT s.id, s.user_agent, s.address, coalesce(s.opened_at, s.created_at)::timestamptz AS created_at, s.rotated_at AS used_at, s.expires_at
 FROM sessions s
 JOIN users u ON u.id = s.user_id
 WHERE s.user_id = $1 AND s.expires_at > $2 AND (u.tokens_not_before IS NULL OR s.created_at > u.tokens_not_before)
@@ -130,7 +130,7 @@ type SessionListByUserRow struct {
 	UserAgent string
 	Address   string
 	CreatedAt time.Time
-	RotatedAt time.Time
+	UsedAt    time.Time
 	ExpiresAt time.Time
 }
 
@@ -150,7 +150,7 @@ func (q *Queries) SessionListByUser(ctx context.Context, arg SessionListByUserPa
 			&i.UserAgent,
 			&i.Address,
 			&i.CreatedAt,
-			&i.RotatedAt,
+			&i.UsedAt,
 			&i.ExpiresAt,
 		); err != nil {
 			return nil, err

@@ -164,15 +164,8 @@ func (s *Sessions) Hold(ctx context.Context, tx store.Tx, user, session uuid.UUI
 	return store.ErrorOr(err, ErrEnded)
 }
 
-// Session is one of a user's sessions.
-type Session struct {
-	ID        uuid.UUID
-	UserAgent string
-	Address   string
-	CreatedAt time.Time
-	UsedAt    time.Time // when it was last refreshed
-	ExpiresAt time.Time
-}
+// Session is one of a user's sessions. UsedAt is when it was last refreshed.
+type Session = db.SessionListByUserRow
 
 // maxUserAgent bounds the stored part of a client's name, in bytes.
 const maxUserAgent = 256
@@ -190,16 +183,13 @@ func ShortUserAgent(text string) string {
 
 // List returns a user's sessions that live, the newest first. It fails with [store.ErrUnavailable].
 func (s *Sessions) List(ctx context.Context, user uuid.UUID) ([]Session, error) {
-	rows, err := s.queries.SessionListByUser(ctx, db.SessionListByUserParams{UserID: user, Now: s.opts.Now()})
+	sessions, err := s.queries.SessionListByUser(ctx, db.SessionListByUserParams{UserID: user, Now: s.opts.Now()})
 	if err != nil {
 		return nil, store.Error(err)
 	}
-	sessions := make([]Session, len(rows))
-	for i, row := range rows {
-		sessions[i] = Session{
-			ID: row.ID, UserAgent: row.UserAgent, Address: row.Address,
-			CreatedAt: row.CreatedAt.UTC(), UsedAt: row.RotatedAt.UTC(), ExpiresAt: row.ExpiresAt.UTC(),
-		}
+	for i, row := range sessions {
+		sessions[i].CreatedAt, sessions[i].UsedAt = row.CreatedAt.UTC(), row.UsedAt.UTC()
+		sessions[i].ExpiresAt = row.ExpiresAt.UTC()
 	}
 	return sessions, nil
 }
