@@ -39,8 +39,8 @@ type Principal struct {
 	AuthTime time.Time
 }
 
-// sessionKey is what an access token names: a user, and a session of that user. withRoles asks for the
-// roles of the user too.
+// sessionKey is what an access token names: a user, and a session of that user. withRoles asks for
+// the roles of the user too.
 type sessionKey struct {
 	user, session uuid.UUID
 	withRoles     bool
@@ -71,9 +71,9 @@ func usersBySession(users *db.Queries, now func() time.Time) batch.Query[session
 }
 
 // Authenticate returns the user of an access token. One query finds the user and demands that the
-// session has not ended. Where scopes are needed, the token has to have them, and a role of the user
-// has to hold them now: the same query finds the roles.
-// It fails with [ErrInvalidToken], [ErrNoUser], [ErrInactiveUser], a [*ScopeError] or [ErrUnavailable].
+// session has not ended. Where scopes are needed, the token has to have them, and a role of the
+// user has to hold them now: the same query finds the roles. It fails with [ErrInvalidToken],
+// [ErrNoUser], [ErrInactiveUser], a [*ScopeError] or [ErrUnavailable].
 func (s *Service) Authenticate(ctx context.Context, text string, scopes []string) (Principal, error) {
 	claims, err := s.opts.Tokens.Check(ctx, text)
 	if err != nil {

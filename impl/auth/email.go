@@ -14,9 +14,9 @@ import (
 )
 
 // RequestEmailChange has a code mailed to the address that a user wants to have. It runs the same
-// statements for an address that the user can't get. Whether the address is free, [Service.MailData]
-// looks later. It fails with an [*InvalidInputError], a [*LimitedError], [ErrNoUser] or
-// [ErrUnavailable].
+// statements for an address that the user can't get. Whether the address is free,
+// [Service.MailData] looks later. It fails with an [*InvalidInputError], a [*LimitedError],
+// [ErrNoUser] or [ErrUnavailable].
 func (s *Service) RequestEmailChange(ctx context.Context, c Caller, user User, email string) (CodeRequest, error) {
 	emailKey, err := account.CanonicalEmail(email)
 	if err == nil && email == user.Email {
@@ -57,9 +57,9 @@ func (s *Service) ConfirmEmailChange(ctx context.Context, c Caller, p Principal,
 	})
 }
 
-// changeEmail gives a user, whose row is locked, another address. The former address gets a mail with
-// the undo, unless the user takes back an address whose undo is open. The codes that were mailed to
-// the former address end.
+// changeEmail gives a user, whose row is locked, another address. The former address gets a mail
+// with the undo, unless the user takes back an address whose undo is open. The codes that were
+// mailed to the former address end.
 func (s *Service) changeEmail(
 	ctx context.Context, tx store.Tx, c Caller, user db.User, session uuid.UUID, email string,
 ) error {
@@ -82,9 +82,9 @@ func (s *Service) changeEmail(
 	})
 }
 
-// openUndo has the undo of a change mailed to the present address of a user. Who takes a former address
-// back undoes the changes since, and the address that is left gets no undo: it may be that of
-// a thief who had taken the account over.
+// openUndo has the undo of a change mailed to the present address of a user. Who takes a former
+// address back undoes the changes since, and the address that is left gets no undo: it may be that
+// of a thief who had taken the account over.
 func (s *Service) openUndo(ctx context.Context, tx store.Tx, user db.User, email string) error {
 	emailKey, err := account.CanonicalEmail(email)
 	if err != nil {

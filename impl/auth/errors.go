@@ -19,8 +19,8 @@ import (
 // The errors of the service. An error that is not one of these (nor [ErrInvalidToken],
 // [*InvalidInputError] or an error of the context) is a fault of the server.
 var (
-	// ErrInvalidCredentials reports that a login failed, as with a wrong password. A [*LoginError] has
-	// the reason, which only the log may contain.
+	// ErrInvalidCredentials reports that a login failed, as with a wrong password. A [*LoginError]
+	// has the reason, which only the log may contain.
 	ErrInvalidCredentials = errors.New("invalid credentials")
 	// ErrEmailTaken and ErrUsernameTaken report that another user has it.
 	ErrEmailTaken    = account.ErrEmailTaken
@@ -47,8 +47,8 @@ var (
 	ErrInvalidToken = token.ErrInvalid
 	// ErrInactiveUser reports that the user was deactivated.
 	ErrInactiveUser = errors.New("inactive user")
-	// ErrInvalidCode reports that a mailed code, or the token of its link, is wrong, has expired or was
-	// used.
+	// ErrInvalidCode reports that a mailed code, or the token of its link, is wrong, has expired or
+	// was used.
 	ErrInvalidCode = challenge.ErrWrong
 	// ErrEmailVerified reports that the user has proved its mailbox before.
 	ErrEmailVerified = errors.New("email verified already")

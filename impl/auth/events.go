@@ -47,8 +47,8 @@ func (s *Service) ListEvents(ctx context.Context, f EventFilter, cursor string, 
 	return EventPage{events, next}, err
 }
 
-// FollowEvents returns a feed of the events that are committed from now on. Only the filter's user and
-// type count for it, and its time for [event.Feed.Past]. It fails with [ErrUnavailable].
+// FollowEvents returns a feed of the events that are committed from now on. Only the filter's user
+// and type count for it, and its time for [event.Feed.Past]. It fails with [ErrUnavailable].
 func (s *Service) FollowEvents(ctx context.Context, f EventFilter) (*event.Feed, error) {
 	return event.Follow(ctx, s.queries, f, s.opts.Now())
 }

@@ -19,8 +19,8 @@ const (
 	FactorEmailCode Factor = "email_code"
 )
 
-// Factors returns what [Service.Reauthenticate] and [Service.ReauthenticateByCode] take of a user. It
-// fails with [ErrUnavailable].
+// Factors returns what [Service.Reauthenticate] and [Service.ReauthenticateByCode] take of a user.
+// It fails with [ErrUnavailable].
 func (s *Service) Factors(ctx context.Context, user uuid.UUID) ([]Factor, error) {
 	hash, err := s.queries.PasswordGet(ctx, user)
 	if err = store.Error(err); err != nil && !errors.Is(err, store.ErrNotFound) {

@@ -28,8 +28,8 @@ type Invitation struct {
 	AppMetadata json.RawMessage
 }
 
-// Invite makes a user without a password, and has a mail sent whose link sets the first password. The
-// link proves the email too. It fails with an [*InvalidInputError], [ErrEmailTaken],
+// Invite makes a user without a password, and has a mail sent whose link sets the first password.
+// The link proves the email too. It fails with an [*InvalidInputError], [ErrEmailTaken],
 // [ErrUsernameTaken] or [ErrUnavailable].
 func (s *Service) Invite(ctx context.Context, op Operator, i Invitation) (ManagedUser, error) {
 	u, err := s.invitedUser(i)

@@ -26,7 +26,8 @@ const (
 	LetterContinueLogin = LetterKind(challenge.ContinueLogin)
 	LetterInvitation    = LetterKind(challenge.Invitation)
 	LetterOperatorReset = LetterKind(challenge.OperatorReset)
-	// LetterCompleteRegistration has a code, or says that there is an account with the address already.
+	// LetterCompleteRegistration has a code, or says that there is an account with the address
+	// already.
 	LetterCompleteRegistration = LetterKind(challenge.CompleteRegistration)
 )
 
@@ -56,8 +57,8 @@ type Letter struct {
 // Enqueue has a letter sent if the transaction is committed.
 type Enqueue func(context.Context, pgx.Tx, Letter) error
 
-// noticeLife is how long a notice is worth sending. Without an end, who changes a password again and
-// again would have mails sent for weeks, because a recipient gets ten an hour.
+// noticeLife is how long a notice is worth sending. Without an end, who changes a password again
+// and again would have mails sent for weeks, because a recipient gets ten an hour.
 const noticeLife = 24 * time.Hour
 
 // Notice is the data of a mail that has nothing beyond its letter. A notice of a

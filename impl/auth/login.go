@@ -88,15 +88,15 @@ func (s *Service) loginCharged(
 // proof is a first factor that was proved.
 type proof struct {
 	userID uuid.UUID
-	// hash is the stored hash that the password was checked with, and renewed, if not empty, the one
-	// to take its place.
+	// hash is the stored hash that the password was checked with, and renewed, if not empty, the
+	// one to take its place.
 	hash, renewed string
 	// methods are how it was proved (RFC 8176).
 	methods []string
 	// scopes are those that the session is asked for.
 	scopes []string
-	// emailKey is the account's email, and unverified whether the user has never proved its mailbox.
-	// They are those of a password.
+	// emailKey is the account's email, and unverified whether the user has never proved its
+	// mailbox. They are those of a password.
 	emailKey   string
 	unverified bool
 	// mailed is the challenge of a mailed code, or nil for a password.
@@ -173,8 +173,8 @@ func (s *Service) judge(p proof) verdict {
 // password was hashed.
 var errChanged = errors.New("the user was changed meanwhile")
 
-// conclude carries out a verdict. It fails with errChanged, an [*UnverifiedError], a [*LimitedError]
-// or as the database does.
+// conclude carries out a verdict. It fails with errChanged, an [*UnverifiedError], a
+// [*LimitedError] or as the database does.
 func (s *Service) conclude(ctx context.Context, c Caller, attempt ratelimit.Attempt, v verdict) (Grant, error) {
 	switch v := v.(type) {
 	case admission:

@@ -22,10 +22,10 @@ func (s *Service) RequestLoginCode(ctx context.Context, c Caller, email string) 
 // methodEmailCode is how RFC 8176 calls a one-time password among the methods of authentication.
 const methodEmailCode = "otp"
 
-// ContinueLogin opens a session for a mailed code, alone or after the password. A client has to present
-// its request: the token of the link alone logs nobody in. scope is the list of the scopes that the
-// session is asked for, also after a password. It fails with [ErrInvalidScope], [ErrInvalidCode], a
-// [*LimitedError] or [ErrUnavailable].
+// ContinueLogin opens a session for a mailed code, alone or after the password. A client has to
+// present its request: the token of the link alone logs nobody in. scope is the list of the scopes
+// that the session is asked for, also after a password. It fails with [ErrInvalidScope],
+// [ErrInvalidCode], a [*LimitedError] or [ErrUnavailable].
 func (s *Service) ContinueLogin(ctx context.Context, c Caller, a CodeAnswer, scope string) (Grant, error) {
 	grant, err := s.continueLogin(ctx, c, a, scope)
 	s.counters.count(err)

@@ -96,8 +96,8 @@ var codeTries = Budget{Name: "request", Quota: challenge.Tries, Step: challenge.
 const maxRetryAfter = time.Hour
 
 // tryCode judges what came back, and counts the try. emailKey is the address that the caller has
-// proved to be of its account, or empty. A wrong code is recorded. It fails with [ErrInvalidCode], a
-// [*LimitedError] or [ErrUnavailable].
+// proved to be of its account, or empty. A wrong code is recorded. It fails with [ErrInvalidCode],
+// a [*LimitedError] or [ErrUnavailable].
 func (s *Service) tryCode(
 	ctx context.Context, c Caller, p challenge.Purpose, a CodeAnswer, emailKey string,
 ) (challenge.Proved, error) {
@@ -128,10 +128,10 @@ func (s *Service) redeem(ctx context.Context, tx store.Tx, p challenge.Proved) (
 	return user, s.opts.Challenges.Use(ctx, tx, p)
 }
 
-// useOwn judges a code of the user of a session, and carries out in one transaction what it opens. The
-// transaction has locked the user's row, and the session lives until its end. It fails with
-// [ErrInvalidCode], [ErrInvalidToken] if the session has ended, a [*LimitedError], [ErrUnavailable],
-// or as the rest does.
+// useOwn judges a code of the user of a session, and carries out in one transaction what it opens.
+// The transaction has locked the user's row, and the session lives until its end. It fails with
+// [ErrInvalidCode], [ErrInvalidToken] if the session has ended, a [*LimitedError],
+// [ErrUnavailable], or as the rest does.
 func (s *Service) useOwn(
 	ctx context.Context, c Caller, p Principal, purpose challenge.Purpose, a CodeAnswer,
 	then func(store.Tx, db.User, challenge.Proved) error,

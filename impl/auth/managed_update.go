@@ -22,8 +22,8 @@ type ManagedUpdate struct {
 	// AppMetadata is a merge patch, as JSON.
 	AppMetadata json.RawMessage
 	IsActive    *bool
-	// Roles are all roles after the change, unless nil. Grant and Revoke add or take one away, unless
-	// empty.
+	// Roles are all roles after the change, unless nil. Grant and Revoke add or take one away,
+	// unless empty.
 	Roles         []string
 	Grant, Revoke string
 }

@@ -29,7 +29,8 @@ type UserPage struct {
 	Next string
 }
 
-// userPosition is a place in a list of users. The list is in the order of the emails or of the times.
+// userPosition is a place in a list of users. The list is in the order of the emails or of the
+// times.
 type userPosition struct {
 	ID        uuid.UUID `json:"i"`
 	EmailKey  string    `json:"e,omitempty"`
@@ -100,7 +101,8 @@ func (s *Service) findUsers(ctx context.Context, f UserFilter, after userPositio
 	}))
 }
 
-// states returns the states that the filter accepts: is_active, and email_verified at the same index.
+// states returns the states that the filter accepts: is_active, and email_verified at the same
+// index.
 func (f UserFilter) states() (active, verified []bool) {
 	both := [2]bool{true, false}
 	for _, a := range both {
@@ -122,8 +124,8 @@ func positions[Row db.ManagedUserPageRow | db.ManagedUserPageByEmailRow | db.Man
 	return found, err
 }
 
-// managedUsers returns the users of some places in their order. It leaves out those that were deleted
-// since. Roles that the contract doesn't have any more are left out too.
+// managedUsers returns the users of some places in their order. It leaves out those that were
+// deleted since. Roles that the contract doesn't have any more are left out too.
 func (s *Service) managedUsers(ctx context.Context, queries *db.Queries, found []userPosition) ([]ManagedUser, error) {
 	ids := make([]uuid.UUID, len(found))
 	for i, f := range found {

@@ -72,8 +72,8 @@ func (s *Service) FindUser(ctx context.Context, who string) (User, error) {
 	return User{}, ErrNoUser
 }
 
-// DeleteUser deletes a user; its tokens belong to nobody from then on. It fails with [ErrNoAccount],
-// [ErrLastSuperuser] or [ErrUnavailable].
+// DeleteUser deletes a user; its tokens belong to nobody from then on. It fails with
+// [ErrNoAccount], [ErrLastSuperuser] or [ErrUnavailable].
 func (s *Service) DeleteUser(ctx context.Context, op Operator, id uuid.UUID) (User, error) {
 	return s.change(ctx, func(tx store.Tx) (db.User, error) {
 		row, err := tx.UserGetForUpdate(ctx, id)

@@ -206,8 +206,9 @@ func hasNUL(value any) bool {
 // maxSafeInteger is up to where every integer has a float64 of its own (RFC 7493 section 2.2).
 const maxSafeInteger = 1<<53 - 1
 
-// isUnsafeNumber reports whether a number would come back as another one. It also reports a tiny one,
-// which PostgreSQL would write with far more digits than it was sent with, at each request of the user.
+// isUnsafeNumber reports whether a number would come back as another one. It also reports a tiny
+// one, which PostgreSQL would write with far more digits than it was sent with, at each request of
+// the user.
 func isUnsafeNumber(value any) bool {
 	number, ok := value.(float64)
 	size := math.Abs(number)

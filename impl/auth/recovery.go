@@ -22,10 +22,11 @@ func (s *Service) RequestPasswordReset(ctx context.Context, c Caller, email stri
 }
 
 // ConfirmPasswordReset gives the user another password, and ends all of its sessions. It proves the
-// mailbox. The token of a [challenge.UndoEmailChange] gives it the former email again, too. That of a
-// [challenge.Invitation] sets the first password. A password that the policy refuses doesn't use the
-// code up. It returns the user's id, also if it fails after the code was proved. It fails with an
-// [*InvalidInputError], [ErrInvalidCode], a [*LimitedError], [ErrOverloaded] or [ErrUnavailable].
+// mailbox. The token of a [challenge.UndoEmailChange] gives it the former email again, too. That of
+// a [challenge.Invitation] sets the first password. A password that the policy refuses doesn't use
+// the code up. It returns the user's id, also if it fails after the code was proved. It fails with
+// an [*InvalidInputError], [ErrInvalidCode], a [*LimitedError], [ErrOverloaded] or
+// [ErrUnavailable].
 func (s *Service) ConfirmPasswordReset(
 	ctx context.Context, c Caller, a CodeAnswer, pass secret.Text,
 ) (uuid.UUID, error) {
@@ -97,7 +98,8 @@ func (s *Service) resetPassword(ctx context.Context, c Caller, p challenge.Prove
 		done := event.PasswordReset
 		if p.Purpose == challenge.UndoEmailChange {
 			done = event.EmailChangeUndone
-			// The other address gets a mail too, because the former mailbox may not belong to the owner.
+			// The other address gets a mail too, because the former mailbox may not belong to the
+			// owner.
 			if err := s.notify(ctx, tx, LetterPasswordChanged, user); err != nil {
 				return err
 			}

@@ -61,8 +61,8 @@ type Registered struct {
 	Grant Grant
 }
 
-// Register makes a user and opens its first session, or has a code mailed that does so. It fails with
-// an [*InvalidInputError], [ErrRegistrationClosed], [ErrEmailTaken], [ErrUsernameTaken], a
+// Register makes a user and opens its first session, or has a code mailed that does so. It fails
+// with an [*InvalidInputError], [ErrRegistrationClosed], [ErrEmailTaken], [ErrUsernameTaken], a
 // [*LimitedError], [ErrOverloaded] or [ErrUnavailable].
 func (s *Service) Register(ctx context.Context, c Caller, r Registration) (Registered, error) {
 	registered, err := s.register(ctx, c, r)

@@ -30,8 +30,8 @@ func (s *Service) registerLater(ctx context.Context, c Caller, r Registration, k
 	return Registered{Waits: true, Code: opened.Request}, err
 }
 
-// keepRegistration refuses a taken username, whatever the email is. It hashes the password, and writes
-// challenge and registration in one transaction.
+// keepRegistration refuses a taken username, whatever the email is. It hashes the password, and
+// writes challenge and registration in one transaction.
 func (s *Service) keepRegistration(
 	ctx context.Context, c Caller, r Registration, keys accountKeys,
 ) (opened challenge.Opened, err error) {
@@ -65,12 +65,12 @@ func (s *Service) checkUsernameFree(ctx context.Context, key string) error {
 	return err
 }
 
-// CompleteRegistration makes the user of a registration that waits, and opens its first session. The
-// code counts only with the request: the token of the link alone makes nobody.
+// CompleteRegistration makes the user of a registration that waits, and opens its first session.
+// The code counts only with the request: the token of the link alone makes nobody.
 //
 // It fails with [ErrInvalidCode] where registration isn't verified. It also fails with a
-// [*LimitedError], [ErrUnavailable], or [ErrEmailTaken] or [ErrUsernameTaken] if another user has got
-// the name meanwhile.
+// [*LimitedError], [ErrUnavailable], or [ErrEmailTaken] or [ErrUsernameTaken] if another user has
+// got the name meanwhile.
 func (s *Service) CompleteRegistration(ctx context.Context, c Caller, a CodeAnswer) (Grant, error) {
 	if a.Request.IsZero() {
 		return Grant{}, ErrInvalidCode
@@ -127,8 +127,8 @@ func (s *Service) openRegistered(
 	})
 }
 
-// registrationMail returns what the mail of a registration says: its code, or that its address has an
-// account. Whoever sent the registration can't measure which.
+// registrationMail returns what the mail of a registration says: its code, or that its address has
+// an account. Whoever sent the registration can't measure which.
 func (s *Service) registrationMail(ctx context.Context, l Letter) (any, bool, error) {
 	row, err := s.queries.RegistrationGetMail(ctx, db.RegistrationGetMailParams{ID: l.ID, Now: s.opts.Now()})
 	if err = store.Error(err); errors.Is(err, store.ErrNotFound) {

@@ -22,8 +22,8 @@ const RoleSuperuser = account.RoleSuperuser
 // without it.
 var ErrInvalidScope = errors.New("no such scope")
 
-// ScopeError reports that a token may not do what was asked: it lacks a scope, or its user has no role
-// that holds it now.
+// ScopeError reports that a token may not do what was asked: it lacks a scope, or its user has no
+// role that holds it now.
 type ScopeError struct {
 	// Scopes are all that are needed.
 	Scopes []string

@@ -53,12 +53,13 @@ type Options struct {
 	Policy password.Policy
 	// Registration is who may register; empty for [RegistrationOpen].
 	Registration RegistrationMode
-	// RequireVerifiedEmail has a login with a password ask for a mailed code, until the user has proved
-	// its mailbox. Registration can't be open then, because that opens a session at once.
+	// RequireVerifiedEmail has a login with a password ask for a mailed code, until the user has
+	// proved its mailbox. Registration can't be open then, because that opens a session at once.
 	RequireVerifiedEmail bool
 	// Roles are the scopes that each role holds.
 	Roles Roles
-	// TokenClaims are the members of app_metadata that access tokens have in `ext`; none is the default.
+	// TokenClaims are the members of app_metadata that access tokens have in `ext`; none is the
+	// default.
 	TokenClaims []string
 	// Now is the clock.
 	Now func() time.Time
@@ -169,8 +170,8 @@ func (c Caller) address() string {
 func (c Caller) who(emailKey string) ratelimit.Who {
 	who := ratelimit.Who{Address: c.Address, Account: emailKey}
 	if c.Session != nil {
-		// The session is said to be one of this account. That it is, and lives, is asked where it is
-		// charged.
+		// The session is said to be one of this account. That it is, and lives, is asked where it
+		// is charged.
 		if key, err := account.CanonicalEmail(c.Session.Subject); err == nil && key == emailKey {
 			who.Session = c.Session.SessionID
 		}

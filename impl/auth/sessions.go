@@ -87,8 +87,8 @@ func (s *Service) EndSession(ctx context.Context, c Caller, p Principal, session
 	})
 }
 
-// lockOwn locks the row of the user whose session asks for a change, and keeps the session until the
-// transaction ends. The session may have ended since its token was checked. It fails with
+// lockOwn locks the row of the user whose session asks for a change, and keeps the session until
+// the transaction ends. The session may have ended since its token was checked. It fails with
 // [ErrNoUser], [ErrInactiveUser], [ErrInvalidToken] or [ErrUnavailable].
 func (s *Service) lockOwn(ctx context.Context, tx store.Tx, p Principal) (db.User, error) {
 	user, err := tx.UserGetForUpdate(ctx, p.User.ID)
@@ -112,8 +112,8 @@ func (s *Service) holdSession(ctx context.Context, tx store.Tx, p Principal) err
 
 // EndSessions ends all sessions of a user. If the account knows the address that asks, it stays
 // known, so that strangers' failures don't keep the owner out: a stolen token makes none known. It
-// fails with [ErrNoUser], [ErrInactiveUser], [ErrInvalidToken] if the session that asks has ended, or
-// [ErrUnavailable].
+// fails with [ErrNoUser], [ErrInactiveUser], [ErrInvalidToken] if the session that asks has ended,
+// or [ErrUnavailable].
 func (s *Service) EndSessions(ctx context.Context, c Caller, p Principal) error {
 	emailKey, err := account.CanonicalEmail(p.User.Email)
 	if err != nil {
@@ -140,8 +140,8 @@ func (s *Service) EndSessions(ctx context.Context, c Caller, p Principal) error 
 }
 
 // Revoke ends the session that a token of either kind belongs to (RFC 7009 section 2.1). What isn't
-// a token of ours, or has expired, needs no revoking. It returns the id of the user whose session has
-// ended, or zero. It fails with [ErrUnavailable].
+// a token of ours, or has expired, needs no revoking. It returns the id of the user whose session
+// has ended, or zero. It fails with [ErrUnavailable].
 func (s *Service) Revoke(ctx context.Context, c Caller, token secret.Text) (user uuid.UUID, err error) {
 	id, ok := s.opts.Sessions.OfRefreshToken(token)
 	if !ok {

@@ -15,8 +15,8 @@ type Stats struct {
 	// LimitedByAccount, LimitedByAddress, LimitedByOwn and LimitedBySession count attempts that a
 	// budget refused.
 	LimitedByAccount, LimitedByAddress, LimitedByOwn, LimitedBySession uint64
-	// Refreshed counts exchanged refresh tokens, RefreshesReused those that ended their session since
-	// they were exchanged before.
+	// Refreshed counts exchanged refresh tokens, RefreshesReused those that ended their session
+	// since they were exchanged before.
 	Refreshed, RefreshesReused uint64
 	// HashesWaiting and HashesRunning are passwords that wait and that are hashed at the moment.
 	// HashesRefused counts those for which there was no room or no time.
@@ -93,7 +93,8 @@ func (c *counters) countRefresh(err error) {
 type Mails struct {
 	// Waiting wait for their first attempt or are being sent, and Retrying have failed before.
 	Waiting, Retrying int64
-	// GivenUp were refused by the mail server, or failed for two days. They are forgotten after a week.
+	// GivenUp were refused by the mail server, or failed for two days. They are forgotten after a
+	// week.
 	GivenUp int64
 }
 

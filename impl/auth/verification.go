@@ -19,7 +19,8 @@ func (s *Service) RequestEmailVerification(ctx context.Context, c Caller, user U
 
 // ConfirmEmailVerification records that the user has proved its mailbox. The first time it ends all
 // of the user's sessions but the one that asks: somebody else may have opened them. It fails with
-// [ErrInvalidCode], [ErrInvalidToken] if the session has ended, a [*LimitedError] or [ErrUnavailable].
+// [ErrInvalidCode], [ErrInvalidToken] if the session has ended, a [*LimitedError] or
+// [ErrUnavailable].
 func (s *Service) ConfirmEmailVerification(ctx context.Context, c Caller, p Principal, a CodeAnswer) error {
 	return s.useOwn(ctx, c, p, challenge.VerifyEmail, a, func(tx store.Tx, user db.User, _ challenge.Proved) error {
 		return s.claimMailboxIn(ctx, tx, c, p, user)

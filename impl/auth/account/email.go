@@ -66,8 +66,8 @@ func EmailPrefix(typed string) (string, error) {
 // lower returns a text in lower case and NFC.
 func lower(text string) string {
 	// U+0130 is the one letter whose lower case is two characters, which strings.ToLower, going by
-	// single ones, makes an i of: then two mailboxes would be one account. Lower case may leave what
-	// NFC composes, hence NFC on both sides.
+	// single ones, makes an i of: then two mailboxes would be one account. Lower case may leave
+	// what NFC composes, hence NFC on both sides.
 	text = strings.ReplaceAll(norm.NFC.String(text), "\u0130", "i\u0307")
 	return norm.NFC.String(strings.ToLower(text))
 }
@@ -103,7 +103,8 @@ func isLocalRune(r rune) bool {
 
 func canonicalDomain(domain string) (string, error) {
 	for _, r := range domain {
-		// IDNA drops some of these silently: two spellings that look the same would be one domain or two.
+		// IDNA drops some of these silently: two spellings that look the same would be one domain
+		// or two.
 		if unicode.In(r, unicode.Cf, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector) {
 			return "", &InvalidError{"Its domain has an invisible character."}
 		}

@@ -28,15 +28,16 @@ const (
 	LoginCode     Purpose = "login_code"
 	// ChangeEmail is mailed to the address that an account is to get.
 	ChangeEmail Purpose = "change_email"
-	// UndoEmailChange is mailed to the address that an account has left. The address is held for the
-	// account as long as the challenge is open: the database gives it to nobody else.
+	// UndoEmailChange is mailed to the address that an account has left. The address is held for
+	// the account as long as the challenge is open: the database gives it to nobody else.
 	UndoEmailChange Purpose = "undo_email_change"
-	// ContinueLogin is for a login whose password was right, and whose user never proved its mailbox.
+	// ContinueLogin is for a login whose password was right, and whose user never proved its
+	// mailbox.
 	ContinueLogin Purpose = "continue_login"
 	// CompleteRegistration is for a registration that waits. Its address has no account.
 	CompleteRegistration Purpose = "complete_registration"
-	// Invitation is for the first password of a user whom an operator has made. Its code never counts,
-	// because the invited person has no request for it: only the token of the link does.
+	// Invitation is for the first password of a user whom an operator has made. Its code never
+	// counts, because the invited person has no request for it: only the token of the link does.
 	Invitation Purpose = "invitation"
 	// OperatorReset is for a new password that an operator has asked for. Its code never counts, as
 	// that of an Invitation.
@@ -44,7 +45,8 @@ const (
 )
 
 const (
-	// CodeTTL is how long a code is good: ASVS 6.5.5 has 10 minutes at most for what goes out of band.
+	// CodeTTL is how long a code is good: ASVS 6.5.5 has 10 minutes at most for what goes out of
+	// band.
 	CodeTTL = 10 * time.Minute
 	// verifyLinkTTL is for the link of a verification, which people open when they next read their
 	// mail. It counts only together with the account's own access token.
@@ -55,8 +57,8 @@ const (
 	InvitationTTL = 7 * 24 * time.Hour
 	// OperatorResetTTL is for a mail that its reader hasn't asked for, and doesn't wait for.
 	OperatorResetTTL = 24 * time.Hour
-	// Tries is how many answers of one challenge are compared at most: ASVS 6.6.3. With ten challenges
-	// an hour, a guesser hits one code in 2,000,000 hours.
+	// Tries is how many answers of one challenge are compared at most: ASVS 6.6.3. With ten
+	// challenges an hour, a guesser hits one code in 2,000,000 hours.
 	Tries = 5
 )
 
@@ -75,8 +77,8 @@ var (
 	// ErrWrong reports that an answer is wrong, or that its challenge has expired, was used or was
 	// replaced by another.
 	ErrWrong = errors.New("the code is not valid")
-	// ErrNoMail reports that there is nothing to send any more: the challenge has ended, or nobody has
-	// the address.
+	// ErrNoMail reports that there is nothing to send any more: the challenge has ended, or nobody
+	// has the address.
 	ErrNoMail = errors.New("there is nothing to send")
 )
 
@@ -134,10 +136,10 @@ type Opened struct {
 	At       time.Time
 }
 
-// Open makes a challenge for an address, in a transaction. It ends the challenge of the same purpose
-// and address that the same network has asked for before. It leaves those of other networks:
-// otherwise a stranger could end each code before its owner enters it. It does the same for an
-// address without an account.
+// Open makes a challenge for an address, in a transaction. It ends the challenge of the same
+// purpose and address that the same network has asked for before. It leaves those of other
+// networks: otherwise a stranger could end each code before its owner enters it. It does the same
+// for an address without an account.
 func (c *Challenges) Open(
 	ctx context.Context, tx store.Tx, p Purpose, email, emailKey, network string,
 ) (Opened, error) {
@@ -161,7 +163,8 @@ func (c *Challenges) opened(p Purpose, id uuid.UUID, email string, locale *strin
 	}
 }
 
-// Own is what a challenge of a user is made of, if its mail may go to another address than the user's.
+// Own is what a challenge of a user is made of, if its mail may go to another address than the
+// user's.
 type Own struct {
 	User uuid.UUID
 	// Email is where the mail goes.
@@ -288,8 +291,9 @@ func (c *Challenges) Use(ctx context.Context, tx store.Tx, p Proved) error {
 	return store.Error(err)
 }
 
-// End ends all challenges of a user but the undos of email changes, in a transaction that has locked
-// the user's row: a code that was mailed before must not undo a new password or a deactivation.
+// End ends all challenges of a user but the undos of email changes, in a transaction that has
+// locked the user's row: a code that was mailed before must not undo a new password or a
+// deactivation.
 func (c *Challenges) End(ctx context.Context, tx store.Tx, user uuid.UUID) error {
 	return store.Error(tx.ChallengeEnd(ctx, user))
 }

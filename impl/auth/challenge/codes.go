@@ -36,8 +36,8 @@ var tokenEncoding = base64.RawURLEncoding.Strict()
 // and of the challenge's id, under a key of its own that is derived from the secret key. So
 // somebody who has the database alone can make none of them. The zero Codes isn't usable.
 type Codes struct {
-	// keys are those of the secret key, which make texts, and those of the previous one, if any, whose
-	// texts are still accepted.
+	// keys are those of the secret key, which make texts, and those of the previous one, if any,
+	// whose texts are still accepted.
 	keys []keys
 }
 

@@ -70,10 +70,11 @@ type Event struct {
 	Type   Type
 	UserID uuid.UUID
 	Actor  Actor
-	// ActorID is the user that an operator acts as. It is the zero UUID for other actors, and for an
-	// operator at the console.
+	// ActorID is the user that an operator acts as. It is the zero UUID for other actors, and for
+	// an operator at the console.
 	ActorID uuid.UUID
-	// SessionID is the zero UUID where no session is concerned. It is the operator's of an operator.
+	// SessionID is the zero UUID where no session is concerned. It is the operator's of an
+	// operator.
 	SessionID uuid.UUID
 	// Address and UserAgent are empty for a command.
 	Address, UserAgent string
@@ -136,9 +137,9 @@ func (e Event) row() (db.EventAddParams, error) {
 // made counts the ids of this process.
 var made atomic.Uint32
 
-// NewID returns an id for an event of a moment. Lists are in the order of the ids. So the id has the
-// time of the event and not that of its making, and a counter, which keeps the order of one process
-// within a millisecond (RFC 9562 section 6.2, method 1).
+// NewID returns an id for an event of a moment. Lists are in the order of the ids. So the id has
+// the time of the event and not that of its making, and a counter, which keeps the order of one
+// process within a millisecond (RFC 9562 section 6.2, method 1).
 func NewID(at time.Time) (uuid.UUID, error) {
 	id, err := uuid.NewRandom()
 	if err != nil {
@@ -153,8 +154,8 @@ func NewID(at time.Time) (uuid.UUID, error) {
 	return id, nil
 }
 
-// idAt returns the least id of version 7 of a moment (RFC 9562 section 5.7). There is none of before
-// 1970.
+// idAt returns the least id of version 7 of a moment (RFC 9562 section 5.7). There is none of
+// before 1970.
 func idAt(at time.Time) uuid.UUID {
 	ms := max(0, at.UnixMilli())
 	var id uuid.UUID

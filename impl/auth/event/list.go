@@ -38,8 +38,8 @@ func List(
 	return events, next, err
 }
 
-// idSlack is how far the time in an event's id is at most from the time of the event. [NewID] takes it
-// from the event. Elsewhere, as in older releases, the id is made a moment later.
+// idSlack is how far the time in an event's id is at most from the time of the event. [NewID] takes
+// it from the event. Elsewhere, as in older releases, the id is made a moment later.
 const idSlack = 10 * time.Second
 
 // idRange are the ids from after on and before before.

@@ -34,8 +34,8 @@ type change struct {
 	spare *signingKey
 }
 
-// lock lets f change the keys in a transaction that no other instance or command can change the keys
-// beside. It then settles the ends of the keys and writes them.
+// lock lets f change the keys in a transaction that no other instance or command can change the
+// keys beside. It then settles the ends of the keys and writes them.
 func (r *Ring) lock(ctx context.Context, f func(context.Context, *change) error) error {
 	spare, err := newSigningKey(r.opts.Algorithm, r.opts.Secret)
 	if err != nil {
@@ -73,8 +73,8 @@ func (r *Ring) lock(ctx context.Context, f func(context.Context, *change) error)
 }
 
 // change lets f change the keys, seals them under the present secret key, and reads the result. It
-// fails with [ErrSealed] if all keys are sealed under another secret key, because the other instances
-// could not unseal a key of this one.
+// fails with [ErrSealed] if all keys are sealed under another secret key, because the other
+// instances could not unseal a key of this one.
 func (r *Ring) change(ctx context.Context, f func(*change) error) error {
 	err := r.lock(ctx, func(_ context.Context, c *change) error {
 		if err := c.reseal(); err != nil {
@@ -127,9 +127,9 @@ func (c *change) waiting() (keys keySet) {
 	return keys
 }
 
-// adapt makes the keys follow the settings. It raises the tokens' lifetime of each key to the one of
-// the settings. If the newest key is not the wanted one, a wanted present key goes on to sign, and
-// its waiting successors are retired. Any other present key gets a successor.
+// adapt makes the keys follow the settings. It raises the tokens' lifetime of each key to the one
+// of the settings. If the newest key is not the wanted one, a wanted present key goes on to sign,
+// and its waiting successors are retired. Any other present key gets a successor.
 func (c *change) adapt() error {
 	for _, key := range c.keys {
 		key.TokenTtl = max(key.TokenTtl, c.ring.opts.TokenTTL)

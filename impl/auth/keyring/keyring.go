@@ -40,9 +40,9 @@ const (
 	keepEnded = 7 * 24 * time.Hour
 )
 
-// Options are what a [Ring] is made of. All are required, except Previous and DatabaseNow. Secret seals
-// the keys and is the key of HS256. It has at least 32 bytes. Keys that are sealed under Previous are
-// sealed anew under Secret.
+// Options are what a [Ring] is made of. All are required, except Previous and DatabaseNow. Secret
+// seals the keys and is the key of HS256. It has at least 32 bytes. Keys that are sealed under
+// Previous are sealed anew under Secret.
 type Options struct {
 	store.Options
 	// Algorithm is one of [Algorithms].

@@ -52,8 +52,8 @@ func (in *reading) numbers(list string, names ...string) []uint32 {
 	return values
 }
 
-// Lengths of salts and keys, in bytes. The salts of some systems are short texts. A key shorter than
-// 16 bytes would be that of other passwords, too.
+// Lengths of salts and keys, in bytes. The salts of some systems are short texts. A key shorter
+// than 16 bytes would be that of other passwords, too.
 const (
 	minSalt, maxSalt = 1, 256
 	minKey, maxKey   = 16, 64

@@ -15,8 +15,8 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/secret"
 )
 
-// Hasher makes password hashes by argon2id, and verifies these and the ones of other systems. All of
-// them go through a queue, which bounds the memory. It is safe for concurrent use.
+// Hasher makes password hashes by argon2id, and verifies these and the ones of other systems. All
+// of them go through a queue, which bounds the memory. It is safe for concurrent use.
 type Hasher struct {
 	params Params
 	queue  *hashqueue.Queue
@@ -120,14 +120,14 @@ func (h *Hasher) VerifyUnknown(ctx context.Context, network string, password sec
 	return err
 }
 
-// Unusable returns a hash that no password has, for a user whose password was taken away. Releases up
-// to 0.6 can't read a user without one.
+// Unusable returns a hash that no password has, for a user whose password was taken away. Releases
+// up to 0.6 can't read a user without one.
 func (h *Hasher) Unusable() string {
 	return phc{kind: argon2id.Argon2id, params: h.params, salt: []byte(unusableSalt), key: h.dummy.key}.String()
 }
 
-// unusableSalt marks the hashes that [Hasher.Unusable] returns. No other hash has this salt, because
-// salts are random.
+// unusableSalt marks the hashes that [Hasher.Unusable] returns. No other hash has this salt,
+// because salts are random.
 const unusableSalt = "without password"
 
 // IsUsable reports whether a stored hash can be read and may be of a password.

@@ -52,7 +52,8 @@ func bcrypted(tb testing.TB, password string) string {
 // A hash of another implementation: the vector of argon2's reference, written in the PHC format.
 func TestVerifyForeignHash(t *testing.T) {
 	t.Parallel()
-	// argon2id, "password", "somesalt", t=2, m=65536, p=1, from the reference implementation's test.c.
+	// argon2id, "password", "somesalt", t=2, m=65536, p=1, from the reference implementation's
+	// test.c.
 	const stored = "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc"
 	h := newHasher(t, cheap, 1)
 	got, err := h.Verify(t.Context(), "", stored, secret.New("password"))

@@ -74,7 +74,8 @@ const (
 	maxStoredLength = 1024
 	// maxForeignBytes is the memory of one comparison.
 	maxForeignBytes = 256 << 20
-	// maxForeignWork is the time of one comparison, in the measure of [Params.work]: about a second.
+	// maxForeignWork is the time of one comparison, in the measure of [Params.work]: about a
+	// second.
 	maxForeignWork = 2 << 20
 )
 

@@ -16,8 +16,8 @@ import (
 )
 
 const (
-	// maxBcryptBytes is what bcrypt reads of its input. A longer password never matches a bcrypt hash,
-	// because the rest would be ignored.
+	// maxBcryptBytes is what bcrypt reads of its input. A longer password never matches a bcrypt
+	// hash, because the rest would be ignored.
 	maxBcryptBytes = 72
 	// bcryptWork is the work of one of bcrypt's 2^cost rounds in the unit of [Params.work]: 57 µs
 	// compared with 0.49 µs on one machine. On other machines the ratio differs by a factor below
@@ -36,8 +36,8 @@ const bcryptAlphabet = "./ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz01
 type bcryptHash struct {
 	text string
 	cost int
-	// input makes of a password what was hashed. It reports false for a password of which a part would
-	// be ignored.
+	// input makes of a password what was hashed. It reports false for a password of which a part
+	// would be ignored.
 	input func(password string) ([]byte, bool)
 }
 

@@ -18,8 +18,8 @@ import (
 type digest struct {
 	new  func() stdhash.Hash
 	size int
-	// perRound is the work of one round, in 1/1024 of the measure of [Params.work], as measured on one
-	// machine.
+	// perRound is the work of one round, in 1/1024 of the measure of [Params.work], as measured on
+	// one machine.
 	perRound uint64
 }
 

@@ -12,8 +12,8 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/auth/password/scrypt"
 )
 
-// scryptWork is the work of scrypt for each 128 bytes that it goes over, in 1/1024 of the measure of
-// [Params.work], as measured on one machine.
+// scryptWork is the work of scrypt for each 128 bytes that it goes over, in 1/1024 of the measure
+// of [Params.work], as measured on one machine.
 const scryptWork = 460
 
 // scryptHash is a hash by scrypt (RFC 7914).
@@ -76,8 +76,8 @@ func readDjangoScrypt(stored string) (storedHash, error) {
 	return h, in.err
 }
 
-// readWerkzeugScrypt reads scrypt:32768:8:1$salt$key, where the salt is used as text, and the key is
-// hexadecimal.
+// readWerkzeugScrypt reads scrypt:32768:8:1$salt$key, where the salt is used as text, and the key
+// is hexadecimal.
 func readWerkzeugScrypt(stored string) (storedHash, error) {
 	var in reading
 	fields := in.split(stored, "$", 3)

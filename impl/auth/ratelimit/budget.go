@@ -38,8 +38,8 @@ var (
 	// Of each purpose, so that who has another's mailbox flooded for one doesn't block the others.
 	codeAccount = Budget{Name: "account", Quota: 10, Step: 6 * time.Minute}
 	codeAddress = Budget{Name: "address", Quota: 10, Step: 6 * time.Minute}
-	// A refresh token can't be forged: one that isn't ours costs no statement. So only a session has a
-	// budget, in its row.
+	// A refresh token can't be forged: one that isn't ours costs no statement. So only a session
+	// has a budget, in its row.
 	refreshSession = Budget{Name: "session", Quota: 300, Step: time.Second}
 )
 

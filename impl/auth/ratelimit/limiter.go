@@ -22,8 +22,8 @@ const (
 	KnownFor = 90 * 24 * time.Hour
 	// refusedKeys bounds how many refusals are remembered, at about 200 bytes each, 13 MB.
 	refusedKeys = 65536
-	// refusedFor is how long a refusal is remembered. By then an attempt may have been given back, or
-	// the address have become known, at another instance.
+	// refusedFor is how long a refusal is remembered. By then an attempt may have been given back,
+	// or the address have become known, at another instance.
 	refusedFor = 5 * time.Second
 )
 
@@ -70,8 +70,8 @@ type charge struct {
 type Attempt struct {
 	// AddressKey is the key by which the account knows the address; empty without limits.
 	AddressKey []byte
-	// narrow is the budget of the account. wide are those of more than it: of the address, none for a
-	// session.
+	// narrow is the budget of the account. wide are those of more than it: of the address, none for
+	// a session.
 	narrow  charge
 	wide    []charge
 	refused budgetKey
@@ -117,8 +117,8 @@ func (l *Limiter) Code(ctx context.Context, purpose string, who Who) (Attempt, e
 	return l.stranger(ctx, "code "+purpose, who, codeAccount, codeAddress)
 }
 
-// OperatorCode charges a mail that an operator has sent to a user: to the budget of the account alone.
-// It fails as [Limiter.Login] does.
+// OperatorCode charges a mail that an operator has sent to a user: to the budget of the account
+// alone. It fails as [Limiter.Login] does.
 func (l *Limiter) OperatorCode(ctx context.Context, purpose, account string) (Attempt, error) {
 	if l == nil {
 		return Attempt{}, nil
@@ -232,13 +232,13 @@ type Outcome int
 
 // The outcomes.
 const (
-	// Failed stays charged: a wrong password, or a client that has gone after its password was hashed.
-	// Otherwise a client that hangs up each time would have hashes for nothing.
+	// Failed stays charged: a wrong password, or a client that has gone after its password was
+	// hashed. Otherwise a client that hangs up each time would have hashes for nothing.
 	Failed Outcome = iota
 	// Registered stays charged, and no refusal of before holds any more.
 	Registered
-	// LoggedIn is given back to the address, and makes the account's budget whole: guesses count while
-	// they fail.
+	// LoggedIn is given back to the address, and makes the account's budget whole: guesses count
+	// while they fail.
 	LoggedIn
 	// NotTried is refunded: nothing was hashed, or the database has failed. A client that was asked
 	// to try again must not be limited for it.
@@ -309,8 +309,8 @@ func Network(addr netip.Addr) string {
 	return addr.String()
 }
 
-// sweepPages is how many pages of the budgets one statement looks at, so that none runs for long: some
-// 20,000 budgets.
+// sweepPages is how many pages of the budgets one statement looks at, so that none runs for long:
+// some 20,000 budgets.
 const sweepPages = 256
 
 // Sweep deletes what no longer bounds anybody, in batches, and returns how many rows it has

@@ -47,8 +47,8 @@ type Presenter struct {
 // same moment, or again within the window, get the same successor.
 //
 // It fails with [ErrInvalidRefresh], also where the owner is another user, [ErrRefreshReused],
-// [ErrBeyondScope], a [*LimitedError] or [store.ErrUnavailable]. For a token of a session that is known, a failure has
-// the user's id.
+// [ErrBeyondScope], a [*LimitedError] or [store.ErrUnavailable]. For a token of a session that is
+// known, a failure has the user's id.
 func (s *Sessions) Refresh(ctx context.Context, token secret.Text, by Presenter, budget Budget) (Refreshed, error) {
 	session, generation, err := s.tokens.read(token)
 	if err != nil {

@@ -1,11 +1,12 @@
-// Package session opens, refreshes and ends sessions. A login opens a session, and its refresh token
-// continues it. All refresh tokens of a session are one family: each is exchanged once, for the next
-// one.
+// Package session opens, refreshes and ends sessions. A login opens a session, and its refresh
+// token continues it. All refresh tokens of a session are one family: each is exchanged once, for
+// the next one.
 //
 // A session ends in one of these ways:
 //
 //   - its user logs out, or a client revokes a token of it: [Sessions.End], [Sessions.Revoke]
-//   - a refresh token of it is used again: the query SessionRefresh deletes it, see [ErrRefreshReused]
+//   - a refresh token of it is used again: the query SessionRefresh deletes it, see
+//     [ErrRefreshReused]
 //   - the user has too many sessions: the query SessionTrim deletes the least recently used one
 //   - it expires: [Times.Idle], [Times.Lifetime]
 //   - all sessions of its user end, as with another password or a deactivation: the query
@@ -38,8 +39,8 @@ var (
 	// ErrRefreshReused reports that a refresh token was exchanged before, and that its session was
 	// ended for that reason. Two clients had the token, and one of them was not its owner.
 	ErrRefreshReused = errors.New("refresh token reused")
-	// ErrBeyondScope reports that a refresh asks for a scope that the session wasn't opened with. The
-	// refresh token stays as good as it was.
+	// ErrBeyondScope reports that a refresh asks for a scope that the session wasn't opened with.
+	// The refresh token stays as good as it was.
 	ErrBeyondScope = errors.New("beyond the scopes of the session")
 	// ErrEnded reports that a session has ended.
 	ErrEnded = errors.New("its session has ended")
@@ -51,8 +52,8 @@ type Times struct {
 	Idle time.Duration
 	// Lifetime is how long a session lasts at most, however often it is refreshed.
 	Lifetime time.Duration
-	// ReuseWindow is how long the predecessor of the newest refresh token gets that token again: for
-	// clients that refresh at the same moment, and for clients that an answer didn't reach.
+	// ReuseWindow is how long the predecessor of the newest refresh token gets that token again:
+	// for clients that refresh at the same moment, and for clients that an answer didn't reach.
 	ReuseWindow time.Duration
 }
 

@@ -13,8 +13,8 @@ import (
 )
 
 const (
-	// acquireTimeout is how long a statement waits for a connection: where all are busy for so long,
-	// more waiting helps nobody.
+	// acquireTimeout is how long a statement waits for a connection: where all are busy for so
+	// long, more waiting helps nobody.
 	acquireTimeout = time.Second
 	// statementTimeout is for a statement with its wait.
 	statementTimeout = 5 * time.Second

@@ -45,8 +45,8 @@ type DB interface {
 // DatabaseNow.
 type Options struct {
 	DB DB
-	// Secret makes codes and tokens. Previous is the one before it was changed, whose codes and tokens
-	// still count.
+	// Secret makes codes and tokens. Previous is the one before it was changed, whose codes and
+	// tokens still count.
 	Secret, Previous secret.Text
 	// Now is the clock.
 	Now func() time.Time
@@ -97,8 +97,8 @@ func Error(err error) error {
 	var refused *pgconn.PgError
 	switch {
 	case errors.As(err, &connect):
-		// A connection that the database refuses has no statement that could be wrong: its password, its
-		// role or its name has been changed beneath us (28P01, 28000, 3D000).
+		// A connection that the database refuses has no statement that could be wrong: its
+		// password, its role or its name has been changed beneath us (28P01, 28000, 3D000).
 	case errors.As(err, &refused):
 		if refused.Code == uniqueViolation {
 			return &TakenError{Constraint: refused.ConstraintName}
@@ -120,10 +120,11 @@ func ErrorOr(err, missing error) error {
 	return err
 }
 
-// passing are the SQLSTATEs, or the classes of them, that speak of the database's state and not of the
-// statement: 08 connection, 53 resources (53300 too many connections, 53100 disk full), 57 operator
-// (57P01 shutdown, 57P03 starting up), 58 system; 40001 and 40P01 serialization and deadlock, 55P03
-// lock not available, 25006 read-only (a standby), 23503 a row was deleted meanwhile.
+// passing are the SQLSTATEs, or the classes of them, that speak of the database's state and not of
+// the statement: 08 connection, 53 resources (53300 too many connections, 53100 disk full), 57
+// operator (57P01 shutdown, 57P03 starting up), 58 system; 40001 and 40P01 serialization and
+// deadlock, 55P03 lock not available, 25006 read-only (a standby), 23503 a row was deleted
+// meanwhile.
 var passing = []string{"08", "53", "57", "58", "40001", "40P01", "55P03", "25006", "23503"}
 
 func isPassing(code string) bool {

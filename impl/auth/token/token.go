@@ -21,8 +21,8 @@ import (
 	"github.com/latchkey-auth/latchkey/impl/secret"
 )
 
-// ErrInvalid reports that a text is not an access token that is valid now. The error that wraps it has
-// the reason, for the log, and never shows the token.
+// ErrInvalid reports that a text is not an access token that is valid now. The error that wraps it
+// has the reason, for the log, and never shows the token.
 var ErrInvalid = authn.ErrInvalidToken
 
 // Keys are the keys that tokens are signed with. A keyring's ring implements them.
@@ -30,8 +30,9 @@ type Keys interface {
 	// Sign signs a text, which it asks for with the algorithm and the id of the key that signs, and
 	// returns both in compact form. It fails with [store.ErrUnavailable] if no key signs.
 	Sign(now time.Time, text func(algorithm, kid string) (string, error)) (string, error)
-	// Find returns the algorithm of a key, and the function that checks its signatures. It fails with
-	// [store.ErrUnavailable] if it can't look for the key, and with another error if there is none.
+	// Find returns the algorithm of a key, and the function that checks its signatures. It fails
+	// with [store.ErrUnavailable] if it can't look for the key, and with another error if there is
+	// none.
 	Find(ctx context.Context, kid string, now time.Time) (
 		algorithm string, verify func(signed string, signature []byte) error, err error)
 	// Verifies reports whether tokens under a key are still valid.

@@ -50,8 +50,8 @@ func processBlock(out, a, b *block)
 func processBlockXOR(out, a, b *block)
 
 // Key returns [argon2.IDKey] of the same arguments, or [argon2.Key] for [Argon2i], and panics with
-// it: passes and lanes are at least 1. memoryKiB is rounded down to a multiple of 4 lanes, and is at
-// least 8 of them.
+// it: passes and lanes are at least 1. memoryKiB is rounded down to a multiple of 4 lanes, and is
+// at least 8 of them.
 func Key(kind Kind, m *Memory, password, salt []byte, passes, memoryKiB uint32, lanes uint8, size uint32) []byte {
 	if passes < 1 || lanes < 1 {
 		panic("argon2id: at least one pass and one lane are needed")

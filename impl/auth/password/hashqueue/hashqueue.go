@@ -1,5 +1,5 @@
-// Package hashqueue runs the hashing of passwords on a few workers, within a budget of memory, so that
-// its memory and its share of the processors are bounded.
+// Package hashqueue runs the hashing of passwords on a few workers, within a budget of memory, so
+// that its memory and its share of the processors are bounded.
 package hashqueue
 
 import (
@@ -18,8 +18,8 @@ import (
 var (
 	// ErrFull reports that there was no room for the work, or that its turn didn't come in time.
 	ErrFull = errors.New("too many passwords wait to be hashed")
-	// ErrGivenUp reports that the caller's context ended before the work began. It wraps the context's
-	// error.
+	// ErrGivenUp reports that the caller's context ended before the work began. It wraps the
+	// context's error.
 	ErrGivenUp = errors.New("the wait for a hash was given up")
 )
 
@@ -100,8 +100,8 @@ func (j *job) run(m *argon2id.Memory) {
 	j.work(m)
 }
 
-// Do has a worker do some work for a network, and returns when it is done. The work takes at most so
-// many bytes of its memory. Do panics as the work does. It fails with [ErrFull] or [ErrGivenUp]
+// Do has a worker do some work for a network, and returns when it is done. The work takes at most
+// so many bytes of its memory. Do panics as the work does. It fails with [ErrFull] or [ErrGivenUp]
 // without having begun the work. The empty network has no bound of its own.
 func (q *Queue) Do(
 	ctx context.Context, line Line, network string, bytes uint64, work func(*argon2id.Memory),

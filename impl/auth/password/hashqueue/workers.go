@@ -23,8 +23,8 @@ func (q *Queue) begin(memory *argon2id.Memory) *argon2id.Memory {
 	return memory
 }
 
-// run does a job, and begins those that have room then. If none of them takes the memory, it is kept,
-// cleared of what passwords have left there.
+// run does a job, and begins those that have room then. If none of them takes the memory, it is
+// kept, cleared of what passwords have left there.
 func (q *Queue) run(j *job, memory *argon2id.Memory) {
 	j.run(memory)
 	if memory.Bytes() > q.share {
