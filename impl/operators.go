@@ -97,10 +97,13 @@ func (s *Server) DeleteUser(
 	return api.DeleteUser204Response{}, nil
 }
 
-// ManagedUserBody returns a user as the contract shows it to operators. It repeats [userBody],
-// because the generator flattens the contract's allOf.
-func ManagedUserBody(u auth.ManagedUser) api.ManagedUser {
-	return api.ManagedUser{
+// ManagedUser is a user as the contract shows it to operators.
+type ManagedUser = api.ManagedUser
+
+// ManagedUserBody returns the body of a user. It repeats [userBody], because the generator flattens
+// the contract's allOf.
+func ManagedUserBody(u auth.ManagedUser) ManagedUser {
+	return ManagedUser{
 		ID:            u.ID,
 		Email:         u.Email,
 		Username:      u.Username,

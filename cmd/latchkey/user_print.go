@@ -9,7 +9,6 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"github.com/latchkey-auth/latchkey/gen/api"
 	"github.com/latchkey-auth/latchkey/impl"
 	"github.com/latchkey-auth/latchkey/impl/auth"
 	"github.com/latchkey-auth/latchkey/impl/secret"
@@ -57,7 +56,7 @@ func (r *root) printChanged(what string, u auth.ManagedUser, asJSON bool) error 
 func (r *root) printCreated(u auth.ManagedUser, password secret.Text, asJSON bool) error {
 	if asJSON {
 		return json.NewEncoder(r.out).Encode(struct {
-			api.ManagedUser
+			impl.ManagedUser
 			Password string `json:"password,omitempty"`
 		}{impl.ManagedUserBody(u), password.Reveal()})
 	}
