@@ -169,6 +169,9 @@ specmatic: $(NPM) build
 
 # The linter has all of go vet's analyses, but skips generated code.
 lint: $(TOOLS)/.lint ## runs golangci-lint, and go vet on what is generated
+	@! find authn bench cmd deploy impl schema web/demo/api -name '*.go' -exec awk \
+	  '{wide = $$0; gsub(/\t/, "    ", wide)} /^[\t ]*\/\/ / && length(wide) > 100 && !/[^\t -~]/ \
+	  {print FILENAME ":" FNR ": the comment has more than 100 columns"}' {} + | grep .
 	go vet ./gen/...
 	$(TOOLS)/golangci-lint run
 	cd bench && "$(CURDIR)/$(TOOLS)/golangci-lint" run
