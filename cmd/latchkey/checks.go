@@ -216,7 +216,7 @@ func checkKeyRotation(s settings) string {
 }
 
 func checkName(name string) string {
-	if len(name) > 255 || strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r > '~' }) {
+	if len(name) > 255 || strings.ContainsFunc(name, isNotPrintableASCII) {
 		return fmt.Sprintf("is %q, must be at most 255 visible ASCII characters without spaces", name)
 	}
 	return ""
