@@ -16,6 +16,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/sync/singleflight"
+
 	"github.com/latchkey-auth/latchkey/gen/db"
 	"github.com/latchkey-auth/latchkey/impl/auth/store"
 	"github.com/latchkey-auth/latchkey/impl/secret"
@@ -33,8 +35,7 @@ const (
 	unknownKeyPause = time.Second
 	// loadTimeout bounds each read of the keys.
 	loadTimeout = 2 * time.Second
-	// changeTimeout bounds each change of the keys. It includes the wait for the changes of others
-	// and the making of an RSA key.
+	// changeTimeout bounds each change of the keys, with the wait for the changes of others.
 	changeTimeout = 30 * time.Second
 	// keepEnded is how long a key that has ended is still listed.
 	keepEnded = 7 * 24 * time.Hour
@@ -61,7 +62,7 @@ type Ring struct {
 	// loading is held while the keys are read, so that a slow read can't replace a newer one.
 	loading sync.Mutex
 
-	looking  sync.Mutex // held while an unknown key is looked for; the next two fields belong to it
+	looks    singleflight.Group // reads for unknown keys; the next two fields belong to it
 	lookedAt time.Time
 	lookErr  error
 }

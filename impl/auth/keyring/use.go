@@ -79,19 +79,31 @@ func (r *Ring) Find(ctx context.Context, kid string, now time.Time) (
 }
 
 // look calls [Ring.Follow] once for all concurrent callers, and at most once a second. Within that
-// second it returns the last result again. A caller whose client has disconnected waits for the
-// read, which [loadTimeout] bounds.
+// second it returns the last result again. It waits no longer than ctx allows.
 func (r *Ring) look(ctx context.Context) error {
 	if r.opts.DB == nil {
 		return nil // a ring of one key
 	}
-	r.looking.Lock()
-	defer r.looking.Unlock()
-	if since := r.opts.Now().Sub(r.lookedAt); since < 0 || since >= unknownKeyPause {
-		r.lookErr = r.Follow(context.WithoutCancel(ctx)) // it serves other callers too
-		r.lookedAt = r.opts.Now()
+	// The read serves other callers too, so it goes on when the client of this one disconnects.
+	beside := context.WithoutCancel(ctx)
+	looked := r.looks.DoChan("", func() (_ any, err error) {
+		defer func() {
+			if p := recover(); p != nil {
+				err = fmt.Errorf("panic: %v", p) // it belongs to no request in particular
+			}
+		}()
+		if since := r.opts.Now().Sub(r.lookedAt); since < 0 || since >= unknownKeyPause {
+			r.lookErr = r.Follow(beside)
+			r.lookedAt = r.opts.Now()
+		}
+		return nil, r.lookErr
+	})
+	select {
+	case result := <-looked:
+		return result.Err
+	case <-ctx.Done():
+		return ctx.Err()
 	}
-	return r.lookErr
 }
 
 // Published returns the public keys that others check tokens with, including those that have yet to
