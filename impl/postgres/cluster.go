@@ -83,9 +83,19 @@ func (f folder) removeHalfMade(logger *slog.Logger) {
 // file PG_VERSION, which initdb writes among its first files, so no PostgreSQL has used it. It is
 // kept all the same.
 func (f folder) clearPlace(logger *slog.Logger) error {
-	err := os.Remove(f.cluster())
-	if err == nil || errors.Is(err, fs.ErrNotExist) {
+	info, err := os.Lstat(f.cluster())
+	if errors.Is(err, fs.ErrNotExist) {
 		return nil
+	}
+	if err == nil && !info.IsDir() {
+		// A new database beside the present one would have no users.
+		err = fmt.Errorf("%w: %s is no folder; if it is a link, is its disk mounted?", ErrDataFolder, f.cluster())
+	}
+	if err != nil {
+		return err
+	}
+	if os.Remove(f.cluster()) == nil {
+		return nil // it was empty
 	}
 	if _, err := os.Lstat(filepath.Join(f.cluster(), "global", "pg_control")); err == nil {
 		return fmt.Errorf("%s has lost its file PG_VERSION: restore the folder from a backup", f.cluster())

@@ -119,6 +119,25 @@ func TestClusterWithoutVersionIsNotReplaced(t *testing.T) {
 	}
 }
 
+// A cluster on another disk, which isn't mounted, is not replaced by an empty one.
+func TestLinkToNowhereIsNotReplaced(t *testing.T) {
+	t.Parallel()
+	options := testOptions(t, dataFolder(t))
+	f := openTestFolder(t, options.DataDir)
+	if err := os.Symlink("/nowhere/postgres", f.cluster()); err != nil {
+		t.Fatal(err)
+	}
+	if s, err := Start(testContext(t), options); err == nil {
+		mustStop(t, s)
+		t.Error("Start made a new database in place of one that isn't there")
+	} else if !errors.Is(err, ErrDataFolder) {
+		t.Errorf("got %v, want ErrDataFolder", err)
+	}
+	if target, err := os.Readlink(f.cluster()); target != "/nowhere/postgres" {
+		t.Errorf("the link has gone: %v", err)
+	}
+}
+
 func TestStalePID(t *testing.T) {
 	t.Parallel()
 	options := testOptions(t, usedFolder(t))
