@@ -122,6 +122,7 @@ func SyncFolder(path string) error {
 func (f folder) run(ctx context.Context, program string, args ...string) error {
 	cmd := f.account.command(ctx, program, args...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	cmd.WaitDelay = 10 * time.Second
 	endWithParent(cmd.SysProcAttr, syscall.SIGTERM)
 	// The kernel signals the program when this thread ends, so this goroutine keeps the thread to
 	// itself.
@@ -178,14 +179,16 @@ func (f folder) pidFile() string { return filepath.Join(f.cluster(), "postmaster
 func (f folder) running() (pid int, socket string) {
 	text, _ := os.ReadFile(f.pidFile()) // a stopped server has none
 	lines := strings.Split(string(text), "\n")
-	if len(lines) < 5 || lines[1] != f.cluster() {
+	if len(lines) < 5 || lines[1] != f.cluster() || !filepath.IsAbs(lines[4]) {
 		return 0, ""
 	}
 	conn, err := net.Dial("unix", filepath.Join(lines[4], ".s.PGSQL."+port))
-	if err != nil {
+	switch {
+	case err == nil:
+		_ = conn.Close()
+	case !errors.Is(err, syscall.EAGAIN): // of a server that is frozen, and has no room for another connection
 		return 0, ""
 	}
-	_ = conn.Close()
 	return f.postmasterPID(), lines[4]
 }
 
