@@ -89,7 +89,7 @@ func (f folder) clearPlace(logger *slog.Logger) error {
 	}
 	if err == nil && !info.IsDir() {
 		// A new database beside the present one would have no users.
-		err = fmt.Errorf("%w: %s is no folder; if it is a link, is its disk mounted?", ErrDataFolder, f.cluster())
+		err = fmt.Errorf("%w: %s is not a folder (if it is a link, mount its disk)", ErrDataFolder, f.cluster())
 	}
 	if err != nil {
 		return err
