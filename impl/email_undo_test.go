@@ -28,7 +28,7 @@ func emailOf(t *testing.T, h *impltest.Harness, username string) string {
 }
 
 // The former address gets a mail about the change, and can undo it for 72 hours with a new
-// password. This ends the sessions of whoever made the change.
+// password. This ends the sessions of the person who made the change.
 func TestUndoOfAnEmailChange(t *testing.T) {
 	t.Parallel()
 	h := impltest.New(t)

@@ -39,7 +39,8 @@ func TestMakeNoticesChanges(t *testing.T) {
 		}
 		return lists
 	}
-	const folders = "--exclude=./.git --exclude=./bin --exclude=./dist --exclude=node_modules --exclude=made --exclude=.work"
+	const folders = "--exclude=./.git --exclude=./bin --exclude=./dist " +
+		"--exclude=node_modules --exclude=made --exclude=.work"
 	shell(`mkdir "$1" && tar -cf - $2 . | tar -xf - -C "$1"`, folders)
 	before := inputs()
 	for _, test := range []struct{ change, want string }{

@@ -180,7 +180,8 @@ func TestOrphanIsStopped(t *testing.T) {
 	f := first.folder
 	// A postmaster without a parent that watches it. On some systems the kernel doesn't end it with
 	// its parent.
-	orphan := f.account.command(context.Background(), filepath.Join(first.install.bin, "postgres"), first.parameters(f.path("socket"))...)
+	program, parameters := filepath.Join(first.install.bin, "postgres"), first.parameters(f.path("socket"))
+	orphan := f.account.command(context.Background(), program, parameters...)
 	if err := orphan.Start(); err != nil {
 		t.Fatal(err)
 	}

@@ -57,8 +57,8 @@ const (
 	InvitationTTL = 7 * 24 * time.Hour
 	// OperatorResetTTL is for a mail that its reader hasn't asked for, and doesn't wait for.
 	OperatorResetTTL = 24 * time.Hour
-	// Tries is how many answers of one challenge are compared at most: ASVS 6.6.3. With ten
-	// challenges an hour, a guesser hits one code in 2,000,000 hours.
+	// Tries is the largest number of codes that are compared with that of one challenge (ASVS
+	// 6.6.3). With ten challenges an hour, a guesser hits one code in 2,000,000 hours.
 	Tries = 5
 )
 

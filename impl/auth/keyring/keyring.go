@@ -180,7 +180,7 @@ func (r *Ring) read(rows []db.SigningKey) (keys keySet, failed error) {
 	var unreadable unreadableKeys
 	for _, row := range unended(rows, r.opts.Now()) {
 		key := held.find(row.Kid)
-		if key == nil {
+		if key == nil || key.Algorithm != row.Algorithm { // the seal is bound to the algorithm
 			var err error
 			if key, err = r.unseal(row); err != nil {
 				unreadable = append(unreadable, row.Kid)

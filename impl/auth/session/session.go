@@ -229,7 +229,8 @@ func (s *Sessions) Sweep(ctx context.Context) (int64, error) {
 		return expired, err
 	}
 	ended, err := store.InBatches(func(batch int32) (int64, error) {
-		return s.queries.SessionSweepEnded(ctx, db.SessionSweepEndedParams{DatabaseNow: s.opts.DatabaseTime(), Batch: batch})
+		params := db.SessionSweepEndedParams{DatabaseNow: s.opts.DatabaseTime(), Batch: batch}
+		return s.queries.SessionSweepEnded(ctx, params)
 	})
 	return expired + ended, err
 }

@@ -130,8 +130,8 @@ test('a tab takes nothing over that is of another login, of another server, olde
 })
 
 /**
- * A client of a storage that holds this, of which the tabs have copies unless it is told otherwise;
- * time stands still for it.
+ * A client of a storage with this text, of which the tabs have copies by default. Time stands still
+ * for it.
  */
 function waiting(text: string, isCopied = true) {
   const storage = { ...memoryStorage(), sharedAs: randomUUID(), isCopied, join: joinTabs }

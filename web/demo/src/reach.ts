@@ -48,8 +48,8 @@ function asked({ code }: AppError): readonly Service[] {
 
 /**
  * Returns why the page gets no answer of a service, or undefined if it does get one now. A browser
- * tells a page nothing of the cause: a service that is down looks like one that doesn't let the
- * page's origin in. So the page asks for what every origin may read.
+ * hides the cause from a page: a service that is down looks like one that doesn't let the page's
+ * origin in. So the page asks for what every origin may read.
  */
 async function whyNot({ name, url, open, listed, setting }: Service): Promise<string | undefined> {
   if (!(await answers(url + open))) return `${name} can’t be reached at ${url}. Is it running?`

@@ -7,8 +7,8 @@ import { serverUrl } from '../urls.ts'
 export const scopes = ['users:read', 'users:write', 'sessions:end', 'events:read'] as const
 
 /**
- * The client of this page, apart from that of the everyday page: whoever is logged in there has to
- * log in here as well, and a script that takes the everyday token can't administer with it. The
+ * The client of this page, apart from that of the everyday page. A user who is logged in there has
+ * to log in here as well, so a script that takes the everyday token can't administer with it. The
  * session is over when the tab is closed.
  */
 export const auth = createClient({ baseUrl: serverUrl, storage: webStorage('session', 'latchkey-operator') })
