@@ -1,6 +1,7 @@
 package impl_test
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"testing"
@@ -288,5 +289,36 @@ func TestAlgorithmChange(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// The seal of a key is bound to its algorithm, also for an instance that holds the key already.
+func TestRowOfAnotherAlgorithm(t *testing.T) {
+	t.Parallel()
+	h := impltest.New(t)
+	if _, err := h.Pool.Exec(t.Context(), "UPDATE signing_keys SET algorithm = 'EdDSA'"); err != nil {
+		t.Fatal(err)
+	}
+	if err := h.Keys.Follow(t.Context()); !errors.Is(err, keyring.ErrSealed) {
+		t.Errorf("got %v, want ErrSealed", err)
+	}
+}
+
+// F-5: the look for an unknown key ends with its request, also while the database doesn't respond.
+func TestF5_LookForAnUnknownKey(t *testing.T) {
+	t.Parallel()
+	h := impltest.New(t)
+	tx, err := h.Pool.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = tx.Rollback(context.Background()) }() // it only holds the lock
+	if _, err := tx.Exec(t.Context(), "LOCK TABLE signing_keys IN ACCESS EXCLUSIVE MODE"); err != nil {
+		t.Fatal(err)
+	}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, _, err := h.Keys.Find(ended, "nobody's", h.Clock.Now()); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v, want context.Canceled", err)
 	}
 }
